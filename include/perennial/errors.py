@@ -1,0 +1,131 @@
+"""Every error that Perennial raises, in one tree.
+
+    PerennialError
+    ├── Defect                        wrong until someone changes something: retrying can't help
+    │   ├── InvalidSpec               a use case's files are wrong
+    │   ├── InvalidSettings           the environment is wrong
+    │   ├── InvalidWindow             not a window of this use case
+    │   ├── UnknownUseCase
+    │   ├── SourceRejected            the source answered, with something that is not allowed in
+    │   │   ├── EmptyWindow
+    │   │   ├── SchemaMismatch
+    │   │   ├── UndecodableText
+    │   │   └── TooMuchData
+    │   ├── InvalidQuery              the source refused the query
+    │   ├── NotIngested               no snapshot of that window
+    │   ├── NotValidated              no verdict for that snapshot
+    │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
+    │   ├── NoModel                   no deployment holds the role at that time
+    │   ├── NotScored                 no batch for that window
+    │   ├── NotEnoughData             too few rows or labels for the claim
+    │   ├── UntrustedModel            bytes or types that we did not sign for
+    │   └── DeploymentConflict        somebody else changed the role first
+    └── Disturbance                   the world's fault: the same call may work later
+        ├── SourceUnavailable
+        ├── StoreUnavailable          lake, ledger, registry or published table
+        ├── WindowBusy                another run is working on this window
+        └── DeploymentMoved           the champion changed while we scored
+
+Each message says what was tried, what was found and what to do. All are picklable: they carry their message only.
+`Defect` and `Disturbance` become Airflow's failure and retry in one place, under plugins/.
+"""
+
+
+class PerennialError(Exception):
+    """The root of every error that Perennial raises on purpose."""
+
+
+class Defect(PerennialError):
+    """Wrong until someone changes something; a retry would fail again."""
+
+
+class Disturbance(PerennialError):
+    """Something outside failed; the same call may work later."""
+
+
+class InvalidSpec(Defect):
+    """A use case's files contradict the rules; the message lists every violation."""
+
+
+class InvalidSettings(Defect):
+    """The environment lacks something, or names something that can't be used."""
+
+
+class InvalidWindow(Defect):
+    """Not an interval of time, or not one of this use case's windows."""
+
+
+class UnknownUseCase(Defect):
+    """No folder of that name among the use cases."""
+
+
+class SourceRejected(Defect):
+    """The source answered with data that the spec does not let in."""
+
+
+class EmptyWindow(SourceRejected):
+    """The source has no rows for the window."""
+
+
+class SchemaMismatch(SourceRejected):
+    """Columns are missing, doubled, or of another kind than the spec says."""
+
+
+class UndecodableText(SourceRejected):
+    """Text that is not in the encoding it claims."""
+
+
+class TooMuchData(SourceRejected):
+    """More rows or bytes than the spec's limits."""
+
+
+class InvalidQuery(Defect):
+    """The source refused the query itself: syntax, a missing table, a missing right."""
+
+
+class NotIngested(Defect):
+    """The window has no snapshot yet."""
+
+
+class NotValidated(Defect):
+    """The snapshot has no verdict yet."""
+
+
+class ValidationFailed(Defect):
+    """The snapshot's verdict is `fail`."""
+
+
+class NoModel(Defect):
+    """No model version holds the role at the effective time."""
+
+
+class NotScored(Defect):
+    """The window has no batch of predictions yet."""
+
+
+class NotEnoughData(Defect):
+    """Too few rows or labels for what was asked."""
+
+
+class UntrustedModel(Defect):
+    """A model artefact whose digest or types are not the ones deployed."""
+
+
+class DeploymentConflict(Defect):
+    """The role was given to another version in the meantime; the message names it."""
+
+
+class SourceUnavailable(Disturbance):
+    """The source did not answer."""
+
+
+class StoreUnavailable(Disturbance):
+    """The lake, the ledger, the registry or the published table did not answer."""
+
+
+class WindowBusy(Disturbance):
+    """Another run holds the window."""
+
+
+class DeploymentMoved(Disturbance):
+    """The deployment that a batch was scored with stopped being the one in force before the batch was recorded."""

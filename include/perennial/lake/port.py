@@ -1,0 +1,80 @@
+"""What the rest of the system asks of the lake."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One partition as committed: the table version that holds it, and the digest of its rows."""
+
+    table: str
+    version: int
+    digest: str
+    rows: int
+
+
+class Lake(Protocol):
+    """Tables of rows, partitioned by window (or by another key), whose old versions stay readable.
+
+    A partition is named by a string: `window.key` for windows. The stored column `partition_key` holds it; callers
+    neither write nor see it. Errors of every method: `StoreUnavailable` when the store does not answer.
+    """
+
+    def replace(self, table: str, partition: str, rows: pa.Table) -> Commit:
+        """Make `rows` the whole content of the partition, in one atomic commit.
+
+        When the partition already holds exactly these rows (same digest), nothing is written and the version that
+        holds them is returned. Losing a race against another writer of the table is retried inside. Zero rows empty
+        the partition.
+        """
+
+    def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        """The partition's rows, in canonical order (see `perennial.digest`), as of `version` (default: now).
+
+        A partition that is not there has zero rows.
+        """
+
+    def stream(self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000) -> Iterator[pa.Table]:
+        """`read`, in chunks of at most `chunk_rows` rows."""
+
+    def partitions(self, table: str) -> list[str]:
+        """The partitions that hold rows, sorted."""
+
+    def location(self, table: str) -> str:
+        """The URL at which other engines find the Delta table."""
+
+
+def raw_table(use_case: str) -> str:
+    """Where a use case's snapshots are."""
+    return f"raw/{use_case}"
+
+
+def quarantine_table(use_case: str) -> str:
+    """Where rows that a row-level check caught are."""
+    return f"quarantine/{use_case}"
+
+
+def predictions_table(use_case: str) -> str:
+    """Where a use case's batches are."""
+    return f"predictions/{use_case}"
+
+
+def labels_table(use_case: str) -> str:
+    """Where outcomes are, as they were collected."""
+    return f"labels/{use_case}"
+
+
+def training_table(use_case: str) -> str:
+    """Where assembled training sets are; a partition is one training set."""
+    return f"training/{use_case}"
+
+
+def window_partition(window: Window) -> str:
+    """The partition of a window."""
+    return window.key

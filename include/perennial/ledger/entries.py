@@ -1,0 +1,194 @@
+"""The facts that the ledger keeps. Each is written once and never changed.
+
+Every entry has `recorded_at` (when we learnt it) and `run_id` (the DAG run or command that wrote it); the ledger
+fills in `recorded_at` and, where an entry has one, `id`, when it appends. A caller leaves both at their defaults.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+Json = dict[str, Any]
+
+
+class DeployedRole(StrEnum):
+    """What a deployed model version is used for."""
+
+    CHAMPION = "champion"
+    CHALLENGER = "challenger"
+
+
+class Maturity(StrEnum):
+    """How much of a window's truth is known."""
+
+    ESTIMATED = "estimated"
+    PARTIAL = "partial"
+    FINAL = "final"
+
+
+class DecisionKind(StrEnum):
+    """The questions that are decided."""
+
+    RETRAIN_ON_DRIFT = "retrain_on_drift"
+    RETRAIN_ON_PERFORMANCE = "retrain_on_performance"
+    PROMOTE = "promote"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The immutable rows of one window as ingested."""
+
+    use_case: str
+    window: Window
+    table: str
+    version: int
+    digest: str
+    rows: int
+    columns: Json
+    query: str
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class ValidationResult:
+    """What the checks said about one snapshot. `suite_digest` names the rules they were."""
+
+    use_case: str
+    window: Window
+    snapshot_digest: str
+    suite_digest: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rows: int
+    rows_quarantined: int
+    result: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One committed revision of a window's predictions, made by exactly one model."""
+
+    use_case: str
+    window: Window
+    revision: int
+    snapshot_digest: str
+    suite_digest: str
+    scoring_digest: str
+    model_version: str
+    model_digest: str
+    table: str
+    version: int
+    digest: str
+    rows: int
+    resolution: str
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class DriftReport:
+    """How far a window lies from what its model considers normal."""
+
+    use_case: str
+    window: Window
+    snapshot_digest: str
+    model_digest: str
+    verdict: Verdict
+    p_value: float | None
+    reasons: tuple[str, ...]
+    report: Json
+    profile: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Performance:
+    """How good a batch was, by the labels that had arrived by `as_of`.
+
+    `completeness` is the share of predicted rows that have a label; `metrics` maps metric name to value.
+    """
+
+    use_case: str
+    window: Window
+    revision: int
+    model_version: str
+    model_digest: str
+    as_of: datetime
+    maturity: Maturity
+    rows: int
+    labelled: int
+    completeness: float
+    verdict: Verdict
+    metrics: dict[str, float]
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class RecordedDecision:
+    """A decision as it was taken. At most one per (use case, kind, subject)."""
+
+    use_case: str
+    kind: DecisionKind
+    subject: str
+    as_of: datetime
+    action: str
+    reasons: tuple[str, ...]
+    numbers: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model version that holds a role from an effective time on, until the next entry for the role.
+
+    `supersedes` is the id of the entry that held the role when this one was made, None for the first.
+    `metrics` are the version's own on its holdout; `training` says what it was trained on.
+    """
+
+    use_case: str
+    role: DeployedRole
+    model_version: str
+    model_digest: str
+    effective_from: datetime
+    supersedes: int | None
+    actor: str
+    reason: str
+    training: Json
+    metrics: dict[str, float]
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+LedgerEntry = Snapshot | ValidationResult | Batch | DriftReport | Performance | RecordedDecision | Deployment
+
+
+@dataclass(frozen=True)
+class Status:
+    """A use case at a glance."""
+
+    use_case: str
+    windows_ingested: int
+    windows_scored: int
+    rows_scored: int
+    windows_failed: int
+    alarms: int
+    retrains: int
+    last_window: Window | None = None
+    champion: Deployment | None = None

@@ -1,0 +1,105 @@
+"""What the rest of the system asks of the ledger."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Protocol
+
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    Status,
+    ValidationResult,
+)
+from perennial.window import Window
+
+
+class Ledger(Protocol):
+    """An append-only record of what happened, with the locks that keep it linear.
+
+    Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again
+    under the same natural key returns the entry that is already there. Errors of every method:
+    `StoreUnavailable` when the store does not answer.
+    """
+
+    def working_on(self, use_case: str, window: Window) -> AbstractContextManager[None]:
+        """Hold the window while inside: two runs never work on one window at once.
+
+        The hold ends with the holder, killed or not. Errors: `WindowBusy` when another holder keeps it for longer
+        than the ledger's patience.
+        """
+
+    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Natural key: (use case, window, table, version)."""
+
+    def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
+        """The snapshot recorded last for exactly this window."""
+
+    def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The latest snapshot of each window inside `[start, end)`, by window."""
+
+    def record_validation(self, validation: ValidationResult) -> ValidationResult:
+        """Natural key: (use case, window, snapshot digest, suite digest)."""
+
+    def validation_of(self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str) -> ValidationResult | None:
+        """The verdict for exactly this snapshot under exactly these rules."""
+
+    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+        """Natural key: (use case, window, revision).
+
+        With `expected`, in the same transaction: the deployment in force at the window's start must still be that
+        one. Errors: `DeploymentMoved` when it is not.
+        """
+
+    def latest_batch(self, use_case: str, window: Window) -> Batch | None:
+        """The live revision of the window."""
+
+    def batches(self, use_case: str, window: Window) -> Sequence[Batch]:
+        """All revisions of the window, oldest first."""
+
+    def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
+        """The live revision of each window inside `[start, end)`, by window."""
+
+    def record_drift(self, report: DriftReport) -> DriftReport:
+        """Natural key: (use case, window, snapshot digest, model digest)."""
+
+    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
+        """The report recorded last for each window inside `[start, end)`, by window."""
+
+    def record_performance(self, performance: Performance) -> Performance:
+        """Natural key: (use case, window, revision, as_of)."""
+
+    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
+
+    def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
+        """Natural key: (use case, kind, subject). The first one stands: a later rival gets the first one back."""
+
+    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
+        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+
+    def deploy(self, deployment: Deployment) -> Deployment:
+        """Append a deployment, if `supersedes` is still the current entry of the role.
+
+        `effective_from` is moved forward, if need be, to the end of the last window already scored, and to the
+        current entry's own `effective_from`: a deployment never rewrites which model a recorded batch should have
+        had. Errors: `DeploymentConflict` when another entry got there first; the message names it.
+        """
+
+    def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
+        """The entry recorded last for the role."""
+
+    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
+        """The entry in force at the effective time, as it is recorded now."""
+
+    def deployments(self, use_case: str) -> Sequence[Deployment]:
+        """All entries of all roles, in the order they were recorded."""
+
+    def status(self, use_case: str) -> Status:
+        """The use case at a glance."""

@@ -1,0 +1,25 @@
+"""Everything that a job may touch, in one frozen bundle."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from perennial.artifacts.port import Artifacts
+from perennial.lake.port import Lake
+from perennial.ledger.port import Ledger
+from perennial.published.port import PublishedPredictions
+from perennial.registry.port import ModelRegistry
+from perennial.sources.port import Source
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Source as SourceSpec
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The world as a job sees it. `source` turns a source of a spec into one that can be asked."""
+
+    source: Callable[[LoadedUseCase, SourceSpec], Source]
+    lake: Lake
+    ledger: Ledger
+    registry: ModelRegistry
+    published: PublishedPredictions
+    artifacts: Artifacts

@@ -1,0 +1,73 @@
+"""What the rest of the system asks of the model registry."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+import pandas as pd
+from sklearn.pipeline import Pipeline
+
+
+@dataclass(frozen=True)
+class ModelCandidate:
+    """A trained model that won, and all that should be known about it.
+
+    `pipeline_bytes` are the skops bytes that were judged, and `digest` their sha-256. `reference` is what the model
+    considers normal (see `perennial.drift.reference`), `training` says what it was trained on.
+    """
+
+    use_case: str
+    name: str
+    pipeline_bytes: bytes
+    digest: str
+    parameters: dict[str, Any]
+    metrics: dict[str, float]
+    reference: dict[str, Any]
+    training: dict[str, Any]
+    input_example: pd.DataFrame
+    as_of: datetime
+    tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RegisteredModel:
+    """A model version in the registry."""
+
+    use_case: str
+    version: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to score, with its own idea of normal."""
+
+    version: str
+    digest: str
+    pipeline: Pipeline
+    reference: dict[str, Any]
+
+
+class ModelRegistry(Protocol):
+    """Model versions, their metrics and artefacts. Errors of every method: `StoreUnavailable`."""
+
+    def register(self, candidate: ModelCandidate) -> RegisteredModel:
+        """Make a new version of the use case's model, or return the one that already has this digest."""
+
+    def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
+        """The version's model, after its bytes were checked against `digest` and its types against our allow-list.
+
+        Errors: `UntrustedModel` when either does not hold, `NoModel` when there is no such version.
+        """
+
+    def versions(self, use_case: str) -> list[RegisteredModel]:
+        """All versions, oldest first."""
+
+    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+        """Point the alias at the version: a projection of the ledger, never the truth."""
+
+    def alias(self, use_case: str, alias: str) -> str | None:
+        """The version that the alias points at."""
+
+    def address(self, use_case: str, version: str) -> str | None:
+        """Where a person looks at the version in a browser, if anywhere."""

@@ -1,0 +1,21 @@
+import psycopg2
+import pytest
+
+from perennial.errors import StoreUnavailable
+from perennial.local.postgres import EmbeddedPostgres
+
+
+def test_a_database_is_created_once_and_answers(postgres: EmbeddedPostgres) -> None:
+    assert postgres.create_database("once") is True
+    assert postgres.create_database("once") is False
+    connection = psycopg2.connect(postgres.url("once"))
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW server_version")
+        assert cursor.fetchone()[0].startswith("18")
+    connection.close()
+
+
+def test_a_taken_port_is_told_with_the_end_of_the_log(postgres: EmbeddedPostgres, tmp_path_factory) -> None:
+    rival = EmbeddedPostgres(tmp_path_factory.mktemp("rival") / "data", postgres.port)
+    with pytest.raises(StoreUnavailable, match=f"port {postgres.port}.*\n(.*\n)*.*[Aa]ddress already in use"):
+        rival.start()
