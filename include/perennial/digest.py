@@ -2,37 +2,64 @@
 
 Canonical form of a table: columns sorted by name, rows sorted by all columns in that order, each column as one
 contiguous Arrow array of its canonical type. The digest is sha-256 over names, types and the values' buffers.
+
+Canonical types are boolean, signed integers, float32 and float64, date32, UTF-8 text (`string`, whatever form it comes
+in) and instants (`timestamp[us, tz=UTC]`; one without a zone is read as UTC). Values that are equal have equal bytes:
+negative zero becomes zero, every NaN the same NaN. A null is not a NaN.
 """
 
 import hashlib
-import json
-from typing import Any
+import math
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.errors import SchemaMismatch
+
+TIMESTAMP = pa.timestamp("us", tz="UTC")
+
+
+def canonical_types(table: pa.Table) -> pa.Table:
+    """The same values in canonical types; columns and rows stay where they are.
+
+    Errors: `SchemaMismatch` for two columns of one name, a type that has no canonical form, or an instant finer than
+    a microsecond.
+    """
+    doubled = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
+    if doubled:
+        raise SchemaMismatch(f"Columns need names of their own; there is more than one {', '.join(doubled)}.")
+    columns = {name: _canonical_values(name, table.column(name)) for name in table.column_names}
+    return pa.table(columns) if columns else table
+
 
 def canonical(table: pa.Table) -> pa.Table:
-    """The same rows with columns sorted by name and rows sorted by all columns; nulls come last."""
+    """The same rows with columns sorted by name and rows sorted by all columns; NaN comes after numbers, null last.
+
+    Errors: as `canonical_types`.
+    """
+    table = canonical_types(table)
     names = sorted(table.column_names)
     table = table.select(names)
-    if table.num_rows < 2:
-        return table.combine_chunks()
-    return table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names])).combine_chunks()
+    if table.num_rows > 1:
+        table = table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
+    return table.combine_chunks()
 
 
 def table_digest(table: pa.Table) -> str:
-    """The sha-256 of the table's canonical content, as hex.
+    """The sha-256 of the table's canonical content, as hex. Errors: as `canonical_types`.
 
     >>> a = pa.table({"x": [1, 2], "y": ["b", None]})
     >>> b = pa.table({"y": [None, "b"], "x": [2, 1]})
     >>> table_digest(a) == table_digest(b)
     True
     """
-    digest = hashlib.sha256()
-    ordered = canonical(table)
-    digest.update(str(ordered.num_rows).encode())
+    return canonical_digest(canonical(table))
+
+
+def canonical_digest(ordered: pa.Table) -> str:
+    """`table_digest` of what `canonical` returned, without sorting it again."""
+    digest = hashlib.sha256(str(ordered.num_rows).encode())
     for name in ordered.column_names:
         values = ordered.column(name)
         digest.update(f"\x00{name}\x00{values.type}\x00".encode())
@@ -41,24 +68,39 @@ def table_digest(table: pa.Table) -> str:
     return digest.hexdigest()
 
 
-def json_digest(value: Any) -> str:
-    """The sha-256 of a JSON value with sorted keys, as hex."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
-
-
-def bytes_digest(value: bytes) -> str:
-    """The sha-256 of bytes, as hex."""
-    return hashlib.sha256(value).hexdigest()
+def _canonical_values(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = values.type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+        values = values.cast(kind)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return values.cast(pa.string())
+    if pa.types.is_timestamp(kind):
+        try:
+            return values.cast(TIMESTAMP)
+        except pa.ArrowInvalid as error:
+            raise SchemaMismatch(f"Column {name} holds instants that microseconds can't express: {error}.") from error
+    if pa.types.is_float32(kind) or pa.types.is_float64(kind):
+        zero, nan = pa.scalar(0.0, kind), pa.scalar(math.nan, kind)
+        return pc.if_else(pc.is_nan(values), nan, pc.add(values, zero))
+    if pa.types.is_boolean(kind) or pa.types.is_signed_integer(kind) or pa.types.is_date32(kind):
+        return values
+    raise SchemaMismatch(
+        f"Column {name} is of Arrow type {kind}, which is neither boolean, signed integer, float, date, timestamp nor "
+        "text. Cast it to one of these before it is stored."
+    )
 
 
 def _content(values: pa.ChunkedArray) -> list[bytes]:
     """Which values are null, and the others: for text their lengths and bytes, else their fixed-width form."""
     present = values.drop_null().combine_chunks()
-    valid = np.packbits(values.is_valid().to_numpy(zero_copy_only=False)).tobytes()
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type):
+    valid = np.packbits(values.is_valid().to_numpy()).tobytes()
+    if pa.types.is_string(values.type):
         return [valid, *_text_content(present.cast(pa.large_string()))]
     if pa.types.is_timestamp(values.type):
         present = present.cast(pa.int64())
+    elif pa.types.is_date32(values.type):
+        present = present.cast(pa.int32())
     return [valid, np.ascontiguousarray(present.to_numpy(zero_copy_only=False)).tobytes()]
 
 

@@ -1,0 +1,1 @@
+"""Model bytes under their digest, until a model is registered."""

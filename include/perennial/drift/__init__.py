@@ -1,0 +1,1 @@
+"""How far a window of data lies from what its model considers normal."""

@@ -1,0 +1,1 @@
+"""Tables of rows, partitioned by window, whose old versions stay readable."""

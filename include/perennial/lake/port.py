@@ -40,7 +40,9 @@ class Lake(Protocol):
         A partition that is not there has zero rows.
         """
 
-    def stream(self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000) -> Iterator[pa.Table]:
+    def stream(
+        self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000
+    ) -> Iterator[pa.Table]:
         """`read`, in chunks of at most `chunk_rows` rows."""
 
     def partitions(self, table: str) -> list[str]:

@@ -2,6 +2,9 @@
 
 Every entry has `recorded_at` (when we learnt it) and `run_id` (the DAG run or command that wrote it); the ledger
 fills in `recorded_at` and, where an entry has one, `id`, when it appends. A caller leaves both at their defaults.
+
+Entries come back in the form that JSON and PostgreSQL can hold: NaN and infinities (a metric that could not be
+computed) are None, tuples inside JSON are lists, instants are in UTC, and the order of JSON keys is not kept.
 """
 
 from dataclasses import dataclass
@@ -181,7 +184,11 @@ LedgerEntry = Snapshot | ValidationResult | Batch | DriftReport | Performance | 
 
 @dataclass(frozen=True)
 class Status:
-    """A use case at a glance."""
+    """A use case at a glance.
+
+    `rows_scored` counts live revisions, `windows_failed` and `alarms` count windows whose latest validation or drift
+    report has the verdict `fail`, `retrains` the champions after the first. `last_window` is the last one ingested.
+    """
 
     use_case: str
     windows_ingested: int

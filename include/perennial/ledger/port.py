@@ -25,7 +25,8 @@ class Ledger(Protocol):
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again
     under the same natural key returns the entry that is already there. Errors of every method:
-    `StoreUnavailable` when the store does not answer.
+    `StoreUnavailable` when the store does not answer, `InvalidSettings` when it has no tables yet, `InvalidWindow`
+    for an instant without time zone.
     """
 
     def working_on(self, use_case: str, window: Window) -> AbstractContextManager[None]:
@@ -36,7 +37,7 @@ class Ledger(Protocol):
         """
 
     def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """Natural key: (use case, window, table, version)."""
+        """Natural key: (use case, window, table, version). The first one stands."""
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
@@ -45,16 +46,19 @@ class Ledger(Protocol):
         """The latest snapshot of each window inside `[start, end)`, by window."""
 
     def record_validation(self, validation: ValidationResult) -> ValidationResult:
-        """Natural key: (use case, window, snapshot digest, suite digest)."""
+        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands."""
 
-    def validation_of(self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str) -> ValidationResult | None:
+    def validation_of(
+        self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
+    ) -> ValidationResult | None:
         """The verdict for exactly this snapshot under exactly these rules."""
 
     def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
         """Natural key: (use case, window, revision).
 
         With `expected`, in the same transaction: the deployment in force at the window's start must still be that
-        one. Errors: `DeploymentMoved` when it is not.
+        one. Errors: `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other content:
+        two runs raced.
         """
 
     def latest_batch(self, use_case: str, window: Window) -> Batch | None:
@@ -67,13 +71,13 @@ class Ledger(Protocol):
         """The live revision of each window inside `[start, end)`, by window."""
 
     def record_drift(self, report: DriftReport) -> DriftReport:
-        """Natural key: (use case, window, snapshot digest, model digest)."""
+        """Natural key: (use case, window, snapshot digest, model digest). The first one stands."""
 
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window."""
 
     def record_performance(self, performance: Performance) -> Performance:
-        """Natural key: (use case, window, revision, as_of)."""
+        """Natural key: (use case, window, revision, as_of). The first one stands."""
 
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
@@ -87,9 +91,10 @@ class Ledger(Protocol):
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role.
 
-        `effective_from` is moved forward, if need be, to the end of the last window already scored, and to the
+        `effective_from` is moved forward, if need be, to the end of the last window scored (champions only), and to the
         current entry's own `effective_from`: a deployment never rewrites which model a recorded batch should have
-        had. Errors: `DeploymentConflict` when another entry got there first; the message names it.
+        had. The same deployment of the same run, tried again while it is current, returns that entry.
+        Errors: `DeploymentConflict` when another entry got there first; the message names it.
         """
 
     def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:

@@ -43,21 +43,60 @@ class EmbeddedPostgres:
 
         Errors: `StoreUnavailable` with the end of the server's log when it does not come up.
         """
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.initialise()
+        self.launch()
+        self.wait_until_ready(timeout)
+
+    def initialise(self) -> None:
+        """Create the server's files, whole or not at all, if they are not there.
+
+        Errors: `StoreUnavailable` when that fails.
+        """
+        if (self.data / "PG_VERSION").exists():
+            return
+        partial = self.data.with_name(f"{self.data.name}.partial")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir(parents=True)
+        account = _unprivileged_account(partial)
+        password = self._password_file(account)
+        if account is not None:
+            shutil.chown(partial, account, account)
+        made = subprocess.run(  # noqa: S603 - our own binary and arguments
+            [_binary("initdb"), "-D", str(partial), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C",
+             "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, user=account, group=account, check=False,
+            start_new_session=True,
+        )  # fmt: skip
+        if made.returncode != 0:
+            raise StoreUnavailable(f"PostgreSQL could not make its files in {self.data}: {made.stderr.strip()}")
+        if self.data.exists():
+            self.data.rmdir()
+        partial.rename(self.data)
+
+    def launch(self) -> "subprocess.Popen[bytes]":
+        """Start the server's process; it does not answer yet."""
         account = _unprivileged_account(self.data)
-        if not (self.data / "PG_VERSION").exists():
-            self._initialise(account)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self.process = subprocess.Popen(  # noqa: S603 - our own binary and arguments
                 [_binary("postgres"), "-D", str(self.data), "-h", "127.0.0.1", "-p", str(self.port), "-k", "",
                  "-c", "max_connections=120", "-c", "shared_buffers=128MB", "-c", "max_locks_per_transaction=128"],
                 stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, user=account, group=account,
             )  # fmt: skip
+        return self.process
+
+    def wait_until_ready(self, timeout: float = 30.0) -> None:
+        """Return when the launched server answers.
+
+        Errors: `StoreUnavailable` with the end of the server's log when it does not in time, or ends.
+        """
+        assert self.process is not None
         deadline = time.monotonic() + timeout
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
-                raise StoreUnavailable(f"PostgreSQL did not start on port {self.port}. Its log {self.log} ends:\n{self._log_end()}")
+                raise StoreUnavailable(
+                    f"PostgreSQL did not start on port {self.port}. Its log {self.log} ends:\n{self._log_end()}"
+                )
             time.sleep(0.05)
 
     def stop(self, timeout: float = 20.0) -> None:
@@ -85,21 +124,14 @@ class EmbeddedPostgres:
         finally:
             connection.close()
 
-    def _initialise(self, account: str | None) -> None:
+    def _password_file(self, account: str | None) -> Path:
         password = self.data.parent / "postgres.password"
-        if not password.exists():
+        if not password.exists() or not password.read_text():
             password.touch(mode=0o600)
             password.write_text(secrets.token_urlsafe(18))
         if account is not None:
-            shutil.chown(self.data, account, account)
             shutil.chown(password, account, account)
-        made = subprocess.run(
-            [_binary("initdb"), "-D", str(self.data), "-U", SUPERUSER, "--encoding=UTF8", "--locale=C",
-             "--auth=scram-sha-256", f"--pwfile={password}", "--no-sync"],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, user=account, group=account, check=False,
-        )  # fmt: skip
-        if made.returncode != 0:
-            raise StoreUnavailable(f"PostgreSQL could not make its files in {self.data}: {made.stderr.strip()}")
+        return password
 
     def _password(self) -> str:
         return (self.data.parent / "postgres.password").read_text()

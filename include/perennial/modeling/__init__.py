@@ -1,0 +1,1 @@
+"""Pipelines: built, fitted, judged on a holdout, written as bytes and read again."""

@@ -1,0 +1,1 @@
+"""How good predictions were, by the outcomes that came later."""

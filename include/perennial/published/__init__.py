@@ -1,0 +1,1 @@
+"""The tables that consumers of predictions query."""

@@ -1,0 +1,1 @@
+"""Model versions, their metrics and artefacts."""

@@ -1,0 +1,1 @@
+"""Where the rows of a window come from: PostgreSQL, files, S3."""

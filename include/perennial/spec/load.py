@@ -1,20 +1,28 @@
-"""Reading a use case's folder: `use_case.yaml` and the files it names."""
+"""Reading use cases: `use_case.yaml` and the files it names.
 
+Light on purpose: DAG files load specs while they are parsed, so nothing here imports a library of data or models.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from perennial.digest import json_digest
+from perennial.errors import InvalidSpec, UnknownUseCase
+from perennial.fingerprint import json_digest
+from perennial.spec.expectations import Expectation
+from perennial.spec.folder import Reading, read_folder
 from perennial.spec.models import UseCase
+from perennial.spec.suggest import nearest
+from perennial.spec.violation import Violation
 
 
 @dataclass(frozen=True)
 class LoadedUseCase:
-    """A valid spec, with the texts it names. `expectations` is the parsed suite; `queries` maps file name to SQL."""
+    """A valid spec, with the texts it names. `queries` maps file name to SQL."""
 
     spec: UseCase
     folder: Path
-    expectations: dict[str, Any]
+    expectations: tuple[Expectation, ...]
     queries: dict[str, str]
 
     @property
@@ -22,7 +30,8 @@ class LoadedUseCase:
         """What the verdict on a snapshot depends on: columns, limits of quality, and the expectations."""
         quality = self.spec.quality.model_dump(mode="json")
         columns = {name: column.model_dump(mode="json") for name, column in self.spec.columns.items()}
-        return json_digest({"columns": columns, "quality": quality, "expectations": self.expectations})
+        expectations = [expectation.model_dump(mode="json") for expectation in self.expectations]
+        return json_digest({"columns": columns, "quality": quality, "expectations": expectations})
 
     @property
     def scoring_digest(self) -> str:
@@ -34,3 +43,49 @@ class LoadedUseCase:
     def name(self) -> str:
         """The use case's name, which is also its folder's."""
         return self.spec.name
+
+
+def use_case_names(root: Path) -> list[str]:
+    """The use cases in `root`, sorted: every folder in it whose name doesn't start with `.` or `_`.
+
+    Errors: `InvalidSpec` when `root` is not a folder.
+    """
+    if not root.is_dir():
+        raise InvalidSpec(f"{root} should hold one folder per use case, but it is not a folder.")
+    return sorted(path.name for path in root.iterdir() if path.is_dir() and path.name[0] not in "._")
+
+
+def load_use_case(folder: Path) -> LoadedUseCase:
+    """The use case in `folder`.
+
+    Errors: `UnknownUseCase` when there is no such folder; `InvalidSpec`, which lists every violation.
+    """
+    if not folder.is_dir():
+        others = use_case_names(folder.parent)
+        hint = nearest(folder.name, others)
+        known = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(others) or 'none'}."
+        raise UnknownUseCase(f"There is no use case {folder.name!r} in {folder.parent}; {known}")
+    return _loaded(folder, read_folder(folder))
+
+
+def load_all(root: Path) -> dict[str, LoadedUseCase]:
+    """All use cases in `root`, by name.
+
+    Errors: `InvalidSpec`, which lists every violation in all of them.
+    """
+    readings = {name: read_folder(root / name) for name in use_case_names(root)}
+    violations = [violation for reading in readings.values() for violation in reading.violations]
+    if violations:
+        raise _invalid(root, violations)
+    return {name: _loaded(root / name, reading) for name, reading in readings.items()}
+
+
+def _loaded(folder: Path, reading: Reading) -> LoadedUseCase:
+    if reading.violations or reading.spec is None or reading.suite is None:
+        raise _invalid(folder, reading.violations)
+    return LoadedUseCase(reading.spec, folder, reading.suite.expectations, reading.queries)
+
+
+def _invalid(where: Path, violations: Sequence[Violation]) -> InvalidSpec:
+    count = f"{len(violations)} mistake{'s' if len(violations) != 1 else ''}"
+    return InvalidSpec("\n  ".join([f"{count} in {where}:", *map(str, violations)]))

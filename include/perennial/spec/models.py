@@ -8,27 +8,19 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-from perennial.window import Every, Grid
+from perennial.spec.base import Spec
+from perennial.spec.duration import Duration
+from perennial.spec.fields import ColumnName, EstimatorName, FileBeside, MetricName, Name, TimeZone
+from perennial.spec.names import ESTIMATORS, METRICS
+from perennial.spec.problem import Problem, broken_rules
+from perennial.spec.task import Task
+from perennial.window import Every, Grid, parse_instant
 
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,47}$")]
-ColumnName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]{0,62}$")]
-Duration = Annotated[timedelta, Field(gt=timedelta(0))]
-
-
-class Spec(BaseModel):
-    """Base of every part of a spec."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Task(StrEnum):
-    """The kind of prediction problem."""
-
-    BINARY_CLASSIFICATION = "binary_classification"
-    REGRESSION = "regression"
+__all__ = ["Task"]  # the parts below are public anyway; this one is at home elsewhere
 
 
 class Kind(StrEnum):
@@ -67,17 +59,34 @@ class Column(Spec):
 
     kind: Kind
     role: Role = Role.FEATURE
-    nullable: bool = True
+    nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
     derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identity_is_never_null(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("role") in (Role.KEY, Role.EVENT_TIME):
+            return {"nullable": False, **data}
+        return data
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        problems = []
         if self.derive and self.kind is not Kind.TIMESTAMP:
-            raise ValueError(f"'derive' reads parts off a timestamp; this column is {self.kind}")
+            problems.append(Problem(("derive",), f"parts are read off a timestamp; this column is {self.kind}"))
+        if len(set(self.derive)) != len(self.derive):
+            problems.append(Problem(("derive",), "names a part twice"))
         if self.role is Role.EVENT_TIME and self.kind is not Kind.TIMESTAMP:
-            raise ValueError(f"the event time must be a timestamp; this column is {self.kind}")
+            problems.append(Problem(("kind",), "the event time must be a timestamp"))
+        if self.role is Role.KEY and self.kind not in (Kind.INTEGER, Kind.CATEGORICAL):
+            problems.append(Problem(("kind",), "the key names an entity, so it must be integer or categorical"))
+        if self.role in (Role.KEY, Role.EVENT_TIME) and self.nullable:
+            problems.append(Problem(("nullable",), f"the {self.role} can't be missing in a row; leave this key out"))
         if self.role is Role.FEATURE and self.kind is Kind.TIMESTAMP and not self.derive:
-            raise ValueError("a timestamp is a feature through its parts: say which in 'derive', or give it another role")
+            text = "a timestamp is a feature through its parts: say which in 'derive', or give it another role"
+            problems.append(Problem((), text))
+        if problems:
+            raise broken_rules(problems)
         return self
 
 
@@ -86,7 +95,7 @@ class PostgresSource(Spec):
 
     type: Literal["postgres"]
     connection: Name = Field(description="An Airflow connection id.")
-    query: Path = Field(description="SQL file beside the spec.")
+    query: FileBeside = Field(description="SQL file beside the spec.")
 
 
 class FileSource(Spec):
@@ -125,8 +134,8 @@ class Schedule(Spec):
     """When windows start, from the first one on."""
 
     every: Every = Every.DAY
-    timezone: str = "UTC"
-    start: date
+    timezone: TimeZone = "UTC"
+    start: date = Field(description="Where the first window starts.")
 
     @property
     def grid(self) -> Grid:
@@ -134,13 +143,17 @@ class Schedule(Spec):
         return Grid(self.every, self.timezone)
 
     @model_validator(mode="after")
-    def _known_zone(self) -> Self:
-        from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-        try:
-            ZoneInfo(self.timezone)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(f"{self.timezone!r} is not a time zone of the IANA database") from error
+    def _starts_on_the_grid(self) -> Self:
+        first = parse_instant(self.start.isoformat(), self.timezone)
+        window = self.grid.containing(first)
+        if window.start != first:
+            before, after = (
+                f"{end.astimezone(ZoneInfo(self.timezone)):%a %Y-%m-%d}" for end in (window.start, window.end)
+            )
+            text = (
+                f"no window of one {self.every} starts on this day; the nearest that do start on {before} and {after}"
+            )
+            raise broken_rules([Problem(("start",), text)])
         return self
 
 
@@ -152,11 +165,19 @@ class Labels(Spec):
     arrival_time: ColumnName = Field(description="When the outcome became known.")
     mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
 
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.column == self.arrival_time:
+            raise broken_rules(
+                [Problem(("arrival_time",), "the outcome and the time when it became known are two columns")]
+            )
+        return self
+
 
 class Quality(Spec):
     """How validation decides; the expectations themselves stand in their own file."""
 
-    expectations: Path = Field(Path("expectations.yaml"), description="Great Expectations suite beside the spec.")
+    expectations: FileBeside = Field(Path("expectations.yaml"), description="YAML file beside the spec.")
     max_quarantined_share: float = Field(0.01, ge=0, le=1, description="Above this share of rows, the window fails.")
     min_rows: int = Field(1, ge=1)
 
@@ -165,8 +186,8 @@ class Candidate(Spec):
     """One pipeline to train: an estimator of the registry and its parameters."""
 
     name: Name
-    estimator: str
-    parameters: dict[str, Any] = {}
+    estimator: EstimatorName
+    parameters: dict[str, Any] = Field(default_factory=dict)
 
 
 class Training(Spec):
@@ -176,17 +197,22 @@ class Training(Spec):
     holdout: Duration = Field(description="The last stretch of it, on which candidates and champion are judged.")
     min_rows: int = Field(1_000, ge=10)
     candidates: tuple[Candidate, ...] = Field(min_length=1)
-    metric: str = Field(description="The metric that decides.")
+    metric: MetricName = Field(description="The metric that decides.")
     min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
     seed: int = 0
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
+        problems = []
         if self.holdout >= self.history:
-            raise ValueError("the holdout is the last part of the history and must be shorter")
+            problems.append(Problem(("holdout",), "is the last part of the history and must be shorter than it"))
         names = [candidate.name for candidate in self.candidates]
-        if len(set(names)) != len(names):
-            raise ValueError(f"candidates need names of their own; got {', '.join(names)}")
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                text = f"candidates[{names.index(name)}] has this name already"
+                problems.append(Problem(("candidates", position, "name"), text))
+        if problems:
+            raise broken_rules(problems)
         return self
 
 
@@ -199,7 +225,7 @@ class Persistence(Spec):
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         if self.alarms > self.of:
-            raise ValueError(f"{self.alarms} alarms can't happen in {self.of} windows")
+            raise broken_rules([Problem(("alarms",), f"so many alarms can't happen in {self.of} windows")])
         return self
 
 
@@ -227,23 +253,16 @@ class UseCase(Spec):
     source: Source
     limits: Limits = Limits()
     allow_empty: bool = Field(False, description="A window without rows is skipped instead of failing.")
-    columns: dict[ColumnName, Column]
+    columns: dict[ColumnName, Column] = Field(json_schema_extra={"additionalProperties": False})
     labels: Labels
     quality: Quality = Quality()
     training: Training
     monitoring: Monitoring = Monitoring()
 
     @model_validator(mode="after")
-    def _roles(self) -> Self:
-        for role, meaning in ((Role.KEY, "names the entity"), (Role.EVENT_TIME, "says when it happened")):
-            found = [name for name, column in self.columns.items() if column.role is role]
-            if len(found) != 1:
-                raise ValueError(f"exactly one column has the role {role} (it {meaning}); found {found or 'none'}")
-        if not self.feature_columns:
-            raise ValueError("at least one column has the role feature")
-        for name in (self.labels.column, self.labels.arrival_time):
-            if name in self.columns:
-                raise ValueError(f"labels.{name} is an outcome and must not be among the columns: it would leak")
+    def _coherent(self) -> Self:
+        if problems := whole_problems(self.task, self.columns, self.labels, self.training):
+            raise broken_rules(problems)
         return self
 
     @property
@@ -269,6 +288,45 @@ class UseCase(Spec):
     @property
     def start(self) -> datetime:
         """The start of the first window."""
-        from perennial.window import parse_instant
-
         return parse_instant(self.schedule.start.isoformat(), self.schedule.timezone)
+
+
+def whole_problems(
+    task: Task | None, columns: dict[str, Column] | None, labels: Labels | None, training: Training | None
+) -> list[Problem]:
+    """The broken rules that span several parts of a use case; a part that is None (because it is wrong itself) is
+    left out of the judgement, so that one mistake doesn't hide others.
+    """
+    problems = [] if columns is None else _role_problems(columns)
+    if columns is not None and labels is not None:
+        text = "is an outcome and must not be among the columns: the model would see the future"
+        outcomes = (("column", labels.column), ("arrival_time", labels.arrival_time))
+        problems += [Problem(("labels", key), text) for key, name in outcomes if name in columns]
+    if task is not None and training is not None:
+        problems += _fit_problems(task, training)
+    return problems
+
+
+def _role_problems(columns: dict[str, Column]) -> list[Problem]:
+    problems = []
+    for role, meaning in ((Role.KEY, "names the entity"), (Role.EVENT_TIME, "says when it happened")):
+        found = [name for name, column in columns.items() if column.role is role]
+        if len(found) != 1:
+            text = f"exactly one column has the role {role} (it {meaning}); found {', '.join(found) or 'none'}"
+            problems.append(Problem(("columns",), text))
+    if not any(column.role is Role.FEATURE or column.derive for column in columns.values()):
+        problems.append(Problem(("columns",), "at least one column has the role feature"))
+    return problems
+
+
+def _fit_problems(task: Task, training: Training) -> list[Problem]:
+    problems = []
+    if task not in METRICS[training.metric].tasks:
+        fitting = sorted(name for name, metric in METRICS.items() if task in metric.tasks)
+        problems.append(Problem(("training", "metric"), f"does not measure {task}; {', '.join(fitting)} do"))
+    for position, candidate in enumerate(training.candidates):
+        if ESTIMATORS[candidate.estimator].path(task) is None:
+            fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
+            text = f"has no form for {task}; {', '.join(fitting)} have"
+            problems.append(Problem(("training", "candidates", position, "estimator"), text))
+    return problems

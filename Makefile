@@ -1,0 +1,83 @@
+# The one way to do things here, the same by hand and in CI. `make help` says what there is.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.installed-runtime
+DEVELOPMENT := $(VENV)/.installed-development
+UV := $(BIN)/uv
+ARGS ?=
+
+# Without compiled bytecode every import takes three times as long; other people's paths have no business in here.
+unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop test lint bench clean lock setup browser screenshots
+
+help:  ## Show this help
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: $(RUNTIME)  ## Start everything and play the demonstration (ARGS=--demo-until=2013-12-31 for the whole year)
+	@$(BIN)/python -m perennial.local run $(ARGS)
+
+stop:  ## Stop what `make run` started
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial.local stop; else echo "Nothing is installed."; fi
+
+test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(DEVELOPMENT)  ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy include/perennial plugins/perennial_airflow
+
+bench: $(DEVELOPMENT)  ## Measure speed and memory
+	@$(BIN)/python -m pytest tests/bench --override-ini=testpaths=tests/bench -s $(ARGS)
+
+screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README
+	@$(BIN)/python tests/e2e/screenshots.py
+
+clean:  ## Remove the local system's data and all caches (the virtual environment stays)
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial.local clean; fi
+	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
+	@find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
+
+lock: $(UV)  ## Resolve the dependencies of pyproject.toml anew, for Python 3.11 to 3.13
+	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra dev"; do \
+	    set -- $$target; output=$$1; shift; \
+	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes --upgrade \
+	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \
+	done
+	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-uv.txt
+
+browser:  ## Install Chromium for the screenshots, in CI on Debian as root only
+	@if command -v chromium >/dev/null; then :; \
+	elif [ -n "$$CI" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
+	else echo "Chromium is not installed; what needs it is done without it."; fi
+
+$(UV): requirements-uv.txt
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11, 3.12 or 3.13, or say PYTHON=…"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || { \
+	    echo "$(PYTHON) is $$($(PYTHON) --version). Perennial runs on Python 3.11 to 3.13: say PYTHON=python3.11, for one."; exit 1; }
+	@[ -x $(BIN)/python ] || { echo "Making a virtual environment in $(VENV) …"; $(PYTHON) -m venv $(VENV); }
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-uv.txt
+	@touch $@
+
+# What is installed for development holds what is needed at run time, in the same versions: it is not taken away.
+$(RUNTIME): $(UV) requirements.txt pyproject.toml
+	@if [ -e $(DEVELOPMENT) ]; then wanted=requirements-dev.txt; else wanted=requirements.txt; fi; $(install)
+	@touch $@
+
+$(DEVELOPMENT): $(UV) requirements-dev.txt pyproject.toml
+	@wanted=requirements-dev.txt; $(install)
+	@touch $@
+
+define install
+echo "Installing what $$wanted says …" && \
+$(UV) pip sync --python $(BIN)/python --require-hashes --compile-bytecode --quiet $$wanted && \
+$(UV) pip install --python $(BIN)/python --no-deps --compile-bytecode --quiet --editable .
+endef

@@ -1,0 +1,23 @@
+"""Bytes under their digest, in memory, for tests and dry runs."""
+
+from perennial.errors import UntrustedModel
+from perennial.fingerprint import bytes_digest
+
+
+class InMemoryArtifacts:
+    """A dict from digest to bytes."""
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    def put(self, content: bytes) -> str:
+        """See `Artifacts.put`."""
+        digest = bytes_digest(content)
+        self._contents[digest] = content
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See `Artifacts.get`."""
+        if digest not in self._contents:
+            raise UntrustedModel(f"There are no bytes with the digest {digest[:80]!r} in memory.")
+        return self._contents[digest]

@@ -1,0 +1,73 @@
+"""Bytes under their digest, as files in a local folder or objects on S3."""
+
+import re
+from functools import cached_property
+from uuid import uuid4
+
+from pyarrow import fs
+
+from perennial.errors import UntrustedModel
+from perennial.fingerprint import bytes_digest
+from perennial.lake.storage import S3_SCHEME, open_filesystem, reaching
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+class ArtifactStore:
+    """Files named by their content's sha-256, below `url`: a local folder or an s3:// URL.
+
+    `storage_options` are the lake's.
+    """
+
+    def __init__(self, url: str, storage_options: dict[str, str]) -> None:
+        self._url = url
+        self._options = storage_options
+
+    def put(self, content: bytes) -> str:
+        """See `Artifacts.put`. A reader sees all of the bytes or none: they are written aside and then renamed."""
+        digest = bytes_digest(content)
+        with reaching(f"Keeping {len(content):,} bytes in {self._url}"):
+            system, folder = self._place
+            target = f"{folder}/{digest}"
+            if self._url.startswith(S3_SCHEME):  # there, an object appears when it is complete
+                _write(system, target, content)
+            else:
+                system.create_dir(folder, recursive=True)
+                aside = f"{folder}/.{uuid4().hex}"
+                _write(system, aside, content)
+                system.move(aside, target)
+        return digest
+
+    def get(self, digest: str) -> bytes:
+        """See `Artifacts.get`."""
+        if not _DIGEST.fullmatch(digest):
+            raise UntrustedModel(f"{digest[:80]!r} is not a sha-256 in hex, so there are no bytes to look for.")
+        with reaching(f"Reading {digest} from {self._url}"):
+            content = self._read(digest)
+        if content is None:
+            raise UntrustedModel(f"{self._url} has no bytes with the digest {digest}. Train the model again.")
+        found = bytes_digest(content)
+        if found != digest:
+            raise UntrustedModel(
+                f"The bytes kept as {digest} in {self._url} have the digest {found}: they were damaged or exchanged. "
+                "They are not used; find out who wrote there, and train the model again."
+            )
+        return content
+
+    @cached_property
+    def _place(self) -> tuple[fs.FileSystem, str]:
+        return open_filesystem(self._url, self._options)
+
+    def _read(self, digest: str) -> bytes | None:
+        system, folder = self._place
+        path = f"{folder}/{digest}"
+        if system.get_file_info(path).type is not fs.FileType.File:
+            return None
+        with system.open_input_stream(path) as stream:
+            content: bytes = stream.read()
+            return content
+
+
+def _write(system: fs.FileSystem, path: str, content: bytes) -> None:
+    with system.open_output_stream(path) as stream:
+        stream.write(content)

@@ -1,0 +1,32 @@
+"""Commands for the ledger's database."""
+
+import typer
+
+from perennial.cli.session import Session, console
+from perennial.settings import LEDGER_CONNECTION
+from perennial.sources.connections import EnvironmentConnections
+
+app = typer.Typer(help="The ledger's tables.", no_args_is_help=True)
+
+
+@app.command()
+def upgrade() -> None:
+    """Bring the ledger's tables up to date."""
+    from perennial.ledger import migrate
+
+    applied = migrate.upgrade(_ledger_url())
+    console.print(f"applied {', '.join(applied)}" if applied else "up to date", highlight=False)
+
+
+@app.command()
+def current() -> None:
+    """Show the revision of the ledger's tables, and the ones still to be applied."""
+    from perennial.ledger import migrate
+
+    url = _ledger_url()
+    waiting = ", ".join(migrate.pending(url)) or "none"
+    console.print(f"at {migrate.current(url) or 'nothing'}, waiting: {waiting}", highlight=False)
+
+
+def _ledger_url() -> str:
+    return EnvironmentConnections(Session().settings.environment).url(LEDGER_CONNECTION)

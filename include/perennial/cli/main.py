@@ -1,0 +1,38 @@
+"""`perennial`: the same jobs without Airflow, and a look at what they left."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from perennial.cli import database, inspect, steps
+from perennial.errors import Disturbance, PerennialError
+
+EXIT_DEFECT = 3
+EXIT_DISTURBANCE = 4
+
+app = typer.Typer(
+    name="perennial",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    help="Score every window, notice when the world has moved, bring a better model into service.",
+    epilog=(
+        "Exit codes: 0 done · 1 a bug in Perennial · 2 wrong usage · 3 something must be corrected first "
+        "(spec, data, model) · 4 something outside failed and may work later · 5 `check` found errors."
+    ),
+)
+steps.add_to(app)
+inspect.add_to(app)
+app.add_typer(database.app, name="db")
+
+
+def main() -> None:
+    """Run the command line; domain errors become one message on standard error and an exit code."""
+    try:
+        app()
+    except PerennialError as error:
+        screen = Console(stderr=True, highlight=False, soft_wrap=True)
+        screen.print(type(error).__name__, style="bold red")
+        screen.print(str(error), markup=False)
+        sys.exit(EXIT_DISTURBANCE if isinstance(error, Disturbance) else EXIT_DEFECT)

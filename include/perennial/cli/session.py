@@ -1,0 +1,101 @@
+"""What every command needs: the settings, the use case, the ports, a run id, and one way to print results."""
+
+import getpass
+import json
+from collections.abc import Sequence
+from dataclasses import fields
+from functools import cached_property
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from perennial import clock
+from perennial.errors import UnknownUseCase
+from perennial.jobs.results import as_json
+from perennial.ports import Ports
+from perennial.settings import Settings
+from perennial.sources.connections import EnvironmentConnections
+from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
+from perennial.spec.suggest import nearest
+from perennial.window import Window, parse_instant
+
+console = Console()
+
+
+class Session:
+    """One run of the command line."""
+
+    @cached_property
+    def settings(self) -> Settings:
+        """Where things are."""
+        return Settings.from_environment()
+
+    @cached_property
+    def ports(self) -> Ports:
+        """The real world. The adapters are imported here, so that `--help` and `check` answer at once."""
+        from perennial.wiring import open_ports
+
+        return open_ports(self.settings, EnvironmentConnections(self.settings.environment))
+
+    @cached_property
+    def run_id(self) -> str:
+        """The name under which this command's facts are recorded."""
+        return f"cli__{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+
+    @property
+    def actor(self) -> str:
+        """Who is at the keyboard."""
+        return getpass.getuser()
+
+    def use_case(self, name: str) -> LoadedUseCase:
+        """The use case of that name. Errors: `UnknownUseCase`, `InvalidSpec`."""
+        names = use_case_names(self.settings.use_cases)
+        if name not in names:
+            hint = nearest(name, names)
+            raise UnknownUseCase(
+                f"There is no use case {name!r} in {self.settings.use_cases}; "
+                + (f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}.")
+            )
+        return load_use_case(self.settings.use_cases / name)
+
+
+def windows_of(use_case: LoadedUseCase, window: str | None, start: str | None, end: str | None) -> list[Window]:
+    """The windows that `--window`, or `--from` and `--to` (exclusive), name. Errors: `InvalidWindow`."""
+    import typer
+
+    grid = use_case.spec.grid
+    if window and not (start or end):
+        return [grid.starting_at(window)]
+    if start and end and not window:
+        zone = use_case.spec.schedule.timezone
+        return list(grid.between(parse_instant(start, zone), parse_instant(end, zone)))
+    raise typer.BadParameter("say --window START, or --from START --to END (END itself is not included)")
+
+
+def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
+    """Print results of one kind: a table for people, one JSON object a line for scripts."""
+    if as_json_lines:
+        for result in results:
+            print(json.dumps(as_json(result), default=str))
+        return
+    if not results:
+        console.print("nothing")
+        return
+    names = [each.name for each in fields(results[0])]
+    table = Table(*names, header_style="bold")
+    for result in results:
+        table.add_row(*[_cell(getattr(result, name)) for name in names])
+    console.print(table)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4f}"
+    if isinstance(value, tuple | list):
+        return "\n".join(str(each) for each in value)
+    if isinstance(value, dict):
+        return "\n".join(f"{name} {_cell(each)}" for name, each in value.items())
+    text = str(value)
+    is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")  # noqa: PLR2004 - the length of a sha-256
+    return text[:12] if is_digest else text

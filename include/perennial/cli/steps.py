@@ -1,0 +1,130 @@
+"""Commands that do something: the jobs, one command each."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from perennial import clock
+from perennial.cli.session import Session, show, windows_of
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window, parse_instant
+
+UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
+WindowStart = Annotated[str | None, typer.Option("--window", help="Start of one window, e.g. 2013-03-01.")]
+From = Annotated[str | None, typer.Option("--from", help="Start of the first of several windows.")]
+To = Annotated[str | None, typer.Option("--to", help="End of the last of them.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
+Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")]
+
+WindowJob = Callable[[LoadedUseCase, Window, Ports, str], Any]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (ingest, validate, score, monitor, evaluate, retrain, rollback):
+        app.command()(command)
+
+
+def ingest(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Take windows of the source into the lake."""
+    from perennial.jobs import ingest as job
+
+    _for_each_window(job.run, use_case, window, start, end, json)
+
+
+def validate(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Check snapshots against the use case's expectations."""
+    from perennial.jobs import validate as job
+
+    _for_each_window(job.run, use_case, window, start, end, json)
+
+
+def score(
+    use_case: UseCaseName,
+    window: WindowStart = None,
+    start: From = None,
+    end: To = None,
+    model: Annotated[str, typer.Option(help="as_was, as_now or pinned:VERSION.")] = "as_was",
+    json: AsJson = False,
+) -> None:
+    """Score validated windows and publish the predictions."""
+    from perennial.jobs import score as job
+    from perennial.jobs.model_choice import ModelChoice
+
+    choice = ModelChoice.parse(model)
+
+    def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
+        return job.run(loaded, each, ports, run_id, model=choice)
+
+    _for_each_window(run, use_case, window, start, end, json)
+
+
+def monitor(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Measure how far scored windows lie from what their model considers normal."""
+    from perennial.jobs import monitor as job
+
+    _for_each_window(job.run, use_case, window, start, end, json)
+
+
+def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) -> None:
+    """Collect the labels that had arrived, and measure every scored window that waits for them."""
+    from perennial.jobs import collect_labels
+    from perennial.jobs import evaluate as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
+    collect_labels.run(loaded, moment, session.ports, session.run_id)
+    show([job.run(loaded, moment, session.ports, session.run_id)], as_json_lines=json)
+
+
+def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:
+    """Train the candidates, judge them against the champion, and deploy the winner if it is better."""
+    from perennial.jobs import retrain as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
+    result = job.run(loaded, moment, session.ports, session.run_id, actor=session.actor, reason=reason)
+    show([result.judged], as_json_lines=json)
+    if result.deployed:
+        show([result.deployed], as_json_lines=json)
+
+
+def rollback(
+    use_case: UseCaseName,
+    version: Annotated[str, typer.Argument(help="A version that was in service before.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")],
+    effective_from: Annotated[
+        str | None, typer.Option("--from", help="From when on. Default: the next window that is not scored yet.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Give an earlier version the champion's role again."""
+    from perennial.jobs import rollback as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    moment = parse_instant(effective_from, loaded.spec.schedule.timezone) if effective_from else None
+    result = job.run(
+        loaded, version, session.ports, session.run_id, actor=session.actor, reason=reason, effective_from=moment
+    )
+    show([result], as_json_lines=json)
+
+
+def _for_each_window(
+    job: WindowJob, use_case: str, window: str | None, start: str | None, end: str | None, as_json_lines: bool
+) -> None:
+    session = Session()
+    loaded = session.use_case(use_case)
+    results = [job(loaded, each, session.ports, session.run_id) for each in windows_of(loaded, window, start, end)]
+    show(results, as_json_lines=as_json_lines)

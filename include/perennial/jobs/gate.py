@@ -1,0 +1,58 @@
+"""The gate between validation and everything that uses rows (invariant I2)."""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.errors import NotValidated, ValidationFailed
+from perennial.jobs.validate import failure_text, snapshot_of
+from perennial.lake.port import quarantine_table, raw_table, window_partition
+from perennial.ledger.entries import Snapshot, ValidationResult
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A snapshot that may be used, with the verdict that lets it."""
+
+    snapshot: Snapshot
+    validation: ValidationResult
+    quarantined_keys: pa.Array
+
+    def clean(self, rows: pa.Table, key: str) -> pa.Table:
+        """The rows that no row-level check caught."""
+        if len(self.quarantined_keys) == 0:
+            return rows
+        return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=self.quarantined_keys)))
+
+
+def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
+    """The window's latest snapshot, if today's suite passed exactly it.
+
+    Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
+    """
+    snapshot = snapshot_of(use_case, window, ports)
+    validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, use_case.suite_digest)
+    quarantine = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
+    if quarantine.num_rows:
+        quarantine = quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), snapshot.digest))
+    if validation is None or validation.rows_quarantined != quarantine.num_rows:
+        raise NotValidated(
+            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations. "
+            f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%M}` first."
+        )
+    if validation.verdict is Verdict.FAIL:
+        raise ValidationFailed(failure_text(validation))
+    keys = quarantine.column(use_case.spec.key).combine_chunks() if quarantine.num_rows else pa.array([], pa.null())
+    return Gated(snapshot, validation, keys)
+
+
+def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
+    """The gate's answer and the window's clean rows. Errors: as `gated`."""
+    gate = gated(use_case, window, ports)
+    rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=gate.snapshot.version)
+    return gate, gate.clean(rows, use_case.spec.key)

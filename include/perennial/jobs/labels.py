@@ -1,0 +1,50 @@
+"""Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from perennial.lake.port import labels_table, window_partition
+from perennial.performance.labels import active_labels
+from perennial.ports import Ports
+from perennial.quality.labels import conform_labels, label_schema
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class WindowLabels:
+    """How many labels of a window the lake holds, and how many of them are new."""
+
+    window: Window
+    labels: int
+    new: int
+
+
+def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> WindowLabels:
+    """Add the labels of the window that had arrived by `as_of` to those the lake has; none is ever removed.
+
+    Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`.
+    """
+    spec = use_case.spec
+    partition = window_partition(window)
+    extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits)
+    arrived = conform_labels(spec, extract.rows)
+    with ports.ledger.working_on(f"{spec.name}/labels", window):
+        known = ports.lake.read(labels_table(spec.name), partition)
+        together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
+        distinct = together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
+        new = distinct.num_rows - known.num_rows
+        if new:
+            ports.lake.replace(labels_table(spec.name), partition, distinct)
+    return WindowLabels(window, distinct.num_rows, new)
+
+
+def known_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
+    """One label per entity: the last that had arrived by `as_of` (invariant I6)."""
+    spec = use_case.spec
+    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    if labels.num_rows == 0:
+        return label_schema(spec).empty_table()
+    return active_labels(labels, key=spec.key, label=spec.labels.column, arrival=spec.labels.arrival_time, as_of=as_of)

@@ -1,0 +1,65 @@
+"""Which model scores a window (invariant I7)."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from perennial.errors import NoModel
+from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.ledger.port import Ledger
+from perennial.window import Window
+
+
+class Resolution(StrEnum):
+    """How the model is found."""
+
+    AS_WAS = "as_was"
+    AS_NOW = "as_now"
+    PINNED = "pinned"
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """`as_was`: the champion in force at the window's start. `as_now`: today's. `pinned`: the version named."""
+
+    resolution: Resolution = Resolution.AS_WAS
+    version: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "ModelChoice":
+        """The choice that `as_was`, `as_now` or `pinned:<version>` names.
+
+        Errors: `NoModel` for any other text.
+        """
+        name, _, version = text.partition(":")
+        if name not in set(Resolution) or (name == Resolution.PINNED) != bool(version):
+            raise NoModel(f"{text!r} does not say which model; write as_was, as_now or pinned:<version>.")
+        return cls(Resolution(name), version or None)
+
+    def __str__(self) -> str:
+        return f"{self.resolution}:{self.version}" if self.version else str(self.resolution)
+
+    def resolve(self, use_case: str, window: Window, ledger: Ledger) -> Deployment:
+        """The deployment whose model scores the window. Errors: `NoModel`, saying what there is instead."""
+        if self.resolution is Resolution.AS_NOW:
+            found = ledger.current_deployment(use_case, DeployedRole.CHAMPION)
+        elif self.resolution is Resolution.AS_WAS:
+            found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start)
+        else:
+            entries = [entry for entry in ledger.deployments(use_case) if entry.model_version == self.version]
+            found = entries[-1] if entries else None
+        if found is None:
+            raise NoModel(self._nothing(use_case, window, ledger))
+        return found
+
+    def _nothing(self, use_case: str, window: Window, ledger: Ledger) -> str:
+        entries = ledger.deployments(use_case)
+        if not entries:
+            return (
+                f"{use_case} has no model yet. Train the first one: trigger the DAG {use_case}.retrain with "
+                f"as_of {window.start:%Y-%m-%d}, or run `perennial retrain {use_case} --as-of {window.start:%Y-%m-%d}`."
+            )
+        known = ", ".join(f"version {e.model_version} from {e.effective_from:%Y-%m-%dT%H:%MZ}" for e in entries)
+        return (
+            f"{use_case} has no model for {window} under {self}; the ledger has: {known}. "
+            "`as_now` takes today's champion."
+        )

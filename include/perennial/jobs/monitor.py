@@ -1,0 +1,120 @@
+"""Monitor: how far a scored window lies from what its model considers normal, and whether that calls for retraining."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.drift.assess import Assessment, assess
+from perennial.drift.profile import profile
+from perennial.drift.reference import Reference
+from perennial.errors import NotScored
+from perennial.jobs.gate import clean_rows
+from perennial.jobs.retraining_history import last_deployed_at, last_retrain_at
+from perennial.lake.port import window_partition
+from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
+from perennial.performance.labels import join_labels
+from perennial.policy.retraining import DriftPoint, decide_on_drift
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Kind, Role, UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The window's drift verdict, and what was decided."""
+
+    window: Window
+    verdict: Verdict
+    p_value: float | None
+    reasons: tuple[str, ...]
+    decision: RecordedDecision
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Monitored:
+    """Profile the window and compare it with its model's reference.
+
+    Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
+    """
+    spec = use_case.spec
+    batch = ports.ledger.latest_batch(spec.name, window)
+    if batch is None:
+        raise NotScored(
+            f"{spec.name} {window} has no predictions yet. Run `perennial score {spec.name} "
+            f"--window {window.start:%Y-%m-%dT%H:%M}` first."
+        )
+    assessment = _assess(use_case, batch, ports, run_id)
+    for reason in assessment.reasons:
+        log.info("%s %s: %s", spec.name, window, reason)
+    decision = _decide(spec, batch, window.end, ports, run_id)
+    return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision)
+
+
+def monitored_columns(spec: UseCase) -> dict[str, Kind]:
+    """The columns whose drift is measured: features by value, and those that are only watched."""
+    return {
+        name: column.kind
+        for name, column in spec.columns.items()
+        if column.role in (Role.FEATURE, Role.MONITOR) and column.kind is not Kind.TIMESTAMP
+    }
+
+
+def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) -> Assessment:
+    spec = use_case.spec
+    gate, rows = clean_rows(use_case, batch.window, ports)
+    if gate.snapshot.digest != batch.snapshot_digest:
+        raise NotScored(
+            f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "
+            f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
+        )
+    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
+    model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
+    reference = Reference.from_json(model.reference)
+    assessment = assess(reference, scored, spec.monitoring.level, scored.column("prediction").to_numpy())
+    ports.ledger.record_drift(
+        DriftReport(
+            use_case=spec.name,
+            window=batch.window,
+            snapshot_digest=batch.snapshot_digest,
+            model_digest=batch.model_digest,
+            verdict=assessment.verdict,
+            p_value=assessment.p_value,
+            reasons=assessment.reasons,
+            report=assessment.to_json(),
+            profile=profile(rows, monitored_columns(spec)).to_json(),
+            run_id=run_id,
+        )
+    )
+    return assessment
+
+
+def _decide(spec: UseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> RecordedDecision:
+    first = spec.grid.back(batch.window.end, spec.monitoring.persistence.of)
+    points = [
+        DriftPoint(report.window, report.verdict)
+        for report in ports.ledger.drift_between(spec.name, first, as_of)
+        if report.model_digest == batch.model_digest
+    ]
+    decision = decide_on_drift(
+        spec.monitoring,
+        as_of,
+        points,
+        last_deployed_at(spec.name, ports.ledger),
+        last_retrain_at(spec.name, as_of, ports.ledger),
+    )
+    return ports.ledger.record_decision(
+        RecordedDecision(
+            use_case=spec.name,
+            kind=DecisionKind.RETRAIN_ON_DRIFT,
+            subject=batch.window.key,
+            as_of=as_of,
+            action=decision.action,
+            reasons=decision.reasons,
+            numbers=dict(decision.numbers),
+            run_id=run_id,
+        )
+    )

@@ -1,0 +1,87 @@
+"""Validate: a snapshot gets a verdict; the rows that a row-level check caught go to quarantine."""
+
+import logging
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from perennial.errors import NotIngested, ValidationFailed
+from perennial.lake.port import quarantine_table, raw_table, window_partition
+from perennial.ledger.entries import Snapshot, ValidationResult
+from perennial.ports import Ports
+from perennial.quality.validate import validate
+from perennial.spec.load import LoadedUseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The verdict on the window's snapshot."""
+
+    window: Window
+    snapshot_digest: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rows: int
+    rows_quarantined: int
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Validated:
+    """Check the window's snapshot against its suite and record what came out.
+
+    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `StoreUnavailable`,
+    `WindowBusy`.
+    """
+    spec = use_case.spec
+    with ports.ledger.working_on(spec.name, window):
+        snapshot = snapshot_of(use_case, window, ports)
+        rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
+        outcome = validate(use_case, rows, window)
+        quarantined = outcome.quarantined.append_column(
+            "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
+        )
+        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined)
+        recorded = ports.ledger.record_validation(
+            ValidationResult(
+                use_case=spec.name,
+                window=window,
+                snapshot_digest=snapshot.digest,
+                suite_digest=use_case.suite_digest,
+                verdict=outcome.verdict,
+                reasons=outcome.reasons,
+                rows=rows.num_rows,
+                rows_quarantined=quarantined.num_rows,
+                result=outcome.result,
+                run_id=run_id,
+            )
+        )
+    for reason in recorded.reasons:
+        log.info("%s %s: %s", spec.name, window, reason)
+    if recorded.verdict is Verdict.FAIL:
+        raise ValidationFailed(failure_text(recorded))
+    return Validated(
+        window, recorded.snapshot_digest, recorded.verdict, recorded.reasons, recorded.rows, recorded.rows_quarantined
+    )
+
+
+def snapshot_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> Snapshot:
+    """The window's latest snapshot. Errors: `NotIngested`."""
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    if snapshot is None:
+        raise NotIngested(
+            f"{use_case.name} {window} was never ingested. Run `perennial ingest {use_case.name} "
+            f"--window {window.start:%Y-%m-%dT%H:%M}`, or the DAG {use_case.name}.predict for it."
+        )
+    return snapshot
+
+
+def failure_text(validation: ValidationResult) -> str:
+    """Why a window failed, and what to do."""
+    reasons = "\n".join(f"  - {reason}" for reason in validation.reasons)
+    return (
+        f"{validation.use_case} {validation.window} failed validation; nothing is scored from it:\n{reasons}\n"
+        "Mend the source and run the window again, or correct expectations.yaml if the rule is wrong."
+    )

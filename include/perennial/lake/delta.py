@@ -1,0 +1,230 @@
+"""The lake on Delta Lake tables, in a local folder or on S3.
+
+A partition is one Parquet file, written here in canonical order, so that it keeps exactly the columns and the order it
+was committed with; Delta's log says which file is the partition's. That makes three things simple. A version's rows are
+the same bytes for ever, also when other partitions bring new columns. Reading opens the partition's file and no other.
+A replacement is one commit: the new file in, the old one out.
+
+A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched
+off, because it lets two first writers of one partition both in. Whoever loses reads again and tries again. A file whose
+commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive,
+and whose answer alone was lost.
+"""
+
+import json
+import random
+import re
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from uuid import uuid4
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from deltalake import CommitProperties, DeltaTable
+from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
+from perennial.errors import StoreUnavailable
+from perennial.lake.port import Commit
+from perennial.lake.schema import PARTITION_COLUMN, merged_schema
+from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
+
+ROW_GROUP_ROWS = 100_000
+ATTEMPTS = 40
+LONGEST_PAUSE_SECONDS = 1.0
+# Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
+TABLE_PROPERTIES = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.checkpointInterval": "20",
+}
+
+
+@dataclass(frozen=True)
+class _DataFile:
+    path: str
+    rows: int | None
+
+
+class DeltaLake:
+    """Delta tables below `url`, a local folder or an s3:// URL.
+
+    `storage_options` are empty for a folder; for S3, `perennial.lake.storage` makes them.
+    """
+
+    def __init__(self, url: str, storage_options: dict[str, str]) -> None:
+        self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
+        self._options = storage_options
+
+    def replace(self, table: str, partition: str, rows: pa.Table) -> Commit:
+        """See `Lake.replace`. Zero rows are committed too, as a file without rows, so that their columns are known.
+
+        Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
+        `StoreUnavailable` also when the race was lost forty times.
+        """
+        ordered = canonical(rows)
+        digest = canonical_digest(ordered)
+        written: AddAction | None = None
+        for attempt in range(ATTEMPTS):
+            with reaching(f"Writing {partition} to {self.location(table)}"), suppress(CommitFailedError):
+                delta = self._open(table)
+                schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
+                delta = delta or self._create(table, schema)
+                if self._holds(table, delta, partition, ordered.num_rows, digest):
+                    return Commit(table, delta.version(), digest, ordered.num_rows)
+                written = written or self._write(table, partition, ordered)
+                version = delta.version() + 1
+                _commit(delta, partition, written, schema, digest)
+                return Commit(table, version, digest, ordered.num_rows)
+            time.sleep(_pause(attempt))
+        raise StoreUnavailable(
+            f"Writing {partition} to {self.location(table)} lost the race against other writers {ATTEMPTS} times. "
+            "Nothing was changed; run the task again, or let fewer runs write at once."
+        )
+
+    def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        """See `Lake.read`."""
+        with reaching(f"Reading {partition} of {self.location(table)}"):
+            delta = self._open(table, version)
+            if delta is None:
+                return pa.table({})
+            return self._rows(table, delta, partition)
+
+    def stream(
+        self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000
+    ) -> Iterator[pa.Table]:
+        """See `Lake.stream`. At most a row group of 100,000 rows and a chunk are in memory.
+
+        The order is the file's, which was written in canonical order. Where another engine has split the partition
+        into several files, they follow each other by name.
+        """
+        with reaching(f"Reading {partition} of {self.location(table)}"):
+            delta = self._open(table, version)
+            for file in _files(delta, partition) if delta else []:
+                with self._parquet(table, file) as parquet:
+                    for batch in parquet.iter_batches(chunk_rows):
+                        if batch.num_rows:
+                            yield _without_partition(pa.Table.from_batches([batch]))
+
+    def partitions(self, table: str) -> list[str]:
+        """See `Lake.partitions`."""
+        with reaching(f"Listing the partitions of {self.location(table)}"):
+            delta = self._open(table)
+            if delta is None:
+                return []
+            actions = pa.table(delta.get_add_actions(flatten=True))
+            filled = actions.filter(pc.fill_null(pc.not_equal(actions["num_records"], 0), True))
+            return sorted(pc.unique(filled[f"partition.{PARTITION_COLUMN}"]).to_pylist())
+
+    def location(self, table: str) -> str:
+        """See `Lake.location`."""
+        return f"{self._url}/{table}"
+
+    @cached_property
+    def _filesystem(self) -> fs.FileSystem:
+        return open_filesystem(self._url, self._options)[0]
+
+    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
+        try:
+            return DeltaTable(self.location(table), version=version, storage_options=self._options)
+        except TableNotFoundError:
+            if version is not None:  # somebody was given that version: its absence is a loss, not an empty table
+                raise
+            return None
+
+    def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
+        return DeltaTable.create(
+            self.location(table),
+            columns.append(pa.field(PARTITION_COLUMN, pa.string())),
+            mode="ignore",
+            partition_by=[PARTITION_COLUMN],
+            configuration=TABLE_PROPERTIES,
+            storage_options=self._options,
+        )
+
+    def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
+        files = _files(delta, partition)
+        counts = [file.rows for file in files]
+        if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
+            return False
+        return table_digest(self._rows(table, delta, partition)) == digest
+
+    def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
+        parts = []
+        for file in _files(delta, partition):
+            with self._parquet(table, file) as parquet:
+                parts.append(_without_partition(parquet.read()))
+        if not parts:
+            empty = canonical_types(_columns(delta).empty_table())
+            return empty.select(sorted(empty.column_names))
+        if len(parts) == 1:
+            return canonical_types(parts[0]).combine_chunks()
+        return canonical(pa.concat_tables(parts, promote_options="default"))
+
+    def _parquet(self, table: str, file: _DataFile) -> pq.ParquetFile:
+        root = open_path(self.location(table))
+        return pq.ParquetFile(f"{root}/{file.path}", filesystem=self._filesystem)
+
+    def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction:
+        folder = re.sub(r"[^A-Za-z0-9.-]+", "_", partition)[:80]  # for people who look; the log is what counts
+        path = f"{folder}/{uuid4().hex}.parquet"
+        target = f"{open_path(self.location(table))}/{path}"
+        if not self._url.startswith(S3_SCHEME):
+            self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+        pq.write_table(ordered, target, filesystem=self._filesystem, row_group_size=ROW_GROUP_ROWS, compression="zstd")
+        info = self._filesystem.get_file_info(target)
+        return AddAction(
+            path=path,
+            size=info.size,
+            partition_values={PARTITION_COLUMN: partition},
+            modification_time=info.mtime_ns // 1_000_000,
+            data_change=True,
+            stats=json.dumps({"numRecords": ordered.num_rows}),
+        )
+
+
+def open_path(url: str) -> str:
+    """The path that a file system knows a location by."""
+    return url.removeprefix(S3_SCHEME)
+
+
+def _commit(delta: DeltaTable, partition: str, written: AddAction, schema: pa.Schema, digest: str) -> None:
+    rows = json.loads(written.stats)["numRecords"]
+    delta.create_write_transaction(
+        [written],
+        mode="overwrite",
+        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
+        partition_by=[PARTITION_COLUMN],
+        partition_filters=[(PARTITION_COLUMN, "=", partition)],
+        commit_properties=CommitProperties(
+            custom_metadata={"partition": partition, "digest": digest, "rows": rows}, max_commit_retries=0
+        ),
+    )
+
+
+def _files(delta: DeltaTable, partition: str) -> list[_DataFile]:
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    mine = actions.filter(pc.equal(actions[f"partition.{PARTITION_COLUMN}"], partition)).sort_by("path")
+    counts = mine["num_records"].to_pylist()
+    return [_DataFile(path, rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
+
+
+def _columns(delta: DeltaTable) -> pa.Schema:
+    return pa.schema([field for field in pa.schema(delta.schema().to_arrow()) if field.name != PARTITION_COLUMN])
+
+
+def _without_partition(rows: pa.Table) -> pa.Table:
+    names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
+    return canonical_types(rows.select(names))
+
+
+def _pause(attempt: int) -> float:
+    """Seconds to wait after losing: random, so that losers don't meet again, and longer each time, up to a second."""
+    return random.SystemRandom().uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt))

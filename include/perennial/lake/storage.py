@@ -1,0 +1,106 @@
+"""Where bytes are kept: a local folder or S3, described once for Delta Lake and for Arrow's file systems.
+
+Storage options have the names that `deltalake` gives them. Delta commits need a put that fails when the object is there
+already. S3 and most stores that speak its language have it (`If-None-Match`), and it is asked for explicitly: with a
+store that lacks it, commits fail instead of overwriting each other.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pyarrow as pa
+from deltalake.exceptions import DeltaError
+from pyarrow import fs
+
+from perennial.addresses import AwsAddress
+from perennial.errors import StoreUnavailable
+
+S3_SCHEME = "s3://"
+ATTEMPTS = 4
+CONNECT_SECONDS = 5
+REQUEST_SECONDS = 60
+_SAFE_COMMITS = {
+    "AWS_CONDITIONAL_PUT": "etag",
+    "MAX_RETRIES": str(ATTEMPTS - 1),
+    "RETRY_TIMEOUT": f"{REQUEST_SECONDS}s",
+    "CONNECT_TIMEOUT": f"{CONNECT_SECONDS}s",
+    "TIMEOUT": f"{REQUEST_SECONDS}s",
+}
+_AWS_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_REGION",
+    "AWS_ENDPOINT_URL",
+)
+
+
+def storage_options(uri: str) -> dict[str, str]:
+    """The storage options of an Airflow connection of type aws, given as its URI.
+
+    Errors: `InvalidSettings` when the URI is not one of that type.
+    """
+    address = AwsAddress.from_uri(uri)
+    given = {
+        "AWS_ACCESS_KEY_ID": address.access_key,
+        "AWS_SECRET_ACCESS_KEY": address.secret_key,
+        "AWS_SESSION_TOKEN": address.session_token,
+        "AWS_REGION": address.region,
+        "AWS_ENDPOINT_URL": address.endpoint,
+    }
+    return _completed({name: value for name, value in given.items() if value})
+
+
+def environment_options(variables: Mapping[str, str]) -> dict[str, str]:
+    """The storage options that AWS's own environment variables describe, for a lake on S3 without a connection."""
+    found = {name: variables[name] for name in _AWS_VARIABLES if variables.get(name)}
+    if "AWS_REGION" not in found and variables.get("AWS_DEFAULT_REGION"):
+        found["AWS_REGION"] = variables["AWS_DEFAULT_REGION"]
+    return _completed(found)
+
+
+def open_filesystem(url: str, options: Mapping[str, str]) -> tuple[fs.FileSystem, str]:
+    """The file system that `url` lies in, and the path of `url` in it."""
+    if not url.startswith(S3_SCHEME):
+        return fs.LocalFileSystem(), local_path(url)
+    system = fs.S3FileSystem(
+        access_key=options.get("AWS_ACCESS_KEY_ID"),
+        secret_key=options.get("AWS_SECRET_ACCESS_KEY"),
+        session_token=options.get("AWS_SESSION_TOKEN"),
+        region=options.get("AWS_REGION", "us-east-1"),
+        endpoint_override=options.get("AWS_ENDPOINT_URL"),
+        connect_timeout=CONNECT_SECONDS,
+        request_timeout=REQUEST_SECONDS,
+        retry_strategy=fs.AwsStandardS3RetryStrategy(max_attempts=ATTEMPTS),
+    )
+    return system, url.removeprefix(S3_SCHEME).rstrip("/")
+
+
+def local_path(url: str) -> str:
+    """The absolute path of a local folder, given as a path or a file:// URL."""
+    return str(Path(url.removeprefix("file://")).absolute())
+
+
+@contextmanager
+def reaching(what: str) -> Iterator[None]:
+    """Inside, any failure of the store becomes `StoreUnavailable` that says what was tried."""
+    try:
+        yield
+    except (DeltaError, OSError, pa.ArrowException) as error:
+        raise StoreUnavailable(
+            f"{what} failed: {plain(error)}. "
+            "Check that the store is up and its files are there, then run the task again."
+        ) from error
+
+
+def plain(error: Exception) -> str:
+    """The error's text on one line, without terminal colours, at most 400 characters."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    return " ".join(text.split())[:400].rstrip(".")
+
+
+def _completed(options: dict[str, str]) -> dict[str, str]:
+    insecure = {"AWS_ALLOW_HTTP": "true"} if options.get("AWS_ENDPOINT_URL", "").startswith("http://") else {}
+    return {**options, **insecure, **_SAFE_COMMITS}

@@ -1,0 +1,137 @@
+"""The way to the ledger's database: one small pool of connections per process, and errors in the project's words."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import Connection, Engine, create_engine, make_url
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+)
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import NullPool, Pool, QueuePool
+
+from perennial.errors import InvalidSettings, StoreUnavailable
+from perennial.ledger.rows import loads
+
+_DRIVER = "postgresql+psycopg2"
+_SCHEMES = ("postgresql", "postgres", _DRIVER)
+# A peer that vanishes without a word is noticed within about a minute; what the URL says itself comes first.
+_PATIENCE = {
+    "connect_timeout": 10,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+_MIGRATE = "Its tables are missing or older than this version: run `perennial db upgrade`."
+_ADVICE = {  # by PostgreSQL's error codes
+    "42P01": _MIGRATE,  # undefined table
+    "42703": _MIGRATE,  # undefined column
+    "3F000": _MIGRATE,  # undefined schema
+    "42501": "Grant the right to this database user, or use another user.",
+    "42P07": "Its schema `ledger` holds a table that was not made here: use another database, or move that table away.",
+}
+
+
+class LedgerDatabase:
+    """The database at a URL. Nothing is opened before it is needed, and a forked process opens its own."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            parsed = make_url(url)
+        except (ArgumentError, ValueError):
+            # The cause may quote parts of the password, so it is not chained.
+            raise InvalidSettings(
+                "The ledger's URL can't be read; write it as postgresql://user:password@host:5432/database, "
+                "with special characters in the password percent-encoded."
+            ) from None
+        if parsed.drivername not in _SCHEMES:
+            raise InvalidSettings(
+                f"The ledger lives in PostgreSQL, but its URL begins with {parsed.drivername}://; "
+                "write it as postgresql://user:password@host:5432/database."
+            )
+        self._url = parsed.set(drivername=_DRIVER)
+        self._engines: dict[int, Engine] = {}
+        self.place = f"{parsed.host or 'local socket'}:{parsed.port or 5432}/{parsed.database or ''}"
+
+    @contextmanager
+    def transaction(self) -> Iterator[Connection]:
+        """A connection whose work is committed together, or not at all.
+
+        Errors: `StoreUnavailable` when the database does not answer, `InvalidSettings` when the ledger's tables or
+        rights are missing.
+        """
+        with self.own_errors(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def session(self) -> Iterator[Connection]:
+        """A connection outside the pool, for session-level locks: closing it ends them. Statements autocommit."""
+        with self.own_errors():
+            connection = self._made(NullPool).connect().execution_options(isolation_level="AUTOCOMMIT")
+        try:
+            yield connection
+        finally:
+            connection.invalidate()  # closed without a rollback, which would fail on a broken connection
+            connection.close()
+
+    @contextmanager
+    def own_errors(self) -> Iterator[None]:
+        """Turn the database's errors into the project's; other errors pass."""
+        try:
+            yield
+        except (OperationalError, InterfaceError, InternalError) as error:
+            raise StoreUnavailable(
+                f"The ledger at {self.place} did not do what was asked: {_said(error)}. "
+                "Check that PostgreSQL runs there and lets this user in; then run this again."
+            ) from error
+        except PoolTimeout as error:
+            raise StoreUnavailable(
+                f"No connection to the ledger at {self.place} became free in this process. Run this again."
+            ) from error
+        except ProgrammingError as error:
+            advice = _ADVICE.get(getattr(error.orig, "pgcode", ""))
+            if advice is None:
+                raise
+            raise InvalidSettings(f"The ledger at {self.place} can't be used: {_said(error)}. {advice}") from error
+
+    def close(self) -> None:
+        """Close this process's idle connections; the next use opens new ones."""
+        engine = self._engines.pop(os.getpid(), None)
+        if engine is not None:
+            engine.dispose()
+
+    @property
+    def _engine(self) -> Engine:
+        process = os.getpid()
+        if process not in self._engines:
+            self._engines.setdefault(process, self._made(QueuePool))
+        return self._engines[process]
+
+    def _made(self, pool: type[Pool]) -> Engine:
+        return create_engine(
+            self._url,
+            poolclass=pool,
+            pool_pre_ping=True,
+            isolation_level="READ COMMITTED",  # what follows the wait for a lock must see what its holder committed
+            hide_parameters=True,  # what is recorded may be personal, and exceptions end up in logs
+            connect_args={name: value for name, value in _PATIENCE.items() if name not in self._url.query},
+            json_serializer=_dumps,
+            json_deserializer=loads,
+        )
+
+
+def _dumps(value: object) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=False)
+
+
+def _said(error: DBAPIError) -> str:
+    return " ".join(str(error.orig).split()).rstrip(".") or type(error.orig).__name__

@@ -1,0 +1,225 @@
+"""The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
+from threading import Lock, RLock
+from typing import Any, TypeVar
+
+from perennial.clock import Clock
+from perennial.errors import WindowBusy
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    LedgerEntry,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    Status,
+    ValidationResult,
+)
+from perennial.ledger.rows import Entry, canonical, natural_key, utc
+from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
+
+
+class InMemoryLedger:
+    """A `Ledger` that ends with its process. Threads may share it.
+
+    `patience` is for how many seconds `working_on` waits.
+    """
+
+    def __init__(self, clock: Clock, patience: float = 60.0) -> None:
+        self._clock = clock
+        self._patience = patience
+        self._entries: list[LedgerEntry] = []
+        self._lock = RLock()
+        self._windows: dict[tuple[str, Window], Lock] = {}
+
+    @contextmanager
+    def working_on(self, use_case: str, window: Window) -> Iterator[None]:
+        """Hold the window while inside."""
+        with self._lock:
+            lock = self._windows.setdefault((use_case, window), Lock())
+        if not lock.acquire(timeout=self._patience):
+            raise WindowBusy(
+                f"Window {window.key} of {use_case} was held by another run for longer than {self._patience:g} s. "
+                "Wait until that run has ended, or stop it; then run this again."
+            )
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Append the snapshot, or return the one that is there."""
+        return self._record(snapshot)
+
+    def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
+        """The snapshot recorded last for exactly this window."""
+        found = self._of(Snapshot, lambda entry: (entry.use_case, entry.window) == (use_case, window))
+        return found[-1] if found else None
+
+    def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The latest snapshot of each window inside `[start, end)`, by window."""
+        return self._between(Snapshot, use_case, start, end, _recorded)
+
+    def record_validation(self, validation: ValidationResult) -> ValidationResult:
+        """Append the verdict, or return the one that is there."""
+        return self._record(validation)
+
+    def validation_of(
+        self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
+    ) -> ValidationResult | None:
+        """The verdict for exactly this snapshot under exactly these rules."""
+        key = (use_case, window, snapshot_digest, suite_digest)
+        found = self._of(ValidationResult, lambda entry: natural_key(entry) == key)
+        return found[0] if found else None
+
+    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+        """Append the batch, if `expected` is still in force at the window's start."""
+        entry = canonical(batch, self._clock())
+        with self._lock:
+            recorded = self._existing(entry)
+            if recorded is None:
+                if expected is not None:
+                    in_force = self.deployment_at(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
+                    check_still_in_force(batch, expected, in_force)
+                return self._append(entry)
+            check_same_batch(entry, recorded)
+            return recorded
+
+    def latest_batch(self, use_case: str, window: Window) -> Batch | None:
+        """The live revision of the window."""
+        revisions = self.batches(use_case, window)
+        return revisions[-1] if revisions else None
+
+    def batches(self, use_case: str, window: Window) -> Sequence[Batch]:
+        """All revisions of the window, oldest first."""
+        found = self._of(Batch, lambda entry: (entry.use_case, entry.window) == (use_case, window))
+        return sorted(found, key=lambda entry: entry.revision)
+
+    def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
+        """The live revision of each window inside `[start, end)`, by window."""
+        return self._between(Batch, use_case, start, end, lambda entry: entry.revision)
+
+    def record_drift(self, report: DriftReport) -> DriftReport:
+        """Append the report, or return the one that is there."""
+        return self._record(report)
+
+    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
+        """The report recorded last for each window inside `[start, end)`, by window."""
+        return self._between(DriftReport, use_case, start, end, _recorded)
+
+    def record_performance(self, performance: Performance) -> Performance:
+        """Append the measurement, or return the one that is there."""
+        return self._record(performance)
+
+    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
+        return self._between(Performance, use_case, start, end, lambda entry: (entry.as_of, entry.revision))
+
+    def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
+        """Append the decision, or return the one that was first."""
+        return self._record(decision)
+
+    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
+        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+        found = self._of(RecordedDecision, lambda entry: (entry.use_case, entry.kind) == (use_case, kind))
+        earliest = None if since is None else utc(since, "since")
+        return sorted(
+            (entry for entry in found if earliest is None or entry.as_of >= earliest), key=lambda entry: entry.as_of
+        )
+
+    def deploy(self, deployment: Deployment) -> Deployment:
+        """Append a deployment, if `supersedes` is still the current entry of the role."""
+        entry = canonical(deployment, self._clock())
+        with self._lock:
+            current = self.current_deployment(entry.use_case, entry.role)
+            if current is not None and repeats(entry, current):
+                return current
+            ends = [batch.window.end for batch in self._of(Batch, lambda batch: batch.use_case == entry.use_case)]
+            return self._append(following(entry, current, max(ends, default=None)))
+
+    def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
+        """The entry recorded last for the role."""
+        found = self._of(Deployment, lambda entry: (entry.use_case, entry.role) == (use_case, role))
+        return found[-1] if found else None
+
+    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
+        """The entry in force at the effective time, as it is recorded now."""
+        at = utc(effective, "effective")
+        begun = [e for e in self.deployments(use_case) if e.role is role and e.effective_from <= at]
+        return max(begun, key=lambda entry: (entry.effective_from, entry.id), default=None)
+
+    def deployments(self, use_case: str) -> Sequence[Deployment]:
+        """All entries of all roles, in the order they were recorded."""
+        return self._of(Deployment, lambda entry: entry.use_case == use_case)
+
+    def status(self, use_case: str) -> Status:
+        """The use case at a glance."""
+        with self._lock:
+            ingested = self._newest(Snapshot, use_case, _recorded)
+            scored = self._newest(Batch, use_case, lambda entry: entry.revision)
+            champions = [e for e in self.deployments(use_case) if e.role is DeployedRole.CHAMPION]
+            return Status(
+                use_case=use_case,
+                windows_ingested=len(ingested),
+                windows_scored=len(scored),
+                rows_scored=sum(batch.rows for batch in scored),
+                windows_failed=sum(
+                    e.verdict is Verdict.FAIL for e in self._newest(ValidationResult, use_case, _recorded)
+                ),
+                alarms=sum(e.verdict is Verdict.FAIL for e in self._newest(DriftReport, use_case, _recorded)),
+                retrains=max(len(champions) - 1, 0),
+                last_window=ingested[-1].window if ingested else None,
+                champion=champions[-1] if champions else None,
+            )
+
+    def _record(self, given: Entry) -> Entry:
+        entry = canonical(given, self._clock())
+        with self._lock:
+            return self._existing(entry) or self._append(entry)
+
+    def _append(self, entry: Entry) -> Entry:
+        stored = replace(entry, id=len(self._entries) + 1)
+        self._entries.append(stored)
+        return copy.deepcopy(stored)
+
+    def _existing(self, entry: Entry) -> Entry | None:
+        found = self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))
+        return found[0] if found else None
+
+    def _of(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
+        """Copies, in the order they were recorded: a caller that changes one changes no fact."""
+        with self._lock:
+            return [copy.deepcopy(entry) for entry in self._entries if isinstance(entry, kind) and wanted(entry)]
+
+    def _newest(self, kind: type[Windowed], use_case: str, age: Callable[[Windowed], Any]) -> list[Windowed]:
+        newest: dict[Window, Windowed] = {}
+        for entry in sorted(self._of(kind, lambda entry: entry.use_case == use_case), key=age):
+            newest[entry.window] = entry
+        return [newest[window] for window in sorted(newest)]
+
+    def _between(
+        self, kind: type[Windowed], use_case: str, start: datetime, end: datetime, age: Callable[[Windowed], Any]
+    ) -> list[Windowed]:
+        first, last = utc(start, "start"), utc(end, "end")
+        return [
+            entry
+            for entry in self._newest(kind, use_case, age)
+            if first <= entry.window.start and entry.window.end <= last
+        ]
+
+
+def _recorded(entry: LedgerEntry) -> int:
+    assert entry.id is not None, "a stored entry has an id"
+    return entry.id

@@ -1,0 +1,86 @@
+"""Bringing the ledger's tables up to date, from code: `perennial db upgrade` ends here."""
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, func, select
+from sqlalchemy.schema import CreateSchema
+
+from perennial.errors import InvalidSettings
+from perennial.ledger.connection import LedgerDatabase
+from perennial.ledger.locks import lock_key
+from perennial.ledger.tables import SCHEMA
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+def upgrade(url: str) -> list[str]:
+    """Apply what is pending, all of it or nothing; the revisions applied, oldest first.
+
+    Several callers at once are safe: one does the work, the others wait and find nothing left.
+    Errors: `StoreUnavailable`, `InvalidSettings` as for `pending`, or when the user may not create tables.
+    """
+    database = LedgerDatabase(url)
+    try:
+        with database.transaction() as connection:
+            connection.execute(select(func.pg_advisory_xact_lock(lock_key("migrations"))))
+            # Looked up first: to create a schema "if not exists" needs the right to create even where it exists.
+            if connection.scalar(select(func.to_regnamespace(SCHEMA))) is None:
+                connection.execute(CreateSchema(SCHEMA))
+            todo = _pending(connection, database.place)
+            if todo:
+                config = _config()
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+            return todo
+    finally:
+        database.close()
+
+
+def current(url: str) -> str | None:
+    """The revision that the database is at; None before the first. Errors: `StoreUnavailable`."""
+    database = LedgerDatabase(url)
+    try:
+        with database.transaction() as connection:
+            return _current(connection)
+    finally:
+        database.close()
+
+
+def pending(url: str) -> list[str]:
+    """The revisions that `upgrade` would apply, oldest first.
+
+    Errors: `StoreUnavailable`; `InvalidSettings` when the database is at a revision that this version doesn't know.
+    """
+    database = LedgerDatabase(url)
+    try:
+        with database.transaction() as connection:
+            return _pending(connection, database.place)
+    finally:
+        database.close()
+
+
+def _current(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
+
+
+def _pending(connection: Connection, place: str) -> list[str]:
+    known = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    at = _current(connection)
+    if at is None:
+        return known
+    if at not in known:
+        raise InvalidSettings(
+            f"The ledger at {place} is at revision {at}; this version of Perennial knows revisions up to {known[-1]}. "
+            "Install the version that made it, or a newer one."
+        )
+    return known[known.index(at) + 1 :]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))  # its parser interpolates
+    return config

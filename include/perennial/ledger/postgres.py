@@ -1,0 +1,229 @@
+"""The ledger in PostgreSQL."""
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from perennial.clock import Clock
+from perennial.ledger import queries
+from perennial.ledger.connection import LedgerDatabase
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    Status,
+    ValidationResult,
+)
+from perennial.ledger.locks import hold_use_case, holding_window
+from perennial.ledger.rows import Entry, canonical, from_row, key_columns, to_row, utc
+from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
+from perennial.ledger.tables import TABLES, batches, decisions, deployments, snapshots, validations
+from perennial.window import Window
+
+
+class PostgresLedger:
+    """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
+
+    `patience` is for how many seconds a call waits for a lock. Nothing is opened before the first call, and a forked
+    process opens connections of its own. Errors of every method: `StoreUnavailable` when the database does not
+    answer, `InvalidSettings` when its tables are missing.
+    """
+
+    def __init__(self, url: str, clock: Clock, patience: float = 60.0) -> None:
+        self._database = LedgerDatabase(url)
+        self._clock = clock
+        self._patience = patience
+
+    def close(self) -> None:
+        """Close this process's idle connections; the next call opens new ones."""
+        self._database.close()
+
+    def working_on(self, use_case: str, window: Window) -> AbstractContextManager[None]:
+        """Hold the window while inside."""
+        return holding_window(self._database, use_case, window, self._patience)
+
+    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
+        """Append the snapshot, or return the one that is there."""
+        return self._record(snapshot)
+
+    def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
+        """The snapshot recorded last for exactly this window."""
+        found = self._entries(
+            Snapshot, queries.of_window(snapshots, use_case, window).order_by(snapshots.c.id.desc()).limit(1)
+        )
+        return found[0] if found else None
+
+    def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The latest snapshot of each window inside `[start, end)`, by window."""
+        return self._between(Snapshot, use_case, start, end, "id")
+
+    def record_validation(self, validation: ValidationResult) -> ValidationResult:
+        """Append the verdict, or return the one that is there."""
+        return self._record(validation)
+
+    def validation_of(
+        self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
+    ) -> ValidationResult | None:
+        """The verdict for exactly this snapshot under exactly these rules."""
+        found = self._entries(
+            ValidationResult,
+            queries.of_window(validations, use_case, window).where(
+                validations.c.snapshot_digest == snapshot_digest, validations.c.suite_digest == suite_digest
+            ),
+        )
+        return found[0] if found else None
+
+    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+        """Append the batch, if `expected` is still in force at the window's start.
+
+        Errors: `DeploymentMoved` when it is not, `WindowBusy` when the revision was recorded with other content.
+        """
+        entry = canonical(batch, self._clock())
+        with self._database.transaction() as connection:
+            hold_use_case(connection, batch.use_case, self._patience)
+            recorded = _existing(connection, entry)
+            if recorded is None:
+                if expected is not None:
+                    query = queries.in_force(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
+                    check_still_in_force(batch, expected, _first(connection, Deployment, query))
+                return _append(connection, entry)
+            check_same_batch(entry, recorded)
+            return recorded
+
+    def latest_batch(self, use_case: str, window: Window) -> Batch | None:
+        """The live revision of the window."""
+        revisions = self.batches(use_case, window)
+        return revisions[-1] if revisions else None
+
+    def batches(self, use_case: str, window: Window) -> Sequence[Batch]:
+        """All revisions of the window, oldest first."""
+        return self._entries(Batch, queries.of_window(batches, use_case, window).order_by(batches.c.revision))
+
+    def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
+        """The live revision of each window inside `[start, end)`, by window."""
+        return self._between(Batch, use_case, start, end, "revision")
+
+    def record_drift(self, report: DriftReport) -> DriftReport:
+        """Append the report, or return the one that is there."""
+        return self._record(report)
+
+    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
+        """The report recorded last for each window inside `[start, end)`, by window."""
+        return self._between(DriftReport, use_case, start, end, "id")
+
+    def record_performance(self, performance: Performance) -> Performance:
+        """Append the measurement, or return the one that is there."""
+        return self._record(performance)
+
+    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
+        return self._between(Performance, use_case, start, end, "as_of", "revision")
+
+    def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
+        """Append the decision, or return the one that was first."""
+        return self._record(decision)
+
+    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
+        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+        query = select(decisions).where(decisions.c.use_case == use_case, decisions.c.kind == kind.value)
+        if since is not None:
+            query = query.where(decisions.c.as_of >= utc(since, "since"))
+        return self._entries(RecordedDecision, query.order_by(decisions.c.as_of, decisions.c.id))
+
+    def deploy(self, deployment: Deployment) -> Deployment:
+        """Append a deployment, if `supersedes` is still the current entry of the role.
+
+        The same deployment of the same run, tried again, returns the entry that is already current.
+        Errors: `DeploymentConflict` when another entry got there first.
+        """
+        entry = canonical(deployment, self._clock())
+        with self._database.transaction() as connection:
+            hold_use_case(connection, entry.use_case, self._patience)
+            current = _first(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
+            if current is not None and repeats(entry, current):
+                return current
+            scored_until = connection.scalar(queries.scored_until(entry.use_case))
+            return _append(connection, following(entry, current, scored_until))
+
+    def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
+        """The entry recorded last for the role."""
+        with self._database.transaction() as connection:
+            return _first(connection, Deployment, queries.of_role(use_case, role).limit(1))
+
+    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
+        """The entry in force at the effective time, as it is recorded now."""
+        with self._database.transaction() as connection:
+            return _first(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective")))
+
+    def deployments(self, use_case: str) -> Sequence[Deployment]:
+        """All entries of all roles, in the order they were recorded."""
+        query = select(deployments).where(deployments.c.use_case == use_case).order_by(deployments.c.id)
+        return self._entries(Deployment, query)
+
+    def status(self, use_case: str) -> Status:
+        """The use case at a glance."""
+        with self._database.transaction() as connection:
+            row = connection.execute(queries.counts(use_case)).mappings().one()
+            champion = _first(connection, Deployment, queries.of_role(use_case, DeployedRole.CHAMPION).limit(1))
+        return Status(
+            use_case=use_case,
+            windows_ingested=row["windows_ingested"],
+            windows_scored=row["windows_scored"],
+            rows_scored=int(row["rows_scored"]),
+            windows_failed=row["windows_failed"],
+            alarms=row["alarms"],
+            retrains=row["retrains"],
+            last_window=None if row["last_start"] is None else Window(row["last_start"], row["last_end"]),
+            champion=champion,
+        )
+
+    def _record(self, given: Entry) -> Entry:
+        entry = canonical(given, self._clock())
+        with self._database.transaction() as connection:
+            return _append(connection, entry)
+
+    def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
+        table = TABLES[kind]
+        within = queries.inside(table, utc(start, "start"), utc(end, "end"))
+        return self._entries(kind, queries.newest_per_window(table, use_case, *age).where(within))
+
+    def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
+        with self._database.transaction() as connection:
+            return [from_row(kind, row) for row in connection.execute(query).mappings()]
+
+
+def _append(connection: Connection, entry: Entry) -> Entry:
+    """The entry as stored: this one, or the one that holds its natural key already."""
+    table = TABLES[type(entry)]
+    statement = (
+        insert(table)
+        .values(to_row(entry))
+        .on_conflict_do_nothing(index_elements=list(key_columns(entry)))
+        .returning(table)
+    )
+    row: Any = connection.execute(statement).mappings().one_or_none()
+    if row is not None:
+        return from_row(type(entry), row)
+    existing = _existing(connection, entry)
+    assert existing is not None, "an append-only table lost a row between two statements"
+    return existing
+
+
+def _existing(connection: Connection, entry: Entry) -> Entry | None:
+    table = TABLES[type(entry)]
+    conditions = [table.c[name] == value for name, value in key_columns(entry).items()]
+    return _first(connection, type(entry), select(table).where(*conditions))
+
+
+def _first(connection: Connection, kind: type[Entry], query: queries.Query) -> Entry | None:
+    row = connection.execute(query).mappings().first()
+    return None if row is None else from_row(kind, row)

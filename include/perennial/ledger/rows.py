@@ -1,0 +1,159 @@
+"""Entries as they are stored: one canonical form for every ledger, and its rows in tables.
+
+Everything here works off the dataclass fields, so an entry gains a fact by gaining a field and a column.
+"""
+
+import json
+import math
+from dataclasses import fields, replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from numbers import Integral, Real
+from typing import Any, TypeVar, get_origin, get_type_hints
+
+from perennial.errors import InvalidWindow
+from perennial.ledger.entries import (
+    Batch,
+    Deployment,
+    DriftReport,
+    LedgerEntry,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    ValidationResult,
+)
+from perennial.window import Window
+
+Entry = TypeVar("Entry", Snapshot, ValidationResult, Batch, DriftReport, Performance, RecordedDecision, Deployment)
+
+NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
+    Snapshot: ("use_case", "window", "table", "version"),
+    ValidationResult: ("use_case", "window", "snapshot_digest", "suite_digest"),
+    Batch: ("use_case", "window", "revision"),
+    DriftReport: ("use_case", "window", "snapshot_digest", "model_digest"),
+    Performance: ("use_case", "window", "revision", "as_of"),
+    RecordedDecision: ("use_case", "kind", "subject"),
+    Deployment: ("use_case", "role", "supersedes"),
+}
+
+_HINTS = {kind: get_type_hints(kind) for kind in NATURAL_KEYS}
+_CIRCUMSTANCES = {"id", "recorded_at", "run_id"}
+_EXACT = 2**53  # beyond it, JSON readers don't agree on integers (RFC 7493, section 2.2)
+
+
+def canonical(entry: Entry, recorded_at: datetime) -> Entry:
+    """The entry as every ledger keeps it, without an id.
+
+    Instants are in UTC. JSON holds what PostgreSQL can hold: NaN and infinities become None, integers beyond 2^53
+    become floats, tuples become lists, keys become text; NUL and unpaired surrogates in text become U+FFFD.
+
+    Errors: `InvalidWindow` for an instant without time zone, `TypeError` for a value that JSON has no form for.
+    """
+    values = {field.name: _canonical(getattr(entry, field.name), field.name) for field in fields(entry)}
+    return replace(entry, **values | {"id": None, "recorded_at": utc(recorded_at, "recorded_at")})
+
+
+def natural_key(entry: LedgerEntry) -> tuple[Any, ...]:
+    """The values that no two entries of the kind share."""
+    return tuple(getattr(entry, name) for name in NATURAL_KEYS[type(entry)])
+
+
+def same_content(one: LedgerEntry, other: LedgerEntry) -> bool:
+    """Whether two canonical entries state the same fact, whoever recorded it and when."""
+    return type(one) is type(other) and all(
+        getattr(one, field.name) == getattr(other, field.name)
+        for field in fields(one)
+        if field.name not in _CIRCUMSTANCES
+    )
+
+
+def to_row(entry: LedgerEntry) -> dict[str, Any]:
+    """The column values of a canonical entry; the id is the database's to give."""
+    row: dict[str, Any] = {}
+    for field in fields(entry):
+        if field.name != "id":
+            row |= _columns(field.name, getattr(entry, field.name))
+    return row
+
+
+def key_columns(entry: LedgerEntry) -> dict[str, Any]:
+    """The natural key of a canonical entry, as column values."""
+    row: dict[str, Any] = {}
+    for name in NATURAL_KEYS[type(entry)]:
+        row |= _columns(name, getattr(entry, name))
+    return row
+
+
+def from_row(kind: type[Entry], row: Any) -> Entry:
+    """The entry that a row mapping holds."""
+    values: dict[str, Any] = {}
+    for name, hint in _HINTS[kind].items():
+        if hint is Window:
+            values[name] = Window(row["window_start"], row["window_end"])
+        else:
+            values[name] = _restored(hint, row[name])
+    return kind(**values)
+
+
+def utc(instant: datetime, name: str) -> datetime:
+    """The instant in UTC. Errors: `InvalidWindow` when it has no time zone."""
+    if instant.tzinfo is None:
+        raise InvalidWindow(f"The ledger got {name}={instant} without time zone; give it one, best UTC.")
+    return instant.astimezone(UTC)
+
+
+def loads(text: str) -> Any:
+    """JSON as the database writes it: it spells 1e23 as an integer of 24 digits, which was a float before."""
+    return json.loads(text, parse_int=_number)
+
+
+def _number(digits: str) -> int | float:
+    exact = int(digits)
+    return exact if abs(exact) <= _EXACT else float(digits)
+
+
+def _columns(name: str, value: Any) -> dict[str, Any]:
+    if isinstance(value, Window):
+        return {f"{name}_start": value.start, f"{name}_end": value.end}
+    if isinstance(value, StrEnum):
+        return {name: value.value}
+    return {name: list(value) if isinstance(value, tuple) else value}
+
+
+def _canonical(value: Any, name: str) -> Any:
+    if isinstance(value, Window | StrEnum):
+        return value
+    if isinstance(value, datetime):
+        return utc(value, name)
+    if isinstance(value, tuple):
+        return tuple(_json(item, name) for item in value)
+    return _json(value, name)
+
+
+def _json(value: Any, path: str) -> Any:
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    if isinstance(value, Integral):  # numpy's integers too
+        exact = int(value)
+        return exact if abs(exact) <= _EXACT else float(exact)
+    if isinstance(value, Real):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    if isinstance(value, list | tuple):
+        return [_json(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    if isinstance(value, dict):
+        return {_json(str(key), path): _json(item, f"{path}.{key}") for key, item in value.items()}
+    raise TypeError(
+        f"The ledger can't keep {path}: {type(value).__name__} has no form in JSON. "
+        "Give text, numbers, booleans, None, or lists and dicts of them."
+    )
+
+
+def _restored(hint: Any, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    if isinstance(hint, type) and issubclass(hint, StrEnum):
+        return hint(value)
+    return tuple(value) if get_origin(hint) is tuple else value

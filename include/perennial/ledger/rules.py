@@ -1,0 +1,67 @@
+"""What every ledger holds to, whatever it stores in: how deployments follow each other, and who is told what."""
+
+from dataclasses import replace
+from datetime import datetime
+
+from perennial.errors import DeploymentConflict, DeploymentMoved, WindowBusy
+from perennial.ledger.entries import Batch, DeployedRole, Deployment
+from perennial.ledger.rows import same_content
+
+
+def following(deployment: Deployment, current: Deployment | None, scored_until: datetime | None) -> Deployment:
+    """The deployment as it may be appended after `current`, its effective time moved forward where it must be.
+
+    `scored_until` is the end of the last window that the use case has scored. Errors: `DeploymentConflict` when the
+    deployment does not supersede `current`.
+    """
+    if deployment.supersedes != (current.id if current else None):
+        raise DeploymentConflict(_conflict(deployment, current))
+    bounds = [deployment.effective_from]
+    if current is not None:
+        bounds.append(current.effective_from)
+    if scored_until is not None and deployment.role is DeployedRole.CHAMPION:
+        bounds.append(scored_until)
+    return replace(deployment, effective_from=max(bounds))
+
+
+def repeats(deployment: Deployment, current: Deployment | None) -> bool:
+    """Whether `current` is this very deployment, recorded by an earlier attempt whose answer was lost."""
+    if current is None or deployment.run_id != current.run_id:
+        return False
+    return same_content(replace(deployment, effective_from=current.effective_from), current)
+
+
+def check_still_in_force(batch: Batch, expected: Deployment, found: Deployment | None) -> None:
+    """Errors: `DeploymentMoved` when the deployment in force at the window's start is not the expected one."""
+    if found is not None and found.id == expected.id:
+        return
+    now = f"version {found.model_version} by {found.actor}" if found else "no deployment"
+    raise DeploymentMoved(
+        f"Window {batch.window.key} of {batch.use_case} was scored with version {expected.model_version} (deployment "
+        f"{expected.id}), but now {now} is in force at its start. Nothing was recorded; score the window again."
+    )
+
+
+def check_same_batch(batch: Batch, recorded: Batch) -> None:
+    """Errors: `WindowBusy` when the recorded revision holds other predictions: two runs raced."""
+    if not same_content(batch, recorded):
+        raise WindowBusy(
+            f"Revision {batch.revision} of window {batch.window.key} of {batch.use_case} was recorded by run "
+            f"{recorded.run_id} with other content (digest {recorded.digest[:12]}, not {batch.digest[:12]}): two runs "
+            "worked on the window at once. Run this again; it will start from what is recorded."
+        )
+
+
+def _conflict(deployment: Deployment, current: Deployment | None) -> str:
+    predecessor = "nothing" if deployment.supersedes is None else f"deployment {deployment.supersedes}"
+    tried = (
+        f"Version {deployment.model_version} was not made {deployment.role} of {deployment.use_case}: "
+        f"it was to supersede {predecessor}"
+    )
+    if current is None:
+        return f"{tried}, but the role was never held. Deploy the first version with supersedes=None."
+    return (
+        f"{tried}, but the role is held by version {current.model_version} (deployment {current.id}), deployed by "
+        f"{current.actor} at {current.recorded_at:%Y-%m-%d %H:%M:%S%z}: {current.reason}. "
+        "Compare with that version, then decide again."
+    )

@@ -1,0 +1,229 @@
+"""The ledger's tables, in a PostgreSQL schema of their own: one per kind of entry.
+
+Columns are named like the fields of `perennial.ledger.entries`; a `window` is the two columns `window_start` and
+`window_end`. The migrations make these tables; they also make the database refuse UPDATE, DELETE and TRUNCATE.
+"""
+
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Double,
+    ForeignKey,
+    Identity,
+    Index,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.schema import SchemaItem
+
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    LedgerEntry,
+    Maturity,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    ValidationResult,
+)
+from perennial.verdict import Verdict
+
+SCHEMA = "ledger"
+
+metadata = MetaData(
+    schema=SCHEMA,
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+    },
+)
+
+
+def _text(name: str) -> Column[str]:
+    return Column(name, Text, nullable=False)
+
+
+def _count(name: str) -> Column[int]:
+    return Column(name, BigInteger, nullable=False)
+
+
+def _instant(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False)
+
+
+def _json(name: str) -> Column[object]:
+    return Column(name, JSONB, nullable=False)
+
+
+def _one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{choice}'" for choice in choices)
+    return CheckConstraint(f"{column} IN ({listed})", name=column)
+
+
+def _at_least(column: str, least: int) -> CheckConstraint:
+    return CheckConstraint(f"{column} >= {least}", name=column)
+
+
+def _entries(name: str, *own: SchemaItem) -> Table:
+    """A table with `own` columns and constraints, between the columns that every entry has."""
+    return Table(
+        name,
+        metadata,
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        _text("use_case"),
+        *own,
+        _text("run_id"),
+        _instant("recorded_at"),
+    )
+
+
+def _windowed(name: str, key: tuple[str, ...], *own: SchemaItem) -> Table:
+    """A table of entries about windows, unique by use case, window and `key`."""
+    return _entries(
+        name,
+        _instant("window_start"),
+        _instant("window_end"),
+        *own,
+        UniqueConstraint("use_case", "window_start", "window_end", *key),
+        CheckConstraint("window_start < window_end", name="window"),
+    )
+
+
+snapshots = _windowed(
+    "snapshots",
+    ("table", "version"),
+    _text("table"),
+    _count("version"),
+    _text("digest"),
+    _count("rows"),
+    _json("columns"),
+    _text("query"),
+    _at_least("version", 0),
+    _at_least("rows", 0),
+    Index("ix_snapshots_digest", "digest"),
+)
+
+validations = _windowed(
+    "validations",
+    ("snapshot_digest", "suite_digest"),
+    _text("snapshot_digest"),
+    _text("suite_digest"),
+    _text("verdict"),
+    _json("reasons"),
+    _count("rows"),
+    _count("rows_quarantined"),
+    _json("result"),
+    _one_of("verdict", Verdict),
+    _at_least("rows", 0),
+    CheckConstraint("rows_quarantined BETWEEN 0 AND rows", name="rows_quarantined"),
+)
+
+batches = _windowed(
+    "batches",
+    ("revision",),
+    _count("revision"),
+    _text("snapshot_digest"),
+    _text("suite_digest"),
+    _text("scoring_digest"),
+    _text("model_version"),
+    _text("model_digest"),
+    _text("table"),
+    _count("version"),
+    _text("digest"),
+    _count("rows"),
+    _text("resolution"),
+    _at_least("revision", 0),
+    _at_least("version", 0),
+    _at_least("rows", 0),
+    Index("ix_batches_window_end", "use_case", "window_end"),
+    Index("ix_batches_model_digest", "model_digest"),
+)
+
+drift_reports = _windowed(
+    "drift_reports",
+    ("snapshot_digest", "model_digest"),
+    _text("snapshot_digest"),
+    _text("model_digest"),
+    _text("verdict"),
+    Column("p_value", Double),
+    _json("reasons"),
+    _json("report"),
+    _json("profile"),
+    _one_of("verdict", Verdict),
+    CheckConstraint("p_value BETWEEN 0 AND 1", name="p_value"),
+)
+
+performance = _windowed(
+    "performance",
+    ("revision", "as_of"),
+    _count("revision"),
+    _text("model_version"),
+    _text("model_digest"),
+    _instant("as_of"),
+    _text("maturity"),
+    _count("rows"),
+    _count("labelled"),
+    Column("completeness", Double, nullable=False),
+    _text("verdict"),
+    _json("metrics"),
+    _at_least("revision", 0),
+    _one_of("maturity", Maturity),
+    _at_least("rows", 0),
+    CheckConstraint("labelled BETWEEN 0 AND rows", name="labelled"),
+    CheckConstraint("completeness BETWEEN 0 AND 1", name="completeness"),
+    _one_of("verdict", Verdict),
+)
+
+decisions = _entries(
+    "decisions",
+    _text("kind"),
+    _text("subject"),
+    _instant("as_of"),
+    _text("action"),
+    _json("reasons"),
+    _json("numbers"),
+    UniqueConstraint("use_case", "kind", "subject"),
+    _one_of("kind", DecisionKind),
+    Index("ix_decisions_as_of", "use_case", "kind", "as_of"),
+)
+
+deployments = _entries(
+    "deployments",
+    _text("role"),
+    _text("model_version"),
+    _text("model_digest"),
+    _instant("effective_from"),
+    Column("supersedes", BigInteger, ForeignKey(f"{SCHEMA}.deployments.id")),
+    _text("actor"),
+    _text("reason"),
+    _json("training"),
+    _json("metrics"),
+    # A line without forks: an entry is superseded at most once, and a role has one first entry.
+    UniqueConstraint("use_case", "role", "supersedes"),
+    Index("uq_deployments_first", "use_case", "role", unique=True, postgresql_where=text("supersedes IS NULL")),
+    _one_of("role", DeployedRole),
+    Index("ix_deployments_effective_from", "use_case", "role", "effective_from"),
+)
+
+TABLES: dict[type[LedgerEntry], Table] = {
+    Snapshot: snapshots,
+    ValidationResult: validations,
+    Batch: batches,
+    DriftReport: drift_reports,
+    Performance: performance,
+    RecordedDecision: decisions,
+    Deployment: deployments,
+}

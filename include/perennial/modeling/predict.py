@@ -1,0 +1,37 @@
+"""Predictions that don't depend on how the rows were cut into chunks."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.pipeline import Pipeline
+
+from perennial.spec.task import Task
+
+Floats = npt.NDArray[np.float64]
+
+
+def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:
+    """The probability of the positive class, or the value, for each row of a `feature_frame`; shape (rows,).
+
+    A row's prediction has the same bytes whatever rows come with it.
+    """
+    if len(frame) == 0:
+        return np.empty(0, dtype=np.float64)
+    estimator = pipeline.named_steps["estimator"]
+    if isinstance(estimator, LogisticRegression | Ridge):
+        scores = _linear_scores(pipeline, frame)
+        return expit(scores) if task is Task.BINARY_CLASSIFICATION else scores
+    if task is Task.REGRESSION:
+        return np.asarray(pipeline.predict(frame), dtype=np.float64)
+    positive = list(estimator.classes_).index(1)
+    return np.ascontiguousarray(pipeline.predict_proba(frame)[:, positive], dtype=np.float64)
+
+
+def _linear_scores(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
+    """`decision_function`, but summed row by row: BLAS sums in an order that depends on the number of rows."""
+    estimator = pipeline.named_steps["estimator"]
+    encoded = np.ascontiguousarray(pipeline.named_steps["encode"].transform(frame), dtype=np.float64)
+    scores: Floats = np.multiply(encoded, np.ravel(estimator.coef_)).sum(axis=1) + estimator.intercept_
+    return scores

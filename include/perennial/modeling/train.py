@@ -1,0 +1,44 @@
+"""Fitting a candidate."""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.pipeline import Pipeline
+
+from perennial.errors import NotEnoughData
+from perennial.modeling.recipe import build_pipeline
+from perennial.spec.models import Candidate, UseCase
+from perennial.spec.task import Task
+
+
+def fit(spec: UseCase, candidate: Candidate, frame: pd.DataFrame, truth: npt.NDArray[np.float64]) -> Pipeline:
+    """The candidate's pipeline, fitted on a `feature_frame` and its outcomes, shape (rows,).
+
+    The same rows in the same order and the same seed give the same model, however many threads fitted it. Errors:
+    `InvalidSpec` for a wrong candidate, `NotEnoughData` when there are no rows, or no second class to tell apart.
+    """
+    if len(frame) == 0 or (spec.task is Task.BINARY_CLASSIFICATION and truth.min() == truth.max()):
+        raise NotEnoughData(
+            f"{spec.name}: {candidate.name} can't be trained on {len(frame)} rows with "
+            f"{len(np.unique(truth))} distinct outcomes; lengthen training.history or wait for labels."
+        )
+    pipeline = build_pipeline(spec, candidate).fit(_without_empty_numbers(frame), truth)
+    _forget_threads(pipeline)
+    return pipeline
+
+
+def _forget_threads(pipeline: Pipeline) -> None:
+    """How many threads fitted a model is no part of it, and must not show in its digest or its predictions."""
+    estimator = pipeline.named_steps["estimator"]
+    if "n_jobs" in estimator.get_params():
+        # Threads add up the votes of a forest in any order, and so differ in the last bits of a prediction.
+        estimator.set_params(n_jobs=None)
+    if isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
+        estimator._bin_mapper.n_threads = 1
+
+
+def _without_empty_numbers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns without a single number become constant: gradient boosting can't bin them, and so can't use them."""
+    numbers = frame.select_dtypes("number")
+    return frame.fillna(dict.fromkeys(numbers.columns[numbers.isna().all()], 0.0))

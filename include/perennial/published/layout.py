@@ -1,0 +1,81 @@
+"""The columns of a published table: which one is the key, and which database type holds which Arrow type."""
+
+from collections.abc import Sequence
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.errors import SchemaMismatch
+from perennial.window import Window
+
+# Columns of every batch that say what was predicted and how it came to be; the key is the column beside them.
+KNOWN_COLUMNS = (
+    "event_time",
+    "prediction",
+    "model_version",
+    "model_digest",
+    "snapshot_digest",
+    "revision",
+    "run_id",
+)
+WINDOW_COLUMNS = ("window_start", "window_end")
+
+DATABASE_TYPES: dict[pa.DataType, str] = {
+    pa.bool_(): "boolean",
+    pa.int16(): "smallint",
+    pa.int32(): "integer",
+    pa.int64(): "bigint",
+    pa.float32(): "real",
+    pa.float64(): "double precision",
+    pa.string(): "text",
+    pa.date32(): "date",
+    pa.timestamp("us", tz="UTC"): "timestamp with time zone",
+}
+ARROW_TYPES = {database: arrow for arrow, database in DATABASE_TYPES.items()}
+
+
+def database_types(use_case: str, schema: pa.Schema) -> dict[str, str]:
+    """The database type of each column. Errors: `SchemaMismatch` for a column that can't be published."""
+    reserved = sorted(set(schema.names) & set(WINDOW_COLUMNS))
+    if reserved:
+        raise SchemaMismatch(
+            f"{use_case}: predictions must not have a column {', '.join(reserved)}; publishing fills it in."
+        )
+    unknown = [f"{field.name} ({field.type})" for field in schema if field.type not in DATABASE_TYPES]
+    if unknown:
+        raise SchemaMismatch(
+            f"{use_case}: {', '.join(unknown)} can't be published; the types that can are "
+            f"{', '.join(str(kind) for kind in DATABASE_TYPES)}."
+        )
+    return {field.name: DATABASE_TYPES[field.type] for field in schema}
+
+
+def first_key(use_case: str, names: Sequence[str]) -> str:
+    """The key column of a table that is not there yet: the first that is not among the known ones.
+
+    Errors: `SchemaMismatch` when all are known.
+    """
+    key = next((name for name in names if name not in KNOWN_COLUMNS), None)
+    if key is None:
+        raise SchemaMismatch(f"{use_case}: predictions need a key column beside {', '.join(KNOWN_COLUMNS)}.")
+    return key
+
+
+def check_keys(use_case: str, window: Window, rows: pa.Table, key: str) -> None:
+    """Refuse rows that can't be told apart. Errors: `SchemaMismatch` without key column, for null and doubled keys."""
+    if key not in rows.column_names:
+        raise SchemaMismatch(
+            f"{use_case}: predictions for {window} lack the key column {key}; they have {', '.join(rows.column_names)}."
+        )
+    keys = rows.column(key)
+    if keys.null_count:
+        raise SchemaMismatch(
+            f"{use_case}: {keys.null_count:,} predictions for {window} have no {key}. Nothing was published."
+        )
+    if pc.count_distinct(keys).as_py() != len(keys):
+        counts = keys.value_counts()
+        doubled = counts.filter(pc.greater(counts.field("counts"), 1))
+        raise SchemaMismatch(
+            f"{use_case}: the predictions for {window} have {len(doubled):,} values of {key} more than once, such as "
+            f"{doubled[0]['values'].as_py()!r}. Nothing was published; quarantine doubled keys in validation."
+        )

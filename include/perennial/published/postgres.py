@@ -1,0 +1,120 @@
+"""Published predictions in PostgreSQL: a window is exchanged as a whole, in one transaction.
+
+Rows are copied into a temporary table first, so that the old ones are live until all of the new ones have arrived.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import psycopg2
+import pyarrow as pa
+from psycopg2 import extensions
+from psycopg2.sql import SQL, Composed, Identifier, Literal
+
+from perennial.addresses import postgres_dsn
+from perennial.digest import canonical, canonical_types, table_digest
+from perennial.errors import InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
+from perennial.published.layout import check_keys, database_types
+from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
+from perennial.published.transfer import copy_in, copy_out
+from perennial.window import Window
+
+CONNECT_SECONDS = 10
+_STAGING = Identifier("perennial_staging")
+
+
+class PostgresPublished:
+    """Tables `perennial.predictions_<use case>` in the database at `url`, made when they are missing.
+
+    Their columns are those of the rows, with `window_start` and `window_end`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._dsn = postgres_dsn(url)
+
+    def publish(self, use_case: str, window: Window, rows: pa.Table) -> None:
+        """See `PublishedPredictions.publish`.
+
+        Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
+        null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
+        """
+        rows = canonical_types(rows)
+        columns = database_types(use_case, rows.schema)
+        with self._transaction(f"Publishing {use_case} {window}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            lock(cursor, f"perennial.published {use_case} {window}")
+            check_keys(use_case, window, rows, ensure_table(cursor, use_case, columns))
+            names = SQL(", ").join(map(Identifier, columns))
+            table, span = table_of(use_case), _span(window)
+            cursor.execute(
+                SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
+                    _STAGING, names, table
+                )
+            )
+            copy_in(cursor, _STAGING, rows)
+            cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table, span))
+            cursor.execute(
+                SQL("INSERT INTO {} (window_start, window_end, {}) SELECT {}, {}, {} FROM {}").format(
+                    table, names, Literal(window.start), Literal(window.end), names, _STAGING
+                )
+            )
+            cursor.execute(SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), span))
+            cursor.execute(
+                SQL("INSERT INTO {} VALUES (%s, %s, %s, %s, %s)").format(WINDOWS),
+                (use_case, window.start, window.end, rows.num_rows, rows.column_names),
+            )
+
+    def read(self, use_case: str, window: Window) -> pa.Table:
+        """See `PublishedPredictions.read`. A window that was never published has neither rows nor columns."""
+        with self._transaction(f"Reading {use_case} {window}", extensions.ISOLATION_LEVEL_REPEATABLE_READ) as cursor:
+            table = describe(cursor, use_case)
+            if not table.columns:
+                return pa.table({})
+            cursor.execute(
+                SQL("SELECT columns FROM {} WHERE use_case = {} AND {}").format(
+                    WINDOWS, Literal(use_case), _span(window)
+                )
+            )
+            published = cursor.fetchone()
+            if published is None:
+                return pa.table({})
+            columns = {name: table.columns[name] for name in published[0]}
+            source = SQL("{} WHERE {}").format(table_of(use_case), _span(window))
+            return canonical(copy_out(cursor, columns, source))
+
+    def digest(self, use_case: str, window: Window) -> str:
+        """See `PublishedPredictions.digest`."""
+        return table_digest(self.read(use_case, window))
+
+    @contextmanager
+    def _transaction(self, what: str, isolation: int) -> Iterator[extensions.cursor]:
+        try:
+            session = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
+        except psycopg2.ProgrammingError:
+            raise InvalidSettings(
+                f"{what} failed: the connection has an extra that PostgreSQL's connection strings don't know. "
+                "Remove what is there for Airflow's hooks only."
+            ) from None  # libpq's text quotes the connection string
+        except psycopg2.Error as error:
+            raise _explained(what, error) from error
+        with closing(session):
+            try:
+                session.set_session(isolation_level=isolation)
+                with session, session.cursor() as cursor:
+                    yield cursor
+            except psycopg2.Error as error:
+                raise _explained(what, error) from error
+
+
+def _span(window: Window) -> Composed:
+    return SQL("window_start = {} AND window_end = {}").format(Literal(window.start), Literal(window.end))
+
+
+def _explained(what: str, error: psycopg2.Error) -> PerennialError:
+    text = " ".join(str(error).split()).rstrip(".")
+    if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
+        return SchemaMismatch(f"{what} failed: {text}. Nothing was published; correct the rows.")
+    if isinstance(error, psycopg2.ProgrammingError):
+        return InvalidSettings(
+            f"{what} failed: {text}. Nothing was published; check the rights of the connection's user."
+        )
+    return StoreUnavailable(f"{what} failed: {text}. The old rows are still live; run the task again.")

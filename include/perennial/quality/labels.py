@@ -1,0 +1,47 @@
+"""The shape of labels: entity key, outcome, arrival time."""
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.errors import SchemaMismatch
+from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
+from perennial.spec.models import Column, Kind, Role, UseCase
+from perennial.spec.task import Task
+
+
+def label_columns(spec: UseCase) -> dict[str, Column]:
+    """The columns that the labels' source delivers."""
+    outcome = Kind.BOOLEAN if spec.task is Task.BINARY_CLASSIFICATION else Kind.NUMERIC
+    return {
+        spec.key: spec.columns[spec.key],
+        spec.labels.column: Column(kind=outcome, role=Role.CARRY),
+        spec.labels.arrival_time: Column(kind=Kind.TIMESTAMP, role=Role.CARRY),
+    }
+
+
+def label_schema(spec: UseCase) -> pa.Schema:
+    """Key, outcome and arrival time in canonical types."""
+    return pa.schema([(name, ARROW_TYPES[column.kind]) for name, column in label_columns(spec).items()])
+
+
+def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
+    """The same labels in canonical types, without other columns; those without an arrival time have not arrived.
+
+    Errors: `SchemaMismatch`, listing everything that is wrong.
+    """
+    problems: list[str] = []
+    columns: list[pa.ChunkedArray] = []
+    for name, column in label_columns(spec).items():
+        found = rows.column_names.count(name)
+        if found != 1:
+            problems.append(f"column {name} is delivered {found} times; the source has {', '.join(rows.column_names)}")
+            continue
+        try:
+            columns.append(canonical_column(column.kind, rows.column(name)))
+        except Unfit as error:
+            problems.append(f"column {name} {error}")
+    if problems:
+        listed = "\n".join(f"  - {problem}" for problem in problems)
+        raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{listed}\nCorrect labels.sql or `labels`.")
+    labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
+    return labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))

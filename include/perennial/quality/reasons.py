@@ -1,0 +1,77 @@
+"""Verdicts in sentences: what was found, in numbers, and what to do. Values of the data never appear in them."""
+
+from collections.abc import Mapping
+
+from perennial.quality.outcome import ExpectationOutcome
+from perennial.spec.expectation_arguments import COLUMN_ARGUMENTS
+
+_MOST_RULES = 5
+
+
+def all_met(rows: int, rules: int, expectations: int) -> str:
+    """Why the verdict is a pass."""
+    found = f"Nothing wrong was found in {counted(rows, 'row')}"
+    return f"{found}, with {counted(rules, 'row rule')} and {counted(expectations, 'expectation')}."
+
+
+def counted(number: int, noun: str) -> str:
+    """The number with its noun.
+
+    >>> counted(1, "row"), counted(2, "row")
+    ('1 row', '2 rows')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def rows_set_aside(caught: int, rows: int, by_rule: Mapping[str, int], most: float, *, too_many: bool) -> str:
+    """How many rows which rules caught, and whether the window can go on without them."""
+    ranked = sorted(by_rule.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(f"{rule} caught {count}" for rule, count in ranked[:_MOST_RULES])
+    more = f", and {len(ranked) - _MOST_RULES} more rules" if len(ranked) > _MOST_RULES else ""
+    found = f"Set aside: {caught} of {counted(rows, 'row')} ({_percent(caught / rows)}); {named}{more}."
+    if too_many:
+        return (
+            f"{found} That is more than quality.max_quarantined_share, {_percent(most)}, so the source is taken to be "
+            "broken. Look at the quarantine, correct the source or the rule, and run the window again."
+        )
+    return f"{found} They are not scored; look at the quarantine, and replay the window after a fix."
+
+
+def rule_error(rule: str, error: str) -> str:
+    """Why a rule could not be evaluated."""
+    return f"The row rule {rule} could not be evaluated: {error}"
+
+
+def expectation_reason(outcome: ExpectationOutcome) -> str:
+    """Why an expectation is not met."""
+    columns = [str(outcome.kwargs[argument]) for argument in COLUMN_ARGUMENTS if argument in outcome.kwargs]
+    subject = outcome.type + (f" on {', '.join(columns)}" if columns else "")
+    if outcome.error is not None:
+        error = outcome.error.rstrip(".")
+        return f"{subject} could not be evaluated, which counts as not met: {error}. Correct the expectation."
+    limits = ", ".join(
+        f"{name} {_shown(value)}" for name, value in outcome.kwargs.items() if name not in COLUMN_ARGUMENTS
+    )
+    asked = f" ({limits})" if limits else ""
+    return f"{subject}{asked} is not met: {_found(outcome)}. Correct the source, or the expectation if this is normal."
+
+
+def _found(outcome: ExpectationOutcome) -> str:
+    if outcome.checked is not None and outcome.unexpected is not None:
+        present = outcome.checked - (outcome.missing or 0)
+        share = f" ({_percent(outcome.unexpected / present)})" if present else ""
+        return f"unexpected are {outcome.unexpected} of {counted(present, 'value')}{share}"
+    if isinstance(outcome.observed, int | float):
+        return f"observed {outcome.observed:.6g}"
+    if outcome.unexpected:
+        return f"unexpected are {counted(outcome.unexpected, 'distinct value')}"
+    return "see the validation result for what was observed"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g}%"
+
+
+def _shown(value: object) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004

@@ -1,0 +1,117 @@
+"""Expectations about single rows, as masks: which rows break them.
+
+Great Expectations says how many values are unexpected and shows a few; setting rows aside needs all of them. Each
+function here gives the same answer as the expectation it is registered for: missing values meet everything but
+`not_be_null`, and of equal values all break `be_unique`. Tests compare the two.
+"""
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+
+from perennial.errors import InvalidSpec
+from perennial.quality.arguments import comparable_arguments
+from perennial.quality.frame import to_series
+from perennial.spec.expectations import Expectation
+
+Mask = npt.NDArray[np.bool_]
+Arguments = dict[str, Any]
+
+
+def failing_rows(expectation: Expectation, rows: pa.Table) -> Mask:
+    """Which of the conforming rows break the row-level expectation.
+
+    Errors: `InvalidSpec` when its arguments don't suit the column, such as a date as the bound of a number.
+    """
+    if "mostly" in expectation.kwargs:
+        raise InvalidSpec(
+            f"{expectation.type} has `mostly`, which says nothing about a single row; remove it, or don't quarantine."
+        )
+    name = expectation.kwargs["column"]
+    if expectation.type not in ROW_RULES or name not in rows.column_names:
+        raise InvalidSpec(
+            f"{expectation.type} on column {name} can't set rows aside; the rows have the columns "
+            f"{', '.join(rows.column_names)}, and the expectations that can are {', '.join(ROW_RULES)}."
+        )
+    values = to_series(rows.column(name))
+    try:
+        return ROW_RULES[expectation.type](values, comparable_arguments(expectation.kwargs, values.dtype))
+    except (TypeError, ValueError, re.error) as error:
+        raise InvalidSpec(
+            f"{expectation.type} can't be evaluated on column {name} ({values.dtype}): {error}. "
+            "Correct its arguments in the expectations file."
+        ) from error
+
+
+def _null(values: pd.Series, _: Arguments) -> Mask:
+    return np.asarray(values.isna(), dtype=np.bool_)
+
+
+def _not_between(values: pd.Series, arguments: Arguments) -> Mask:
+    if isinstance(values.dtype, pd.StringDtype):
+        raise TypeError("text lies between no bounds; use a set or a regular expression")
+    if values.dtype == object:  # booleans, some of them missing
+        values = values.astype("boolean")
+    if isinstance(values.dtype, pd.BooleanDtype) or values.dtype == bool:
+        values = values.astype("Int64")
+    return _among_present(values, lambda present: _within(present, arguments))
+
+
+def _length_not_between(values: pd.Series, arguments: Arguments) -> Mask:
+    return _among_present(values, lambda present: _within(present.astype(str).str.len(), arguments))
+
+
+def _not_in_set(values: pd.Series, arguments: Arguments) -> Mask:
+    return _among_present(values, lambda present: present.isin(arguments["value_set"]))
+
+
+def _in_set(values: pd.Series, arguments: Arguments) -> Mask:
+    return _among_present(values, lambda present: ~present.isin(arguments["value_set"]))
+
+
+def _not_unique(values: pd.Series, _: Arguments) -> Mask:
+    return _among_present(values, lambda present: ~present.duplicated(keep=False))
+
+
+def _no_match(values: pd.Series, arguments: Arguments) -> Mask:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This pattern is interpreted as a regular expression, and has match groups")
+        return _among_present(values, lambda present: present.astype(str).str.contains(arguments["regex"]))
+
+
+ROW_RULES: dict[str, Callable[[pd.Series, Arguments], Mask]] = {
+    "expect_column_value_lengths_to_be_between": _length_not_between,
+    "expect_column_values_to_be_between": _not_between,
+    "expect_column_values_to_be_in_set": _not_in_set,
+    "expect_column_values_to_be_unique": _not_unique,
+    "expect_column_values_to_match_regex": _no_match,
+    "expect_column_values_to_not_be_in_set": _in_set,
+    "expect_column_values_to_not_be_null": _null,
+}
+
+
+def _among_present(values: pd.Series, meets: Callable[[pd.Series], pd.Series]) -> Mask:
+    present = np.asarray(values.notna(), dtype=np.bool_)
+    failing = np.zeros(len(values), dtype=np.bool_)
+    failing[present] = ~np.asarray(meets(values[present]), dtype=np.bool_)
+    return failing
+
+
+def _within(values: pd.Series, arguments: Arguments) -> pd.Series:
+    low, high = arguments.get("min_value"), arguments.get("max_value")
+    if low is None and high is None:
+        raise ValueError("it needs min_value, max_value or both")
+    if low is not None and high is not None and low > high:
+        raise ValueError(f"min_value {low} is above max_value {high}")
+    meets = pd.Series(data=True, index=values.index)
+    if low is not None:
+        meets &= values > low if arguments.get("strict_min") else values >= low
+    if high is not None:
+        meets &= values < high if arguments.get("strict_max") else values <= high
+    return meets

@@ -1,0 +1,147 @@
+"""Expectations, judged by Great Expectations: the only module that imports it.
+
+Importing it takes seconds, so whoever calls this module imports it where it is needed. Nothing is written to disk and
+nothing leaves the process: the context is ephemeral, and its reports are not used (they put values into HTML as they
+are; what is returned here is plain JSON).
+"""
+
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import pandas as pd
+
+from perennial.quality.arguments import comparable_arguments
+from perennial.quality.outcome import MOST_SAMPLES, ExpectationOutcome, JsonValue, json_safe
+from perennial.spec.expectation_arguments import COLUMN_ARGUMENTS
+from perennial.spec.expectations import Expectation
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # it imports modules that Python has deprecated
+    import great_expectations as gx
+    from great_expectations.core.batch_definition import BatchDefinition
+    from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
+    from great_expectations.expectations.expectation import Expectation as NativeExpectation
+    from great_expectations.expectations.registry import get_expectation_impl
+
+# Their observed value is a count or a share, which tells nothing about any single value.
+_OBSERVE_NO_VALUES = (
+    "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between",
+    "expect_column_unique_value_count_to_be_between",
+    "expect_column_to_exist",
+    "expect_table_columns_to_match_set",
+    "expect_table_row_count_to_be_between",
+)
+_LONGEST_ERROR = 300
+_SAMPLED = 20  # of which the first few different ones are shown
+
+
+def run_suite(
+    expectations: Sequence[Expectation], frame: pd.DataFrame, private: Collection[str] = ()
+) -> tuple[ExpectationOutcome, ...]:
+    """What each expectation says about the frame, in the order given.
+
+    No value of a column in `private` appears in any outcome. An expectation that can't be built or that raises is not
+    met, and says why.
+    """
+    built: dict[int, NativeExpectation] = {}
+    errors: dict[int, str] = {}
+    for position, expectation in enumerate(expectations):
+        try:
+            built[position] = _native(expectation, frame, position)
+        except (TypeError, ValueError) as error:
+            errors[position] = str(error)
+    results: dict[int, Mapping[str, Any]] = {}
+    if built:
+        try:
+            results = dict(_validate(built.values(), frame))
+        except Exception as error:  # noqa: BLE001 - whatever goes wrong inside an expectation is a failure, not a crash
+            errors.update(dict.fromkeys(built, f"{type(error).__name__}: {error}"))
+    return tuple(
+        _outcome(expectation, results.get(position), errors.get(position), private)
+        for position, expectation in enumerate(expectations)
+    )
+
+
+@cache
+def _batches() -> BatchDefinition[Any]:
+    no_files = InMemoryStoreBackendDefaults(init_temp_docs_sites=False)
+    context = gx.get_context(mode="ephemeral", project_config=DataContextConfig(store_backend_defaults=no_files))
+    context.enable_analytics(enable=False)
+    context.variables.progress_bars = {"globally": False}  # type: ignore[assignment]
+    return (
+        context.data_sources.add_pandas("rows").add_dataframe_asset("rows").add_batch_definition_whole_dataframe("rows")
+    )
+
+
+def _native(expectation: Expectation, frame: pd.DataFrame, position: int) -> NativeExpectation:
+    column = expectation.kwargs.get("column")
+    dtype = frame[column].dtype if column in frame.columns else None
+    arguments = comparable_arguments(expectation.kwargs, dtype)
+    return get_expectation_impl(expectation.type)(**arguments, meta={"position": position})
+
+
+def _validate(
+    expectations: Collection[NativeExpectation], frame: pd.DataFrame
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    suite = gx.ExpectationSuite(name="rows", expectations=list(expectations))
+    batch = _batches().get_batch({"dataframe": frame})
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "This pattern is interpreted as a regular expression, and has match groups")
+        report = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": _SAMPLED})
+    for result in report.results:
+        assert result.expectation_config is not None
+        meta = result.expectation_config.meta
+        assert meta is not None
+        facts = {"success": result.success, "result": result.result, "exception_info": result.exception_info}
+        yield meta["position"], facts
+
+
+def _outcome(
+    expectation: Expectation, result: Mapping[str, Any] | None, error: str | None, private: Collection[str]
+) -> ExpectationOutcome:
+    is_private = not _columns(expectation).isdisjoint(private)
+    facts = result["result"] if result is not None else {}
+    error = error or (_raised(result["exception_info"]) if result is not None else "it gave no result")
+    about_values = "element_count" in facts
+    observed = facts.get("observed_value")
+    if observed is None:
+        observed = facts.get("partial_missing_list")
+    if is_private and error:
+        error = "it raised an exception whose message may hold values of this column; check that it suits the column"
+    return ExpectationOutcome(
+        type=expectation.type,
+        kwargs={name: json_safe(value) for name, value in expectation.kwargs.items()},
+        severity=expectation.severity,
+        met=error is None and result is not None and bool(result["success"]),
+        checked=facts.get("element_count"),
+        missing=facts.get("missing_count") if about_values else None,
+        unexpected=facts.get("unexpected_count"),
+        observed=None if is_private and expectation.type not in _OBSERVE_NO_VALUES else json_safe(observed, 20),
+        samples=() if is_private else _samples(facts.get("partial_unexpected_list") or []),
+        error=error[:_LONGEST_ERROR] if error else None,
+    )
+
+
+def _samples(unexpected: Sequence[Any]) -> tuple[JsonValue, ...]:
+    """A few different values; that one is missing is said by the count."""
+    samples: list[JsonValue] = []
+    for value in unexpected:
+        sample = json_safe(value, MOST_SAMPLES)
+        if sample is not None and sample not in samples:
+            samples.append(sample)
+    return tuple(samples[:MOST_SAMPLES])
+
+
+def _columns(expectation: Expectation) -> set[str]:
+    named = (expectation.kwargs.get(argument) for argument in COLUMN_ARGUMENTS)
+    return {str(name) for value in named for name in (value if isinstance(value, list) else [value])}
+
+
+def _raised(information: Mapping[str, Any]) -> str | None:
+    """The messages of the exceptions, None without any. There is one record, or one for each metric that failed."""
+    records = [information] if "raised_exception" in information else list(information.values())
+    messages = dict.fromkeys(str(record["exception_message"]) for record in records if record["raised_exception"])
+    return "; ".join(messages) or None

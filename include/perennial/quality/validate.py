@@ -1,0 +1,156 @@
+"""The verdict on a window's rows: structure, single rows, expectations, in this order.
+
+1. **Gates** on the window as a whole. Rows that don't conform (see `perennial.quality.schema`) end it here.
+2. **Row rules**: those that always hold and the expectations with `quarantine`. Rows that break any are set aside.
+3. **Circuit breaker**: more rows set aside than `quality.max_quarantined_share` are a broken source, not bad rows.
+4. **Expectations** about the rows that are left.
+
+Bad data is a result, never an exception.
+"""
+
+from collections import Counter
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
+from perennial.quality.frame import to_frame
+from perennial.quality.gates import circuit_breaker, columns_present, row_count
+from perennial.quality.integrity import integrity_rules
+from perennial.quality.outcome import ExpectationOutcome, GateOutcome, RuleOutcome
+from perennial.quality.reasons import all_met, expectation_reason, rule_error
+from perennial.quality.row_rules import Mask, failing_rows
+from perennial.quality.schema import canonical_schema, conform
+from perennial.spec.expectations import Expectation, Severity
+from perennial.spec.load import LoadedUseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+RULE_COLUMN = "rule"
+_RESULT_FORMAT = 1
+_VERDICTS = {Severity.CRITICAL: Verdict.FAIL, Severity.WARNING: Verdict.WARN}
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What validation found.
+
+    `clean` and `quarantined` together are all rows, each once; `quarantined` has the column `rule` besides, naming
+    every rule that caught the row, joined by "; ". Rows that don't conform are in neither. `result` is JSON.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    clean: pa.Table
+    quarantined: pa.Table
+    result: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class _Finding:
+    verdict: Verdict
+    reason: str
+
+
+def validate(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> Validated:
+    """The verdict on the rows of a window, and the rows that may be scored."""
+    spec = use_case.spec
+    delivered = rows.num_rows
+    try:
+        rows = conform(spec, rows)
+    except (SchemaMismatch, UndecodableText) as error:
+        nothing = canonical_schema(spec).empty_table()
+        gates = [GateOutcome("schema", Verdict.FAIL, str(error))]
+        return _validated(delivered, gates, _Split(nothing, _with_rules(nothing, []), (), ()), ())
+    split = _set_aside(use_case, rows, window)
+    gates = [
+        GateOutcome("schema", Verdict.PASS),
+        row_count(spec, rows.num_rows, split.clean.num_rows),
+        columns_present(spec, rows),
+        circuit_breaker(spec, rows.num_rows, split.quarantined.num_rows, split.rules),
+    ]
+    outcomes: tuple[ExpectationOutcome, ...] = ()
+    expected = [expectation for expectation in use_case.expectations if not expectation.quarantine]
+    if expected and split.clean.num_rows:
+        # Great Expectations takes seconds to import, and jobs that validate nothing shouldn't pay for it.
+        from perennial.quality.suite import run_suite  # noqa: PLC0415
+
+        outcomes = run_suite(expected, to_frame(split.clean), private=(spec.key,))
+    return _validated(delivered, gates, split, outcomes)
+
+
+@dataclass(frozen=True)
+class _Split:
+    clean: pa.Table
+    quarantined: pa.Table
+    rules: tuple[RuleOutcome, ...]
+    findings: tuple[_Finding, ...]
+
+
+def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> _Split:
+    masks: list[tuple[str, Mask]] = list(integrity_rules(use_case.spec, rows, window))
+    outcomes = [RuleOutcome(name, int(np.count_nonzero(mask))) for name, mask in masks]
+    findings = []
+    for name, expectation in _named(use_case.expectations):
+        try:
+            mask = failing_rows(expectation, rows)
+        except InvalidSpec as error:
+            outcomes.append(RuleOutcome(name, 0, str(error)))
+            findings.append(_Finding(_VERDICTS[expectation.severity], rule_error(name, str(error))))
+        else:
+            outcomes.append(RuleOutcome(name, int(np.count_nonzero(mask))))
+            masks.append((name, mask))
+    caught = np.logical_or.reduce([mask for _, mask in masks])
+    quarantined = _with_rules(rows.filter(pa.array(caught)), _rules_of_each(caught, masks))
+    return _Split(rows.filter(pa.array(~caught)), quarantined, tuple(outcomes), tuple(findings))
+
+
+def _rules_of_each(caught: Mask, masks: list[tuple[str, Mask]]) -> list[str]:
+    """The names of the rules that caught each caught row. Rows share few combinations, however many rows there are."""
+    by_row = np.stack([mask[caught] for _, mask in masks], axis=1)
+    combinations, combination_of_row = np.unique(by_row, axis=0, return_inverse=True)
+    texts = ["; ".join(masks[rule][0] for rule in np.flatnonzero(combination)) for combination in combinations]
+    return [texts[combination] for combination in combination_of_row.reshape(-1)]
+
+
+def _named(expectations: tuple[Expectation, ...]) -> list[tuple[str, Expectation]]:
+    """The expectations that set rows aside, each with a name of its own: `type(column)`, then `type(column) #2`."""
+    seen: Counter[str] = Counter()
+    named = []
+    for expectation in expectations:
+        if expectation.quarantine:
+            name = f"{expectation.type}({expectation.kwargs.get('column')})"
+            seen[name] += 1
+            named.append((name if seen[name] == 1 else f"{name} #{seen[name]}", expectation))
+    return named
+
+
+def _with_rules(rows: pa.Table, rules: list[str]) -> pa.Table:
+    return rows.append_column(RULE_COLUMN, pa.array(rules, pa.string()))
+
+
+def _validated(
+    delivered: int, gates: list[GateOutcome], split: _Split, outcomes: tuple[ExpectationOutcome, ...]
+) -> Validated:
+    findings = [_Finding(gate.verdict, gate.reason) for gate in gates if gate.reason is not None]
+    findings += split.findings
+    findings += [
+        _Finding(_VERDICTS[outcome.severity], expectation_reason(outcome)) for outcome in outcomes if not outcome.met
+    ]
+    findings.sort(key=lambda finding: finding.verdict is not Verdict.FAIL)
+    verdict = Verdict.worst(finding.verdict for finding in findings)
+    reasons = tuple(finding.reason for finding in findings) or (all_met(delivered, len(split.rules), len(outcomes)),)
+    result = {
+        "format": _RESULT_FORMAT,
+        "verdict": verdict.value,
+        "reasons": list(reasons),
+        "rows": delivered,
+        "rows_clean": split.clean.num_rows,
+        "rows_quarantined": split.quarantined.num_rows,
+        "gates": [asdict(gate) for gate in gates],
+        "row_rules": [asdict(rule) for rule in split.rules],
+        "expectations": [asdict(outcome) | {"samples": list(outcome.samples)} for outcome in outcomes],
+    }
+    return Validated(verdict, reasons, split.clean, split.quarantined, result)

@@ -1,0 +1,63 @@
+"""A model registry that forgets: for tests, and for trying a use case out."""
+
+import json
+from dataclasses import dataclass
+
+from perennial.errors import NoModel
+from perennial.modeling.artifact import load
+from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+
+
+@dataclass(frozen=True)
+class _Version:
+    model: RegisteredModel
+    content: bytes
+    reference: str
+
+
+class MemoryRegistry:
+    """A `ModelRegistry` in this process's memory."""
+
+    def __init__(self) -> None:
+        self._versions: dict[str, list[_Version]] = {}
+        self._aliases: dict[tuple[str, str], str] = {}
+
+    def register(self, candidate: ModelCandidate) -> RegisteredModel:
+        """See `ModelRegistry.register`."""
+        load(candidate.pipeline_bytes, candidate.digest)
+        versions = self._versions.setdefault(candidate.use_case, [])
+        for version in versions:
+            if version.model.digest == candidate.digest:
+                return version.model
+        model = RegisteredModel(candidate.use_case, str(len(versions) + 1), candidate.digest)
+        versions.append(_Version(model, candidate.pipeline_bytes, json.dumps(candidate.reference)))
+        return model
+
+    def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
+        """See `ModelRegistry.load`."""
+        found = self._version(use_case, version)
+        return LoadedModel(version, digest, load(found.content, digest), json.loads(found.reference))
+
+    def versions(self, use_case: str) -> list[RegisteredModel]:
+        """See `ModelRegistry.versions`."""
+        return [version.model for version in self._versions.get(use_case, [])]
+
+    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+        """See `ModelRegistry.set_alias`."""
+        self._version(use_case, version)
+        self._aliases[use_case, alias] = version
+
+    def alias(self, use_case: str, alias: str) -> str | None:
+        """See `ModelRegistry.alias`."""
+        return self._aliases.get((use_case, alias))
+
+    def address(self, use_case: str, version: str) -> str | None:  # noqa: ARG002
+        """See `ModelRegistry.address`: memory has no pages."""
+        return None
+
+    def _version(self, use_case: str, version: str) -> _Version:
+        for found in self._versions.get(use_case, []):
+            if found.model.version == version:
+                return found
+        known = ", ".join(found.model.version for found in self._versions.get(use_case, [])) or "none"
+        raise NoModel(f"{use_case} has no model version {version!r}; registered are {known}.")

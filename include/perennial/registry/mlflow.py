@@ -1,0 +1,215 @@
+"""The model registry on an MLflow tracking server."""
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote, unquote, urlsplit
+
+from mlflow import MlflowClient
+from mlflow.artifacts import download_artifacts
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from requests.exceptions import HTTPError, RequestException
+
+from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
+from perennial.modeling.artifact import load
+from perennial.registry.cache import ModelCache, StoredModel
+from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE
+from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
+from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+
+# MLflow by default repeats a request for minutes; the task's own retry is the place for patience.
+_MANNERS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+_CREATION_SECONDS = 60
+
+_NOT_FOUND = 404
+
+
+class MlflowRegistry:
+    """A `ModelRegistry` that keeps each use case as an experiment and a registered model of its name.
+
+    `tracking_url` is the server's; `cache` a local folder for models that were loaded before.
+    """
+
+    def __init__(self, tracking_url: str, cache: Path) -> None:
+        self._url, self._environment = _without_credentials(tracking_url.rstrip("/"))
+        self._client = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
+        self._cache = ModelCache(cache)
+        self._loaded: dict[tuple[str, str, str], LoadedModel] = {}
+
+    def register(self, candidate: ModelCandidate) -> RegisteredModel:
+        """See `ModelRegistry.register`.
+
+        The version is made last, complete with its digest: a run that was killed before leaves none. Of two that
+        register one model at once, the later version gives way.
+        """
+        attempt = f"register a model of {candidate.use_case}"
+        pipeline = load(candidate.pipeline_bytes, candidate.digest)
+        known = self._with_digest(candidate)
+        if known:
+            return known
+        with self._asking(attempt), TemporaryDirectory() as scratch:
+            run_id = record_run(self._client, candidate)
+            model_id = upload(self._client, candidate, pipeline, run_id, Path(scratch) / "model")
+            self._client.set_terminated(run_id)
+            self._ensure_registered_model(candidate.use_case)
+            version = self._client.create_model_version(
+                candidate.use_case,
+                f"models:/{model_id}",
+                run_id,
+                tags={DIGEST_TAG: candidate.digest, **facts(candidate)},
+                await_creation_for=_CREATION_SECONDS,
+                model_id=model_id,
+            )
+        first = self._with_digest(candidate)
+        if first is None:
+            raise StoreUnavailable(
+                f"MLflow at {self._url} no longer has version {version.version} of {candidate.use_case}, "
+                "which was just registered. Somebody deleted it; register it again."
+            )
+        if first.version != str(version.version):
+            with self._asking(attempt):
+                self._client.delete_model_version(candidate.use_case, str(version.version))
+        return first
+
+    def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
+        """See `ModelRegistry.load`. A version that was loaded before comes from memory or disk, without MLflow."""
+        name = (use_case, version, digest)
+        if name not in self._loaded:
+            cached = self._cache.get(*name)
+            stored = cached or self._download(use_case, version)
+            pipeline = load(stored.content, digest)
+            if cached is None:
+                self._cache.put(*name, stored)
+            self._loaded[name] = LoadedModel(version, digest, pipeline, stored.reference)
+        return self._loaded[name]
+
+    def versions(self, use_case: str) -> list[RegisteredModel]:
+        """See `ModelRegistry.versions`. Versions that somebody made by hand, without a digest, are not among them."""
+        found: list[RegisteredModel] = []
+        token = None
+        with self._asking(f"list the model versions of {use_case}"):
+            while True:
+                page = self._client.search_model_versions(f"name = '{use_case}'", page_token=token)
+                found += [
+                    RegisteredModel(use_case, str(each.version), each.tags[DIGEST_TAG])
+                    for each in page
+                    if DIGEST_TAG in each.tags
+                ]
+                token = page.token
+                if not token:
+                    return sorted(found, key=lambda model: int(model.version))
+
+    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+        """See `ModelRegistry.set_alias`. Errors also: `NoModel` when there is no such version."""
+        with self._asking(f"point {alias} of {use_case} at version {version}"), self._missing(use_case, version):
+            self._client.set_registered_model_alias(use_case, alias, version)
+
+    def alias(self, use_case: str, alias: str) -> str | None:
+        """See `ModelRegistry.alias`."""
+        with self._asking(f"look up {alias} of {use_case}"):
+            try:
+                return str(self._client.get_model_version_by_alias(use_case, alias).version)
+            except MlflowException as error:
+                if says(error, RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE):
+                    return None
+                raise
+
+    def address(self, use_case: str, version: str) -> str | None:
+        """See `ModelRegistry.address`."""
+        if not self._url.startswith("http"):
+            return None
+        return f"{self._url}/#/models/{quote(use_case)}/versions/{quote(version)}"
+
+    def _with_digest(self, candidate: ModelCandidate) -> RegisteredModel | None:
+        versions = self.versions(candidate.use_case)
+        return next((each for each in versions if each.digest == candidate.digest), None)
+
+    def _download(self, use_case: str, version: str) -> StoredModel:
+        with self._asking(f"load version {version} of {use_case}"), TemporaryDirectory() as scratch:
+            with self._missing(use_case, version):
+                folder = self._client.get_model_version_download_uri(use_case, version)
+            try:
+                content, reference = (
+                    Path(download_artifacts(f"{folder}/{file}", dst_path=scratch, tracking_uri=self._url)).read_bytes()
+                    for file in (MODEL_FILE, REFERENCE_FILE)
+                )
+                return StoredModel(content, json.loads(reference))
+            except (HTTPError, ValueError) as error:
+                if isinstance(error, HTTPError) and (
+                    error.response is None or error.response.status_code != _NOT_FOUND
+                ):
+                    raise
+                raise UntrustedModel(
+                    f"Version {version} of {use_case} in MLflow at {self._url} lacks {MODEL_FILE} or "
+                    f"{REFERENCE_FILE}, or they can't be read: {error}. It was not registered by Perennial, or its "
+                    "artefacts were deleted. Restore them, or roll back to another version."
+                ) from error
+
+    def _ensure_registered_model(self, use_case: str) -> None:
+        try:
+            self._client.create_registered_model(use_case)
+        except MlflowException as error:
+            if not says(error, RESOURCE_ALREADY_EXISTS):
+                raise
+
+    @contextmanager
+    def _asking(self, attempt: str) -> Iterator[None]:
+        """Ask MLflow with little patience; what goes wrong is `StoreUnavailable`."""
+        before = {name: os.environ.get(name) for name in self._environment}
+        os.environ.update(self._environment)
+        try:
+            yield
+        except (MlflowException, RequestException) as error:
+            raise StoreUnavailable(
+                f"MLflow at {self._url} was asked to {attempt} and failed: {_first_line(error)}. "
+                "Is the server up, and PERENNIAL_MLFLOW_URL right?"
+            ) from error
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+    @contextmanager
+    def _missing(self, use_case: str, version: str) -> Iterator[None]:
+        try:
+            yield
+        except MlflowException as error:
+            if not says(error, RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE):
+                raise
+            known = ", ".join(each.version for each in self.versions(use_case)) or "none"
+            raise NoModel(
+                f"{use_case} has no model version {version!r} in MLflow at {self._url}; registered are {known}."
+            ) from error
+
+
+def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
+    """The URL as it may be shown, and the environment in which MLflow's client knows user and password.
+
+    MLflow repeats the URL in its errors, so that a password in it would end up in logs.
+    """
+    parts = urlsplit(url)
+    if parts.username is None:
+        return url, _MANNERS
+    shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    user = {
+        "MLFLOW_TRACKING_USERNAME": unquote(parts.username),
+        "MLFLOW_TRACKING_PASSWORD": unquote(parts.password or ""),
+    }
+    return shown, {**_MANNERS, **user}
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).splitlines()[0] if str(error) else repr(error)

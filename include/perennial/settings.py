@@ -1,0 +1,72 @@
+"""Where things are: the one module that reads the environment."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from perennial.errors import InvalidSettings
+
+LEDGER_CONNECTION = "perennial_ledger"
+PUBLISHED_CONNECTION = "perennial_published"
+LOCAL_ENVIRONMENT = "local.env"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Addresses and folders. Databases are named connections, never addresses.
+
+    `environment` is what was read: the process's variables over those of `<home>/local.env`, which `make run` writes
+    so that a shell beside it finds the same system.
+    """
+
+    home: Path
+    use_cases: Path
+    lake_url: str
+    lake_connection: str | None
+    mlflow_url: str
+    environment: Mapping[str, str]
+
+    @classmethod
+    def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
+        """The settings that the variables (default: the process's) describe.
+
+        | variable | meaning | default |
+        | --- | --- | --- |
+        | PERENNIAL_HOME | local files: caches, and the lake unless it is elsewhere | .perennial in the checkout |
+        | PERENNIAL_USE_CASES | folder of use cases | include/use_cases in the checkout |
+        | PERENNIAL_LAKE_URL | folder or s3:// URL of the lake | lake in PERENNIAL_HOME |
+        | PERENNIAL_LAKE_CONNECTION | Airflow connection (aws) for an S3 lake | the AWS variables |
+        | PERENNIAL_MLFLOW_URL | MLflow tracking server | required where models are used |
+        | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
+        | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
+        """
+        given = dict(os.environ if variables is None else variables)
+        checkout = Path(__file__).resolve().parents[2]
+        home = Path(given.get("PERENNIAL_HOME") or checkout / ".perennial")
+        environment = {**_read_local_environment(home / LOCAL_ENVIRONMENT), **given}
+        return cls(
+            home=home,
+            use_cases=Path(environment.get("PERENNIAL_USE_CASES") or checkout / "include" / "use_cases"),
+            lake_url=environment.get("PERENNIAL_LAKE_URL") or str(home / "lake"),
+            lake_connection=environment.get("PERENNIAL_LAKE_CONNECTION") or None,
+            mlflow_url=environment.get("PERENNIAL_MLFLOW_URL", ""),
+            environment=environment,
+        )
+
+    def require_mlflow(self) -> str:
+        """The tracking server's URL. Errors: `InvalidSettings` when there is none."""
+        if not self.mlflow_url:
+            raise InvalidSettings(
+                "PERENNIAL_MLFLOW_URL is not set, so there is nowhere to load models from or register them. "
+                "Set it to your MLflow tracking server, or start the local system with `make run`."
+            )
+        return self.mlflow_url
+
+
+def _read_local_environment(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    lines = (line.strip() for line in path.read_text().splitlines())
+    pairs = (line.partition("=") for line in lines if line and not line.startswith("#"))
+    return {name: value for name, _, value in pairs}

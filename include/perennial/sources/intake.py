@@ -1,0 +1,44 @@
+"""Gathering a window's rows batch by batch, and stopping where the spec's limits are passed."""
+
+import pyarrow as pa
+
+from perennial.errors import SchemaMismatch, TooMuchData
+from perennial.spec.models import Limits
+
+
+class Intake:
+    """The rows so far of one fetch. `origin` names the source in messages."""
+
+    def __init__(self, limits: Limits, origin: str) -> None:
+        self._limits = limits
+        self._origin = origin
+        self._parts: list[pa.Table] = []
+        self._rows = 0
+        self._bytes = 0
+
+    def add(self, part: pa.Table) -> None:
+        """Keep a batch. Errors: `TooMuchData` as soon as the batches so far pass a limit."""
+        self._rows += part.num_rows
+        self._bytes += part.nbytes
+        self._check("max_rows", self._rows, self._limits.max_rows, "rows")
+        self._check("max_bytes", self._bytes, self._limits.max_bytes, "bytes")
+        self._parts.append(part)
+
+    def table(self) -> pa.Table:
+        """Everything that was added. Errors: `SchemaMismatch` when the batches' types don't fit together."""
+        if all(part.schema.equals(self._parts[0].schema) for part in self._parts):
+            return pa.concat_tables(self._parts)
+        try:
+            return pa.concat_tables(self._parts, promote_options="permissive")
+        except pa.ArrowException as error:
+            raise SchemaMismatch(
+                f"{self._origin}: a column is of one type in one file and of another in the next ({error}). "
+                "Write all files of a window with the same types."
+            ) from error
+
+    def _check(self, key: str, found: int, allowed: int, unit: str) -> None:
+        if found > allowed:
+            raise TooMuchData(
+                f"{self._origin}: the window has more than `limits.{key}` = {allowed:,} {unit}; reading stopped at "
+                f"{found:,}, and nothing was stored. Check that the source is cut to the window, or raise limits.{key}."
+            )

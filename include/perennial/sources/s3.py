@@ -1,0 +1,97 @@
+"""Rows of CSV or Parquet objects below a prefix, on S3 or a store that speaks its language."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from perennial.addresses import AwsAddress
+from perennial.errors import EmptyWindow, InvalidQuery, InvalidSettings, SourceUnavailable
+from perennial.sources.port import Extract
+from perennial.sources.tabular import Layout, TabularFile, filled, gather, is_data
+from perennial.spec.models import Limits
+from perennial.window import Window
+
+SERVER_ERROR = 500
+_PASSING = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "Throttling", "RequestLimitExceeded"}
+_CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 3})
+
+
+class S3Source:
+    """The objects of `bucket` whose key starts with `prefix`, which may hold strftime directives.
+
+    `connection_id` names the connection in messages. Objects whose names start with `_` or `.` are left out.
+    """
+
+    def __init__(self, url: str, bucket: str, prefix: str, *, connection_id: str, layout: Layout) -> None:
+        self._address = AwsAddress.from_uri(url)
+        self._bucket = bucket
+        self._prefix = prefix
+        self._connection_id = connection_id
+        self._layout = layout
+
+    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+        """See `Source.fetch`. One object at a time is copied to a temporary file.
+
+        Errors also: `EmptyWindow` when there is no object, `SchemaMismatch`, `InvalidSettings` without credentials.
+        """
+        named = f"s3://{self._bucket}/{self._prefix}"
+        with self._reaching(named), closing(self._client()) as client, TemporaryDirectory() as folder:
+            keys = sorted({key for prefix in filled(self._prefix, window) for key in self._keys(client, prefix)})
+            if not keys:
+                raise EmptyWindow(
+                    f"{named}: there is no object for {window} (connection {self._connection_id}). "
+                    "Check that the window's objects were delivered, and `bucket` and `prefix` in the spec."
+                )
+            files = self._copied(client, keys, Path(folder))
+            return gather(files, self._layout, window, as_of, limits, address=named)
+
+    def _client(self) -> Any:
+        address = self._address
+        return boto3.client(
+            "s3",
+            aws_access_key_id=address.access_key,
+            aws_secret_access_key=address.secret_key,
+            aws_session_token=address.session_token,
+            region_name=address.region or "us-east-1",
+            endpoint_url=address.endpoint,
+            config=_CONFIG,
+        )
+
+    def _keys(self, client: Any, prefix: str) -> Iterator[str]:
+        for page in client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
+            for found in page.get("Contents", []):
+                if not found["Key"].endswith("/") and is_data(PurePosixPath(found["Key"]).name):
+                    yield found["Key"]
+
+    def _copied(self, client: Any, keys: list[str], folder: Path) -> Iterator[TabularFile]:
+        for key in keys:
+            path = folder / f"object{''.join(PurePosixPath(key).suffixes[-2:])}"  # the ending says how it is packed
+            with closing(client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body, path.open("wb") as file:
+                shutil.copyfileobj(body, file, 1 << 20)
+            yield TabularFile(path, f"s3://{self._bucket}/{key}")
+            path.unlink()
+
+    @contextmanager
+    def _reaching(self, named: str) -> Iterator[None]:
+        what = f"Connection {self._connection_id}, {named}"
+        try:
+            yield
+        except ClientError as error:
+            status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+            if status >= SERVER_ERROR or error.response.get("Error", {}).get("Code") in _PASSING:
+                raise SourceUnavailable(f"{what}: {error}. The same call may work later.") from error
+            raise InvalidQuery(f"{what}: {error}. Check the bucket's name and the rights of the key.") from error
+        except NoCredentialsError as error:
+            raise InvalidSettings(
+                f"{what}: there are no credentials. Give the connection a login and password."
+            ) from error
+        except (BotoCoreError, OSError) as error:
+            raise SourceUnavailable(f"{what}: {error}. Check that the endpoint is up and reachable.") from error

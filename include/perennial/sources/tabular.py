@@ -1,0 +1,114 @@
+"""Reading the CSV or Parquet files of a window, one after the other, wherever they come from."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from perennial.errors import SchemaMismatch, SourceUnavailable, UndecodableText
+from perennial.sources.delimited import read_csv
+from perennial.sources.intake import Intake
+from perennial.sources.port import Extract
+from perennial.sources.selection import Selection
+from perennial.spec.models import Column, Kind, Limits
+from perennial.window import Window
+
+BATCH_ROWS = 65_536
+
+
+@dataclass(frozen=True)
+class TabularFile:
+    """A file on this machine, and the address that its user knows it by."""
+
+    path: Path
+    origin: str
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the files are: "csv" or "parquet", the columns that the spec knows, and how to choose the window's rows."""
+
+    format: str
+    columns: Mapping[str, Column]
+    selection: Selection
+
+    @property
+    def kinds(self) -> dict[str, Kind]:
+        """The kinds of the columns, with the two times among them."""
+        times = [name for name in (self.selection.event_time, self.selection.arrival) if name]
+        return {name: column.kind for name, column in self.columns.items()} | dict.fromkeys(times, Kind.TIMESTAMP)
+
+
+def gather(
+    files: Iterable[TabularFile], layout: Layout, window: Window, as_of: datetime, limits: Limits, *, address: str
+) -> Extract:
+    """The window's rows of at least one file. `address` names all of them in messages.
+
+    Errors: `TooMuchData`, `UndecodableText`, `SchemaMismatch`, `SourceUnavailable`.
+    """
+    intake = Intake(limits, address)
+    first: tuple[str, list[str]] | None = None
+    origins = []
+    for file in files:
+        origins.append(file.origin)
+        for batch in _batches(file, layout):
+            first = first or (file.origin, batch.column_names)
+            if sorted(batch.column_names) != sorted(first[1]):
+                differing = ", ".join(sorted(set(batch.column_names) ^ set(first[1])))
+                raise SchemaMismatch(
+                    f"{file.origin} and {first[0]} don't have the same columns; they differ in {differing}. "
+                    "Write all files of a window with the same columns."
+                )
+            intake.add(layout.selection.of(batch.select(first[1]), window, as_of, file.origin))
+    return Extract(intake.table(), "\n".join(origins))
+
+
+def filled(pattern: str, window: Window) -> list[str]:
+    """The pattern with its strftime directives filled in, once for each different result.
+
+    They are filled in with every hour of the window, in UTC, beginning with its start: a window of a month over daily
+    files, or a local day over files by UTC date, reads all of the files it touches.
+    """
+    hours = int((window.end - window.start) / timedelta(hours=1)) + 1
+    moments = [
+        min(window.start + timedelta(hours=hour), window.end - timedelta(microseconds=1)) for hour in range(hours)
+    ]
+    return list(dict.fromkeys(moment.strftime(pattern) for moment in moments))
+
+
+def is_data(name: str) -> bool:
+    """Whether a file is data, by its name: markers and files in the making start with `_` or `.`."""
+    return not name.startswith(("_", "."))
+
+
+def _batches(file: TabularFile, layout: Layout) -> Iterator[pa.Table]:
+    if layout.format == "csv":
+        return read_csv(file.path, file.origin, layout.kinds)
+    return _read_parquet(file)
+
+
+def _read_parquet(file: TabularFile) -> Iterator[pa.Table]:
+    try:
+        with pq.ParquetFile(file.path) as parquet:
+            yield parquet.schema_arrow.empty_table()  # so that a file without rows has its columns, too
+            for batch in parquet.iter_batches(BATCH_ROWS):
+                rows = pa.Table.from_batches([batch])
+                _check_text(rows, file.origin)
+                yield rows
+    except pa.ArrowInvalid as error:
+        raise SchemaMismatch(f"{file.origin}: not a Parquet file that can be read: {str(error)[:300]}") from error
+    except OSError as error:
+        raise SourceUnavailable(
+            f"{file.origin} can't be read: {error}. Check that it is there and readable."
+        ) from error
+
+
+def _check_text(rows: pa.Table, origin: str) -> None:
+    for name in rows.column_names:
+        try:
+            rows.column(name).validate(full=True)
+        except pa.ArrowInvalid as error:
+            raise UndecodableText(f"{origin}: column {name} holds text that is not UTF-8: {error}.") from error

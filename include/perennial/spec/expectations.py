@@ -1,0 +1,119 @@
+"""The expectations of a use case: what one `expectations.yaml` may say.
+
+The loader hands them on as `LoadedUseCase.expectations: tuple[Expectation, ...]`, in the order of the file.
+"""
+
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from perennial.spec.base import Spec
+from perennial.spec.expectation_arguments import BOUNDS, EXPECTATION_ARGUMENTS, LIST_ARGUMENTS
+from perennial.spec.names import ROW_LEVEL_EXPECTATIONS
+from perennial.spec.problem import Problem, broken_rules, unknown_name
+
+
+class Severity(StrEnum):
+    """What an unmet expectation does to the window's verdict: `critical` fails it, `warning` warns."""
+
+    CRITICAL = "critical"
+    WARNING = "warning"
+
+
+def _known(name: str) -> str:
+    if name not in EXPECTATION_ARGUMENTS:
+        raise broken_rules([unknown_name(name, "expectation", EXPECTATION_ARGUMENTS)])
+    return name
+
+
+def _regex_fault(regex: object) -> str | None:
+    if not isinstance(regex, str):
+        return "must be a text; put it in quotes"
+    try:
+        re.compile(regex)
+    except re.error as error:
+        return f"not a regular expression: {error}"
+    return None
+
+
+class Expectation(Spec):
+    """One expectation, in Great Expectations' own words.
+
+    `type` is its snake_case name; `kwargs` are its arguments exactly as Great Expectations takes them, `column` and
+    `mostly` among them. With `quarantine`, rows that break it are set aside one by one and the window goes on without
+    them; only an expectation in `ROW_LEVEL_EXPECTATIONS` can do that, and it takes no `mostly`.
+    """
+
+    type: Annotated[str, AfterValidator(_known)]
+    kwargs: dict[str, Any] = Field(default_factory=dict)
+    severity: Severity = Severity.CRITICAL
+    quarantine: bool = False
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        problems = [*self._argument_problems(), *self._quarantine_problems()]
+        if problems:
+            raise broken_rules(problems)
+        return self
+
+    def _argument_problems(self) -> list[Problem]:
+        arguments = EXPECTATION_ARGUMENTS[self.type]
+        unknown = [name for name in self.kwargs if name not in arguments.names]
+        problems = [
+            unknown_name(name, f"argument of {self.type}", arguments.names, ("kwargs", name)) for name in unknown
+        ]
+        meant = {problem.suggestion for problem in problems}
+        problems += [
+            Problem(("kwargs", name), f"{self.type} needs this argument")
+            for name in arguments.required
+            if name not in self.kwargs and name not in meant
+        ]
+        problems += self._value_problems()
+        bounds = [name for name in BOUNDS if name in arguments.names]
+        if bounds and not meant.intersection(bounds) and all(self.kwargs.get(name) is None for name in bounds):
+            problems.append(Problem(("kwargs",), "needs min_value, max_value or both; without them it checks nothing"))
+        return problems
+
+    def _value_problems(self) -> list[Problem]:
+        problems = []
+        for name in LIST_ARGUMENTS:
+            if name in self.kwargs and not (isinstance(self.kwargs[name], list) and self.kwargs[name]):
+                problems.append(Problem(("kwargs", name), "must be a list: [a, b]"))
+        low, high = (self.kwargs.get(name) for name in BOUNDS)
+        if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
+            problems.append(Problem(("kwargs", "min_value"), f"is above max_value, {high}"))
+        mostly = self.kwargs.get("mostly", 1)
+        if not (isinstance(mostly, int | float) and 0 < mostly <= 1):
+            problems.append(Problem(("kwargs", "mostly"), "must be a share above 0 and at most 1"))
+        if fault := _regex_fault(self.kwargs.get("regex", "")):
+            problems.append(Problem(("kwargs", "regex"), fault))
+        return problems
+
+    def _quarantine_problems(self) -> list[Problem]:
+        if not self.quarantine:
+            return []
+        if self.type not in ROW_LEVEL_EXPECTATIONS:
+            return [
+                Problem(
+                    ("quarantine",),
+                    f"{self.type} says nothing about a single row, so no row can be set aside; "
+                    f"the expectations that can are {', '.join(ROW_LEVEL_EXPECTATIONS)}",
+                )
+            ]
+        if "mostly" in self.kwargs:
+            return [
+                Problem(
+                    ("kwargs", "mostly"),
+                    "with quarantine every row is judged by itself; "
+                    "how many may be set aside is said by quality.max_quarantined_share in use_case.yaml",
+                )
+            ]
+        return []
+
+
+class Suite(Spec):
+    """The whole of one `expectations.yaml`."""
+
+    expectations: tuple[Expectation, ...] = Field(min_length=1)

@@ -1,0 +1,74 @@
+"""The names that a spec may use, in one place: estimators, metrics and expectations.
+
+Only names and facts about them: nothing here imports scikit-learn or Great Expectations, because specs are read
+inside DAG files. Error texts and the JSON Schema are made from these registries.
+"""
+
+from dataclasses import dataclass
+
+from perennial.spec.expectation_arguments import EXPECTATION_ARGUMENTS
+from perennial.spec.task import Task
+
+
+@dataclass(frozen=True)
+class Estimator:
+    """Where scikit-learn keeps the estimator for each task, as a dotted path; None where it has none."""
+
+    classifier: str | None
+    regressor: str | None
+
+    def path(self, task: Task) -> str | None:
+        """The dotted path for the task."""
+        return self.classifier if task is Task.BINARY_CLASSIFICATION else self.regressor
+
+
+ESTIMATORS: dict[str, Estimator] = {
+    "hist_gradient_boosting": Estimator(
+        "sklearn.ensemble.HistGradientBoostingClassifier", "sklearn.ensemble.HistGradientBoostingRegressor"
+    ),
+    "random_forest": Estimator("sklearn.ensemble.RandomForestClassifier", "sklearn.ensemble.RandomForestRegressor"),
+    "extra_trees": Estimator("sklearn.ensemble.ExtraTreesClassifier", "sklearn.ensemble.ExtraTreesRegressor"),
+    "linear": Estimator("sklearn.linear_model.LogisticRegression", "sklearn.linear_model.Ridge"),
+    "dummy": Estimator("sklearn.dummy.DummyClassifier", "sklearn.dummy.DummyRegressor"),
+}
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A measure of how good predictions are. `unit` says what one unit of its value means; "" for a pure number."""
+
+    name: str
+    tasks: tuple[Task, ...]
+    higher_is_better: bool
+    unit: str
+
+
+def _metrics(*metrics: Metric) -> dict[str, Metric]:
+    return {metric.name: metric for metric in metrics}
+
+
+METRICS: dict[str, Metric] = _metrics(
+    Metric("roc_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit=""),
+    Metric("pr_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit=""),
+    Metric("log_loss", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit="nat"),
+    Metric("brier", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit=""),
+    Metric("mae", (Task.REGRESSION,), higher_is_better=False, unit="label"),
+    Metric("rmse", (Task.REGRESSION,), higher_is_better=False, unit="label"),
+    Metric("r2", (Task.REGRESSION,), higher_is_better=True, unit=""),
+)
+
+# Each row keeps or breaks these by itself, so that it can be set aside.
+ROW_LEVEL_EXPECTATIONS: tuple[str, ...] = (
+    "expect_column_value_lengths_to_be_between",
+    "expect_column_values_to_be_between",
+    "expect_column_values_to_be_in_set",
+    "expect_column_values_to_be_unique",
+    "expect_column_values_to_match_regex",
+    "expect_column_values_to_not_be_in_set",
+    "expect_column_values_to_not_be_null",
+)
+
+# All others are judged for the window as a whole.
+TABLE_LEVEL_EXPECTATIONS: tuple[str, ...] = tuple(
+    name for name in EXPECTATION_ARGUMENTS if name not in ROW_LEVEL_EXPECTATIONS
+)

@@ -1,0 +1,43 @@
+"""From settings to ports: the one place where adapters are chosen."""
+
+from perennial import clock
+from perennial.artifacts.store import ArtifactStore
+from perennial.lake.delta import DeltaLake
+from perennial.lake.storage import storage_options
+from perennial.ledger.postgres import PostgresLedger
+from perennial.ports import Ports
+from perennial.published.postgres import PostgresPublished
+from perennial.quality.labels import label_columns
+from perennial.registry.mlflow import MlflowRegistry
+from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial.sources.factory import open_source
+from perennial.sources.port import Connections, Source
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Source as SourceSpec
+
+
+def open_ports(settings: Settings, connections: Connections) -> Ports:
+    """The real world, by the settings' addresses and the named connections."""
+    options = storage_options(connections.url(settings.lake_connection)) if settings.lake_connection else {}
+
+    def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
+        spec = use_case.spec
+        outcome = wanted == spec.labels.source
+        return open_source(
+            wanted,
+            queries=use_case.queries,
+            folder=use_case.folder,
+            columns={**spec.columns, **label_columns(spec)},
+            event_time=spec.event_time,
+            arrival=spec.labels.arrival_time if outcome else None,
+            connections=connections,
+        )
+
+    return Ports(
+        source=source,
+        lake=DeltaLake(settings.lake_url, options),
+        ledger=PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now),
+        registry=MlflowRegistry(settings.mlflow_url, settings.home / "cache" / "models"),
+        published=PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
+        artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
+    )

@@ -1,0 +1,24 @@
+"""Named connections, as Airflow keeps them: in its database, its environment or a secrets backend."""
+
+from airflow.sdk import Connection
+from airflow.sdk.exceptions import AirflowNotFoundException
+
+from perennial.errors import InvalidSettings
+
+_AIRFLOW_POSTGRES = "postgres://"
+
+
+class AirflowConnections:
+    """`perennial.sources.port.Connections` for code that runs inside a task."""
+
+    def url(self, name: str) -> str:
+        """The URI of the Airflow connection. Errors: `InvalidSettings` when there is none of that name."""
+        try:
+            uri = str(Connection.get(name).get_uri())
+        except AirflowNotFoundException as error:
+            raise InvalidSettings(
+                f"Airflow has no connection {name!r}. Add it in the UI under Admin, Connections, with "
+                f"`airflow connections add {name} --conn-uri …`, or as the variable AIRFLOW_CONN_{name.upper()}."
+            ) from error
+        # Airflow names the scheme after its connection type; SQLAlchemy and libpq's manual know it as postgresql.
+        return f"postgresql://{uri.removeprefix(_AIRFLOW_POSTGRES)}" if uri.startswith(_AIRFLOW_POSTGRES) else uri

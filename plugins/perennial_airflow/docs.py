@@ -1,0 +1,171 @@
+"""The Markdown that the UI shows with each DAG."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+from perennial.spec.models import Training, UseCase
+
+_UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
+
+_HEAD = """## {title}: {what}
+
+{description}
+"""
+
+_PREDICT = """
+Each run is about one window of one {every} ({timezone}), from {start} on, and does this:
+
+| task | what it does |
+| --- | --- |
+| ingest | takes the window's rows from the source into the lake; the same rows again change nothing |
+| validate | checks them against `expectations.yaml`; rows that break a rule are set aside in quarantine |
+| score | predicts the clean rows and publishes the predictions, all of the window's at once |
+| monitor | measures how far the window is from what the model considers normal |
+| trigger_retrain | starts `{name}.retrain` if the evidence asks for it; ordinarily it is skipped |
+
+When a window fails validation, nothing is scored from it, and the predictions that were published before stay.
+
+**Replay the past**: start a backfill (Trigger, then Backfill, or the command below). Windows that were done before
+and whose rows, rules and model are the same change nothing. Where a retraining is triggered, its window waits for it.
+Let one run be active at a time, so that each window is scored by the model that the windows before it led to;
+Airflow takes 10 unless you say so, which is faster and right when no retraining is expected.
+
+```bash
+airflow backfill create --dag-id {name}.predict --from-date {start} --to-date … --max-active-runs 1
+```
+
+**Run by hand**: trigger with `window_from` and `window_to` (the end is not included). To score with another model than
+the one that was in force, set `model` to `as_now`, or to `pinned` with a `model_version`.
+
+| limit | value |
+| --- | --- |
+| rows in a window | {min_rows:,} to {max_rows:,} |
+| size of a window | {max_bytes:,} bytes |
+| empty window | {empty} |
+| rows set aside | the window fails above {quarantined:.2%} |
+| ordinary windows that raise an alarm | {level:.0%} |
+| retrain after | {alarms} alarms in {of} windows, at most once in {cooldown} |
+"""
+
+_EVALUATE = """
+Labels come late: column `{label}` is known from `{arrival}` on, and a window counts as final {mature} after its end.
+Each run uses what was known at its interval's end:
+
+| task | what it does |
+| --- | --- |
+| collect_labels | takes the labels that had arrived into the lake, for every window that waits for them |
+| measure | measures those windows, and decides whether the model has become too bad |
+| trigger_retrain | starts `{name}.retrain` if so; ordinarily it is skipped |
+
+**Run by hand**: trigger with `as_of`, or with nothing to use what is known now. **Replay the past**: start a backfill,
+one run at a time, after that of `{name}.predict`.
+
+| rule | value |
+| --- | --- |
+| deciding metric | `{metric}` |
+| retrain when it is worse than at deployment by | {loss} |
+"""
+
+_RETRAIN = """
+| task | what it does |
+| --- | --- |
+| assemble | puts together the clean rows of the {history} before `as_of` whose labels had arrived by then |
+| train | fits each candidate; the last {holdout} are held out |
+| judge | compares the candidates with the champion on the same held-out rows |
+| deploy | registers the winner and makes it champion; skipped where the champion stays (the log says why) |
+
+`{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without
+`as_of` everything known when you ask is used.
+
+| rule | value |
+| --- | --- |
+| candidates | {candidates} |
+| deciding metric | `{metric}`, better than the champion's by more than {gain:g} |
+| rows at least | {min_rows:,} |
+"""
+
+_ROLLBACK = """
+| task | what it does |
+| --- | --- |
+| deploy | makes a version that was champion before the champion again |
+
+**Run by hand**: trigger with the `version` and a `reason`; both are kept in the ledger, with your name. Windows that
+are scored already keep their predictions: the version takes over with the next window that is not scored yet, or at
+`effective_from` if that is later. To score windows again with it, run `{name}.predict` with `model` set to `as_now`.
+"""
+
+
+def predict(spec: UseCase) -> str:
+    """For `<use case>.predict`."""
+    monitoring = spec.monitoring
+    return _head(spec, "predictions") + _PREDICT.format(
+        name=spec.name,
+        every=spec.schedule.every,
+        timezone=spec.schedule.timezone,
+        start=spec.schedule.start,
+        min_rows=spec.quality.min_rows,
+        max_rows=spec.limits.max_rows,
+        max_bytes=spec.limits.max_bytes,
+        empty="skipped" if spec.allow_empty else "fails",
+        quarantined=spec.quality.max_quarantined_share,
+        level=monitoring.level,
+        alarms=monitoring.persistence.alarms,
+        of=monitoring.persistence.of,
+        cooldown=in_words(monitoring.cooldown),
+    )
+
+
+def evaluate(spec: UseCase) -> str:
+    """For `<use case>.evaluate`."""
+    loss = spec.monitoring.max_metric_loss
+    return _head(spec, "evaluation") + _EVALUATE.format(
+        name=spec.name,
+        label=spec.labels.column,
+        arrival=spec.labels.arrival_time,
+        mature=in_words(spec.labels.mature_after),
+        metric=spec.training.metric,
+        loss="(never: the spec sets no `max_metric_loss`)" if loss is None else f"{loss:g}",
+    )
+
+
+def retrain(spec: UseCase) -> str:
+    """For `<use case>.retrain`."""
+    training = spec.training
+    return _head(spec, "retraining") + _RETRAIN.format(
+        name=spec.name,
+        history=in_words(training.history),
+        holdout=in_words(training.holdout),
+        candidates=", ".join(_candidates(training)),
+        metric=training.metric,
+        gain=training.min_gain,
+        min_rows=training.min_rows,
+    )
+
+
+def rollback(spec: UseCase) -> str:
+    """For `<use case>.rollback`."""
+    return _head(spec, "rollback") + _ROLLBACK.format(name=spec.name)
+
+
+def in_words(duration: timedelta) -> str:
+    """A duration in its largest whole unit.
+
+    >>> in_words(timedelta(days=14)), in_words(timedelta(hours=36)), in_words(timedelta(minutes=90))
+    ('2 weeks', '36 hours', '90 minutes')
+    """
+    for unit, name in _UNITS:
+        if duration % unit == timedelta(0):
+            return _count(duration // unit, name)
+    return _count(duration // timedelta(minutes=1), "minute")
+
+
+def _count(number: int, name: str) -> str:
+    return f"{number} {name}" if number == 1 else f"{number} {name}s"
+
+
+def _candidates(training: Training) -> Sequence[str]:
+    return [f"`{each.name}` ({each.estimator})" for each in training.candidates]
+
+
+def _head(spec: UseCase, what: str) -> str:
+    return _HEAD.format(title=spec.title, what=what, description=spec.description.strip())

@@ -1,0 +1,41 @@
+"""Where domain errors become Airflow outcomes: the only place.
+
+| error | outcome |
+| --- | --- |
+| `EmptyWindow`, and the spec allows empty windows | the task is skipped, and what follows it too |
+| any other `Defect` | the task fails at once: a retry would fail again |
+| `Disturbance` | passes through: Airflow retries while the task has retries left |
+| anything else | passes through |
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from perennial.errors import Defect, Disturbance, EmptyWindow
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+
+@contextmanager
+def airflow_outcomes(use_case: LoadedUseCase, window: Window | None = None) -> Iterator[None]:
+    """Translate what is raised inside; with `window`, every message names it."""
+    try:
+        yield
+    except EmptyWindow as error:
+        if use_case.spec.allow_empty:
+            raise AirflowSkipException(_message(error, window)) from error
+        raise AirflowFailException(_message(error, window)) from error
+    except Defect as error:
+        raise AirflowFailException(_message(error, window)) from error
+    except Disturbance as error:
+        if window is not None:
+            error.add_note(f"This happened in the window {window}.")
+        raise
+
+
+def _message(error: Defect, window: Window | None) -> str:
+    text = str(error)
+    where = f"{window}: " if window is not None and window.key not in text else ""
+    return f"{type(error).__name__}: {where}{text}"

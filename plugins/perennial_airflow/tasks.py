@@ -1,0 +1,127 @@
+"""What the tasks do: from a DAG run to jobs, and from their results to small JSON for XCom.
+
+Importing this module imports every adapter. DAG files do it inside their tasks only.
+"""
+
+from collections.abc import Iterable
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from perennial.jobs import assemble as assemble_job
+from perennial.jobs import collect_labels as collect_labels_job
+from perennial.jobs import deploy as deploy_job
+from perennial.jobs import evaluate as evaluate_job
+from perennial.jobs import ingest as ingest_job
+from perennial.jobs import judge as judge_job
+from perennial.jobs import monitor as monitor_job
+from perennial.jobs import rollback as rollback_job
+from perennial.jobs import score as score_job
+from perennial.jobs import train as train_job
+from perennial.jobs import validate as validate_job
+from perennial.jobs.judge import Judged
+from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.results import as_json, from_json
+from perennial.jobs.train import Trained
+from perennial.ports import Ports
+from perennial.settings import Settings
+from perennial.spec.load import LoadedUseCase
+from perennial.window import parse_instant
+from perennial.wiring import open_ports
+from perennial_airflow.connections import AirflowConnections
+from perennial_airflow.each_window import each_window, windows_in
+from perennial_airflow.outcomes import airflow_outcomes
+from perennial_airflow.run import Run, as_of, model_choice, windows_of
+from perennial_airflow.xcom import Json
+
+
+def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
+    """Ingest the run's windows."""
+    with airflow_outcomes(use_case):
+        windows, ports = windows_of(use_case.spec, run), _open_ports()
+        return each_window(use_case, windows, lambda window: ingest_job.run(use_case, window, ports, run.name))
+
+
+def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> list[Json]:
+    """Validate the windows that were ingested."""
+    with airflow_outcomes(use_case):
+        windows, ports = windows_in(ingested), _open_ports()
+        return each_window(use_case, windows, lambda window: validate_job.run(use_case, window, ports, run.name))
+
+
+def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[Json]:
+    """Score the windows that passed, with the model that the run's params choose."""
+    with airflow_outcomes(use_case):
+        model = ModelChoice.parse(model_choice(run.params))
+        windows, ports = windows_in(validated), _open_ports()
+        return each_window(
+            use_case, windows, lambda window: score_job.run(use_case, window, ports, run.name, model=model)
+        )
+
+
+def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[Json]:
+    """Monitor the windows that were scored."""
+    with airflow_outcomes(use_case):
+        windows, ports = windows_in(scored), _open_ports()
+        return each_window(use_case, windows, lambda window: monitor_job.run(use_case, window, ports, run.name))
+
+
+def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
+    """Collect the labels that had arrived by the run's moment."""
+    with airflow_outcomes(use_case):
+        return as_json(collect_labels_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+
+
+def measure(use_case: LoadedUseCase, run: Run) -> Json:
+    """Measure every scored window that waits for labels."""
+    with airflow_outcomes(use_case):
+        return as_json(evaluate_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+
+
+def assemble(use_case: LoadedUseCase, run: Run) -> Json:
+    """Assemble the training set as of the run's moment."""
+    with airflow_outcomes(use_case):
+        return as_json(assemble_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+
+
+def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) -> Json:
+    """Train one candidate on the assembled set."""
+    with airflow_outcomes(use_case):
+        return as_json(train_job.run(use_case, assembled["training_id"], candidate, _open_ports(), run.name))
+
+
+def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[Json]) -> Json:
+    """Judge the candidates against the champion on the same rows."""
+    with airflow_outcomes(use_case):
+        candidates = [from_json(Trained, each) for each in trained]
+        return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
+
+
+def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
+    """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons."""
+    with airflow_outcomes(use_case):
+        decision = from_json(Judged, judged)
+        if decision.winner is None:
+            raise AirflowSkipException("The champion stays: " + "; ".join(decision.reasons))
+        return as_json(
+            deploy_job.run(use_case, decision, _open_ports(), run.name, actor=run.actor, reason=run.params["reason"])
+        )
+
+
+def rollback(use_case: LoadedUseCase, run: Run) -> Json:
+    """Deploy the earlier version that the run's params name."""
+    with airflow_outcomes(use_case):
+        start = run.params["effective_from"]
+        deployed = rollback_job.run(
+            use_case,
+            run.params["version"],
+            _open_ports(),
+            run.name,
+            actor=run.actor,
+            reason=run.params["reason"],
+            effective_from=parse_instant(start, use_case.spec.schedule.timezone) if start else None,
+        )
+        return as_json(deployed)
+
+
+def _open_ports() -> Ports:
+    return open_ports(Settings.from_environment(), AirflowConnections())

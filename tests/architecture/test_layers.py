@@ -1,0 +1,107 @@
+"""Imports point one way, modules stay small, and only one module knows what time it is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PACKAGE = ROOT / "include" / "perennial"
+PLUGINS = ROOT / "plugins" / "perennial_airflow"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+# A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
+WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock"}
+PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
+PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
+MAY_IMPORT = {
+    "spec": {"window", "errors", "fingerprint"},
+    **{name: WORDS | PURE for name in PURE},
+    **{name: WORDS | {"modeling", name} for name in PORTS},
+    "jobs": WORDS | PURE | PORTS | {"ports", "jobs"},
+    "cli": WORDS | PORTS | {"jobs", "cli", "ports", "settings", "wiring"},
+}
+ADAPTER_ONLY = {
+    "deltalake": {"lake"},
+    "sqlalchemy": {"ledger"},
+    "alembic": {"ledger"},
+    "mlflow": {"registry"},
+    "boto3": {"sources", "lake", "artifacts"},
+    "botocore": {"sources", "lake", "artifacts"},
+    "psycopg2": {"published", "sources", "ledger", "local"},
+    "great_expectations": {"quality"},
+}
+MAX_LINES = 400
+
+
+def imports(module: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(module.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def folder(module: Path) -> str:
+    return module.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def label(module: Path) -> str:
+    return str(module.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("module", MODULES, ids=label)
+def test_nothing_below_include_imports_airflow(module: Path) -> None:
+    assert not [name for name in imports(module) if name.split(".")[0] == "airflow"]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) in MAY_IMPORT], ids=label)
+def test_layers_import_one_way(module: Path) -> None:
+    ours = [name.split(".") for name in imports(module) if name.startswith("perennial.")]
+    allowed = MAY_IMPORT[folder(module)]
+    wrong = {".".join(parts) for parts in ours if parts[1] not in allowed and parts[1] != folder(module)}
+    assert not wrong, f"{label(module)} may import {sorted(allowed)}"
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) in PORTS | PURE | {"jobs"}], ids=label)
+def test_third_parties_stay_behind_their_adapter(module: Path) -> None:
+    for name in imports(module):
+        homes = ADAPTER_ONLY.get(name.split(".")[0])
+        assert homes is None or folder(module) in homes, f"{label(module)} imports {name}"
+
+
+def test_great_expectations_is_known_to_one_module() -> None:
+    users = [label(m) for m in MODULES if any(name.split(".")[0] == "great_expectations" for name in imports(m))]
+    assert users == ["include/perennial/quality/suite.py"]
+
+
+@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) not in {"clock", "local"}], ids=label)
+def test_only_the_clock_reads_the_wall_clock(module: Path) -> None:
+    calls = [
+        node.func.attr
+        for node in ast.walk(ast.parse(module.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    assert (
+        not {"now", "utcnow", "today"} & set(calls)
+        or "perennial.clock" in set(imports(module))
+        or "clock" in {name.rsplit(".", 1)[-1] for name in imports(module)}
+    )
+    assert "time.time" not in module.read_text()
+
+
+@pytest.mark.parametrize("module", [*MODULES, *sorted(PLUGINS.rglob("*.py"))], ids=label)
+def test_modules_hold_one_concept(module: Path) -> None:
+    assert len(module.read_text().splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("module", MODULES, ids=label)
+def test_public_names_are_documented(module: Path) -> None:
+    tree = ast.parse(module.read_text())
+    public = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+    ]
+    undocumented = [node.name for node in public if ast.get_docstring(node) is None]
+    assert not undocumented

@@ -1,0 +1,327 @@
+"""One suite for every lake: in memory, Delta tables in a folder, Delta tables on S3."""
+
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import boto3
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from deltalake import DeltaTable, QueryBuilder
+from moto.server import ThreadedMotoServer
+
+from perennial.digest import canonical, table_digest
+from perennial.errors import SchemaMismatch, StoreUnavailable
+from perennial.lake.delta import DeltaLake
+from perennial.lake.memory import InMemoryLake
+from perennial.lake.port import Lake
+from perennial.lake.storage import environment_options, storage_options
+
+TABLE = "raw/flights"
+FIRST = "2013-03-01T00:00Z--2013-03-02T00:00Z"
+SECOND = "2013-03-02T00:00Z--2013-03-03T00:00Z"
+NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
+
+
+def rows(*ids: int, note: str = "ü") -> pa.Table:
+    return pa.table(
+        {
+            "id": pa.array(ids, pa.int64()),
+            "at": pa.array([NOON] * len(ids), pa.timestamp("us", "UTC")),
+            "note": pa.array([note] * len(ids), pa.string()),
+            "delay": pa.array([id / 3 for id in ids], pa.float64()),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def s3_options() -> Iterator[dict[str, str]]:
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="lake")
+    yield storage_options(f"aws://key:secret@/?endpoint_url={endpoint}&region_name=us-east-1")
+    server.stop()
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    if request.param == "memory":
+        return InMemoryLake()
+    if request.param == "folder":
+        return DeltaLake(str(tmp_path / "lake"), {})
+    return DeltaLake(f"s3://lake/{tmp_path.name}", request.getfixturevalue("s3_options"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DeltaLake:
+    return DeltaLake(str(tmp_path), {})
+
+
+def test_rows_come_back_in_canonical_order_and_types(lake: Lake) -> None:
+    given = rows(3, 1, 2)
+    given = given.set_column(2, "note", given.column("note").cast(pa.dictionary(pa.int8(), pa.large_string())))
+    given = given.set_column(1, "at", given.column("at").cast(pa.timestamp("ns", "Asia/Tokyo")))
+    commit = lake.replace(TABLE, FIRST, given)
+    found = lake.read(TABLE, FIRST)
+    assert found.equals(canonical(rows(1, 2, 3)))
+    assert (commit.table, commit.rows, commit.digest) == (TABLE, 3, table_digest(found))
+
+
+def test_every_committed_version_stays_readable(lake: Lake) -> None:
+    commits = [lake.replace(TABLE, FIRST, rows(*range(count))) for count in (1, 2, 3)]
+    assert len({commit.version for commit in commits}) == 3
+    for commit in commits:
+        found = lake.read(TABLE, FIRST, version=commit.version)
+        assert (found.num_rows, table_digest(found)) == (commit.rows, commit.digest)
+
+
+def test_the_same_rows_again_write_nothing(lake: Lake) -> None:
+    first = lake.replace(TABLE, FIRST, rows(1, 2))
+    again = lake.replace(TABLE, FIRST, rows(2, 1))
+    assert again == first
+    lake.replace(TABLE, SECOND, rows(9))
+    later = lake.replace(TABLE, FIRST, rows(1, 2))
+    assert later.digest == first.digest
+    assert lake.read(TABLE, FIRST, version=later.version).equals(lake.read(TABLE, FIRST, version=first.version))
+
+
+def test_as_many_but_other_rows_are_written(lake: Lake) -> None:
+    first = lake.replace(TABLE, FIRST, rows(1, 2))
+    assert lake.replace(TABLE, FIRST, rows(1, 3)).version != first.version
+    assert lake.read(TABLE, FIRST).column("id").to_pylist() == [1, 3]
+
+
+def test_partitions_do_not_touch_each_other(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(1))
+    lake.replace(TABLE, SECOND, rows(2))
+    lake.replace(TABLE, FIRST, rows(3))
+    assert lake.partitions(TABLE) == [FIRST, SECOND]
+    assert lake.read(TABLE, SECOND).equals(canonical(rows(2)))
+
+
+def test_zero_rows_empty_a_partition(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(1))
+    commit = lake.replace(TABLE, FIRST, rows())
+    assert commit.rows == 0
+    assert lake.partitions(TABLE) == []
+    assert table_digest(lake.read(TABLE, FIRST, version=commit.version)) == commit.digest
+    assert list(lake.stream(TABLE, FIRST)) == []
+    assert lake.replace(TABLE, FIRST, rows()) == commit
+
+
+def test_what_is_not_there_has_zero_rows(lake: Lake) -> None:
+    assert lake.read("raw/nothing", FIRST).num_rows == 0
+    assert lake.partitions("raw/nothing") == []
+    lake.replace(TABLE, FIRST, rows(1))
+    assert lake.read(TABLE, SECOND).equals(canonical(rows()))
+
+
+def test_a_version_that_is_not_there_is_not_an_empty_one(lake: Lake) -> None:
+    with pytest.raises(StoreUnavailable, match="Reading"):
+        lake.read("raw/nothing", FIRST, version=0)
+    lake.replace(TABLE, FIRST, rows(1))
+    with pytest.raises(StoreUnavailable, match="Reading"):
+        lake.read(TABLE, FIRST, version=77)
+
+
+@pytest.mark.parametrize("partition", ["a:b--c/d", "ü=1 %2F?#&+'\"", "2013-03-01T12:00Z-0123abcd", "__HIVE_DEFAULT_PARTITION__"])
+def test_partitions_of_any_name(lake: Lake, partition: str) -> None:
+    lake.replace(TABLE, "other", rows(7))
+    commit = lake.replace(TABLE, partition, rows(1, 2))
+    assert lake.replace(TABLE, partition, rows(1, 2)) == commit
+    assert lake.read(TABLE, partition, version=commit.version).num_rows == 2
+    assert lake.partitions(TABLE) == sorted(["other", partition])
+
+
+def test_new_columns_come_in_and_each_version_keeps_its_own(lake: Lake) -> None:
+    narrow = lake.replace(TABLE, FIRST, rows(1, 2))
+    wide = lake.replace(TABLE, SECOND, rows(3).append_column("extra", pa.array(["x"])))
+    back = lake.replace(TABLE, SECOND, rows(3))
+    assert lake.read(TABLE, FIRST).equals(canonical(rows(1, 2)))
+    for commit, partition in ((narrow, FIRST), (wide, SECOND), (back, SECOND)):
+        assert table_digest(lake.read(TABLE, partition, version=commit.version)) == commit.digest
+    assert lake.replace(TABLE, FIRST, rows(1, 2)).digest == narrow.digest
+
+
+def test_a_column_that_changes_its_type_is_refused_and_nothing_is_written(lake: Lake) -> None:
+    before = lake.replace(TABLE, FIRST, rows(1))
+    changed = rows(2).set_column(0, "id", pa.array(["2"])).append_column("new", pa.array([1]))
+    with pytest.raises(SchemaMismatch, match="id is int64 in the table and arrives as string"):
+        lake.replace(TABLE, SECOND, changed)
+    assert lake.partitions(TABLE) == [FIRST]
+    assert lake.replace(TABLE, FIRST, rows(1)) == before
+    assert lake.read(TABLE, SECOND).schema == canonical(rows()).schema
+
+
+def test_the_partition_column_is_the_lakes_own(lake: Lake) -> None:
+    with pytest.raises(SchemaMismatch, match="partition_key"):
+        lake.replace(TABLE, FIRST, rows(1).append_column("partition_key", pa.array(["x"])))
+
+
+def test_columns_that_differ_in_case_alone_are_refused(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(1))
+    with pytest.raises(SchemaMismatch, match="id and ID"):
+        lake.replace(TABLE, SECOND, rows(2).append_column("ID", pa.array([2])))
+    with pytest.raises(SchemaMismatch, match="id and ID"):
+        lake.replace(TABLE, SECOND, pa.table({"ID": [1]}))
+
+
+def test_chunks_are_the_rows_in_order(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(*range(25)))
+    chunks = list(lake.stream(TABLE, FIRST, chunk_rows=10))
+    assert [chunk.num_rows for chunk in chunks] == [10, 10, 5]
+    assert pa.concat_tables(chunks).combine_chunks().equals(lake.read(TABLE, FIRST))
+
+
+def test_other_engines_read_the_table_as_it_is(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1, 2))
+    folder.replace(TABLE, SECOND, rows(3).append_column("extra", pa.array(["x"])))
+    engine = QueryBuilder().register("flights", DeltaTable(folder.location(TABLE)))
+    found = pa.table(engine.execute("SELECT id, partition_key, extra FROM flights ORDER BY id").read_all())
+    assert found.to_pydict() == {
+        "id": [1, 2, 3],
+        "partition_key": [FIRST, FIRST, SECOND],
+        "extra": [None, None, "x"],
+    }
+
+
+def test_the_commit_says_what_it_holds(folder: DeltaLake) -> None:
+    commit = folder.replace(TABLE, FIRST, rows(1, 2))
+    entry = DeltaTable(folder.location(TABLE)).history(1)[0]
+    assert (entry["version"], entry["partition"], entry["digest"], entry["rows"]) == (commit.version, FIRST, commit.digest, 2)
+
+
+def test_old_versions_are_never_cleaned_away_by_the_table_itself(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+    properties = DeltaTable(folder.location(TABLE)).metadata().configuration
+    assert properties["delta.enableExpiredLogCleanup"] == "false"
+    assert properties["delta.deletedFileRetentionDuration"] == "interval 36500 days"
+
+
+def test_reading_opens_no_file_of_another_partition(folder: DeltaLake, tmp_path: Path) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+    kept = set((tmp_path / TABLE).glob("*/*.parquet"))
+    folder.replace(TABLE, SECOND, rows(2))
+    for other in set((tmp_path / TABLE).glob("2013*/*.parquet")) - kept:
+        other.unlink()
+    assert folder.read(TABLE, FIRST).equals(canonical(rows(1)))
+    with pytest.raises(StoreUnavailable, match=f"Reading {SECOND} of .*run the task again"):
+        folder.read(TABLE, SECOND)
+
+
+def test_a_log_of_many_commits_is_checkpointed(folder: DeltaLake, tmp_path: Path) -> None:
+    for number in range(42):
+        commit = folder.replace(TABLE, f"window {number % 5}", rows(number))
+    assert len(list((tmp_path / TABLE / "_delta_log").glob("*.checkpoint.parquet"))) == 2
+    assert folder.read(TABLE, "window 1", version=commit.version).column("id").to_pylist() == [41]
+    assert folder.read(TABLE, "window 0", version=1).column("id").to_pylist() == [0]
+
+
+def test_a_store_that_cannot_be_written_is_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreUnavailable, match="Writing"):
+        DeltaLake(str(tmp_path / "file"), {}).replace(TABLE, FIRST, rows(1))
+
+
+def test_an_endpoint_that_is_down_is_unavailable() -> None:
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        endpoint = f"http://127.0.0.1:{taken.getsockname()[1]}"
+        options = storage_options(f"aws://key:secret@/?endpoint_url={endpoint}&region_name=us-east-1")
+        with pytest.raises(StoreUnavailable, match="Reading") as raised:
+            DeltaLake("s3://lake/down", options).read(TABLE, FIRST)
+    assert "secret" not in str(raised.value)
+
+
+def test_losing_every_race_is_told(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deltalake.exceptions import CommitFailedError
+
+    def lose(*_args: object, **_named: object) -> None:
+        raise CommitFailedError("Failed to commit transaction: 0")
+
+    folder.replace(TABLE, FIRST, rows(1))
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", lose)
+    monkeypatch.setattr("perennial.lake.delta.LONGEST_PAUSE_SECONDS", 0.0)
+    with pytest.raises(StoreUnavailable, match="lost the race against other writers 40 times"):
+        folder.replace(TABLE, FIRST, rows(2))
+    assert folder.read(TABLE, FIRST).column("id").to_pylist() == [1]
+
+
+def test_a_commit_whose_answer_was_lost_is_recognised(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    from deltalake.exceptions import CommitFailedError
+
+    commit = DeltaTable.create_write_transaction
+
+    def commit_and_fail(self: DeltaTable, *given: object, **named: object) -> None:
+        commit(self, *given, **named)  # type: ignore[arg-type]
+        raise CommitFailedError("the answer was lost")
+
+    folder.replace(TABLE, FIRST, rows(1))
+    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit_and_fail)
+    second = folder.replace(TABLE, FIRST, rows(2))
+    assert DeltaTable(folder.location(TABLE)).version() == second.version == 2
+    assert folder.read(TABLE, FIRST, version=second.version).column("id").to_pylist() == [2]
+
+
+WRITER = """
+import sys, time
+from pathlib import Path
+import pyarrow as pa
+from perennial.lake.delta import DeltaLake
+url, gate, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+lake = DeltaLake(url, {})
+Path(f"{gate}.{number}").touch()
+while not gate.exists():
+    time.sleep(0.005)
+for partition in ("same", f"own:{number}"):
+    commit = lake.replace("raw/race", partition, pa.table({"writer": [number] * (number + 1)}))
+    print(partition, commit.version, commit.rows)
+"""
+
+
+def test_rival_writers_leave_exactly_one_set_of_rows_and_lose_none(folder: DeltaLake, tmp_path: Path) -> None:
+    """Eight processes, on a table that is not there yet: first all replace one partition, then each its own."""
+    gate = tmp_path / "gate"
+    command = [sys.executable, "-c", WRITER, str(tmp_path), str(gate)]
+    writers = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(8)]
+    try:
+        while any(not Path(f"{gate}.{number}").exists() for number in range(8)):
+            assert all(writer.poll() is None for writer in writers)
+        gate.touch()
+        printed = [writer.communicate(timeout=60)[0] for writer in writers]
+    finally:
+        for writer in writers:
+            writer.kill()
+            writer.wait()
+    commits = [line.split() for output in printed for line in output.splitlines()]
+    assert len(commits) == 16
+    assert sorted(int(version) for _, version, _ in commits) == list(range(1, 17))
+    for partition, version, count in commits:
+        found = folder.read("raw/race", partition, version=int(version)).column("writer")
+        assert found.to_pylist() == [int(count) - 1] * int(count)
+    same = folder.read("raw/race", "same").column("writer")
+    assert pc.count_distinct(same).as_py() == 1
+    assert len(same) == same[0].as_py() + 1
+    assert folder.partitions("raw/race") == sorted(["same", *(f"own:{number}" for number in range(8))])
+
+
+def test_storage_options_of_a_connection_and_of_the_environment_agree() -> None:
+    uri = "aws://key:s%2Fecret@/?endpoint_url=http%3A%2F%2Fminio%3A9000&region_name=eu-central-1"
+    variables = {
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "s/ecret",
+        "AWS_DEFAULT_REGION": "eu-central-1",
+        "AWS_ENDPOINT_URL": "http://minio:9000",
+        "HOME": "/root",
+    }
+    options = storage_options(uri)
+    assert options == environment_options(variables)
+    assert options["AWS_ALLOW_HTTP"] == "true"
+    assert options["AWS_CONDITIONAL_PUT"] == "etag"
+    assert "AWS_ALLOW_HTTP" not in storage_options("aws://key:secret@/?region_name=eu-central-1")

@@ -1,0 +1,652 @@
+"""One suite for every ledger: in memory, and in a real PostgreSQL."""
+
+import math
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from perennial.errors import DeploymentConflict, DeploymentMoved, InvalidWindow, WindowBusy
+from perennial.ledger import migrate
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    LedgerEntry,
+    Maturity,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    Status,
+    ValidationResult,
+)
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.port import Ledger
+from perennial.ledger.postgres import PostgresLedger
+from perennial.local.postgres import EmbeddedPostgres
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+CHAMPION, CHALLENGER = DeployedRole.CHAMPION, DeployedRole.CHALLENGER
+FIRST_RECORDING = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+class TickingClock:
+    """A minute passes between two looks at it."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._next = FIRST_RECORDING
+
+    def __call__(self) -> datetime:
+        with self._lock:
+            now = self._next
+            self._next += timedelta(minutes=1)
+            return now
+
+
+@pytest.fixture(scope="module")
+def migrated_url(postgres: EmbeddedPostgres) -> str:
+    name = f"ledger_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    migrate.upgrade(postgres.url(name))
+    return postgres.url(name)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[float], Ledger]]:
+    """Makes a ledger of a given patience, in seconds."""
+    opened: list[PostgresLedger] = []
+
+    def make(patience: float) -> Ledger:
+        if request.param == "memory":
+            return InMemoryLedger(TickingClock(), patience)
+        opened.append(PostgresLedger(request.getfixturevalue("migrated_url"), TickingClock(), patience))
+        return opened[-1]
+
+    yield make
+    for real in opened:
+        real.close()
+
+
+@pytest.fixture
+def ledger(make_ledger: Callable[[float], Ledger]) -> Ledger:
+    return make_ledger(30.0)
+
+
+@pytest.fixture
+def use_case() -> str:
+    """A name of the test's own: tests share the database."""
+    return f"flights_{uuid4().hex[:8]}"
+
+
+def instant(day: int, month: int = 3) -> datetime:
+    return datetime(2013, month, day, tzinfo=UTC)
+
+
+def day_window(day: int) -> Window:
+    return Window(instant(day), instant(day) + timedelta(days=1))
+
+
+def snapshot(use_case: str, day: int = 1, version: int = 0, **changes: Any) -> Snapshot:
+    made = Snapshot(
+        use_case, day_window(day), f"raw/{use_case}", version, f"s{day}.{version}", 900, {"hour": "integer"},
+        "SELECT 1", "run-1",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def validation(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **changes: Any) -> ValidationResult:
+    made = ValidationResult(
+        use_case, day_window(day), f"s{day}.0", "suite", verdict, ("all is well",), 900, 3, {"checks": [1, 2]}, "run-1"
+    )
+    return replace(made, **changes)
+
+
+def batch(use_case: str, day: int = 1, revision: int = 1, **changes: Any) -> Batch:
+    made = Batch(
+        use_case, day_window(day), revision, f"s{day}.0", "suite", "scoring", "1", "m1", f"predictions/{use_case}",
+        revision, f"p{day}.{revision}", 900, "as_was", "run-1",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def drift(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **changes: Any) -> DriftReport:
+    made = DriftReport(
+        use_case, day_window(day), f"s{day}.0", "m1", verdict, 0.25, ("near",), {"columns": {}}, {"rows": 900}, "run-1"
+    )
+    return replace(made, **changes)
+
+
+def performance(use_case: str, day: int = 1, as_of: datetime | None = None, **changes: Any) -> Performance:
+    made = Performance(
+        use_case, day_window(day), 1, "1", "m1", as_of or instant(5), Maturity.PARTIAL, 900, 450, 0.5, Verdict.PASS,
+        {"roc_auc": 0.705}, "run-1",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def decision(use_case: str, subject: str = "2013-03-01", day: int = 1, **changes: Any) -> RecordedDecision:
+    made = RecordedDecision(
+        use_case, DecisionKind.RETRAIN_ON_DRIFT, subject, instant(day), "hold", ("quiet",), {"alarms": 1}, "run-1"
+    )
+    return replace(made, **changes)
+
+
+def deployment(
+    use_case: str, version: int = 1, supersedes: Deployment | None = None, day: int = 1, **changes: Any
+) -> Deployment:
+    made = Deployment(
+        use_case, CHAMPION, str(version), f"m{version}", instant(day), supersedes.id if supersedes else None, "alice",
+        "better", {"snapshot": "t1"}, {"roc_auc": 0.7}, f"run-{version}",
+    )  # fmt: skip
+    return replace(made, **changes)
+
+
+def record_batch(ledger: Ledger, entry: Batch) -> Batch:
+    return ledger.record_batch(entry, expected=None)
+
+
+Record = Callable[[Ledger, Any], LedgerEntry]
+Make = Callable[..., LedgerEntry]
+RECORDINGS: dict[str, tuple[Record, Make]] = {
+    "snapshot": (lambda ledger, entry: ledger.record_snapshot(entry), snapshot),
+    "validation": (lambda ledger, entry: ledger.record_validation(entry), validation),
+    "batch": (record_batch, batch),
+    "drift": (lambda ledger, entry: ledger.record_drift(entry), drift),
+    "performance": (lambda ledger, entry: ledger.record_performance(entry), performance),
+    "decision": (lambda ledger, entry: ledger.record_decision(entry), decision),
+    "deployment": (lambda ledger, entry: ledger.deploy(entry), deployment),
+}
+every_kind = pytest.mark.parametrize(("record", "make"), RECORDINGS.values(), ids=RECORDINGS)
+
+
+# --- recording ---------------------------------------------------------------------------------------------------
+
+
+@every_kind
+def test_an_entry_comes_back_whole_with_id_and_recording_time(
+    ledger: Ledger, use_case: str, record: Record, make: Make
+) -> None:
+    stored = record(ledger, make(use_case))
+    assert stored == replace(make(use_case), id=stored.id, recorded_at=FIRST_RECORDING)
+    assert isinstance(stored.id, int)
+
+
+@every_kind
+def test_recording_the_same_again_returns_the_entry_that_is_there(
+    ledger: Ledger, use_case: str, record: Record, make: Make
+) -> None:
+    first = record(ledger, make(use_case))
+    assert record(ledger, make(use_case)) == first
+    status = ledger.status(use_case)
+    assert status.windows_ingested <= 1
+    assert status.windows_scored <= 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "rival"),
+    [
+        ("snapshot", {"digest": "other", "rows": 7}),
+        ("validation", {"verdict": Verdict.FAIL}),
+        ("drift", {"p_value": 0.001, "verdict": Verdict.FAIL}),
+        ("performance", {"metrics": {"roc_auc": 0.1}}),
+        ("decision", {"action": "retrain", "as_of": instant(9)}),
+    ],
+)
+def test_of_rivals_under_one_natural_key_the_first_stands(
+    ledger: Ledger, use_case: str, kind: str, rival: dict[str, Any]
+) -> None:
+    record, make = RECORDINGS[kind]
+    first = record(ledger, make(use_case))
+    assert record(ledger, replace(make(use_case), run_id="run-2", **rival)) == first
+
+
+def test_the_id_and_recording_time_that_a_caller_gives_are_not_believed(ledger: Ledger, use_case: str) -> None:
+    stored = ledger.record_snapshot(replace(snapshot(use_case), id=10**9, recorded_at=instant(1, month=1)))
+    assert stored.recorded_at == FIRST_RECORDING
+    assert stored.id != 10**9
+
+
+def test_one_rival_of_eight_decides(ledger: Ledger, use_case: str) -> None:
+    start = threading.Barrier(8)
+
+    def decide(number: int) -> RecordedDecision:
+        start.wait()
+        return ledger.record_decision(decision(use_case, action=f"action-{number}", run_id=f"run-{number}"))
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(decide, range(8)))
+    assert ledger.decisions(use_case, DecisionKind.RETRAIN_ON_DRIFT) == [answers[0]]
+    assert all(answer == answers[0] for answer in answers)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it's", '"quoted"', "back\\slash", "Zürich ✈ 東京", "%s %(x)s :name", "'; DROP TABLE ledger.batches; --", ""],
+)
+def test_text_comes_back_as_it_was(ledger: Ledger, use_case: str, text: str) -> None:
+    entry = snapshot(use_case, query=text, columns={text: [text, {"deep": text}]})
+    assert replace(ledger.record_snapshot(entry), id=None, recorded_at=None) == entry
+    verdict = ledger.record_validation(validation(use_case, reasons=(text, text), snapshot_digest=text))
+    assert verdict.reasons == (text, text)
+    assert ledger.validation_of(use_case, day_window(1), text, "suite") == verdict
+
+
+def test_text_that_postgresql_cannot_hold_is_replaced(ledger: Ledger, use_case: str) -> None:
+    stored = ledger.record_snapshot(snapshot(use_case, query="a\x00b", columns={"c\x00": "d\ud800e"}))
+    assert stored.query == "a\ufffdb"
+    assert stored.columns == {"c\ufffd": "d\ufffde"}
+
+
+def test_numbers_that_are_not_finite_become_none(ledger: Ledger, use_case: str) -> None:
+    measured = ledger.record_performance(performance(use_case, metrics={"auc": math.nan, "gain": math.inf, "f1": 0.5}))
+    assert measured.metrics == {"auc": None, "gain": None, "f1": 0.5}
+    report = ledger.record_drift(drift(use_case, p_value=math.nan, report={"deep": [-math.inf, {"x": math.nan}]}))
+    assert report.p_value is None
+    assert report.report == {"deep": [None, {"x": None}]}
+
+
+@pytest.mark.parametrize("number", [0.1, 1e-300, 5e-324, 1e16, 1.2345678901234567e17, 1e23, 1.7e308, -1e22])
+def test_floats_come_back_exactly_and_as_floats(ledger: Ledger, use_case: str, number: float) -> None:
+    found = ledger.record_drift(drift(use_case, profile={"sum": number})).profile["sum"]
+    assert found == number
+    assert type(found) is float
+
+
+def test_instants_come_back_in_utc_to_the_microsecond(ledger: Ledger, use_case: str) -> None:
+    abroad = datetime(2013, 3, 5, 7, 0, 0, 123456, tzinfo=timezone(timedelta(hours=-5)))
+    stored = ledger.record_performance(performance(use_case, as_of=abroad))
+    assert stored.as_of == abroad
+    assert stored.as_of.tzinfo is UTC
+    assert stored.recorded_at is not None
+    assert stored.recorded_at.tzinfo is UTC
+
+
+def test_instants_without_time_zone_are_refused(ledger: Ledger, use_case: str) -> None:
+    naive = datetime(2013, 3, 1)  # noqa: DTZ001
+    with pytest.raises(InvalidWindow, match="as_of=2013-03-01 00:00:00 without time zone"):
+        ledger.record_performance(performance(use_case, as_of=naive))
+    with pytest.raises(InvalidWindow, match="without time zone"):
+        ledger.batches_between(use_case, naive, instant(2))
+    with pytest.raises(InvalidWindow, match="without time zone"):
+        ledger.deployment_at(use_case, CHAMPION, naive)
+    with pytest.raises(InvalidWindow, match="without time zone"):
+        ledger.decisions(use_case, DecisionKind.PROMOTE, naive)
+
+
+def test_values_that_json_cannot_hold_are_refused_by_path(ledger: Ledger, use_case: str) -> None:
+    with pytest.raises(TypeError, match=r"report\.columns\[1\]: set has no form in JSON"):
+        ledger.record_drift(drift(use_case, report={"columns": [1, {2}]}))
+    assert ledger.drift_between(use_case, instant(1), instant(9)) == []
+
+
+def test_a_caller_that_changes_an_answer_changes_no_fact(ledger: Ledger, use_case: str) -> None:
+    given = {"hour": "integer"}
+    ledger.record_snapshot(snapshot(use_case, columns=given)).columns["hour"] = "changed"
+    given["hour"] = "changed"
+    for _ in range(2):
+        found = ledger.latest_snapshot(use_case, day_window(1))
+        assert found is not None
+        assert found.columns == {"hour": "integer"}
+        found.columns["hour"] = "changed"
+
+
+# --- reading windows ---------------------------------------------------------------------------------------------
+
+
+def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> None:
+    window, ends = day_window(1), (instant(1), instant(9))
+    assert ledger.latest_snapshot(use_case, window) is None
+    assert ledger.validation_of(use_case, window, "s", "suite") is None
+    assert ledger.latest_batch(use_case, window) is None
+    assert ledger.current_deployment(use_case, CHAMPION) is None
+    assert ledger.deployment_at(use_case, CHAMPION, instant(1)) is None
+    for found in (
+        ledger.snapshots_between(use_case, *ends),
+        ledger.batches(use_case, window),
+        ledger.batches_between(use_case, *ends),
+        ledger.drift_between(use_case, *ends),
+        ledger.performance_between(use_case, *ends),
+        ledger.decisions(use_case, DecisionKind.PROMOTE),
+        ledger.deployments(use_case),
+    ):
+        assert list(found) == []
+    assert ledger.status(use_case) == Status(use_case, 0, 0, 0, 0, 0, 0)
+
+
+def test_the_latest_snapshot_is_the_one_recorded_last(ledger: Ledger, use_case: str) -> None:
+    ledger.record_snapshot(snapshot(use_case, version=7))
+    last = ledger.record_snapshot(snapshot(use_case, version=3))
+    ledger.record_snapshot(snapshot(use_case, day=2))
+    ledger.record_snapshot(snapshot(f"{use_case}_too"))
+    assert ledger.latest_snapshot(use_case, day_window(1)) == last
+    assert ledger.latest_snapshot(use_case, Window(instant(1), instant(3))) is None
+
+
+def test_a_verdict_is_found_only_for_its_snapshot_and_rules(ledger: Ledger, use_case: str) -> None:
+    passed = ledger.record_validation(validation(use_case))
+    failed = ledger.record_validation(validation(use_case, suite_digest="stricter", verdict=Verdict.FAIL))
+    window = day_window(1)
+    assert ledger.validation_of(use_case, window, "s1.0", "suite") == passed
+    assert ledger.validation_of(use_case, window, "s1.0", "stricter") == failed
+    assert ledger.validation_of(use_case, window, "s1.1", "suite") is None
+    assert ledger.validation_of(use_case, day_window(2), "s1.0", "suite") is None
+
+
+def test_the_live_revision_is_the_highest(ledger: Ledger, use_case: str) -> None:
+    second = record_batch(ledger, batch(use_case, revision=2))
+    first = record_batch(ledger, batch(use_case, revision=1))
+    assert list(ledger.batches(use_case, day_window(1))) == [first, second]
+    assert ledger.latest_batch(use_case, day_window(1)) == second
+    assert list(ledger.batches_between(use_case, instant(1), instant(2))) == [second]
+
+
+def test_between_takes_windows_wholly_inside_a_half_open_interval_in_order(ledger: Ledger, use_case: str) -> None:
+    for day in (4, 2, 3, 1):
+        for kind in ("snapshot", "batch", "drift", "performance"):
+            record, make = RECORDINGS[kind]
+            record(ledger, make(use_case, day))
+    half_day = timedelta(hours=12)
+    for between in (
+        ledger.snapshots_between,
+        ledger.batches_between,
+        ledger.drift_between,
+        ledger.performance_between,
+    ):
+        cases = [
+            (instant(2), instant(4), [2, 3]),
+            (instant(2) + half_day, instant(4), [3]),
+            (instant(2), instant(4) - half_day, [2]),
+            (instant(1), instant(9), [1, 2, 3, 4]),
+            (instant(3), instant(3), []),
+            (instant(4), instant(2), []),
+        ]
+        for start, end, days in cases:
+            assert [entry.window for entry in between(use_case, start, end)] == [day_window(day) for day in days]
+
+
+def test_of_each_window_the_latest_is_taken(ledger: Ledger, use_case: str) -> None:
+    ends = (instant(1), instant(3))
+    ledger.record_drift(drift(use_case, model_digest="z"))
+    second = ledger.record_drift(drift(use_case, model_digest="a"))
+    other = ledger.record_drift(drift(use_case, day=2))
+    assert list(ledger.drift_between(use_case, *ends)) == [second, other]
+    ledger.record_snapshot(snapshot(use_case, version=9))
+    again = ledger.record_snapshot(snapshot(use_case, version=2))
+    assert list(ledger.snapshots_between(use_case, *ends)) == [again]
+
+
+def test_performance_is_taken_by_as_of_then_revision_not_by_recording(ledger: Ledger, use_case: str) -> None:
+    ledger.record_performance(performance(use_case, as_of=instant(8), revision=1))
+    newest = ledger.record_performance(performance(use_case, as_of=instant(8), revision=2))
+    ledger.record_performance(performance(use_case, as_of=instant(6), revision=3))
+    assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [newest]
+
+
+def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger, use_case: str) -> None:
+    later = ledger.record_decision(decision(use_case, "b", day=5))
+    earlier = ledger.record_decision(decision(use_case, "a", day=2))
+    promotion = ledger.record_decision(decision(use_case, "a", day=3, kind=DecisionKind.PROMOTE))
+    drifted = DecisionKind.RETRAIN_ON_DRIFT
+    assert list(ledger.decisions(use_case, drifted)) == [earlier, later]
+    assert list(ledger.decisions(use_case, drifted, instant(2))) == [earlier, later]
+    assert list(ledger.decisions(use_case, drifted, instant(2) + timedelta(microseconds=1))) == [later]
+    assert list(ledger.decisions(use_case, DecisionKind.PROMOTE)) == [promotion]
+
+
+# --- batches under a deployment ----------------------------------------------------------------------------------
+
+
+def test_a_batch_is_recorded_under_the_deployment_in_force(ledger: Ledger, use_case: str) -> None:
+    champion = ledger.deploy(deployment(use_case))
+    stored = ledger.record_batch(batch(use_case), expected=champion)
+    assert ledger.latest_batch(use_case, day_window(1)) == stored
+
+
+def test_a_batch_of_a_deployment_that_was_replaced_is_refused_and_leaves_nothing(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    second = ledger.deploy(deployment(use_case, 2, first, actor="bob"))
+    with pytest.raises(DeploymentMoved, match=r"scored with version 1 .*now version 2 by bob.*score the window again"):
+        ledger.record_batch(batch(use_case), expected=first)
+    assert ledger.latest_batch(use_case, day_window(1)) is None
+    assert ledger.record_batch(batch(use_case), expected=second).revision == 1
+
+
+def test_a_deployment_that_begins_after_the_window_does_not_move_it(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    ledger.deploy(deployment(use_case, 2, first, day=2))
+    assert ledger.record_batch(batch(use_case), expected=first).revision == 1
+
+
+def test_a_batch_before_every_deployment_is_refused(ledger: Ledger, use_case: str) -> None:
+    champion = ledger.deploy(deployment(use_case, day=2))
+    with pytest.raises(DeploymentMoved, match="now no deployment is in force at its start"):
+        ledger.record_batch(batch(use_case), expected=champion)
+
+
+def test_a_challenger_is_not_the_deployment_that_a_batch_expects(ledger: Ledger, use_case: str) -> None:
+    challenger = ledger.deploy(deployment(use_case, role=CHALLENGER))
+    with pytest.raises(DeploymentMoved):
+        ledger.record_batch(batch(use_case), expected=challenger)
+
+
+def test_a_repeated_batch_is_returned_whichever_run_repeats_it(ledger: Ledger, use_case: str) -> None:
+    champion = ledger.deploy(deployment(use_case))
+    first = ledger.record_batch(batch(use_case), expected=champion)
+    assert ledger.record_batch(batch(use_case, run_id="run-2"), expected=champion) == first
+
+
+def test_other_content_under_a_recorded_revision_means_two_runs_raced(ledger: Ledger, use_case: str) -> None:
+    first = record_batch(ledger, batch(use_case))
+    with pytest.raises(WindowBusy, match=r"Revision 1 of window 2013-03-01.* recorded by run run-1 .*two runs"):
+        record_batch(ledger, batch(use_case, digest="other", run_id="run-2"))
+    assert list(ledger.batches(use_case, day_window(1))) == [first]
+
+
+# --- deployments -------------------------------------------------------------------------------------------------
+
+
+def test_deployments_follow_each_other_in_a_line(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    rival = ledger.deploy(deployment(use_case, 9, role=CHALLENGER))
+    second = ledger.deploy(deployment(use_case, 2, first))
+    assert ledger.current_deployment(use_case, CHAMPION) == second
+    assert ledger.current_deployment(use_case, CHALLENGER) == rival
+    assert list(ledger.deployments(use_case)) == [first, rival, second]
+    assert second.supersedes == first.id
+
+
+def test_a_late_rival_is_told_who_was_first(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    winner = ledger.deploy(deployment(use_case, 2, first, actor="bob", reason="it drifted"))
+    with pytest.raises(DeploymentConflict) as told:
+        ledger.deploy(deployment(use_case, 3, first))
+    message = str(told.value)
+    assert f"Version 3 was not made champion of {use_case}" in message
+    assert f"held by version 2 (deployment {winner.id}), deployed by bob at 2024-01-01 00:01:00" in message
+    assert "it drifted" in message
+    assert list(ledger.deployments(use_case)) == [first, winner]
+
+
+def test_a_second_first_deployment_and_one_after_nothing_are_refused(ledger: Ledger, use_case: str) -> None:
+    with pytest.raises(DeploymentConflict, match="never held"):
+        ledger.deploy(deployment(use_case, supersedes=deployment(use_case, id=10**9)))
+    ledger.deploy(deployment(use_case))
+    with pytest.raises(DeploymentConflict, match="it was to supersede nothing, but the role is held by version 1"):
+        ledger.deploy(deployment(use_case, 2))
+
+
+def test_eight_rivals_for_a_role_have_one_winner_each_round(ledger: Ledger, use_case: str) -> None:
+    current: Deployment | None = None
+    for round_number in range(3):
+        start = threading.Barrier(8)
+
+        def attempt(number: int, after: Deployment | None = current, start: threading.Barrier = start) -> object:
+            start.wait()
+            try:
+                return ledger.deploy(deployment(use_case, number, after))
+            except DeploymentConflict as conflict:
+                return conflict
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(attempt, range(8 * round_number, 8 * round_number + 8)))
+        winners = [answer for answer in answers if isinstance(answer, Deployment)]
+        losers = [answer for answer in answers if isinstance(answer, DeploymentConflict)]
+        assert (len(winners), len(losers)) == (1, 7)
+        assert all(f"held by version {winners[0].model_version} " in str(loser) for loser in losers)
+        current = winners[0]
+        assert ledger.current_deployment(use_case, CHAMPION) == current
+    assert len(ledger.deployments(use_case)) == 3
+
+
+def test_a_deployment_tried_again_by_its_run_is_the_one_recorded(ledger: Ledger, use_case: str) -> None:
+    record_batch(ledger, batch(use_case, day=3))
+    first = ledger.deploy(deployment(use_case))
+    assert ledger.deploy(deployment(use_case)) == first  # though its effective time was moved forward
+    ledger.deploy(deployment(use_case, 2, first))
+    with pytest.raises(DeploymentConflict, match="held by version 2"):
+        ledger.deploy(deployment(use_case))
+
+
+def test_the_same_version_by_another_run_is_a_rival(ledger: Ledger, use_case: str) -> None:
+    ledger.deploy(deployment(use_case))
+    with pytest.raises(DeploymentConflict):
+        ledger.deploy(deployment(use_case, run_id="run-other"))
+
+
+@pytest.mark.parametrize(
+    ("scored", "current_day", "wanted", "effective"),
+    [((), None, 4, 4), ((2, 5), None, 4, 6), ((2,), 5, 4, 5), ((2,), 1, 9, 9), ((7,), 5, 4, 8)],
+)
+def test_a_champion_begins_after_what_is_scored_and_not_before_its_predecessor(
+    ledger: Ledger, use_case: str, *, scored: tuple[int, ...], current_day: int | None, wanted: int, effective: int
+) -> None:
+    current = None if current_day is None else ledger.deploy(deployment(use_case, day=current_day))
+    for day in scored:
+        record_batch(ledger, batch(use_case, day=day))
+    record_batch(ledger, batch(f"{use_case}_too", day=20))
+    stored = ledger.deploy(deployment(use_case, 2, current, day=wanted))
+    assert stored.effective_from == instant(effective)
+
+
+def test_a_challenger_begins_when_asked_whatever_is_scored(ledger: Ledger, use_case: str) -> None:
+    record_batch(ledger, batch(use_case, day=5))
+    first = ledger.deploy(deployment(use_case, day=2, role=CHALLENGER))
+    assert first.effective_from == instant(2)
+    second = ledger.deploy(deployment(use_case, 2, first, day=1, role=CHALLENGER))
+    assert second.effective_from == instant(2)
+
+
+def test_an_old_window_is_resolved_as_it_was(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case, day=1))
+    second = ledger.deploy(deployment(use_case, 2, first, day=4))
+    third = ledger.deploy(deployment(use_case, 3, second, day=4))  # of two that begin together, the later one
+    just_before = timedelta(microseconds=1)
+    assert ledger.deployment_at(use_case, CHAMPION, instant(1) - just_before) is None
+    assert ledger.deployment_at(use_case, CHAMPION, instant(1)) == first
+    assert ledger.deployment_at(use_case, CHAMPION, instant(4) - just_before) == first
+    assert ledger.deployment_at(use_case, CHAMPION, instant(4)) == third
+    assert ledger.deployment_at(use_case, CHAMPION, instant(4, month=12)) == third
+    assert ledger.deployment_at(use_case, CHALLENGER, instant(4)) is None
+
+
+# --- status ------------------------------------------------------------------------------------------------------
+
+
+def test_status_counts_what_is_live(ledger: Ledger, use_case: str) -> None:
+    for day in (1, 2, 3):
+        ledger.record_snapshot(snapshot(use_case, day))
+        record_batch(ledger, batch(use_case, day, rows=100 * day))
+    ledger.record_snapshot(snapshot(use_case, 1, version=1))
+    record_batch(ledger, batch(use_case, 1, revision=3, rows=7))
+    record_batch(ledger, batch(use_case, 1, revision=2, rows=8))
+    ledger.record_validation(validation(use_case, 1, Verdict.FAIL))
+    ledger.record_validation(validation(use_case, 1, Verdict.PASS, suite_digest="mended"))
+    ledger.record_validation(validation(use_case, 2, Verdict.FAIL))
+    ledger.record_validation(validation(use_case, 3, Verdict.WARN))
+    ledger.record_drift(drift(use_case, 1, Verdict.PASS))
+    ledger.record_drift(drift(use_case, 1, Verdict.FAIL, model_digest="m2"))
+    ledger.record_drift(drift(use_case, 2, Verdict.WARN))
+    ledger.record_drift(drift(use_case, 3, Verdict.FAIL))
+    first = ledger.deploy(deployment(use_case))
+    second = ledger.deploy(deployment(use_case, 2, first))
+    champion = ledger.deploy(deployment(use_case, 3, second))
+    ledger.deploy(deployment(use_case, 4, role=CHALLENGER))
+    RECORDINGS["snapshot"][0](ledger, snapshot(f"{use_case}_too", 9))
+    assert ledger.status(use_case) == Status(
+        use_case,
+        windows_ingested=3,
+        windows_scored=3,
+        rows_scored=507,
+        windows_failed=1,
+        alarms=2,
+        retrains=2,
+        last_window=day_window(3),
+        champion=champion,
+    )
+
+
+def test_a_first_champion_is_no_retraining(ledger: Ledger, use_case: str) -> None:
+    ledger.deploy(deployment(use_case))
+    assert ledger.status(use_case).retrains == 0
+
+
+# --- holding a window --------------------------------------------------------------------------------------------
+
+
+def test_a_held_window_is_busy_to_others_until_it_is_let_go(
+    make_ledger: Callable[[float], Ledger], use_case: str
+) -> None:
+    ledger, window = make_ledger(0.15), day_window(1)
+    with ledger.working_on(use_case, window):
+        with (
+            pytest.raises(WindowBusy, match=rf"Window 2013-03-01.* of {use_case} was held .*longer than 0.15 s.*Wait"),
+            ledger.working_on(use_case, window),
+        ):
+            pytest.fail("two held one window")
+        with ledger.working_on(use_case, day_window(2)), ledger.working_on(f"{use_case}_too", window):
+            pass
+    with ledger.working_on(use_case, window):
+        pass
+
+
+def test_a_window_is_let_go_when_the_work_fails(ledger: Ledger, use_case: str) -> None:
+    with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(1)):
+        raise ZeroDivisionError
+    with ledger.working_on(use_case, day_window(1)):
+        pass
+
+
+def test_who_waits_for_a_window_gets_it_next(ledger: Ledger, use_case: str) -> None:
+    order: list[str] = []
+    held, about_to_wait = threading.Event(), threading.Event()
+
+    def second() -> None:
+        held.wait()
+        about_to_wait.set()
+        with ledger.working_on(use_case, day_window(1)):
+            order.append("second")
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        with ledger.working_on(use_case, day_window(1)):
+            held.set()
+            about_to_wait.wait()
+            order.append("first")
+        waiting.result()
+    assert order == ["first", "second"]
+
+
+def test_a_held_window_does_not_stop_its_holder_from_recording(ledger: Ledger, use_case: str) -> None:
+    with ledger.working_on(use_case, day_window(1)):
+        ledger.record_snapshot(snapshot(use_case))
+        record_batch(ledger, batch(use_case))
+    assert ledger.status(use_case).windows_scored == 1

@@ -1,0 +1,145 @@
+"""The migrations make, in a real PostgreSQL, the tables that the code believes in."""
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import CheckConstraint, create_engine, text
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema
+
+from perennial.errors import InvalidSettings, StoreUnavailable
+from perennial.ledger import migrate
+from perennial.ledger.tables import SCHEMA, metadata
+from perennial.local.postgres import EmbeddedPostgres
+
+# Constraints and indexes as the server describes them, with their names.
+DESCRIBED = """
+SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
+WHERE connamespace = 'ledger'::regnamespace AND conrelid::regclass::text <> 'ledger.alembic_version'
+UNION ALL
+SELECT tablename, indexname, indexdef FROM pg_indexes
+WHERE schemaname = 'ledger' AND tablename <> 'alembic_version'
+ORDER BY 1, 2
+"""
+
+
+def rows(url: str, query: str) -> list[tuple[object, ...]]:
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg2://"), poolclass=NullPool)
+    with engine.begin() as connection:
+        result = connection.execute(text(query))
+        return [tuple(row) for row in result] if result.returns_rows else []
+
+
+def test_a_database_is_brought_up_to_date_once(database_url: str) -> None:
+    assert migrate.current(database_url) is None
+    assert migrate.pending(database_url) == ["0001"]
+    assert migrate.upgrade(database_url) == ["0001"]
+    assert migrate.current(database_url) == "0001"
+    assert migrate.pending(database_url) == []
+    assert migrate.upgrade(database_url) == []
+
+
+def test_the_migrations_and_the_tables_agree(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg2://"), poolclass=NullPool)
+    with engine.connect() as connection:
+        context = MigrationContext.configure(
+            connection,
+            opts={
+                "version_table_schema": SCHEMA,
+                "include_schemas": True,
+                "include_name": lambda name, kind, _parents: kind != "schema" or name == SCHEMA,
+                "compare_type": True,
+                "compare_server_default": True,
+            },
+        )
+        assert compare_metadata(context, metadata) == []
+
+
+def test_the_migrations_and_the_tables_agree_on_constraints_and_indexes(
+    postgres: EmbeddedPostgres, database_url: str
+) -> None:
+    migrate.upgrade(database_url)
+    name = f"declared_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    engine = create_engine(postgres.url(name).replace("postgresql://", "postgresql+psycopg2://"), poolclass=NullPool)
+    with engine.begin() as connection:
+        connection.execute(CreateSchema(SCHEMA))
+        metadata.create_all(connection)
+    described = rows(database_url, DESCRIBED)
+    assert described == rows(postgres.url(name), DESCRIBED)
+    checks = [c for table in metadata.tables.values() for c in table.constraints if isinstance(c, CheckConstraint)]
+    assert len([line for line in described if str(line[1]).startswith("ck_")]) == len(checks)
+
+
+def test_every_table_is_append_only(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    guarded = rows(
+        database_url,
+        "SELECT event_object_table FROM information_schema.triggers "
+        "WHERE trigger_schema = 'ledger' AND trigger_name = 'append_only' GROUP BY 1 HAVING count(*) >= 2 "
+        "INTERSECT SELECT relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE tgname = 'append_only' "
+        "AND tgtype & 32 > 0 AND tgenabled = 'O'",  # 32: TRUNCATE
+    )
+    assert sorted(f"ledger.{name}" for (name,) in guarded) == sorted(metadata.tables)
+
+
+def test_of_many_that_upgrade_at_once_one_does_the_work(database_url: str) -> None:
+    with ThreadPoolExecutor(6) as pool:
+        applied = list(pool.map(migrate.upgrade, [database_url] * 6))
+    assert sorted(applied) == [[], [], [], [], [], ["0001"]]
+
+
+def test_a_failed_upgrade_leaves_nothing(database_url: str) -> None:
+    rows(database_url, "CREATE SCHEMA ledger; CREATE TABLE ledger.drift_reports (theirs int)")
+    with pytest.raises(InvalidSettings, match="holds a table that was not made here"):
+        migrate.upgrade(database_url)
+    assert migrate.current(database_url) is None
+    assert rows(database_url, "SELECT tablename FROM pg_tables WHERE schemaname = 'ledger'") == [("drift_reports",)]
+    rows(database_url, "DROP TABLE ledger.drift_reports")
+    assert migrate.upgrade(database_url) == ["0001"]
+
+
+def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
+    migrate.upgrade(database_url)
+    rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
+    for call in (migrate.pending, migrate.upgrade):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0001"):
+            call(database_url)
+    assert migrate.current(database_url) == "9999"
+
+
+def test_the_migrations_of_others_in_the_same_database_are_left_alone(database_url: str) -> None:
+    rows(database_url, "CREATE TABLE alembic_version (version_num text); INSERT INTO alembic_version VALUES ('abc')")
+    assert migrate.upgrade(database_url) == ["0001"]
+    assert rows(database_url, "SELECT version_num FROM public.alembic_version") == [("abc",)]
+
+
+def test_a_user_who_may_only_use_a_prepared_schema_can_upgrade(postgres: EmbeddedPostgres, database_url: str) -> None:
+    user = f"owner_{uuid4().hex[:8]}"
+    theirs = f"postgresql://{user}:secret@127.0.0.1:{postgres.port}/{database_url.rpartition('/')[2]}"
+    rows(database_url, f"CREATE ROLE {user} LOGIN PASSWORD 'secret'")
+    with pytest.raises(InvalidSettings, match=r"permission denied for database.*Grant the right"):
+        migrate.upgrade(theirs)
+    rows(database_url, f"CREATE SCHEMA ledger AUTHORIZATION {user}")
+    assert migrate.upgrade(theirs) == ["0001"]
+
+
+def test_the_migrations_are_found_in_a_folder_of_any_name(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / "100% ours: %(here)s"
+    shutil.copytree(Path(migrate.__file__).parent / "migrations", odd)
+    monkeypatch.setattr(migrate, "_MIGRATIONS", odd)
+    assert migrate.upgrade(database_url) == ["0001"]
+
+
+def test_a_database_that_is_down_is_told() -> None:
+    for call in (migrate.current, migrate.pending, migrate.upgrade):
+        with pytest.raises(StoreUnavailable, match=r"ledger at 127\.0\.0\.1:1/facts"):
+            call("postgresql://alice:hush-hush@127.0.0.1:1/facts")

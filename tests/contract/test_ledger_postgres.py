@@ -1,0 +1,445 @@
+"""What only a ledger in a real PostgreSQL can do, or fail at: processes, sessions, rights and refusals."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import psycopg2
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from perennial.errors import DeploymentConflict, InvalidSettings, StoreUnavailable, WindowBusy
+from perennial.ledger import migrate
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    Maturity,
+    Performance,
+    RecordedDecision,
+    Snapshot,
+    ValidationResult,
+)
+from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.tables import TABLES
+from perennial.local.postgres import EmbeddedPostgres
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+START, END = WINDOW.start, WINDOW.end
+RECORDED = datetime(2024, 1, 1, tzinfo=UTC)
+SNAPSHOT = Snapshot("flights", WINDOW, "raw/flights", 0, "s", 9, {}, "SELECT 1", "run")
+VALIDATION = ValidationResult("flights", WINDOW, "s", "suite", Verdict.PASS, (), 9, 0, {}, "run")
+BATCH = Batch("flights", WINDOW, 1, "s", "suite", "c", "1", "m", "predictions/flights", 0, "p", 9, "as_was", "run")
+DRIFT = DriftReport("flights", WINDOW, "s", "m", Verdict.PASS, 0.5, (), {}, {}, "run")
+PERFORMANCE = Performance(
+    "flights", WINDOW, 1, "1", "m", END, Maturity.FINAL, 9, 9, 1.0, Verdict.PASS, {"auc": 0.7}, "run"
+)
+DECISION = RecordedDecision("flights", DecisionKind.PROMOTE, "2", END, "promote", (), {}, "run")
+DEPLOYMENT = Deployment("flights", DeployedRole.CHAMPION, "1", "m", START, None, "alice", "first", {}, {}, "run")
+
+CALLS: dict[str, Callable[[PostgresLedger], object]] = {
+    "working_on": lambda ledger: ledger.working_on("flights", WINDOW).__enter__(),
+    "record_snapshot": lambda ledger: ledger.record_snapshot(SNAPSHOT),
+    "latest_snapshot": lambda ledger: ledger.latest_snapshot("flights", WINDOW),
+    "snapshots_between": lambda ledger: ledger.snapshots_between("flights", START, END),
+    "record_validation": lambda ledger: ledger.record_validation(VALIDATION),
+    "validation_of": lambda ledger: ledger.validation_of("flights", WINDOW, "s", "suite"),
+    "record_batch": lambda ledger: ledger.record_batch(BATCH, expected=None),
+    "latest_batch": lambda ledger: ledger.latest_batch("flights", WINDOW),
+    "batches": lambda ledger: ledger.batches("flights", WINDOW),
+    "batches_between": lambda ledger: ledger.batches_between("flights", START, END),
+    "record_drift": lambda ledger: ledger.record_drift(DRIFT),
+    "drift_between": lambda ledger: ledger.drift_between("flights", START, END),
+    "record_performance": lambda ledger: ledger.record_performance(PERFORMANCE),
+    "performance_between": lambda ledger: ledger.performance_between("flights", START, END),
+    "record_decision": lambda ledger: ledger.record_decision(DECISION),
+    "decisions": lambda ledger: ledger.decisions("flights", DecisionKind.PROMOTE),
+    "deploy": lambda ledger: ledger.deploy(DEPLOYMENT),
+    "current_deployment": lambda ledger: ledger.current_deployment("flights", DeployedRole.CHAMPION),
+    "deployment_at": lambda ledger: ledger.deployment_at("flights", DeployedRole.CHAMPION, START),
+    "deployments": lambda ledger: ledger.deployments("flights"),
+    "status": lambda ledger: ledger.status("flights"),
+}
+every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
+
+HOLDER = """
+import sys, time
+from datetime import UTC, datetime
+from perennial.ledger.postgres import PostgresLedger
+from perennial.window import Window
+window = Window.parse(sys.argv[2])
+with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights", window):
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+FORKING = """
+import os, sys
+from datetime import UTC, datetime
+from perennial.ledger.postgres import PostgresLedger
+ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC))
+ledger.status("flights")  # the parent has a connection before it forks
+children = []
+for _ in range(4):
+    child = os.fork()
+    if child == 0:
+        for _ in range(20):
+            assert ledger.status("flights").windows_ingested == 0
+        os._exit(0)
+    children.append(child)
+for _ in range(20):
+    assert ledger.status("flights").windows_ingested == 0
+assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+ledger.status("flights")
+print("all well")
+"""
+
+
+def recording_time() -> datetime:
+    return RECORDED
+
+
+@pytest.fixture
+def url(database_url: str) -> str:
+    migrate.upgrade(database_url)
+    return database_url
+
+
+@pytest.fixture
+def ledger(url: str) -> Iterator[PostgresLedger]:
+    opened = PostgresLedger(url, recording_time, patience=20.0)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def shared_url(postgres: EmbeddedPostgres) -> str:
+    """A database for the tests that leave it as it is."""
+    name = f"ledger_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    migrate.upgrade(postgres.url(name))
+    return postgres.url(name)
+
+
+@pytest.fixture(scope="module")
+def shared_ledger(shared_url: str) -> Iterator[PostgresLedger]:
+    opened = PostgresLedger(shared_url, recording_time)
+    yield opened
+    opened.close()
+
+
+def execute(url: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
+    connection = psycopg2.connect(url)
+    try:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values or None)
+            return cursor.fetchall() if cursor.description else []
+    finally:
+        connection.close()
+
+
+@pytest.fixture
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+# --- processes and sessions --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def holder(url: str) -> Iterator["subprocess.Popen[str]"]:
+    """Another process that holds the window."""
+    process = subprocess.Popen([sys.executable, "-c", HOLDER, url, WINDOW.key], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "held\n"
+    yield process
+    process.kill()
+    process.wait()
+    process.stdout.close()
+
+
+def test_a_killed_process_lets_its_window_go(url: str, holder: "subprocess.Popen[str]") -> None:
+    impatient = PostgresLedger(url, recording_time, patience=0.1)
+    with pytest.raises(WindowBusy) as told, impatient.working_on("flights", WINDOW):
+        pytest.fail("two processes held one window")
+    [(session,)] = execute(url, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'perennial flights%%'")
+    assert f"holder: database session {session}, since 20" in str(told.value)
+
+    os.kill(holder.pid, signal.SIGKILL)
+    started = time.monotonic()
+    with PostgresLedger(url, recording_time, patience=20.0).working_on("flights", WINDOW):
+        assert time.monotonic() - started < 5
+
+
+def test_forked_processes_open_connections_of_their_own(url: str) -> None:
+    run = subprocess.run([sys.executable, "-c", FORKING, url], capture_output=True, text=True, check=False, timeout=60)
+    assert (run.stdout, run.returncode) == ("all well\n", 0), run.stderr
+
+
+def end_other_sessions(url: str) -> None:
+    execute(
+        url,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+        "WHERE pid <> pg_backend_pid() AND datname = current_database()",
+    )
+
+
+def test_a_lost_hold_is_told_at_the_end(url: str, ledger: PostgresLedger) -> None:
+    with pytest.raises(StoreUnavailable, match=r"The hold on window 2013-03-01.* of flights was lost"):  # noqa: SIM117
+        with ledger.working_on("flights", WINDOW):
+            end_other_sessions(url)
+
+
+def test_a_lost_hold_does_not_hide_why_the_work_failed(url: str, ledger: PostgresLedger) -> None:
+    def work() -> None:
+        with ledger.working_on("flights", WINDOW):
+            end_other_sessions(url)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        work()
+
+
+def test_a_connection_that_broke_while_idle_is_replaced(url: str, ledger: PostgresLedger) -> None:
+    first = ledger.record_snapshot(SNAPSHOT)
+    end_other_sessions(url)
+    assert ledger.latest_snapshot("flights", WINDOW) == first
+
+
+def test_a_hold_leaves_no_session_behind(url: str, ledger: PostgresLedger) -> None:
+    with ledger.working_on("flights", WINDOW):
+        during = execute(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'perennial%%'")
+    assert during == [(1,)]
+    deadline = time.monotonic() + 10
+    while execute(url, "SELECT 1 FROM pg_stat_activity WHERE application_name LIKE 'perennial%%'"):
+        assert time.monotonic() < deadline, "the session is still there"
+        time.sleep(0.02)
+
+
+def test_a_hold_is_no_open_transaction_and_outlives_idle_limits(url: str, ledger: PostgresLedger) -> None:
+    database = url.rpartition("/")[2]
+    execute(url, f"ALTER DATABASE {database} SET idle_session_timeout = '50ms'")
+    execute(url, f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms'")
+    with ledger.working_on("flights", WINDOW):
+        time.sleep(0.2)
+
+
+def test_deployments_and_batches_wait_for_each_other_but_not_for_ever(url: str) -> None:
+    impatient = PostgresLedger(url, recording_time, patience=0.1)
+    blocked, done = threading.Event(), threading.Event()
+
+    def slow_clockwork() -> None:
+        from perennial.ledger.connection import LedgerDatabase
+        from perennial.ledger.locks import hold_use_case
+
+        with LedgerDatabase(url).transaction() as connection:
+            hold_use_case(connection, "flights", 10.0)
+            blocked.set()
+            done.wait(20)
+
+    with ThreadPoolExecutor(1) as pool:
+        holding = pool.submit(slow_clockwork)
+        blocked.wait(20)
+        try:
+            for call in (CALLS["record_batch"], CALLS["deploy"]):
+                with pytest.raises(StoreUnavailable, match="lock timeout"):
+                    call(impatient)
+            CALLS["record_snapshot"](impatient)
+        finally:
+            done.set()
+        holding.result()
+    assert impatient.deploy(DEPLOYMENT).id is not None
+
+
+def test_rivals_are_told_whatever_isolation_the_server_prefers(url: str, ledger: PostgresLedger) -> None:
+    execute(url, f"ALTER DATABASE {url.rpartition('/')[2]} SET default_transaction_isolation = 'serializable'")
+    start = threading.Barrier(4)
+
+    def attempt(number: int) -> str:
+        start.wait()
+        try:
+            return ledger.deploy(Deployment(**{**vars(DEPLOYMENT), "model_version": str(number)})).model_version
+        except DeploymentConflict:
+            return "told"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(attempt, range(4)))[1:] == ["told"] * 3
+
+
+# --- append-only, and what the database itself refuses -----------------------------------------------------------
+
+
+@pytest.mark.parametrize("table", [table.name for table in TABLES.values()])
+def test_the_database_refuses_to_change_the_past(shared_url: str, table: str) -> None:
+    for statement in (
+        f"UPDATE ledger.{table} SET run_id = 'x'",
+        f"DELETE FROM ledger.{table}",
+        f"TRUNCATE ledger.{table} CASCADE",
+    ):
+        verb = statement.split()[0]
+        with pytest.raises(
+            psycopg2.errors.RestrictViolation, match=f"{verb} on ledger.{table} is refused: .*append-only"
+        ):
+            execute(shared_url, statement)
+
+
+def test_an_entry_survives_the_attempt_to_overwrite_it(url: str, ledger: PostgresLedger) -> None:
+    first = ledger.record_snapshot(SNAPSHOT)
+    columns = 'use_case, window_start, window_end, "table", version, digest, rows, columns, query, run_id, recorded_at'
+    for change in (
+        "UPDATE ledger.snapshots SET digest = 'forged'",
+        f"INSERT INTO ledger.snapshots ({columns}) SELECT {columns} FROM ledger.snapshots "
+        "ON CONFLICT ON CONSTRAINT uq_snapshots DO UPDATE SET digest = 'forged'",
+    ):
+        with pytest.raises(psycopg2.errors.RestrictViolation, match="Record a new entry instead"):
+            execute(url, change)
+    assert ledger.latest_snapshot("flights", WINDOW) == first
+
+
+@pytest.mark.parametrize(
+    ("entry", "changes", "constraint"),
+    [
+        (SNAPSHOT, {"rows": -1}, "ck_snapshots_rows"),
+        (SNAPSHOT, {"version": -1}, "ck_snapshots_version"),
+        (VALIDATION, {"rows_quarantined": 10}, "ck_validations_rows_quarantined"),
+        (BATCH, {"revision": -1}, "ck_batches_revision"),
+        (DRIFT, {"p_value": 1.01}, "ck_drift_reports_p_value"),
+        (PERFORMANCE, {"completeness": 1.01}, "ck_performance_completeness"),
+        (PERFORMANCE, {"completeness": -0.01}, "ck_performance_completeness"),
+        (PERFORMANCE, {"labelled": 10}, "ck_performance_labelled"),
+    ],
+)
+def test_the_database_refuses_impossible_facts(
+    shared_ledger: PostgresLedger, entry: Any, changes: dict[str, object], constraint: str
+) -> None:
+    impossible = type(entry)(**{**vars(entry), **changes})
+    record: dict[type, Callable[[Any], object]] = {
+        Snapshot: shared_ledger.record_snapshot,
+        ValidationResult: shared_ledger.record_validation,
+        Batch: lambda batch: shared_ledger.record_batch(batch, expected=None),
+        DriftReport: shared_ledger.record_drift,
+        Performance: shared_ledger.record_performance,
+    }
+    with pytest.raises(IntegrityError, match=constraint):
+        record[type(entry)](impossible)
+
+
+def test_the_database_refuses_a_window_that_ends_before_it_starts(shared_url: str) -> None:
+    with pytest.raises(psycopg2.errors.CheckViolation, match="ck_snapshots_window"):
+        execute(
+            shared_url,
+            'INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, '
+            "columns, query, run_id, recorded_at) VALUES ('f', now(), now(), 't', 0, 'd', 0, '{}', 'q', 'r', now())",
+        )
+
+
+def test_the_database_refuses_a_fork_in_the_line_of_deployments(url: str, ledger: PostgresLedger) -> None:
+    first = ledger.deploy(DEPLOYMENT)
+    insert = (
+        "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, "
+        "actor, reason, training, metrics, run_id, recorded_at) "
+        "VALUES ('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'run', now())"
+    )
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments_first"):
+        execute(url, insert, None)
+    execute(url, insert, first.id)
+    with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments"):
+        execute(url, insert, first.id)
+
+
+# --- a store that is not there, not ready, or not ours -----------------------------------------------------------
+
+
+@every_call
+def test_a_store_that_is_down_is_told_without_its_password(
+    unused_port: int, call: Callable[[PostgresLedger], object]
+) -> None:
+    ledger = PostgresLedger(f"postgresql://alice:hush-hush@127.0.0.1:{unused_port}/facts", recording_time)
+    with pytest.raises(
+        StoreUnavailable, match=rf"ledger at 127.0.0.1:{unused_port}/facts .*[Cc]onnection refused"
+    ) as told:
+        call(ledger)
+    assert "hush-hush" not in "".join(traceback.format_exception(told.value))
+
+
+def test_a_wrong_password_is_told_without_the_password(postgres: EmbeddedPostgres, shared_url: str) -> None:
+    wrong = f"postgresql://perennial:hush-hush@127.0.0.1:{postgres.port}/{shared_url.rpartition('/')[2]}"
+    with pytest.raises(StoreUnavailable, match="password authentication failed") as told:
+        PostgresLedger(wrong, recording_time).status("flights")
+    assert "hush-hush" not in "".join(traceback.format_exception(told.value))
+
+
+@every_call
+def test_a_store_without_tables_says_how_to_make_them(
+    empty_ledger: PostgresLedger, call: Callable[[PostgresLedger], object]
+) -> None:
+    with pytest.raises(InvalidSettings, match=r"does not exist.*run `perennial db upgrade`"):
+        call(empty_ledger)
+
+
+@pytest.fixture(scope="module")
+def empty_ledger(postgres: EmbeddedPostgres) -> Iterator[PostgresLedger]:
+    name = f"empty_{uuid4().hex[:12]}"
+    postgres.create_database(name)
+    opened = PostgresLedger(postgres.url(name), recording_time)
+    yield opened
+    opened.close()
+
+
+def test_a_user_without_rights_is_told_which(postgres: EmbeddedPostgres, shared_url: str) -> None:
+    user = f"reader_{uuid4().hex[:8]}"
+    execute(shared_url, f"CREATE ROLE {user} LOGIN PASSWORD 'hush-hush'")
+    theirs = f"postgresql://{user}:hush-hush@127.0.0.1:{postgres.port}/{shared_url.rpartition('/')[2]}"
+    with pytest.raises(InvalidSettings, match=r"permission denied for schema ledger.*Grant the right"):
+        PostgresLedger(theirs, recording_time).status("flights")
+
+
+def test_tables_of_others_in_the_same_database_are_left_alone(database_url: str) -> None:
+    execute(database_url, "CREATE TABLE snapshots (theirs int); INSERT INTO snapshots VALUES (7)")
+    migrate.upgrade(database_url)
+    ledger = PostgresLedger(database_url, recording_time)
+    ledger.record_snapshot(SNAPSHOT)
+    assert execute(database_url, "SELECT theirs FROM public.snapshots") == [(7,)]
+    ledger.close()
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg2"])
+def test_the_url_may_be_written_as_people_write_it(shared_url: str, scheme: str) -> None:
+    ledger = PostgresLedger(f"{scheme}{shared_url[len('postgresql') :]}", recording_time)
+    assert ledger.status("flights").windows_ingested == 0
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("mysql://u:hush-hush@h/db", "begins with mysql://"),
+        ("sqlite:///ledger.db", "begins with sqlite://"),
+        ("", "can't be read"),
+        ("hush-hush", "can't be read"),
+        ("postgresql://u:p@h:hush-hush/db", "can't be read"),
+    ],
+)
+def test_a_url_that_is_none_of_postgresql_is_refused_at_once(wrong: str, message: str) -> None:
+    with pytest.raises(InvalidSettings, match=message) as told:
+        PostgresLedger(wrong, recording_time)
+    assert "hush-hush" not in str(told.value)
+    assert told.value.__cause__ is None

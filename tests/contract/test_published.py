@@ -1,0 +1,253 @@
+"""One suite for both published tables: in memory and PostgreSQL."""
+
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+
+import psycopg2
+import pyarrow as pa
+import pytest
+
+from perennial.digest import canonical, table_digest
+from perennial.errors import InvalidSettings, SchemaMismatch, StoreUnavailable
+from perennial.published.memory import InMemoryPublished
+from perennial.published.port import PublishedPredictions
+from perennial.published.postgres import PostgresPublished
+from perennial.window import Window
+
+START = datetime(2013, 3, 1, tzinfo=UTC)
+DAY = timedelta(days=1)
+FIRST = Window(START, START + DAY)
+SECOND = Window(START + DAY, START + 2 * DAY)
+AWKWARD = ["plain", "", ' a "quoted", cell', "two\nlines\r\n", "\\.", "\\N", "NULL", "ü 漢 🛫", "'; DROP TABLE x; --", "%s"]
+FLOATS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 123456789.12345679, 0.0]
+
+
+def predictions(*keys: str | int, revision: int = 1, run_id: str = "run") -> pa.Table:
+    count = len(keys)
+    return pa.table(
+        {
+            "flight": pa.array(keys, pa.string() if not keys or isinstance(keys[0], str) else pa.int64()),
+            "event_time": pa.array([START + timedelta(microseconds=i) for i in range(count)], pa.timestamp("us", "UTC")),
+            "prediction": pa.array([(FLOATS * count)[i] for i in range(count)], pa.float64()),
+            "model_version": pa.array(["7"] * count, pa.string()),
+            "model_digest": pa.array(["m" * 64] * count, pa.string()),
+            "snapshot_digest": pa.array(["s" * 64] * count, pa.string()),
+            "revision": pa.array([revision] * count, pa.int64()),
+            "run_id": pa.array([run_id] * count, pa.string()),
+        }
+    )
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def published(request: pytest.FixtureRequest) -> PublishedPredictions:
+    if request.param == "memory":
+        return InMemoryPublished()
+    return PostgresPublished(request.getfixturevalue("database_url"))
+
+
+def same(found: pa.Table, given: pa.Table) -> bool:
+    return found.schema == canonical(given).schema and table_digest(found) == table_digest(given)
+
+
+@pytest.mark.parametrize("keys", [AWKWARD, [1, -5, 2**62], []])
+def test_rows_come_back_exactly(published: PublishedPredictions, keys: list[str | int]) -> None:
+    given = predictions(*keys)
+    published.publish("delays", FIRST, given)
+    found = published.read("delays", FIRST)
+    assert same(found, given)
+    assert repr(found.to_pydict()) == repr(canonical(given).to_pydict())
+    assert published.digest("delays", FIRST) == table_digest(given)
+
+
+def test_nulls_are_not_empty_texts_or_nan(published: PublishedPredictions) -> None:
+    given = predictions("a", "b", "c")
+    given = given.set_column(2, "prediction", pa.array([None, math.nan, 0.5], pa.float64()))
+    given = given.set_column(7, "run_id", pa.array([None, "", "x"], pa.string()))
+    published.publish("delays", FIRST, given)
+    assert same(published.read("delays", FIRST), given)
+
+
+def test_publishing_exchanges_the_window_and_no_other(published: PublishedPredictions) -> None:
+    published.publish("delays", FIRST, predictions("a", "b"))
+    published.publish("delays", SECOND, predictions("a"))
+    published.publish("arrivals", FIRST, predictions("z"))
+    published.publish("delays", FIRST, predictions("b", "c", revision=2))
+    assert same(published.read("delays", FIRST), predictions("b", "c", revision=2))
+    assert same(published.read("delays", SECOND), predictions("a"))
+    assert same(published.read("arrivals", FIRST), predictions("z"))
+
+
+def test_zero_rows_empty_the_window(published: PublishedPredictions) -> None:
+    published.publish("delays", FIRST, predictions("a"))
+    published.publish("delays", FIRST, predictions())
+    assert same(published.read("delays", FIRST), predictions())
+
+
+def test_what_was_never_published_has_zero_rows(published: PublishedPredictions) -> None:
+    assert published.read("delays", FIRST).num_rows == 0
+    published.publish("delays", FIRST, predictions("a"))
+    assert published.read("delays", SECOND).num_rows == 0
+
+
+def test_new_columns_come_in_and_each_window_keeps_its_own(published: PublishedPredictions) -> None:
+    narrow = predictions("a", "b")
+    wide = predictions("a").append_column("approved", pa.array([True])).append_column("band", pa.array(["low"]))
+    published.publish("delays", FIRST, narrow)
+    published.publish("delays", SECOND, wide)
+    assert same(published.read("delays", FIRST), narrow)
+    assert same(published.read("delays", SECOND), wide)
+    published.publish("delays", SECOND, narrow)
+    assert same(published.read("delays", SECOND), narrow)
+
+
+def test_the_key_stays_the_key_whatever_the_order_of_columns(published: PublishedPredictions) -> None:
+    published.publish("delays", FIRST, predictions("a", "b"))
+    again = canonical(predictions("a", "b").append_column("band", pa.array(["low", "low"])))
+    published.publish("delays", FIRST, again)
+    assert same(published.read("delays", FIRST), again)
+
+
+@pytest.mark.parametrize(
+    ("rows", "message"),
+    [
+        (predictions("a", "a"), "1 values of flight more than once, such as 'a'"),
+        (predictions("a").set_column(0, "flight", pa.array([None], pa.string())), "1 predictions .* have no flight"),
+        (predictions("a").drop_columns(["flight"]), "key column"),
+        (predictions("a").append_column("window_start", pa.array([1])), "window_start"),
+        (predictions("a").append_column("tiny", pa.array([1], pa.int8())), "int8"),
+        (predictions(1), "flight"),
+        (predictions("a").set_column(6, "revision", pa.array(["1"])), "revision"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused_and_the_old_ones_stay(
+    published: PublishedPredictions, rows: pa.Table, message: str
+) -> None:
+    published.publish("delays", FIRST, predictions("old"))
+    with pytest.raises(SchemaMismatch, match=message):
+        published.publish("delays", FIRST, rows)
+    assert same(published.read("delays", FIRST), predictions("old"))
+
+
+def test_text_that_the_database_cannot_hold_is_refused(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("old"))
+    with pytest.raises(SchemaMismatch, match="Nothing was published"):
+        published.publish("delays", FIRST, predictions("a\x00b"))
+    assert same(published.read("delays", FIRST), predictions("old"))
+
+
+def test_consumers_find_one_table_with_a_primary_key(database_url: str) -> None:
+    PostgresPublished(database_url).publish("delays", FIRST, predictions("a", "b"))
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        cursor.execute("SELECT flight, window_start, window_end FROM perennial.predictions_delays ORDER BY 1")
+        assert cursor.fetchall() == [("a", FIRST.start, FIRST.end), ("b", FIRST.start, FIRST.end)]
+        cursor.execute("SELECT use_case, window_start, row_count FROM perennial.published_windows")
+        assert cursor.fetchall() == [("delays", FIRST.start, 2)]
+        with pytest.raises(psycopg2.IntegrityError):
+            cursor.execute("INSERT INTO perennial.predictions_delays SELECT * FROM perennial.predictions_delays")
+
+
+def test_the_sessions_settings_have_no_say(database_url: str) -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        for setting in ("timezone = 'Asia/Tokyo'", "datestyle = 'SQL, DMY'", "extra_float_digits = -10"):
+            cursor.execute(f"ALTER ROLE CURRENT_USER IN DATABASE {session.info.dbname} SET {setting}")
+        session.commit()
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions(*AWKWARD))
+    assert same(published.read("delays", FIRST), predictions(*AWKWARD))
+
+
+def test_first_publishers_at_once_make_one_table(database_url: str) -> None:
+    windows = [Window(START + day * DAY, START + (day + 1) * DAY) for day in range(8)]
+    published = PostgresPublished(database_url)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda window: published.publish("delays", window, predictions(window.key)), windows))
+    assert [published.read("delays", window).num_rows for window in windows] == [1] * 8
+
+
+def test_rivals_for_one_window_leave_the_rows_of_one(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    rivals = [predictions(*(f"{rival}-{i}" for i in range(50)), revision=rival) for rival in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda rows: published.publish("delays", FIRST, rows), rivals))
+    assert published.digest("delays", FIRST) in {table_digest(rows) for rows in rivals}
+
+
+PUBLISHER = """
+import sys
+import pyarrow as pa
+from perennial.published.postgres import PostgresPublished
+from perennial.window import Window
+rows = pa.table({"flight": ["new"], "prediction": [0.9], "revision": [2]})
+PostgresPublished(sys.argv[1]).publish("delays", Window.parse(sys.argv[2]), rows)
+"""
+
+
+def test_a_publisher_killed_in_the_middle_leaves_the_old_rows(database_url: str) -> None:
+    """A reader's lock stops the publisher after its rows have arrived and before the old ones are gone."""
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("old"))
+    with closing(psycopg2.connect(database_url)) as reader, reader.cursor() as cursor:
+        cursor.execute("LOCK TABLE perennial.predictions_delays IN SHARE MODE")
+        publisher = subprocess.Popen([sys.executable, "-c", PUBLISHER, database_url, FIRST.key])
+        try:
+            _wait_for_delete(database_url, publisher)
+            os.kill(publisher.pid, signal.SIGKILL)
+        finally:
+            publisher.kill()
+            publisher.wait()
+    assert same(published.read("delays", FIRST), predictions("old"))
+    published.publish("delays", FIRST, predictions("new"))  # the killed one holds nothing any more
+    assert same(published.read("delays", FIRST), predictions("new"))
+
+
+def _wait_for_delete(database_url: str, publisher: "subprocess.Popen[bytes]") -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            assert publisher.poll() is None
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'DELETE FROM%'"
+            )
+            if cursor.fetchone() == (1,):
+                return
+            time.sleep(0.02)
+    raise AssertionError("the publisher never came to the point where it deletes")
+
+
+def test_a_server_that_is_down_is_unavailable() -> None:
+    published = PostgresPublished("postgresql://user:hushhush@127.0.0.1:1/nowhere")
+    for call in (lambda: published.publish("delays", FIRST, predictions("a")), lambda: published.read("delays", FIRST)):
+        with pytest.raises(StoreUnavailable, match="run the task again") as raised:
+            call()
+        assert "hushhush" not in str(raised.value)
+
+
+def test_a_missing_right_is_told(database_url: str) -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        role = f"reader_{session.info.dbname}"
+        cursor.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'hushhush'")
+        session.commit()
+        url = f"postgresql://{role}:hushhush@127.0.0.1:{session.info.port}/{session.info.dbname}"
+    with pytest.raises(InvalidSettings, match="permission denied"):
+        PostgresPublished(url).publish("delays", FIRST, predictions("a"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["mysql://user:hushhush@host/db", "postgresql://user:hush#hush@host:x/db", "postgresql://u:hushhush@127.0.0.1/db?cursor=x"],
+)
+def test_addresses_that_cannot_be_used_are_told_without_the_password(url: str) -> None:
+    with pytest.raises(InvalidSettings) as raised:
+        PostgresPublished(url).read("delays", FIRST)
+    assert "hush" not in str(raised.value)
+    assert raised.value.__cause__ is None

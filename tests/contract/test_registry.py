@@ -1,0 +1,358 @@
+"""One suite for every model registry, and what only the real one can show."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import OrdinalEncoder
+
+from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
+from perennial.fingerprint import bytes_digest
+from perennial.modeling.artifact import dump
+from perennial.registry.memory import MemoryRegistry
+from perennial.registry.mlflow import MlflowRegistry
+from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE, TRAINING_FILE
+from perennial.registry.port import ModelCandidate, ModelRegistry
+
+AS_OF = datetime(2013, 4, 1, tzinfo=UTC)
+
+
+def frame(rows: int = 200) -> pd.DataFrame:
+    random = np.random.default_rng(0)
+    carrier = pd.Series(random.choice(["UA", "AA"], rows), dtype=object)
+    carrier[0] = float("nan")
+    return pd.DataFrame({"distance": random.normal(size=rows), "carrier": carrier})
+
+
+def pipeline(seed: int) -> Pipeline:
+    ordinal = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1)
+    encode = ColumnTransformer([("categorical", ordinal, ["carrier"]), ("numeric", "passthrough", ["distance"])])
+    estimator = HistGradientBoostingClassifier(max_iter=3, max_features=0.5, random_state=seed)
+    rows = frame()
+    return Pipeline([("encode", encode), ("estimator", estimator)]).fit(rows, rows["distance"] > 0)
+
+
+CONTENTS = [dump(pipeline(seed)) for seed in range(2)]
+
+
+def candidate(use_case: str, which: int = 0) -> ModelCandidate:
+    content = CONTENTS[which]
+    return ModelCandidate(
+        use_case=use_case,
+        name="gradient_boosting",
+        pipeline_bytes=content,
+        digest=bytes_digest(content),
+        parameters={"estimator": "hist_gradient_boosting", "max_iter": 3},
+        metrics={"roc_auc": 0.7 + which / 10, "brier": 0.2},
+        reference={"columns": {"distance": {"edges": [-1.5, 0.25, 1e300]}}, "which": which},
+        training={"table": f"training/{use_case}", "version": 4, "digest": "ab" * 32, "rows": 200},
+        input_example=frame(5),
+        as_of=AS_OF,
+        tags={"run_id": "manual__1", "training_id": "cd" * 32},
+    )
+
+
+@pytest.fixture(params=["memory", "mlflow"])
+def registry(request: pytest.FixtureRequest, tmp_path: Path) -> ModelRegistry:
+    if request.param == "memory":
+        return MemoryRegistry()
+    return MlflowRegistry(request.getfixturevalue("mlflow_url"), tmp_path / "cache")
+
+
+@pytest.fixture
+def use_case() -> str:
+    return f"trips_{uuid4().hex[:8]}"
+
+
+def test_what_was_registered_is_what_is_loaded(registry: ModelRegistry, use_case: str) -> None:
+    given = candidate(use_case)
+    registered = registry.register(given)
+    loaded = registry.load(use_case, registered.version, registered.digest)
+    assert (registered.use_case, registered.digest) == (use_case, given.digest)
+    assert (loaded.version, loaded.digest) == (registered.version, given.digest)
+    assert loaded.reference == given.reference
+    expected = pipeline(0).predict_proba(frame())
+    assert loaded.pipeline.predict_proba(frame()).tobytes() == expected.tobytes()
+
+
+def test_registering_again_returns_the_same_version(registry: ModelRegistry, use_case: str) -> None:
+    first, other, again = (registry.register(candidate(use_case, which)) for which in (0, 1, 0))
+    assert again == first
+    assert other.version != first.version
+    assert registry.versions(use_case) == [first, other]
+
+
+def test_use_cases_do_not_see_each_other(registry: ModelRegistry, use_case: str) -> None:
+    registry.register(candidate(use_case))
+    assert registry.versions(f"{use_case}_b") == []
+    assert registry.register(candidate(f"{use_case}_b", 1)).version == "1"
+    assert len(registry.versions(use_case)) == 1
+
+
+def test_bytes_that_are_not_those_of_the_digest_are_not_registered(registry: ModelRegistry, use_case: str) -> None:
+    with pytest.raises(UntrustedModel, match="changed or damaged"):
+        registry.register(replace(candidate(use_case), pipeline_bytes=CONTENTS[1]))
+    assert registry.versions(use_case) == []
+
+
+def test_a_version_under_another_digest_is_not_loaded(registry: ModelRegistry, use_case: str) -> None:
+    registered = registry.register(candidate(use_case))
+    with pytest.raises(UntrustedModel, match=registered.digest):
+        registry.load(use_case, registered.version, bytes_digest(CONTENTS[1]))
+
+
+@pytest.mark.parametrize("version", ["2", "0", "latest"])
+def test_a_version_that_is_not_there(registry: ModelRegistry, use_case: str, version: str) -> None:
+    registered = registry.register(candidate(use_case))
+    with pytest.raises(NoModel, match=f"no model version '{version}'.*registered are 1"):
+        registry.load(use_case, version, registered.digest)
+    with pytest.raises(NoModel, match="registered are 1"):
+        registry.set_alias(use_case, "champion", version)
+
+
+def test_a_use_case_that_is_not_there(registry: ModelRegistry, use_case: str) -> None:
+    assert registry.versions(use_case) == []
+    assert registry.alias(use_case, "champion") is None
+    with pytest.raises(NoModel, match="registered are none"):
+        registry.load(use_case, "1", "ab" * 32)
+
+
+def test_aliases_move(registry: ModelRegistry, use_case: str) -> None:
+    first, second = (registry.register(candidate(use_case, which)) for which in (0, 1))
+    assert registry.alias(use_case, "champion") is None
+    registry.set_alias(use_case, "champion", first.version)
+    registry.set_alias(use_case, "champion", second.version)
+    registry.set_alias(use_case, "challenger", first.version)
+    assert registry.alias(use_case, "champion") == second.version
+    assert registry.alias(use_case, "challenger") == first.version
+
+
+@pytest.fixture
+def make_registry(mlflow_url: str, tmp_path: Path) -> Callable[..., MlflowRegistry]:
+    """MLflow registries, each with a cache of its own unless named alike."""
+
+    def make(cache: str = "cache", url: str = mlflow_url) -> MlflowRegistry:
+        return MlflowRegistry(url, tmp_path / cache)
+
+    return make
+
+
+def test_mlflow_keeps_parameters_metrics_lineage_and_environment(
+    make_registry: Any, mlflow_url: str, use_case: str
+) -> None:
+    given = candidate(use_case)
+    version = make_registry().register(given).version
+    client = MlflowClient(mlflow_url)
+    model_version = client.get_model_version(use_case, version)
+    run = client.get_run(model_version.run_id)
+    assert client.get_experiment(run.info.experiment_id).name == use_case
+    assert run.info.status == "FINISHED"
+    assert run.data.params == {"estimator": "hist_gradient_boosting", "max_iter": "3"}
+    assert run.data.metrics == given.metrics
+    expected = {"use_case": use_case, "as_of": AS_OF.isoformat(), "training_digest": "ab" * 32, **given.tags}
+    for tags in (run.data.tags, model_version.tags):
+        assert expected.items() <= tags.items()
+    assert model_version.tags["digest"] == given.digest
+    lineage = run.inputs.dataset_inputs[0]
+    assert json.loads(lineage.dataset.source) == given.training
+    assert (lineage.dataset.name, lineage.dataset.digest) == (f"training/{use_case}", ("ab" * 32)[:36])
+    logged = client.get_logged_model(model_version.model_id)
+    assert {metric.key: metric.value for metric in logged.metrics} == given.metrics
+
+
+def test_others_can_load_the_model_with_mlflow_alone(
+    make_registry: Any, mlflow_url: str, use_case: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import mlflow.artifacts
+    import mlflow.pyfunc
+    import mlflow.sklearn
+
+    make_registry().register(candidate(use_case))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", mlflow_url)
+    folder = Path(mlflow.artifacts.download_artifacts(f"models:/{use_case}/1", dst_path=str(tmp_path)))
+    assert (folder / MODEL_FILE).read_bytes() == CONTENTS[0]
+    assert json.loads((folder / REFERENCE_FILE).read_text())["which"] == 0
+    assert json.loads((folder / TRAINING_FILE).read_text())["version"] == 4
+    requirements = (folder / "requirements.txt").read_text()
+    assert all(f"{name}==" in requirements for name in ("scikit-learn", "skops", "numpy", "pandas"))
+    expected = pipeline(0).predict_proba(frame())
+    as_sklearn = mlflow.sklearn.load_model(str(folder))
+    as_function = mlflow.pyfunc.load_model(str(folder))
+    assert as_sklearn.predict_proba(frame()).tobytes() == expected.tobytes()
+    np.testing.assert_array_equal(as_function.predict(frame()), expected)
+    assert as_function.metadata.signature.inputs.input_names() == ["distance", "carrier"]
+    assert list(as_function.input_example.columns) == ["distance", "carrier"]
+
+
+def test_the_second_load_does_not_ask_mlflow(make_registry: Any, use_case: str) -> None:
+    registered = make_registry().register(candidate(use_case))
+    first = make_registry().load(use_case, "1", registered.digest)
+    durations = []
+    for _ in range(5):
+        unreachable = make_registry(url="http://127.0.0.1:1")
+        began = time.perf_counter()
+        again = unreachable.load(use_case, "1", registered.digest)
+        durations.append(time.perf_counter() - began)
+    assert unreachable.load(use_case, "1", registered.digest) is again
+    assert again.reference == first.reference
+    assert again.pipeline.predict_proba(frame()).tobytes() == first.pipeline.predict_proba(frame()).tobytes()
+    assert min(durations) < 0.05
+
+
+@pytest.mark.parametrize("suffix", ["skops", "json"])
+@pytest.mark.parametrize("damage", ["flip", "cut", "empty", "delete"])
+def test_a_damaged_cache_is_fetched_anew(
+    make_registry: Any, use_case: str, tmp_path: Path, suffix: str, damage: str
+) -> None:
+    registered = make_registry().register(candidate(use_case))
+    loaded = make_registry().load(use_case, "1", registered.digest)
+    (path,) = (tmp_path / "cache").glob(f"*.{suffix}")
+    whole = path.read_bytes()
+    at = whole.index(b"0.25") if suffix == "json" else len(whole) // 2
+    flipped = bytes([*whole[:at], whole[at] ^ 1, *whole[at + 1 :]])
+    if damage == "delete":
+        path.unlink()
+    else:
+        path.write_bytes({"flip": flipped, "cut": whole[:at], "empty": b""}[damage])
+    assert make_registry().load(use_case, "1", registered.digest).reference == loaded.reference
+    assert path.read_bytes() == whole
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_a_cached_version_does_not_vouch_for_another(make_registry: Any, use_case: str) -> None:
+    registered = make_registry().register(candidate(use_case))
+    make_registry().load(use_case, "1", registered.digest)
+    with pytest.raises(NoModel):
+        make_registry().load(use_case, "2", registered.digest)
+
+
+def test_a_cache_that_can_not_be_written_is_told(mlflow_url: str, use_case: str, tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    registry = MlflowRegistry(mlflow_url, blocked)
+    registered = registry.register(candidate(use_case))
+    with pytest.raises(StoreUnavailable, match="could not be kept"):
+        registry.load(use_case, "1", registered.digest)
+
+
+def stored_file(mlflow_artifacts: Path, mlflow_url: str, use_case: str, name: str) -> Path:
+    """Where the test's server keeps a file of version 1: only a test may reach behind the server."""
+    model_id = MlflowClient(mlflow_url).get_model_version(use_case, "1").model_id
+    (found,) = mlflow_artifacts.rglob(f"{model_id}/artifacts/{name}")
+    return found
+
+
+def test_bytes_changed_behind_mlflow_are_not_trusted(
+    make_registry: Any, mlflow_artifacts: Path, mlflow_url: str, use_case: str
+) -> None:
+    registered = make_registry().register(candidate(use_case))
+    stored_file(mlflow_artifacts, mlflow_url, use_case, MODEL_FILE).write_bytes(CONTENTS[1])
+    with pytest.raises(UntrustedModel, match=bytes_digest(CONTENTS[1])):
+        make_registry().load(use_case, "1", registered.digest)
+    assert make_registry("another").versions(use_case) == [registered]
+
+
+@pytest.mark.parametrize("name", [MODEL_FILE, REFERENCE_FILE])
+def test_artefacts_that_were_deleted_are_missed(
+    make_registry: Any, mlflow_artifacts: Path, mlflow_url: str, use_case: str, name: str
+) -> None:
+    registered = make_registry().register(candidate(use_case))
+    stored_file(mlflow_artifacts, mlflow_url, use_case, name).unlink()
+    with pytest.raises(UntrustedModel, match="artefacts were deleted"):
+        make_registry().load(use_case, "1", registered.digest)
+
+
+@pytest.mark.parametrize(
+    "step",
+    ["log_inputs", "log_model_artifacts", "finalize_logged_model", "create_registered_model", "create_model_version"],
+)
+def test_a_registration_that_was_cut_off_leaves_no_version(
+    make_registry: Any, use_case: str, step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = make_registry()
+
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as cut:
+        cut.setattr(MlflowClient, step, killed)
+        with pytest.raises(KeyboardInterrupt):
+            registry.register(candidate(use_case))
+    assert registry.versions(use_case) == []
+    with pytest.raises(NoModel):
+        registry.load(use_case, "1", bytes_digest(CONTENTS[0]))
+    assert registry.register(candidate(use_case)).version == "1"
+    assert registry.load(use_case, "1", bytes_digest(CONTENTS[0])).version == "1"
+
+
+def test_two_that_register_one_model_at_once_get_one_version(make_registry: Any, use_case: str) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        both = list(pool.map(lambda cache: make_registry(cache).register(candidate(use_case)), ["one", "two"]))
+    assert both[0] == both[1]
+    assert make_registry().versions(use_case) == [both[0]]
+
+
+def test_versions_that_others_made_by_hand_are_left_alone(make_registry: Any, mlflow_url: str, use_case: str) -> None:
+    client = MlflowClient(mlflow_url)
+    client.create_registered_model(use_case)
+    client.create_model_version(use_case, "s3://somewhere/else")
+    registered = make_registry().register(candidate(use_case))
+    assert registered.version == "2"
+    assert make_registry().versions(use_case) == [registered]
+
+
+def test_more_versions_than_fit_on_a_page(make_registry: Any, mlflow_url: str, use_case: str, monkeypatch: Any) -> None:
+    registry = make_registry()
+    registered = [registry.register(candidate(use_case, which)) for which in (0, 1)]
+    search = MlflowClient.search_model_versions
+    monkeypatch.setattr(
+        MlflowClient,
+        "search_model_versions",
+        lambda self, query, page_token=None: search(self, query, max_results=1, page_token=page_token),
+    )
+    assert registry.versions(use_case) == registered
+
+
+def test_the_address_is_a_page_of_mlflow(make_registry: Any, mlflow_url: str) -> None:
+    assert make_registry().address("trips", "3") == f"{mlflow_url}/#/models/trips/versions/3"
+    assert make_registry(url="http://user:secret@host:5000/").address("trips", "3") == (
+        "http://host:5000/#/models/trips/versions/3"
+    )
+
+
+@pytest.mark.parametrize("call", ["versions", "alias", "load", "register", "set_alias"])
+def test_an_mlflow_that_is_down_is_named_soon_and_without_its_password(
+    call: str, make_registry: Any, use_case: str
+) -> None:
+    registry = make_registry(url="http://user:secret@127.0.0.1:1")
+    calls: dict[str, Callable[[], Any]] = {
+        "versions": lambda: registry.versions(use_case),
+        "alias": lambda: registry.alias(use_case, "champion"),
+        "load": lambda: registry.load(use_case, "1", "ab" * 32),
+        "register": lambda: registry.register(candidate(use_case)),
+        "set_alias": lambda: registry.set_alias(use_case, "champion", "1"),
+    }
+    before = dict(os.environ)
+    began = time.perf_counter()
+    with pytest.raises(StoreUnavailable, match=r"http://127\.0\.0\.1:1") as raised:
+        calls[call]()
+    assert time.perf_counter() - began < 15
+    error: BaseException | None = raised.value
+    while error is not None:
+        assert "secret" not in str(error)
+        error = error.__cause__
+    assert dict(os.environ) == before

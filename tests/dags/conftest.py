@@ -1,0 +1,21 @@
+"""An Airflow of the tests' own: its home is chosen before anything imports it."""
+
+import os
+import tempfile
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
+
+from pathlib import Path
+
+import pytest
+from airflow.dag_processing.dagbag import DagBag
+from airflow.sdk import DAG
+
+
+@pytest.fixture(scope="session")
+def dags(repository: Path) -> dict[str, DAG]:
+    """The DAGs of the use cases in the repository, read as Airflow reads them."""
+    bag = DagBag(repository / "dags")
+    assert not bag.import_errors
+    return dict(bag.dags)

@@ -1,0 +1,179 @@
+"""The DAGs as Airflow sees them: tasks, order, retries, params, documentation, lineage."""
+
+import warnings
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, TriggerRule
+from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.exceptions import ParamValidationError
+from airflow.serialization.serialized_objects import DagSerialization
+
+from perennial.lake import port as lake
+
+USE_CASES = ("air_time", "flight_delays")
+KINDS = ("predict", "evaluate", "retrain", "rollback")
+IDS = [f"{use_case}.{kind}" for use_case in USE_CASES for kind in KINDS]
+EDGES = {
+    "predict": ["ingest>validate", "validate>score", "score>monitor", "monitor>trigger_retrain"],
+    "evaluate": ["collect_labels>measure", "measure>trigger_retrain"],
+    "retrain": ["assemble>judge", "assemble>train", "judge>deploy", "train>judge"],
+    "rollback": [],
+}
+TASKS = {"rollback": {"deploy"}, **{k: {t for e in v for t in e.split(">")} for k, v in EDGES.items() if v}}
+
+
+def kind_of(dag_id: str) -> str:
+    return dag_id.rpartition(".")[2]
+
+
+def test_every_use_case_has_its_four_dags_and_there_are_no_others(dags: dict[str, DAG]) -> None:
+    assert sorted(dags) == sorted(IDS)
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_tasks_and_their_order(dags: dict[str, DAG], dag_id: str) -> None:
+    dag = dags[dag_id]
+    edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
+    assert sorted(edges) == sorted(EDGES[kind_of(dag_id)])
+    assert set(dag.task_ids) == TASKS[kind_of(dag_id)]
+    assert {task.trigger_rule for task in dag.tasks} == {TriggerRule.ALL_SUCCESS}
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_tasks_are_retried_with_growing_pauses_except_the_trigger(dags: dict[str, DAG], dag_id: str) -> None:
+    for task in dags[dag_id].tasks:
+        assert task.execution_timeout is not None
+        if task.task_id == "trigger_retrain":
+            assert task.retries == 0
+            continue
+        assert task.retries == 4
+        assert task.retry_delay == timedelta(seconds=10)
+        assert task.retry_exponential_backoff == 3.0
+        assert task.max_retry_delay == timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_nobody_is_mailed_or_called(dags: dict[str, DAG], dag_id: str) -> None:
+    dag = dags[dag_id]
+    assert not dag.has_on_failure_callback
+    assert not dag.has_on_success_callback
+    for task in dag.tasks:
+        assert task.email is None
+        assert not task.has_on_failure_callback
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_every_dag_and_task_is_explained_owned_and_tagged(dags: dict[str, DAG], dag_id: str) -> None:
+    dag = dags[dag_id]
+    assert dag.description
+    assert dag.doc_md
+    assert dag.owner not in {"", "airflow"}
+    assert {"perennial", kind_of(dag_id)} < set(dag.tags)
+    assert "by hand" in dag.doc_md
+    for task in dag.tasks:
+        assert task.doc_md
+        assert f"| {task.task_id} |" in dag.doc_md
+
+
+def test_the_documentation_states_the_specs_numbers(dags: dict[str, DAG]) -> None:
+    text = dags["flight_delays.predict"].doc_md or ""
+    assert "--max-active-runs 1" in text
+    assert "from 2013-01-01 on" in text
+    retrain = dags["flight_delays.retrain"].doc_md or ""
+    assert "hist_gradient_boosting" in retrain
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_only_predict_and_evaluate_have_a_schedule(dags: dict[str, DAG], dag_id: str) -> None:
+    dag = dags[dag_id]
+    scheduled = kind_of(dag_id) in {"predict", "evaluate"}
+    assert dag.timetable.can_be_scheduled == scheduled
+    assert not dag.catchup
+    assert dag.max_active_runs == (3 if kind_of(dag_id) == "predict" else 1)
+    # What is only triggered must not wait for somebody to unpause it.
+    assert dag.is_paused_upon_creation is (None if scheduled else False)
+
+
+def test_scheduled_dags_need_no_params(dags: dict[str, DAG]) -> None:
+    assert dags["flight_delays.predict"].params.validate() == {
+        "window_from": None,
+        "window_to": None,
+        "model": "as_was",
+        "model_version": None,
+    }
+    assert dags["flight_delays.evaluate"].params.validate() == {"as_of": None}
+    assert dags["flight_delays.retrain"].params.validate() == {"as_of": None, "reason": "by hand", "evidence": {}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("predict", "model", "latest"),
+        ("predict", "window_from", 20130301),
+        ("evaluate", "as_of", False),
+        ("retrain", "reason", ""),
+        ("retrain", "evidence", "drift"),
+        ("rollback", "version", ""),
+    ],
+)
+def test_wrong_params_are_refused_before_anything_runs(dags: dict[str, DAG], kind: str, name: str, value: Any) -> None:
+    with pytest.raises(ParamValidationError):
+        dags[f"flight_delays.{kind}"].params.get_param(name).resolve(value)
+
+
+def test_a_rollback_asks_for_version_and_reason(dags: dict[str, DAG]) -> None:
+    params = dags["flight_delays.rollback"].params
+    for name in ("version", "reason"):
+        with pytest.raises(ParamValidationError, match="no default"):
+            params.get_param(name).resolve()
+    assert params.get_param("effective_from").resolve() is None
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_every_param_is_described(dags: dict[str, DAG], dag_id: str) -> None:
+    params = dags[dag_id].params
+    assert all(params.get_param(name).description for name in params)
+
+
+def test_params_are_not_shared_between_use_cases(dags: dict[str, DAG]) -> None:
+    one, other = (dags[f"{name}.predict"].params.get_param("model") for name in USE_CASES)
+    assert one is not other
+
+
+def test_tasks_name_the_lake_tables_that_they_write(dags: dict[str, DAG]) -> None:
+    found = {
+        f"{dag_id}.{task.task_id}": [(asset.name, asset.uri) for asset in task.outlets]
+        for dag_id, dag in dags.items()
+        if dag_id.startswith("flight_delays.")
+        for task in dag.tasks
+        if task.outlets
+    }
+    tables = {
+        "predict.ingest": lake.raw_table,
+        "predict.validate": lake.quarantine_table,
+        "predict.score": lake.predictions_table,
+        "evaluate.collect_labels": lake.labels_table,
+        "retrain.assemble": lake.training_table,
+    }
+    assert found == {
+        f"flight_delays.{task}": [(table("flight_delays"), f"lake://{table('flight_delays')}")]
+        for task, table in tables.items()
+    }
+
+
+def test_training_is_mapped_over_the_candidates_by_name(dags: dict[str, DAG]) -> None:
+    train = dags["flight_delays.retrain"].task_dict["train"]
+    assert isinstance(train, MappedOperator)
+    assert train._get_specified_expand_input().value == {"candidate": ["boosting", "linear"]}
+
+
+@pytest.mark.parametrize("dag_id", IDS)
+def test_serialising_loses_nothing(dags: dict[str, DAG], dag_id: str) -> None:
+    with warnings.catch_warnings(action="error"):
+        written = DagSerialization.to_dict(dags[dag_id])
+        read = DagSerialization.from_dict(written)
+    assert set(read.task_ids) == TASKS[kind_of(dag_id)]
+    assert read.doc_md == dags[dag_id].doc_md
+    assert DagSerialization.to_dict(dags[dag_id]) == written

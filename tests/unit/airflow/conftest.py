@@ -1,0 +1,51 @@
+"""An Airflow of the tests' own: its home is chosen before anything imports it."""
+
+import os
+import tempfile
+
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial_airflow.run import Run
+
+
+class MakeRun(Protocol):
+    """A run of `flight_delays.predict`, as the test wants it."""
+
+    def __call__(
+        self, run_type: str = "manual", interval: tuple[datetime, datetime] | None = None, **params: Any
+    ) -> Run: ...
+
+
+@pytest.fixture
+def make_run() -> MakeRun:
+    def make(run_type: str = "manual", interval: tuple[datetime, datetime] | None = None, **params: Any) -> Run:
+        return Run(
+            name=f"flight_delays.predict/{run_type}__1",
+            run_type=run_type,
+            interval=interval,
+            run_after=datetime(2013, 6, 1, 12, 30, tzinfo=UTC),
+            params=params,
+            actor="ada",
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def use_case(repository: Path) -> LoadedUseCase:
+    return load_use_case(repository / "include" / "use_cases" / "flight_delays")
+
+
+@pytest.fixture(scope="session")
+def sparse_use_case(use_case: LoadedUseCase) -> LoadedUseCase:
+    """The same, with empty windows allowed."""
+    return replace(use_case, spec=use_case.spec.model_copy(update={"allow_empty": True}))

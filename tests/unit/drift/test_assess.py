@@ -1,0 +1,221 @@
+"""Assessments: alarms on drift, silence on ordinary windows, and a defined answer for every odd one."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from perennial.drift.assess import Assessment, ColumnDrift, assess
+from perennial.drift.reference import PREDICTION, Reference, fit_reference
+from perennial.drift.values import Floats
+from perennial.errors import NotEnoughData, SchemaMismatch
+from perennial.spec.models import Kind
+from perennial.verdict import Verdict
+
+from .conftest import People
+
+LEVEL = 0.05
+
+
+def column(found: Assessment, name: str) -> ColumnDrift:
+    return next(each for each in found.columns if each.name == name)
+
+
+def test_an_ordinary_window_passes_and_says_what_was_farthest(reference: Reference, people: People) -> None:
+    found = assess(reference, people.window(), LEVEL)
+    assert found.verdict is Verdict.PASS
+    assert found.p_value is not None
+    assert found.p_value > LEVEL
+    assert len(found.reasons) == 2
+    assert found.reasons[0].startswith("The window looks like the reference's own (p = ")
+
+
+def test_a_shifted_column_raises_an_alarm_in_plain_words(reference: Reference, people: People) -> None:
+    found = assess(reference, people.window(shift=1.9), LEVEL)
+    assert found.verdict is Verdict.FAIL
+    assert found.p_value == pytest.approx(1 / 41)
+    height = column(found, "height")
+    assert height.distance == pytest.approx(1.9, abs=0.2)
+    assert (height.unit, height.shift) == ("reference SDs", 1)
+    assert found.reasons[1].startswith(f"height is {height.distance:.2f} reference SDs higher (mean 18")
+    assert "reference 169.8)" in found.reasons[1]
+
+
+def test_the_direction_of_the_shift_is_told(reference: Reference, people: People) -> None:
+    lower = column(assess(reference, people.window(shift=-1), LEVEL), "height")
+    assert lower.shift == -1
+    assert "lower" in lower.description
+    rows = people.window()
+    wider = 170 + 3 * (rows.column("height").to_numpy() - rows.column("height").to_numpy().mean())
+    spread = column(assess(reference, people.replace(rows, "height", wider), LEVEL), "height")
+    assert "away, in both directions" in spread.description
+    assert spread.score is not None
+    assert spread.score > 10
+
+
+def test_the_distance_grows_without_end(reference: Reference, people: People) -> None:
+    found = [column(assess(reference, people.window(shift=s), LEVEL), "height").distance for s in (10, 100, 1e6)]
+    assert found == pytest.approx([10, 100, 1e6], rel=0.05)
+
+
+def test_changed_shares_raise_an_alarm(reference: Reference, people: People) -> None:
+    found = assess(reference, people.replace(people.window(), "colour", ["blue"] * 200), LEVEL)
+    assert found.verdict is Verdict.FAIL
+    assert "'blue' is 100.0%, in the reference 19.8%" in found.reasons[1]
+    assert column(found, "colour").shift is None
+
+
+def test_a_changed_boolean_raises_an_alarm(reference: Reference, people: People) -> None:
+    found = assess(reference, people.replace(people.window(), "member", [True] * 200), LEVEL)
+    assert found.verdict is Verdict.FAIL
+    assert "'true' is 100.0%" in found.reasons[1] or "'false' is 0.0%" in found.reasons[1]
+
+
+def test_only_new_categories(reference: Reference, people: People) -> None:
+    found = assess(reference, people.replace(people.window(), "colour", ["violet"] * 200), LEVEL)
+    colour = column(found, "colour")
+    assert found.verdict is Verdict.FAIL
+    assert colour.unseen_share == 1.0
+    assert colour.distance == pytest.approx(1.0)
+    assert "100.0% are values it never had" in found.reasons[1]
+
+
+@pytest.mark.parametrize("gone", [None, float("nan"), float("inf")])
+def test_a_column_that_vanishes_raises_an_alarm(reference: Reference, people: People, gone: float | None) -> None:
+    values = pa.array([gone] * 200, pa.float64())
+    found = assess(reference, people.replace(people.window(), "height", values), LEVEL)
+    height = column(found, "height")
+    assert found.verdict is Verdict.FAIL
+    assert (height.distance, height.score, height.shift) == (None, None, None)
+    assert (height.missing_rate, height.missing_change) == (1.0, 1.0)
+    assert found.reasons[1] == "height is missing or not finite in 100.0% of the rows; in the reference 0.0%."
+
+
+def test_part_of_a_column_missing_is_named_too(reference: Reference, people: People) -> None:
+    rows = people.window()
+    holes = [None if i < 60 else value for i, value in enumerate(rows.column("age").to_pylist())]
+    found = assess(reference, people.replace(rows, "age", holes), LEVEL)
+    assert found.verdict is Verdict.FAIL
+    assert found.reasons[1] == "age is missing or not finite in 30.0% of the rows; in the reference 0.0%."
+
+
+@pytest.mark.parametrize(("usable", "measured"), [(49, False), (50, True)])
+def test_fewer_than_fifty_values_are_not_compared(
+    reference: Reference, people: People, usable: int, measured: bool
+) -> None:
+    rows = people.window()
+    sparse = [value if i < usable else None for i, value in enumerate(rows.column("height").to_pylist())]
+    height = column(assess(reference, people.replace(rows, "height", sparse), LEVEL), "height")
+    assert (height.score is not None) == (height.distance is not None) == measured
+    assert height.missing_score is not None
+
+
+def test_reasons_go_by_importance_and_end_with_how_many_more(reference: Reference, people: People) -> None:
+    rows = people.window(shift=0.8)
+    rows = people.replace(rows, "age", list(range(1000, 1200)))
+    rows = people.replace(rows, "colour", ["blue"] * 200)
+    found = assess(reference, people.replace(rows, "member", [True] * 200), LEVEL)
+    assert [reason.split()[0] for reason in found.reasons[1:]] == ["height", "colour", "age", "1"]
+    assert found.reasons[-1] == "1 more column is too far away."
+    height, colour = column(found, "height"), column(found, "colour")
+    assert (height.score or 0) < (colour.score or 0)
+
+
+def test_drifted_predictions_raise_an_alarm(people: People) -> None:
+    windows = people.windows(40)
+    random = np.random.default_rng(2)
+    reference = fit_reference(windows, people.columns, {}, [random.beta(2, 5, 200) for _ in windows])
+    rows = people.window()
+    same = assess(reference, rows, LEVEL, random.beta(2, 5, 200))
+    assert (column(same, PREDICTION).score or 0) < (same.critical_score or 0)
+    found = assess(reference, rows, LEVEL, random.beta(5, 2, 200))
+    assert found.verdict is Verdict.FAIL
+    assert found.reasons[1].startswith("The model's prediction is ")
+    assert column(found, PREDICTION).shift == 1
+
+
+@pytest.mark.parametrize("predictions", [None, np.zeros(3)])
+def test_a_reference_with_predictions_wants_predictions(people: People, predictions: "Floats | None") -> None:
+    windows = people.windows(20)
+    reference = fit_reference(windows, people.columns, {}, [np.zeros(200) for _ in windows])
+    with pytest.raises(NotEnoughData, match="200 rows need as many"):
+        assess(reference, people.window(), LEVEL, predictions)
+
+
+def test_too_few_reference_windows_are_insufficient(people: People) -> None:
+    reference = fit_reference(people.windows(19), people.columns, {})
+    found = assess(reference, people.window(shift=100), 0.5)
+    assert (found.verdict, found.p_value) == (Verdict.INSUFFICIENT, None)
+    assert "0 windows of at least 50 rows; 20 are needed" in found.reasons[0]
+
+
+def test_a_level_that_no_rank_can_reach_is_insufficient(reference: Reference, people: People) -> None:
+    found = assess(reference, people.window(shift=100), 0.02)
+    assert (found.verdict, found.p_value) == (Verdict.INSUFFICIENT, None)
+    assert "an alarm at level 0.02 can't happen; 49 windows are needed" in found.reasons[0]
+
+
+@pytest.mark.parametrize("level", [1 / 41, 2 / 41, 0.05, 0.5])
+def test_an_alarm_is_a_p_value_not_above_the_level(reference: Reference, people: People, level: float) -> None:
+    for shift in (0.0, 0.05, 0.1, 0.15, 0.2, 3.0):
+        found = assess(reference, people.window(shift=shift), level)
+        assert found.p_value is not None
+        assert (found.verdict is Verdict.FAIL) == (found.p_value <= level + 1e-12)
+
+
+@pytest.mark.parametrize(
+    ("rows", "reason"), [(0, "0 rows; 50 are"), (1, "1 rows; 50"), (49, "49 rows; 50"), (99, "less than half")]
+)
+def test_small_windows_are_insufficient(reference: Reference, people: People, rows: int, reason: str) -> None:
+    found = assess(reference, people.window(rows, shift=100), LEVEL)
+    assert (found.verdict, found.p_value) == (Verdict.INSUFFICIENT, None)
+    assert reason in found.reasons[0]
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def test_nothing_monitored_is_insufficient(people: People) -> None:
+    found = assess(fit_reference(people.windows(40), {}, {}), people.window(), LEVEL)
+    assert found.verdict is Verdict.INSUFFICIENT
+
+
+def test_a_missing_column_is_an_error_not_a_verdict(reference: Reference, people: People) -> None:
+    with pytest.raises(SchemaMismatch, match="'age'"):
+        assess(reference, people.window().drop_columns(["age"]), LEVEL)
+
+
+ODD_VALUES = {
+    "constant": np.full(200, 5.0),
+    "infinite": np.where(np.arange(200) % 2 == 0, np.inf, 5.0),
+    "huge": np.full(200, 1e100),
+    "tiny": np.full(200, 5e-324),
+    "one value": np.where(np.arange(200) == 0, 5.0, np.nan),
+    "nothing": np.full(200, np.nan),
+}
+
+
+@pytest.mark.parametrize("normal", ODD_VALUES)
+@pytest.mark.parametrize("new", ODD_VALUES)
+def test_odd_columns_have_defined_results(people: People, normal: str, new: str) -> None:
+    windows = [(f"w{i}", pa.table({"x": ODD_VALUES[normal]})) for i in range(20)]
+    reference = fit_reference(windows, {"x": Kind.NUMERIC}, {"x": 1.0})
+    found = assess(reference, pa.table({"x": ODD_VALUES[new]}), LEVEL)
+    json.dumps([found.to_json(), reference.to_json()], allow_nan=False)
+    assert (found.verdict is Verdict.PASS) == (normal == new)
+    assert (found.p_value == 1.0) == (normal == new)
+
+
+def test_the_report_is_json_with_every_column(reference: Reference, people: People) -> None:
+    found = json.loads(json.dumps(assess(reference, people.window(), LEVEL).to_json(), allow_nan=False))
+    assert found["verdict"] == "pass"
+    assert [each["name"] for each in found["columns"]] == ["height", "age", "colour", "member"]
+
+
+def test_exchangeable_windows_raise_alarms_at_the_level(people: People) -> None:
+    alarms = total = 0
+    for _ in range(25):
+        reference = fit_reference(people.windows(39, rows=80), people.columns, {})
+        verdicts = [assess(reference, people.window(80), LEVEL).verdict for _ in range(16)]
+        alarms += verdicts.count(Verdict.FAIL)
+        total += len(verdicts)
+    assert 0.02 <= alarms / total <= 0.09

@@ -1,0 +1,58 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from perennial.modeling.predict import predict
+from perennial.modeling.train import fit
+from perennial.spec.names import ESTIMATORS
+from perennial.spec.task import Task
+
+BINARY = Task.BINARY_CLASSIFICATION
+
+
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("estimator", list(ESTIMATORS))
+def test_chunks_give_the_same_bytes_as_the_whole(
+    estimator: str, task: Task, problems: Any, make_candidate: Any
+) -> None:
+    problem = problems[task]
+    model = fit(problem.spec, make_candidate(estimator), problem.frame, problem.truth)
+    frame = problem.frame.head(400)
+    whole = predict(model, task, frame)
+    assert whole.dtype == np.float64
+    assert whole.shape == (400,)
+    for size in (1, 7, 333):
+        starts = range(0, 400 if size > 1 else 20, size)
+        chunks = np.concatenate([predict(model, task, frame.iloc[at : at + size]) for at in starts])
+        assert chunks.tobytes() == whole[: len(chunks)].tobytes(), size
+
+
+@pytest.mark.parametrize("task", list(Task))
+@pytest.mark.parametrize("estimator", ["linear", "hist_gradient_boosting"])
+def test_predictions_are_those_of_the_pipeline(estimator: str, task: Task, problems: Any, make_candidate: Any) -> None:
+    problem = problems[task]
+    model = fit(problem.spec, make_candidate(estimator), problem.frame, problem.truth)
+    expected = model.predict_proba(problem.frame)[:, 1] if task is BINARY else model.predict(problem.frame)
+    np.testing.assert_allclose(predict(model, task, problem.frame), expected, rtol=1e-12, atol=1e-14)
+
+
+def test_threads_change_nothing(problems: Any, make_candidate: Any) -> None:
+    problem = problems[BINARY]
+    one, two = (
+        fit(
+            problem.spec,
+            make_candidate("random_forest", {"n_estimators": 12, "n_jobs": jobs}),
+            problem.frame,
+            problem.truth,
+        )
+        for jobs in (1, 2)
+    )
+    assert two.named_steps["estimator"].n_jobs is None
+    assert predict(one, BINARY, problem.frame).tobytes() == predict(two, BINARY, problem.frame).tobytes()
+
+
+def test_no_rows_give_no_predictions(problems: Any, make_candidate: Any) -> None:
+    problem = problems[BINARY]
+    model = fit(problem.spec, make_candidate("dummy"), problem.frame, problem.truth)
+    assert predict(model, BINARY, problem.frame[:0]).shape == (0,)

@@ -1,0 +1,80 @@
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+import perennial.spec.expectations
+import perennial.spec.models
+from perennial.spec.base import Spec
+from perennial.spec.expectations import Expectation
+from perennial.spec.load import load_use_case
+from perennial.spec.models import Column, Kind, Monitoring, Role, UseCase
+from perennial.spec.names import ESTIMATORS, Estimator
+
+MODELS = [
+    model
+    for module in (perennial.spec.models, perennial.spec.expectations)
+    for model in vars(module).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model is not Spec
+]
+
+
+@pytest.fixture
+def values(repository: Path) -> dict[str, Any]:
+    """The values of a valid spec."""
+    return load_use_case(repository / "include" / "use_cases" / "flight_delays").spec.model_dump(mode="json")
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_every_part_is_frozen_and_refuses_unknown_keys(model: type[BaseModel]) -> None:
+    assert model.model_config["frozen"]
+    with pytest.raises(ValidationError, match="Extra inputs are not permitted"):
+        model.model_validate({"surprise": 1})
+
+
+def test_a_spec_can_not_be_changed(values: dict[str, Any]) -> None:
+    spec = UseCase.model_validate(values)
+    with pytest.raises(ValidationError, match="frozen"):
+        spec.training.__setattr__("metric", "log_loss")
+
+
+def test_a_spec_written_as_json_reads_back_as_itself(values: dict[str, Any]) -> None:
+    spec = UseCase.model_validate(values)
+    assert UseCase.model_validate_json(spec.model_dump_json()) == spec
+
+
+def test_key_and_event_time_are_never_null() -> None:
+    assert not Column(kind=Kind.INTEGER, role=Role.KEY).nullable
+    assert not Column(kind=Kind.TIMESTAMP, role=Role.EVENT_TIME).nullable
+    assert Column(kind=Kind.INTEGER).nullable
+
+
+def test_part_named_twice_is_refused() -> None:
+    with pytest.raises(ValidationError, match="names a part twice"):
+        Column.model_validate({"kind": "timestamp", "derive": ["hour", "hour"]})
+
+
+def test_an_estimator_must_have_a_form_for_the_task(values: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(ESTIMATORS, "linear", Estimator(None, "sklearn.linear_model.Ridge"))
+    with pytest.raises(ValidationError, match=r"training\.candidates\[1\]\.estimator: has no form for binary"):
+        UseCase.model_validate(values)
+
+
+def test_not_a_number_is_no_setting() -> None:
+    with pytest.raises(ValidationError, match="finite"):
+        Monitoring.model_validate({"level": float("nan")})
+
+
+def test_defaults_of_monitoring_are_written_in_windows_and_days() -> None:
+    defaults = Monitoring()
+    assert (defaults.persistence.alarms, defaults.persistence.of) == (4, 7)
+    assert defaults.cooldown == timedelta(days=14)
+
+
+def test_an_expectation_built_in_python_obeys_the_same_rules() -> None:
+    with pytest.raises(ValidationError, match="no such expectation"):
+        Expectation(type="expect_nothing")
+    with pytest.raises(ValidationError, match="no row can be set aside"):
+        Expectation(type="expect_table_row_count_to_be_between", kwargs={"min_value": 1}, quarantine=True)
