@@ -32,7 +32,7 @@ lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/mypy include/perennial plugins/perennial_airflow
 
 bench: $(DEVELOPMENT)  ## Measure speed and memory
-	@$(BIN)/python -m pytest tests/bench --override-ini=testpaths=tests/bench -s $(ARGS)
+	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README
 	@$(BIN)/python tests/e2e/screenshots.py

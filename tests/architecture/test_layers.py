@@ -12,13 +12,14 @@ PLUGINS = ROOT / "plugins" / "perennial_airflow"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
-WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock"}
+WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock", "addresses"}
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "fingerprint"},
     **{name: WORDS | PURE for name in PURE},
-    **{name: WORDS | {"modeling", name} for name in PORTS},
+    **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
+    "artifacts": WORDS | {"artifacts", "lake"},
     "jobs": WORDS | PURE | PORTS | {"ports", "jobs"},
     "cli": WORDS | PORTS | {"jobs", "cli", "ports", "settings", "wiring"},
 }

@@ -130,7 +130,9 @@ def test_a_version_that_is_not_there_is_not_an_empty_one(lake: Lake) -> None:
         lake.read(TABLE, FIRST, version=77)
 
 
-@pytest.mark.parametrize("partition", ["a:b--c/d", "ü=1 %2F?#&+'\"", "2013-03-01T12:00Z-0123abcd", "__HIVE_DEFAULT_PARTITION__"])
+@pytest.mark.parametrize(
+    "partition", ["a:b--c/d", "ü=1 %2F?#&+'\"", "2013-03-01T12:00Z-0123abcd", "__HIVE_DEFAULT_PARTITION__"]
+)
 def test_partitions_of_any_name(lake: Lake, partition: str) -> None:
     lake.replace(TABLE, "other", rows(7))
     commit = lake.replace(TABLE, partition, rows(1, 2))
@@ -194,7 +196,12 @@ def test_other_engines_read_the_table_as_it_is(folder: DeltaLake) -> None:
 def test_the_commit_says_what_it_holds(folder: DeltaLake) -> None:
     commit = folder.replace(TABLE, FIRST, rows(1, 2))
     entry = DeltaTable(folder.location(TABLE)).history(1)[0]
-    assert (entry["version"], entry["partition"], entry["digest"], entry["rows"]) == (commit.version, FIRST, commit.digest, 2)
+    assert (entry["version"], entry["partition"], entry["digest"], entry["rows"]) == (
+        commit.version,
+        FIRST,
+        commit.digest,
+        2,
+    )
 
 
 def test_old_versions_are_never_cleaned_away_by_the_table_itself(folder: DeltaLake) -> None:

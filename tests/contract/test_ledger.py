@@ -20,7 +20,6 @@ from perennial.ledger.entries import (
     Deployment,
     DriftReport,
     LedgerEntry,
-    Maturity,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -31,6 +30,7 @@ from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.port import Ledger
 from perennial.ledger.postgres import PostgresLedger
 from perennial.local.postgres import EmbeddedPostgres
+from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
 

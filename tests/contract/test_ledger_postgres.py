@@ -26,7 +26,6 @@ from perennial.ledger.entries import (
     DeployedRole,
     Deployment,
     DriftReport,
-    Maturity,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -35,6 +34,7 @@ from perennial.ledger.entries import (
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import TABLES
 from perennial.local.postgres import EmbeddedPostgres
+from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
 

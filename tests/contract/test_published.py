@@ -25,7 +25,18 @@ START = datetime(2013, 3, 1, tzinfo=UTC)
 DAY = timedelta(days=1)
 FIRST = Window(START, START + DAY)
 SECOND = Window(START + DAY, START + 2 * DAY)
-AWKWARD = ["plain", "", ' a "quoted", cell', "two\nlines\r\n", "\\.", "\\N", "NULL", "ü 漢 🛫", "'; DROP TABLE x; --", "%s"]
+AWKWARD = [
+    "plain",
+    "",
+    ' a "quoted", cell',
+    "two\nlines\r\n",
+    "\\.",
+    "\\N",
+    "NULL",
+    "ü 漢 🛫",
+    "'; DROP TABLE x; --",
+    "%s",
+]
 FLOATS = [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, -2.5, math.nan, math.inf, -math.inf, 123456789.12345679, 0.0]
 
 
@@ -34,7 +45,9 @@ def predictions(*keys: str | int, revision: int = 1, run_id: str = "run") -> pa.
     return pa.table(
         {
             "flight": pa.array(keys, pa.string() if not keys or isinstance(keys[0], str) else pa.int64()),
-            "event_time": pa.array([START + timedelta(microseconds=i) for i in range(count)], pa.timestamp("us", "UTC")),
+            "event_time": pa.array(
+                [START + timedelta(microseconds=i) for i in range(count)], pa.timestamp("us", "UTC")
+            ),
             "prediction": pa.array([(FLOATS * count)[i] for i in range(count)], pa.float64()),
             "model_version": pa.array(["7"] * count, pa.string()),
             "model_digest": pa.array(["m" * 64] * count, pa.string()),
@@ -244,7 +257,11 @@ def test_a_missing_right_is_told(database_url: str) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["mysql://user:hushhush@host/db", "postgresql://user:hush#hush@host:x/db", "postgresql://u:hushhush@127.0.0.1/db?cursor=x"],
+    [
+        "mysql://user:hushhush@host/db",
+        "postgresql://user:hush#hush@host:x/db",
+        "postgresql://u:hushhush@127.0.0.1/db?cursor=x",
+    ],
 )
 def test_addresses_that_cannot_be_used_are_told_without_the_password(url: str) -> None:
     with pytest.raises(InvalidSettings) as raised:

@@ -115,7 +115,9 @@ def test_doubled_columns_are_refused() -> None:
 
 def test_the_digest_stays_what_it_was() -> None:
     """Ledgers hold digests for years: a change here makes every snapshot look new."""
-    table = pa.table({"id": ["b", None], "n": [1, 2], "x": [0.5, math.nan], "at": pa.array([NOON, None], pa.timestamp("us", "UTC"))})
+    table = pa.table(
+        {"id": ["b", None], "n": [1, 2], "x": [0.5, math.nan], "at": pa.array([NOON, None], pa.timestamp("us", "UTC"))}
+    )
     expected = "3bc18b91647a332f9925dd00676aa3bda11aac55c1067527d735fe749daaba18"
     assert table_digest(table) == expected
     assert canonical_digest(canonical(table)) == expected

@@ -8,16 +8,9 @@ from perennial.jobs.labels import known_labels
 from perennial.jobs.pending import pending_batches
 from perennial.jobs.retraining_history import last_deployed_at, last_retrain_at
 from perennial.lake.port import window_partition
-from perennial.ledger.entries import (
-    Batch,
-    DecisionKind,
-    DeployedRole,
-    Maturity,
-    Performance,
-    RecordedDecision,
-)
+from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, Performance, RecordedDecision
 from perennial.performance.labels import join_labels, truth_of
-from perennial.performance.maturity import maturity_of
+from perennial.performance.maturity import Maturity, maturity_of
 from perennial.performance.metrics import measure
 from perennial.policy.retraining import PerformancePoint, decide_on_performance
 from perennial.ports import Ports

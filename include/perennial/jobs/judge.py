@@ -66,7 +66,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         RecordedDecision(
             use_case=spec.name,
             kind=DecisionKind.PROMOTE,
-            subject=training_id,
+            subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
             as_of=manifest.as_of,
             action=decision.action,
             reasons=decision.reasons,

@@ -2,8 +2,9 @@
 
 from datetime import datetime
 
-from perennial.ledger.entries import Batch, Maturity
+from perennial.ledger.entries import Batch
 from perennial.ledger.port import Ledger
+from perennial.performance.maturity import Maturity
 from perennial.spec.models import UseCase
 
 

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -23,14 +24,6 @@ class DeployedRole(StrEnum):
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
-
-
-class Maturity(StrEnum):
-    """How much of a window's truth is known."""
-
-    ESTIMATED = "estimated"
-    PARTIAL = "partial"
-    FINAL = "final"
 
 
 class DecisionKind(StrEnum):

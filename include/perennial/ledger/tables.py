@@ -31,12 +31,12 @@ from perennial.ledger.entries import (
     Deployment,
     DriftReport,
     LedgerEntry,
-    Maturity,
     Performance,
     RecordedDecision,
     Snapshot,
     ValidationResult,
 )
+from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 
 SCHEMA = "ledger"

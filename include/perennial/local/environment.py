@@ -90,10 +90,9 @@ def _airflow(home: Home, addresses: Addresses, keys: Keys, database: Callable[[s
         "execution_api": {"jwt_expiration_time": 86_400},  # a long task's token must not run out under it
         "scheduler": {
             "scheduler_idle_sleep_time": 0.2,
-            # A killed scheduler's tasks are taken up again soon after the next start.
-            "scheduler_health_check_threshold": 15,
-            "orphaned_tasks_check_interval": 20,
+            "scheduler_health_check_threshold": 120,  # else a scheduler that a busy machine held up drops its tasks
         },
+        "workers": {"execution_api_timeout": 30},
         "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 120},
         "logging": {
             "base_log_folder": logs,

@@ -65,6 +65,11 @@ class Lock:
             time.sleep(POLL)
         self.announce("", "")
 
+    def release(self) -> None:
+        """Give the lock up; who inherited it still holds it."""
+        assert self._file is not None
+        self._file.close()
+
     def announce(self, airflow: str, mlflow: str) -> None:
         """Say in the lock's file who holds it and where the system answers."""
         assert self._file is not None

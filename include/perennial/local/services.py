@@ -14,6 +14,7 @@ from perennial.ledger import migrate
 from perennial.ledger.postgres import PostgresLedger
 from perennial.local.addresses import LOOPBACK, Addresses, choose_addresses
 from perennial.local.airflow_api import AirflowApi, answers
+from perennial.local.airflow_jobs import end_dead_jobs
 from perennial.local.environment import (
     DATABASES,
     local_environment,
@@ -57,6 +58,7 @@ class LocalSystem:
         self._supervisor.use(environment)
 
         # Whatever keeps a core busy without waiting for another part is started as early as it can be.
+        end_dead_jobs(server.url("airflow"))
         airflow_is_new = self._begin_airflow_migration()
         mlflow = self._mlflow(addresses)
         self._supervisor.start(mlflow)

@@ -1,8 +1,15 @@
 """How much of a window's truth is known."""
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
-from perennial.ledger.entries import Maturity
+
+class Maturity(StrEnum):
+    """How much of a window's truth is known."""
+
+    ESTIMATED = "estimated"
+    PARTIAL = "partial"
+    FINAL = "final"
 
 
 def maturity_of(window_end: datetime, as_of: datetime, mature_after: timedelta, completeness: float) -> Maturity:

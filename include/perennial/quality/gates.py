@@ -41,7 +41,8 @@ def columns_present(spec: UseCase, rows: pa.Table) -> GateOutcome:
         "columns_present",
         Verdict.WARN,
         f"{subject} missing throughout ({counted(rows.num_rows, 'row')}); "
-        "most expectations ignore missing values and say nothing about it. Check the source; nullable: false in the spec would set such rows aside.",
+        "most expectations ignore missing values and say nothing about it. "
+        "Check the source; nullable: false in the spec would set such rows aside.",
     )
 
 

@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import shorten
 from urllib.parse import quote, unquote, urlsplit
 
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
+from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
-from requests.exceptions import HTTPError, RequestException
+from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.modeling.artifact import load
@@ -31,8 +32,6 @@ _MANNERS = {
 }
 
 _CREATION_SECONDS = 60
-
-_NOT_FOUND = 404
 
 
 class MlflowRegistry:
@@ -145,16 +144,20 @@ class MlflowRegistry:
                     for file in (MODEL_FILE, REFERENCE_FILE)
                 )
                 return StoredModel(content, json.loads(reference))
-            except (HTTPError, ValueError) as error:
-                if isinstance(error, HTTPError) and (
-                    error.response is None or error.response.status_code != _NOT_FOUND
-                ):
+            except ValueError as error:
+                raise self._incomplete(use_case, version, f"{REFERENCE_FILE} is not JSON") from error
+            except MlflowException as error:
+                there = {each.path.rpartition("/")[2] for each in list_artifacts(folder, tracking_uri=self._url)}
+                lacking = [file for file in (MODEL_FILE, REFERENCE_FILE) if file not in there]
+                if not lacking:
                     raise
-                raise UntrustedModel(
-                    f"Version {version} of {use_case} in MLflow at {self._url} lacks {MODEL_FILE} or "
-                    f"{REFERENCE_FILE}, or they can't be read: {error}. It was not registered by Perennial, or its "
-                    "artefacts were deleted. Restore them, or roll back to another version."
-                ) from error
+                raise self._incomplete(use_case, version, f"{' and '.join(lacking)} is not there") from error
+
+    def _incomplete(self, use_case: str, version: str, found: str) -> UntrustedModel:
+        return UntrustedModel(
+            f"Version {version} of {use_case} in MLflow at {self._url} is incomplete: {found}. Either Perennial did "
+            "not register it, or its artefacts were deleted. Restore them, or roll back to another version."
+        )
 
     def _ensure_registered_model(self, use_case: str) -> None:
         try:
@@ -172,7 +175,7 @@ class MlflowRegistry:
             yield
         except (MlflowException, RequestException) as error:
             raise StoreUnavailable(
-                f"MLflow at {self._url} was asked to {attempt} and failed: {_first_line(error)}. "
+                f"MLflow at {self._url} was asked to {attempt} and failed: {_shortened(error)}. "
                 "Is the server up, and PERENNIAL_MLFLOW_URL right?"
             ) from error
         finally:
@@ -211,5 +214,5 @@ def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
     return shown, {**_MANNERS, **user}
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0] if str(error) else repr(error)
+def _shortened(error: Exception) -> str:
+    return shorten(str(error), width=400, placeholder=" …") or repr(error)

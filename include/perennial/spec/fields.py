@@ -16,7 +16,8 @@ PATTERNS_IN_WORDS = {
     NAME_PATTERN: "must be lower-case letters, digits and _, start with a letter, and have at most 48 characters",
     COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters",
 }
-RESERVED_COLUMNS = ("partition_key",)  # the lake keeps the name of the window in it
+# The lake keeps the window's name, and in quarantine the rule and the snapshot, in columns of these names.
+RESERVED_COLUMNS = ("partition_key", "rule", "snapshot_digest", "window")
 
 
 def _free_name(name: str) -> str:

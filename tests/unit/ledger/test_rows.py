@@ -6,10 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from perennial.ledger.entries import LedgerEntry, Maturity, Performance, Snapshot
+from perennial.ledger.entries import LedgerEntry, Performance, Snapshot
 from perennial.ledger.locks import lock_key
 from perennial.ledger.rows import NATURAL_KEYS, canonical, from_row, key_columns, same_content, to_row
 from perennial.ledger.tables import TABLES
+from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
 

@@ -2,8 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from perennial.ledger.entries import Maturity
-from perennial.performance.maturity import maturity_of
+from perennial.performance.maturity import Maturity, maturity_of
 
 END = datetime(2013, 3, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

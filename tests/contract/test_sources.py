@@ -1,0 +1,484 @@
+"""One small data set through every source: the same rows come out, and each failure has its own error."""
+
+import gzip
+import io
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import boto3
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from moto.server import ThreadedMotoServer
+from pyarrow import csv
+from pydantic import TypeAdapter
+
+from perennial.digest import table_digest
+from perennial.errors import (
+    EmptyWindow,
+    InvalidQuery,
+    InvalidSettings,
+    SchemaMismatch,
+    SourceUnavailable,
+    TooMuchData,
+    UndecodableText,
+)
+from perennial.sources.connections import EnvironmentConnections
+from perennial.sources.factory import open_source
+from perennial.sources.memory import InMemorySource
+from perennial.sources.port import Source
+from perennial.sources.postgres import PostgresSource
+from perennial.spec.models import Column, Limits
+from perennial.spec.models import Source as SourceSpec
+from perennial.window import Window
+
+START = datetime(2013, 3, 1, tzinfo=UTC)
+WINDOW = Window(START, START + timedelta(days=1))
+AS_OF = START + timedelta(days=2)
+LIMITS = Limits()
+COLUMNS = {
+    "id": Column(kind="integer", role="key"),
+    "at": Column(kind="timestamp", role="event_time"),
+    "carrier": Column(kind="categorical"),
+    "distance": Column(kind="numeric"),
+    "cancelled": Column(kind="boolean"),
+    "arrived": Column(kind="timestamp", role="carry"),
+}
+SCHEMA = pa.schema(
+    [
+        ("id", pa.int64()),
+        ("at", pa.timestamp("us", "UTC")),
+        ("carrier", pa.string()),
+        ("distance", pa.float64()),
+        ("cancelled", pa.bool_()),
+        ("arrived", pa.timestamp("us", "UTC")),
+    ]
+)
+
+
+def row(id: int, at: datetime | None, arrived: datetime | None, carrier: str | None = "ü, 50%") -> dict[str, object]:
+    return {"id": id, "at": at, "carrier": carrier, "distance": id / 3, "cancelled": id % 2 == 0, "arrived": arrived}
+
+
+INSIDE = pa.Table.from_pylist(
+    [
+        row(1, WINDOW.start, AS_OF),
+        row(2, WINDOW.start + timedelta(hours=5, microseconds=1), START, carrier=None),
+        row(3, WINDOW.end - timedelta(microseconds=1), START, carrier=""),
+        {**row(4, WINDOW.start, START, carrier='a "b"\nc'), "distance": None, "cancelled": None},
+    ],
+    SCHEMA,
+)
+OUTSIDE = pa.Table.from_pylist(
+    [
+        row(5, WINDOW.end, START),
+        row(6, WINDOW.start - timedelta(microseconds=1), START),
+        row(7, WINDOW.start, AS_OF + timedelta(microseconds=1)),
+        row(8, WINDOW.start, None),
+        row(9, None, START),
+    ],
+    SCHEMA,
+)
+EVERYTHING = pa.concat_tables([OUTSIDE, INSIDE])
+SQL = """
+SELECT id, at, carrier::text, distance, cancelled, arrived -- 5% of ':start'
+FROM flights /* :nothing */
+WHERE at >= :start AND at < :end AND arrived <= :as_of
+"""
+
+
+@pytest.fixture(scope="module")
+def s3() -> Iterator[str]:
+    """The endpoint of a real HTTP server that speaks S3, with a bucket `flights`."""
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    endpoint = "http://{}:{}".format(*server.get_host_and_port())
+    client(endpoint).create_bucket(Bucket="flights")
+    yield endpoint
+    server.stop()
+
+
+def client(endpoint: str):  # type: ignore[no-untyped-def]
+    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
+    return boto3.client("s3", endpoint_url=endpoint, **keys)
+
+
+def aws_uri(endpoint: str) -> str:
+    return f"aws://key:secret@/?endpoint_url={quote(endpoint, safe='')}&region_name=us-east-1"
+
+
+def opened(
+    spec: dict[str, str], folder: Path, sql: str = SQL, arrival: str | None = "arrived", **connections: str
+) -> Source:
+    return open_source(
+        TypeAdapter(SourceSpec).validate_python(spec),
+        queries={"flights.sql": sql},
+        folder=folder,
+        columns=COLUMNS,
+        event_time="at",
+        arrival=arrival,
+        connections=EnvironmentConnections({f"AIRFLOW_CONN_{name.upper()}": uri for name, uri in connections.items()}),
+    )
+
+
+def as_csv(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    csv.write_csv(table, file)
+    return file.getvalue()
+
+
+def as_parquet(table: pa.Table) -> bytes:
+    file = io.BytesIO()
+    pq.write_table(table, file)
+    return file.getvalue()
+
+
+WRITERS: dict[str, Callable[[pa.Table], bytes]] = {"csv": as_csv, "parquet": as_parquet}
+
+
+def postgres_source(url: str, folder: Path, rows: pa.Table, sql: str = SQL) -> Source:
+    with closing(psycopg2.connect(url)) as session, session.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE flights (id int, at timestamptz, carrier varchar(20), distance float8, cancelled bool, "
+            "arrived timestamptz)"
+        )
+        for each in rows.to_pylist():
+            cursor.execute("INSERT INTO flights VALUES (%s, %s, %s, %s, %s, %s)", tuple(each.values()))
+        session.commit()
+    return opened({"type": "postgres", "connection": "db", "query": "flights.sql"}, folder, sql, db=url)
+
+
+def file_source(folder: Path, format: str, *parts: bytes) -> Source:
+    (folder / "in" / "2013").mkdir(parents=True, exist_ok=True)
+    for number, part in enumerate(parts):
+        (folder / "in" / "2013" / f"flights-01-{number}").write_bytes(part)
+    (folder / "in" / "2013" / "_SUCCESS").touch()
+    return opened({"type": "files", "path": "in/%Y", "pattern": "*-%d-*", "format": format}, folder)
+
+
+def s3_source(endpoint: str, folder: Path, format: str, *parts: bytes) -> Source:
+    for number, part in enumerate(parts):
+        client(endpoint).put_object(Bucket="flights", Key=f"{folder.name}/2013/{number}.{format}", Body=part)
+    client(endpoint).put_object(Bucket="flights", Key=f"{folder.name}/2013/_SUCCESS", Body=b"")
+    spec = {"type": "s3", "connection": "s3", "bucket": "flights", "prefix": f"{folder.name}/%Y/", "format": format}
+    return opened(spec, folder, s3=aws_uri(endpoint))
+
+
+@pytest.fixture(params=["memory", "postgres", "files csv", "files parquet", "s3 csv", "s3 parquet"])
+def source_of(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[pa.Table], Source]:
+    """A source that holds the rows of a table, half of them in a file of its own where there are files."""
+    kind, _, format = request.param.partition(" ")
+    if kind == "memory":
+        return lambda rows: InMemorySource(rows, "at", "arrived")
+    if kind == "postgres":
+        url = request.getfixturevalue("database_url")
+        return lambda rows: postgres_source(url, tmp_path, rows)
+    write = WRITERS[format]
+    if kind == "files":
+        return lambda rows: file_source(tmp_path, format, write(rows.slice(0, 6)), write(rows.slice(6)))
+    endpoint = request.getfixturevalue("s3")
+    return lambda rows: s3_source(endpoint, tmp_path, format, write(rows.slice(0, 6)), write(rows.slice(6)))
+
+
+def test_every_source_gives_the_same_rows(source_of: Callable[[pa.Table], Source]) -> None:
+    extract = source_of(EVERYTHING).fetch(WINDOW, AS_OF, LIMITS)
+    assert table_digest(extract.rows.select(SCHEMA.names).cast(SCHEMA)) == table_digest(INSIDE)
+    assert extract.rows.schema.equals(SCHEMA)
+    assert extract.query
+
+
+def test_no_rows_are_not_an_error(source_of: Callable[[pa.Table], Source]) -> None:
+    rows = source_of(OUTSIDE).fetch(WINDOW, AS_OF, LIMITS).rows
+    assert (rows.num_rows, rows.schema) == (0, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        (Limits(max_rows=3), r"`limits.max_rows` = 3 rows; .* 4"),
+        (Limits(max_bytes=50), r"`limits.max_bytes` = 50 bytes"),
+    ],
+)
+def test_more_than_the_limits_is_refused(source_of: Callable[[pa.Table], Source], limits: Limits, message: str) -> None:
+    with pytest.raises(TooMuchData, match=message):
+        source_of(EVERYTHING).fetch(WINDOW, AS_OF, limits)
+
+
+def test_exactly_the_limit_is_let_in(source_of: Callable[[pa.Table], Source]) -> None:
+    assert source_of(EVERYTHING).fetch(WINDOW, AS_OF, Limits(max_rows=4)).rows.num_rows == 4
+
+
+# Files and objects
+
+
+@pytest.fixture(params=["files", "s3"])
+def delivered(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[..., Source]:
+    """A source of files with the given format and contents."""
+    if request.param == "files":
+        return lambda format, *parts: file_source(tmp_path, format, *parts)
+    endpoint = request.getfixturevalue("s3")
+    return lambda format, *parts: s3_source(endpoint, tmp_path, format, *parts)
+
+
+HEADER = b"id,at,carrier,distance,cancelled,arrived\n"
+GOOD = b"1,2013-03-01T00:00:00Z,UA,1,true,2013-03-01T00:00Z\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            HEADER + GOOD * 3 + GOOD.replace(b",1,", b",far,"),
+            "column distance, row 4 after the header: 'far' is not a number",
+        ),
+        (HEADER + GOOD * 2 + GOOD.replace(b"1,2013", b"1.5,2013"), "column id, row 3 .*'1.5' is not a whole number"),
+        (
+            HEADER + GOOD + GOOD.replace(b"true", b"maybe"),
+            "column cancelled, row 2 .*'maybe' is neither true nor false",
+        ),
+        (HEADER + GOOD.replace(b"00:00:00Z", b"00:00:00"), "column at, row 1 .* is not a time with an offset"),
+        (HEADER + b"1,2\n", "not a CSV file that can be read"),
+        (b"", "is empty"),
+        (HEADER.replace(b"carrier", b"id") + GOOD, "column id is there more than once"),
+    ],
+)
+def test_cells_that_do_not_fit_are_named(delivered: Callable[..., Source], content: bytes, message: str) -> None:
+    with pytest.raises(SchemaMismatch, match=rf"2013/.*{message}"):
+        delivered("csv", HEADER + GOOD, content).fetch(WINDOW, AS_OF, LIMITS)
+
+
+@pytest.mark.parametrize(
+    ("content", "place"),
+    [
+        (HEADER + GOOD + GOOD.replace(b"UA", b"\xfc"), r"byte 116 \(line 3\)"),
+        (HEADER + GOOD * 60_000 + GOOD.replace(b"UA", b"\xfc"), r"byte 3,060,065 \(line 60,002\)"),
+        (HEADER.replace(b"carrier", b"\xfcber"), r"byte 7 \(line 1\)"),
+        (HEADER + GOOD.replace(b"UA", "ü".encode()[:1]), r"byte 65 \(line 2\)"),
+        ((HEADER + GOOD).decode().encode("utf-16"), r"byte 1 \(line 1\)"),
+    ],
+)
+def test_text_in_another_encoding_is_refused_with_its_place(
+    delivered: Callable[..., Source], content: bytes, place: str
+) -> None:
+    with pytest.raises(UndecodableText, match=rf"2013/.*not UTF-8 at {place}"):
+        delivered("csv", content).fetch(WINDOW, AS_OF, Limits(max_rows=10**6))
+
+
+def test_text_in_parquet_is_checked_too(delivered: Callable[..., Source]) -> None:
+    carriers = pa.array([b"\xfc"] * INSIDE.num_rows, pa.binary()).view(pa.string())
+    with pytest.raises(UndecodableText, match="column carrier"):
+        delivered("parquet", as_parquet(INSIDE.set_column(2, "carrier", carriers))).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_what_is_no_parquet_is_refused(delivered: Callable[..., Source]) -> None:
+    with pytest.raises(SchemaMismatch, match="not a Parquet file"):
+        delivered("parquet", as_csv(INSIDE)).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_files_of_a_window_have_the_same_columns_and_types(delivered: Callable[..., Source]) -> None:
+    with pytest.raises(SchemaMismatch, match="they differ in carrier"):
+        delivered("parquet", as_parquet(INSIDE), as_parquet(INSIDE.drop_columns(["carrier"]))).fetch(
+            WINDOW, AS_OF, LIMITS
+        )
+
+
+def test_a_column_of_two_types_is_refused(delivered: Callable[..., Source]) -> None:
+    other = INSIDE.set_column(2, "carrier", pa.array([1, 2, 3, 4]))
+    with pytest.raises(SchemaMismatch, match="one type in one file and of another"):
+        delivered("parquet", as_parquet(INSIDE), as_parquet(other)).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_times_without_a_zone_choose_nothing(delivered: Callable[..., Source]) -> None:
+    naive = INSIDE.set_column(1, "at", INSIDE.column("at").cast(pa.timestamp("us")))
+    with pytest.raises(SchemaMismatch, match=r"column at is timestamp.us.; .* time zone"):
+        delivered("parquet", as_parquet(naive)).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_a_file_without_the_event_time_is_refused(delivered: Callable[..., Source]) -> None:
+    with pytest.raises(SchemaMismatch, match=r"needs exactly one column at .* it has id, att\. Is att meant"):
+        delivered("csv", b"id,att\n1,2\n").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_no_files_are_an_empty_window(delivered: Callable[..., Source]) -> None:
+    with pytest.raises(EmptyWindow, match="%Y"):
+        delivered("csv").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_cells_are_read_as_the_spec_says(delivered: Callable[..., Source]) -> None:
+    content = (
+        b"\xef\xbb\xbfid,at,carrier,distance,cancelled,arrived,extra\n"
+        b"5.0, 2013-03-01T01:00+01:00 ,NA,n/a,,2013-03-01T00:00Z,01\n"
+    )
+    rows = delivered("csv", content).fetch(WINDOW, AS_OF, LIMITS).rows
+    assert rows.to_pylist() == [
+        {"id": 5, "at": START, "carrier": "NA", "distance": None, "cancelled": None, "arrived": START, "extra": "01"}
+    ]
+
+
+def test_a_month_over_daily_files_reads_each_of_them(tmp_path: Path) -> None:
+    for day in range(1, 32):
+        at = START + timedelta(days=day - 1)
+        (tmp_path / f"{at:%Y-%m-%d}.csv").write_bytes(as_csv(pa.Table.from_pylist([row(day, at, at)], SCHEMA)))
+    source = opened({"type": "files", "path": ".", "pattern": "%Y-%m-%d.csv", "format": "csv"}, tmp_path, arrival=None)
+    month = Window(START, START + timedelta(days=31))
+    extract = source.fetch(month, AS_OF, LIMITS)
+    assert sorted(extract.rows.column("id").to_pylist()) == list(range(1, 32))
+    assert extract.query.splitlines()[0] == str(tmp_path / "2013-03-01.csv")
+    tokyo = Window(START - timedelta(hours=9), START + timedelta(hours=15))  # a local day lies in two UTC dates
+    assert source.fetch(tokyo, AS_OF, LIMITS).rows.column("id").to_pylist() == [1]
+
+
+def test_packed_csv_is_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "flights.csv.gz").write_bytes(gzip.compress(as_csv(INSIDE)))
+    source = opened({"type": "files", "path": str(tmp_path), "format": "csv"}, Path("/elsewhere"))
+    assert table_digest(source.fetch(WINDOW, AS_OF, LIMITS).rows) == table_digest(INSIDE)
+
+
+def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
+    source = opened({"type": "files", "path": "gone/%Y", "format": "csv"}, tmp_path)
+    with pytest.raises(SourceUnavailable, match="gone is not there"):
+        source.fetch(WINDOW, AS_OF, LIMITS)
+
+
+# S3
+
+
+def test_more_objects_than_a_page_are_read(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
+    for number in range(25):
+        client(s3).put_object(Bucket="flights", Key=f"pages/{number:04}.csv", Body=HEADER + GOOD)
+    assert client(s3).list_objects_v2(Bucket="flights", Prefix="pages/")["IsTruncated"]
+    spec = {"type": "s3", "connection": "s3", "bucket": "flights", "prefix": "pages/", "format": "csv"}
+    extract = opened(spec, tmp_path, s3=aws_uri(s3)).fetch(WINDOW, AS_OF, LIMITS)
+    assert extract.rows.num_rows == 25
+    assert len(extract.query.splitlines()) == 25
+
+
+def test_a_bucket_that_is_not_there_is_an_invalid_query(s3: str, tmp_path: Path) -> None:
+    spec = {"type": "s3", "connection": "s3", "bucket": "nowhere", "prefix": "x", "format": "csv"}
+    with pytest.raises(InvalidQuery, match=r"Connection s3, s3://nowhere/x.*NoSuchBucket"):
+        opened(spec, tmp_path, s3=aws_uri(s3)).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_an_endpoint_that_is_down_is_unavailable(tmp_path: Path) -> None:
+    spec = {"type": "s3", "connection": "s3", "bucket": "flights", "prefix": "x", "format": "csv"}
+    with socket.socket() as taken:  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))
+        uri = aws_uri(f"http://127.0.0.1:{taken.getsockname()[1]}")
+        with pytest.raises(SourceUnavailable, match="Connection s3") as raised:
+            opened(spec, tmp_path, s3=uri).fetch(WINDOW, AS_OF, LIMITS)
+    assert "secret" not in str(raised.value)
+
+
+# PostgreSQL
+
+
+def test_the_query_is_recorded_with_what_was_bound(database_url: str, tmp_path: Path) -> None:
+    query = postgres_source(database_url, tmp_path, INSIDE).fetch(WINDOW, AS_OF, LIMITS).query
+    assert query.startswith(SQL.rstrip())
+    assert ":start = 2013-03-01T00:00:00+00:00" in query
+
+
+def test_types_follow_the_database(database_url: str) -> None:
+    sql = """SELECT 1::smallint a, 2::bigint b, 0.1::numeric c, 'NaN'::numeric d, 1.5::real e, 'x'::char(2) f,
+             date '2013-03-01' g, timestamp '2013-03-01 12:00' h, 'a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11'::uuid i,
+             NULL::text j, date_trunc('day', :start::timestamptz + interval '1 second') k, true l"""
+    source = PostgresSource(database_url, sql, connection_id="db", file="types.sql")
+    rows = source.fetch(WINDOW, AS_OF, LIMITS).rows
+    kinds = [str(field.type) for field in rows.schema]
+    assert kinds == [
+        *("int64", "int64", "double", "double", "double", "string", "date32[day]", "timestamp[us]"),
+        *("string", "string", "timestamp[us, tz=UTC]", "bool"),
+    ]
+    found = rows.to_pylist()[0]
+    assert (found["c"], found["k"]) == (0.1, START)
+
+
+def test_many_rows_come_in_batches_and_reading_stops_early(database_url: str) -> None:
+    sql = "SELECT generate_series(1, 100000000) AS id"
+    source = PostgresSource(database_url, sql, connection_id="db", file="many.sql")
+    with pytest.raises(TooMuchData, match=r"= 25,000 rows; reading stopped at 30,000"):
+        source.fetch(WINDOW, AS_OF, Limits(max_rows=25_000))
+
+
+@pytest.mark.parametrize(
+    ("sql", "message"),
+    [
+        ("SELECT *\nFROM flights\nWHERE elsewhere = :start", r'line 3: column "elsewhere" does not exist .*42703'),
+        ("SELECT idd FROM (SELECT 1 id) x", r'hint: Perhaps you meant to reference the column "x.id"'),
+        ("SELEC 1", r"line 1: syntax error"),
+        ("SELECT 1/0", r"division by zero"),
+        ("SELECT '{}'::json AS doc", r"column doc is of a type that can't be read .*Cast it"),
+        ("CREATE TABLE x (y int)", r"syntax error"),
+        ("SELECT nextval('counter')", r"read-only transaction"),
+    ],
+)
+def test_queries_that_cannot_work_are_told_with_their_place(database_url: str, sql: str, message: str) -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        cursor.execute("CREATE TABLE flights (id int); CREATE SEQUENCE counter")
+        session.commit()
+    source = PostgresSource(database_url, sql, connection_id="db", file="flights.sql")
+    with pytest.raises(InvalidQuery, match=rf"Connection db, query flights.sql.*{message}"):
+        source.fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_a_missing_right_is_an_invalid_query(database_url: str) -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        role = f"source_{session.info.dbname}"
+        cursor.execute(f"CREATE TABLE flights (id int); CREATE ROLE {role} LOGIN PASSWORD 'hushhush'")
+        session.commit()
+        url = f"postgres://{role}:hushhush@127.0.0.1:{session.info.port}/{session.info.dbname}"
+    with pytest.raises(InvalidQuery, match="permission denied for table flights"):
+        PostgresSource(url, "SELECT * FROM flights", connection_id="db", file="x.sql").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_a_query_that_takes_too_long_is_unavailable(database_url: str) -> None:
+    source = PostgresSource(database_url, "SELECT pg_sleep(20)", connection_id="db", file="x.sql", timeout=0.1)
+    with pytest.raises(SourceUnavailable, match="statement timeout"):
+        source.fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_a_session_that_is_cut_is_unavailable(database_url: str) -> None:
+    sql = "SELECT pg_terminate_backend(pg_backend_pid())::text"
+    with pytest.raises(SourceUnavailable, match="may work later"):
+        PostgresSource(database_url, sql, connection_id="db", file="x.sql").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_text_that_is_not_unicode_is_refused(postgres: object, database_url: str) -> None:
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        name = f"{session.info.dbname}_ascii"
+        cursor.execute(f"CREATE DATABASE {name} ENCODING 'SQL_ASCII' TEMPLATE template0")
+        url = f"{database_url.rpartition('/')[0]}/{name}"
+    sql = r"SELECT encode('\x41'::bytea, 'escape') || E'\xfc' AS carrier"
+    with pytest.raises(UndecodableText, match=r"x\.sql"):
+        PostgresSource(url, sql, connection_id="db", file="x.sql").fetch(WINDOW, AS_OF, LIMITS)
+
+
+@pytest.mark.parametrize("password", ["wrong", "hushhush"])
+def test_a_server_that_lets_nobody_in_is_unavailable(database_url: str, password: str) -> None:
+    host = database_url.partition("@")[2] if password == "wrong" else "127.0.0.1:1/nowhere"
+    source = PostgresSource(f"postgresql://ann:{password}@{host}", "SELECT 1", connection_id="db", file="x.sql")
+    with pytest.raises(SourceUnavailable, match="Connection db could not be opened") as raised:
+        source.fetch(WINDOW, AS_OF, LIMITS)
+    assert "hushhush" not in str(raised.value)
+
+
+# The factory
+
+
+def test_a_connection_of_the_wrong_type_is_told(tmp_path: Path) -> None:
+    spec = {"type": "postgres", "connection": "db", "query": "flights.sql"}
+    with pytest.raises(InvalidSettings, match="type postgres; found type aws"):
+        opened(spec, tmp_path, db="aws://key:secret@/")
+
+
+def test_a_connection_that_is_not_there_is_told(tmp_path: Path) -> None:
+    spec = {"type": "postgres", "connection": "db", "query": "flights.sql"}
+    with pytest.raises(InvalidSettings, match=r"AIRFLOW_CONN_DB is not set .set are: AIRFLOW_CONN_OTHER"):
+        opened(spec, tmp_path, other="postgres://host/db")

@@ -1,0 +1,86 @@
+"""Photographs of the web interface of a running local system, for the README: `make screenshots`."""
+
+import os
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from playwright.sync_api import Error, Page, sync_playwright
+
+from perennial.local.home import Home
+from perennial.local.keys import ADMIN, load_keys
+from perennial.local.lock import is_held, read_holder
+from perennial.settings import Settings
+
+IMAGES = Path(__file__).parents[2] / "docs" / "images"
+VIEW = {"width": 1440, "height": 900}
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+SETTLED = 3_000  # milliseconds: tables and graphs move into place after their data has come
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture: its file, the page, a text that is there once it is complete, and a button to press first."""
+
+    name: str
+    path: str
+    shows: str
+    press: str | None = None
+
+
+SHOTS = (
+    Shot("dag-list", "/dags", "flight_delays.predict", "Show table view"),
+    Shot("backfill-grid", "/dags/flight_delays.predict", "trigger_retrain", "Collapse Details Panel"),
+    Shot("retrain-run", "/dags/flight_delays.retrain/runs/demo__first_model", "assemble"),
+)
+
+
+def main() -> int:
+    """Take all pictures; the exit code."""
+    home = Home(Settings.from_environment().home.absolute())
+    holder = read_holder(home) if is_held(home) else None
+    browser_path = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    if holder is None or not holder.airflow:
+        sys.stderr.write(f"Nothing runs from {home.path}; start it with `make run` and wait for the backfill.\n")
+        return 3
+    if browser_path is None:
+        sys.stderr.write("There is no chromium; install it, or name your browser in CHROMIUM.\n")
+        return 3
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
+        page = browser.new_page(viewport=VIEW, color_scheme="light", locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
+        log_in(page, holder.airflow, load_keys(home).admin_password)
+        for shot in SHOTS:
+            take(page, holder.airflow, shot)
+        browser.close()
+    return 0
+
+
+def log_in(page: Page, url: str, password: str) -> None:
+    """Open a session as the administrator."""
+    page.goto(f"{url}/auth/login")
+    page.fill("input[name=username]", ADMIN)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda address: "/auth/" not in address)
+
+
+def take(page: Page, url: str, shot: Shot) -> None:
+    """Take one picture."""
+    page.goto(url + shot.path)
+    page.get_by_text(shot.shows).first.wait_for()
+    if shot.press is not None:
+        page.get_by_label(shot.press).click()
+    page.wait_for_timeout(SETTLED)
+    page.screenshot(path=IMAGES / f"{shot.name}.png")
+    sys.stdout.write(f"docs/images/{shot.name}.png\n")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except Error as error:
+        sys.stderr.write(f"The browser gave up: {error.message}\n")
+        sys.exit(4)

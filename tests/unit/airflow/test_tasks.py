@@ -1,0 +1,139 @@
+"""From a DAG run to the jobs' arguments, and from their results to XCom."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import ModuleType
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+# See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
+
+PORTS = object()
+WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+AT = {"window": {"start": "2013-03-01T00:00:00Z", "end": "2013-03-02T00:00:00Z"}}
+
+
+@dataclass(frozen=True)
+class Done:
+    window: Window
+
+
+class Job:
+    """Stands in for a job and keeps what it was given."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+        self.calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        self.calls.append((given, named))
+        return self.result
+
+
+@pytest.fixture
+def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    from perennial_airflow import tasks
+
+    monkeypatch.setattr(tasks, "open_ports", lambda settings, connections: PORTS)
+    return tasks
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, job: ModuleType, result: Any) -> Job:
+    job_run = Job(result)
+    monkeypatch.setattr(job, "run", job_run)
+    return job_run
+
+
+@pytest.mark.parametrize("name", ["validate", "monitor"])
+def test_a_window_task_works_on_what_the_task_before_did(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
+) -> None:
+    job = stand_in(monkeypatch, getattr(tasks, f"{name}_job"), Done(WINDOW))
+    run = make_run()
+    assert getattr(tasks, name)(use_case, run, [AT]) == [AT]
+    assert job.calls == [((use_case, WINDOW, PORTS, run.name), {})]
+
+
+def test_ingest_takes_its_windows_from_the_run(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    job = stand_in(monkeypatch, tasks.ingest_job, Done(WINDOW))
+    assert tasks.ingest(use_case, make_run("backfill", (WINDOW.start, WINDOW.end))) == [AT]
+    assert job.calls[0][0][1] == WINDOW
+    with pytest.raises(AirflowFailException, match=r"InvalidWindow: .* must say which windows"):
+        tasks.ingest(use_case, make_run())
+
+
+def test_score_uses_the_model_that_the_params_choose(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    job = stand_in(monkeypatch, tasks.score_job, Done(WINDOW))
+    tasks.score(use_case, make_run(model="pinned", model_version="7"), [AT])
+    assert str(job.calls[0][1]["model"]) == "pinned:7"
+    with pytest.raises(AirflowFailException, match="NoModel"):
+        tasks.score(use_case, make_run(model="pinned"), [AT])
+
+
+@pytest.mark.parametrize("name", ["collect_labels", "measure", "assemble"])
+def test_a_task_as_of_a_moment_takes_it_from_the_run(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
+) -> None:
+    module = tasks.evaluate_job if name == "measure" else getattr(tasks, f"{name}_job")
+    job = stand_in(monkeypatch, module, Done(WINDOW))
+    run = make_run(as_of="2013-03-01")
+    assert getattr(tasks, name)(use_case, run) == AT
+    assert job.calls == [((use_case, datetime(2013, 3, 1, tzinfo=UTC), PORTS, run.name), {})]
+
+
+def test_candidates_travel_through_xcom_to_the_judge_and_the_winner_to_deploy(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    trained = tasks.Trained("boosting", "a" * 64, {"roc_auc": 0.7}, 100, 20, 1.5)
+    training = stand_in(monkeypatch, tasks.train_job, trained)
+    decided = tasks.Judged("the set", "promote", ("better",), {}, None, trained, "b" * 64)
+    judging = stand_in(monkeypatch, tasks.judge_job, decided)
+    deploying = stand_in(monkeypatch, tasks.deploy_job, Done(WINDOW))
+    run = make_run(reason="drift: 4 alarms")
+
+    result = tasks.train(use_case, run, {"training_id": "the set"}, "boosting")
+    judged = tasks.judge(use_case, run, {"training_id": "the set"}, iter([result]))
+    tasks.deploy(use_case, run, judged)
+
+    assert training.calls[0][0][1:3] == ("the set", "boosting")
+    assert judging.calls[0][0][1:3] == ("the set", [trained])
+    (_, winner, _, _), named = deploying.calls[0]
+    assert winner == decided
+    assert named == {"actor": "ada", "reason": "drift: 4 alarms"}
+
+
+def test_where_the_champion_stays_deploy_is_skipped_with_the_reasons(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    deploying = stand_in(monkeypatch, tasks.deploy_job, None)
+    judged = tasks.as_json(tasks.Judged("the set", "reject", ("no gain", "few rows"), {}, 1, None, None))
+    with pytest.raises(AirflowSkipException, match="The champion stays: no gain; few rows"):
+        tasks.deploy(use_case, make_run(reason="by hand"), judged)
+    assert deploying.calls == []
+
+
+@pytest.mark.parametrize(("effective_from", "moment"), [(None, None), ("2013-04-01", datetime(2013, 4, 1, tzinfo=UTC))])
+def test_a_rollback_passes_on_version_reason_and_moment(
+    tasks: ModuleType,
+    monkeypatch: pytest.MonkeyPatch,
+    use_case: LoadedUseCase,
+    make_run: Any,
+    effective_from: str | None,
+    moment: datetime | None,
+) -> None:
+    job = stand_in(monkeypatch, tasks.rollback_job, Done(WINDOW))
+    run = make_run(version="3", reason="complaints", effective_from=effective_from)
+    tasks.rollback(use_case, run)
+    assert job.calls == [
+        ((use_case, "3", PORTS, run.name), {"actor": "ada", "reason": "complaints", "effective_from": moment})
+    ]

@@ -1,0 +1,189 @@
+"""Assemble, train, judge, deploy, evaluate, roll back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pyarrow as pa
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.world import ROWS, START, World
+
+from perennial.errors import DeploymentConflict, InvalidSpec, NoModel, NotEnoughData
+from perennial.jobs import assemble, collect_labels, deploy, evaluate, judge, monitor, retrain, rollback, train
+from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.results import as_json, from_json
+from perennial.jobs.training_set import read_manifest, read_rows
+from perennial.ledger.entries import DeployedRole
+from perennial.performance.maturity import Maturity
+
+
+def retrained(world: World, day: int) -> retrain.Retrained:
+    return retrain.run(world.use_case, world.day(day).start, world.ports, "test", actor="ann", reason="test")
+
+
+def judged(world: World, day: int) -> judge.Judged:
+    made = assemble.run(world.use_case, world.day(day).start, world.ports, "test")
+    candidates = [
+        train.run(world.use_case, made.training_id, each.name, world.ports, "test")
+        for each in world.use_case.spec.training.candidates
+    ]
+    return judge.run(world.use_case, made.training_id, candidates, world.ports, "test")
+
+
+def test_i6_only_labels_that_had_arrived_take_part(world: World) -> None:
+    made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    manifest = read_manifest(made.training_id, world.ports)
+    rows = read_rows(manifest, world.ports)
+    arrived_by = world.day(20).start - timedelta(hours=12)
+    assert max(rows.column("sent_at").to_pylist()) <= arrived_by
+    assert rows.num_rows < 20 * ROWS
+
+
+def test_i6_a_label_that_was_corrected_later_does_not_reach_back(world: World) -> None:
+    before = assemble.run(world.use_case, world.day(20).start, world.ports, "one")
+    late = world.outcomes.table.column("late").combine_chunks()
+    corrected = world.outcomes.table.set_column(2, "late", pa.array([not value for value in late.to_pylist()]))
+    delivered = [at + timedelta(days=40) for at in corrected.column("delivered_at").to_pylist()]
+    corrected = corrected.set_column(3, "delivered_at", pa.array(delivered, pa.timestamp("us", "UTC")))
+    world.outcomes.table = pa.concat_tables([world.outcomes.table, corrected])
+    collect_labels.run(world.use_case, world.day(59).start, world.ports, "later")
+    again = assemble.run(world.use_case, world.day(20).start, world.ports, "two")
+    assert again.digest == before.digest
+
+
+def test_a_window_that_fails_is_left_out_with_its_reason(world: World) -> None:
+    world.change(3, "weight", 500.0)
+    made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    manifest = read_manifest(made.training_id, world.ports)
+    assert (made.windows, made.excluded) == (19, 1)
+    assert manifest.excluded[0].window == world.day(3)
+    assert "weight" in manifest.excluded[0].reason
+
+
+def test_too_little_history_is_told_with_the_keys_to_change(world: World) -> None:
+    with pytest.raises(NotEnoughData, match=r"2 windows.*training\.min_rows"):
+        assemble.run(world.use_case, world.day(2).start, world.ports, "test")
+
+
+def test_the_first_model_must_beat_no_skill(world: World) -> None:
+    verdict = judged(world, 30)
+    assert verdict.action == "promote"
+    assert verdict.winner is not None
+    assert verdict.winner.candidate == "logistic"
+    assert verdict.scores["no_skill"]["roc_auc"] == 0.5
+
+
+def test_training_again_on_the_same_rows_is_no_improvement(world: World) -> None:
+    first = retrained(world, 30)
+    again = retrained(world, 30)
+    assert first.deployed is not None
+    assert again.deployed is None
+    assert len(world.ports.registry.versions("parcels")) == 1
+
+
+def test_after_the_shift_a_new_model_takes_over_and_says_what_it_was_trained_on(world: World) -> None:
+    first_model(world, 30)
+    result = retrained(world, 58)
+    assert result.deployed is not None
+    champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
+    assert champion is not None
+    assert champion.model_version == "2"
+    assert champion.training["digest"] == result.assembled.digest
+    assert (champion.actor, champion.reason) == ("ann", "test")
+    assert any("champion version 1" in reason for reason in result.judged.reasons)
+
+
+def test_a_candidate_that_is_not_in_the_spec_is_named(world: World) -> None:
+    made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    with pytest.raises(InvalidSpec, match="logistic, guess"):
+        train.run(world.use_case, made.training_id, "forest", world.ports, "test")
+
+
+def test_i4_deploying_again_finds_its_own_entry(world: World) -> None:
+    verdict = judged(world, 30)
+    first = deploy.run(world.use_case, verdict, world.ports, "test", actor="ann", reason="first")
+    again = deploy.run(world.use_case, verdict, world.ports, "test", actor="ann", reason="first")
+    assert first == again
+    assert len(world.ports.ledger.deployments("parcels")) == 1
+
+
+def test_i5_a_winner_judged_against_a_former_champion_is_told(world: World) -> None:
+    first_model(world, 30)
+    stale = judged(world, 56)
+    retrained(world, 58)
+    with pytest.raises(DeploymentConflict, match="version 2"):
+        deploy.run(world.use_case, stale, world.ports, "test", actor="ann", reason="late")
+    assert world.ports.registry.alias("parcels", "champion") == "2"
+
+
+def test_what_was_rejected_can_not_be_deployed(world: World) -> None:
+    first_model(world, 30)
+    rejected = judged(world, 30)
+    with pytest.raises(NoModel, match="no candidate was promoted"):
+        deploy.run(world.use_case, rejected, world.ports, "test", actor="ann", reason="anyway")
+
+
+def test_results_survive_json(world: World) -> None:
+    verdict = judged(world, 30)
+    assert from_json(judge.Judged, as_json(verdict)) == verdict
+
+
+def test_performance_matures_from_partial_to_final(world: World) -> None:
+    first_model(world, 30)
+    predict(world, 30)
+    for as_of in (world.day(30).end, world.day(31).end, world.day(32).end):
+        collect_labels.run(world.use_case, as_of, world.ports, "test")
+        evaluated = evaluate.run(world.use_case, as_of, world.ports, "test")
+    assert evaluated.outcome == "no scored window waits for labels"
+    (entry,) = world.ports.ledger.performance_between("parcels", START, world.day(40).end)
+    assert (entry.maturity, entry.completeness, entry.as_of) == (Maturity.FINAL, 1.0, world.day(31).end)
+    assert entry.metrics["roc_auc"] > 0.7
+
+
+def test_a_partial_window_says_how_much_is_known(world: World) -> None:
+    first_model(world, 30)
+    predict(world, 30)
+    collect_labels.run(world.use_case, world.day(30).end, world.ports, "test")
+    evaluate.run(world.use_case, world.day(30).end, world.ports, "test")
+    (entry,) = world.ports.ledger.performance_between("parcels", START, world.day(40).end)
+    assert entry.maturity is Maturity.PARTIAL
+    assert 0.3 < entry.completeness < 0.7
+
+
+def test_lost_performance_calls_for_retraining(world: World) -> None:
+    first_model(world, 30)
+    for day in range(40, 44):
+        predict(world, day)
+    collect_labels.run(world.use_case, world.day(45).end, world.ports, "test")
+    evaluated = evaluate.run(world.use_case, world.day(45).end, world.ports, "test")
+    assert evaluated.decision.action == "retrain"
+
+
+def test_i7_a_deployment_never_reaches_back_over_windows_already_scored(world: World) -> None:
+    first_model(world, 30)
+    predict(world, 45)
+    result = retrained(world, 44)
+    assert result.deployed is not None
+    assert result.deployed.effective_from == world.day(45).end
+    assert not predict(world, 45).changed
+
+
+def test_rolling_back_takes_a_version_that_was_in_service(world: World) -> None:
+    first_model(world, 30)
+    retrained(world, 58)
+    with pytest.raises(NoModel, match="versions that were: 1, 2"):
+        rollback.run(world.use_case, "7", world.ports, "test", actor="ann", reason="oops")
+    back = rollback.run(world.use_case, "1", world.ports, "test", actor="ann", reason="worse on Mondays")
+    assert back.model_version == "1"
+    assert world.ports.registry.alias("parcels", "champion") == "1"
+    assert world.ports.ledger.deployments("parcels")[-1].reason == "worse on Mondays"
+    assert predict(world, 59, ModelChoice.parse("as_now")).model_version == "1"
+
+
+def test_drift_after_deployment_is_measured_against_the_new_reference(world: World) -> None:
+    first_model(world, 30)
+    retrained(world, 58)
+    predict(world, 58)
+    monitored = monitor.run(world.use_case, world.day(58), world.ports, "test")
+    assert monitored.decision.numbers["windows"] == 1
+    assert replace(monitored.decision, id=None).subject == world.day(58).key

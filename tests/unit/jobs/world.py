@@ -1,0 +1,161 @@
+"""A small world for jobs: one daily use case, a source that can be changed, and every store in memory.
+
+From day `SHIFT` on the numeric feature lies two standard deviations higher and the outcome depends on it the other
+way round: inputs drift and the old model is wrong.
+"""
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.artifacts.memory import InMemoryArtifacts
+from perennial.errors import SourceUnavailable
+from perennial.lake.memory import InMemoryLake
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ports import Ports
+from perennial.published.memory import InMemoryPublished
+from perennial.registry.memory import MemoryRegistry
+from perennial.sources.memory import InMemorySource
+from perennial.sources.port import Extract
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial.spec.models import Limits
+from perennial.spec.models import Source as SourceSpec
+from perennial.window import Window
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+RECORDED = datetime(2030, 1, 1, tzinfo=UTC)
+DAYS, SHIFT, ROWS = 60, 40, 180
+
+SPEC = """
+name: parcels
+title: Parcels that come late
+owner: logistics
+task: binary_classification
+schedule: {every: day, start: 2024-01-01}
+source: {type: files, path: data, format: parquet}
+columns:
+  parcel: {kind: integer, role: key}
+  sent_at: {kind: timestamp, role: event_time, derive: [hour]}
+  weight: {kind: numeric}
+  service: {kind: categorical}
+labels:
+  source: {type: files, path: labels, format: parquet}
+  column: late
+  arrival_time: delivered_at
+  mature_after: 1d
+quality: {max_quarantined_share: 0.05}
+training:
+  history: 60d
+  holdout: 7d
+  min_rows: 500
+  metric: roc_auc
+  candidates:
+    - {name: logistic, estimator: linear}
+    - {name: guess, estimator: dummy}
+monitoring:
+  persistence: {alarms: 2, of: 3}
+  cooldown: 3d
+  max_metric_loss: 0.1
+"""
+EXPECTATIONS = """
+expectations:
+  - type: expect_column_values_to_be_between
+    kwargs: {column: weight, min_value: -50}
+    quarantine: true
+  - type: expect_column_mean_to_be_between
+    kwargs: {column: weight, max_value: 100}
+"""
+
+
+@dataclass
+class Rows:
+    """A source whose rows the test may change, and that may be down."""
+
+    table: pa.Table
+    arrival: str | None = None
+    down: bool = False
+    asked: list[Window] = field(default_factory=list)
+
+    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+        self.asked.append(window)
+        if self.down:
+            raise SourceUnavailable("the parcels' source does not answer")
+        return InMemorySource(self.table, "sent_at", self.arrival).fetch(window, as_of, limits)
+
+
+@dataclass
+class World:
+    use_case: LoadedUseCase
+    ports: Ports
+    parcels: Rows
+    outcomes: Rows
+
+    def day(self, number: int) -> Window:
+        return Window(START + timedelta(days=number), START + timedelta(days=number + 1))
+
+    def change(self, day: int, column: str, values: object) -> None:
+        """Overwrite a column of a day's rows."""
+        window = self.day(day)
+        at = self.parcels.table.column("sent_at")
+        inside = pc.and_(
+            pc.greater_equal(at, pa.scalar(window.start, at.type)), pc.less(at, pa.scalar(window.end, at.type))
+        )
+        old = self.parcels.table.column(column)
+        new = pc.if_else(inside, pa.scalar(values, old.type), old)
+        index = self.parcels.table.column_names.index(column)
+        self.parcels.table = self.parcels.table.set_column(index, column, new)
+
+
+def make_world(folder: Path) -> World:
+    home = folder / "parcels"
+    home.mkdir()
+    (home / "use_case.yaml").write_text(SPEC)
+    (home / "expectations.yaml").write_text(EXPECTATIONS)
+    use_case = load_use_case(home)
+    parcels, outcomes = _tables()
+    sources = Rows(parcels), Rows(outcomes, arrival="delivered_at")
+
+    def source(loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
+        return sources[wanted == loaded.spec.labels.source]
+
+    ports = Ports(
+        source=source,
+        lake=InMemoryLake(),
+        ledger=InMemoryLedger(lambda: RECORDED),
+        registry=MemoryRegistry(),
+        published=InMemoryPublished(),
+        artifacts=InMemoryArtifacts(),
+    )
+    return World(use_case, ports, *sources)
+
+
+def _tables() -> tuple[pa.Table, pa.Table]:
+    random = np.random.default_rng(7)
+    n = DAYS * ROWS
+    day = np.repeat(np.arange(DAYS), ROWS)
+    seconds = day * 86_400 + random.integers(0, 86_400, n)
+    sent = [START + timedelta(seconds=int(s)) for s in seconds]
+    weight = random.normal(10, 2, n) + np.where(day >= SHIFT, 4.0, 0.0)
+    odds = np.where(day >= SHIFT, 14 - weight, weight - 10)
+    late = random.random(n) < 1 / (1 + np.exp(-odds))
+    parcels = pa.table(
+        {
+            "parcel": np.arange(n),
+            "sent_at": pa.array(sent, pa.timestamp("us", "UTC")),
+            "weight": weight,
+            "service": random.choice(["road", "air", "rail"], n),
+        }
+    )
+    outcomes = pa.table(
+        {
+            "parcel": np.arange(n),
+            "sent_at": parcels.column("sent_at"),
+            "late": late,
+            "delivered_at": pa.array([at + timedelta(hours=12) for at in sent], pa.timestamp("us", "UTC")),
+        }
+    )
+    return parcels, outcomes
