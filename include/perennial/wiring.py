@@ -3,7 +3,7 @@
 from perennial import clock
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
-from perennial.lake.storage import storage_options
+from perennial.lake.storage import environment_options, storage_options
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
@@ -18,7 +18,8 @@ from perennial.spec.models import Source as SourceSpec
 
 def open_ports(settings: Settings, connections: Connections) -> Ports:
     """The real world, by the settings' addresses and the named connections."""
-    options = storage_options(connections.url(settings.lake_connection)) if settings.lake_connection else {}
+    named = settings.lake_connection
+    options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
     def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
         spec = use_case.spec

@@ -8,6 +8,7 @@ from airflow.sdk import Context, DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from perennial.window import parse_instant
+from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.run import Run
 from perennial_airflow.xcom import Json
 
@@ -46,7 +47,7 @@ def trigger_retrain(use_case: str) -> TriggerRetrain:
     """The task, for the DAG that is being built."""
     return TriggerRetrain(
         task_id="trigger_retrain",
-        trigger_dag_id=f"{use_case}.retrain",
+        trigger_dag_id=dag_id(use_case, DagKind.RETRAIN),
         logical_date=None,
         skip_when_already_exists=True,
         deferrable=True,

@@ -17,7 +17,7 @@ PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "fingerprint"},
-    **{name: WORDS | PURE for name in PURE},
+    **dict.fromkeys(PURE, WORDS | PURE),
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},
     "jobs": WORDS | PURE | PORTS | {"ports", "jobs"},

@@ -5,6 +5,7 @@ from datetime import datetime
 
 import pyarrow as pa
 
+from perennial.errors import EmptyWindow
 from perennial.lake.port import labels_table, window_partition
 from perennial.performance.labels import active_labels
 from perennial.ports import Ports
@@ -29,7 +30,10 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
     """
     spec = use_case.spec
     partition = window_partition(window)
-    extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits)
+    try:
+        extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits)
+    except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
+        return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
     arrived = conform_labels(spec, extract.rows)
     with ports.ledger.working_on(f"{spec.name}/labels", window):
         known = ports.lake.read(labels_table(spec.name), partition)

@@ -28,7 +28,9 @@ def out_of_fold_predictions(
         inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold.tolist(), pa.string()))
         others, own = rows.filter(pc.invert(inside)), rows.filter(inside)
         truth = truth_of(spec.task, others.column(spec.labels.column))
-        predictions = predict(fit(spec, candidate, feature_frame(spec, others), truth), spec.task, feature_frame(spec, own))
+        predictions = predict(
+            fit(spec, candidate, feature_frame(spec, others), truth), spec.task, feature_frame(spec, own)
+        )
         names = np.array(own.column(window_column).to_pylist(), dtype=object)
         found.update({name: predictions[names == name] for name in fold})
     return found

@@ -26,7 +26,11 @@ def record_run(client: MlflowClient, candidate: ModelCandidate) -> str:
     tags = {**facts(candidate), MLFLOW_RUN_NAME: f"{candidate.name} {candidate.as_of:%Y-%m-%d}"}
     run_id: str = client.create_run(_experiment(client, candidate.use_case), tags=tags).info.run_id
     client.log_batch(run_id, params=[Param(key, str(value)) for key, value in candidate.parameters.items()])
-    client.log_inputs(run_id, [_training_set(candidate)])
+    try:
+        client.log_inputs(run_id, [_training_set(candidate)])
+    except MlflowException:
+        # Of two that log one data set at once, MLflow fails the second; once the set is there, nobody fails.
+        client.log_inputs(run_id, [_training_set(candidate)])
     return run_id
 
 

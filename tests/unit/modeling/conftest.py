@@ -1,6 +1,6 @@
 """A small use case with real signal, for everything that fits a model."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pytest
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from perennial.features.build import feature_frame
 from perennial.performance.labels import truth_of
@@ -95,6 +96,13 @@ def problem(task: Task, rows: int = 1_500) -> Problem:
     )
     spec = use_case(task)
     return Problem(spec, table, feature_frame(spec, table), truth_of(task, table.column("late")))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other make tiny fits slow on a busy machine."""
+    with threadpool_limits(1, "openmp"):
+        yield
 
 
 @pytest.fixture(scope="session")

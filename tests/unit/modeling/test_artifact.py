@@ -73,7 +73,7 @@ def test_another_process_writes_the_same_bytes(problems: Any, make_candidate: An
     ]
     run = subprocess.run(
         [sys.executable, "-c", _FIT_ELSEWHERE, str(Path(__file__).parent / "conftest.py")],
-        env={**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"},
+        env={**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "2"},
         capture_output=True,
         text=True,
         check=True,

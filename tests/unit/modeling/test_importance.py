@@ -44,6 +44,6 @@ def test_ten_times_the_rows_cost_little(problems: Any, make_candidate: Any) -> N
     problem = problems[Task.BINARY_CLASSIFICATION]
     model = fit(problem.spec, make_candidate("hist_gradient_boosting", {"max_iter": 100}), problem.frame, problem.truth)
     frame, truth = pd.concat([problem.frame] * 10, ignore_index=True), np.tile(problem.truth, 10)
-    began = time.perf_counter()
+    began = time.process_time()
     permutation_importance(problem.spec, model, frame, truth)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5

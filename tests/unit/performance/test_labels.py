@@ -130,12 +130,12 @@ def test_three_hundred_thousand_rows_in_seconds() -> None:
     table = pa.table(
         {"id": keys, "late": random.random(n), "arrived": pa.array(np.arange(n), pa.int64()).cast(ARRIVAL)}
     )
-    began = time.perf_counter()
+    began = time.process_time()
     joined = join_labels(
         table.select(["id"]), active_labels(table, key="id", label="late", arrival="arrived", as_of=START), "id"
     )
     assert joined.num_rows == n
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
 
 
 def test_truth_of_booleans_and_numbers() -> None:
