@@ -37,7 +37,7 @@ class Settings:
         | PERENNIAL_USE_CASES | folder of use cases | include/use_cases in the checkout |
         | PERENNIAL_LAKE_URL | folder or s3:// URL of the lake | lake in PERENNIAL_HOME |
         | PERENNIAL_LAKE_CONNECTION | Airflow connection (aws) for an S3 lake | the AWS variables |
-        | PERENNIAL_MLFLOW_URL | MLflow tracking server | required where models are used |
+        | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
         """

@@ -38,7 +38,7 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
         source=source,
         lake=DeltaLake(settings.lake_url, options),
         ledger=PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now),
-        registry=MlflowRegistry(settings.mlflow_url, settings.home / "cache" / "models"),
+        registry=MlflowRegistry(settings.require_mlflow(), settings.home / "cache" / "models"),
         published=PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
     )

@@ -55,7 +55,7 @@ def use_cases(json: AsJson = False) -> None:
 def status(json: AsJson = False) -> None:
     """Show every use case at a glance: windows, alarms, retrainings, the champion."""
     session = Session()
-    found = [session.ports.ledger.status(name) for name in use_case_names(session.settings.use_cases)]
+    found = [session.ledger.status(name) for name in use_case_names(session.settings.use_cases)]
     if json:
         show(found, as_json_lines=True)
         return

@@ -3,7 +3,8 @@
 import getpass
 import json
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -13,8 +14,9 @@ from rich.table import Table
 from perennial import clock
 from perennial.errors import UnknownUseCase
 from perennial.jobs.results import as_json
+from perennial.ledger.port import Ledger
 from perennial.ports import Ports
-from perennial.settings import Settings
+from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial.spec.suggest import nearest
@@ -37,6 +39,13 @@ class Session:
         from perennial.wiring import open_ports
 
         return open_ports(self.settings, EnvironmentConnections(self.settings.environment))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The ledger alone, for commands that need nothing else."""
+        from perennial.ledger.postgres import PostgresLedger
+
+        return PostgresLedger(EnvironmentConnections(self.settings.environment).url(LEDGER_CONNECTION), clock.now)
 
     @cached_property
     def run_id(self) -> str:
@@ -83,15 +92,24 @@ def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
         console.print("nothing")
         return
     names = [each.name for each in fields(results[0])]
-    table = Table(*names, header_style="bold")
-    for result in results:
-        table.add_row(*[_cell(getattr(result, name)) for name in names])
+    if len(results) == 1:
+        table = Table("", "", show_header=False)
+        for name in names:
+            table.add_row(name, _cell(getattr(results[0], name)))
+    else:
+        table = Table(*names, header_style="bold")
+        for result in results:
+            table.add_row(*[_cell(getattr(result, name)) for name in names])
     console.print(table)
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
+    if is_dataclass(value) and not isinstance(value, type | Window):
+        return "\n".join(f"{each.name} {_cell(getattr(value, each.name))}" for each in fields(value))
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%MZ}"
     if isinstance(value, tuple | list):
         return "\n".join(str(each) for each in value)
     if isinstance(value, dict):

@@ -16,8 +16,12 @@ PATTERNS_IN_WORDS = {
     NAME_PATTERN: "must be lower-case letters, digits and _, start with a letter, and have at most 48 characters",
     COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters",
 }
-# The lake keeps the window's name, and in quarantine the rule and the snapshot, in columns of these names.
-RESERVED_COLUMNS = ("partition_key", "rule", "snapshot_digest", "window")
+# Columns that the lake and the published table have beside the use case's own.
+RESERVED_COLUMNS = (
+    *("partition_key", "window", "window_start", "window_end", "rule", "snapshot_digest"),
+    *("prediction", "model_version", "model_digest", "revision", "run_id"),
+)
+LONGEST_TAG = 100  # of Airflow
 
 
 def _free_name(name: str) -> str:
@@ -63,6 +67,7 @@ def _beside(path: Path) -> Path:
 
 
 Name = Annotated[str, Field(pattern=NAME_PATTERN)]
+Tag = Annotated[str, Field(min_length=1, max_length=LONGEST_TAG)]
 ColumnName = Annotated[str, Field(pattern=COLUMN_PATTERN), AfterValidator(_free_name)]
 EstimatorName = Annotated[str, AfterValidator(_known_estimator), Field(json_schema_extra={"enum": sorted(ESTIMATORS)})]
 MetricName = Annotated[str, AfterValidator(_known_metric), Field(json_schema_extra={"enum": sorted(METRICS)})]

@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 
 from perennial.spec.base import Spec
 from perennial.spec.duration import Duration
-from perennial.spec.fields import ColumnName, EstimatorName, FileBeside, MetricName, Name, TimeZone
+from perennial.spec.fields import ColumnName, EstimatorName, FileBeside, MetricName, Name, Tag, TimeZone
 from perennial.spec.names import ESTIMATORS, METRICS
 from perennial.spec.problem import Problem, broken_rules
 from perennial.spec.task import Task
@@ -247,7 +247,7 @@ class UseCase(Spec):
     title: str
     description: str = ""
     owner: str
-    tags: tuple[str, ...] = ()
+    tags: tuple[Tag, ...] = ()
     task: Task
     schedule: Schedule
     source: Source
