@@ -3,13 +3,14 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from airflow.sdk import DAG, CronDataIntervalTimetable, Param
 
 from perennial.spec.models import UseCase
+from perennial.window import Grid
 
 RETRIES = 4
 _FIRST_RETRY = timedelta(seconds=10)
@@ -42,8 +43,11 @@ def use_case_dag(
     max_active_runs: int,
     execution_timeout: timedelta,
     timetable: CronDataIntervalTimetable | None = None,
+    runs_until: datetime | None = None,
 ) -> Iterator[DAG]:
     """A DAG of the use case, to add tasks to; without a schedule unless it has a timetable.
+
+    With `runs_until`, the last run's window is the last one that starts before.
 
     Its tasks are retried after 10, 30, 90 and 270 seconds; what a retry can't help fails at once (see `outcomes`).
     A DAG without a schedule does nothing by itself, so it starts unpaused: what triggers it need not wait for anyone.
@@ -62,6 +66,7 @@ def use_case_dag(
         doc_md=doc_md,
         schedule=timetable,
         start_date=spec.start if timetable else None,
+        end_date=last_start(spec.grid, runs_until) if timetable and runs_until else None,
         catchup=False,
         max_active_runs=max_active_runs,
         is_paused_upon_creation=None if timetable else False,
@@ -72,3 +77,8 @@ def use_case_dag(
     # Set when the tasks are there: each would take copies of its own, which is a third of the time to build a DAG.
     # Copied once, because a Param keeps the value that it was last resolved to.
     dag.params.update(deepcopy(params))
+
+
+def last_start(grid: Grid, before: datetime) -> datetime:
+    """The start of the last window that starts before the instant: Airflow's `end_date`."""
+    return grid.back(grid.containing(before - timedelta(microseconds=1)).end, 1)

@@ -33,6 +33,7 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
         max_active_runs=1,
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
+        runs_until=spec.end + spec.labels.mature_after if spec.end else None,
     ) as dag:
 
         @task(multiple_outputs=False, outlets=[assets.labels(spec.name)])

@@ -41,6 +41,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
         max_active_runs=3,
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
+        runs_until=spec.end,
     ) as dag:
 
         @task(outlets=[assets.raw(spec.name)])

@@ -1,7 +1,7 @@
 """The DAGs as Airflow sees them: tasks, order, retries, params, documentation, lineage."""
 
 import warnings
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -177,3 +177,10 @@ def test_serialising_loses_nothing(dags: dict[str, DAG], dag_id: str) -> None:
     assert set(read.task_ids) == TASKS[kind_of(dag_id)]
     assert read.doc_md == dags[dag_id].doc_md
     assert DagSerialization.to_dict(dags[dag_id]) == written
+
+
+def test_a_use_case_that_ends_is_not_run_after_its_last_window(dags: dict[str, DAG]) -> None:
+    """Else whoever unpauses it today gets a red run for yesterday, of which there is no data."""
+    predict, evaluate = dags["flight_delays.predict"], dags["flight_delays.evaluate"]
+    assert predict.end_date == datetime(2013, 12, 31, tzinfo=UTC)
+    assert evaluate.end_date == datetime(2014, 1, 1, tzinfo=UTC)  # the last window's labels are complete a day later

@@ -24,6 +24,7 @@ LAST_WINDOW = date(2013, 12, 31)
 FIRST_MODEL_RUN = "demo__first_model"
 PARALLEL_WINDOWS = 3
 LOOK_EVERY = 0.5
+ASK_AGAIN = 5.0
 PATIENCE = 120.0  # seconds for Airflow to find the DAGs, or to come back after it stopped answering
 
 T = TypeVar("T")
@@ -110,10 +111,12 @@ class Conductor:
         good, bad = self._count(dag_id, first, last)
         if good == len(windows):
             return good, 0
-        created = False
+        wanted, try_at = True, 0.0
         with self._screen.bar(title, len(windows)) as bar:
-            while not created or good + bad < len(windows):
-                created = created or self._patiently(lambda: self._api.backfill(dag_id, first, last, PARALLEL_WINDOWS))
+            while good + bad < len(windows) or (wanted and bad):
+                if wanted and time.monotonic() >= try_at:  # refused while an earlier backfill of the DAG is active
+                    wanted = not self._patiently(lambda: self._api.backfill(dag_id, first, last, PARALLEL_WINDOWS))
+                    try_at = time.monotonic() + ASK_AGAIN
                 self._pause(LOOK_EVERY)
                 good, bad = self._count(dag_id, first, last)
                 bar.reach(good + bad)

@@ -92,7 +92,11 @@ def _airflow(home: Home, addresses: Addresses, keys: Keys, database: Callable[[s
             "scheduler_idle_sleep_time": 0.2,
             "scheduler_health_check_threshold": 120,  # else a scheduler that a busy machine held up drops its tasks
         },
-        "workers": {"execution_api_timeout": 30},
+        "workers": {
+            "execution_api_timeout": 30,
+            # So long may pass until a worker sees that its task has ended; meanwhile it can take no other.
+            "min_heartbeat_interval": 1,
+        },
         "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 120},
         "logging": {
             "base_log_folder": logs,

@@ -136,6 +136,7 @@ class Schedule(Spec):
     every: Every = Every.DAY
     timezone: TimeZone = "UTC"
     start: date = Field(description="Where the first window starts.")
+    end: date | None = Field(None, description="Where the last window ends. Without it the use case goes on.")
 
     @property
     def grid(self) -> Grid:
@@ -143,18 +144,27 @@ class Schedule(Spec):
         return Grid(self.every, self.timezone)
 
     @model_validator(mode="after")
-    def _starts_on_the_grid(self) -> Self:
-        first = parse_instant(self.start.isoformat(), self.timezone)
-        window = self.grid.containing(first)
-        if window.start != first:
-            before, after = (
-                f"{end.astimezone(ZoneInfo(self.timezone)):%a %Y-%m-%d}" for end in (window.start, window.end)
-            )
-            text = (
-                f"no window of one {self.every} starts on this day; the nearest that do start on {before} and {after}"
-            )
-            raise broken_rules([Problem(("start",), text)])
+    def _on_the_grid(self) -> Self:
+        problems = [
+            Problem((name,), f"no window of one {self.every} {verb} on this day; the nearest {near}")
+            for name, verb, day in (("start", "starts", self.start), ("end", "ends", self.end))
+            if day is not None and (near := self._nearest_boundaries(day))
+        ]
+        if not problems and self.end is not None and self.end <= self.start:
+            problems = [Problem(("end",), f"must come after the start, {self.start}")]
+        if problems:
+            raise broken_rules(problems)
         return self
+
+    def _nearest_boundaries(self, day: date) -> str:
+        """The boundaries of the grid around the day, in words; "" when it is one itself."""
+        midnight = parse_instant(day.isoformat(), self.timezone)
+        window = self.grid.containing(midnight)
+        if window.start == midnight:
+            return ""
+        zone = ZoneInfo(self.timezone)
+        before, after = (f"{end.astimezone(zone):%a %Y-%m-%d}" for end in (window.start, window.end))
+        return f"that do are {before} and {after}"
 
 
 class Labels(Spec):
@@ -289,6 +299,12 @@ class UseCase(Spec):
     def start(self) -> datetime:
         """The start of the first window."""
         return parse_instant(self.schedule.start.isoformat(), self.schedule.timezone)
+
+    @property
+    def end(self) -> datetime | None:
+        """The end of the last window; None for a use case that goes on."""
+        end = self.schedule.end
+        return parse_instant(end.isoformat(), self.schedule.timezone) if end else None
 
 
 def whole_problems(

@@ -49,7 +49,7 @@ labels:
   mature_after: 1d
 quality: {max_quarantined_share: 0.05}
 training:
-  history: 60d
+  history: 22d
   holdout: 7d
   min_rows: 500
   metric: roc_auc

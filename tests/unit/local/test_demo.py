@@ -194,8 +194,17 @@ def test_it_goes_on_in_the_middle_of_a_backfill(stage: Stage) -> None:
     for day in range(1, 32):
         state = "success" if day < 10 else "queued"
         stage.airflow.runs[PREDICT, datetime(2013, 3, day, tzinfo=UTC).isoformat()] = state
-    stage.airflow.busy_backfills = 1
-    assert stage.play().succeeded[PREDICT] == 31
+    stage.airflow.busy_backfills = 10**9
+    stage.airflow.runs |= {
+        (EVALUATE, key): state for (dag_id, key), state in stage.airflow.runs.items() if dag_id == PREDICT
+    }
+    assert stage.play().succeeded == {PREDICT: 31, EVALUATE: 31}
+
+
+def test_it_waits_for_its_turn_to_backfill(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "ASK_AGAIN", 0.0)
+    stage.airflow.busy_backfills = 3
+    assert stage.play().succeeded == {PREDICT: 31, EVALUATE: 31}
 
 
 def test_a_failed_window_is_reported_and_tried_again_the_next_time(stage: Stage) -> None:
