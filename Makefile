@@ -24,7 +24,7 @@ stop:  ## Stop what `make run` started
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial.local stop; else echo "Nothing is installed."; fi
 
 test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .
@@ -45,7 +45,7 @@ clean:  ## Remove the local system's data and all caches (the virtual environmen
 setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
 
 lock: $(UV)  ## Resolve the dependencies of pyproject.toml anew, for Python 3.11 to 3.13
-	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra dev"; do \
+	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra dev --constraint requirements.txt"; do \
 	    set -- $$target; output=$$1; shift; \
 	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes --upgrade \
 	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \

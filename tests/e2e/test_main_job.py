@@ -19,8 +19,6 @@ from perennial.window import Window
 PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
 RETRAIN, ROLLBACK = "flight_delays.retrain", "flight_delays.rollback"
 
-pytestmark = pytest.mark.xdist_group("e2e")
-
 
 def day(month: int, number: int) -> datetime:
     return datetime(2013, month, number, tzinfo=UTC)
