@@ -96,7 +96,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
 
 def training_windows(spec: UseCase, as_of: datetime) -> Iterator[Window]:
     """The windows of the training history that had ended by `as_of`, oldest first."""
-    end = spec.grid.containing(as_of).start
+    end = min(spec.grid.containing(as_of).start, spec.end or as_of)
     begin = max(spec.start, spec.grid.containing(as_of - spec.training.history).start)
     if begin < end:
         yield from spec.grid.between(begin, end)

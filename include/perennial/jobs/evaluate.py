@@ -82,6 +82,7 @@ def _decide(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str)
         PerformancePoint(entry.window, entry.metrics[metric], entry.labelled)
         for entry in ports.ledger.performance_between(spec.name, spec.start, as_of)
         if entry.maturity is Maturity.FINAL
+        and entry.as_of <= as_of  # what was learnt later is the future (invariant I6)
         and metric in entry.metrics
         and champion is not None
         and entry.model_digest == champion.model_digest

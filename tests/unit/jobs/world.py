@@ -116,7 +116,7 @@ def make_world(folder: Path) -> World:
     (home / "use_case.yaml").write_text(SPEC)
     (home / "expectations.yaml").write_text(EXPECTATIONS)
     use_case = load_use_case(home)
-    parcels, outcomes = _tables()
+    parcels, outcomes = tables()
     sources = Rows(parcels), Rows(outcomes, arrival="delivered_at")
 
     def source(loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
@@ -133,7 +133,7 @@ def make_world(folder: Path) -> World:
     return World(use_case, ports, *sources)
 
 
-def _tables() -> tuple[pa.Table, pa.Table]:
+def tables() -> tuple[pa.Table, pa.Table]:
     random = np.random.default_rng(7)
     n = DAYS * ROWS
     day = np.repeat(np.arange(DAYS), ROWS)

@@ -1,0 +1,36 @@
+"""Jobs in processes of their own that can be killed, forked from a server that has imported everything already."""
+
+import multiprocessing
+from collections.abc import Mapping
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+
+from perennial.jobs import ingest, score, validate
+from perennial.jobs.model_choice import ModelChoice
+from perennial.settings import Settings
+from perennial.sources.connections import EnvironmentConnections
+from perennial.spec.load import load_use_case
+from perennial.window import Window
+from perennial.wiring import open_ports
+
+
+def fork_context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__])
+    return context
+
+
+def start(context: ForkServerContext, environment: Mapping[str, str], window: Window, run_id: str) -> ForkServerProcess:
+    """Ingest, validate and score the window in a new process."""
+    process = context.Process(target=_predict, args=(dict(environment), window, run_id))
+    process.start()
+    return process
+
+
+def _predict(environment: dict[str, str], window: Window, run_id: str) -> None:
+    settings = Settings.from_environment(environment)
+    use_case = load_use_case(Path(settings.use_cases) / "parcels")
+    ports = open_ports(settings, EnvironmentConnections(environment))
+    ingest.run(use_case, window, ports, run_id)
+    validate.run(use_case, window, ports, run_id)
+    score.run(use_case, window, ports, run_id, model=ModelChoice())

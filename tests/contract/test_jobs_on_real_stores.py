@@ -1,0 +1,170 @@
+"""The jobs on real stores, for a use case that is not in this repository: a folder of CSV files, as a user has it.
+
+The memory twins serve the unit tests of the jobs; here the same steps run on Delta tables, PostgreSQL and MLflow,
+through the command line, in processes of their own.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg2
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
+import pytest
+from tests.contract.forked_steps import fork_context, start
+from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, tables
+
+from perennial.digest import table_digest
+from perennial.local.postgres import EmbeddedPostgres
+from perennial.ports import Ports
+from perennial.settings import Settings
+from perennial.sources.connections import EnvironmentConnections
+from perennial.window import Window
+from perennial.wiring import open_ports
+
+DAILY_CSV = "pattern: '%Y-%m-%d.csv', format: csv"
+
+
+@dataclass
+class Shop:
+    """A user's own use case beside real stores."""
+
+    folder: Path
+    environment: dict[str, str]
+    ports: Ports
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [sys.executable, "-m", "perennial.cli", *arguments],
+            env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def run(self, *arguments: str) -> list[dict[str, object]]:
+        process = self.start(*arguments, "--json")
+        out, err = process.communicate(timeout=180)
+        assert process.returncode == 0, err
+        return [json.loads(line) for line in out.splitlines()]
+
+    def window(self, number: int) -> Window:
+        return Window(START + timedelta(days=number), START + timedelta(days=number + 1))
+
+    def published_rows(self, window: Window) -> int:
+        connection = psycopg2.connect(self.environment["AIRFLOW_CONN_PERENNIAL_PUBLISHED"])
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT count(*) FROM perennial.predictions_parcels WHERE window_start = %s", (window.start,)
+            )
+            (count,) = cursor.fetchone()
+        connection.close()
+        return int(count)
+
+
+def days_to_csv(table: pa.Table, folder: Path) -> None:
+    folder.mkdir()
+    days = pc.strftime(table.column("sent_at"), "%Y-%m-%d")
+    times = [name for name in table.column_names if pa.types.is_timestamp(table.schema.field(name).type)]
+    for name in times:
+        text = pc.strftime(table.column(name), "%Y-%m-%dT%H:%M:%SZ")
+        table = table.set_column(table.column_names.index(name), name, text)
+    for day in days.unique().to_pylist():
+        pa.csv.write_csv(table.filter(pc.equal(days, day)), folder / f"{day}.csv")
+
+
+@pytest.fixture(scope="module")
+def shop(postgres: EmbeddedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    root = tmp_path_factory.mktemp("shop")
+    folder = root / "use_cases" / "parcels"
+    folder.mkdir(parents=True)
+    (folder / "use_case.yaml").write_text(SPEC.replace("format: parquet", DAILY_CSV))
+    (folder / "expectations.yaml").write_text(EXPECTATIONS)
+    parcels, outcomes = tables()
+    days_to_csv(parcels, folder / "data")
+    days_to_csv(outcomes, folder / "labels")
+    postgres.create_database("shop")
+    environment = {
+        **os.environ,
+        "PERENNIAL_HOME": str(root / "home"),
+        "PERENNIAL_USE_CASES": str(root / "use_cases"),
+        "PERENNIAL_MLFLOW_URL": mlflow_url,
+        "AIRFLOW_CONN_PERENNIAL_LEDGER": postgres.url("shop"),
+        "AIRFLOW_CONN_PERENNIAL_PUBLISHED": postgres.url("shop"),
+    }
+    settings = Settings.from_environment(environment)
+    shop = Shop(folder, environment, open_ports(settings, EnvironmentConnections(environment)))
+    upgrade = shop.start("db", "upgrade")
+    assert upgrade.wait(60) == 0
+    upgrade.communicate()
+    return shop
+
+
+def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop) -> None:
+    checked = shop.start("check")
+    out, _ = checked.communicate(timeout=60)
+    assert (checked.returncode, "0 errors" in out) == (0, True), out
+    judged, deployed = shop.run("retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first")
+    assert judged["action"] == "promote"
+    assert deployed["model_version"] == "1"
+    for step in ("ingest", "validate", "score", "monitor"):
+        results = shop.run(step, "parcels", "--from", "2024-01-31", "--to", "2024-02-02")
+        assert len(results) == 2
+    (evaluated,) = shop.run("evaluate", "parcels", "--as-of", "2024-02-03")
+    assert evaluated["final"] == 2
+    assert shop.published_rows(shop.window(30)) == ROWS
+
+
+def test_i3_the_stores_hold_the_same_rows(shop: Shop) -> None:
+    for number in (30, 31):
+        lake = shop.ports.lake.read("predictions/parcels", shop.window(number).key)
+        assert table_digest(lake) == shop.ports.published.digest("parcels", shop.window(number))
+
+
+def test_i4_the_same_window_four_times_at_once_ends_in_one_revision(shop: Shop) -> None:
+    context = fork_context()
+    rivals = [start(context, shop.environment, shop.window(33), f"rival {number}") for number in range(4)]
+    for rival in rivals:
+        rival.join(120)
+    assert [rival.exitcode for rival in rivals] == [0] * 4
+    (batch,) = shop.ports.ledger.batches("parcels", shop.window(33))
+    assert (batch.revision, batch.rows) == (1, ROWS)
+    assert shop.published_rows(shop.window(33)) == ROWS
+
+
+def test_i4_what_was_killed_anywhere_is_taken_up_by_the_next_run(shop: Shop) -> None:
+    context = fork_context()
+    window = shop.window(34)
+    killed = 0
+    for number in range(24):
+        victim = start(context, shop.environment, window, f"victim {number}")
+        victim.join(0.04 + 0.03 * number)
+        killed += victim.exitcode is None
+        victim.kill()
+        victim.join()
+    assert killed > 5
+    last = start(context, shop.environment, window, "last")
+    last.join(120)
+    assert last.exitcode == 0
+    (batch,) = shop.ports.ledger.batches("parcels", window)
+    lake = shop.ports.lake.read("predictions/parcels", window.key)
+    assert lake.num_rows == batch.rows == shop.published_rows(window) == ROWS
+    assert table_digest(lake) == shop.ports.published.digest("parcels", window)
+
+
+def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop) -> None:
+    file = shop.folder / "data" / "2024-02-05.csv"
+    whole = file.read_bytes()
+    file.write_bytes(whole + b"\xff\xfe broken")
+    refused = shop.start("ingest", "parcels", "--window", "2024-02-05")
+    _, err = refused.communicate(timeout=60)
+    assert refused.returncode == 3
+    assert "2024-02-05.csv" in err
+    assert shop.ports.ledger.latest_snapshot("parcels", shop.window(35)) is None
+    assert shop.ports.lake.read("raw/parcels", shop.window(35).key).num_rows == 0
+    file.write_bytes(whole)
+    (ingested,) = shop.run("ingest", "parcels", "--window", "2024-02-05")
+    assert ingested["rows"] == ROWS
