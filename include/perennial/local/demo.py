@@ -1,11 +1,10 @@
-"""The demonstration: a first model for the flights, then their months, one after the other, as Airflow backfills.
+"""The demonstration: a first model for the flights, then March and the weeks after it as Airflow backfills.
 
 The conductor speaks to Airflow's REST API only, as any user could. Everything it starts has a fixed name, so that it
 finds after a restart what is done and goes on from there.
 """
 
 import functools
-import itertools
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +22,7 @@ FIRST_WINDOW = date(2013, 3, 1)
 LAST_WINDOW = date(2013, 12, 31)
 FIRST_MODEL_RUN = "demo__first_model"
 PARALLEL_WINDOWS = 3
+FIRST_STAGE, WEEK = 31, 7  # windows
 LOOK_EVERY = 0.5
 ASK_AGAIN = 5.0
 PATIENCE = 120.0  # seconds for Airflow to find the DAGs, or to come back after it stopped answering
@@ -54,13 +54,13 @@ class Conductor:
 
         Errors: `Defect` when a run fails that the rest depends on, `Disturbance` when Airflow stays away.
         """
-        months = list(months_between(self._use_case, until))
+        stages = list(stages_until(self._use_case, until))
         dags = {kind: f"{self._use_case.name}.{kind}" for kind in ("retrain", "predict", "evaluate")}
         self._wait_for_dags(set(dags.values()))
         self._first_model(dags["retrain"])
         succeeded = dict.fromkeys((dags["predict"], dags["evaluate"]), 0)
         failed = dict(succeeded)
-        for windows in months:
+        for windows in stages:
             for dag_id in succeeded:
                 good, bad = self._backfill(dag_id, windows)
                 succeeded[dag_id] += good
@@ -106,7 +106,7 @@ class Conductor:
 
     def _backfill(self, dag_id: str, windows: list[Window]) -> tuple[int, int]:
         first, last = windows[0].start, windows[-1].start
-        title = f"{dag_id} {first:%B}"
+        title = f"{dag_id} {first:%-d %b} to {last:%-d %b}"
         begun = time.monotonic()
         good, bad = self._count(dag_id, first, last)
         if good == len(windows):
@@ -145,10 +145,11 @@ class Conductor:
                 self._pause(LOOK_EVERY)
 
 
-def months_between(use_case: LoadedUseCase, until: date) -> Iterator[list[Window]]:
-    """The demonstration's windows up to the day `until`, month by month.
+def stages_until(use_case: LoadedUseCase, until: date) -> Iterator[list[Window]]:
+    """The demonstration's windows up to the day `until`: March at once, then week by week.
 
-    Errors: `InvalidWindow` when the data has no such day.
+    A retraining that a stage asks for has ended before the next stage begins, so its model is in service a week later
+    at the latest. Errors: `InvalidWindow` when the data has no such day.
     """
     if not FIRST_WINDOW <= until <= LAST_WINDOW:
         raise InvalidWindow(
@@ -157,6 +158,6 @@ def months_between(use_case: LoadedUseCase, until: date) -> Iterator[list[Window
     zone = use_case.spec.schedule.timezone
     start = parse_instant(FIRST_WINDOW.isoformat(), zone)
     end = use_case.spec.grid.containing(parse_instant(until.isoformat(), zone)).end
-    windows = use_case.spec.grid.between(start, end)
-    for _, month in itertools.groupby(windows, key=lambda window: window.start.month):
-        yield list(month)
+    windows = list(use_case.spec.grid.between(start, end))
+    yield windows[:FIRST_STAGE]
+    yield from (windows[at : at + WEEK] for at in range(FIRST_STAGE, len(windows), WEEK))

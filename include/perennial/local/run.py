@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from perennial.local import census
-from perennial.local.demo import USE_CASE, Conductor, months_between
+from perennial.local.demo import USE_CASE, Conductor, stages_until
 from perennial.local.home import Home
 from perennial.local.lock import Lock
 from perennial.local.screen import Screen
@@ -37,7 +37,7 @@ def run(options: Options, screen: Screen) -> None:
     settings = Settings.from_environment()
     use_case = load_use_case(settings.use_cases / USE_CASE)
     if options.demo_until is not None:
-        list(months_between(use_case, options.demo_until))
+        list(stages_until(use_case, options.demo_until))
     home = Home(settings.home.absolute())
     home.prepare()
     lock = Lock(home)

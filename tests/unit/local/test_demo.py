@@ -20,7 +20,7 @@ from rich.console import Console
 from perennial.errors import Defect, InvalidWindow, StoreUnavailable
 from perennial.local import demo
 from perennial.local.airflow_api import AirflowApi
-from perennial.local.demo import FIRST_MODEL_RUN, Conductor, months_between
+from perennial.local.demo import FIRST_MODEL_RUN, Conductor, stages_until
 from perennial.local.screen import Screen
 from perennial.spec.load import LoadedUseCase, load_use_case
 
@@ -174,12 +174,13 @@ def test_a_month_is_played(stage: Stage) -> None:
     assert {f"PATCH dags/{dag_id}" for dag_id in (RETRAIN, PREDICT, EVALUATE)} <= set(stage.airflow.asked)
 
 
-def test_months_are_played_one_after_the_other(stage: Stage) -> None:
-    played = stage.play(until=date(2013, 5, 2))
-    assert played.succeeded == {PREDICT: 31 + 30 + 2, EVALUATE: 31 + 30 + 2}
-    order = [(body["dag_id"], body["from_date"][:7]) for body in stage.airflow.bodies[1:]]
-    months = ("2013-03", "2013-04", "2013-05")
-    assert order == [(dag_id, month) for month in months for dag_id in (PREDICT, EVALUATE)]
+def test_march_is_played_at_once_and_then_week_after_week(stage: Stage) -> None:
+    played = stage.play(until=date(2013, 4, 16))
+    assert played.succeeded == {PREDICT: 31 + 16, EVALUATE: 31 + 16}
+    order = [(body["dag_id"], body["from_date"][:10], body["to_date"][:10]) for body in stage.airflow.bodies[1:]]
+    stages = (("2013-03-01", "2013-03-31"), ("2013-04-01", "2013-04-07"), ("2013-04-08", "2013-04-14"))
+    stages += (("2013-04-15", "2013-04-16"),)
+    assert order == [(dag_id, *days) for days in stages for dag_id in (PREDICT, EVALUATE)]
 
 
 def test_played_again_it_starts_nothing(stage: Stage) -> None:
@@ -260,4 +261,4 @@ def test_nobody_there_is_a_disturbance() -> None:
 @pytest.mark.parametrize("day", [date(2013, 2, 28), date(2014, 1, 1)])
 def test_days_without_data_are_refused(stage: Stage, day: date) -> None:
     with pytest.raises(InvalidWindow, match=f"from 2013-03-01 to 2013-12-31; got {day}"):
-        list(months_between(stage.use_case, day))
+        list(stages_until(stage.use_case, day))
