@@ -4,6 +4,7 @@ import json as jsonlib
 from typing import Annotated
 
 import typer
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from perennial.cli.session import Session, console, show
@@ -59,16 +60,17 @@ def status(json: AsJson = False) -> None:
     if json:
         show(found, as_json_lines=True)
         return
-    headings = ("use case", "ingested", "scored", "rows", "failed", "alarms", "retrains", "last window", "champion")
-    table = Table(*headings, header_style="bold")
+    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    for heading in ("use case", "ingested", "scored", "rows", "failed", "alarms", "retrains", "last", "champion"):
+        table.add_column(heading, no_wrap=True)
     for each in found:
         champion = each.champion
         table.add_row(
             each.use_case,
             *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored, each.rows_scored, each.windows_failed)),
             *(f"{n:,}" for n in (each.alarms, each.retrains)),
-            f"{each.last_window.start:%Y-%m-%d %H:%M}" if each.last_window else "none",
-            f"version {champion.model_version} from {champion.effective_from:%Y-%m-%d}" if champion else "none",
+            f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
+            f"version {champion.model_version}" if champion else "none",
         )
     console.print(table)
 

@@ -1,0 +1,78 @@
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from perennial.errors import InvalidWindow
+from perennial.window import Every, Grid, Window, parse_instant
+
+ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"]
+instants = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
+
+
+@given(instants, st.sampled_from(list(Every)), st.sampled_from(ZONES))
+def test_windows_tile_time_without_gap_or_overlap(at: datetime, every: Every, zone: str) -> None:
+    grid = Grid(every, zone)
+    window = grid.containing(at)
+    assert window.start <= at < window.end
+    assert grid.containing(window.end).start == window.end
+    assert grid.containing(window.start - timedelta(microseconds=1)).end == window.start
+    assert grid.back(window.end, 1) == window.start
+
+
+@given(instants, st.timedeltas(timedelta(seconds=1), timedelta(days=90)))
+def test_a_key_names_its_window(start: datetime, length: timedelta) -> None:
+    window = Window(start, start + length)
+    assert Window.parse(window.key) == window
+
+
+def test_the_days_on_which_clocks_change_have_23_and_25_hours() -> None:
+    grid = Grid(Every.DAY, "America/New_York")
+    spring, autumn = grid.starting_at("2013-03-10"), grid.starting_at("2013-11-03")
+    assert spring.end - spring.start == timedelta(hours=23)
+    assert autumn.end - autumn.start == timedelta(hours=25)
+
+
+def test_leap_days_and_turns_of_the_year_are_windows_like_others() -> None:
+    assert Grid(Every.DAY).starting_at("2024-02-29").end == datetime(2024, 3, 1, tzinfo=UTC)
+    assert Grid(Every.MONTH).starting_at("2023-12-01").end == datetime(2024, 1, 1, tzinfo=UTC)
+    assert Grid(Every.WEEK).containing(datetime(2024, 1, 3, tzinfo=UTC)).start == datetime(2024, 1, 1, tzinfo=UTC)
+
+
+def test_a_range_is_tiled_from_boundary_to_boundary() -> None:
+    grid = Grid(Every.DAY)
+    days = list(grid.between(parse_instant("2013-03-01"), parse_instant("2013-04-01")))
+    assert len(days) == 31
+    with pytest.raises(InvalidWindow, match="2013-03-01T06:00Z is not where a window of one day"):
+        list(grid.between(parse_instant("2013-03-01T06:00"), parse_instant("2013-03-02")))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "complaint"),
+    [
+        (datetime(2013, 1, 1), datetime(2013, 1, 2), "time zones"),  # noqa: DTZ001
+        (datetime(2013, 1, 2, tzinfo=UTC), datetime(2013, 1, 2, tzinfo=UTC), "end after it starts"),
+    ],
+)
+def test_what_is_no_window_is_refused(start: datetime, end: datetime, complaint: str) -> None:
+    with pytest.raises(InvalidWindow, match=complaint):
+        Window(start, end)
+
+
+@pytest.mark.parametrize("text", ["yesterday", "2013-13-01", "", "2013-03-01--"])
+def test_what_is_no_date_is_refused_with_an_example(text: str) -> None:
+    with pytest.raises(InvalidWindow, match="2013-03-01"):
+        parse_instant(text)
+
+
+def test_a_date_is_read_in_the_zone_of_the_schedule() -> None:
+    assert parse_instant("2013-03-01", "America/New_York") == datetime(
+        2013, 3, 1, tzinfo=ZoneInfo("America/New_York")
+    ).astimezone(UTC)
+
+
+def test_a_start_that_is_none_names_the_window_around_it() -> None:
+    with pytest.raises(InvalidWindow, match="the one around it starts at 2013-03-04T00:00Z"):
+        Grid(Every.WEEK).starting_at("2013-03-06")
