@@ -4,7 +4,6 @@ import json as jsonlib
 from typing import Annotated
 
 import typer
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from perennial.cli.session import Session, console, show
@@ -60,8 +59,8 @@ def status(json: AsJson = False) -> None:
     if json:
         show(found, as_json_lines=True)
         return
-    table = Table(header_style="bold", box=SIMPLE_HEAD, pad_edge=False)
-    for heading in ("use case", "ingested", "scored", "rows", "failed", "alarms", "retrains", "last", "champion"):
+    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("use case", "windows", "scored", "rows", "failed", "alarms", "retrains", "last", "champion"):
         table.add_column(heading, no_wrap=True)
     for each in found:
         champion = each.champion
@@ -70,7 +69,7 @@ def status(json: AsJson = False) -> None:
             *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored, each.rows_scored, each.windows_failed)),
             *(f"{n:,}" for n in (each.alarms, each.retrains)),
             f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
-            f"version {champion.model_version}" if champion else "none",
+            champion.model_version if champion else "none",
         )
     console.print(table)
 
