@@ -240,6 +240,8 @@ def test_a_hold_is_no_open_transaction_and_outlives_idle_limits(url: str, ledger
     execute(url, f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms'")
     with ledger.working_on("flights", WINDOW):
         time.sleep(0.2)
+        held = execute(url, "SELECT state FROM pg_stat_activity WHERE application_name LIKE 'perennial%%'")
+    assert held == [("idle",)]
 
 
 def test_deployments_and_batches_wait_for_each_other_but_not_for_ever(url: str) -> None:
