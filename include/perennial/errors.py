@@ -24,6 +24,7 @@
         ├── SourceUnavailable
         ├── StoreUnavailable          lake, ledger, registry or published table
         ├── WindowBusy                another run is working on this window
+        ├── HoldLost                  another run took this window over while this one was silent
         └── DeploymentMoved           the champion changed while we scored
 
 Each message says what was tried, what was found and what to do. All are picklable: they carry their message only.
@@ -125,6 +126,10 @@ class StoreUnavailable(Disturbance):
 
 class WindowBusy(Disturbance):
     """Another run holds the window."""
+
+
+class HoldLost(Disturbance):
+    """Another run took the window over; what this one was about to write was refused."""
 
 
 class DeploymentMoved(Disturbance):

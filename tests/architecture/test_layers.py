@@ -12,7 +12,7 @@ PLUGINS = ROOT / "plugins" / "perennial_airflow"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
-WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock", "addresses"}
+WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock", "addresses", "hold", "code_version"}
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
 MAY_IMPORT = {

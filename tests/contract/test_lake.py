@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pyarrow as pa
@@ -15,11 +16,14 @@ from deltalake import DeltaTable, QueryBuilder
 from moto.server import ThreadedMotoServer
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import SchemaMismatch, StoreUnavailable
+from perennial.errors import HoldLost, SchemaMismatch, StoreUnavailable
+from perennial.hold import Hold
+from perennial.lake import delta
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Lake
 from perennial.lake.storage import environment_options, storage_options
+from perennial.window import Window
 
 TABLE = "raw/flights"
 FIRST = "2013-03-01T00:00Z--2013-03-02T00:00Z"
@@ -332,3 +336,82 @@ def test_storage_options_of_a_connection_and_of_the_environment_agree() -> None:
     assert options["AWS_ALLOW_HTTP"] == "true"
     assert options["AWS_CONDITIONAL_PUT"] == "etag"
     assert "AWS_ALLOW_HTTP" not in storage_options("aws://key:secret@/?region_name=eu-central-1")
+
+
+# --- epochs: late writers, and commits whose answer was lost -------------------------------------------------------
+
+
+def hold(epoch: int) -> Hold:
+    return Hold("flights", Window.parse(FIRST), epoch, contested=False)
+
+
+def test_a_writer_with_a_smaller_epoch_is_refused(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(1), hold(5))
+    lake.replace(TABLE, FIRST, rows(2), hold(6))
+    with pytest.raises(HoldLost, match=r"taken over by another run \(epoch 6 in .*this one \(epoch 5\)"):
+        lake.replace(TABLE, FIRST, rows(1), hold(5))
+    assert lake.read(TABLE, FIRST).column("id").to_pylist() == [2]
+    lake.replace(TABLE, SECOND, rows(3), hold(1))
+    lake.replace(TABLE, FIRST, rows(4), hold(6))
+    assert lake.read(TABLE, FIRST).column("id").to_pylist() == [4]
+
+
+def test_a_fence_refuses_late_writers_without_changing_rows(lake: Lake) -> None:
+    before = lake.replace(TABLE, FIRST, rows(1), hold(5))
+    lake.fence(TABLE, FIRST, hold(8))
+    lake.fence(TABLE, FIRST, hold(8))
+    with pytest.raises(HoldLost):
+        lake.replace(TABLE, FIRST, rows(2), hold(7))
+    with pytest.raises(HoldLost):
+        lake.fence(TABLE, FIRST, hold(7))
+    assert lake.read(TABLE, FIRST).equals(lake.read(TABLE, FIRST, version=before.version))
+
+
+def test_a_fence_comes_before_the_tables_first_rows_too(lake: Lake) -> None:
+    lake.fence(TABLE, FIRST, hold(8))
+    assert lake.read(TABLE, FIRST).num_rows == 0
+    assert lake.partitions(TABLE) == []
+    with pytest.raises(HoldLost):
+        lake.replace(TABLE, FIRST, rows(2), hold(7))
+    assert lake.replace(TABLE, FIRST, rows(2), hold(8)).rows == 1
+
+
+def test_a_table_has_a_version_once_it_is_there(lake: Lake) -> None:
+    assert lake.version(TABLE) is None
+    commit = lake.replace(TABLE, FIRST, rows(1))
+    assert lake.version(TABLE) == commit.version
+
+
+def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = delta._commit
+    answers = ["lost", "lost", "given"]
+
+    def losing(*arguments: Any) -> int:
+        version = made(*arguments)
+        if answers.pop(0) == "lost":
+            raise OSError("connection reset while waiting for the answer")
+        return version
+
+    monkeypatch.setattr(delta, "_commit", losing)
+    commit = folder.replace(TABLE, FIRST, rows(1, 2), hold(3))
+    assert (commit.version, folder.version(TABLE)) == (1, 1)
+    assert answers == ["lost", "given"]
+    assert folder.read(TABLE, FIRST).num_rows == 2
+
+
+def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+
+    def failing(*arguments: Any) -> int:
+        looks.append(arguments)
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(delta, "_commit", failing)
+    with pytest.raises(StoreUnavailable, match="no space left"):
+        folder.replace(TABLE, FIRST, rows(1))
+    assert len(looks) == delta.FAILURES
+    assert folder.read(TABLE, FIRST).num_rows == 0

@@ -11,7 +11,8 @@ from uuid import uuid4
 
 import pytest
 
-from perennial.errors import DeploymentConflict, DeploymentMoved, InvalidWindow, WindowBusy
+from perennial.errors import DeploymentConflict, DeploymentMoved, HoldLost, InvalidWindow, WindowBusy
+from perennial.hold import Hold
 from perennial.ledger import migrate
 from perennial.ledger.entries import (
     Batch,
@@ -19,6 +20,8 @@ from perennial.ledger.entries import (
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
+    InterventionKind,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -113,7 +116,7 @@ def validation(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **c
 def batch(use_case: str, day: int = 1, revision: int = 1, **changes: Any) -> Batch:
     made = Batch(
         use_case, day_window(day), revision, f"s{day}.0", "suite", "scoring", "1", "m1", f"predictions/{use_case}",
-        revision, f"p{day}.{revision}", 900, "as_was", "run-1",
+        revision, f"p{day}.{revision}", 900, "as_was", 7, "0.1.0+abc", "lock", "run-1",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -128,7 +131,7 @@ def drift(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **change
 def performance(use_case: str, day: int = 1, as_of: datetime | None = None, **changes: Any) -> Performance:
     made = Performance(
         use_case, day_window(day), 1, "1", "m1", as_of or instant(5), Maturity.PARTIAL, 900, 450, 0.5, Verdict.PASS,
-        {"roc_auc": 0.705}, "run-1",
+        {"roc_auc": 0.705}, 4, "run-1",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -145,13 +148,20 @@ def deployment(
 ) -> Deployment:
     made = Deployment(
         use_case, CHAMPION, str(version), f"m{version}", instant(day), supersedes.id if supersedes else None, "alice",
-        "better", {"snapshot": "t1"}, {"roc_auc": 0.7}, f"run-{version}",
+        "better", {"snapshot": "t1"}, {"roc_auc": 0.7}, None, "0.1.0+abc", "lock", f"run-{version}",
     )  # fmt: skip
     return replace(made, **changes)
 
 
 def record_batch(ledger: Ledger, entry: Batch) -> Batch:
     return ledger.record_batch(entry, expected=None)
+
+
+def intervention(use_case: str, subject: str = "champion", **changes: Any) -> Intervention:
+    made = Intervention(
+        use_case, InterventionKind.ALIAS_RESTORED, subject, "alice", "moved by hand", {"found": "3"}, "run-1"
+    )
+    return replace(made, **changes)
 
 
 Record = Callable[[Ledger, Any], LedgerEntry]
@@ -164,6 +174,7 @@ RECORDINGS: dict[str, tuple[Record, Make]] = {
     "performance": (lambda ledger, entry: ledger.record_performance(entry), performance),
     "decision": (lambda ledger, entry: ledger.record_decision(entry), decision),
     "deployment": (lambda ledger, entry: ledger.deploy(entry), deployment),
+    "intervention": (lambda ledger, entry: ledger.record_intervention(entry), intervention),
 }
 every_kind = pytest.mark.parametrize(("record", "make"), RECORDINGS.values(), ids=RECORDINGS)
 
@@ -606,22 +617,22 @@ def test_a_held_window_is_busy_to_others_until_it_is_let_go(
     make_ledger: Callable[[float], Ledger], use_case: str
 ) -> None:
     ledger, window = make_ledger(0.15), day_window(1)
-    with ledger.working_on(use_case, window):
+    with ledger.working_on(use_case, window, "run-1"):
         with (
             pytest.raises(WindowBusy, match=rf"Window 2013-03-01.* of {use_case} was held .*longer than 0.15 s.*Wait"),
-            ledger.working_on(use_case, window),
+            ledger.working_on(use_case, window, "run-1"),
         ):
             pytest.fail("two held one window")
-        with ledger.working_on(use_case, day_window(2)), ledger.working_on(f"{use_case}_too", window):
+        with ledger.working_on(use_case, day_window(2), "run-1"), ledger.working_on(f"{use_case}_too", window, "run-1"):
             pass
-    with ledger.working_on(use_case, window):
+    with ledger.working_on(use_case, window, "run-1"):
         pass
 
 
 def test_a_window_is_let_go_when_the_work_fails(ledger: Ledger, use_case: str) -> None:
-    with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(1)):
+    with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(1), "run-1"):
         raise ZeroDivisionError
-    with ledger.working_on(use_case, day_window(1)):
+    with ledger.working_on(use_case, day_window(1), "run-1"):
         pass
 
 
@@ -632,12 +643,12 @@ def test_who_waits_for_a_window_gets_it_next(ledger: Ledger, use_case: str) -> N
     def second() -> None:
         held.wait()
         about_to_wait.set()
-        with ledger.working_on(use_case, day_window(1)):
+        with ledger.working_on(use_case, day_window(1), "run-1"):
             order.append("second")
 
     with ThreadPoolExecutor(1) as pool:
         waiting = pool.submit(second)
-        with ledger.working_on(use_case, day_window(1)):
+        with ledger.working_on(use_case, day_window(1), "run-1"):
             held.set()
             about_to_wait.wait()
             order.append("first")
@@ -646,7 +657,88 @@ def test_who_waits_for_a_window_gets_it_next(ledger: Ledger, use_case: str) -> N
 
 
 def test_a_held_window_does_not_stop_its_holder_from_recording(ledger: Ledger, use_case: str) -> None:
-    with ledger.working_on(use_case, day_window(1)):
+    with ledger.working_on(use_case, day_window(1), "run-1"):
         ledger.record_snapshot(snapshot(use_case))
         record_batch(ledger, batch(use_case))
     assert ledger.status(use_case).windows_scored == 1
+
+
+# --- holds -------------------------------------------------------------------------------------------------------
+
+
+def test_epochs_grow_and_only_a_hold_that_was_not_given_back_is_contested(ledger: Ledger, use_case: str) -> None:
+    def take() -> Hold:
+        with ledger.working_on(use_case, day_window(1), "run") as hold:
+            return hold
+
+    first, second = take(), take()
+    with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(1), "run"):
+        raise ZeroDivisionError
+    third, fourth = take(), take()
+    assert first.epoch < second.epoch < third.epoch < fourth.epoch
+    assert [each.contested for each in (first, second, third, fourth)] == [False, False, True, False]
+
+
+def test_what_comes_with_a_passed_hold_is_refused_and_leaves_nothing(ledger: Ledger, use_case: str) -> None:
+    with ledger.working_on(use_case, day_window(1), "late") as passed:
+        pass
+    with ledger.working_on(use_case, day_window(1), "next") as hold:
+        recordings = (
+            lambda: ledger.record_snapshot(snapshot(use_case), passed),
+            lambda: ledger.record_validation(validation(use_case), passed),
+            lambda: ledger.record_batch(batch(use_case), passed, expected=None),
+        )
+        for record in recordings:
+            with pytest.raises(HoldLost, match=rf"2013-03-01.* of {use_case} was taken over .*in the ledger"):
+                record()
+        assert ledger.snapshots(use_case, day_window(1)) == []
+        assert ledger.validations(use_case, day_window(1)) == []
+        assert ledger.batches(use_case, day_window(1)) == []
+        ledger.record_snapshot(snapshot(use_case), hold)
+        ledger.record_validation(validation(use_case), hold)
+        assert ledger.record_batch(batch(use_case), hold, expected=None).revision == 1
+
+
+def test_windows_and_subjects_have_epochs_of_their_own(ledger: Ledger, use_case: str) -> None:
+    with ledger.working_on(use_case, day_window(1), "a") as hold:
+        with (
+            ledger.working_on(f"{use_case}/labels", day_window(1), "b"),
+            ledger.working_on(use_case, day_window(2), "c"),
+        ):
+            pass
+        assert ledger.record_snapshot(snapshot(use_case), hold).digest == "s1.0"
+
+
+# --- the second time axis, and what was recorded about a window ---------------------------------------------------
+
+
+def test_the_deployment_at_a_time_can_be_asked_for_as_it_was_known(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    second = ledger.deploy(deployment(use_case, 2, first))
+    assert first.recorded_at is not None
+    assert second.recorded_at is not None
+    assert ledger.deployment_at(use_case, CHAMPION, instant(9)) == second
+    assert ledger.deployment_at(use_case, CHAMPION, instant(9), known_at=second.recorded_at) == second
+    between = first.recorded_at + (second.recorded_at - first.recorded_at) / 2
+    assert ledger.deployment_at(use_case, CHAMPION, instant(9), known_at=between) == first
+    before = first.recorded_at - timedelta(seconds=1)
+    assert ledger.deployment_at(use_case, CHAMPION, instant(9), known_at=before) is None
+
+
+def test_everything_recorded_about_a_window_comes_back_in_order(ledger: Ledger, use_case: str) -> None:
+    window = day_window(1)
+    shots = [ledger.record_snapshot(snapshot(use_case, version=version)) for version in (4, 2)]
+    verdicts = [ledger.record_validation(validation(use_case, suite_digest=name)) for name in ("b", "a")]
+    reports = [ledger.record_drift(drift(use_case, model_digest=name)) for name in ("m2", "m1")]
+    measured = [ledger.record_performance(performance(use_case, as_of=instant(day))) for day in (7, 5)]
+    ledger.record_snapshot(snapshot(use_case, day=2))
+    assert ledger.snapshots(use_case, window) == shots
+    assert ledger.validations(use_case, window) == verdicts
+    assert ledger.drift_of(use_case, window) == reports
+    assert ledger.performance_of(use_case, window) == measured[::-1]
+
+
+def test_interventions_come_back_in_order(ledger: Ledger, use_case: str) -> None:
+    made = [ledger.record_intervention(intervention(use_case, subject)) for subject in ("challenger", "champion")]
+    ledger.record_intervention(intervention(f"{use_case}_too"))
+    assert ledger.interventions(use_case) == made

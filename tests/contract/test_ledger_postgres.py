@@ -26,6 +26,8 @@ from perennial.ledger.entries import (
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
+    InterventionKind,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -43,16 +45,22 @@ START, END = WINDOW.start, WINDOW.end
 RECORDED = datetime(2024, 1, 1, tzinfo=UTC)
 SNAPSHOT = Snapshot("flights", WINDOW, "raw/flights", 0, "s", 9, {}, "SELECT 1", "run")
 VALIDATION = ValidationResult("flights", WINDOW, "s", "suite", Verdict.PASS, (), 9, 0, {}, "run")
-BATCH = Batch("flights", WINDOW, 1, "s", "suite", "c", "1", "m", "predictions/flights", 0, "p", 9, "as_was", "run")
+BATCH = Batch(
+    "flights", WINDOW, 1, "s", "suite", "c", "1", "m", "predictions/flights", 0, "p", 9, "as_was", 0, "v", "l", "run"
+)
 DRIFT = DriftReport("flights", WINDOW, "s", "m", Verdict.PASS, 0.5, (), {}, {}, "run")
 PERFORMANCE = Performance(
-    "flights", WINDOW, 1, "1", "m", END, Maturity.FINAL, 9, 9, 1.0, Verdict.PASS, {"auc": 0.7}, "run"
+    "flights", WINDOW, 1, "1", "m", END, Maturity.FINAL, 9, 9, 1.0, Verdict.PASS, {"auc": 0.7}, None, "run"
 )
 DECISION = RecordedDecision("flights", DecisionKind.PROMOTE, "2", END, "promote", (), {}, "run")
-DEPLOYMENT = Deployment("flights", DeployedRole.CHAMPION, "1", "m", START, None, "alice", "first", {}, {}, "run")
+DEPLOYMENT = Deployment(
+    "flights", DeployedRole.CHAMPION, "1", "m", START, None, "alice", "first", {}, {}, None, "v", "l", "run"
+)
+
+INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "alice", "drifted", {}, "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
-    "working_on": lambda ledger: ledger.working_on("flights", WINDOW).__enter__(),
+    "working_on": lambda ledger: ledger.working_on("flights", WINDOW, "run-1").__enter__(),
     "record_snapshot": lambda ledger: ledger.record_snapshot(SNAPSHOT),
     "latest_snapshot": lambda ledger: ledger.latest_snapshot("flights", WINDOW),
     "snapshots_between": lambda ledger: ledger.snapshots_between("flights", START, END),
@@ -72,6 +80,12 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "current_deployment": lambda ledger: ledger.current_deployment("flights", DeployedRole.CHAMPION),
     "deployment_at": lambda ledger: ledger.deployment_at("flights", DeployedRole.CHAMPION, START),
     "deployments": lambda ledger: ledger.deployments("flights"),
+    "record_intervention": lambda ledger: ledger.record_intervention(INTERVENTION),
+    "interventions": lambda ledger: ledger.interventions("flights"),
+    "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),
+    "validations": lambda ledger: ledger.validations("flights", WINDOW),
+    "drift_of": lambda ledger: ledger.drift_of("flights", WINDOW),
+    "performance_of": lambda ledger: ledger.performance_of("flights", WINDOW),
     "status": lambda ledger: ledger.status("flights"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
@@ -82,9 +96,30 @@ from datetime import UTC, datetime
 from perennial.ledger.postgres import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
-with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights", window):
+with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights", window, "run-1"):
     print("held", flush=True)
     time.sleep(60)
+"""
+
+STOPPED_HOLDER = """
+import sys
+from datetime import UTC, datetime
+from perennial.errors import HoldLost, StoreUnavailable
+from perennial.ledger.entries import Snapshot
+from perennial.ledger.postgres import PostgresLedger
+from perennial.window import Window
+window = Window.parse(sys.argv[2])
+ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC), silence=1.0)
+try:
+    with ledger.working_on("flights", window, "stopped") as hold:
+        print("held", flush=True)
+        sys.stdin.readline()
+        try:
+            ledger.record_snapshot(Snapshot("flights", window, "raw/flights", 7, "z", 9, {}, "SELECT 2", "late"), hold)
+        except HoldLost as lost:
+            print(type(lost).__name__)
+except StoreUnavailable:
+    pass
 """
 
 FORKING = """
@@ -178,14 +213,14 @@ def holder(url: str) -> Iterator["subprocess.Popen[str]"]:
 
 def test_a_killed_process_lets_its_window_go(url: str, holder: "subprocess.Popen[str]") -> None:
     impatient = PostgresLedger(url, recording_time, patience=0.1)
-    with pytest.raises(WindowBusy) as told, impatient.working_on("flights", WINDOW):
+    with pytest.raises(WindowBusy) as told, impatient.working_on("flights", WINDOW, "run-1"):
         pytest.fail("two processes held one window")
     [(session,)] = execute(url, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'perennial flights%%'")
-    assert f"holder: database session {session}, since 20" in str(told.value)
+    assert f"run run-1, database session {session}, since 20" in str(told.value)
 
     os.kill(holder.pid, signal.SIGKILL)
     started = time.monotonic()
-    with PostgresLedger(url, recording_time, patience=20.0).working_on("flights", WINDOW):
+    with PostgresLedger(url, recording_time, patience=20.0).working_on("flights", WINDOW, "run-1"):
         assert time.monotonic() - started < 5
 
 
@@ -204,13 +239,13 @@ def end_other_sessions(url: str) -> None:
 
 def test_a_lost_hold_is_told_at_the_end(url: str, ledger: PostgresLedger) -> None:
     with pytest.raises(StoreUnavailable, match=r"The hold on window 2013-03-01.* of flights was lost"):  # noqa: SIM117
-        with ledger.working_on("flights", WINDOW):
+        with ledger.working_on("flights", WINDOW, "run-1"):
             end_other_sessions(url)
 
 
 def test_a_lost_hold_does_not_hide_why_the_work_failed(url: str, ledger: PostgresLedger) -> None:
     def work() -> None:
-        with ledger.working_on("flights", WINDOW):
+        with ledger.working_on("flights", WINDOW, "run-1"):
             end_other_sessions(url)
             raise ZeroDivisionError
 
@@ -225,7 +260,7 @@ def test_a_connection_that_broke_while_idle_is_replaced(url: str, ledger: Postgr
 
 
 def test_a_hold_leaves_no_session_behind(url: str, ledger: PostgresLedger) -> None:
-    with ledger.working_on("flights", WINDOW):
+    with ledger.working_on("flights", WINDOW, "run-1"):
         during = execute(url, "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'perennial%%'")
     assert during == [(1,)]
     deadline = time.monotonic() + 10
@@ -238,7 +273,7 @@ def test_a_hold_is_no_open_transaction_and_outlives_idle_limits(url: str, ledger
     database = url.rpartition("/")[2]
     execute(url, f"ALTER DATABASE {database} SET idle_session_timeout = '50ms'")
     execute(url, f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms'")
-    with ledger.working_on("flights", WINDOW):
+    with ledger.working_on("flights", WINDOW, "run-1"):
         time.sleep(0.2)
         held = execute(url, "SELECT state FROM pg_stat_activity WHERE application_name LIKE 'perennial%%'")
     assert held == [("idle",)]
@@ -284,6 +319,46 @@ def test_rivals_are_told_whatever_isolation_the_server_prefers(url: str, ledger:
 
     with ThreadPoolExecutor(4) as pool:
         assert sorted(pool.map(attempt, range(4)))[1:] == ["told"] * 3
+
+
+# --- a holder that is silent, or cut off ----------------------------------------------------------------------------
+
+
+def test_a_silent_holder_loses_its_window_and_what_it_brings_later_is_refused(url: str) -> None:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", STOPPED_HOLDER, url, WINDOW.key], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "held\n"
+    rival = PostgresLedger(url, recording_time, patience=20.0, silence=1.0)
+    holder.send_signal(signal.SIGSTOP)
+    with rival.working_on("flights", WINDOW, "rival") as hold:
+        assert hold.contested
+        rival.record_snapshot(SNAPSHOT, hold)
+    holder.send_signal(signal.SIGCONT)
+    out, err = holder.communicate("go on\n", timeout=30)
+    assert (holder.returncode, out) == (0, "HoldLost\n"), err
+    assert [each.run_id for each in rival.snapshots("flights", WINDOW)] == ["run"]
+    with rival.working_on("flights", WINDOW, "next") as hold:
+        assert not hold.contested
+
+
+def test_a_holder_that_lives_is_not_silent_however_long_it_works(url: str) -> None:
+    ledger = PostgresLedger(url, recording_time, silence=0.6)
+    rival = PostgresLedger(url, recording_time, patience=2.0, silence=0.6)
+    with ledger.working_on("flights", WINDOW, "long") as hold:
+        with pytest.raises(WindowBusy, match="run long, database session"), rival.working_on("flights", WINDOW, "r"):
+            pytest.fail("two held one window")
+        ledger.record_snapshot(SNAPSHOT, hold)
+
+
+def test_an_epoch_is_never_behind_the_clock_so_that_a_restored_ledger_is_not_behind_its_stores(
+    url: str, ledger: PostgresLedger
+) -> None:
+    before = int(time.time() * 1_000_000) - 60_000_000
+    with ledger.working_on("flights", WINDOW, "run") as hold:
+        assert hold.epoch > before
 
 
 # --- append-only, and what the database itself refuses -----------------------------------------------------------
@@ -357,8 +432,8 @@ def test_the_database_refuses_a_fork_in_the_line_of_deployments(url: str, ledger
     first = ledger.deploy(DEPLOYMENT)
     insert = (
         "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, "
-        "actor, reason, training, metrics, run_id, recorded_at) "
-        "VALUES ('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'run', now())"
+        "actor, reason, training, metrics, code_version, lock_digest, run_id, recorded_at) "
+        "VALUES ('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'v', 'l', 'run', now())"
     )
     with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments_first"):
         execute(url, insert, None)

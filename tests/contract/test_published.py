@@ -15,7 +15,8 @@ import pyarrow as pa
 import pytest
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import InvalidSettings, SchemaMismatch, StoreUnavailable
+from perennial.errors import HoldLost, InvalidSettings, SchemaMismatch, StoreUnavailable
+from perennial.hold import Hold
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions
 from perennial.published.postgres import PostgresPublished
@@ -268,3 +269,31 @@ def test_addresses_that_cannot_be_used_are_told_without_the_password(url: str) -
         PostgresPublished(url).read("delays", FIRST)
     assert "hush" not in str(raised.value)
     assert raised.value.__cause__ is None
+
+
+# --- epochs ------------------------------------------------------------------------------------------------------
+
+
+def hold(epoch: int) -> Hold:
+    return Hold("flights", FIRST, epoch, contested=False)
+
+
+def test_a_late_publisher_is_refused_and_the_live_rows_stay(published: PublishedPredictions) -> None:
+    published.publish("flights", FIRST, predictions("a"), hold(5))
+    published.publish("flights", FIRST, predictions("b"), hold(6))
+    with pytest.raises(HoldLost, match=r"epoch 6 in .*published|epoch 6 in perennial"):
+        published.publish("flights", FIRST, predictions("a"), hold(5))
+    assert published.read("flights", FIRST).column("flight").to_pylist() == ["b"]
+    published.publish("flights", SECOND, predictions("c"), hold(1))
+    published.publish("flights", FIRST, predictions("d"), hold(6))
+    assert published.read("flights", FIRST).column("flight").to_pylist() == ["d"]
+
+
+def test_windows_that_were_published_before_there_were_epochs_go_on(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("flights", FIRST, predictions("a"), hold(5))
+    with closing(psycopg2.connect(database_url)) as session, session, session.cursor() as cursor:
+        cursor.execute("ALTER TABLE perennial.published_windows DROP COLUMN epoch")
+    published.publish("flights", FIRST, predictions("b"), hold(3))
+    with pytest.raises(HoldLost):
+        published.publish("flights", FIRST, predictions("c"), hold(2))

@@ -72,6 +72,31 @@ def population_stability_index(p: ArrayLike, q: ArrayLike) -> float:
     return float(((a - b) * np.log(a / b)).sum())
 
 
+def hellinger(p: ArrayLike, q: ArrayLike) -> float:
+    """Hellinger distance of two discrete distributions; 0 to 1 (Hellinger, 1909, Crelle's Journal 136).
+
+    >>> hellinger([1, 0], [0, 1])
+    1.0
+    """
+    return float(np.sqrt(np.square(np.sqrt(_shares(p)) - np.sqrt(_shares(q))).sum() / 2))
+
+
+def chi_squared(p: ArrayLike, q: ArrayLike) -> float:
+    """Pearson's (1900, Philosophical Magazine 50) statistic of homogeneity of two samples' counts; 0 to infinity.
+
+    Without a p-value: it grows with the number of rows, which are not independent within a window.
+
+    >>> round(chi_squared([10, 20], [20, 10]), 4)
+    6.6667
+    """
+    table = np.array([np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)])
+    for counts in table:
+        _shares(counts)
+    expected = table.sum(axis=1)[:, None] * table.sum(axis=0) / table.sum()
+    filled = expected > 0
+    return float((np.square(table - expected)[filled] / expected[filled]).sum())
+
+
 def _entropy(p: Floats) -> Floats:
     """Shannon's entropy of each row, in bits."""
     return np.asarray(-(p * np.log2(np.where(p > 0, p, 1.0))).sum(axis=-1))

@@ -62,8 +62,9 @@ def read_column(rows: pa.Table, name: str, kind: Kind) -> Values:
 
 def from_array(values: Floats) -> Numbers:
     """Numbers that never were a table's column, such as predictions."""
-    finite = np.isfinite(values) & (np.abs(values) <= LARGEST)
-    return Numbers(values[finite], len(values), 0, int(len(values) - finite.sum()))
+    finite = np.abs(values) <= LARGEST  # false for NaN
+    kept = values if finite.all() else values[finite]
+    return Numbers(kept, len(values), 0, len(values) - len(kept))
 
 
 def _numbers(column: pa.ChunkedArray, name: str) -> Numbers:

@@ -63,7 +63,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
         except (SourceRejected, ValidationFailed) as error:
             excluded.append(ExcludedWindow(window, str(error)))
             continue
-        collect(use_case, window, as_of, ports)
+        collect(use_case, window, as_of, ports, run_id)
         labelled = join_labels(rows, known_labels(use_case, window, as_of, ports), spec.key)
         labelled = labelled.drop_columns([spec.labels.arrival_time])
         parts.append(labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)))

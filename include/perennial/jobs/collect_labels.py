@@ -25,7 +25,7 @@ class Collected:
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Collected:
     """Ask the source for the labels of every window that waits. Errors: as `perennial.jobs.labels.collect`."""
     waiting = pending_batches(use_case.spec, as_of, ports.ledger)
-    found = [collect(use_case, batch.window, as_of, ports) for batch in waiting]
+    found = [collect(use_case, batch.window, as_of, ports, run_id) for batch in waiting]
     collected = Collected(as_of, len(found), sum(each.labels for each in found), sum(each.new for each in found))
     log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)
     return collected

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+from perennial.code_version import code_version, lock_digest
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
 from perennial.jobs.judge import Judged
@@ -73,6 +74,9 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             reason=reason,
             training={**manifest.summary(), "training_id": judged.training_id},
             metrics=winner.metrics,
+            approved_by=None,
+            code_version=code_version(),
+            lock_digest=lock_digest(),
             run_id=run_id,
         )
     )

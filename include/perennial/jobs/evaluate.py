@@ -7,7 +7,7 @@ from datetime import datetime
 from perennial.jobs.labels import known_labels
 from perennial.jobs.pending import pending_batches
 from perennial.jobs.retraining_history import last_deployed_at, last_retrain_at
-from perennial.lake.port import window_partition
+from perennial.lake.port import labels_table, window_partition
 from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, Performance, RecordedDecision
 from perennial.performance.labels import join_labels, truth_of
 from perennial.performance.maturity import Maturity, maturity_of
@@ -51,7 +51,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
 def _measure(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> Performance:
     spec = use_case.spec
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    labelled = join_labels(predictions, known_labels(use_case, batch.window, as_of, ports), spec.key)
+    labels_version = ports.lake.version(labels_table(spec.name))
+    labels = known_labels(use_case, batch.window, as_of, ports, version=labels_version)
+    labelled = join_labels(predictions, labels, spec.key)
     truth = truth_of(spec.task, labelled.column(spec.labels.column))
     metrics = measure(spec.task, truth, labelled.column("prediction").to_numpy())
     completeness = labelled.num_rows / predictions.num_rows
@@ -69,6 +71,7 @@ def _measure(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Port
             completeness=completeness,
             verdict=Verdict.PASS if spec.training.metric in metrics else Verdict.INSUFFICIENT,
             metrics=metrics,
+            labels_version=labels_version,
             run_id=run_id,
         )
     )

@@ -6,6 +6,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from perennial.errors import EmptyWindow
+from perennial.jobs.holding import holding_labels
 from perennial.lake.port import labels_table, window_partition
 from perennial.performance.labels import active_labels
 from perennial.ports import Ports
@@ -23,10 +24,11 @@ class WindowLabels:
     new: int
 
 
-def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> WindowLabels:
+def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> WindowLabels:
     """Add the labels of the window that had arrived by `as_of` to those the lake has; none is ever removed.
 
-    Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`.
+    Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`,
+    `HoldLost`.
     """
     spec = use_case.spec
     partition = window_partition(window)
@@ -35,20 +37,25 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
     arrived = conform_labels(spec, extract.rows)
-    with ports.ledger.working_on(f"{spec.name}/labels", window):
+    with holding_labels(spec.name, window, ports, run_id) as hold:
         known = ports.lake.read(labels_table(spec.name), partition)
         together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
         distinct = together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
         new = distinct.num_rows - known.num_rows
         if new:
-            ports.lake.replace(labels_table(spec.name), partition, distinct)
+            ports.lake.replace(labels_table(spec.name), partition, distinct, hold)
     return WindowLabels(window, distinct.num_rows, new)
 
 
-def known_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
-    """One label per entity: the last that had arrived by `as_of` (invariant I6)."""
+def known_labels(
+    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
+) -> pa.Table:
+    """One label per entity: the last that had arrived by `as_of` (invariant I6).
+
+    `version` of the labels' table (default: its present one) says what had been collected.
+    """
     spec = use_case.spec
-    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    labels = ports.lake.read(labels_table(spec.name), window_partition(window), version=version)
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
     return active_labels(labels, key=spec.key, label=spec.labels.column, arrival=spec.labels.arrival_time, as_of=as_of)

@@ -3,6 +3,7 @@
 import logging
 from datetime import datetime
 
+from perennial.code_version import code_version, lock_digest
 from perennial.errors import NoModel
 from perennial.jobs.deploy import Deployed, deployed
 from perennial.ledger.entries import DeployedRole, Deployment
@@ -47,6 +48,9 @@ def run(
             reason=reason,
             training=earlier.training,
             metrics=earlier.metrics,
+            approved_by=actor,
+            code_version=code_version(),
+            lock_digest=lock_digest(),
             run_id=run_id,
         )
     )

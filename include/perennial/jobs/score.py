@@ -1,7 +1,8 @@
 """Score: the clean rows of a window become one revision of its predictions.
 
-The order is lake, published table, ledger: a revision is live once the ledger has it. A run killed before that is
-repeated; the lake adopts rows that are already there, and the published window is swapped again.
+The order is lake, ledger, published table. A revision is live once the ledger has it, and nothing is published that the
+ledger does not have, so that every published row can be explained. A run killed in between is repeated: the lake adopts
+rows that are already there, and what the ledger has is published without scoring again.
 """
 
 import logging
@@ -9,10 +10,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from perennial.digest import table_digest
+from perennial.code_version import code_version, lock_digest
 from perennial.features.build import feature_frame
 from perennial.jobs.gate import Gated, gated
+from perennial.jobs.holding import holding_data
 from perennial.jobs.model_choice import ModelChoice, Resolution
+from perennial.jobs.stores import content_digest, restore_stores
 from perennial.lake.port import predictions_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Deployment
 from perennial.modeling.predict import predict
@@ -24,7 +27,6 @@ from perennial.window import Window
 log = logging.getLogger(__name__)
 
 CHUNK_ROWS = 100_000
-PROVENANCE = ("revision", "run_id")  # columns that say how a batch came to be, not what was predicted
 
 
 @dataclass(frozen=True)
@@ -44,22 +46,21 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     """Score the window with the chosen model, in the lake and in the published table.
 
     Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
-    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`.
+    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`, `HoldLost`.
     """
     spec = use_case.spec
-    with ports.ledger.working_on(spec.name, window):
+    with holding_data(spec.name, window, ports, run_id) as hold:
         gate = gated(use_case, window, ports)
         deployment = model.resolve(spec.name, window, ports.ledger)
         latest = ports.ledger.latest_batch(spec.name, window)
         if latest is not None and _made_of(latest) == _inputs(use_case, gate, deployment):
-            _mend_stores(latest, ports)
+            restore_stores(latest, ports, hold, run_id, actor=run_id)
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
         loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
         revision = latest.revision + 1 if latest else 1
         predictions = _predictions(use_case, gate, loaded, ports, revision, run_id)
-        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions)
-        ports.published.publish(spec.name, window, predictions)
+        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, hold)
         batch = ports.ledger.record_batch(
             Batch(
                 use_case=spec.name,
@@ -72,13 +73,18 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 model_digest=deployment.model_digest,
                 table=commit.table,
                 version=commit.version,
-                digest=table_digest(predictions.drop_columns(list(PROVENANCE))),
+                digest=content_digest(predictions),
                 rows=predictions.num_rows,
                 resolution=str(model),
+                epoch=hold.epoch,
+                code_version=code_version(),
+                lock_digest=lock_digest(),
                 run_id=run_id,
             ),
+            hold,
             expected=deployment if model.resolution is Resolution.AS_WAS else None,
         )
+        ports.published.publish(spec.name, window, predictions, hold)
     log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
     return _scored(batch, changed=True)
 
@@ -118,18 +124,6 @@ def _predictions(
         }
         scored.append(pa.table(columns))
     return pa.concat_tables(scored)
-
-
-def _mend_stores(batch: Batch, ports: Ports) -> None:
-    """Bring lake and published table back to the recorded batch, should either have been changed behind our back."""
-    partition = window_partition(batch.window)
-    rows = ports.lake.read(batch.table, partition, version=batch.version)
-    ports.lake.replace(batch.table, partition, rows)
-    if ports.published.digest(batch.use_case, batch.window) != table_digest(rows):
-        log.warning(
-            "%s %s: the published table differed from the ledger; published again", batch.use_case, batch.window
-        )
-        ports.published.publish(batch.use_case, batch.window, rows)
 
 
 def _scored(batch: Batch, *, changed: bool) -> Scored:

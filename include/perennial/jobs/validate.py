@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.errors import NotIngested, ValidationFailed
+from perennial.jobs.holding import holding_data
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ports import Ports
@@ -33,17 +34,17 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     """Check the window's snapshot against its suite and record what came out.
 
     Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `StoreUnavailable`,
-    `WindowBusy`.
+    `WindowBusy`, `HoldLost`.
     """
     spec = use_case.spec
-    with ports.ledger.working_on(spec.name, window):
+    with holding_data(spec.name, window, ports, run_id) as hold:
         snapshot = snapshot_of(use_case, window, ports)
         rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
         outcome = validate(use_case, rows, window)
         quarantined = outcome.quarantined.append_column(
             "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
         )
-        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined)
+        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, hold)
         recorded = ports.ledger.record_validation(
             ValidationResult(
                 use_case=spec.name,
@@ -56,7 +57,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
                 rows_quarantined=quarantined.num_rows,
                 result=outcome.result,
                 run_id=run_id,
-            )
+            ),
+            hold,
         )
     for reason in recorded.reasons:
         log.info("%s %s: %s", spec.name, window, reason)

@@ -6,7 +6,9 @@ the same bytes for ever, also when other partitions bring new columns. Reading o
 A replacement is one commit: the new file in, the old one out.
 
 A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched
-off, because it lets two first writers of one partition both in. Whoever loses reads again and tries again. A file whose
+off, because it lets two first writers of one partition both in. Whoever loses reads again and tries again. So does
+whoever got no answer: the rows may be there already. A commit made under a hold carries the partition's epoch as a
+Delta application transaction; a writer that finds a greater one there gives up. A file whose
 commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive,
 and whose answer alone was lost.
 """
@@ -15,28 +17,31 @@ import json
 import random
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any, TypeVar
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.exceptions import CommitFailedError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import StoreUnavailable
+from perennial.hold import Hold
 from perennial.lake.port import Commit
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 
 ROW_GROUP_ROWS = 100_000
 ATTEMPTS = 40
+FAILURES = 3
 LONGEST_PAUSE_SECONDS = 1.0
 # Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
 TABLE_PROPERTIES = {
@@ -45,6 +50,9 @@ TABLE_PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.checkpointInterval": "20",
 }
+
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,7 @@ class DeltaLake:
         self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
         self._options = storage_options
 
-    def replace(self, table: str, partition: str, rows: pa.Table) -> Commit:
+    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
         """See `Lake.replace`. Zero rows are committed too, as a file without rows, so that their columns are known.
 
         Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
@@ -72,22 +80,37 @@ class DeltaLake:
         ordered = canonical(rows)
         digest = canonical_digest(ordered)
         written: AddAction | None = None
-        for attempt in range(ATTEMPTS):
-            with reaching(f"Writing {partition} to {self.location(table)}"), suppress(CommitFailedError):
-                delta = self._open(table)
-                schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
-                delta = delta or self._create(table, schema)
-                if self._holds(table, delta, partition, ordered.num_rows, digest):
-                    return Commit(table, delta.version(), digest, ordered.num_rows)
-                written = written or self._write(table, partition, ordered)
-                version = delta.version() + 1
-                _commit(delta, partition, written, schema, digest)
-                return Commit(table, version, digest, ordered.num_rows)
-            time.sleep(_pause(attempt))
-        raise StoreUnavailable(
-            f"Writing {partition} to {self.location(table)} lost the race against other writers {ATTEMPTS} times. "
-            "Nothing was changed; run the task again, or let fewer runs write at once."
-        )
+
+        def attempt() -> Commit:
+            nonlocal written
+            delta = self._open(table)
+            schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
+            delta = delta or self._create(table, schema)
+            self._refuse_if_passed(table, delta, partition, hold)
+            if self._holds(table, delta, partition, ordered.num_rows, digest):
+                return Commit(table, delta.version(), digest, ordered.num_rows)
+            written = written or self._write(table, partition, ordered)
+            facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
+            return Commit(table, _commit(delta, [written], schema, facts, hold), digest, ordered.num_rows)
+
+        return self._until_committed(f"Writing {partition} to {self.location(table)}", attempt)
+
+    def fence(self, table: str, partition: str, hold: Hold) -> None:
+        """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
+
+        def attempt() -> None:
+            delta = self._open(table) or self._create(table, pa.schema([]))
+            self._refuse_if_passed(table, delta, partition, hold)
+            if delta.transaction_version(partition) != hold.epoch:
+                _commit(delta, [], _columns(delta), {"partition": partition, "fence": hold.epoch}, hold)
+
+        self._until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
+
+    def version(self, table: str) -> int | None:
+        """See `Lake.version`."""
+        with reaching(f"Opening {self.location(table)}"):
+            delta = self._open(table)
+            return None if delta is None else delta.version()
 
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """See `Lake.read`."""
@@ -126,6 +149,30 @@ class DeltaLake:
     def location(self, table: str) -> str:
         """See `Lake.location`."""
         return f"{self._url}/{table}"
+
+    def _until_committed(self, what: str, attempt: Callable[[], Result]) -> Result:
+        """Repeat what looks at the table and commits on top of what it saw, until its commit is the next version.
+
+        A store that fails may have taken the commit and lost the answer, so that is a reason to look again, too.
+        """
+        failures = 0
+        for lost in range(ATTEMPTS):
+            try:
+                with reaching(what), suppress(CommitFailedError):
+                    return attempt()
+            except StoreUnavailable:
+                failures += 1
+                if failures == FAILURES:
+                    raise
+            time.sleep(_pause(lost))
+        raise StoreUnavailable(
+            f"{what} lost the race against other writers {ATTEMPTS} times. "
+            "Nothing was changed; run the task again, or let fewer runs write at once."
+        )
+
+    def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, hold: Hold | None) -> None:
+        if hold is not None:
+            hold.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
 
     @cached_property
     def _filesystem(self) -> fs.FileSystem:
@@ -195,18 +242,25 @@ def open_path(url: str) -> str:
     return url.removeprefix(S3_SCHEME)
 
 
-def _commit(delta: DeltaTable, partition: str, written: AddAction, schema: pa.Schema, digest: str) -> None:
-    rows = json.loads(written.stats)["numRecords"]
+def _commit(
+    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], hold: Hold | None
+) -> int:
+    """The version made: the one after `delta`'s. With nothing written, the commit changes no rows."""
+    partition = facts["partition"]
+    version = delta.version() + 1
     delta.create_write_transaction(
-        [written],
-        mode="overwrite",
+        [*written],
+        mode="overwrite" if written else "append",
         schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
         partition_by=[PARTITION_COLUMN],
-        partition_filters=[(PARTITION_COLUMN, "=", partition)],
+        partition_filters=[(PARTITION_COLUMN, "=", partition)] if written else None,
         commit_properties=CommitProperties(
-            custom_metadata={"partition": partition, "digest": digest, "rows": rows}, max_commit_retries=0
+            custom_metadata=facts,
+            max_commit_retries=0,
+            app_transactions=[Transaction(partition, hold.epoch)] if hold else None,
         ),
     )
+    return version
 
 
 def _files(delta: DeltaTable, partition: str) -> list[_DataFile]:

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import StoreUnavailable
+from perennial.hold import Hold
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
 
@@ -23,13 +24,16 @@ class InMemoryLake:
 
     def __init__(self) -> None:
         self._tables: dict[str, list[_Version]] = {}
+        self._epochs: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def replace(self, table: str, partition: str, rows: pa.Table) -> Commit:
+    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
         """See `Lake.replace`."""
         ordered = canonical(rows)
         digest = canonical_digest(ordered)
         with self._lock:
+            if hold is not None:
+                hold.refuse_if_passed(self._epochs.get((table, partition), 0), self.location(table))
             versions = self._tables.get(table) or [_Version(ordered.schema)]
             last = versions[-1]
             schema = merged_schema(table, last.schema, ordered.schema)
@@ -37,7 +41,20 @@ class InMemoryLake:
             if held is None or canonical_digest(held) != digest:
                 versions = [*versions, _Version(schema, {**last.partitions, partition: ordered})]
                 self._tables[table] = versions
+                if hold is not None:
+                    self._epochs[table, partition] = hold.epoch
             return Commit(table, len(versions) - 1, digest, ordered.num_rows)
+
+    def fence(self, table: str, partition: str, hold: Hold) -> None:
+        """See `Lake.fence`."""
+        with self._lock:
+            hold.refuse_if_passed(self._epochs.get((table, partition), 0), self.location(table))
+            self._epochs[table, partition] = hold.epoch
+
+    def version(self, table: str) -> int | None:
+        """See `Lake.version`."""
+        versions = self._tables.get(table)
+        return len(versions) - 1 if versions else None
 
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """See `Lake.read`."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from perennial.hold import Hold
 from perennial.window import Window
 
 
@@ -26,13 +27,23 @@ class Lake(Protocol):
     neither write nor see it. Errors of every method: `StoreUnavailable` when the store does not answer.
     """
 
-    def replace(self, table: str, partition: str, rows: pa.Table) -> Commit:
-        """Make `rows` the whole content of the partition, in one atomic commit.
+    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
+        """Make `rows` the whole content of the partition, in one atomic commit that carries the hold's epoch.
 
         When the partition already holds exactly these rows (same digest), nothing is written and the version that
-        holds them is returned. Losing a race against another writer of the table is retried inside. Zero rows empty
-        the partition.
+        holds them is returned. Losing a race against another writer of the table is retried inside; so is a commit
+        whose answer was lost, after looking whether it arrived. Zero rows empty the partition.
+        Errors: `HoldLost` when the partition has seen a greater epoch.
         """
+
+    def fence(self, table: str, partition: str, hold: Hold) -> None:
+        """From now on the partition refuses every writer whose epoch is smaller than the hold's.
+
+        Errors: `HoldLost` when it has seen a greater epoch.
+        """
+
+    def version(self, table: str) -> int | None:
+        """The table's present version, None when there is no such table."""
 
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """The partition's rows, in canonical order (see `perennial.digest`), as of `version` (default: now).

@@ -26,6 +26,16 @@ class DeployedRole(StrEnum):
     CHALLENGER = "challenger"
 
 
+class InterventionKind(StrEnum):
+    """What is done to the stores outside the ordinary way of the data."""
+
+    ALIAS_RESTORED = "alias_restored"
+    LAKE_RESTORED = "lake_restored"
+    PUBLISHED_RESTORED = "published_restored"
+    ROWS_ACCEPTED = "rows_accepted"
+    FILES_REMOVED = "files_removed"
+
+
 class DecisionKind(StrEnum):
     """The questions that are decided."""
 
@@ -71,7 +81,11 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """One committed revision of a window's predictions, made by exactly one model."""
+    """One committed revision of a window's predictions, made by exactly one model.
+
+    `epoch` is that of the hold it was made under. `code_version` and `lock_digest` say what ran (see
+    `perennial.code_version`).
+    """
 
     use_case: str
     window: Window
@@ -86,6 +100,9 @@ class Batch:
     digest: str
     rows: int
     resolution: str
+    epoch: int
+    code_version: str
+    lock_digest: str
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
@@ -114,6 +131,7 @@ class Performance:
     """How good a batch was, by the labels that had arrived by `as_of`.
 
     `completeness` is the share of predicted rows that have a label; `metrics` maps metric name to value.
+    `labels_version` is the version of the labels' table that was read, None when it was not there yet.
     """
 
     use_case: str
@@ -128,6 +146,7 @@ class Performance:
     completeness: float
     verdict: Verdict
     metrics: dict[str, float]
+    labels_version: int | None
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
@@ -154,7 +173,8 @@ class Deployment:
     """A model version that holds a role from an effective time on, until the next entry for the role.
 
     `supersedes` is the id of the entry that held the role when this one was made, None for the first.
-    `metrics` are the version's own on its holdout; `training` says what it was trained on.
+    `metrics` are the version's own on its holdout; `training` says what it was trained on. `approved_by` is the person
+    who agreed to it, None when the policy decided alone. `code_version` and `lock_digest` say what deployed it.
     """
 
     use_case: str
@@ -167,12 +187,35 @@ class Deployment:
     reason: str
     training: Json
     metrics: dict[str, float]
+    approved_by: str | None
+    code_version: str
+    lock_digest: str
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
 
 
-LedgerEntry = Snapshot | ValidationResult | Batch | DriftReport | Performance | RecordedDecision | Deployment
+@dataclass(frozen=True)
+class Intervention:
+    """Something that was put right, allowed or removed by hand or by maintenance: what was found, and what was done.
+
+    `subject` names it within its kind: a window's key, a role, a snapshot's digest and rule, a table.
+    """
+
+    use_case: str
+    kind: InterventionKind
+    subject: str
+    actor: str
+    reason: str
+    details: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+LedgerEntry = (
+    Snapshot | ValidationResult | Batch | DriftReport | Performance | RecordedDecision | Deployment | Intervention
+)
 
 
 @dataclass(frozen=True)

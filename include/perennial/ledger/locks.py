@@ -1,16 +1,36 @@
-"""The ledger's locks: PostgreSQL advisory locks, which end with the session or the transaction that holds them."""
+"""The ledger's locks: PostgreSQL advisory locks, which end with the session or the transaction that holds them.
+
+A hold on a window is two things. The advisory lock keeps rivals waiting, and ends with its session. The epoch in the
+table `holds` makes the lock safe where locks alone can't be: a holder that was stopped, or whose session broke, may
+wake up when another run has the window, and every store then refuses what comes with its smaller epoch.
+
+A holder shows that it is alive by a small query every few seconds. A rival that waits ends the session of a holder
+that has been silent for too long.
+"""
 
 import hashlib
+import logging
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, func, select, text
-from sqlalchemy.exc import OperationalError
+import psycopg2
+from sqlalchemy import Connection, Row, func, select, text
+from sqlalchemy.exc import InterfaceError, OperationalError
 
 from perennial.errors import StoreUnavailable, WindowBusy
+from perennial.hold import Hold
 from perennial.ledger.connection import LedgerDatabase
+from perennial.ledger.tables import holds
 from perennial.window import Window
 
+log = logging.getLogger(__name__)
+
+BEATS_PER_SILENCE = 6
 _LOCK_NOT_AVAILABLE = "55P03"
 # The server must notice a client whose machine is gone, and must not end a session that only waits for its work.
 _SESSION = {
@@ -19,13 +39,32 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "idle_session_timeout": "0",
 }
-_MIGRATED = text("SELECT 1 FROM ledger.batches LIMIT 0")  # a ledger without tables is told before the work, not after
+_MIGRATED = text("SELECT 1 FROM ledger.holds LIMIT 0")  # a ledger without tables is told before the work, not after
+# What another database user does is hidden from us: such a holder never counts as silent.
 _HOLDER = text(
-    "SELECT a.pid, a.backend_start FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
+    "SELECT a.pid, a.backend_start, "
+    "coalesce(extract(epoch FROM clock_timestamp() - a.state_change), 0)::float AS silent_seconds "
+    "FROM pg_locks l JOIN pg_stat_activity a USING (pid) "
     "WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1 "
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND ((l.classid::bigint << 32) | l.objid::bigint) = :key"
 )
+# At least the clock in microseconds: a ledger restored from a backup does not fall behind what the stores have seen.
+_TAKE = text(
+    "INSERT INTO ledger.holds AS held VALUES (:subject, :window_start, :window_end, "
+    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, :taken_at) "
+    "ON CONFLICT (subject, window_start, window_end) DO UPDATE SET "
+    "epoch = greatest(held.epoch + 1, excluded.epoch), settled = false, run_id = excluded.run_id, "
+    "taken_at = excluded.taken_at RETURNING epoch"
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait for a lock, and seconds of a holder's silence after which its session is ended."""
+
+    wait: float
+    silence: float
 
 
 def lock_key(*names: str) -> int:
@@ -35,25 +74,39 @@ def lock_key(*names: str) -> int:
 
 
 @contextmanager
-def holding_window(database: LedgerDatabase, use_case: str, window: Window, patience: float) -> Iterator[None]:
-    """Hold the window while inside, after waiting for at most `patience` seconds.
+def holding_window(
+    database: LedgerDatabase, subject: str, window: Window, run_id: str, now: datetime, patience: Patience
+) -> Iterator[Hold]:
+    """Hold the window while inside, after waiting for it.
 
     Errors: `WindowBusy` when another session keeps it; `StoreUnavailable` when the session with the lock was lost
     while the caller worked, so that another run may have worked on the window too.
     """
-    key = lock_key("window", use_case, window.key)
+    key = lock_key("window", subject, window.key)
     with database.session() as connection:
         with database.own_errors():
-            _prepare(connection, f"perennial {use_case} {window.key}", patience)
-            _acquire(connection, key, use_case, window, patience)
-        yield
+            _prepare(connection, f"perennial {subject} {window.key}")
+            _acquire(connection, key, subject, window, patience)
+            hold = _take(connection, subject, window, run_id, now)
+        with _beating(connection, patience.silence / BEATS_PER_SILENCE):
+            yield hold
         try:
-            connection.execute(select(func.pg_advisory_unlock(key)))
-        except OperationalError as error:
+            _give_back(connection, hold, key)
+        except (OperationalError, InterfaceError) as error:
             raise StoreUnavailable(
-                f"The hold on window {window.key} of {use_case} was lost while working on it: the session with the "
+                f"The hold on window {window.key} of {subject} was lost while working on it: the session with the "
                 f"ledger at {database.place} broke. Run this again: what is recorded already is kept."
             ) from error
+
+
+def current_epoch(connection: Connection, hold: Hold) -> int:
+    """The newest epoch of the hold's window. Nobody takes the window over until the transaction ends."""
+    query = select(holds.c.epoch).where(
+        holds.c.subject == hold.subject,
+        holds.c.window_start == hold.window.start,
+        holds.c.window_end == hold.window.end,
+    )
+    return int(connection.scalar(query.with_for_update(read=True)) or 0)
 
 
 def hold_use_case(connection: Connection, use_case: str, patience: float) -> None:
@@ -62,25 +115,93 @@ def hold_use_case(connection: Connection, use_case: str, patience: float) -> Non
     connection.execute(select(func.pg_advisory_xact_lock(lock_key("use case", use_case))))
 
 
-def _prepare(connection: Connection, name: str, patience: float) -> None:
-    settings = _SESSION | {"application_name": name[:63], "lock_timeout": _milliseconds(patience)}
+def _prepare(connection: Connection, name: str) -> None:
+    settings = _SESSION | {"application_name": name[:63]}
     connection.execute(select(*(func.set_config(setting, value, False) for setting, value in settings.items())))
     connection.execute(_MIGRATED)
 
 
-def _acquire(connection: Connection, key: int, use_case: str, window: Window, patience: float) -> None:
+def _acquire(connection: Connection, key: int, subject: str, window: Window, patience: Patience) -> None:
+    deadline = time.monotonic() + patience.wait
+    while not _try_lock(connection, key, min(max(deadline - time.monotonic(), 0.0), patience.silence / 2)):
+        holder = connection.execute(_HOLDER, {"key": key}).first()
+        if holder and holder.silent_seconds > patience.silence:
+            log.warning(
+                "%s %s: the holder, database session %d, has been silent for %.0f s: taking over",
+                subject, window, holder.pid, holder.silent_seconds,
+            )  # fmt: skip
+            connection.execute(select(func.pg_terminate_backend(holder.pid)))
+        elif time.monotonic() >= deadline:
+            name = _holders_name(connection, subject, window, holder)
+            raise WindowBusy(
+                f"Window {window.key} of {subject} was held by another run for longer than {patience.wait:g} s "
+                f"({name}). Wait until that run has ended, or stop it; then run this again."
+            )
+
+
+def _holders_name(connection: Connection, subject: str, window: Window, holder: Row[Any] | None) -> str:
+    if holder is None:
+        return "it has just ended"
+    run = connection.scalar(
+        select(holds.c.run_id).where(
+            holds.c.subject == subject, holds.c.window_start == window.start, holds.c.window_end == window.end
+        )
+    )
+    return f"run {run}, database session {holder.pid}, since {holder.backend_start:%Y-%m-%d %H:%M:%S%z}"
+
+
+def _try_lock(connection: Connection, key: int, seconds: float) -> bool:
+    connection.execute(select(func.set_config("lock_timeout", _milliseconds(seconds), False)))
     try:
         connection.execute(select(func.pg_advisory_lock(key)))
     except OperationalError as error:
         if getattr(error.orig, "pgcode", None) != _LOCK_NOT_AVAILABLE:
             raise
-        holder = connection.execute(_HOLDER, {"key": key}).first()
-        who = f"database session {holder.pid}, since {holder.backend_start:%Y-%m-%d %H:%M:%S%z}" if holder else "gone"
-        raise WindowBusy(
-            f"Window {window.key} of {use_case} was held by another run for longer than {patience:g} s "
-            f"(holder: {who}). Wait until that run has ended, or stop it; then run this again."
-        ) from error
+        return False
+    return True
 
 
-def _milliseconds(patience: float) -> str:
-    return str(max(1, round(patience * 1000)))  # to PostgreSQL, 0 means to wait forever
+def _take(connection: Connection, subject: str, window: Window, run_id: str, now: datetime) -> Hold:
+    at = {"subject": subject, "window_start": window.start, "window_end": window.end}
+    before = select(holds.c.settled).where(*(holds.c[name] == value for name, value in at.items()))
+    contested = connection.scalar(before) is False
+    epoch = connection.scalar(_TAKE, {**at, "run_id": run_id, "taken_at": now})
+    return Hold(subject, window, int(epoch or 0), contested)
+
+
+def _give_back(connection: Connection, hold: Hold, key: int) -> None:
+    mine = (holds.c.subject == hold.subject) & (holds.c.epoch == hold.epoch)
+    connection.execute(holds.update().where(mine, holds.c.window_start == hold.window.start).values(settled=True))
+    connection.execute(select(func.pg_advisory_unlock(key)))
+
+
+@contextmanager
+def _beating(connection: Connection, seconds: float) -> Iterator[None]:
+    """A query every `seconds` inside, so that the server sees that this process lives.
+
+    The connection is nobody else's meanwhile. A session that breaks is told when the hold is given back.
+    """
+    session = connection.connection.driver_connection
+    assert session is not None, "an open connection has a driver's"
+    done = threading.Event()
+
+    def beat() -> None:
+        with session.cursor() as cursor:
+            while not done.wait(seconds):
+                try:
+                    cursor.execute("SELECT 1")
+                except psycopg2.Error as error:
+                    log.warning("The hold's session with the ledger broke: %s", error)
+                    return
+
+    heart = threading.Thread(target=beat, name="perennial-hold", daemon=True)
+    heart.start()
+    try:
+        yield
+    finally:
+        done.set()
+        heart.join()
+
+
+def _milliseconds(seconds: float) -> str:
+    return str(max(1, round(seconds * 1000)))  # to PostgreSQL, 0 means to wait forever

@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 
 from perennial.clock import Clock
 from perennial.errors import WindowBusy
+from perennial.hold import Hold
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -43,25 +45,38 @@ class InMemoryLedger:
         self._entries: list[LedgerEntry] = []
         self._lock = RLock()
         self._windows: dict[tuple[str, Window], Lock] = {}
+        self._epochs: dict[tuple[str, Window], int] = {}
+        self._unsettled: set[tuple[str, Window]] = set()
 
     @contextmanager
-    def working_on(self, use_case: str, window: Window) -> Iterator[None]:
-        """Hold the window while inside."""
+    def working_on(self, subject: str, window: Window, run_id: str) -> Iterator[Hold]:
+        """Hold the window while inside. There is nobody to tell which run holds it, so `run_id` is not kept."""
+        del run_id
+        name = (subject, window)
         with self._lock:
-            lock = self._windows.setdefault((use_case, window), Lock())
+            lock = self._windows.setdefault(name, Lock())
         if not lock.acquire(timeout=self._patience):
             raise WindowBusy(
-                f"Window {window.key} of {use_case} was held by another run for longer than {self._patience:g} s. "
+                f"Window {window.key} of {subject} was held by another run for longer than {self._patience:g} s. "
                 "Wait until that run has ended, or stop it; then run this again."
             )
         try:
-            yield
+            with self._lock:
+                hold = Hold(subject, window, self._epochs.get(name, 0) + 1, contested=name in self._unsettled)
+                self._epochs[name] = hold.epoch
+                self._unsettled.add(name)
+            yield hold
+            self._unsettled.discard(name)
         finally:
             lock.release()
 
-    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
+    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
-        return self._record(snapshot)
+        return self._record(snapshot, hold)
+
+    def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
+        """All snapshots of the window, in the order they were recorded."""
+        return self._of(Snapshot, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
@@ -72,9 +87,13 @@ class InMemoryLedger:
         """The latest snapshot of each window inside `[start, end)`, by window."""
         return self._between(Snapshot, use_case, start, end, _recorded)
 
-    def record_validation(self, validation: ValidationResult) -> ValidationResult:
+    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
         """Append the verdict, or return the one that is there."""
-        return self._record(validation)
+        return self._record(validation, hold)
+
+    def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
+        """All verdicts on the window's snapshots, in the order they were recorded."""
+        return self._of(ValidationResult, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -84,10 +103,11 @@ class InMemoryLedger:
         found = self._of(ValidationResult, lambda entry: natural_key(entry) == key)
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
         """Append the batch, if `expected` is still in force at the window's start."""
         entry = canonical(batch, self._clock())
         with self._lock:
+            self._refuse_if_passed(hold)
             recorded = self._existing(entry)
             if recorded is None:
                 if expected is not None:
@@ -115,6 +135,10 @@ class InMemoryLedger:
         """Append the report, or return the one that is there."""
         return self._record(report)
 
+    def drift_of(self, use_case: str, window: Window) -> Sequence[DriftReport]:
+        """All reports on the window, in the order they were recorded."""
+        return self._of(DriftReport, lambda entry: (entry.use_case, entry.window) == (use_case, window))
+
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window."""
         return self._between(DriftReport, use_case, start, end, _recorded)
@@ -122,6 +146,11 @@ class InMemoryLedger:
     def record_performance(self, performance: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""
         return self._record(performance)
+
+    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
+        """All measurements of the window, by `as_of`."""
+        found = self._of(Performance, lambda entry: (entry.use_case, entry.window) == (use_case, window))
+        return sorted(found, key=lambda entry: entry.as_of)
 
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
@@ -154,15 +183,26 @@ class InMemoryLedger:
         found = self._of(Deployment, lambda entry: (entry.use_case, entry.role) == (use_case, role))
         return found[-1] if found else None
 
-    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
-        """The entry in force at the effective time, as it is recorded now."""
+    def deployment_at(
+        self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
+    ) -> Deployment | None:
+        """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
         at = utc(effective, "effective")
-        begun = [e for e in self.deployments(use_case) if e.role is role and e.effective_from <= at]
+        known = [e for e in self.deployments(use_case) if known_at is None or _instant(e) <= utc(known_at, "known_at")]
+        begun = [e for e in known if e.role is role and e.effective_from <= at]
         return max(begun, key=lambda entry: (entry.effective_from, entry.id), default=None)
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
         return self._of(Deployment, lambda entry: entry.use_case == use_case)
+
+    def record_intervention(self, intervention: Intervention) -> Intervention:
+        """Append the intervention, or return the one that is there."""
+        return self._record(intervention)
+
+    def interventions(self, use_case: str) -> Sequence[Intervention]:
+        """All interventions in the use case, in the order they were recorded."""
+        return self._of(Intervention, lambda entry: entry.use_case == use_case)
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
@@ -184,10 +224,15 @@ class InMemoryLedger:
                 champion=champions[-1] if champions else None,
             )
 
-    def _record(self, given: Entry) -> Entry:
+    def _record(self, given: Entry, hold: Hold | None = None) -> Entry:
         entry = canonical(given, self._clock())
         with self._lock:
+            self._refuse_if_passed(hold)
             return self._existing(entry) or self._append(entry)
+
+    def _refuse_if_passed(self, hold: Hold | None) -> None:
+        if hold is not None:
+            hold.refuse_if_passed(self._epochs.get((hold.subject, hold.window), 0), "the ledger")
 
     def _append(self, entry: Entry) -> Entry:
         stored = replace(entry, id=len(self._entries) + 1)
@@ -218,6 +263,11 @@ class InMemoryLedger:
             for entry in self._newest(kind, use_case, age)
             if first <= entry.window.start and entry.window.end <= last
         ]
+
+
+def _instant(entry: Deployment) -> datetime:
+    assert entry.recorded_at is not None, "a stored entry has the time it was recorded"
+    return entry.recorded_at
 
 
 def _recorded(entry: LedgerEntry) -> int:

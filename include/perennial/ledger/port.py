@@ -5,12 +5,14 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
+from perennial.hold import Hold
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -29,15 +31,16 @@ class Ledger(Protocol):
     for an instant without time zone.
     """
 
-    def working_on(self, use_case: str, window: Window) -> AbstractContextManager[None]:
-        """Hold the window while inside: two runs never work on one window at once.
+    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Hold]:
+        """Hold the window of a subject (a use case's data, its labels) while inside: two runs don't work on it at once.
 
-        The hold ends with the holder, killed or not. Errors: `WindowBusy` when another holder keeps it for longer
-        than the ledger's patience.
+        The hold ends with the holder, killed or not. Each hold has a greater epoch than the one before. What is
+        recorded under a hold is refused with `HoldLost` once a later one was taken. Errors: `WindowBusy` when another
+        holder keeps it for longer than the ledger's patience.
         """
 
-    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
-        """Natural key: (use case, window, table, version). The first one stands."""
+    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
+        """Natural key: (use case, window, table, version). The first one stands. Errors: `HoldLost`."""
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
@@ -45,20 +48,23 @@ class Ledger(Protocol):
     def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The latest snapshot of each window inside `[start, end)`, by window."""
 
-    def record_validation(self, validation: ValidationResult) -> ValidationResult:
-        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands."""
+    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
+        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands. Errors: `HoldLost`."""
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:
         """The verdict for exactly this snapshot under exactly these rules."""
 
-    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+    def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
+        """All verdicts on the window's snapshots, in the order they were recorded."""
+
+    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
         """Natural key: (use case, window, revision).
 
         With `expected`, in the same transaction: the deployment in force at the window's start must still be that
-        one. Errors: `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other content:
-        two runs raced.
+        one. Errors: `HoldLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other
+        content: two runs raced.
         """
 
     def latest_batch(self, use_case: str, window: Window) -> Batch | None:
@@ -73,11 +79,17 @@ class Ledger(Protocol):
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Natural key: (use case, window, snapshot digest, model digest). The first one stands."""
 
+    def drift_of(self, use_case: str, window: Window) -> Sequence[DriftReport]:
+        """All reports on the window, in the order they were recorded."""
+
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window."""
 
     def record_performance(self, performance: Performance) -> Performance:
         """Natural key: (use case, window, revision, as_of). The first one stands."""
+
+    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
+        """All measurements of the window, by `as_of`."""
 
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
@@ -100,11 +112,22 @@ class Ledger(Protocol):
     def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
         """The entry recorded last for the role."""
 
-    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
-        """The entry in force at the effective time, as it is recorded now."""
+    def deployment_at(
+        self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
+    ) -> Deployment | None:
+        """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
+
+    def record_intervention(self, intervention: Intervention) -> Intervention:
+        """Natural key: (use case, kind, subject, run). The first one stands."""
+
+    def interventions(self, use_case: str) -> Sequence[Intervention]:
+        """All interventions in the use case, in the order they were recorded."""
+
+    def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
+        """All snapshots of the window, in the order they were recorded."""
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""

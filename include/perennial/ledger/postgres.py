@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from perennial.clock import Clock
+from perennial.hold import Hold
 from perennial.ledger import queries
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
@@ -17,43 +18,59 @@ from perennial.ledger.entries import (
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
     Performance,
     RecordedDecision,
     Snapshot,
     Status,
     ValidationResult,
 )
-from perennial.ledger.locks import hold_use_case, holding_window
+from perennial.ledger.locks import Patience, current_epoch, hold_use_case, holding_window
 from perennial.ledger.rows import Entry, canonical, from_row, key_columns, to_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
-from perennial.ledger.tables import TABLES, batches, decisions, deployments, snapshots, validations
+from perennial.ledger.tables import (
+    TABLES,
+    batches,
+    decisions,
+    deployments,
+    drift_reports,
+    interventions,
+    performance,
+    snapshots,
+    validations,
+)
 from perennial.window import Window
 
 
 class PostgresLedger:
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
-    `patience` is for how many seconds a call waits for a lock. Nothing is opened before the first call, and a forked
+    `patience` is for how many seconds a call waits for a lock; a holder that was silent for longer than `silence`
+    seconds loses its window to whoever waits for it. Nothing is opened before the first call, and a forked
     process opens connections of its own. Errors of every method: `StoreUnavailable` when the database does not
     answer, `InvalidSettings` when its tables are missing.
     """
 
-    def __init__(self, url: str, clock: Clock, patience: float = 60.0) -> None:
+    def __init__(self, url: str, clock: Clock, patience: float = 60.0, silence: float = 60.0) -> None:
         self._database = LedgerDatabase(url)
         self._clock = clock
-        self._patience = patience
+        self._patience = Patience(patience, silence)
 
     def close(self) -> None:
         """Close this process's idle connections; the next call opens new ones."""
         self._database.close()
 
-    def working_on(self, use_case: str, window: Window) -> AbstractContextManager[None]:
+    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Hold]:
         """Hold the window while inside."""
-        return holding_window(self._database, use_case, window, self._patience)
+        return holding_window(self._database, subject, window, run_id, self._clock(), self._patience)
 
-    def record_snapshot(self, snapshot: Snapshot) -> Snapshot:
+    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
-        return self._record(snapshot)
+        return self._record(snapshot, hold)
+
+    def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
+        """All snapshots of the window, in the order they were recorded."""
+        return self._entries(Snapshot, queries.of_window(snapshots, use_case, window).order_by(snapshots.c.id))
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
@@ -66,9 +83,14 @@ class PostgresLedger:
         """The latest snapshot of each window inside `[start, end)`, by window."""
         return self._between(Snapshot, use_case, start, end, "id")
 
-    def record_validation(self, validation: ValidationResult) -> ValidationResult:
+    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
         """Append the verdict, or return the one that is there."""
-        return self._record(validation)
+        return self._record(validation, hold)
+
+    def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
+        """All verdicts on the window's snapshots, in the order they were recorded."""
+        query = queries.of_window(validations, use_case, window).order_by(validations.c.id)
+        return self._entries(ValidationResult, query)
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -82,14 +104,16 @@ class PostgresLedger:
         )
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, *, expected: Deployment | None) -> Batch:
+    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
         """Append the batch, if `expected` is still in force at the window's start.
 
-        Errors: `DeploymentMoved` when it is not, `WindowBusy` when the revision was recorded with other content.
+        Errors: `HoldLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision was recorded with other
+        content.
         """
         entry = canonical(batch, self._clock())
         with self._database.transaction() as connection:
-            hold_use_case(connection, batch.use_case, self._patience)
+            hold_use_case(connection, batch.use_case, self._patience.wait)
+            _refuse_if_passed(connection, hold)
             recorded = _existing(connection, entry)
             if recorded is None:
                 if expected is not None:
@@ -116,13 +140,23 @@ class PostgresLedger:
         """Append the report, or return the one that is there."""
         return self._record(report)
 
+    def drift_of(self, use_case: str, window: Window) -> Sequence[DriftReport]:
+        """All reports on the window, in the order they were recorded."""
+        query = queries.of_window(drift_reports, use_case, window).order_by(drift_reports.c.id)
+        return self._entries(DriftReport, query)
+
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window."""
         return self._between(DriftReport, use_case, start, end, "id")
 
-    def record_performance(self, performance: Performance) -> Performance:
+    def record_performance(self, measured: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""
-        return self._record(performance)
+        return self._record(measured)
+
+    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
+        """All measurements of the window, by `as_of`."""
+        query = queries.of_window(performance, use_case, window).order_by(performance.c.as_of, performance.c.id)
+        return self._entries(Performance, query)
 
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
@@ -147,7 +181,7 @@ class PostgresLedger:
         """
         entry = canonical(deployment, self._clock())
         with self._database.transaction() as connection:
-            hold_use_case(connection, entry.use_case, self._patience)
+            hold_use_case(connection, entry.use_case, self._patience.wait)
             current = _first(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
             if current is not None and repeats(entry, current):
                 return current
@@ -159,15 +193,27 @@ class PostgresLedger:
         with self._database.transaction() as connection:
             return _first(connection, Deployment, queries.of_role(use_case, role).limit(1))
 
-    def deployment_at(self, use_case: str, role: DeployedRole, effective: datetime) -> Deployment | None:
-        """The entry in force at the effective time, as it is recorded now."""
+    def deployment_at(
+        self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
+    ) -> Deployment | None:
+        """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
+        known = None if known_at is None else utc(known_at, "known_at")
         with self._database.transaction() as connection:
-            return _first(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective")))
+            return _first(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known))
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
         query = select(deployments).where(deployments.c.use_case == use_case).order_by(deployments.c.id)
         return self._entries(Deployment, query)
+
+    def record_intervention(self, intervention: Intervention) -> Intervention:
+        """Append the intervention, or return the one that is there."""
+        return self._record(intervention)
+
+    def interventions(self, use_case: str) -> Sequence[Intervention]:
+        """All interventions in the use case, in the order they were recorded."""
+        query = select(interventions).where(interventions.c.use_case == use_case).order_by(interventions.c.id)
+        return self._entries(Intervention, query)
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
@@ -186,9 +232,10 @@ class PostgresLedger:
             champion=champion,
         )
 
-    def _record(self, given: Entry) -> Entry:
+    def _record(self, given: Entry, hold: Hold | None = None) -> Entry:
         entry = canonical(given, self._clock())
         with self._database.transaction() as connection:
+            _refuse_if_passed(connection, hold)
             return _append(connection, entry)
 
     def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
@@ -199,6 +246,11 @@ class PostgresLedger:
     def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
         with self._database.transaction() as connection:
             return [from_row(kind, row) for row in connection.execute(query).mappings()]
+
+
+def _refuse_if_passed(connection: Connection, hold: Hold | None) -> None:
+    if hold is not None:
+        hold.refuse_if_passed(current_epoch(connection, hold), "the ledger")
 
 
 def _append(connection: Connection, entry: Entry) -> Entry:

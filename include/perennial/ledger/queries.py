@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, select
+from sqlalchemy import ColumnElement, Select, Table, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DeployedRole
@@ -46,14 +46,19 @@ def of_role(use_case: str, role: DeployedRole) -> Query:
     )
 
 
-def in_force(use_case: str, role: DeployedRole, effective: datetime) -> Query:
-    """The role's deployment at the effective time; of two that begin together, the later recorded one."""
+def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None) -> Query:
+    """The role's deployment at the effective time, of those recorded by `known_at` (default: all).
+
+    Of two that begin together, it is the later recorded one.
+    """
+    known = deployments.c.recorded_at <= known_at if known_at is not None else true()
     return (
         select(deployments)
         .where(
             deployments.c.use_case == use_case,
             deployments.c.role == role.value,
             deployments.c.effective_from <= effective,
+            known,
         )
         .order_by(deployments.c.effective_from.desc(), deployments.c.id.desc())
         .limit(1)

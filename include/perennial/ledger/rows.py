@@ -16,6 +16,7 @@ from perennial.ledger.entries import (
     Batch,
     Deployment,
     DriftReport,
+    Intervention,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -24,7 +25,17 @@ from perennial.ledger.entries import (
 )
 from perennial.window import Window
 
-Entry = TypeVar("Entry", Snapshot, ValidationResult, Batch, DriftReport, Performance, RecordedDecision, Deployment)
+Entry = TypeVar(
+    "Entry",
+    Snapshot,
+    ValidationResult,
+    Batch,
+    DriftReport,
+    Performance,
+    RecordedDecision,
+    Deployment,
+    Intervention,
+)
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Snapshot: ("use_case", "window", "table", "version"),
@@ -34,10 +45,11 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Performance: ("use_case", "window", "revision", "as_of"),
     RecordedDecision: ("use_case", "kind", "subject"),
     Deployment: ("use_case", "role", "supersedes"),
+    Intervention: ("use_case", "kind", "subject", "run_id"),
 }
 
 _HINTS = {kind: get_type_hints(kind) for kind in NATURAL_KEYS}
-_CIRCUMSTANCES = {"id", "recorded_at", "run_id"}
+_CIRCUMSTANCES = {"id", "recorded_at", "run_id", "epoch", "code_version", "lock_digest"}
 _EXACT = 2**53  # beyond it, JSON readers don't agree on integers (RFC 7493, section 2.2)
 
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Column,
     DateTime,
@@ -30,6 +31,8 @@ from perennial.ledger.entries import (
     DeployedRole,
     Deployment,
     DriftReport,
+    Intervention,
+    InterventionKind,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -84,9 +87,10 @@ def _entries(name: str, *own: SchemaItem) -> Table:
         metadata,
         Column("id", BigInteger, Identity(always=True), primary_key=True),
         _text("use_case"),
-        *own,
+        *(item for item in own if isinstance(item, Column)),
         _text("run_id"),
         _instant("recorded_at"),
+        *(item for item in own if not isinstance(item, Column)),
     )
 
 
@@ -145,6 +149,9 @@ batches = _windowed(
     _text("digest"),
     _count("rows"),
     _text("resolution"),
+    _count("epoch"),
+    _text("code_version"),
+    _text("lock_digest"),
     _at_least("revision", 0),
     _at_least("version", 0),
     _at_least("rows", 0),
@@ -179,6 +186,7 @@ performance = _windowed(
     Column("completeness", Double, nullable=False),
     _text("verdict"),
     _json("metrics"),
+    Column("labels_version", BigInteger),
     _at_least("revision", 0),
     _one_of("maturity", Maturity),
     _at_least("rows", 0),
@@ -211,11 +219,38 @@ deployments = _entries(
     _text("reason"),
     _json("training"),
     _json("metrics"),
+    Column("approved_by", Text),
+    _text("code_version"),
+    _text("lock_digest"),
     # A line without forks: an entry is superseded at most once, and a role has one first entry.
     UniqueConstraint("use_case", "role", "supersedes"),
     Index("uq_deployments_first", "use_case", "role", unique=True, postgresql_where=text("supersedes IS NULL")),
     _one_of("role", DeployedRole),
     Index("ix_deployments_effective_from", "use_case", "role", "effective_from"),
+)
+
+interventions = _entries(
+    "interventions",
+    _text("kind"),
+    _text("subject"),
+    _text("actor"),
+    _text("reason"),
+    _json("details"),
+    UniqueConstraint("use_case", "kind", "subject", "run_id"),
+    _one_of("kind", InterventionKind),
+)
+
+# Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the hold.
+holds = Table(
+    "holds",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("window_start", DateTime(timezone=True), primary_key=True),
+    Column("window_end", DateTime(timezone=True), primary_key=True),
+    _count("epoch"),
+    Column("settled", Boolean, nullable=False),
+    _text("run_id"),
+    _instant("taken_at"),
 )
 
 TABLES: dict[type[LedgerEntry], Table] = {
@@ -226,4 +261,5 @@ TABLES: dict[type[LedgerEntry], Table] = {
     Performance: performance,
     RecordedDecision: decisions,
     Deployment: deployments,
+    Intervention: interventions,
 }

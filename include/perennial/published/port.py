@@ -4,16 +4,17 @@ from typing import Protocol
 
 import pyarrow as pa
 
+from perennial.hold import Hold
 from perennial.window import Window
 
 
 class PublishedPredictions(Protocol):
     """The live revision of every window, in a database table per use case that consumers query."""
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table) -> None:
-        """Make `rows` the whole published content of the window, in one transaction.
+    def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
+        """Make `rows` the whole published content of the window, in one transaction that keeps the hold's epoch.
 
-        Errors: `StoreUnavailable`.
+        Errors: `HoldLost` when a later hold published the window; `StoreUnavailable`.
         """
 
     def read(self, use_case: str, window: Window) -> pa.Table:

@@ -14,6 +14,7 @@ from psycopg2.sql import SQL, Composed, Identifier, Literal
 from perennial.addresses import postgres_dsn
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
+from perennial.hold import Hold
 from perennial.published.layout import check_keys, database_types
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
 from perennial.published.transfer import copy_in, copy_out
@@ -32,8 +33,8 @@ class PostgresPublished:
     def __init__(self, url: str) -> None:
         self._dsn = postgres_dsn(url)
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table) -> None:
-        """See `PublishedPredictions.publish`.
+    def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
+        """See `PublishedPredictions.publish`. Without a hold the window keeps the epoch that it has.
 
         Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
@@ -43,6 +44,9 @@ class PostgresPublished:
         with self._transaction(f"Publishing {use_case} {window}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             check_keys(use_case, window, rows, ensure_table(cursor, use_case, columns))
+            seen = self._epoch(cursor, use_case, window)
+            if hold is not None:
+                hold.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
             names = SQL(", ").join(map(Identifier, columns))
             table, span = table_of(use_case), _span(window)
             cursor.execute(
@@ -59,8 +63,11 @@ class PostgresPublished:
             )
             cursor.execute(SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), span))
             cursor.execute(
-                SQL("INSERT INTO {} VALUES (%s, %s, %s, %s, %s)").format(WINDOWS),
-                (use_case, window.start, window.end, rows.num_rows, rows.column_names),
+                SQL(
+                    "INSERT INTO {} (use_case, window_start, window_end, row_count, columns, epoch) "
+                    "VALUES (%s, %s, %s, %s, %s, %s)"
+                ).format(WINDOWS),
+                (use_case, window.start, window.end, rows.num_rows, rows.column_names, hold.epoch if hold else seen),
             )
 
     def read(self, use_case: str, window: Window) -> pa.Table:
@@ -84,6 +91,12 @@ class PostgresPublished:
     def digest(self, use_case: str, window: Window) -> str:
         """See `PublishedPredictions.digest`."""
         return table_digest(self.read(use_case, window))
+
+    def _epoch(self, cursor: extensions.cursor, use_case: str, window: Window) -> int:
+        query = SQL("SELECT epoch FROM {} WHERE use_case = {} AND {}")
+        cursor.execute(query.format(WINDOWS, Literal(use_case), _span(window)))
+        found = cursor.fetchone()
+        return int(found[0]) if found else 0
 
     @contextmanager
     def _transaction(self, what: str, isolation: int) -> Iterator[extensions.cursor]:

@@ -1,7 +1,8 @@
 """The tables that predictions are published in: made when they are missing, widened when a column is new.
 
     perennial.predictions_<use case>    one row per entity and window; consumers query it
-    perennial.published_windows         which windows are published, with how many rows and which columns
+    perennial.published_windows         which windows are published, with how many rows and which columns, and the
+                                        epoch of the hold that published them last
 
 Both are changed only inside the transaction that publishes. Whoever makes or widens a table holds a lock of its own
 until that transaction ends, so that two of them never do it at once.
@@ -89,9 +90,12 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
     cursor.execute(
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (use_case text, window_start timestamptz, window_end timestamptz, "
-            "row_count bigint NOT NULL, columns text[] NOT NULL, PRIMARY KEY (use_case, window_start, window_end))"
+            "row_count bigint NOT NULL, columns text[] NOT NULL, epoch bigint NOT NULL DEFAULT 0, "
+            "PRIMARY KEY (use_case, window_start, window_end))"
         ).format(WINDOWS)
     )
+    # Tables that were made before windows had epochs.
+    cursor.execute(SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS epoch bigint NOT NULL DEFAULT 0").format(WINDOWS))
     if table.columns:
         for name in columns.keys() - table.columns.keys():
             added = SQL("ALTER TABLE {} ADD COLUMN {}")
@@ -115,5 +119,8 @@ def _column(name: str, kind: str) -> Composed:
 
 
 def _windows_there(cursor: extensions.cursor) -> bool:
-    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (WINDOWS.as_string(cursor),))
+    cursor.execute(
+        "SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'epoch'",
+        (WINDOWS.as_string(cursor),),
+    )
     return cursor.fetchone() == (True,)

@@ -31,6 +31,7 @@ def measured(day: int, version: str, labelled: int, auc: float | None) -> Perfor
         completeness=labelled / 1000,
         verdict=Verdict.PASS,
         metrics={} if auc is None else {"roc_auc": auc},
+        labels_version=None,
         run_id="test",
     )
 

@@ -1,0 +1,82 @@
+"""How unusual a window is among others, so that the answer is right for any distribution.
+
+All windows, the new one among them, are treated alike: each is measured against the pool of all others. If the windows
+are exchangeable (any order of them as likely as any other), the rank of the new one's score among all n + 1 is uniform
+up to ties, so that P(p <= level) <= level for any n, any level and any score that ignores the order (Vovk, Gammerman
+and Shafer, 2005, Algorithmic Learning in a Random World, proposition 2.4 and section 2.2.4: full conformal prediction).
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from perennial.drift.distances import jensen_shannon_rows
+from perennial.drift.values import Floats
+
+# Scores closer than this are tied: rounding must not decide whether equal windows are equal.
+TIED = 1e-5
+# Beyond this, squares leave the range of a float; everything so far away is equally far.
+FARTHEST = 1e100
+
+
+def areas_from_rest(shapes: Floats, weights: Floats) -> Floats:
+    """Each window's Wasserstein-1 distance from the pool of all others (`shapes`: n x k areas, `weights`: n)."""
+    return np.asarray(np.abs(shapes - _rest(shapes, weights)).sum(axis=1))
+
+
+def shares_from_rest(shapes: Floats, weights: Floats) -> Floats:
+    """Each window's Jensen-Shannon distance from the pool of all others (`shapes`: n x k shares, `weights`: n)."""
+    # Taking out what was added in another order leaves rounding errors around zero.
+    return jensen_shannon_rows(shapes, np.maximum(_rest(shapes, weights), 0.0))
+
+
+def standardised(distances: Floats, negligible: float, floor: float) -> Floats:
+    """By how many SDs of the others' distances each distance is larger than their mean.
+
+    A distance below `negligible` counts as `negligible`, so that windows too close to matter are tied; SDs below
+    `floor` count as `floor`. Where a distance is NaN (not measured), the score is minus infinity.
+    """
+    measured = ~np.isnan(distances)
+    scores = np.full(len(distances), -np.inf)
+    found = np.clip(distances[measured], negligible, FARTHEST)
+    n = len(found)
+    others = found[(np.arange(n)[:, None] + np.arange(1, n)) % n]  # row i: all but the i-th
+    scores[measured] = (found - others.mean(axis=1)) / np.maximum(others.std(axis=1, ddof=1), floor)
+    return scores
+
+
+def p_value(others: Floats, score: float) -> float:
+    """The conformal p-value of a score: the share of scores, itself included, that are at least as large."""
+    return float((1 + np.count_nonzero(others >= score - TIED)) / (1 + len(others)))
+
+
+def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
+    """The p-values adjusted for being many: rejecting those up to q keeps the false discovery rate at q.
+
+    Benjamini and Hochberg (1995, JRSS B 57(1)). For independent tests and those that are positively dependent.
+
+    >>> benjamini_hochberg([0.01, 0.04, 0.03])
+    (0.03, 0.04, 0.04)
+    """
+    m = len(p_values)
+    falling = sorted(range(m), key=lambda i: -p_values[i])
+    adjusted, least = [1.0] * m, 1.0
+    for place, i in enumerate(falling):
+        least = min(least, p_values[i] * m / (m - place))
+        adjusted[i] = least
+    return tuple(adjusted)
+
+
+def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
+    """`benjamini_hochberg` for tests that depend on each other in any way: larger by 1 + 1/2 + ... + 1/m.
+
+    Benjamini and Yekutieli (2001, Annals of Statistics 29(4)).
+    """
+    factor = sum(1 / i for i in range(1, len(p_values) + 1))
+    return tuple(min(1.0, q * factor) for q in benjamini_hochberg(p_values))
+
+
+def _rest(shapes: Floats, weights: Floats) -> Floats:
+    """The pool of all windows but each."""
+    own = weights[:, None]
+    return np.asarray((weights @ shapes - own * shapes) / (weights.sum() - own))

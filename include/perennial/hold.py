@@ -1,0 +1,30 @@
+"""A run's right to change what is stored about one window, with the number that makes a late writer recognisable."""
+
+from dataclasses import dataclass
+
+from perennial.errors import HoldLost
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Hold:
+    """One run holds one window of a subject: a use case's data, or its labels.
+
+    `epoch` is a fencing token: it grows with every hold of the window, and each store refuses a writer that comes with
+    a smaller one than it has seen (Kleppmann, "Designing Data-Intensive Applications", 2017, chapter 8). `contested`
+    says that the holder before did not give the window back: it was killed, or it may still be alive somewhere.
+    """
+
+    subject: str
+    window: Window
+    epoch: int
+    contested: bool
+
+    def refuse_if_passed(self, seen: int, where: str) -> None:
+        """Errors: `HoldLost` when `where` has seen a greater epoch than this hold's."""
+        if seen > self.epoch:
+            raise HoldLost(
+                f"Window {self.window.key} of {self.subject} was taken over by another run (epoch {seen} in {where}) "
+                f"while this one (epoch {self.epoch}) was silent: stopped, swapped out, or cut off from the ledger. "
+                "What this run was about to write was not written. Run it again; it starts from what is recorded."
+            )
