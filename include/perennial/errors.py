@@ -17,6 +17,7 @@
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── NoModel                   no deployment holds the role at that time
     │   ├── NotScored                 no batch for that window
+    │   ├── RowsRemoved               retention has taken the rows
     │   ├── NotEnoughData             too few rows or labels for the claim
     │   ├── UntrustedModel            bytes or types that we did not sign for
     │   └── DeploymentConflict        somebody else changed the role first
@@ -102,6 +103,10 @@ class NoModel(Defect):
 
 class NotScored(Defect):
     """The window has no batch of predictions yet."""
+
+
+class RowsRemoved(Defect):
+    """The rows of that version were removed by retention; the ledger still knows what they were."""
 
 
 class NotEnoughData(Defect):

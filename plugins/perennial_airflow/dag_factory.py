@@ -10,6 +10,7 @@ from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.evaluate import evaluate_dag
 from perennial_airflow.invalid import invalid_dag
+from perennial_airflow.maintenance import maintenance_dag
 from perennial_airflow.predict import predict_dag
 from perennial_airflow.retrain import retrain_dag
 from perennial_airflow.rollback import rollback_dag
@@ -31,14 +32,18 @@ def build_dags(use_cases: Path, only: str | None = None) -> Iterator[DAG]:
     if only is not None:
         yield from _one(use_cases, only)
         return
+    valid = []
     for name in use_case_names(use_cases):
         try:
             use_case = load_use_case(use_cases / name)
         except InvalidSpec as error:
             yield invalid_dag(name, error)
             continue
+        valid.append(use_case)
         for build in BUILDERS.values():
             yield build(use_case)
+    if valid:
+        yield maintenance_dag(valid)
 
 
 def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:

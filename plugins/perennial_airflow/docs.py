@@ -35,7 +35,9 @@ airflow backfill create --dag-id {name}.predict --from-date {start} --to-date â€
 ```
 
 **Run by hand**: trigger with `window_from` and `window_to` (the end is not included). To score with another model than
-the one that was in force, set `model` to `as_now`, or to `pinned` with a `model_version`.
+the one that was in force, set `model` to `as_now`, or to `pinned` with a `model_version`. With `dry_run`, a run or a
+backfill changes nothing: the task `ingest` is skipped, and says for its window which revision, by which model, would
+be made of which snapshot.
 
 | limit | value |
 | --- | --- |
@@ -45,6 +47,19 @@ the one that was in force, set `model` to `as_now`, or to `pinned` with a `model
 | rows set aside | the window fails above {quarantined:.2%} |
 | ordinary windows that raise an alarm | {level:.0%} |
 | retrain after | {alarms} alarms in {of} windows, at most once in {cooldown} |
+"""
+
+_MAINTENANCE = """## Maintenance
+
+Every night, for each use case:
+
+| task | what it does |
+| --- | --- |
+| reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
+| tidy | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
+
+What is live, what a model was trained on, and what was replaced within the use case's `retention` is never removed.
+Every repair and every removal is an entry in the ledger. **Run by hand** with `dry_run` to see what would be removed.
 """
 
 _EVALUATE = """
@@ -169,3 +184,8 @@ def _candidates(training: Training) -> Sequence[str]:
 
 def _head(spec: UseCase, what: str) -> str:
     return _HEAD.format(title=spec.title, what=what, description=spec.description.strip())
+
+
+def maintenance() -> str:
+    """The text of the platform's maintenance DAG."""
+    return _MAINTENANCE

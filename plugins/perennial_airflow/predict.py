@@ -22,10 +22,16 @@ PARAMS = {
     "model": Param(
         "as_was",
         type="string",
-        enum=["as_was", "as_now", "pinned"],
-        description="as_was: the champion in force at the window's start. as_now: today's champion. pinned: a version.",
+        enum=["as_was", "as_known", "as_now", "pinned"],
+        description="as_was: the champion in force at the window's start. as_known: the same, as it was recorded when "
+        "the window was scored first. as_now: today's champion. pinned: a version.",
     ),
     "model_version": Param(None, type=["null", "string"], description="With pinned only: the version, e.g. 3."),
+    "dry_run": Param(
+        False,
+        type="boolean",
+        description="Change nothing: the log of the task `ingest` says what would be scored, with which model.",
+    ),
 }
 
 

@@ -3,6 +3,7 @@
 Importing this module imports every adapter. DAG files do it inside their tasks only.
 """
 
+import logging
 from collections.abc import Iterable
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -13,13 +14,17 @@ from perennial.jobs import deploy as deploy_job
 from perennial.jobs import evaluate as evaluate_job
 from perennial.jobs import ingest as ingest_job
 from perennial.jobs import judge as judge_job
+from perennial.jobs import maintain as maintain_job
 from perennial.jobs import monitor as monitor_job
+from perennial.jobs import preview as preview_job
+from perennial.jobs import reconcile as reconcile_job
 from perennial.jobs import rollback as rollback_job
 from perennial.jobs import score as score_job
 from perennial.jobs import train as train_job
 from perennial.jobs import validate as validate_job
 from perennial.jobs.judge import Judged
 from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.preview import Preview
 from perennial.jobs.results import as_json, from_json
 from perennial.jobs.train import Trained
 from perennial.ports import Ports
@@ -33,11 +38,16 @@ from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
 from perennial_airflow.xcom import Json
 
+log = logging.getLogger(__name__)
+
 
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
-    """Ingest the run's windows."""
+    """Ingest the run's windows; with the param `dry_run`, say what scoring them would do, and end the run there."""
     with airflow_outcomes(use_case):
         windows, ports = windows_of(use_case.spec, run), _open_ports()
+        if run.params.get("dry_run"):
+            model = ModelChoice.parse(model_choice(run.params))
+            raise AirflowSkipException(_told(preview_job.run(use_case, windows, ports, model=model)))
         return each_window(use_case, windows, lambda window: ingest_job.run(use_case, window, ports, run.name))
 
 
@@ -121,6 +131,38 @@ def rollback(use_case: LoadedUseCase, run: Run) -> Json:
             effective_from=parse_instant(start, use_case.spec.schedule.timezone) if start else None,
         )
         return as_json(deployed)
+
+
+def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
+    """Put right whatever differs from the ledger."""
+    with airflow_outcomes(use_case):
+        return as_json(reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor))
+
+
+def tidy(use_case: LoadedUseCase, run: Run) -> list[Json]:
+    """Say what would be removed from the lake; then, unless it is a dry run, do it."""
+    with airflow_outcomes(use_case):
+        ports = _open_ports()
+        if not run.params["dry_run"]:
+            done = maintain_job.run(use_case, run.run_after, ports, run.name, actor=run.actor)
+            return [as_json(each) for each in done]
+        plans = maintain_job.plan(use_case, run.run_after, ports)
+        for plan in plans:
+            for file in plan.files:
+                log.info("%s: would remove %s", plan.table, file)
+        return [as_json(plan) for plan in plans]
+
+
+def _told(previews: Iterable[Preview]) -> str:
+    """A dry run's answer, which Airflow shows as the reason for skipping."""
+    lines = [
+        f"{each.window}: {each.would_be}, model {each.model or 'none'}, snapshot {each.snapshot}"
+        + (f" ({each.why_not})" if each.why_not else "")
+        for each in previews
+    ]
+    for line in lines:
+        log.info("%s", line)
+    return "A dry run changes nothing. " + "; ".join(lines)
 
 
 def _open_ports() -> Ports:

@@ -21,7 +21,8 @@ MAY_IMPORT = {
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},
     "jobs": WORDS | PURE | PORTS | {"ports", "jobs"},
-    "cli": WORDS | PORTS | {"jobs", "cli", "ports", "settings", "wiring"},
+    "cli": WORDS | PORTS | {"jobs", "cli", "ports", "settings", "wiring", "evidence"},
+    "evidence": {"evidence"},
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},

@@ -4,7 +4,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +12,11 @@ import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from moto.server import ThreadedMotoServer
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import HoldLost, SchemaMismatch, StoreUnavailable
+from perennial.errors import HoldLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.hold import Hold
 from perennial.lake import delta
 from perennial.lake.delta import DeltaLake
@@ -222,7 +222,7 @@ def test_reading_opens_no_file_of_another_partition(folder: DeltaLake, tmp_path:
     for other in set((tmp_path / TABLE).glob("2013*/*.parquet")) - kept:
         other.unlink()
     assert folder.read(TABLE, FIRST).equals(canonical(rows(1)))
-    with pytest.raises(StoreUnavailable, match=f"Reading {SECOND} of .*run the task again"):
+    with pytest.raises(RowsRemoved, match=r"2013-03-02.*parquet of .* is not there any more: retention removed it"):
         folder.read(TABLE, SECOND)
 
 
@@ -415,3 +415,63 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
         folder.replace(TABLE, FIRST, rows(1))
     assert len(looks) == delta.FAILURES
     assert folder.read(TABLE, FIRST).num_rows == 0
+
+
+# --- maintenance -------------------------------------------------------------------------------------------------
+
+NOW = timedelta(0)
+
+
+def test_files_that_nobody_needs_are_named_and_then_removed(folder: DeltaLake) -> None:
+    commits = [folder.replace(TABLE, FIRST, rows(number)) for number in range(4)]
+    other = folder.replace(TABLE, SECOND, rows(9))
+    needed = [commits[1].version]
+    assert folder.removable(TABLE, needed, timedelta(days=1)) == []
+    named = folder.removable(TABLE, needed, NOW)
+    assert len(named) == 2
+    assert folder.remove(TABLE, needed, NOW) == named
+    assert folder.read(TABLE, FIRST, version=commits[1].version).column("id").to_pylist() == [1]
+    assert folder.read(TABLE, FIRST).column("id").to_pylist() == [3]
+    assert folder.read(TABLE, SECOND, version=other.version).column("id").to_pylist() == [9]
+    for gone in (commits[0], commits[2]):
+        with pytest.raises(RowsRemoved, match="retention removed it"):
+            folder.read(TABLE, FIRST, version=gone.version)
+    assert folder.removable(TABLE, needed, NOW) == []
+    assert folder.replace(TABLE, FIRST, rows(5), hold(1)).rows == 1
+
+
+def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+
+    def killed(*arguments: Any) -> int:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "_commit", killed)
+        with pytest.raises(KeyboardInterrupt):
+            folder.replace(TABLE, FIRST, rows(2))
+    assert folder.removable(TABLE, [], timedelta(days=1)) == []
+    assert len(folder.remove(TABLE, [], NOW)) == 1
+    assert folder.read(TABLE, FIRST).num_rows == 1
+
+
+def test_optimizing_joins_what_another_engine_split_and_changes_no_row(folder: DeltaLake) -> None:
+    commit = folder.replace(TABLE, FIRST, rows(1, 2))
+    folder.replace(TABLE, SECOND, rows(3))
+    table = DeltaTable(folder.location(TABLE))
+    more = rows(7).append_column("partition_key", pa.array([FIRST]))
+    write_deltalake(table, more, mode="append")
+    before = folder.read(TABLE, FIRST)
+    assert folder.optimize(TABLE) == 1
+    assert table_digest(folder.read(TABLE, FIRST)) == table_digest(before)
+    assert folder.read(TABLE, FIRST, version=commit.version).column("id").to_pylist() == [1, 2]
+    assert len(DeltaTable(folder.location(TABLE)).file_uris()) == 2
+    assert folder.optimize(TABLE) == 0
+
+
+def test_a_table_that_is_not_there_needs_no_maintenance(lake: Lake) -> None:
+    assert lake.optimize(TABLE) == 0
+    assert lake.removable(TABLE, [], NOW) == []
+    assert lake.remove(TABLE, [3], NOW) == []

@@ -139,6 +139,10 @@ def test_aliases_move(registry: ModelRegistry, use_case: str) -> None:
     registry.set_alias(use_case, "challenger", first.version)
     assert registry.alias(use_case, "champion") == second.version
     assert registry.alias(use_case, "challenger") == first.version
+    registry.set_alias(use_case, "challenger", None)
+    registry.set_alias(use_case, "challenger", None)
+    assert registry.alias(use_case, "challenger") is None
+    assert registry.alias(use_case, "champion") == second.version
 
 
 @pytest.fixture

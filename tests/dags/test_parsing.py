@@ -15,6 +15,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from perennial.errors import InvalidSpec
 from perennial_airflow.dag_factory import build_dags
+from perennial_airflow.maintenance import DAG_ID
 
 FORBIDDEN = ("great_expectations", "mlflow", "numpy", "pandas", "pyarrow", "sklearn", "deltalake", "skops", "psycopg2")
 PARSE = """
@@ -69,7 +70,7 @@ def test_a_hundred_specs_are_read_within_three_seconds_without_heavy_imports(
         copy_as(flight_delays, tmp_path, f"use_case_{number:03}")
     found = parse(repository, tmp_path)
     assert not found["errors"]
-    assert len(found["dags"]) == 400
+    assert len(found["dags"]) == 401
     assert not set(FORBIDDEN) & set(found["modules"])
     assert found["seconds"] <= 3
 
@@ -95,7 +96,7 @@ def test_a_wrong_spec_leaves_the_others_alone_and_shows_itself(flight_delays: Pa
     copy_as(flight_delays, tmp_path, "fine")
     spoil(copy_as(flight_delays, tmp_path, "wrong"))
     dags = {dag.dag_id: dag for dag in build_dags(tmp_path)}
-    assert set(dags) == {"fine.predict", "fine.evaluate", "fine.retrain", "fine.rollback", "wrong.invalid"}
+    assert set(dags) == {"fine.predict", "fine.evaluate", "fine.retrain", "fine.rollback", "wrong.invalid", DAG_ID}
     stand_in = dags["wrong.invalid"]
     assert "tsak" in (stand_in.doc_md or "")
     assert stand_in.dag_display_name == "wrong: invalid spec"

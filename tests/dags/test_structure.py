@@ -28,8 +28,8 @@ def kind_of(dag_id: str) -> str:
     return dag_id.rpartition(".")[2]
 
 
-def test_every_use_case_has_its_four_dags_and_there_are_no_others(dags: dict[str, DAG]) -> None:
-    assert sorted(dags) == sorted(IDS)
+def test_every_use_case_has_its_four_dags_and_the_platform_has_one(dags: dict[str, DAG]) -> None:
+    assert sorted(dags) == sorted([*IDS, "platform.maintenance"])
 
 
 @pytest.mark.parametrize("dag_id", IDS)
@@ -102,6 +102,7 @@ def test_scheduled_dags_need_no_params(dags: dict[str, DAG]) -> None:
         "window_to": None,
         "model": "as_was",
         "model_version": None,
+        "dry_run": False,
     }
     assert dags["flight_delays.evaluate"].params.validate() == {"as_of": None}
     assert dags["flight_delays.retrain"].params.validate() == {"as_of": None, "reason": "by hand", "evidence": {}}
@@ -184,3 +185,15 @@ def test_a_use_case_that_ends_is_not_run_after_its_last_window(dags: dict[str, D
     predict, evaluate = dags["flight_delays.predict"], dags["flight_delays.evaluate"]
     assert predict.end_date == datetime(2013, 12, 31, tzinfo=UTC)
     assert evaluate.end_date == datetime(2014, 1, 1, tzinfo=UTC)  # the last window's labels are complete a day later
+
+
+def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]) -> None:
+    dag = dags["platform.maintenance"]
+    edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
+    assert sorted(edges) == [f"{name}.reconcile>{name}.tidy" for name in USE_CASES]
+    assert {task.retries for task in dag.tasks} == {4}
+    assert dag.timetable.can_be_scheduled
+    assert dag.params.validate() == {"dry_run": False}
+    assert not dag.catchup
+    assert "Maintenance" in (dag.doc_md or "")
+    DagSerialization.to_dict(dag)

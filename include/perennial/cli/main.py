@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import database, inspect, steps
+from perennial.cli import database, inspect, past, quarantine, steps, upkeep
 from perennial.errors import Disturbance, PerennialError
 
 EXIT_DEFECT = 3
@@ -19,11 +19,15 @@ app = typer.Typer(
     help="Score every window, notice when the world has moved, bring a better model into service.",
     epilog=(
         "Exit codes: 0 done · 1 a bug in Perennial · 2 wrong usage · 3 something must be corrected first "
-        "(spec, data, model) · 4 something outside failed and may work later · 5 `check` found errors."
+        "(spec, data, model) · 4 something outside failed and may work later · 5 `check` found errors · "
+        "6 `reproduce` found a difference."
     ),
 )
 steps.add_to(app)
 inspect.add_to(app)
+past.add_to(app)
+upkeep.add_to(app)
+app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(database.app, name="db")
 
 

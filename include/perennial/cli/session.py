@@ -82,6 +82,11 @@ def windows_of(use_case: LoadedUseCase, window: str | None, start: str | None, e
     raise typer.BadParameter("say --window START, or --from START --to END (END itself is not included)")
 
 
+def one_window(use_case: LoadedUseCase, start: str) -> Window:
+    """The window that starts there. Errors: `InvalidWindow`."""
+    return use_case.spec.grid.starting_at(start)
+
+
 def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
     """Print results of one kind: a table for people, one JSON object a line for scripts."""
     if as_json_lines:

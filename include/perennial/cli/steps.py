@@ -51,7 +51,7 @@ def score(
     window: WindowStart = None,
     start: From = None,
     end: To = None,
-    model: Annotated[str, typer.Option(help="as_was, as_now or pinned:VERSION.")] = "as_was",
+    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
     json: AsJson = False,
 ) -> None:
     """Score validated windows and publish the predictions."""

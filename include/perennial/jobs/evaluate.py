@@ -37,26 +37,44 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
     Errors: `StoreUnavailable`.
     """
     waiting = pending_batches(use_case.spec, as_of, ports.ledger)
-    measured = [_measure(use_case, batch, as_of, ports, run_id) for batch in waiting]
-    final = sum(entry.maturity is Maturity.FINAL for entry in measured)
+    recorded = [_record(use_case, batch, as_of, ports, run_id) for batch in waiting]
+    final = sum(entry.maturity is Maturity.FINAL for entry in recorded)
     outcome = (
-        f"{len(measured)} windows measured, {final} of them finally"
-        if measured
+        f"{len(recorded)} windows measured, {final} of them finally"
+        if recorded
         else "no scored window waits for labels"
     )
     log.info("%s as of %s: %s", use_case.name, as_of, outcome)
-    return Evaluated(as_of, len(measured), final, outcome, _decide(use_case, as_of, ports, run_id))
+    return Evaluated(as_of, len(recorded), final, outcome, _decide(use_case, as_of, ports, run_id))
 
 
-def _measure(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> Performance:
+@dataclass(frozen=True)
+class Measured:
+    """A batch against the labels: how many of its rows have one, and how good they are."""
+
+    rows: int
+    labelled: int
+    metrics: dict[str, float]
+
+
+def measured(
+    use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, labels_version: int | None
+) -> Measured:
+    """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
     spec = use_case.spec
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    labels_version = ports.lake.version(labels_table(spec.name))
     labels = known_labels(use_case, batch.window, as_of, ports, version=labels_version)
     labelled = join_labels(predictions, labels, spec.key)
     truth = truth_of(spec.task, labelled.column(spec.labels.column))
     metrics = measure(spec.task, truth, labelled.column("prediction").to_numpy())
-    completeness = labelled.num_rows / predictions.num_rows
+    return Measured(predictions.num_rows, labelled.num_rows, metrics)
+
+
+def _record(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> Performance:
+    spec = use_case.spec
+    labels_version = ports.lake.version(labels_table(spec.name))
+    found = measured(use_case, batch, as_of, ports, labels_version)
+    completeness = found.labelled / found.rows
     return ports.ledger.record_performance(
         Performance(
             use_case=spec.name,
@@ -66,11 +84,11 @@ def _measure(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Port
             model_digest=batch.model_digest,
             as_of=as_of,
             maturity=maturity_of(batch.window.end, as_of, spec.labels.mature_after, completeness),
-            rows=predictions.num_rows,
-            labelled=labelled.num_rows,
+            rows=found.rows,
+            labelled=found.labelled,
             completeness=completeness,
-            verdict=Verdict.PASS if spec.training.metric in metrics else Verdict.INSUFFICIENT,
-            metrics=metrics,
+            verdict=Verdict.PASS if spec.training.metric in found.metrics else Verdict.INSUFFICIENT,
+            metrics=found.metrics,
             labels_version=labels_version,
             run_id=run_id,
         )

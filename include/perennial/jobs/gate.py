@@ -1,16 +1,19 @@
 """The gate between validation and everything that uses rows (invariant I2)."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotValidated, ValidationFailed
+from perennial.jobs.acceptance import accepted_rules, suite_digest_with
 from perennial.jobs.validate import failure_text, snapshot_of
-from perennial.lake.port import quarantine_table, raw_table, window_partition
+from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -29,14 +32,21 @@ class Gated:
             return rows
         return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=self.quarantined_keys)))
 
+    def clean_chunks(self, lake: Lake, spec: UseCase, chunk_rows: int) -> Iterator[pa.Table]:
+        """The clean rows of the snapshot, in chunks that come from at most `chunk_rows` rows each."""
+        partition = window_partition(self.snapshot.window)
+        for chunk in lake.stream(raw_table(spec.name), partition, version=self.snapshot.version, chunk_rows=chunk_rows):
+            yield self.clean(chunk, spec.key)
+
 
 def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
-    """The window's latest snapshot, if today's suite passed exactly it.
+    """The window's latest snapshot, if today's suite, with what was accepted in it, passed exactly it.
 
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
     """
     snapshot = snapshot_of(use_case, window, ports)
-    validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, use_case.suite_digest)
+    suite = suite_digest_with(use_case, accepted_rules(use_case.name, snapshot.digest, ports.ledger))
+    validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, suite)
     quarantine = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
     if quarantine.num_rows:
         quarantine = quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), snapshot.digest))

@@ -13,13 +13,19 @@ class Resolution(StrEnum):
     """How the model is found."""
 
     AS_WAS = "as_was"
+    AS_KNOWN = "as_known"
     AS_NOW = "as_now"
     PINNED = "pinned"
 
 
 @dataclass(frozen=True)
 class ModelChoice:
-    """`as_was`: the champion in force at the window's start. `as_now`: today's. `pinned`: the version named."""
+    """How the model of a window is found.
+
+    `as_was`: the champion in force at the window's start, as it is recorded now. `as_known`: the same, as it was
+    recorded when the window was scored first; for a window without predictions, when it ended. `as_now`: today's
+    champion. `pinned`: the version named.
+    """
 
     resolution: Resolution = Resolution.AS_WAS
     version: str | None = None
@@ -32,7 +38,7 @@ class ModelChoice:
         """
         name, _, version = text.partition(":")
         if name not in set(Resolution) or (name == Resolution.PINNED) != bool(version):
-            raise NoModel(f"{text!r} does not say which model; write as_was, as_now or pinned:<version>.")
+            raise NoModel(f"{text!r} does not say which model; write as_was, as_known, as_now or pinned:<version>.")
         return cls(Resolution(name), version or None)
 
     def __str__(self) -> str:
@@ -44,6 +50,10 @@ class ModelChoice:
             found = ledger.current_deployment(use_case, DeployedRole.CHAMPION)
         elif self.resolution is Resolution.AS_WAS:
             found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start)
+        elif self.resolution is Resolution.AS_KNOWN:
+            batches = ledger.batches(use_case, window)
+            known_at = batches[0].recorded_at if batches else window.end
+            found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start, known_at)
         else:
             entries = [entry for entry in ledger.deployments(use_case) if entry.model_version == self.version]
             found = entries[-1] if entries else None

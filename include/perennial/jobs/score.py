@@ -8,19 +8,16 @@ rows that are already there, and what the ledger has is published without scorin
 import logging
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from perennial.code_version import code_version, lock_digest
-from perennial.features.build import feature_frame
-from perennial.jobs.gate import Gated, gated
+from perennial.jobs.gate import gated
 from perennial.jobs.holding import holding_data
 from perennial.jobs.model_choice import ModelChoice, Resolution
-from perennial.jobs.stores import content_digest, restore_stores
-from perennial.lake.port import predictions_table, raw_table, window_partition
-from perennial.ledger.entries import Batch, Deployment
-from perennial.modeling.predict import predict
+from perennial.jobs.predictions import Provenance, content_digest, predicted
+from perennial.jobs.revision import inputs, made_of
+from perennial.jobs.stores import restore_stores
+from perennial.lake.port import predictions_table, window_partition
+from perennial.ledger.entries import Batch
 from perennial.ports import Ports
-from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -53,13 +50,14 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         gate = gated(use_case, window, ports)
         deployment = model.resolve(spec.name, window, ports.ledger)
         latest = ports.ledger.latest_batch(spec.name, window)
-        if latest is not None and _made_of(latest) == _inputs(use_case, gate, deployment):
+        if latest is not None and made_of(latest) == inputs(use_case, gate, deployment):
             restore_stores(latest, ports, hold, run_id, actor=run_id)
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
         loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
         revision = latest.revision + 1 if latest else 1
-        predictions = _predictions(use_case, gate, loaded, ports, revision, run_id)
+        origin = Provenance(gate.snapshot.digest, revision, run_id)
+        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
         commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, hold)
         batch = ports.ledger.record_batch(
             Batch(
@@ -67,7 +65,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 window=window,
                 revision=revision,
                 snapshot_digest=gate.snapshot.digest,
-                suite_digest=use_case.suite_digest,
+                suite_digest=gate.validation.suite_digest,
                 scoring_digest=use_case.scoring_digest,
                 model_version=deployment.model_version,
                 model_digest=deployment.model_digest,
@@ -87,43 +85,6 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         ports.published.publish(spec.name, window, predictions, hold)
     log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
     return _scored(batch, changed=True)
-
-
-def _inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> tuple[str, ...]:
-    return (gate.snapshot.digest, use_case.suite_digest, use_case.scoring_digest, deployment.model_digest)
-
-
-def _made_of(batch: Batch) -> tuple[str, ...]:
-    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest)
-
-
-def _predictions(
-    use_case: LoadedUseCase, gate: Gated, model: LoadedModel, ports: Ports, revision: int, run_id: str
-) -> pa.Table:
-    """Rows of key, event time, prediction and provenance, made chunk by chunk so that memory stays bounded."""
-    spec = use_case.spec
-    partition = window_partition(gate.snapshot.window)
-    chunks = ports.lake.stream(raw_table(spec.name), partition, version=gate.snapshot.version, chunk_rows=CHUNK_ROWS)
-    scored = []
-    for chunk in chunks:
-        rows = gate.clean(chunk, spec.key)
-        if rows.num_rows == 0:
-            continue
-        constants = {
-            "model_version": model.version,
-            "model_digest": model.digest,
-            "snapshot_digest": gate.snapshot.digest,
-            "revision": revision,
-            "run_id": run_id,
-        }
-        columns = {
-            spec.key: rows.column(spec.key),
-            "event_time": rows.column(spec.event_time),
-            "prediction": pa.array(predict(model.pipeline, spec.task, feature_frame(spec, rows)), pa.float64()),
-            **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
-        }
-        scored.append(pa.table(columns))
-    return pa.concat_tables(scored)
 
 
 def _scored(batch: Batch, *, changed: bool) -> Scored:

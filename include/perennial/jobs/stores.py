@@ -3,8 +3,6 @@
 import logging
 from dataclasses import dataclass
 
-import pyarrow as pa
-
 from perennial.digest import table_digest
 from perennial.hold import Hold
 from perennial.lake.port import window_partition
@@ -12,8 +10,6 @@ from perennial.ledger.entries import Batch, Intervention, InterventionKind
 from perennial.ports import Ports
 
 log = logging.getLogger(__name__)
-
-PROVENANCE = ("revision", "run_id")  # columns that say how a batch came to be, not what was predicted
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,6 @@ class StoresFound:
     def published_agrees(self) -> bool:
         """Whether the published table holds the live revision."""
         return self.published_digest == self.live_digest
-
-
-def content_digest(predictions: pa.Table) -> str:
-    """The digest of what was predicted, whichever run and revision made it."""
-    return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
 def compare_stores(batch: Batch, ports: Ports) -> StoresFound:

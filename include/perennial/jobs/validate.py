@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.errors import NotIngested, ValidationFailed
+from perennial.jobs.acceptance import accepted_rules, suite_digest_with
 from perennial.jobs.holding import holding_data
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
@@ -40,7 +41,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     with holding_data(spec.name, window, ports, run_id) as hold:
         snapshot = snapshot_of(use_case, window, ports)
         rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
-        outcome = validate(use_case, rows, window)
+        accepted = accepted_rules(spec.name, snapshot.digest, ports.ledger)
+        outcome = validate(use_case, rows, window, accepted)
         quarantined = outcome.quarantined.append_column(
             "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
         )
@@ -50,7 +52,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
                 use_case=spec.name,
                 window=window,
                 snapshot_digest=snapshot.digest,
-                suite_digest=use_case.suite_digest,
+                suite_digest=suite_digest_with(use_case, accepted),
                 verdict=outcome.verdict,
                 reasons=outcome.reasons,
                 rows=rows.num_rows,

@@ -14,14 +14,17 @@ and whose answer alone was lost.
 """
 
 import json
+import math
 import random
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
+from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -33,7 +36,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
-from perennial.errors import StoreUnavailable
+from perennial.errors import RowsRemoved, StoreUnavailable
 from perennial.hold import Hold
 from perennial.lake.port import Commit
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
@@ -146,6 +149,36 @@ class DeltaLake:
             filled = actions.filter(pc.fill_null(pc.not_equal(actions["num_records"], 0), True))
             return sorted(pc.unique(filled[f"partition.{PARTITION_COLUMN}"]).to_pylist())
 
+    def optimize(self, table: str) -> int:
+        """See `Lake.optimize`. Partitions have several files only where another engine wrote."""
+        what = f"Optimizing {self.location(table)}"
+        with reaching(what):
+            delta = self._open(table)
+            split = [] if delta is None else [key for key in self.partitions(table) if len(_files(delta, key)) > 1]
+        for partition in split:
+
+            def attempt(partition: str = partition) -> int:
+                delta = self._open(table)
+                assert delta is not None, "a table that has partitions is there"
+                rows = canonical(self._rows(table, delta, partition))
+                facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
+                return _commit(delta, [self._write(table, partition, rows)], _columns(delta), facts, None)
+
+            self._until_committed(what, attempt)
+        with reaching(what):
+            delta = self._open(table)
+            if delta is not None:
+                delta.create_checkpoint()
+        return len(split)
+
+    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """See `Lake.removable`."""
+        return self._vacuum(table, keep, older_than, dry_run=True)
+
+    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """See `Lake.remove`."""
+        return self._vacuum(table, keep, older_than, dry_run=False)
+
     def location(self, table: str) -> str:
         """See `Lake.location`."""
         return f"{self._url}/{table}"
@@ -173,6 +206,24 @@ class DeltaLake:
     def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, hold: Hold | None) -> None:
         if hold is not None:
             hold.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
+
+    def _vacuum(self, table: str, keep: Sequence[int], older_than: timedelta, *, dry_run: bool) -> list[str]:
+        with reaching(f"Removing old files of {self.location(table)}"):
+            delta = self._open(table)
+            if delta is None:
+                return []
+            hours = math.ceil(older_than.total_seconds() / 3600)
+            versions = sorted({*keep}) or None
+            # Delta goes on naming files that are gone already.
+            named = delta.vacuum(hours, True, enforce_retention_duration=False, full=True, keep_versions=versions)
+            root = open_path(self.location(table))
+            infos = self._filesystem.get_file_info([f"{root}/{unquote(name)}" for name in named])
+            there = sorted(
+                name for name, info in zip(named, infos, strict=True) if info.type is not fs.FileType.NotFound
+            )
+            if there and not dry_run:
+                delta.vacuum(hours, False, enforce_retention_duration=False, full=True, keep_versions=versions)
+            return there
 
     @cached_property
     def _filesystem(self) -> fs.FileSystem:
@@ -217,7 +268,13 @@ class DeltaLake:
 
     def _parquet(self, table: str, file: _DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))
-        return pq.ParquetFile(f"{root}/{file.path}", filesystem=self._filesystem)
+        try:
+            return pq.ParquetFile(f"{root}/{file.path}", filesystem=self._filesystem)
+        except FileNotFoundError as error:
+            raise RowsRemoved(
+                f"{file.path} of {self.location(table)} is not there any more: retention removed it, or somebody did. "
+                "The ledger still knows what it held; only its rows can't be read again."
+            ) from error
 
     def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction:
         folder = re.sub(r"[^A-Za-z0-9.-]+", "_", partition)[:80]  # for people who look; the log is what counts
@@ -267,7 +324,7 @@ def _files(delta: DeltaTable, partition: str) -> list[_DataFile]:
     actions = pa.table(delta.get_add_actions(flatten=True))
     mine = actions.filter(pc.equal(actions[f"partition.{PARTITION_COLUMN}"], partition)).sort_by("path")
     counts = mine["num_records"].to_pylist()
-    return [_DataFile(path, rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
+    return [_DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
 
 
 def _columns(delta: DeltaTable) -> pa.Schema:

@@ -1,8 +1,9 @@
 """The lake in memory, for tests and dry runs: same contract, gone with the process."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import pyarrow as pa
 
@@ -79,6 +80,20 @@ class InMemoryLake:
         """See `Lake.partitions`."""
         versions = self._tables.get(table, [])
         return sorted(key for key, rows in versions[-1].partitions.items() if rows.num_rows) if versions else []
+
+    def optimize(self, table: str) -> int:
+        """See `Lake.optimize`; there are no files."""
+        del table
+        return 0
+
+    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """See `Lake.removable`; there are no files."""
+        del table, keep, older_than
+        return []
+
+    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """See `Lake.remove`; there are no files."""
+        return self.removable(table, keep, older_than)
 
     def location(self, table: str) -> str:
         """See `Lake.location`; other engines find nothing there."""

@@ -1,7 +1,8 @@
 """What the rest of the system asks of the lake."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -48,7 +49,7 @@ class Lake(Protocol):
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """The partition's rows, in canonical order (see `perennial.digest`), as of `version` (default: now).
 
-        A partition that is not there has zero rows.
+        A partition that is not there has zero rows. Errors: `RowsRemoved` when retention took them.
         """
 
     def stream(
@@ -58,6 +59,21 @@ class Lake(Protocol):
 
     def partitions(self, table: str) -> list[str]:
         """The partitions that hold rows, sorted."""
+
+    def optimize(self, table: str) -> int:
+        """Make opening and reading cheap again: one file a partition, and a checkpoint; how many partitions changed.
+
+        No row changes, and no version becomes unreadable.
+        """
+
+    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """The files that `remove` would remove, sorted."""
+
+    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+        """Remove the files that neither the present version nor one of `keep` needs, and that are older; their names.
+
+        A file's age counts from when it was replaced, or written if its commit never came.
+        """
 
     def location(self, table: str) -> str:
         """The URL at which other engines find the Delta table."""

@@ -18,6 +18,7 @@ from perennial.ledger.entries import (
     Deployment,
     DriftReport,
     Intervention,
+    InterventionKind,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -200,9 +201,9 @@ class InMemoryLedger:
         """Append the intervention, or return the one that is there."""
         return self._record(intervention)
 
-    def interventions(self, use_case: str) -> Sequence[Intervention]:
-        """All interventions in the use case, in the order they were recorded."""
-        return self._of(Intervention, lambda entry: entry.use_case == use_case)
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
+        return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""

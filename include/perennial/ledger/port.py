@@ -13,6 +13,7 @@ from perennial.ledger.entries import (
     Deployment,
     DriftReport,
     Intervention,
+    InterventionKind,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -123,8 +124,8 @@ class Ledger(Protocol):
     def record_intervention(self, intervention: Intervention) -> Intervention:
         """Natural key: (use case, kind, subject, run). The first one stands."""
 
-    def interventions(self, use_case: str) -> Sequence[Intervention]:
-        """All interventions in the use case, in the order they were recorded."""
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
 
     def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
         """All snapshots of the window, in the order they were recorded."""

@@ -19,6 +19,7 @@ from perennial.ledger.entries import (
     Deployment,
     DriftReport,
     Intervention,
+    InterventionKind,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -210,9 +211,11 @@ class PostgresLedger:
         """Append the intervention, or return the one that is there."""
         return self._record(intervention)
 
-    def interventions(self, use_case: str) -> Sequence[Intervention]:
-        """All interventions in the use case, in the order they were recorded."""
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
         query = select(interventions).where(interventions.c.use_case == use_case).order_by(interventions.c.id)
+        if kind is not None:
+            query = query.where(interventions.c.kind == kind.value)
         return self._entries(Intervention, query)
 
     def status(self, use_case: str) -> Status:

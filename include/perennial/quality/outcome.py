@@ -29,11 +29,15 @@ class GateOutcome:
 
 @dataclass(frozen=True)
 class RuleOutcome:
-    """How many rows a rule caught. `error` says why it could not be evaluated; it caught nothing then."""
+    """How many rows a rule caught. `error` says why it could not be evaluated; it caught nothing then.
+
+    Where a person `accepted` what it caught, the rows were not set aside.
+    """
 
     rule: str
     rows: int
     error: str | None = None
+    accepted: bool = False
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from perennial.verdict import Verdict
 from perennial.window import Window
 
 RULE_COLUMN = "rule"
+RULE_SEPARATOR = "; "
 _RESULT_FORMAT = 1
 _VERDICTS = {Severity.CRITICAL: Verdict.FAIL, Severity.WARNING: Verdict.WARN}
 
@@ -54,8 +55,13 @@ class _Finding:
     reason: str
 
 
-def validate(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> Validated:
-    """The verdict on the rows of a window, and the rows that may be scored."""
+def validate(
+    use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted: frozenset[str] = frozenset()
+) -> Validated:
+    """The verdict on the rows of a window, and the rows that may be scored.
+
+    Rows that only `accepted` rules caught are clean: a person let them in. Rules that always hold can't be accepted.
+    """
     spec = use_case.spec
     delivered = rows.num_rows
     try:
@@ -64,7 +70,7 @@ def validate(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> Validat
         nothing = canonical_schema(spec).empty_table()
         gates = [GateOutcome("schema", Verdict.FAIL, str(error))]
         return _validated(delivered, gates, _Split(nothing, _with_rules(nothing, []), (), ()), ())
-    split = _set_aside(use_case, rows, window)
+    split = _set_aside(use_case, rows, window, accepted)
     gates = [
         GateOutcome("schema", Verdict.PASS),
         row_count(spec, rows.num_rows, split.clean.num_rows),
@@ -89,7 +95,7 @@ class _Split:
     findings: tuple[_Finding, ...]
 
 
-def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> _Split:
+def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted: frozenset[str]) -> _Split:
     masks: list[tuple[str, Mask]] = list(integrity_rules(use_case.spec, rows, window))
     outcomes = [RuleOutcome(name, int(np.count_nonzero(mask))) for name, mask in masks]
     findings = []
@@ -100,8 +106,9 @@ def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window) -> _Spli
             outcomes.append(RuleOutcome(name, 0, str(error)))
             findings.append(_Finding(_VERDICTS[expectation.severity], rule_error(name, str(error))))
         else:
-            outcomes.append(RuleOutcome(name, int(np.count_nonzero(mask))))
-            masks.append((name, mask))
+            outcomes.append(RuleOutcome(name, int(np.count_nonzero(mask)), accepted=name in accepted))
+            if name not in accepted:
+                masks.append((name, mask))
     caught = np.logical_or.reduce([mask for _, mask in masks])
     quarantined = _with_rules(rows.filter(pa.array(caught)), _rules_of_each(caught, masks))
     return _Split(rows.filter(pa.array(~caught)), quarantined, tuple(outcomes), tuple(findings))
@@ -111,7 +118,8 @@ def _rules_of_each(caught: Mask, masks: list[tuple[str, Mask]]) -> list[str]:
     """The names of the rules that caught each caught row. Rows share few combinations, however many rows there are."""
     by_row = np.stack([mask[caught] for _, mask in masks], axis=1)
     combinations, combination_of_row = np.unique(by_row, axis=0, return_inverse=True)
-    texts = ["; ".join(masks[rule][0] for rule in np.flatnonzero(combination)) for combination in combinations]
+    names = [name for name, _ in masks]
+    texts = [RULE_SEPARATOR.join(names[rule] for rule in np.flatnonzero(row)) for row in combinations]
     return [texts[combination] for combination in combination_of_row.reshape(-1)]
 
 

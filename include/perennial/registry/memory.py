@@ -42,8 +42,11 @@ class MemoryRegistry:
         """See `ModelRegistry.versions`."""
         return [version.model for version in self._versions.get(use_case, [])]
 
-    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+    def set_alias(self, use_case: str, alias: str, version: str | None) -> None:
         """See `ModelRegistry.set_alias`."""
+        if version is None:
+            self._aliases.pop((use_case, alias), None)
+            return
         self._version(use_case, version)
         self._aliases[use_case, alias] = version
 

@@ -109,8 +109,12 @@ class MlflowRegistry:
                 if not token:
                     return sorted(found, key=lambda model: int(model.version))
 
-    def set_alias(self, use_case: str, alias: str, version: str) -> None:
+    def set_alias(self, use_case: str, alias: str, version: str | None) -> None:
         """See `ModelRegistry.set_alias`. Errors also: `NoModel` when there is no such version."""
+        if version is None:
+            with self._asking(f"remove {alias} of {use_case}"):
+                self._client.delete_registered_model_alias(use_case, alias)
+            return
         with self._asking(f"point {alias} of {use_case} at version {version}"), self._missing(use_case, version):
             self._client.set_registered_model_alias(use_case, alias, version)
 

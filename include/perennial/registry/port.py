@@ -63,8 +63,8 @@ class ModelRegistry(Protocol):
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """All versions, oldest first."""
 
-    def set_alias(self, use_case: str, alias: str, version: str) -> None:
-        """Point the alias at the version: a projection of the ledger, never the truth."""
+    def set_alias(self, use_case: str, alias: str, version: str | None) -> None:
+        """Point the alias at the version, or at none: a projection of the ledger, never the truth."""
 
     def alias(self, use_case: str, alias: str) -> str | None:
         """The version that the alias points at."""

@@ -268,6 +268,9 @@ class UseCase(Spec):
     quality: Quality = Quality()
     training: Training
     monitoring: Monitoring = Monitoring()
+    retention: Duration = Field(
+        timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -186,7 +186,7 @@ def test_a_window_before_the_first_model_says_what_there_is(world: World) -> Non
 
 @pytest.mark.parametrize("text", ["latest", "pinned", "pinned:", "as_now:3", ""])
 def test_a_choice_of_model_that_is_none_is_refused(text: str) -> None:
-    with pytest.raises(NoModel, match="as_was, as_now or pinned:<version>"):
+    with pytest.raises(NoModel, match="as_was, as_known, as_now or pinned:<version>"):
         ModelChoice.parse(text)
 
 

@@ -97,6 +97,11 @@ class World:
     def day(self, number: int) -> Window:
         return Window(START + timedelta(days=number), START + timedelta(days=number + 1))
 
+    def rows_of(self, number: int) -> list[int]:
+        """The positions of a day's rows in the source."""
+        times = enumerate(self.parcels.table.column("sent_at").to_pylist())
+        return [position for position, at in times if self.day(number).start <= at < self.day(number).end]
+
     def change(self, day: int, column: str, values: object) -> None:
         """Overwrite a column of a day's rows."""
         window = self.day(day)

@@ -81,7 +81,12 @@ def test_the_result_tells_all_that_was_checked(make_use_case: Any, make_rows: An
         ("columns_present", "pass"),
         ("circuit_breaker", "warn"),
     ]
-    assert result["row_rules"][-1] == {"rule": "expect_column_values_to_not_be_null(fare)", "rows": 1, "error": None}
+    assert result["row_rules"][-1] == {
+        "rule": "expect_column_values_to_not_be_null(fare)",
+        "rows": 1,
+        "error": None,
+        "accepted": False,
+    }
     assert len(result["row_rules"]) == 8
     assert result["expectations"] == [
         {

@@ -1,0 +1,168 @@
+"""Commands about what was done and what would be done: preview, history, diff, reproduce, explain."""
+
+import json as jsonlib
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from perennial import clock
+from perennial.cli.session import Session, console, one_window, show, windows_of
+from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.jobs.results import as_json
+from perennial.window import parse_instant
+
+AIRFLOW_URL = "AIRFLOW__API__BASE_URL"
+SHOWN_ROWS = 10
+EXIT_DIFFERENT = 6
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (preview, history, diff, reproduce, explain):
+        app.command()(command)
+
+
+def preview(
+    use_case: UseCaseName,
+    window: WindowStart = None,
+    start: From = None,
+    end: To = None,
+    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
+    json: AsJson = False,
+) -> None:
+    """Say what scoring windows would do, with which model, and change nothing."""
+    from perennial.jobs import preview as job
+    from perennial.jobs.model_choice import ModelChoice
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    windows = windows_of(loaded, window, start, end)
+    found = job.run(loaded, windows, session.ports, model=ModelChoice.parse(model))
+    if json:
+        show(found, as_json_lines=True)
+        return
+    table = Table("window", "snapshot", "live", "model", "would be", header_style="bold", box=None)
+    for each in found:
+        live = f"revision {each.live_revision}, model {each.live_model}" if each.live_revision else "none"
+        snapshot = f"{each.snapshot} ({each.snapshot_digest[:12]})" if each.snapshot_digest else "none"
+        table.add_row(f"{each.window.start:%Y-%m-%d %H:%MZ}", snapshot, live, each.model or "none", each.would_be)
+    console.print(table)
+    for reason in sorted({each.why_not.split(":")[0] for each in found if each.why_not}):
+        first = next(each for each in found if each.why_not and each.why_not.startswith(reason))
+        console.print(first.why_not, markup=False, highlight=False, soft_wrap=True)
+
+
+def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window")], json: AsJson = False) -> None:
+    """Show every revision of a window: when, which model, which data, by which run."""
+    from perennial.jobs import history as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.run(loaded, one_window(loaded, window), session.ports)
+    if json:
+        show(found, as_json_lines=True)
+        return
+    headings = ("revision", "recorded", "model", "snapshot", "rows", "set aside", "run")
+    table = Table(*headings, header_style="bold", box=None)
+    for each in found:
+        table.add_row(
+            f"{each.revision}{' (live)' if each.live else ''}",
+            f"{each.recorded_at:%Y-%m-%d %H:%MZ}" if each.recorded_at else "",
+            f"{each.model} ({each.model_digest[:12]}), {each.resolution}",
+            f"{each.snapshot} ({each.snapshot_digest[:12]})",
+            f"{each.rows:,}",
+            "?" if each.quarantined is None else f"{each.quarantined:,}",
+            each.run_id,
+        )
+    console.print(table)
+
+
+def diff(
+    use_case: UseCaseName,
+    window: Annotated[str, typer.Option("--window")],
+    revisions: Annotated[tuple[int, int], typer.Option("--revisions", help="Two of them, such as 1 2.")],
+    json: AsJson = False,
+) -> None:
+    """Show which rows changed between two revisions, and by how much."""
+    from perennial.jobs import history as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.diff(loaded, one_window(loaded, window), *revisions, session.ports)
+    if json:
+        print(jsonlib.dumps(as_json(found), default=str))
+        return
+    console.print(
+        f"{found.same:,} rows the same, {found.changed:,} changed, {found.added:,} added, {found.removed:,} removed",
+        highlight=False,
+    )
+    if found.greatest_difference is not None and found.mean_absolute_difference is not None:
+        console.print(
+            f"changed by {found.mean_absolute_difference:.6g} on average, at most {found.greatest_difference:.6g}",
+            highlight=False,
+        )
+    headings = (loaded.spec.key, f"revision {found.before}", f"revision {found.after}", "by")
+    table = Table(*headings, header_style="bold", box=None)
+    for row in found.rows[:SHOWN_ROWS]:
+        cells = ("" if value is None else f"{value:.6g}" for value in (row.before, row.after, row.difference))
+        table.add_row(str(row.entity), *cells)
+    console.print(table)
+    if len(found.rows) > SHOWN_ROWS:
+        console.print(f"… and {len(found.rows) - SHOWN_ROWS:,} more; --json has all of them", highlight=False)
+
+
+def reproduce(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Make recorded predictions and measurements again and compare them, digest by digest; write nothing."""
+    from perennial.jobs import reproduce as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = [each for w in windows_of(loaded, window, start, end) for each in job.run(loaded, w, session.ports)]
+    if json:
+        show(found, as_json_lines=True)
+    else:
+        table = Table("window", "what", "recorded", "again", header_style="bold", box=None)
+        for each in found:
+            again = each.why_not or ("the same" if each.same else f"DIFFERENT: {each.again}")
+            table.add_row(f"{each.window.start:%Y-%m-%d %H:%MZ}", each.what, each.recorded[:60], again)
+        console.print(table)
+    if not all(each.same for each in found):
+        raise typer.Exit(EXIT_DIFFERENT)
+
+
+def explain(
+    use_case: UseCaseName,
+    entity: Annotated[str, typer.Option("--entity", help="Key of the row.")],
+    window: WindowStart = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML file there.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
+    as_of: Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")] = None,
+) -> None:
+    """Go from one prediction back to model, training set, data, checks, code, run and approver."""
+    from perennial.evidence.page import as_html, as_text
+    from perennial.jobs import explain as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
+    evidence = as_json(
+        job.run(
+            loaded,
+            entity,
+            one_window(loaded, window) if window else None,
+            moment,
+            session.ports,
+            airflow_url=session.settings.environment.get(AIRFLOW_URL),
+        )
+    )
+    if html is not None:
+        html.write_text(as_html(evidence), "utf-8")
+        console.print(f"written to {html}", highlight=False)
+    elif json:
+        print(jsonlib.dumps(evidence, default=str))
+    else:
+        console.print(as_text(evidence), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,50 @@
+"""Commands that keep the stores in order: reconcile, maintain."""
+
+from typing import Annotated
+
+import typer
+
+from perennial import clock
+from perennial.cli.session import Session, console, show
+from perennial.cli.steps import AsJson, UseCaseName
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    app.command()(reconcile)
+    app.command()(maintain)
+    app.command()(version)
+
+
+def reconcile(use_case: UseCaseName, json: AsJson = False) -> None:
+    """Compare aliases and stores with the ledger, and put right what differs."""
+    from perennial.jobs import reconcile as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor)
+    show([done], as_json_lines=json)
+
+
+def maintain(
+    use_case: UseCaseName,
+    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without, only say what would be removed.")] = False,
+    json: AsJson = False,
+) -> None:
+    """Optimize the lake's tables and remove files that nobody needs any more."""
+    from perennial.jobs import maintain as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    plans = job.plan(loaded, clock.now(), session.ports)
+    show(plans, as_json_lines=json)
+    if apply:
+        done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor)
+        show(done, as_json_lines=json)
+
+
+def version() -> None:
+    """Print the version of the code and the digest of its dependencies, as the ledger records them."""
+    from perennial.code_version import code_version, lock_digest
+
+    console.print(f"{code_version()} with dependencies {lock_digest()}", highlight=False, soft_wrap=True)

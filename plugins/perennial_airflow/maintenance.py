@@ -1,0 +1,62 @@
+"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then tidy the lake."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
+
+from perennial.spec.load import LoadedUseCase
+from perennial_airflow import docs
+from perennial_airflow.run import current_run
+from perennial_airflow.xcom import Json
+
+DAG_ID = "platform.maintenance"
+RETRIES = 4
+PARAMS = {
+    "dry_run": Param(False, type="boolean", description="Say what would be removed, and remove nothing."),
+}
+
+
+def maintenance_dag(use_cases: Sequence[LoadedUseCase]) -> DAG:
+    """The DAG; each task does its work for one use case, so that one that fails holds no other back."""
+    with DAG(
+        DAG_ID,
+        description="Puts right what differs from the ledger, and removes files that nobody needs any more",
+        doc_md=docs.maintenance(),
+        schedule=CronDataIntervalTimetable("30 3 * * *", timezone="UTC"),
+        start_date=datetime(2024, 1, 1, tzinfo=UTC),
+        catchup=False,
+        max_active_runs=1,
+        is_paused_upon_creation=False,
+        default_args={
+            "owner": "perennial",
+            "retries": RETRIES,
+            "retry_delay": timedelta(seconds=10),
+            "retry_exponential_backoff": 3.0,
+            "max_retry_delay": timedelta(minutes=10),
+            "execution_timeout": timedelta(hours=2),
+        },
+        tags=["perennial", "maintenance"],
+        params=PARAMS,
+    ) as dag:
+        for use_case in use_cases:
+            _add_tasks(use_case)
+    return dag
+
+
+def _add_tasks(use_case: LoadedUseCase) -> None:
+    @task(task_id=f"{use_case.name}.reconcile", multiple_outputs=False)
+    def reconcile() -> Json:
+        """Compares aliases, the lake and the published table with the ledger, and puts right what differs."""
+        from perennial_airflow import tasks
+
+        return tasks.reconcile(use_case, current_run())
+
+    @task(task_id=f"{use_case.name}.tidy")
+    def tidy() -> list[Json]:
+        """Optimizes the lake's tables, says which files nobody needs, and removes those."""
+        from perennial_airflow import tasks
+
+        return tasks.tidy(use_case, current_run())
+
+    reconcile() >> tidy()

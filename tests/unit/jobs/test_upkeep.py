@@ -1,0 +1,178 @@
+"""Stores that differ from the ledger, rows in quarantine, and what maintenance may remove."""
+
+import pyarrow as pa
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.world import ROWS, START, World
+
+from perennial.digest import table_digest
+from perennial.errors import NotEnoughData, ValidationFailed
+from perennial.jobs import maintain, quarantine, reconcile, score
+from perennial.jobs.model_choice import ModelChoice
+from perennial.ledger.entries import InterventionKind
+from perennial.window import Window
+
+RULE = "expect_column_values_to_be_between(weight)"
+LATER = START.replace(year=2025)
+
+
+def reconciled(world: World) -> reconcile.Reconciled:
+    return reconcile.run(world.use_case, LATER, world.ports, "nightly", actor="maintenance")
+
+
+def kinds(world: World) -> list[InterventionKind]:
+    return [each.kind for each in world.ports.ledger.interventions("parcels")]
+
+
+def test_where_everything_agrees_nothing_is_done(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    assert reconciled(world) == reconcile.Reconciled("parcels", 1, (), ())
+    assert kinds(world) == []
+
+
+def test_an_alias_that_was_moved_by_hand_is_reported_and_put_back(world: World) -> None:
+    first_model(world)
+    world.ports.registry.set_alias("parcels", "champion", None)
+    world.ports.registry.set_alias("parcels", "challenger", "1")
+    done = reconciled(world)
+    assert world.ports.registry.alias("parcels", "champion") == "1"
+    assert world.ports.registry.alias("parcels", "challenger") is None
+    assert "the alias champion pointed at no version, the ledger has version 1" in done.restored[0]
+    assert "the alias challenger pointed at version 1, the ledger has no version" in done.restored[1]
+    assert kinds(world) == [InterventionKind.ALIAS_RESTORED] * 2
+
+
+def test_rows_that_were_changed_in_a_store_are_reported_and_put_back(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    predict(world, 32)
+    window = world.day(31)
+    live = world.ports.lake.read("predictions/parcels", window.key)
+    world.ports.published.publish("parcels", window, live.slice(0, 3))
+    world.ports.lake.replace("predictions/parcels", window.key, live.slice(0, 2))
+    done = reconciled(world)
+    assert (done.windows, len(done.restored)) == (2, 2)
+    assert world.ports.published.digest("parcels", window) == table_digest(live)
+    assert table_digest(world.ports.lake.read("predictions/parcels", window.key)) == table_digest(live)
+    lake, published = world.ports.ledger.interventions("parcels")
+    assert (lake.kind, published.kind) == (InterventionKind.LAKE_RESTORED, InterventionKind.PUBLISHED_RESTORED)
+    assert "the published table held 3 rows" in published.reason
+    assert f"revision 1 has {ROWS}" in published.reason
+    assert reconciled(world).restored == ()
+
+
+def test_a_killed_run_that_nobody_retries_is_finished_by_reconciling(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_model(world)
+    predict(world, 31)
+    world.change(31, "weight", 11.0)
+    with monkeypatch.context() as patch:
+
+        def killed(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        patch.setattr(world.ports.published, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            predict(world, 31)
+    batch = world.ports.ledger.latest_batch("parcels", world.day(31))
+    assert batch is not None
+    assert batch.revision == 2
+    assert reconciled(world).restored == (f"{world.day(31)}: published restored",)
+    rows = world.ports.published.read("parcels", world.day(31))
+    assert set(rows.column("revision").to_pylist()) == {2}
+
+
+def spoil(world: World, day: int, rows: int) -> None:
+    """Give the first rows of a day a weight that the suite sets aside."""
+    table = world.parcels.table
+    weights = table.column("weight").to_pylist()
+    for i in world.rows_of(day)[:rows]:
+        weights[i] = -60.0
+    world.parcels.table = table.set_column(table.column_names.index("weight"), "weight", pa.array(weights))
+
+
+def windows(world: World) -> list[Window]:
+    return [world.day(31), world.day(32)]
+
+
+def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledger_tells_it(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 3)
+    predict(world, 31)
+    predict(world, 32)
+    (catch,) = quarantine.caught(world.use_case, windows(world), world.ports)
+    assert (catch.window, catch.rule, catch.rows, len(catch.entities)) == (world.day(31), RULE, 3, 3)
+    assert quarantine.affected(world.use_case, windows(world), world.ports) == [world.day(31)]
+    accepted = quarantine.accept(
+        world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="a new kind of parcel"
+    )
+    assert accepted.rows == 3
+    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 0)
+    assert (replayed.revision_before, replayed.revision_after, replayed.error) == (1, 2, None)
+    assert world.ports.published.read("parcels", world.day(31)).num_rows == ROWS
+    verdicts = world.ports.ledger.validations("parcels", world.day(31))
+    assert [each.rows_quarantined for each in verdicts] == [3, 0]
+    rules = {each["rule"]: (each["rows"], each["accepted"]) for each in verdicts[-1].result["row_rules"]}
+    assert rules[RULE] == (3, True)
+    (entry,) = world.ports.ledger.interventions("parcels", InterventionKind.ROWS_ACCEPTED)
+    assert (entry.actor, entry.reason, entry.details["rule"]) == ("ada", "a new kind of parcel", RULE)
+    assert not score.run(world.use_case, world.day(31), world.ports, "again", model=ModelChoice()).changed
+
+
+def test_what_was_accepted_holds_for_that_snapshot_only(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 3)
+    predict(world, 31)
+    quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="fine")
+    spoil(world, 31, 4)
+    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 4)
+
+
+def test_rows_mended_upstream_come_through_a_replay(world: World) -> None:
+    first_model(world)
+    good = world.parcels.table
+    spoil(world, 31, 3)
+    predict(world, 31)
+    world.parcels.table = good
+    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    assert (replayed.quarantined_after, replayed.revision_after) == (0, 2)
+    assert quarantine.affected(world.use_case, windows(world), world.ports) == []
+
+
+def test_a_replay_that_fails_says_why_and_keeps_the_live_revision(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 3)
+    predict(world, 31)
+    world.change(31, "weight", 500.0)
+    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    assert ValidationFailed.__name__ in str(replayed.error)
+    assert (replayed.revision_before, replayed.revision_after) == (1, 1)
+
+
+def test_rules_that_always_hold_or_caught_nothing_cannot_be_accepted(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 1)
+    predict(world, 31)
+    for rule, text in ((RULE + " #2", "rules that did: " + RULE[:20]), ("unique_key(parcel)", "caught no row")):
+        with pytest.raises(NotEnoughData, match=text):
+            quarantine.accept(world.use_case, world.day(31), rule, world.ports, "r", actor="a", reason="b")
+
+
+def test_maintenance_needs_what_is_live_measured_or_trained_on(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    world.change(31, "weight", 11.0)
+    predict(world, 31)
+    needed = maintain._needed(world.use_case, LATER, world.ports)
+    first, live = world.ports.ledger.batches("parcels", world.day(31))
+    assert live.version in needed["predictions/parcels"]
+    assert first.version not in needed["predictions/parcels"]
+    old, new = world.ports.ledger.snapshots("parcels", world.day(31))
+    assert new.version in needed["raw/parcels"]
+    assert old.version not in needed["raw/parcels"]
+    assert len(needed["training/parcels"]) == 1
+    assert [each.files for each in maintain.plan(world.use_case, LATER, world.ports)] == [()] * 5
