@@ -12,7 +12,7 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint bench clean lock setup browser screenshots
+.PHONY: help run stop test lint faults bench clean lock setup browser screenshots
 
 help:  ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -30,6 +30,9 @@ lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy include/perennial plugins/perennial_airflow
+
+faults: $(DEVELOPMENT)  ## Kill, stop, race and break everything, and count the damage (ARGS="--seed 1 --scale 0.1"; half an hour)
+	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(DEVELOPMENT)  ## Measure speed and memory
 	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done

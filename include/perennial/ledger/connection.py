@@ -5,7 +5,8 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy import Connection, Engine, create_engine, make_url
+from psycopg2 import extensions
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import (
     ArgumentError,
     DBAPIError,
@@ -42,9 +43,13 @@ _ADVICE = {  # by PostgreSQL's error codes
 
 
 class LedgerDatabase:
-    """The database at a URL. Nothing is opened before it is needed, and a forked process opens its own."""
+    """The database at a URL. Nothing is opened before it is needed, and a forked process opens its own.
 
-    def __init__(self, url: str) -> None:
+    The server ends a transaction in which nothing happened for `silence` seconds: its process is stopped or hangs, and
+    others wait for its locks.
+    """
+
+    def __init__(self, url: str, silence: float = 60.0) -> None:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
@@ -60,6 +65,7 @@ class LedgerDatabase:
             )
         self._url = parsed.set(drivername=_DRIVER)
         self._engines: dict[int, Engine] = {}
+        self._silence = silence
         self.place = f"{parsed.host or 'local socket'}:{parsed.port or 5432}/{parsed.database or ''}"
 
     @contextmanager
@@ -117,7 +123,7 @@ class LedgerDatabase:
         return self._engines[process]
 
     def _made(self, pool: type[Pool]) -> Engine:
-        return create_engine(
+        engine = create_engine(
             self._url,
             poolclass=pool,
             pool_pre_ping=True,
@@ -127,6 +133,15 @@ class LedgerDatabase:
             json_serializer=_dumps,
             json_deserializer=loads,
         )
+
+        @event.listens_for(engine, "connect")
+        def prepare(session: extensions.connection, _: object) -> None:
+            with session.cursor() as cursor:
+                milliseconds = max(1, round(self._silence * 1000))
+                cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
+            session.commit()
+
+        return engine
 
 
 def _dumps(value: object) -> str:

@@ -47,13 +47,13 @@ class PostgresLedger:
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `patience` is for how many seconds a call waits for a lock; a holder that was silent for longer than `silence`
-    seconds loses its window to whoever waits for it. Nothing is opened before the first call, and a forked
-    process opens connections of its own. Errors of every method: `StoreUnavailable` when the database does not
-    answer, `InvalidSettings` when its tables are missing.
+    seconds loses its window to whoever waits for it, and a transaction as silent is ended. Nothing is opened before the
+    first call, and a forked process opens connections of its own. Errors of every method: `StoreUnavailable` when the
+    database does not answer, `InvalidSettings` when its tables are missing.
     """
 
     def __init__(self, url: str, clock: Clock, patience: float = 60.0, silence: float = 60.0) -> None:
-        self._database = LedgerDatabase(url)
+        self._database = LedgerDatabase(url, silence)
         self._clock = clock
         self._patience = Patience(patience, silence)
 

@@ -17,7 +17,7 @@ from perennial.errors import InvalidSettings, PerennialError, SchemaMismatch, St
 from perennial.hold import Hold
 from perennial.published.layout import check_keys, database_types
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
-from perennial.published.transfer import copy_in, copy_out
+from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -27,11 +27,13 @@ _STAGING = Identifier("perennial_staging")
 class PostgresPublished:
     """Tables `perennial.predictions_<use case>` in the database at `url`, made when they are missing.
 
-    Their columns are those of the rows, with `window_start` and `window_end`.
+    Their columns are those of the rows, with `window_start` and `window_end`. The server ends a transaction in which
+    nothing happened for `silence` seconds: its process is stopped or hangs, and others wait for its locks.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, silence: float = 60.0) -> None:
         self._dsn = postgres_dsn(url)
+        self._silence = silence
 
     def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
         """See `PublishedPredictions.publish`. Without a hold the window keeps the epoch that it has.
@@ -41,7 +43,8 @@ class PostgresPublished:
         """
         rows = canonical_types(rows)
         columns = database_types(use_case, rows.schema)
-        with self._transaction(f"Publishing {use_case} {window}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        what = f"Publishing {use_case} {window}"
+        with as_csv(rows) as file, self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             check_keys(use_case, window, rows, ensure_table(cursor, use_case, columns))
             seen = self._epoch(cursor, use_case, window)
@@ -54,7 +57,7 @@ class PostgresPublished:
                     _STAGING, names, table
                 )
             )
-            copy_in(cursor, _STAGING, rows)
+            copy_in(cursor, _STAGING, rows.column_names, file)
             cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table, span))
             cursor.execute(
                 SQL("INSERT INTO {} (window_start, window_end, {}) SELECT {}, {}, {} FROM {}").format(
@@ -113,6 +116,8 @@ class PostgresPublished:
             try:
                 session.set_session(isolation_level=isolation)
                 with session, session.cursor() as cursor:
+                    milliseconds = max(1, round(self._silence * 1000))
+                    cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
                     yield cursor
             except psycopg2.Error as error:
                 raise _explained(what, error) from error

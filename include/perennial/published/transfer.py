@@ -1,7 +1,9 @@
 """Rows between Arrow and PostgreSQL's COPY, as CSV, with every value coming back as it went in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from tempfile import TemporaryFile
+from typing import IO
 
 import pyarrow as pa
 from psycopg2 import extensions
@@ -11,13 +13,19 @@ from pyarrow import csv
 from perennial.published.layout import ARROW_TYPES
 
 
-def copy_in(cursor: extensions.cursor, target: Identifier, rows: pa.Table) -> None:
-    """Append the rows to the table `target`, whose columns have the same names."""
-    names = SQL(", ").join(map(Identifier, rows.column_names))
+@contextmanager
+def as_csv(rows: pa.Table) -> Iterator[IO[bytes]]:
+    """The rows as a file to copy in: written before a transaction begins, which then is short."""
     with TemporaryFile() as file:
         csv.write_csv(rows, file, csv.WriteOptions(include_header=False))
-        file.seek(0)
-        cursor.copy_expert(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, names), file)
+        yield file
+
+
+def copy_in(cursor: extensions.cursor, target: Identifier, names: Sequence[str], file: IO[bytes]) -> None:
+    """Append the file's rows to the table `target`, whose columns have these names in this order."""
+    file.seek(0)
+    columns = SQL(", ").join(map(Identifier, names))
+    cursor.copy_expert(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns), file)
 
 
 def copy_out(cursor: extensions.cursor, columns: Mapping[str, str], source: Composable) -> pa.Table:

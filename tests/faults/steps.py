@@ -1,0 +1,222 @@
+"""The named steps of the predict job, and processes that are stopped or killed at one of them.
+
+A step is armed in a child process only, by wrapping the function at which the step happens: the code that runs is the
+product's own, without hooks.
+"""
+
+import multiprocessing
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from multiprocessing.context import ForkServerContext, ForkServerProcess
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+from psycopg2 import extensions
+from tests.faults.world import Address, ModelFiles
+
+from perennial.hold import Hold
+from perennial.jobs.deploy import deployed
+from perennial.lake import delta
+from perennial.ledger import locks
+from perennial.ledger import postgres as ledger
+from perennial.ledger.entries import Deployment
+from perennial.published import postgres as published
+from perennial.window import Window
+
+Act = Callable[[], None]
+
+
+def _around(owner: Any, name: str, act: Act, *, after: bool, only: Callable[..., bool] = lambda *_: True) -> None:
+    made = getattr(owner, name)
+
+    def wrapped(*arguments: Any, **named: Any) -> Any:
+        meant = only(*arguments)
+        if meant and not after:
+            act()
+        result = made(*arguments, **named)
+        if meant and after:
+            act()
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _of_table(table: str) -> Callable[..., bool]:
+    return lambda *arguments: any(f"{table}/parcels" in str(getattr(each, "table_uri", each)) for each in arguments)
+
+
+def _hold_taken(act: Act) -> None:
+    _around(locks, "_take", act, after=True)
+
+
+def _hold_given_back(act: Act) -> None:
+    _around(locks, "_give_back", act, after=False)
+
+
+def _statement(beginning: str) -> Callable[[Act], None]:
+    """After a statement of the publishing transaction, which is still open then."""
+
+    def arm(act: Act) -> None:
+        class Watched(extensions.cursor):
+            def execute(self, query: Any, variables: Any = None) -> None:
+                super().execute(query, variables)
+                text = query if isinstance(query, str) else query.as_string(self)
+                if text.startswith(beginning):
+                    act()
+
+        connect = psycopg2.connect
+
+        def watched(*arguments: Any, **named: Any) -> Any:
+            return connect(*arguments, cursor_factory=Watched, **named)
+
+        published.psycopg2 = type("psycopg2", (), {**vars(psycopg2), "connect": staticmethod(watched)})
+
+    return arm
+
+
+def _lake(function: str, table: str, *, after: bool) -> Callable[[Act], None]:
+    owner = delta if function == "_commit" else delta.DeltaLake
+    return lambda act: _around(owner, function, act, after=after, only=_of_table(table))
+
+
+def _entry(function: str, *, after: bool) -> Callable[[Act], None]:
+    return lambda act: _around(ledger.PostgresLedger, function, act, after=after)
+
+
+STEPS: dict[str, Callable[[Act], None]] = {
+    "hold taken": _hold_taken,
+    **{
+        f"{table}: {moment}": _lake(function, table, after=after)
+        for table in ("raw", "quarantine", "predictions")
+        for moment, function, after in (
+            ("file written", "_write", True),
+            ("commit about to be sent", "_commit", False),
+            ("committed", "_commit", True),
+        )
+    },
+    "snapshot about to be recorded": _entry("record_snapshot", after=False),
+    "snapshot recorded": _entry("record_snapshot", after=True),
+    "verdict about to be recorded": _entry("record_validation", after=False),
+    "verdict recorded": _entry("record_validation", after=True),
+    "batch about to be recorded": _entry("record_batch", after=False),
+    "batch recorded": _entry("record_batch", after=True),
+    "publishing: old rows deleted": _statement('DELETE FROM "perennial"."predictions_'),
+    "publishing: new rows inserted": _statement('INSERT INTO "perennial"."predictions_'),
+    "publishing: about to commit": _statement('INSERT INTO "perennial"."published_windows"'),
+    "published": lambda act: _around(published.PostgresPublished, "publish", act, after=True),
+    "hold about to be given back": _hold_given_back,
+}
+
+
+# --- switches that take a protection away, to prove that the matching scenario sees it ---------------------------
+
+
+def without_lock() -> None:
+    """Nobody waits for anybody."""
+    locks._acquire = lambda *arguments: None
+
+
+def without_epochs() -> None:
+    """Late writers are let through, by every store."""
+    Hold.refuse_if_passed = lambda *arguments: None  # type: ignore[method-assign]
+
+
+def without_transaction() -> None:
+    """Every statement of publishing is committed by itself."""
+    made = published.PostgresPublished._transaction
+
+    @contextmanager
+    def autocommitting(self: Any, what: str, isolation: int) -> Iterator[Any]:
+        with made(self, what, isolation) as cursor:
+            cursor.connection.rollback()
+            cursor.connection.autocommit = True
+            cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS perennial_nothing ()")
+            yield cursor
+
+    published.PostgresPublished._transaction = autocommitting  # type: ignore[method-assign]
+    # Such a table would be dropped at the end of the statement that makes it.
+    staging = published.SQL
+
+    class Kept(staging):  # type: ignore[misc, valid-type]
+        def __init__(self, text: str) -> None:
+            super().__init__(text.replace("ON COMMIT DROP ", ""))
+
+    published.SQL = Kept  # type: ignore[misc, assignment]
+
+
+SWITCHES = {"lock": without_lock, "epochs": without_epochs, "transaction": without_transaction}
+
+
+# --- processes ---------------------------------------------------------------------------------------------------
+
+
+def fork_context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([__name__, "sklearn.linear_model", "sklearn.pipeline", "perennial.quality.suite"])
+    return context
+
+
+def start(
+    context: ForkServerContext,
+    address: Address,
+    window: Window,
+    run_id: str,
+    *,
+    step: str | None = None,
+    signal_number: int = signal.SIGKILL,
+    without: str | None = None,
+) -> ForkServerProcess:
+    """Predict the window in a new process, which sends itself the signal at the step."""
+    process = context.Process(target=_predict, args=(address, window, run_id, step, int(signal_number), without))
+    process.start()
+    return process
+
+
+def start_deploy(context: ForkServerContext, address: Address, entry: Deployment) -> ForkServerProcess:
+    """Deploy in a new process, which is killed when the registry's alias is about to follow."""
+    process = context.Process(target=_deploy, args=(address, entry))
+    process.start()
+    return process
+
+
+def _deploy(address: Address, entry: Deployment) -> None:
+    world = address.open()
+    _around(ModelFiles, "set_alias", lambda: os.kill(os.getpid(), signal.SIGKILL), after=False)
+    deployed(world.ledger.deploy(entry), world.use_case, world.ports)
+
+
+def log_of(address: Address, run_id: str) -> str:
+    file = _log(address, run_id)
+    return file.read_text() if file.exists() else ""
+
+
+def _log(address: Address, run_id: str) -> Path:
+    return address.root / "logs" / f"{run_id}.txt"
+
+
+def _predict(
+    address: Address, window: Window, run_id: str, step: str | None, signal_number: int, without: str | None
+) -> None:
+    if without is not None:
+        SWITCHES[without]()
+    if step is not None:
+        done: list[str] = []
+
+        def act() -> None:
+            if not done:
+                done.append(run_id)
+                os.kill(os.getpid(), signal_number)
+
+        STEPS[step](act)
+    try:
+        address.open().predict(window, run_id)
+    except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario shows it
+        file = _log(address, run_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(f"{type(error).__name__}\n{traceback.format_exc()}")
+        sys.exit(1)
