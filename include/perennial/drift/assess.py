@@ -1,70 +1,36 @@
 """Has the world moved? One window against what its model considers normal."""
 
 import math
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
-from perennial.drift.pools import CategoricalPool, NumericPool, Pool
-from perennial.drift.reasons import describe, missing_reason, shift_reason
-from perennial.drift.reference import (
-    MIN_ROWS,
-    MIN_WINDOWS,
-    PREDICTION,
-    ColumnReference,
-    Reference,
-    missing_rate,
-    usable,
-)
-from perennial.drift.values import Categories, Floats, Numbers, Values, from_array, read_column
-from perennial.errors import NotEnoughData
+from perennial.drift.columns import ColumnDrift, Compared, compare
+from perennial.drift.conformal import TIED, benjamini_yekutieli, p_value
+from perennial.drift.profile import WindowProfile
+from perennial.drift.reasons import missing_reason, shift_reason
+from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, PREDICTION, Reference
+from perennial.drift.together import UNITS, compare_together
+from perennial.drift.values import Floats
+from perennial.errors import SchemaMismatch
 from perennial.verdict import Verdict
 
 # A window with less than this share of the smallest reference window's rows scatters more than any of them did.
 MIN_SHARE_OF_SMALLEST = 0.5
 MOST_REASONS = 3
 NEGLIGIBLE = 1e-9
-# Scores closer than this are tied: rounding must not decide whether equal windows are equal.
-TIED = 1e-5
-
-
-@dataclass(frozen=True)
-class ColumnDrift:
-    """One column of a window against the reference.
-
-    `distance` is in `unit`; `usual` is the mean distance of a reference window from the others, and `score` by how
-    many SDs of those distances this one is larger. `missing_change` is the share of rows without a usable value
-    minus the reference's; `missing_score` standardises its size in the same way. `unseen_share` is the share of
-    values that the reference never had (categories only). `shift` is the sign of the change of the mean (numbers
-    only). What could not be measured is None.
-    """
-
-    name: str
-    importance: float
-    unit: str
-    distance: float | None
-    usual: float | None
-    score: float | None
-    missing_rate: float
-    missing_change: float
-    missing_score: float | None
-    unseen_share: float | None
-    shift: int | None
-    description: str
-
-    @property
-    def largest_score(self) -> float | None:
-        """The larger of the two scores; None when neither could be measured."""
-        return max((score for score in (self.score, self.missing_score) if score is not None), default=None)
 
 
 @dataclass(frozen=True)
 class Assessment:
     """Whether a window is drifted: `fail` is an alarm.
 
-    `p_value` is None when the verdict is `insufficient`. `score` is the window's largest score over all columns;
-    an alarm needs one above `critical_score`.
+    `p_value` is None when the verdict is `insufficient`. `score` is the window's largest score over all `columns` and
+    over what they are `together`; an alarm needs one above `critical_score`. `impact` is the share of the model's
+    importance that lies in drifted columns, 0 to 1.
     """
 
     verdict: Verdict
@@ -74,7 +40,9 @@ class Assessment:
     reference_windows: int
     score: float | None
     critical_score: float | None
+    impact: float
     columns: tuple[ColumnDrift, ...]
+    together: tuple[ColumnDrift, ...]
     reasons: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -82,43 +50,79 @@ class Assessment:
         value = asdict(self)
         value["verdict"] = str(self.verdict)
         value["columns"] = [asdict(column) for column in self.columns]
+        value["together"] = [asdict(measure) for measure in self.together]
         value["reasons"] = list(self.reasons)
         return value
 
 
 def assess(reference: Reference, rows: pa.Table, level: float, predictions: Floats | None = None) -> Assessment:
-    """Compare a window's rows with the reference.
+    """`assess_profile` of a window's rows. Errors: those of `Reference.profile`."""
+    return assess_profile(reference, reference.profile(rows, predictions), level)
+
+
+def assess_profile(reference: Reference, window: WindowProfile, level: float) -> Assessment:
+    """Compare a window, or several merged, with the reference.
 
     The p-value is the rank of the window's largest standardised score among those of the reference's own windows,
-    each measured as if it were new: (1 + number at least as large) / (1 + windows), the conformal p-value of Vovk,
-    Gammerman and Shafer (2005, Algorithmic Learning in a Random World, ch. 2). If windows were exchangeable, a share
-    of about `level` of ordinary windows would raise an alarm.
+    all of them treated alike (see `perennial.drift.conformal`): when windows are exchangeable, at most a share of
+    `level` of ordinary windows raise an alarm, however many columns there are. The maximum over columns stands in for
+    a correction for their number (Westfall and Young, 1993, Resampling-Based Multiple Testing). Several windows merged
+    scatter less than the reference's single ones, which keeps their p-values on the safe side.
 
-    `predictions` are the model's for these rows; a reference fitted without predictions does not look at them.
-    Errors: `SchemaMismatch` when a column is not there or holds another kind of values; `NotEnoughData` when the
-    reference measures predictions and there is not one for each row.
+    Errors: `SchemaMismatch` when the profile was not made by `reference.profile`.
     """
-    columns = tuple(_measure(column, _values(column, rows, predictions)) for column in reference.columns)
-    scores = [column.largest_score for column in columns if column.largest_score is not None]
-    score = max(scores, default=None)
-    n = len(reference.maxima)
-    allowed = math.floor(level * (n + 1) + NEGLIGIBLE)  # the ranks at which p <= level, safe from rounding
-    obstacle = _obstacle(reference, rows.num_rows, level)
-    if obstacle is not None or score is None:
-        reason = obstacle or "No monitored column could be measured."
-        return Assessment(
-            Verdict.INSUFFICIENT, None, level, rows.num_rows, len(reference.windows), score, None, columns, (reason,)
+    if window.bins != reference.bins_digest:
+        raise SchemaMismatch(
+            "The window's profile was counted in the bins of another reference. Make it with `profile` of the "
+            "reference it is compared with."
         )
-    critical = sorted(reference.maxima, reverse=True)[allowed - 1]
-    p_value = (1 + sum(other >= score - TIED for other in reference.maxima)) / (1 + n)
+    compared = [compare(column, reference.rows, window) for column in reference.columns]
+    compared += compare_together(reference, window)
+    n, single = len(reference.windows), len(reference.columns)
+    obstacle = _obstacle(reference, window.rows, level)
+    maxima = np.max([each.scores for each in compared], axis=0) if compared else np.full(n + 1, -np.inf)
+    if obstacle is None and not math.isfinite(maxima[-1]):
+        obstacle = "No monitored column could be measured."
+    if obstacle is not None:
+        found = tuple(each.drift for each in compared)
+        return Assessment(
+            verdict=Verdict.INSUFFICIENT,
+            p_value=None,
+            level=level,
+            rows=window.rows,
+            reference_windows=n,
+            score=None,
+            critical_score=None,
+            impact=0.0,
+            columns=found[:single],
+            together=found[single:],
+            reasons=(obstacle,),
+        )
+    score, others = float(maxima[-1]), maxima[:-1]
+    allowed = math.floor(level * (n + 1) + NEGLIGIBLE)  # the ranks at which p <= level, safe from rounding
+    critical = float(np.sort(others)[-allowed])
+    p = p_value(others, score)
     verdict = Verdict.FAIL if score > critical + TIED else Verdict.PASS
-    reasons = _reasons(verdict, p_value, level, critical, columns)
-    return Assessment(verdict, p_value, level, rows.num_rows, len(reference.windows), score, critical, columns, reasons)
+    found = _with_p_values(compared, others, critical)
+    columns, together = found[:single], found[single:]
+    return Assessment(
+        verdict=verdict,
+        p_value=p,
+        level=level,
+        rows=window.rows,
+        reference_windows=n,
+        score=score,
+        critical_score=critical,
+        impact=min(1.0, sum(each.importance for each in columns if each.drifted and each.name != PREDICTION)),
+        columns=columns,
+        together=together,
+        reasons=_reasons(verdict, p, level, columns, together),
+    )
 
 
 def _obstacle(reference: Reference, rows: int, level: float) -> str | None:
     """Why nothing can be said, if so."""
-    n = len(reference.maxima)
+    n = len(reference.windows)
     if n < MIN_WINDOWS:
         return (
             f"The model's reference has {n} windows of at least {MIN_ROWS} rows; "
@@ -131,90 +135,66 @@ def _obstacle(reference: Reference, rows: int, level: float) -> str | None:
         )
     if rows < MIN_ROWS:
         return f"The window has {rows} rows; {MIN_ROWS} are needed."
-    if rows < MIN_SHARE_OF_SMALLEST * reference.smallest_rows:
+    smallest = min(reference.rows)
+    if rows < MIN_SHARE_OF_SMALLEST * smallest:
         return (
-            f"The window has {rows} rows, less than half of the smallest reference window ({reference.smallest_rows} "
+            f"The window has {rows} rows, less than half of the smallest reference window ({smallest} "
             "rows): it would look unusual for its size alone."
         )
     return None
 
 
-def _values(column: ColumnReference, rows: pa.Table, predictions: Floats | None) -> Values:
-    if column.name != PREDICTION:
-        return read_column(rows, column.name, column.kind)
-    if predictions is None or len(predictions) != rows.num_rows:
-        found = "none" if predictions is None else len(predictions)
-        raise NotEnoughData(
-            f"The reference measures the model's predictions: {rows.num_rows} rows need as many; got {found}."
+def _with_p_values(compared: Sequence[Compared], maxima: Floats, critical: float) -> tuple[ColumnDrift, ...]:
+    """The columns, with p-values where they could be measured."""
+    measured = [column for column in compared if column.drift.largest_score is not None]
+    own = [_own_p_value(column.scores) for column in measured]
+    found = {
+        column.drift.name: replace(
+            column.drift,
+            p_value=p,
+            adjusted_p_value=p_value(maxima, float(column.scores[-1])),
+            q_value=q,
+            drifted=bool(column.scores[-1] > critical + TIED),
         )
-    return from_array(predictions)
+        for column, p, q in zip(measured, own, benjamini_yekutieli(own), strict=True)
+    }
+    return tuple(found.get(column.drift.name, column.drift) for column in compared)
 
 
-def _measure(reference: ColumnReference, column: Values) -> ColumnDrift:
-    pool, rate = reference.pool, missing_rate(column)
-    distance = None
-    if usable(column) >= MIN_ROWS and pool is not None:
-        distance = _distance(pool, column)
-    score = reference.ordinary.score(distance) if reference.ordinary and distance is not None else None
-    change = rate - reference.missing_rate
-    missing = reference.ordinary_missing.score(abs(change)) if reference.ordinary_missing and column.rows else None
-    return ColumnDrift(
-        name=reference.name,
-        importance=reference.importance,
-        unit=pool.unit if pool else "",
-        distance=distance,
-        usual=reference.ordinary.mean if reference.ordinary else None,
-        score=score,
-        missing_rate=rate,
-        missing_change=change,
-        missing_score=missing,
-        unseen_share=_unseen(pool, column),
-        shift=_shift(pool, column),
-        description=describe(pool, column, distance),
-    )
-
-
-def _distance(pool: Pool, column: Values) -> float | None:
-    if isinstance(pool, NumericPool) and isinstance(column, Numbers):
-        return pool.distance(column)
-    if isinstance(pool, CategoricalPool) and isinstance(column, Categories):
-        return pool.distance(column)
-    return None
-
-
-def _unseen(pool: Pool | None, column: Values) -> float | None:
-    if isinstance(pool, CategoricalPool) and isinstance(column, Categories) and column.counts:
-        return pool.unseen_share(column)
-    return None
-
-
-def _shift(pool: Pool | None, column: Values) -> int | None:
-    if not isinstance(pool, NumericPool) or not isinstance(column, Numbers) or not column.values.size:
-        return None
-    change = (float(column.values.mean()) - pool.mean) / pool.scale
-    return 0 if abs(change) < NEGLIGIBLE else int(math.copysign(1, change))
+def _own_p_value(scores: Floats) -> float:
+    others = scores[:-1]
+    return p_value(others[np.isfinite(others)], float(scores[-1]))
 
 
 def _reasons(
-    verdict: Verdict, p_value: float, level: float, critical: float, columns: tuple[ColumnDrift, ...]
+    verdict: Verdict, p: float, level: float, columns: tuple[ColumnDrift, ...], together: tuple[ColumnDrift, ...]
 ) -> tuple[str, ...]:
-    """The verdict in words, then what led to it: on an alarm every column beyond what is ordinary, by importance."""
-    ranked = sorted(
-        columns, key=lambda c: (-c.importance * (c.largest_score or 0.0), -(c.largest_score or 0.0), c.name)
-    )
-    ranked = [column for column in ranked if column.largest_score is not None]
+    """The verdict in words, then what led to it: on an alarm every column beyond what is ordinary, by importance.
+
+    What the columns are together is told when no column by itself tells enough.
+    """
     if verdict is Verdict.PASS:
-        farthest = max(ranked, key=lambda column: column.largest_score or 0.0)
-        return (f"The window looks like the reference's own (p = {p_value:.3f}, level {level:g}).", _reason(farthest))
-    beyond = [column for column in ranked if (column.largest_score or 0.0) > critical + TIED]
+        farthest = max((*columns, *together), key=_size)
+        return (f"The window looks like the reference's own (p = {p:.3f}, level {level:g}).", _reason(farthest))
+    beyond = sorted(
+        (column for column in columns if column.drifted),
+        key=lambda column: (-column.importance * _size(column), -_size(column), column.name),
+    )
+    beyond = beyond or [measure for measure in together if measure.drifted]
     named = [_reason(column) for column in beyond[:MOST_REASONS]]
     rest = len(beyond) - MOST_REASONS
     more = [f"{rest} more {'column is' if rest == 1 else 'columns are'} too far away."] if rest > 0 else []
-    return (f"The window is unlike the reference's own (p = {p_value:.3f}, level {level:g}).", *named, *more)
+    return (f"The window is unlike the reference's own (p = {p:.3f}, level {level:g}).", *named, *more)
+
+
+def _size(column: ColumnDrift) -> float:
+    return -math.inf if column.largest_score is None else column.largest_score
 
 
 def _reason(column: ColumnDrift) -> str:
     by_missing = column.score is None or (column.missing_score is not None and column.missing_score > column.score)
+    if column.name in UNITS:
+        return f"{column.description[0].upper()}{column.description[1:]}."
     name = "The model's prediction" if column.name == PREDICTION else column.name
     if by_missing:
         return missing_reason(name, column.missing_rate, column.missing_rate - column.missing_change)

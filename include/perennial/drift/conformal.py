@@ -2,8 +2,8 @@
 
 All windows, the new one among them, are treated alike: each is measured against the pool of all others. If the windows
 are exchangeable (any order of them as likely as any other), the rank of the new one's score among all n + 1 is uniform
-up to ties, so that P(p <= level) <= level for any n, any level and any score that ignores the order (Vovk, Gammerman
-and Shafer, 2005, Algorithmic Learning in a Random World, proposition 2.4 and section 2.2.4: full conformal prediction).
+up to ties, so that P(p <= level) <= level for any n, any level and any score that ignores the order: the validity of
+full conformal prediction (Vovk, Gammerman and Shafer, 2005, Algorithmic Learning in a Random World, chapter 2).
 """
 
 from collections.abc import Sequence

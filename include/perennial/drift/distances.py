@@ -89,9 +89,10 @@ def chi_squared(p: ArrayLike, q: ArrayLike) -> float:
     >>> round(chi_squared([10, 20], [20, 10]), 4)
     6.6667
     """
-    table = np.array([np.asarray(p, dtype=np.float64), np.asarray(q, dtype=np.float64)])
-    for counts in table:
+    samples = [np.asarray(counts, dtype=np.float64) for counts in (p, q)]
+    for counts in samples:
         _shares(counts)
+    table = np.array(samples)
     expected = table.sum(axis=1)[:, None] * table.sum(axis=0) / table.sum()
     filled = expected > 0
     return float((np.square(table - expected)[filled] / expected[filled]).sum())

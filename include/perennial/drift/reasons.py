@@ -1,17 +1,16 @@
 """Drift in words that need no statistics."""
 
-from perennial.drift.pools import CategoricalPool, NumericPool, Pool
-from perennial.drift.values import Categories, Numbers, Values
+from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
 
 
-def describe(pool: Pool | None, column: Values, distance: float | None) -> str:
+def describe(bins: Bins | None, pooled: Counts | None, window: Counts | None, distance: float | None) -> str:
     """How far the window's values lie from the reference's, and in which direction."""
     if distance is None:
         return "not enough values to compare"
-    if isinstance(pool, NumericPool) and isinstance(column, Numbers):
-        return _numeric(pool, column, distance)
-    if isinstance(pool, CategoricalPool) and isinstance(column, Categories):
-        return _categorical(pool, column, distance)
+    if isinstance(bins, NumericBins) and isinstance(pooled, NumericCounts) and isinstance(window, NumericCounts):
+        return _numeric(bins, pooled, window, distance)
+    if isinstance(bins, CategoricalBins) and isinstance(pooled, CategoryCounts) and isinstance(window, CategoryCounts):
+        return _categorical(bins, pooled, window, distance)
     return "not comparable with the reference"
 
 
@@ -28,24 +27,24 @@ def missing_reason(name: str, rate: float, reference_rate: float) -> str:
     )
 
 
-def _numeric(pool: NumericPool, column: Numbers, distance: float) -> str:
-    mean = float(column.values.mean())
-    shift = (mean - pool.mean) / pool.scale
-    means = f"mean {mean:.4g}, reference {pool.mean:.4g}"
+def _numeric(bins: NumericBins, pooled: NumericCounts, window: NumericCounts, distance: float) -> str:
+    before, now = pooled.mean or 0.0, window.mean or 0.0
+    means = f"mean {bins.centre + bins.scale * now:.4g}, reference {bins.centre + bins.scale * before:.4g}"
     # The Wasserstein distance is the shift of the mean, unless values moved in both directions.
-    if abs(shift) > distance / 2:
-        return f"{distance:.2f} {pool.unit} {'higher' if shift > 0 else 'lower'} ({means})"
-    return f"{distance:.2f} {pool.unit} away, in both directions ({means})"
+    if abs(now - before) > distance / 2:
+        return f"{distance:.2f} {bins.unit} {'higher' if now > before else 'lower'} ({means})"
+    return f"{distance:.2f} {bins.unit} away, in both directions ({means})"
 
 
-def _categorical(pool: CategoricalPool, column: Categories, distance: float) -> str:
-    row = pool.row(column)
-    unseen = pool.unseen_share(column)
-    changes = {name: float(now) - before for (name, before), now in zip(pool.shares.items(), row, strict=False)}
-    name = max(changes, key=lambda each: (abs(changes[each]), each))
-    before = pool.shares[name]
-    shares = f"{name!r} is {_percent(before + changes[name])}, in the reference {_percent(before)}"
-    text = f"{distance:.2f} away in {pool.unit}: {shares}"
+def _categorical(bins: CategoricalBins, pooled: CategoryCounts, window: CategoryCounts, distance: float) -> str:
+    shares = {
+        name: (ours / pooled.usable, theirs / window.usable)
+        for name, ours, theirs in zip(bins.categories, pooled.counts, window.counts, strict=True)
+    }
+    name = max(shares, key=lambda each: (abs(shares[each][1] - shares[each][0]), each))
+    before, now = shares[name]
+    text = f"{distance:.2f} away in {bins.unit}: {name!r} is {_percent(now)}, in the reference {_percent(before)}"
+    unseen = bins.unseen_share(window)
     return f"{text}; {_percent(unseen)} are values it never had" if unseen else text
 
 

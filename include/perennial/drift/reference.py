@@ -1,15 +1,19 @@
-"""What a model considers normal: the pooled columns of its training windows, and how far those lie apart."""
+"""What a model considers normal: its training windows, counted in bins of their own, and how far those lie apart."""
 
+import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from perennial.drift.leave_one_out import LeaveOneOut, centre_and_spread, leave_one_out, standardise
-from perennial.drift.pools import CategoricalPool, NumericPool, Pool, areas_from_rest, shares_from_rest
+from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.conformal import areas_from_rest, shares_from_rest
+from perennial.drift.joint import JointMoments
+from perennial.drift.profile import WindowProfile, digest_of_bins, joint_bins, profile
 from perennial.drift.values import Categories, Floats, Numbers, Values, from_array, read_column
 from perennial.errors import NotEnoughData, UntrustedModel
 from perennial.spec.models import Kind
@@ -17,61 +21,103 @@ from perennial.spec.models import Kind
 MIN_WINDOWS = 20
 MIN_ROWS = 50
 PREDICTION = "(prediction)"  # brackets, so that no column of a use case can have the name
-
-# Ordinary distances that vary less than this are taken to vary by this: what lies below doesn't matter in practice.
-NUMERIC_FLOOR = 0.01  # reference SDs
-CATEGORICAL_FLOOR = 0.005  # Jensen-Shannon distance
-MISSING_FLOOR = 0.005  # share of rows
-
-
-@dataclass(frozen=True)
-class Ordinary:
-    """Distances of the reference windows from the pool of all others, in the windows' order, their mean and SD.
-
-    A window that could not be measured has None. `sd` is at least the measure's floor.
-    """
-
-    distances: tuple[float | None, ...]
-    mean: float
-    sd: float
-
-    def score(self, distance: float) -> float:
-        """By how many SDs the distance is larger than an ordinary one."""
-        return standardise(distance, self.mean, self.sd)
+# Shapes are kept in single precision; a new window's are rounded in the same way.
+LARGEST_AREA = 1e30
 
 
 @dataclass(frozen=True)
 class ColumnReference:
     """One column of the reference.
 
-    `missing_rate` is the share of rows without a usable value: null, NaN or infinite. `pool` is None when no window
-    had `MIN_ROWS` values; `ordinary` and `ordinary_missing` are None below `MIN_WINDOWS` measured windows.
+    `pooled` are all windows' values together. Of each window there are its number of `usable` values (not null, NaN
+    or infinite), and its shape (see `perennial.drift.bins`), in `packed`. `bins` and `pooled` are None when the column
+    had no value at all.
+    `usual` is the mean distance of a window from all others, `usual_missing` that of their shares of missing values;
+    None below `MIN_WINDOWS` windows that could be measured.
     `importance` is the column's share of all importances, 0 to 1; the predictions have 1.
     """
 
     name: str
     kind: Kind
     importance: float
+    bins: Bins | None
+    pooled: Counts | None
+    usable: tuple[int, ...]
+    packed: str
     missing_rate: float
-    pool: Pool | None
-    ordinary: Ordinary | None
-    ordinary_missing: Ordinary | None
+    usual: float | None
+    usual_missing: float | None
+
+    def __post_init__(self) -> None:
+        values = len(_unpack(self.packed))
+        if values != len(self.usable) * self.width:
+            raise ValueError(
+                f"{self.name} has {values} numbers for {len(self.usable)} windows of {self.width} areas or shares"
+            )
+
+    @property
+    def width(self) -> int:
+        """How many numbers a window's shape has."""
+        if self.bins is None:
+            return 0
+        return len(self.bins.edges) + 1 if isinstance(self.bins, NumericBins) else len(self.bins.categories) + 1
+
+    @property
+    def shapes(self) -> Floats:
+        """The windows' shapes (windows x width); zeros for one without a usable value."""
+        return _unpack(self.packed).reshape(len(self.usable), self.width)
 
 
 @dataclass(frozen=True)
 class Reference:
     """What a model version considers normal, fitted on its training windows and stored with it.
 
-    `windows` are those of at least `MIN_ROWS` rows, `left_out` the smaller ones. `maxima` holds, for each window,
-    the largest of its columns' standardised scores, measured as if the window were new: the null distribution.
+    `windows` are those of at least `MIN_ROWS` rows and `rows` their sizes, `left_out` the smaller ones. `packed` are
+    their joint means (see `perennial.drift.joint`).
     """
 
     windows: tuple[str, ...]
+    rows: tuple[int, ...]
     left_out: tuple[str, ...]
-    smallest_rows: int
     columns: tuple[ColumnReference, ...]
-    maxima: tuple[float, ...]
-    format: Literal[1] = 1
+    packed: str
+    format: Literal[2] = 2
+
+    def __post_init__(self) -> None:
+        width = len(self.joint_columns) * (len(self.joint_columns) + 1)
+        if len(_unpack(self.packed)) != len(self.windows) * width:
+            raise ValueError(f"the joint means are not {len(self.windows)} times {width} numbers")
+
+    @cached_property
+    def bins(self) -> dict[str, Bins]:
+        """The bins of the columns that have any."""
+        return {column.name: column.bins for column in self.columns if column.bins is not None}
+
+    @cached_property
+    def joint_columns(self) -> tuple[str, ...]:
+        """The columns that are measured together."""
+        return tuple(joint_bins(self.bins))
+
+    @property
+    def joint_means(self) -> Floats:
+        """Each window's joint means (windows x numbers)."""
+        width = len(self.joint_columns) * (len(self.joint_columns) + 1)
+        return _unpack(self.packed).reshape(len(self.windows), width)
+
+    @cached_property
+    def bins_digest(self) -> str:
+        """What names these bins in profiles."""
+        return digest_of_bins(self.bins)
+
+    def profile(self, rows: pa.Table, predictions: Floats | None = None) -> WindowProfile:
+        """The profile of a window's rows, counted in this reference's bins.
+
+        `predictions` are the model's for these rows; a reference fitted without predictions does not look at them.
+        Errors: `SchemaMismatch` when a column is not there or holds another kind of values; `NotEnoughData` when the
+        reference measures predictions and there is not one for each row.
+        """
+        kinds = {column.name: column.kind for column in self.columns}
+        return profile(_with_predictions(rows, predictions) if PREDICTION in kinds else rows, kinds, self.bins)
 
     def to_json(self) -> dict[str, Any]:
         """The reference as a JSON object."""
@@ -111,81 +157,123 @@ def fit_reference(
     kept = [i for i, (_, rows) in enumerate(windows) if rows.num_rows >= MIN_ROWS]
     total = sum(max(value, 0.0) for value in importances.values())
     fitted: list[ColumnReference] = []
-    scores: list[Floats] = []
     for name, kind in columns.items():
         share = max(importances.get(name, 0.0), 0.0) / total if total > 0 else 0.0
-        values = [read_column(windows[i][1], name, kind) for i in kept]
-        column, of_windows = _fit_column(name, kind, share, values)
-        fitted.append(column)
-        scores.extend(of_windows)
+        fitted.append(_fit_column(name, kind, share, [read_column(windows[i][1], name, kind) for i in kept]))
     if predictions is not None:
-        column, of_windows = _fit_column(PREDICTION, Kind.NUMERIC, 1.0, [from_array(predictions[i]) for i in kept])
-        fitted.append(column)
-        scores.extend(of_windows)
+        fitted.append(_fit_column(PREDICTION, Kind.NUMERIC, 1.0, [from_array(predictions[i]) for i in kept]))
+    together = joint_bins({column.name: column.bins for column in fitted if column.bins is not None})
+    means = [
+        JointMoments.of(
+            windows[i][1] if predictions is None else _with_predictions(windows[i][1], predictions[i]), together
+        ).means
+        for i in kept
+        if together
+    ]
     return Reference(
         windows=tuple(windows[i][0] for i in kept),
+        rows=tuple(windows[i][1].num_rows for i in kept),
         left_out=tuple(name for name, rows in windows if rows.num_rows < MIN_ROWS),
-        smallest_rows=min((windows[i][1].num_rows for i in kept), default=0),
         columns=tuple(fitted),
-        maxima=tuple(np.max(scores, axis=0).tolist()) if scores else (),
+        packed=_pack(np.array(means)),
     )
 
 
-def usable(column: Values) -> int:
-    """How many rows have a value that can be measured."""
+def stored(values: Floats) -> Floats:
+    """The values in the precision that references keep."""
+    return np.asarray(np.minimum(values, LARGEST_AREA).astype("<f4"), dtype=np.float64)
+
+
+def shape_of(bins: Bins, counted: Counts) -> Floats:
+    """A window's areas or shares, in the precision that references keep; zeros without a usable value."""
+    if isinstance(bins, NumericBins) and isinstance(counted, NumericCounts):
+        found = bins.shape(counted) if counted.usable else np.zeros(len(bins.edges) + 1)
+    elif isinstance(bins, CategoricalBins) and isinstance(counted, CategoryCounts):
+        found = bins.shape(counted) if counted.usable else np.zeros(len(bins.categories) + 1)
+    else:
+        raise UntrustedModel(
+            "The model's drift reference has bins of one kind and counts of another; register it anew."
+        )
+    return stored(found)
+
+
+def distances_from_rest(bins: Bins, shapes: Floats, usable: Floats) -> Floats:
+    """Each window's distance from the pool of all others; NaN for those with fewer than `MIN_ROWS` usable values."""
+    measured = usable >= MIN_ROWS
+    found = np.full(len(usable), np.nan)
+    if measured.sum() > 1:
+        from_rest = areas_from_rest if isinstance(bins, NumericBins) else shares_from_rest
+        found[measured] = from_rest(shapes[measured], usable[measured])
+    return found
+
+
+def _fit_column(name: str, kind: Kind, importance: float, windows: Sequence[Values]) -> ColumnReference:
+    bins = _bins(windows)
+    counted = [_count(bins, column) for column in windows]
+    usable = np.array([_usable(column) for column in windows], dtype=np.float64)
+    rows = np.array([column.rows for column in windows], dtype=np.float64)
+    rates = 1 - usable / rows
+    shapes = np.array([shape_of(bins, each) for each in counted if each]) if bins else np.empty((len(windows), 0))
+    enough = len(windows) >= MIN_WINDOWS
+    apart = distances_from_rest(bins, shapes, usable) if bins else np.full(len(windows), np.nan)
+    measured = np.count_nonzero(~np.isnan(apart)) >= MIN_WINDOWS
+    return ColumnReference(
+        name=name,
+        kind=kind,
+        importance=importance,
+        bins=bins,
+        pooled=_together([each for each in counted if each]),
+        usable=tuple(int(count) for count in usable),
+        packed=_pack(shapes),
+        missing_rate=float(1 - usable.sum() / rows.sum()) if len(windows) else 0.0,
+        usual=float(np.nanmean(apart)) if measured else None,
+        usual_missing=float(areas_from_rest(rates[:, None], rows).mean()) if enough else None,
+    )
+
+
+def _bins(windows: Sequence[Values]) -> Bins | None:
+    numbers = [column for column in windows if isinstance(column, Numbers)]
+    return NumericBins.of(numbers) or CategoricalBins.of([each for each in windows if isinstance(each, Categories)])
+
+
+def _count(bins: Bins | None, column: Values) -> Counts | None:
+    if isinstance(bins, NumericBins) and isinstance(column, Numbers):
+        return bins.count(np.sort(column.values), column)
+    if isinstance(bins, CategoricalBins) and isinstance(column, Categories):
+        return bins.count(column)
+    return None
+
+
+def _together(counted: Sequence[Counts]) -> Counts | None:
+    numbers = [each for each in counted if isinstance(each, NumericCounts)]
+    categories = [each for each in counted if isinstance(each, CategoryCounts)]
+    if numbers:
+        return reduce(NumericCounts.merge, numbers)
+    return reduce(CategoryCounts.merge, categories) if categories else None
+
+
+def _pack(values: Floats) -> str:
+    return base64.b64encode(values.astype("<f4").tobytes()).decode()
+
+
+def _unpack(packed: str) -> Floats:
+    try:
+        return np.frombuffer(base64.b64decode(packed, validate=True), dtype="<f4").astype(np.float64)
+    except ValueError as error:  # not base64, or not whole numbers of four bytes
+        raise ValueError("its numbers are damaged") from error
+
+
+def _usable(column: Values) -> int:
     return len(column.values) if isinstance(column, Numbers) else column.rows - column.missing
 
 
-def missing_rate(column: Values) -> float:
-    """Share of rows without such a value."""
-    return 1 - usable(column) / column.rows if column.rows else 0.0
-
-
-def _fit_column(
-    name: str, kind: Kind, importance: float, windows: Sequence[Values]
-) -> tuple[ColumnReference, list[Floats]]:
-    """The column's reference, and its scores: per measure one for each window, minus infinity where unmeasured."""
-    rows = np.array([column.rows for column in windows], dtype=np.float64)
-    rates = np.array([missing_rate(column) for column in windows])
-    measured = np.array([usable(column) >= MIN_ROWS for column in windows], dtype=bool)
-    pool, shapes, floor = _pool([column for column in windows if usable(column) >= MIN_ROWS])
-    scores: list[Floats] = []
-    ordinary = ordinary_missing = None
-    if measured.sum() >= MIN_WINDOWS:
-        counts = np.array([usable(column) for column in windows], dtype=np.float64)[measured]
-        distance = areas_from_rest if isinstance(pool, NumericPool) else shares_from_rest
-        ordinary = _collect(leave_one_out(shapes, counts, distance, floor), measured, floor, scores)
-    if len(windows) >= MIN_WINDOWS:
-        everywhere = np.ones(len(windows), dtype=bool)
-        left_out = leave_one_out(rates[:, None], rows, areas_from_rest, MISSING_FLOOR)
-        ordinary_missing = _collect(left_out, everywhere, MISSING_FLOOR, scores)
-    overall = float(rates @ rows / rows.sum()) if len(windows) else 0.0
-    return ColumnReference(name, kind, importance, overall, pool, ordinary, ordinary_missing), scores
-
-
-def _pool(windows: Sequence[Values]) -> tuple[Pool | None, Floats, float]:
-    """The pool, its windows' rows of numbers, and the measure's floor."""
-    numbers = [column for column in windows if isinstance(column, Numbers)]
-    categories = [column for column in windows if isinstance(column, Categories)]
-    if numbers:
-        numeric = NumericPool.of(numbers)
-        return numeric, np.array([numeric.row(column) for column in numbers]), NUMERIC_FLOOR
-    if categories:
-        categorical = CategoricalPool.of(categories)
-        return categorical, np.array([categorical.row(column) for column in categories]), CATEGORICAL_FLOOR
-    return None, np.empty((0, 0)), 0.0
-
-
-def _collect(
-    result: LeaveOneOut, measured: np.ndarray[Any, np.dtype[np.bool_]], floor: float, scores: list[Floats]
-) -> Ordinary:
-    """Keep the scores for the maxima, and the distances in the order of all windows."""
-    spread = np.full(len(measured), -np.inf)
-    spread[measured] = result.scores
-    scores.append(spread)
-    distances = iter(result.distances.tolist())
-    mean, sd = centre_and_spread(result.distances, floor)
-    return Ordinary(tuple(next(distances) if seen else None for seen in measured), mean, sd)
+def _with_predictions(rows: pa.Table, predictions: Floats | None) -> pa.Table:
+    if predictions is None or len(predictions) != rows.num_rows:
+        found = "none" if predictions is None else len(predictions)
+        raise NotEnoughData(
+            f"The reference measures the model's predictions: {rows.num_rows} rows need as many; got {found}."
+        )
+    return rows.append_column(PREDICTION, pa.array(predictions))
 
 
 def _check_predictions(windows: Sequence[tuple[str, pa.Table]], predictions: Sequence[Floats] | None) -> None:

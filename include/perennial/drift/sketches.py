@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from datasketches import (  # type: ignore[import-untyped]
+import numpy as np
+from datasketches import (
     cpc_sketch,
     cpc_union,
     frequent_items_error_type,
@@ -20,6 +21,9 @@ from datasketches import (  # type: ignore[import-untyped]
 from perennial.drift.values import Floats
 
 QUANTILE_SIZE = 128
+LARGE = 65_536
+DOUBLINGS = 3
+NEIGHBOURS = 2**DOUBLINGS
 # Up to three quarters of 2^10 different values are counted exactly.
 LOG_FREQUENT_SIZE = 10
 EXACT_CATEGORIES = 768
@@ -37,18 +41,28 @@ class QuantileSketch:
     data: str
 
     @classmethod
-    def of(cls, values: Floats) -> "QuantileSketch":
-        """The sketch of finite values."""
+    def of(cls, ordered: Floats) -> "QuantileSketch":
+        """The sketch of finite values in ascending order.
+
+        Of a large set, one in eight neighbours stands for all of them, which moves ranks by 4 at most and takes a
+        fraction of the time: its sketch, merged three times with itself, has seen each of its values eight times.
+        """
         sketch = kll_doubles_sketch(QUANTILE_SIZE)
-        sketch.update(values)
+        inner = (len(ordered) - 2) // NEIGHBOURS * NEIGHBOURS if len(ordered) >= LARGE else 0
+        if inner:
+            sketch.update(np.ascontiguousarray(ordered[1 : 1 + inner].reshape(-1, NEIGHBOURS)[:, NEIGHBOURS // 2]))
+            for _ in range(DOUBLINGS):
+                sketch.merge(kll_doubles_sketch.deserialize(sketch.serialize()))
+            sketch.update(ordered[:1])  # the extremes themselves are always seen
+            sketch.update(ordered[1 + inner :])
+        else:
+            sketch.update(ordered)
         return cls(_text(sketch.serialize()))
 
     def merge(self, other: "QuantileSketch") -> "QuantileSketch":
         """The sketch of both sets of values together."""
-        # Merging the smaller bytes into the larger, whichever side they stand on, makes the order irrelevant.
-        first, second = sorted((self.data, other.data))
-        sketch = _quantiles(first)
-        sketch.merge(_quantiles(second))
+        sketch = _quantiles(self.data)
+        sketch.merge(_quantiles(other.data))
         return QuantileSketch(_text(sketch.serialize()))
 
     @property
@@ -62,9 +76,11 @@ class QuantileSketch:
         return float(_quantiles(self.data).normalized_rank_error(False))
 
     def quantiles(self, probabilities: Sequence[float]) -> tuple[float, ...]:
-        """The values at these ranks; empty when nothing was seen."""
+        """The smallest values that at least these shares of all values don't exceed; empty when nothing was seen."""
         sketch = _quantiles(self.data)
-        return () if sketch.is_empty() else tuple(float(q) for q in sketch.get_quantiles(list(probabilities)))
+        if sketch.is_empty():
+            return ()
+        return tuple(float(q) for q in sketch.get_quantiles(list(probabilities), inclusive=True))
 
 
 @dataclass(frozen=True)
@@ -87,7 +103,7 @@ class FrequencySketch:
 
     def merge(self, other: "FrequencySketch") -> "FrequencySketch":
         """The sketch of both together."""
-        first, second = sorted((self.data, other.data))
+        first, second = sorted((self.data, other.data))  # one result, whichever of the two is merged into the other
         sketch = _frequencies(first)
         sketch.merge(_frequencies(second))
         return FrequencySketch(_text(sketch.serialize()))

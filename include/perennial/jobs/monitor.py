@@ -4,8 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.drift.assess import Assessment, assess
-from perennial.drift.profile import profile
+from perennial.drift.assess import Assessment, assess_profile
 from perennial.drift.reference import Reference
 from perennial.errors import NotScored
 from perennial.jobs.gate import clean_rows
@@ -74,7 +73,8 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
     scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
     model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
     reference = Reference.from_json(model.reference)
-    assessment = assess(reference, scored, spec.monitoring.level, scored.column("prediction").to_numpy())
+    profile = reference.profile(scored, scored.column("prediction").to_numpy())
+    assessment = assess_profile(reference, profile, spec.monitoring.level)
     ports.ledger.record_drift(
         DriftReport(
             use_case=spec.name,
@@ -85,7 +85,7 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
             p_value=assessment.p_value,
             reasons=assessment.reasons,
             report=assessment.to_json(),
-            profile=profile(rows, monitored_columns(spec)).to_json(),
+            profile=profile.to_json(),
             run_id=run_id,
         )
     )

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from scipy import spatial, stats
 
 from perennial.drift.distances import (
+    chi_squared,
+    hellinger,
     jensen_shannon,
     jensen_shannon_rows,
     kolmogorov_smirnov,
@@ -59,6 +61,21 @@ def test_psi_is_both_relative_entropies_together(p: list[int], q: list[int]) -> 
     assert population_stability_index(p, q) == pytest.approx(expected, rel=0.02, abs=1e-3)
 
 
+@given(counts, counts)
+def test_hellinger_is_half_the_euclidean_distance_of_roots(p: list[int], q: list[int]) -> None:
+    roots = [np.sqrt(np.array(each) / sum(each)) for each in (p, q)]
+    assert hellinger(p, q) == pytest.approx(spatial.distance.euclidean(*roots) / np.sqrt(2), abs=1e-9)
+
+
+@given(counts.filter(min), counts)
+def test_chi_squared_agrees_with_scipy(p: list[int], q: list[int]) -> None:
+    assert chi_squared(p, q) == pytest.approx(stats.chi2_contingency([p, q], correction=False).statistic)
+
+
+def test_chi_squared_passes_over_bins_that_are_empty_on_both_sides() -> None:
+    assert chi_squared([10, 0, 20], [20, 0, 10]) == pytest.approx(chi_squared([10, 20], [20, 10]))
+
+
 def test_wasserstein_grows_with_the_shift_and_counts_in_reference_sds() -> None:
     reference = np.random.default_rng(0).normal(0, 2, 500)
     found = [wasserstein(reference + 2 * shift, reference, scale=2.0) for shift in (1, 10, 1000)]
@@ -83,6 +100,6 @@ def test_a_sample_without_finite_values_is_refused(bad: list[float]) -> None:
 
 @pytest.mark.parametrize("bad", [[], [0, 0], [-1, 2]])
 def test_shares_that_are_none_are_refused(bad: list[float]) -> None:
-    for distance in (jensen_shannon, population_stability_index):
+    for distance in (jensen_shannon, population_stability_index, hellinger, chi_squared):
         with pytest.raises(NotEnoughData, match="none negative and not all zero"):
             distance([1, 1], bad)

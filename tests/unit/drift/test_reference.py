@@ -8,14 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from perennial.drift.assess import assess
-from perennial.drift.reference import (
-    CATEGORICAL_FLOOR,
-    MIN_WINDOWS,
-    PREDICTION,
-    Reference,
-    fit_reference,
-)
+from perennial.drift.distances import jensen_shannon, wasserstein
+from perennial.drift.profile import profile
+from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch, UntrustedModel
 from perennial.spec.models import Kind
 
@@ -23,10 +18,12 @@ from .conftest import People
 
 
 def test_a_reference_survives_json(reference: Reference) -> None:
-    assert Reference.from_json(json.loads(json.dumps(reference.to_json(), allow_nan=False))) == reference
+    read = Reference.from_json(json.loads(json.dumps(reference.to_json(), allow_nan=False)))
+    assert read == reference
+    assert read.bins_digest == reference.bins_digest
 
 
-@pytest.mark.parametrize("broken", [{}, {"format": 2}, {"columns": "none"}])
+@pytest.mark.parametrize("broken", [{}, {"format": 1}, {"columns": "none"}])
 def test_what_is_no_reference_is_refused(reference: Reference, broken: dict[str, object]) -> None:
     with pytest.raises(UntrustedModel, match="can't be read; train and register"):
         Reference.from_json({**reference.to_json(), **broken} if broken else {})
@@ -37,13 +34,32 @@ def test_rows_in_another_order_give_the_same_reference(people: People, reference
     assert fit_reference(backwards, people.columns, {"height": 3.0, "colour": 1.0}) == reference
 
 
-def test_a_window_of_the_reference_scores_as_if_it_were_new(people: People) -> None:
-    columns = {name: kind for name, kind in people.columns.items() if name != "height"}  # discrete: no rounding
-    windows = people.windows(30)
-    whole = fit_reference(windows, columns, {})
-    for i in (0, 7, 29):
-        without = fit_reference(windows[:i] + windows[i + 1 :], columns, {})
-        assert assess(without, windows[i][1], 0.1).score == pytest.approx(whole.maxima[i])
+@pytest.mark.parametrize(
+    ("packed", "message"), [("AAAA", "are damaged"), ("%", "are damaged"), ("AAAAAA==", "1 numbers for 40 windows")]
+)
+def test_damaged_shapes_are_refused(reference: Reference, packed: str, message: str) -> None:
+    value = reference.to_json()
+    value["columns"][0]["packed"] = packed
+    with pytest.raises(UntrustedModel, match=message):
+        Reference.from_json(value)
+
+
+def test_damaged_joint_means_are_refused(reference: Reference) -> None:
+    with pytest.raises(UntrustedModel, match="joint means are not 40 times 6 numbers"):
+        Reference.from_json({**reference.to_json(), "packed": "AAAAAA=="})
+
+
+def test_the_usual_distance_is_that_of_each_window_from_all_others(people: People) -> None:
+    windows = people.windows(25)
+    fitted = fit_reference(windows, people.columns, {})
+    age = [rows.column("age").to_numpy() for _, rows in windows]  # few different values: bins are exact
+    scale = float(np.concatenate(age).std())
+    apart = [wasserstein(age[i], np.concatenate(age[:i] + age[i + 1 :]), scale) for i in range(25)]
+    assert fitted.columns[1].usual == pytest.approx(np.mean(apart), rel=1e-5)
+    member = [np.bincount(rows.column("member").to_numpy(zero_copy_only=False), minlength=2) for _, rows in windows]
+    whole = np.sum(member, axis=0)
+    apart = [jensen_shannon(each, whole - each) for each in member]
+    assert fitted.columns[3].usual == pytest.approx(np.mean(apart), rel=1e-4)
 
 
 def test_importances_become_shares(reference: Reference) -> None:
@@ -70,15 +86,14 @@ def test_predictions_must_match_the_rows(people: People) -> None:
 def test_windows_too_small_to_be_assessed_are_left_out(people: People) -> None:
     fitted = fit_reference([*people.windows(22), ("small", people.window(49))], people.columns, {})
     assert fitted.left_out == ("small",)
-    assert len(fitted.windows) == len(fitted.maxima) == 22
-    assert fitted.smallest_rows == 200
+    assert len(fitted.windows) == 22
+    assert fitted.rows == (200,) * 22
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, MIN_WINDOWS - 1])
 def test_few_windows_have_no_null_distribution(people: People, count: int) -> None:
     fitted = fit_reference(people.windows(count), people.columns, {})
-    assert fitted.maxima == ()
-    assert all(column.ordinary is None and column.ordinary_missing is None for column in fitted.columns)
+    assert all(column.usual is None and column.usual_missing is None for column in fitted.columns)
     json.dumps(fitted.to_json(), allow_nan=False)
 
 
@@ -88,25 +103,30 @@ def test_a_column_missing_in_most_windows_is_not_measured_but_its_missing_rate_i
         for i, (name, rows) in enumerate(people.windows(40))
     ]
     height = fit_reference(windows, people.columns, {}).columns[0]
-    assert height.ordinary is None
-    assert height.ordinary_missing is not None
+    assert height.usual is None
+    assert height.usual_missing is not None
     assert height.missing_rate == pytest.approx(21 / 40)
 
 
-def test_a_window_without_a_column_has_no_distance_there(people: People) -> None:
-    windows = people.windows(25)
-    windows[3] = ("w003", people.replace(windows[3][1], "height", [None] * 200))
+def test_a_column_that_never_had_a_value_has_no_bins(people: People) -> None:
+    windows = [(name, people.replace(rows, "height", pa.nulls(200))) for name, rows in people.windows(20)]
     height = fit_reference(windows, people.columns, {}).columns[0]
-    assert height.ordinary is not None
-    assert [i for i, distance in enumerate(height.ordinary.distances) if distance is None] == [3]
+    assert (height.bins, height.pooled, height.usual, height.missing_rate) == (None, None, None, 1.0)
+    assert height.usual_missing == 0.0
 
 
-def test_what_never_varied_is_measured_on_a_floor(people: People) -> None:
-    windows = [(name, people.replace(rows, "colour", ["red"] * 200)) for name, rows in people.windows(25)]
-    colour = fit_reference(windows, people.columns, {}).columns[2]
-    assert colour.ordinary is not None
-    assert colour.ordinary.mean == pytest.approx(0, abs=1e-6)
-    assert colour.ordinary.sd == CATEGORICAL_FLOOR
+def test_profiles_are_counted_in_the_references_bins_chunk_by_chunk_too(reference: Reference, people: People) -> None:
+    rows = people.window(300)
+    whole = reference.profile(rows)
+    assert whole.bins == reference.bins_digest
+    chunks = profile([rows.slice(0, 100), rows.slice(100)], people.columns, reference.bins)
+    for name, category in whole.categorical.items():
+        assert chunks.categorical[name].binned == category.binned
+    for name, column in whole.numeric.items():
+        found = chunks.numeric[name].binned
+        assert found is not None
+        assert column.binned is not None
+        assert found.counts == column.binned.counts
 
 
 def test_a_wrong_column_is_refused(people: People) -> None:

@@ -1,0 +1,164 @@
+"""Evidence that accumulates over windows: slow drift shows in many p-values that are small, none of them remarkable.
+
+Two rules, both with a known number of false alarms in a year of ordinary windows:
+
+- a CUSUM of conformal p-values, the default;
+- k alarms in n windows.
+
+The p-values of several windows are not independent, because all are ranks among the same reference windows: a
+reference that happens to lack extremes makes many small ones. With exchangeable windows and a score that is fixed,
+their joint distribution is that of an urn, whatever the data (Gazin, Blanchard and Roquain, 2024, AISTATS): draw
+n + m numbers and rank the last m among the first n. It is simulated here, with a fixed seed, and the rules are set by
+it; taking the p-values for independent would promise fewer false alarms than there are.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from perennial.drift.values import Floats
+from perennial.drift.wish import FalseAlarms, windows_per_year
+from perennial.errors import NotEnoughData
+from perennial.verdict import Verdict
+from perennial.window import Every
+
+EXPONENT = 0.5
+SIMULATED_WINDOWS = 2_000_000  # those of the references included
+FEWEST_YEARS = 200
+HALVINGS = 16
+ROUNDING = 1e-9
+
+
+@dataclass(frozen=True)
+class Accumulated:
+    """What the windows since a deployment say together. `fail`: the last one of them raised an alarm.
+
+    `statistic` is the CUSUM after the last window, in nats, and `threshold` where it raises an alarm and starts anew.
+    `alarms` are the positions of windows that did, `windows` the number of windows with a p-value, and `expected` the
+    number of alarms if all of them were ordinary.
+    """
+
+    verdict: Verdict
+    statistic: float
+    threshold: float
+    alarms: tuple[int, ...]
+    windows: int
+    expected: float
+    reason: str
+
+
+def accumulate(
+    p_values: Sequence[float | None], reference_windows: int, accepted: FalseAlarms, every: Every
+) -> Accumulated:
+    """Sum up the evidence of windows compared with one reference, oldest first.
+
+    CUSUM (Page, 1954, Biometrika 41) of the logarithms of the power betting function `EXPONENT p^(EXPONENT - 1)` on
+    conformal p-values (Vovk, Nouretdinov and Gammerman, 2003, ICML; Volkhonskiy et al., 2017, PMLR 60; Vovk et al.,
+    2021, PMLR 152: conformal CUSUM). An ordinary p-value takes evidence away on average, small ones add to it. The
+    threshold keeps the expected number of alarms in ordinary windows at `accepted`.
+
+    Windows without a p-value are passed over. Errors: `NotEnoughData` when there is no reference window.
+    """
+    threshold = cusum_threshold(reference_windows, accepted.per_year, windows_per_year(every))
+    statistic, alarms, raised = 0.0, [], False
+    for position, p in enumerate(p_values):
+        if p is None:
+            continue
+        carried = 0.0 if raised else statistic
+        statistic = max(0.0, carried + float(_bet(np.array(p))))
+        raised = statistic >= threshold
+        if raised:
+            alarms.append(position)
+    windows = sum(p is not None for p in p_values)
+    expected = accepted.per_year * windows / windows_per_year(every)
+    return Accumulated(
+        verdict=_verdict(windows, raised),
+        statistic=statistic,
+        threshold=threshold,
+        alarms=tuple(alarms),
+        windows=windows,
+        expected=expected,
+        reason=_reason(windows, raised, statistic, threshold, accepted),
+    )
+
+
+@lru_cache(maxsize=64)
+def cusum_threshold(reference_windows: int, per_year: float, windows: int) -> float:
+    """Where the CUSUM raises an alarm, so that a year of `windows` ordinary ones has `per_year` alarms on average."""
+    years = null_p_values(reference_windows, windows)
+    bets = _bet(years)
+    low, high = 0.0, 1.0
+    while _mean_alarms(bets, high) > per_year:
+        low, high = high, 2 * high
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _mean_alarms(bets, middle) > per_year else (low, middle)
+    return high
+
+
+@lru_cache(maxsize=64)
+def k_of_n_alarms(reference_windows: int, level: float, k: int, of: int, windows: int) -> float:
+    """How often, in a year of `windows` ordinary ones, k of the last `of` are alarms at the level, on average.
+
+    After k alarms counting starts anew. The rule is also known as a runs rule (Western Electric, 1956, Statistical
+    Quality Control Handbook).
+    """
+    alarms = null_p_values(reference_windows, windows) <= level + ROUNDING
+    recent = np.zeros((len(alarms), of), dtype=bool)
+    total = 0
+    for t in range(windows):
+        recent[:, t % of] = alarms[:, t]
+        raised = recent.sum(axis=1) >= k
+        total += int(raised.sum())
+        recent[raised] = False
+    return total / len(alarms)
+
+
+def null_p_values(reference_windows: int, windows: int) -> Floats:
+    """Simulated years (rows) of conformal p-values of exchangeable windows, all ranked among one reference each.
+
+    Errors: `NotEnoughData` when there is no reference window.
+    """
+    if reference_windows < 1:
+        raise NotEnoughData("Evidence needs a reference with windows to rank new ones among; this one has none.")
+    years = max(FEWEST_YEARS, SIMULATED_WINDOWS // (reference_windows + windows))
+    random = np.random.default_rng(0)
+    row = np.arange(years)[:, None]  # keeps the years apart in one sorted array
+    known = np.sort(random.random((years, reference_windows)), axis=1)
+    new = random.random((years, windows))
+    below = np.searchsorted((known + row).ravel(), (new + row).ravel()).reshape(new.shape) - row * reference_windows
+    return np.asarray((1 + reference_windows - below) / (1 + reference_windows), dtype=np.float64)
+
+
+def _bet(p: Floats) -> Floats:
+    return np.asarray(math.log(EXPONENT) + (EXPONENT - 1) * np.log(p))
+
+
+def _mean_alarms(bets: Floats, threshold: float) -> float:
+    statistic = np.zeros(len(bets))
+    total = 0
+    for column in bets.T:
+        statistic = np.maximum(statistic + column, 0.0)
+        raised = statistic >= threshold
+        total += int(raised.sum())
+        statistic[raised] = 0.0
+    return total / len(bets)
+
+
+def _verdict(windows: int, raised: bool) -> Verdict:
+    if not windows:
+        return Verdict.INSUFFICIENT
+    return Verdict.FAIL if raised else Verdict.PASS
+
+
+def _reason(windows: int, raised: bool, statistic: float, threshold: float, accepted: FalseAlarms) -> str:
+    if not windows:
+        return "No window could be assessed, so there is no evidence."
+    outcome = "enough for an alarm" if raised else "not enough for an alarm"
+    return (
+        f"Evidence of drift over {windows} {'window' if windows == 1 else 'windows'} stands at {statistic:.2f}: "
+        f"{outcome}, which takes {threshold:.2f} ({accepted} in ordinary windows)."
+    )

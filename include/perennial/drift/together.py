@@ -1,0 +1,84 @@
+"""The columns of a window together, against the reference: how they go together, and where they lie."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+
+from perennial.drift.columns import ColumnDrift, Compared, Floor
+from perennial.drift.conformal import standardised
+from perennial.drift.joint import joint_distances, widest_pair
+from perennial.drift.profile import WindowProfile
+from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, Reference, stored
+from perennial.drift.values import Floats
+
+# Brackets, so that no column of a use case can have the name.
+CORRELATION, RECONSTRUCTION, CLASSIFIER = "(correlation)", "(reconstruction)", "(domain classifier)"
+UNITS: Mapping[str, str] = {
+    CORRELATION: "root mean square change of correlations",
+    RECONSTRUCTION: "change of the variance that principal components leave over",
+    CLASSIFIER: "Mahalanobis distance of the means",
+}
+FLOORS: Mapping[str, Floor] = {
+    CORRELATION: Floor(0.02, 0.005),
+    RECONSTRUCTION: Floor(0.05, 0.01),
+    CLASSIFIER: Floor(0.1, 0.02),
+}
+
+
+def compare_together(reference: Reference, window: WindowProfile) -> list[Compared]:
+    """Measure the new window together with the reference's, each against all others, in all numeric columns at once.
+
+    Nothing is measured below `MIN_WINDOWS` windows, `MIN_ROWS` rows or two numeric columns that vary.
+    """
+    names = reference.joint_columns
+    if window.joint is None or window.rows < MIN_ROWS or len(reference.windows) < MIN_WINDOWS:
+        return []
+    new = stored(window.joint.means)
+    means = np.vstack([reference.joint_means, new])
+    rows = np.array([*reference.rows, window.rows], dtype=np.float64)
+    found = joint_distances(means, rows, len(names))
+    others = rows[:-1] @ means[:-1] / rows[:-1].sum()
+    return [
+        _compared(CORRELATION, found.correlation, _pair(names, new, others)),
+        _compared(RECONSTRUCTION, found.reconstruction, _percentage(float(found.reconstruction[-1]))),
+        _compared(CLASSIFIER, found.separation, _area_under_curve(float(found.separation[-1]))),
+    ]
+
+
+def _compared(name: str, distances: Floats, description: str) -> Compared:
+    floor = FLOORS[name]
+    scores = standardised(distances, floor.negligible, floor.spread)
+    drift = ColumnDrift(
+        name=name,
+        importance=0.0,
+        unit=UNITS[name],
+        distance=float(distances[-1]),
+        usual=float(distances[:-1].mean()),
+        score=float(scores[-1]),
+        missing_rate=0.0,
+        missing_change=0.0,
+        missing_score=None,
+        unseen_share=None,
+        shift=None,
+        description=description,
+        measures=None,
+    )
+    return Compared(drift, scores)
+
+
+def _pair(names: tuple[str, ...], window: Floats, others: Floats) -> str:
+    one, other, now, before = widest_pair(names, window, others)
+    return f"the correlation of {one} and {other} is {now:.2f}, in the reference {before:.2f}"
+
+
+def _percentage(change: float) -> str:
+    return f"what principal components can't tell of the numeric columns changed by {100 * change:.0f}%"
+
+
+def _area_under_curve(separation: float) -> str:
+    """For normal rows of one covariance, two means so far apart are told with this area under the ROC curve."""
+    area = (1 + math.erf(separation / 2)) / 2
+    return (
+        f"a linear classifier tells this window's rows from the reference's with an area under the curve of {area:.2f}"
+    )

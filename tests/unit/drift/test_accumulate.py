@@ -1,0 +1,96 @@
+"""Evidence: slow drift adds up, ordinary windows don't, and the promised number of false alarms is kept."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from perennial.drift.accumulate import accumulate, cusum_threshold, k_of_n_alarms, null_p_values
+from perennial.drift.wish import FalseAlarms, Period
+from perennial.errors import NotEnoughData
+from perennial.verdict import Verdict
+from perennial.window import Every
+
+ONCE_A_YEAR = FalseAlarms(1, Period.YEAR)
+
+
+def test_p_values_that_are_small_again_and_again_raise_an_alarm() -> None:
+    found = accumulate([0.1] * 8, 59, ONCE_A_YEAR, Every.DAY)
+    step = math.log(0.5) - 0.5 * math.log(0.1)
+    needed = math.ceil(found.threshold / step)
+    assert found.alarms == (needed - 1,)
+    assert accumulate([0.1] * needed, 59, ONCE_A_YEAR, Every.DAY).verdict is Verdict.FAIL
+    assert accumulate([0.1] * (needed - 1), 59, ONCE_A_YEAR, Every.DAY).verdict is Verdict.PASS
+
+
+def test_after_an_alarm_the_evidence_starts_anew() -> None:
+    found = accumulate([1 / 60] * 4, 59, ONCE_A_YEAR, Every.DAY)
+    assert found.alarms == (2,)
+    assert found.statistic == pytest.approx(math.log(0.5) + 0.5 * math.log(60))
+    assert found.verdict is Verdict.PASS
+
+
+def test_ordinary_windows_take_evidence_away_but_never_below_zero() -> None:
+    assert accumulate([0.9] * 50, 59, ONCE_A_YEAR, Every.DAY).statistic == 0
+    with_credit = accumulate([0.9] * 50 + [1 / 60] * 3, 59, ONCE_A_YEAR, Every.DAY)
+    assert with_credit.alarms == (52,)
+
+
+def test_windows_without_a_p_value_are_passed_over() -> None:
+    found = accumulate([None, 1 / 60, None, 1 / 60, 1 / 60, None], 59, ONCE_A_YEAR, Every.DAY)
+    assert (found.alarms, found.windows, found.verdict) == ((4,), 3, Verdict.FAIL)
+    assert found.expected == pytest.approx(3 / 365)
+    assert "over 3 windows stands at" in found.reason
+
+
+def test_no_window_is_no_evidence() -> None:
+    for nothing in ([], [None]):
+        found = accumulate(nothing, 59, ONCE_A_YEAR, Every.DAY)
+        assert (found.verdict, found.statistic) == (Verdict.INSUFFICIENT, 0)
+
+
+def test_without_a_reference_there_is_nothing_to_rank_among() -> None:
+    with pytest.raises(NotEnoughData, match="this one has none"):
+        accumulate([0.5], 0, ONCE_A_YEAR, Every.DAY)
+
+
+@pytest.mark.parametrize(("reference", "per_year"), [(20, 1.0), (59, 1.0), (59, 0.25), (200, 12.0)])
+def test_ordinary_years_have_as_many_alarms_as_accepted(reference: int, per_year: float) -> None:
+    """Against draws of our own, with another generator and the textbook's loop."""
+    random = np.random.default_rng(99)
+    threshold = cusum_threshold(reference, per_year, 365)
+    total = 0
+    for _ in range(400):
+        known, statistic = np.sort(random.normal(size=reference)), 0.0
+        for score in random.normal(size=365):
+            p = (1 + reference - np.searchsorted(known, score)) / (1 + reference)
+            statistic = max(0.0, statistic + math.log(0.5 * p**-0.5))
+            if statistic >= threshold:
+                total, statistic = total + 1, 0.0
+    # The number of alarms in a year scatters about twice as much as Poisson's would.
+    assert total / 400 == pytest.approx(per_year, abs=4 * 2 * math.sqrt(per_year / 400))
+
+
+def test_fewer_accepted_alarms_need_more_evidence() -> None:
+    thresholds = [cusum_threshold(59, rate, 365) for rate in (12.0, 1.0, 0.1)]
+    assert thresholds == sorted(thresholds)
+
+
+def test_one_alarm_of_one_is_the_level() -> None:
+    assert k_of_n_alarms(99, 0.05, 1, 1, 365) == pytest.approx(0.05 * 365, rel=0.02)
+
+
+def test_k_of_n_alarms_are_those_of_the_urn() -> None:
+    """Two windows, both alarms: the mean of the squared beta-distributed share below the level."""
+    n, ranks = 39, 8  # level 0.2: the eight smallest of 40 p-values
+    beta = stats.beta(ranks, n + 1 - ranks)
+    assert k_of_n_alarms(n, ranks / (n + 1), 2, 2, 2) == pytest.approx(beta.var() + beta.mean() ** 2, rel=0.05)
+
+
+def test_simulated_p_values_are_uniform_and_not_independent() -> None:
+    found = null_p_values(39, 100)
+    assert found.mean() == pytest.approx((1 + 1 / 40) / 2, abs=0.005)
+    shares = (found <= 0.05).mean(axis=1)
+    expected = stats.betabinom(100, 2, 38)  # Bates et al., 2023, Annals of Statistics 51(1)
+    assert shares.std() * 100 == pytest.approx(expected.std(), rel=0.05)

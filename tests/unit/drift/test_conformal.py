@@ -1,0 +1,114 @@
+"""Conformal p-values: the arithmetic is what measuring from scratch would give, and the validity is a count."""
+
+import itertools
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from perennial.drift.bins import NumericBins
+from perennial.drift.conformal import (
+    FARTHEST,
+    areas_from_rest,
+    benjamini_hochberg,
+    benjamini_yekutieli,
+    p_value,
+    shares_from_rest,
+    standardised,
+)
+from perennial.drift.distances import jensen_shannon, wasserstein
+from perennial.drift.values import Floats, from_array
+
+RANDOM = np.random.default_rng(3)
+NOTHING = -1.0  # a negligible distance below all distances
+
+
+def draw(below: int) -> Floats:
+    """Between 20 and 60 whole numbers."""
+    return RANDOM.integers(0, below, RANDOM.integers(20, 60)).astype(np.float64)
+
+
+def test_numeric_windows_are_measured_from_the_pool_of_the_others() -> None:
+    windows = [draw(20) + RANDOM.integers(0, 5) for _ in range(12)]
+    bins = NumericBins.of([from_array(values) for values in windows])
+    assert bins is not None
+    shapes = np.array([bins.shape(bins.count(np.sort(values), from_array(values))) for values in windows])
+    weights = np.array([len(values) for values in windows], dtype=np.float64)
+    expected = [wasserstein(windows[i], np.concatenate(windows[:i] + windows[i + 1 :]), bins.scale) for i in range(12)]
+    assert areas_from_rest(shapes, weights).tolist() == pytest.approx(expected)
+
+
+def test_categorical_windows_are_measured_from_the_pool_of_the_others() -> None:
+    counts = [np.bincount(draw(4 + (i % 3)).astype(int), minlength=6).astype(np.float64) for i in range(12)]
+    weights = np.array([each.sum() for each in counts])
+    shapes = np.array(counts) / weights[:, None]
+    whole = np.sum(counts, axis=0)
+    expected = [jensen_shannon(each, whole - each) for each in counts]
+    assert shares_from_rest(shapes, weights).tolist() == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("measure", [areas_from_rest, shares_from_rest])
+def test_windows_that_are_all_alike_are_at_no_distance(measure: Callable[[Floats, Floats], Floats]) -> None:
+    weights = np.array([100.0] * 20 + [2000.0])  # one as large as all others together
+    assert measure(np.tile([0.25, 0.75], (21, 1)), weights).tolist() == pytest.approx([0.0] * 21, abs=1e-7)
+
+
+def test_each_distance_is_standardised_by_the_others() -> None:
+    distances = RANDOM.gamma(2, 1, 9)
+    expected = [
+        (d - np.delete(distances, i).mean()) / np.delete(distances, i).std(ddof=1) for i, d in enumerate(distances)
+    ]
+    assert standardised(distances, NOTHING, 0.0).tolist() == pytest.approx(expected)
+
+
+def test_an_outlier_does_not_hide_behind_its_own_spread() -> None:
+    assert standardised(np.array([1.0, 1.1, 0.9, 1.0, 1e6]), NOTHING, 0.01)[-1] > 1e6
+    assert np.isfinite(standardised(np.array([1.0] * 5 + [1e300]), NOTHING, 0.01)).all()
+    assert standardised(np.array([0.0] * 5 + [1e300]), NOTHING, 1.0)[-1] == FARTHEST
+
+
+def test_what_is_negligible_is_tied_and_what_is_unmeasured_has_no_score() -> None:
+    found = standardised(np.array([0.001, 0.04, np.nan, 0.0, 0.5]), 0.05, 0.01)
+    assert found[0] == pytest.approx(found[1])
+    assert found[0] == pytest.approx(found[3])
+    assert found[0] < 0 < found[4]
+    assert found[2] == -np.inf
+
+
+def test_p_values_are_ranks() -> None:
+    others = np.arange(1.0, 20.0)
+    assert [p_value(others, score) for score in (100.0, 19.0, 0.0)] == [1 / 20, 2 / 20, 1.0]
+
+
+@given(st.lists(st.integers(0, 6), min_size=2, max_size=12), st.floats(0.01, 0.99))
+def test_at_most_a_share_of_level_of_windows_is_alarming_whatever_the_scores(scores: list[int], level: float) -> None:
+    """The theorem by enumeration: exchangeable means that each of the windows is as likely to be the new one."""
+    found = np.array(scores, dtype=np.float64)
+    alarms = sum(p_value(np.delete(found, i), float(found[i])) <= level for i in range(len(found)))
+    assert alarms / len(found) <= level
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_false_discovery_rates_are_scipys(p_values: list[float]) -> None:
+    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values, method="bh"))
+    assert benjamini_yekutieli(p_values) == pytest.approx(stats.false_discovery_control(p_values, method="by"))
+
+
+def test_false_discovery_rates_of_the_paper() -> None:
+    """Benjamini and Hochberg's own example (1995): of 15 p-values, four are rejected at 0.05."""
+    published = [
+        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
+        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000,
+    ]  # fmt: skip
+    assert sum(q <= 0.05 for q in benjamini_hochberg(published)) == 4
+    assert benjamini_hochberg([]) == ()
+
+
+def test_the_order_of_p_values_does_not_matter() -> None:
+    for order in itertools.permutations([0.01, 0.02, 0.9]):
+        assert dict(zip(order, benjamini_hochberg(order), strict=True)) == pytest.approx(
+            {0.01: 0.03, 0.02: 0.03, 0.9: 0.9}
+        )

@@ -1,0 +1,41 @@
+"""The user's wish: read, refused where it makes no sense, and turned into a level."""
+
+import pytest
+
+from perennial.drift.wish import FalseAlarms, Period, windows_per_year
+from perennial.errors import InvalidSpec
+from perennial.window import Every
+
+
+@pytest.mark.parametrize(
+    ("text", "every", "level"),
+    [
+        ("1 per month", Every.DAY, 12 / 365.2425),
+        ("2 per week", Every.DAY, 2 / 7),
+        ("1 per day", Every.HOUR, 1 / 24),
+        ("0.5 per year", Every.MONTH, 0.5 / 12),
+        ("1 per year", Every.WEEK, 7 / 365.2425),
+    ],
+)
+def test_a_wish_becomes_a_level(text: str, every: Every, level: float) -> None:
+    wish = FalseAlarms.parse(text)
+    assert wish.level(every) == pytest.approx(level)
+    assert str(wish) == text
+    assert FalseAlarms.parse(str(wish)) == wish
+
+
+@pytest.mark.parametrize("text", ["", "often", "-1 per month", "0 per month", "1 per fortnight", "one per year"])
+def test_what_is_no_wish_is_refused(text: str) -> None:
+    with pytest.raises(InvalidSpec, match="such as '1 per month'"):
+        FalseAlarms.parse(text)
+
+
+@pytest.mark.parametrize(("text", "every"), [("1 per day", Every.DAY), ("1 per week", Every.MONTH)])
+def test_more_alarms_than_windows_are_refused(text: str, every: Every) -> None:
+    with pytest.raises(InvalidSpec, match="Accept fewer false alarms"):
+        FalseAlarms.parse(text).level(every)
+
+
+def test_years_and_windows() -> None:
+    assert FalseAlarms(1, Period.MONTH).per_year == pytest.approx(12)
+    assert [windows_per_year(every) for every in Every] == [8766, 365, 52, 12]
