@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,7 +20,9 @@ import pyarrow.csv
 import pytest
 from tests.contract.forked_steps import fork_context, start
 from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, tables
+from typer.testing import CliRunner
 
+from perennial.cli.main import app
 from perennial.digest import table_digest
 from perennial.local.postgres import EmbeddedPostgres
 from perennial.ports import Ports
@@ -168,3 +171,106 @@ def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop) -> Non
     file.write_bytes(whole)
     (ingested,) = shop.run("ingest", "parcels", "--window", "2024-02-05")
     assert ingested["rows"] == ROWS
+
+
+@pytest.fixture
+def command(shop: Shop) -> Callable[..., str]:
+    """The command line in this process: what it printed, after it ended well."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, list(arguments), env=shop.environment, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.output
+
+    return run
+
+
+def test_the_past_of_a_window_is_told_and_made_again(shop: Shop, command: Callable[..., str]) -> None:
+    file = shop.folder / "data" / "2024-02-01.csv"
+    whole = file.read_text()
+    file.write_text(whole.replace("road", "rail"))
+    days = ("parcels", "--window", "2024-02-01")
+    before = json.loads(command("preview", *days, "--json"))
+    assert (before["would_be"], before["live_revision"]) == ("unchanged", 1)
+    command("ingest", *days)
+    command("validate", *days)
+    assert "revision 2" in command("preview", *days)
+    command("score", *days)
+    first, second = (json.loads(line) for line in command("history", *days, "--json").splitlines())
+    assert (first["live"], second["live"]) == (False, True)
+    assert first["snapshot_digest"] != second["snapshot_digest"]
+    assert "(live)" in command("history", *days)
+    difference = json.loads(command("diff", *days, "--revisions", "1", "2", "--json"))
+    assert (difference["added"], difference["removed"]) == (0, 0)
+    assert 0 < difference["changed"] == len(difference["rows"]) < ROWS
+    assert f"{difference['changed']} changed" in command("diff", *days, "--revisions", "1", "2")
+    made_again = [json.loads(line) for line in command("reproduce", *days, "--json").splitlines()]
+    assert len(made_again) >= 3
+    assert all(each["same"] for each in made_again)
+    assert "DIFFERENT" not in command("reproduce", *days)
+    file.write_text(whole)
+
+
+def test_a_prediction_is_explained_as_text_json_and_page(
+    shop: Shop, command: Callable[..., str], tmp_path: Path
+) -> None:
+    rows = shop.ports.published.read("parcels", shop.window(31))
+    entity = str(rows.column("parcel")[0].as_py())
+    evidence = json.loads(command("explain", "parcels", "--entity", entity, "--json"))
+    assert evidence["prediction"] == rows.column("prediction")[0].as_py()
+    assert evidence["published"] is True
+    assert evidence["deployment"]["actor"]
+    assert evidence["model_address"].endswith("/versions/1")
+    text = command("explain", "parcels", "--entity", entity, "--window", "2024-02-01")
+    assert evidence["batch"]["model_digest"] in text
+    page = tmp_path / "evidence.html"
+    command("explain", "parcels", "--entity", entity, "--html", str(page))
+    assert evidence["batch"]["model_digest"] in page.read_text()
+
+
+def test_quarantine_makes_a_round_trip(shop: Shop, command: Callable[..., str]) -> None:
+    days = ("parcels", "--window", "2024-02-08")
+    file = shop.folder / "data" / "2024-02-08.csv"
+    head, *lines = file.read_text().splitlines()
+    at = head.replace('"', "").split(",").index("weight")
+    for number in (0, 1):
+        cells = lines[number].split(",")
+        lines[number] = ",".join([*cells[:at], "-60", *cells[at + 1 :]])
+    file.write_text("\n".join([head, *lines, ""]))
+    for step in ("ingest", "validate", "score"):
+        command(step, *days)
+    caught = json.loads(command("quarantine", "list", *days, "--json"))
+    assert caught["rows"] == 2
+    command("quarantine", "accept", *days, "--rule", caught["rule"], "--reason", "balloons")
+    replayed = json.loads(command("quarantine", "replay", *days, "--json"))
+    assert (replayed["quarantined_before"], replayed["quarantined_after"]) == (2, 0)
+    assert (replayed["revision_before"], replayed["revision_after"]) == (1, 2)
+    assert shop.published_rows(shop.window(38)) == ROWS
+    assert shop.ports.ledger.interventions("parcels")[-1].reason == "balloons"
+
+
+def test_an_alias_moved_by_hand_and_a_changed_table_are_put_right(shop: Shop, command: Callable[..., str]) -> None:
+    shop.ports.registry.set_alias("parcels", "challenger", "1")
+    connection = psycopg2.connect(shop.environment["AIRFLOW_CONN_PERENNIAL_PUBLISHED"])
+    with connection, connection.cursor() as cursor:
+        cursor.execute("DELETE FROM perennial.predictions_parcels WHERE window_start = %s", (shop.window(30).start,))
+    connection.close()
+    done = json.loads(command("reconcile", "parcels", "--json"))
+    assert len(done["restored"]) == 2
+    assert shop.ports.registry.alias("parcels", "challenger") is None
+    assert shop.published_rows(shop.window(30)) == ROWS
+    assert json.loads(command("reconcile", "parcels", "--json"))["restored"] == []
+
+
+def test_maintenance_says_what_it_would_remove_and_keeps_what_is_needed(
+    shop: Shop, command: Callable[..., str]
+) -> None:
+    spec = shop.folder / "use_case.yaml"
+    whole = spec.read_text()
+    assert "files" in command("maintain", "parcels", "--json")
+    spec.write_text(whole + "retention: 1m\n")  # rounded up to an hour, so nothing is old enough
+    plans = [json.loads(line) for line in command("maintain", "parcels", "--json").splitlines()]
+    assert [plan["files"] for plan in plans] == [[]] * 5
+    command("maintain", "parcels", "--apply")
+    assert "DIFFERENT" not in command("reproduce", "parcels", "--window", "2024-02-01")
+    spec.write_text(whole)

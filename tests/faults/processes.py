@@ -41,10 +41,12 @@ def kill_at_random(world: World, times: int, seed: int) -> Outcome:
     window, damage, recoveries, killed = world.window(1), Damage(), [], 0
     world.change_source(window, seed)
     typical = recover(world, 1, "warm-up")
-    for turn in range(times):
-        world.change_source(window, seed + turn + 1)
+    turn = 0
+    while killed < times:
+        turn += 1
+        world.change_source(window, seed + turn)
         victim = start(context, world.address, window, f"random-{turn}")
-        victim.join(chance.uniform(0.0, 2.5 * typical))
+        victim.join(chance.uniform(0.0, 2 * typical))
         victim.kill()
         victim.join()
         killed += victim.exitcode == KILLED
