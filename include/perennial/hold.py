@@ -12,7 +12,8 @@ class Hold:
 
     `epoch` is a fencing token: it grows with every hold of the window, and each store refuses a writer that comes with
     a smaller one than it has seen (Kleppmann, "Designing Data-Intensive Applications", 2017, chapter 8). `contested`
-    says that the holder before did not give the window back: it was killed, or it may still be alive somewhere.
+    says that the holder before did not give the window back: it was killed, failed with something under way, or may
+    still be alive somewhere.
     """
 
     subject: str

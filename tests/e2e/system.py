@@ -45,7 +45,7 @@ class System:
         result: dict[str, Any] = answer.json() if answer.content else {}
         return result
 
-    def trigger(self, dag_id: str, run_id: str, **conf: str) -> None:
+    def trigger(self, dag_id: str, run_id: str, **conf: str | bool) -> None:
         self.api("POST", f"dags/{dag_id}/dagRuns", dag_run_id=run_id, logical_date=None, conf=conf)
 
     def run_state(self, dag_id: str, run_id: str) -> str:

@@ -13,7 +13,7 @@ from tests.e2e.system import System, running_system, wait_until
 
 from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
-from perennial.ledger.entries import DeployedRole, Maturity
+from perennial.ledger.entries import DeployedRole, InterventionKind, Maturity
 from perennial.window import Window
 
 PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
@@ -146,6 +146,29 @@ def test_rolling_back_gives_an_earlier_version_its_role_again(system: System) ->
     assert (entry.model_version, entry.reason) == ("1", "version 2 is worse on Mondays")
     assert entry.effective_from == day(6, 13)
     assert system.ports.registry.alias("flight_delays", "champion") == "1"
+
+
+def test_a_dry_run_says_what_it_would_do_and_does_nothing(system: System) -> None:
+    before = system.ports.ledger.status("flight_delays")
+    system.trigger(PREDICT, "dry", window_from="2013-06-01", window_to="2013-06-02", dry_run=True, model="as_now")
+    assert system.wait_for_run(PREDICT, "dry") == "success"
+    assert {task["state"] for task in system.tasks(PREDICT, "dry").values()} == {"skipped"}
+    assert "A dry run changes nothing" in system.log(PREDICT, "dry", "ingest")
+    assert system.ports.ledger.status("flight_delays") == before
+
+
+def test_maintenance_puts_right_what_was_changed_by_hand(system: System) -> None:
+    champion = system.ports.ledger.current_deployment("flight_delays", DeployedRole.CHAMPION)
+    assert champion is not None
+    system.ports.registry.set_alias("flight_delays", "champion", "2" if champion.model_version == "1" else "1")
+    rows = system.ports.published.read("flight_delays", window(6, 2))
+    system.ports.published.publish("flight_delays", window(6, 2), rows.slice(0, 10))
+    system.trigger("platform.maintenance", "by hand")
+    assert system.wait_for_run("platform.maintenance", "by hand") == "success"
+    assert system.ports.registry.alias("flight_delays", "champion") == champion.model_version
+    assert system.ports.published.read("flight_delays", window(6, 2)).equals(rows)
+    kinds = [entry.kind for entry in system.ports.ledger.interventions("flight_delays")]
+    assert sorted(kinds) == [InterventionKind.ALIAS_RESTORED, InterventionKind.PUBLISHED_RESTORED]
 
 
 def test_a_shell_beside_it_finds_the_same_system(system: System) -> None:

@@ -28,9 +28,7 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 log=_or(evidence["dag_run"]["address"], "not a DAG run"),
             ),
         ),
-        (
-            "Row as it was scored",
-            _row(evidence["row"])),
+        ("Row as it was scored", _row(evidence["row"])),
         (
             "Model",
             _facts(
@@ -60,9 +58,7 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
             ),
         ),
         ("Validation", _verdict(evidence["validation"], "rows_quarantined")),
-        (
-            "Drift of the window",
-            _drift(evidence["drift"])),
+        ("Drift of the window", _drift(evidence["drift"])),
         ("Performance of the window", _performance(evidence["performance"])),
         (
             "Code",

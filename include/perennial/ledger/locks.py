@@ -22,7 +22,7 @@ import psycopg2
 from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from perennial.errors import StoreUnavailable, WindowBusy
+from perennial.errors import Defect, StoreUnavailable, WindowBusy
 from perennial.hold import Hold
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.tables import holds
@@ -79,8 +79,9 @@ def holding_window(
 ) -> Iterator[Hold]:
     """Hold the window while inside, after waiting for it.
 
-    Errors: `WindowBusy` when another session keeps it; `StoreUnavailable` when the session with the lock was lost
-    while the caller worked, so that another run may have worked on the window too.
+    Work that ends with anything but a `Defect` may have a commit under way, whose answer alone was lost: the window is
+    let go, but the next hold is contested. Errors: `WindowBusy` when another session keeps it; `StoreUnavailable` when
+    the session with the lock was lost while the caller worked, so that another run may have worked on the window too.
     """
     key = lock_key("window", subject, window.key)
     with database.session() as connection:
@@ -88,15 +89,21 @@ def holding_window(
             _prepare(connection, f"perennial {subject} {window.key}")
             _acquire(connection, key, subject, window, patience)
             hold = _take(connection, subject, window, run_id, now)
+        refused: Defect | None = None
         with _beating(connection, patience.silence / BEATS_PER_SILENCE):
-            yield hold
+            try:
+                yield hold
+            except Defect as defect:  # nothing is under way: the window is given back as after good work
+                refused = defect
         try:
             _give_back(connection, hold, key)
         except (OperationalError, InterfaceError) as error:
             raise StoreUnavailable(
                 f"The hold on window {window.key} of {subject} was lost while working on it: the session with the "
                 f"ledger at {database.place} broke. Run this again: what is recorded already is kept."
-            ) from error
+            ) from (refused or error)
+        if refused is not None:
+            raise refused
 
 
 def current_epoch(connection: Connection, hold: Hold) -> int:

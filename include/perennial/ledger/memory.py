@@ -9,7 +9,7 @@ from threading import Lock, RLock
 from typing import Any, TypeVar
 
 from perennial.clock import Clock
-from perennial.errors import WindowBusy
+from perennial.errors import Defect, WindowBusy
 from perennial.hold import Hold
 from perennial.ledger.entries import (
     Batch,
@@ -66,7 +66,11 @@ class InMemoryLedger:
                 hold = Hold(subject, window, self._epochs.get(name, 0) + 1, contested=name in self._unsettled)
                 self._epochs[name] = hold.epoch
                 self._unsettled.add(name)
-            yield hold
+            try:
+                yield hold
+            except Defect:
+                self._unsettled.discard(name)
+                raise
             self._unsettled.discard(name)
         finally:
             lock.release()

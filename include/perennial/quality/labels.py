@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.spec.models import Column, Kind, Role, UseCase
+from perennial.spec.shown import listed
 from perennial.spec.task import Task
 
 
@@ -34,14 +35,20 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
     for name, column in label_columns(spec).items():
         found = rows.column_names.count(name)
         if found != 1:
-            problems.append(f"column {name} is delivered {found} times; the source has {', '.join(rows.column_names)}")
+            problems.append(f"column {name} is delivered {found} times; the source has {listed(rows.column_names)}")
             continue
         try:
             columns.append(canonical_column(column.kind, rows.column(name)))
         except Unfit as error:
             problems.append(f"column {name} {error}")
+            continue
+        infinite = pc.sum(pc.is_inf(columns[-1])).as_py() if column.kind is Kind.NUMERIC else 0
+        if infinite:
+            problems.append(
+                f"column {name} is infinite in {infinite} of {rows.num_rows} rows; no model can be judged by that"
+            )
     if problems:
-        listed = "\n".join(f"  - {problem}" for problem in problems)
-        raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{listed}\nCorrect labels.sql or `labels`.")
+        lines = "\n".join(f"  - {problem}" for problem in problems)
+        raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{lines}\nCorrect labels.sql or `labels`.")
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
     return labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))

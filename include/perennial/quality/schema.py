@@ -21,8 +21,11 @@ from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.quality.columns import ARROW_TYPES, Undecodable, Unfit, canonical_column
 from perennial.quality.integrity import outside_window
 from perennial.spec.models import UseCase
+from perennial.spec.shown import shown_name
 from perennial.spec.suggest import nearest
 from perennial.window import Window
+
+_MOST_NAMES = 20
 
 
 def canonical_schema(spec: UseCase) -> pa.Schema:
@@ -85,16 +88,14 @@ def _name_problems(spec: UseCase, found: list[str]) -> list[str]:
     problems = []
     for name in missing:
         near = nearest(name, undeclared)
-        problems.append(f"column {name} is missing" + (f"; is it the undeclared {near}?" if near else ""))
-    for name in undeclared:
+        problems.append(f"column {name} is missing" + (f"; is it the undeclared {shown_name(near)}?" if near else ""))
+    for name in undeclared[:_MOST_NAMES]:
         near = nearest(name, spec.columns)
         problems.append(
-            f"column {_shown(name)} is not declared"
+            f"column {shown_name(name)} is not declared"
             + (f"; the nearest declared one is {near}" if near else "; declare it or don't deliver it")
         )
-    problems += [f"column {_shown(name)} is delivered {count} times" for name, count in doubled.items()]
+    if len(undeclared) > _MOST_NAMES:
+        problems.append(f"{len(undeclared) - _MOST_NAMES:,} more columns are not declared")
+    problems += [f"column {shown_name(name)} is delivered {count} times" for name, count in doubled.items()]
     return problems
-
-
-def _shown(name: str) -> str:
-    return name if len(name) <= 100 and name.isprintable() else repr(name[:100])  # noqa: PLR2004

@@ -21,19 +21,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
-from perennial.errors import SchemaMismatch, SourceUnavailable, UndecodableText
+from perennial.errors import SchemaMismatch, UndecodableText
+from perennial.sources.damage import unreadable
+from perennial.sources.names import refuse_doubled
 from perennial.spec.models import Kind
+from perennial.spec.shown import shown
 
 NULLS = pa.array(["", "na", "n/a", "nan", "null", "none"])
 SCAN_BYTES = 1 << 20
+LONGEST_ROW = 1 << 20  # bytes; also of the header, whose end must be found before anything else can be
+EXACT = 2**53  # whole numbers up to here are themselves as 64-bit floats
 
 
 def read_csv(path: Path, origin: str, kinds: Mapping[str, Kind]) -> Iterator[pa.Table]:
     """The file's rows in batches of about a megabyte; `kinds` are those of the columns that the spec knows.
 
     Files that end in .gz, .bz2, .zst or .lz4 are unpacked. Errors: `UndecodableText` with the place,
-    `SchemaMismatch` with column, row and value, `SourceUnavailable` when the file can't be read.
+    `SchemaMismatch` with column, row and value or for a damaged file, `SourceUnavailable` when it can't be read.
     """
+    try:
+        yield from _read(path, origin, kinds)
+    except OSError as error:
+        raise unreadable(origin, error) from error
+
+
+def _read(path: Path, origin: str, kinds: Mapping[str, Kind]) -> Iterator[pa.Table]:
     try:
         names = _header(path, origin)
         convert = arrow_csv.ConvertOptions(
@@ -44,29 +56,52 @@ def read_csv(path: Path, origin: str, kinds: Mapping[str, Kind]) -> Iterator[pa.
         )
         parse = arrow_csv.ParseOptions(newlines_in_values=True)
         first_row = 1
-        with arrow_csv.open_csv(str(path), parse_options=parse, convert_options=convert) as batches:
+        read = arrow_csv.ReadOptions(block_size=LONGEST_ROW)
+        with arrow_csv.open_csv(str(path), read, parse, convert) as batches:
+            yield _typed(batches.schema.empty_table(), origin, kinds, first_row)  # a file without rows has columns, too
+            last = None
             for batch in batches:
                 yield _typed(pa.Table.from_batches([batch]), origin, kinds, first_row)
                 first_row += batch.num_rows
+                last = batch.columns[-1][-1].as_py() if batch.num_rows else last
+        if last is not None and "\n" in last and _quotes(path) % 2:
+            raise SchemaMismatch(
+                f"{origin}: a quote in the last column is never closed; the rows after it, from "
+                f"{shown(last, 100)} on, would be taken for text. Close the quote, or send the whole file again."
+            )
     except (pa.ArrowInvalid, UnicodeDecodeError) as error:
         place = _undecodable(path)
         if place is not None:
             raise UndecodableText(f"{origin}: not UTF-8 at {place}. Write the file as UTF-8.") from error
-        raise SchemaMismatch(f"{origin}: not a CSV file that can be read: {str(error)[:300]}") from error
-    except OSError as error:
-        raise SourceUnavailable(f"{origin} can't be read: {error}. Check that it is there and readable.") from error
+        if "straddling object" in str(error):
+            raise SchemaMismatch(
+                f"{origin}: holds a row of more than {LONGEST_ROW:,} bytes, or a quote that is never closed. "
+                "Shorten the text, or close the quote."
+            ) from error
+        raise SchemaMismatch(f"{origin}: not a CSV file that can be read: {shown(str(error), 300)}") from error
+
+
+def _quotes(path: Path) -> int:
+    """How many quotes the file has: an even number, unless one is never closed."""
+    with pa.input_stream(str(path), compression="detect") as stream:
+        count = 0
+        while block := stream.read(SCAN_BYTES):
+            count += block.count(b'"')
+        return count
 
 
 def _header(path: Path, origin: str) -> list[str]:
     with io.TextIOWrapper(pa.input_stream(str(path)), encoding="utf-8-sig", newline="") as text:
-        names = next(csv.reader(text), [])
+        start = text.read(LONGEST_ROW)
+    try:
+        names = next(csv.reader(io.StringIO(start, newline="")), [])
+    except csv.Error as error:
+        raise SchemaMismatch(
+            f"{origin}: the line of column names can't be read: {error}. Is it a CSV file, with one header line?"
+        ) from error
     if not names:
         raise SchemaMismatch(f"{origin}: is empty; a CSV file starts with a line of column names.")
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise SchemaMismatch(
-            f"{origin}: the column {', '.join(doubled)} is there more than once. Name each differently."
-        )
+    refuse_doubled(names, origin)
     return names
 
 
@@ -80,7 +115,7 @@ def _typed(rows: pa.Table, origin: str, kinds: Mapping[str, Kind], first_row: in
         except pa.ArrowInvalid as error:
             at = _first_unfit(text, convert)
             raise SchemaMismatch(
-                f"{origin}: column {name}, row {first_row + at} after the header: {text[at].as_py()[:100]!r} "
+                f"{origin}: column {shown(name)}, row {first_row + at} after the header: {text[at].as_py()[:100]!r} "
                 f"{_EXPECTED[kinds[name]]}. Correct the file, or the column's kind in the spec."
             ) from error
     return pa.table(columns)
@@ -109,11 +144,14 @@ def _numeric(text: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _integer(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    cells = _cells(text)
+    cells = pc.replace_substring_regex(_cells(text), r"\.0*$", "")
     try:
         return cells.cast(pa.int64())
     except pa.ArrowInvalid:
-        return cells.cast(pa.float64()).cast(pa.int64())
+        numbers = cells.cast(pa.float64())  # such as 1e3
+        if pc.any(pc.greater(pc.abs(numbers), EXACT)).as_py():
+            raise
+        return numbers.cast(pa.int64())
 
 
 def _boolean(text: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -1,12 +1,14 @@
 """Rows of CSV or Parquet files in a local folder."""
 
+import re
 from datetime import datetime
 from pathlib import Path
 
-from perennial.errors import EmptyWindow, SourceUnavailable
+from perennial.errors import EmptyWindow, InvalidSpec, SourceUnavailable, UndecodableText
 from perennial.sources.port import Extract
 from perennial.sources.tabular import Layout, TabularFile, filled, gather, is_data
 from perennial.spec.models import Limits
+from perennial.spec.shown import shown
 from perennial.window import Window
 
 
@@ -25,7 +27,7 @@ class FileSource:
     def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
         """See `Source.fetch`. Errors also: `EmptyWindow` when no file matches, `SchemaMismatch`."""
         address = f"{self._path.rstrip('/')}/{self._pattern}"
-        matching = [TabularFile(path, str(path)) for path in self._matching(window)]
+        matching = [TabularFile(path, _origin(path)) for path in self._matching(window)]
         if not matching:
             raise EmptyWindow(
                 f"{address}: no file matches for {window} below {self._folder}. "
@@ -43,6 +45,11 @@ class FileSource:
                 found.update(
                     file for file in (self._folder / path).glob(pattern) if file.is_file() and is_data(file.name)
                 )
+        except (ValueError, NotImplementedError, re.error) as error:
+            raise InvalidSpec(
+                f"The pattern {shown(self._pattern)!r} below {shown(self._path)!r} can't be used: {error}. "
+                "Write names with *, ? and [], relative to `path`."
+            ) from error
         except OSError as error:
             raise SourceUnavailable(f"{self._path} can't be listed: {error}. Check that it is readable.") from error
         return sorted(found)
@@ -56,3 +63,14 @@ class FileSource:
                 f"The folder {root} is not there. Check that it is mounted, and `path` in the spec; "
                 "a relative path starts at the use case's folder."
             )
+
+
+def _origin(path: Path) -> str:
+    """The path as the ledger will know it."""
+    try:
+        str(path).encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UndecodableText(
+            f"{str(path)!a}: the file's name is not UTF-8, so it can't be recorded. Rename the file."
+        ) from error
+    return str(path)

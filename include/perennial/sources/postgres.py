@@ -10,11 +10,19 @@ import pyarrow as pa
 from psycopg2.extensions import FLOAT, connection, new_type, register_type
 
 from perennial.addresses import postgres_dsn
-from perennial.errors import InvalidQuery, InvalidSettings, PerennialError, SourceUnavailable, UndecodableText
+from perennial.errors import (
+    InvalidQuery,
+    InvalidSettings,
+    PerennialError,
+    SchemaMismatch,
+    SourceUnavailable,
+    UndecodableText,
+)
 from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
 from perennial.sources.sql import bound
 from perennial.spec.models import Limits
+from perennial.spec.shown import listed, shown
 from perennial.window import Window
 
 BATCH_ROWS = 10_000
@@ -38,6 +46,7 @@ _ARROW_TYPES: dict[int, pa.DataType] = {
 # available, operator intervention (a timeout is one), system and internal errors.
 _PASSING = ("08", "40", "53", "55", "57", "58", "XX")
 _UNDECODABLE = ("22021", "22P05")
+_TIMES = (1082, 1114, 1184)
 
 
 class PostgresSource:
@@ -88,6 +97,8 @@ class PostgresSource:
                 milliseconds = str(round(self._timeout * 1000))
                 setup.execute("SELECT set_config('statement_timeout', %s, true)", (milliseconds,))
                 setup.execute("SET LOCAL TIME ZONE 'UTC'")
+                # A query that ends this transaction would be free to write in the next one.
+                setup.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
             cursor.execute(self._statement, values)
             while True:
                 rows = cursor.fetchmany(BATCH_ROWS)
@@ -96,6 +107,13 @@ class PostgresSource:
                     return
         except UnicodeDecodeError as error:
             raise UndecodableText(f"{self._named()}: the server sent text that is not UTF-8: {error}.") from error
+        except (ValueError, OverflowError) as error:
+            times = [column.name for column in cursor.description or () if column.type_code in _TIMES]
+            raise SchemaMismatch(
+                f"{self._named()}: a date or time that no calendar here has ({error})"
+                f"{f', in {listed(times)}' if times else ''}; they reach from the year 1 to 9999. "
+                "Correct it at the source, or leave the row out in the query."
+            ) from error
         except psycopg2.Error as error:
             raise self._explained(error, cursor.query) from error
 
@@ -112,7 +130,7 @@ class PostgresSource:
             return pa.array(values, _ARROW_TYPES.get(oid, pa.string()))
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
             raise InvalidQuery(
-                f"{self._named()}: column {name} is of a type that can't be read ({_line(str(error))}). "
+                f"{self._named()}: column {shown(name)} is of a type that can't be read ({_line(str(error))}). "
                 "Cast it in the query to a number, a boolean, a timestamp or text."
             ) from error
 

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.spec.shown import listed, shown_name
 from perennial.spec.suggest import nearest
 from perennial.window import Window
 
@@ -34,7 +35,8 @@ class Selection:
             near = nearest(name, rows.column_names)
             raise SchemaMismatch(
                 f"{origin}: needs exactly one column {name} to choose the window's rows by; "
-                f"it has {', '.join(rows.column_names) or 'no columns'}." + (f" Is {near} meant?" if near else "")
+                f"it has {listed(rows.column_names) or 'no columns'}."
+                + (f" Is {shown_name(near)} meant?" if near else "")
             )
         found = rows.column(name)
         if not pa.types.is_timestamp(found.type) or found.type.tz is None:

@@ -30,11 +30,15 @@ _TOKEN = re.compile(
 def bound(sql: str, file: str) -> str:
     """The query with `%(name)s` for each parameter and every other `%` doubled, as psycopg2 wants it.
 
-    Errors: `InvalidQuery` for a parameter that there is not; `file` names the query in its message.
+    Errors: `InvalidQuery` for a parameter that there is not, and for a NUL, where PostgreSQL would stop reading;
+    `file` names the query in its message.
 
     >>> bound("SELECT 5 % 2, ':end' WHERE at::date >= :start", "flights.sql")
     "SELECT 5 %% 2, ':end' WHERE at::date >= %(start)s"
     """
+    if "\x00" in sql:
+        line = sql.count("\n", 0, sql.index("\x00")) + 1
+        raise InvalidQuery(f"{file}, line {line}: holds the character NUL, which no query can. Remove it.")
     parts: list[str] = []
     at = 0
     while found := _TOKEN.search(sql, at):

@@ -8,15 +8,19 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.errors import SchemaMismatch, SourceUnavailable, UndecodableText
+from perennial.errors import SchemaMismatch, UndecodableText
+from perennial.sources.damage import unreadable
 from perennial.sources.delimited import read_csv
 from perennial.sources.intake import Intake
+from perennial.sources.names import refuse_doubled
 from perennial.sources.port import Extract
 from perennial.sources.selection import Selection
 from perennial.spec.models import Column, Kind, Limits
+from perennial.spec.shown import listed, shown
 from perennial.window import Window
 
 BATCH_ROWS = 65_536
+BATCH_BYTES = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,7 @@ def gather(
         for batch in _batches(file, layout):
             first = first or (file.origin, batch.column_names)
             if sorted(batch.column_names) != sorted(first[1]):
-                differing = ", ".join(sorted(set(batch.column_names) ^ set(first[1])))
+                differing = listed(sorted(set(batch.column_names) ^ set(first[1])))
                 raise SchemaMismatch(
                     f"{file.origin} and {first[0]} don't have the same columns; they differ in {differing}. "
                     "Write all files of a window with the same columns."
@@ -92,18 +96,29 @@ def _batches(file: TabularFile, layout: Layout) -> Iterator[pa.Table]:
 
 def _read_parquet(file: TabularFile) -> Iterator[pa.Table]:
     try:
-        with pq.ParquetFile(file.path) as parquet:
-            yield parquet.schema_arrow.empty_table()  # so that a file without rows has its columns, too
-            for batch in parquet.iter_batches(BATCH_ROWS):
+        with pq.ParquetFile(file.path) as described:
+            schema, metadata = described.schema_arrow, described.metadata
+        refuse_doubled(schema.names, file.origin)
+        # Texts stay dictionaries until their size is known: see `Intake`.
+        texts = [field.name for field in schema if pa.types.is_string(field.type) or pa.types.is_binary(field.type)]
+        with pq.ParquetFile(file.path, read_dictionary=texts, page_checksum_verification=True) as parquet:
+            yield schema.empty_table()  # so that a file without rows has its columns, too
+            for batch in parquet.iter_batches(_batch_rows(metadata)):
                 rows = pa.Table.from_batches([batch])
                 _check_text(rows, file.origin)
                 yield rows
-    except pa.ArrowInvalid as error:
-        raise SchemaMismatch(f"{file.origin}: not a Parquet file that can be read: {str(error)[:300]}") from error
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
+        text = shown(str(error), 300)
+        raise SchemaMismatch(f"{file.origin}: not a Parquet file that can be read: {text}") from error
     except OSError as error:
-        raise SourceUnavailable(
-            f"{file.origin} can't be read: {error}. Check that it is there and readable."
-        ) from error
+        raise unreadable(file.origin, error) from error
+
+
+def _batch_rows(metadata: pq.FileMetaData) -> int:
+    """How many rows to unpack at once, so that a batch has about `BATCH_BYTES` however long the rows are."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    longest = max((group.total_byte_size / group.num_rows for group in groups if group.num_rows), default=1)
+    return max(1, min(BATCH_ROWS, int(BATCH_BYTES / max(longest, 1))))
 
 
 def _check_text(rows: pa.Table, origin: str) -> None:
@@ -111,4 +126,4 @@ def _check_text(rows: pa.Table, origin: str) -> None:
         try:
             rows.column(name).validate(full=True)
         except pa.ArrowInvalid as error:
-            raise UndecodableText(f"{origin}: column {name} holds text that is not UTF-8: {error}.") from error
+            raise UndecodableText(f"{origin}: column {shown(name)} holds text that is not UTF-8: {error}.") from error
