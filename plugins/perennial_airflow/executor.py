@@ -23,6 +23,7 @@ PRELOADED = (
     "airflow.providers.standard.operators.trigger_dagrun",
     "airflow.sdk.execution_time.task_runner",
     "boto3",
+    "datasketches",
     "deltalake",
     "great_expectations",
     "mlflow",

@@ -163,8 +163,8 @@ def test_maintenance_puts_right_what_was_changed_by_hand(system: System) -> None
     system.ports.registry.set_alias("flight_delays", "champion", "2" if champion.model_version == "1" else "1")
     rows = system.ports.published.read("flight_delays", window(6, 2))
     system.ports.published.publish("flight_delays", window(6, 2), rows.slice(0, 10))
-    system.trigger("platform.maintenance", "by hand")
-    assert system.wait_for_run("platform.maintenance", "by hand") == "success"
+    system.trigger("platform.maintenance", "by_hand")
+    assert system.wait_for_run("platform.maintenance", "by_hand") == "success"
     assert system.ports.registry.alias("flight_delays", "champion") == champion.model_version
     assert system.ports.published.read("flight_delays", window(6, 2)).equals(rows)
     kinds = [entry.kind for entry in system.ports.ledger.interventions("flight_delays")]

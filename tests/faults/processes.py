@@ -59,6 +59,8 @@ def kill_at_step(world: World, times: int, seed: int, step: str, *, without: str
     """SIGKILL at a step, which then is run again."""
     context, window = fork_context(), world.window(2)
     damage, recoveries = Damage(), []
+    world.change_source(window, zlib.crc32(f"{seed} {step} {without}".encode()))
+    recover(world, 2, f"{list(STEPS).index(step)}-{without}-before")
     for turn in range(times):
         world.change_source(window, zlib.crc32(f"{seed} {step} {without} {turn}".encode()))
         run_id = f"{list(STEPS).index(step)}-{without}-{turn}"

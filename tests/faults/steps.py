@@ -10,7 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
@@ -128,15 +128,14 @@ def without_epochs() -> None:
 
 def without_transaction() -> None:
     """Every statement of publishing is committed by itself."""
-    made = published.PostgresPublished._transaction
 
     @contextmanager
     def autocommitting(self: Any, what: str, isolation: int) -> Iterator[Any]:
-        with made(self, what, isolation) as cursor:
-            cursor.connection.rollback()
-            cursor.connection.autocommit = True
-            cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS perennial_nothing ()")
-            yield cursor
+        # Not `with session:`, which begins a transaction whatever autocommit says.
+        with closing(published.psycopg2.connect(self._dsn)) as session:
+            session.autocommit = True
+            with session.cursor() as cursor:
+                yield cursor
 
     published.PostgresPublished._transaction = autocommitting  # type: ignore[method-assign]
     # Such a table would be dropped at the end of the statement that makes it.

@@ -137,7 +137,7 @@ def test_rows_set_aside_warn_whatever_the_severity(
     assert validate(use_case, make_rows(carrier=carriers), window).verdict is Verdict.WARN
 
 
-@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "z" * 100_000, "🛫\u202e\u2028", "'; DROP TABLE x; --"])
+@pytest.mark.parametrize("text", ["<script>alert(1)</script>", "z" * 900, "🛫\u202e\u2028", "'; DROP TABLE x; --"])
 def test_values_appear_in_no_reason_and_keys_nowhere(
     text: str, make_use_case: Any, make_rows: Any, window: Window
 ) -> None:
