@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from perennial.spec.models import Training, UseCase
+from perennial.spec.models import Monitoring, Training, UseCase
 
 _UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
 
@@ -45,8 +45,8 @@ be made of which snapshot.
 | size of a window | {max_bytes:,} bytes |
 | empty window | {empty} |
 | rows set aside | the window fails above {quarantined:.2%} |
-| ordinary windows that raise an alarm | {level:.0%} |
-| retrain after | {alarms} alarms in {of} windows, at most once in {cooldown} |
+| false alarms on single windows | {false_alarms} |
+| retrain after | {evidence}, at most once in {cooldown} |
 """
 
 _MAINTENANCE = """## Maintenance
@@ -123,11 +123,16 @@ def predict(spec: UseCase) -> str:
         max_bytes=spec.limits.max_bytes,
         empty="skipped" if spec.allow_empty else "fails",
         quarantined=spec.quality.max_quarantined_share,
-        level=monitoring.level,
-        alarms=monitoring.persistence.alarms,
-        of=monitoring.persistence.of,
+        false_alarms=monitoring.false_alarms,
+        evidence=_evidence(monitoring),
         cooldown=in_words(monitoring.cooldown),
     )
+
+
+def _evidence(monitoring: Monitoring) -> str:
+    if monitoring.persistence is None:
+        return f"evidence over several windows that is wrong {monitoring.false_retrains}"
+    return f"{monitoring.persistence.alarms} alarms in {monitoring.persistence.of} windows"
 
 
 def evaluate(spec: UseCase) -> str:

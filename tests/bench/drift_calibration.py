@@ -26,7 +26,7 @@ import pyarrow as pa
 from perennial.drift.accumulate import accumulate, k_of_n_alarms
 from perennial.drift.assess import assess
 from perennial.drift.reference import Reference, fit_reference
-from perennial.drift.wish import FalseAlarms, Period
+from perennial.spec.false_alarms import FalseAlarms, Period
 from perennial.spec.models import Kind
 from perennial.window import Every
 

@@ -138,7 +138,8 @@ def drift(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **change
 def performance(use_case: str, day: int = 1, as_of: datetime | None = None, **changes: Any) -> Performance:
     made = Performance(
         use_case, day_window(day), 1, "1", "m1", as_of or instant(5), Maturity.PARTIAL, 900, 450, 0.5, Verdict.PASS,
-        {"roc_auc": 0.705}, 4, "run-1",
+        {"roc_auc": 0.705}, {"roc_auc": {"low": 0.6}}, {"roc_auc": {"value": 0.7}}, (0.0, 0.5), {"p_value": 0.1},
+        4, "run-1",
     )  # fmt: skip
     return replace(made, **changes)
 
@@ -396,7 +397,8 @@ def test_of_each_window_the_latest_is_taken(ledger: Ledger, use_case: str) -> No
     ledger.record_drift(drift(use_case, model_digest="z"))
     second = ledger.record_drift(drift(use_case, model_digest="a"))
     other = ledger.record_drift(drift(use_case, day=2))
-    assert list(ledger.drift_between(use_case, *ends)) == [second, other]
+    light = [replace(report, profile={}) for report in (second, other)]
+    assert list(ledger.drift_between(use_case, *ends)) == light
     ledger.record_snapshot(snapshot(use_case, version=9))
     again = ledger.record_snapshot(snapshot(use_case, version=2))
     assert list(ledger.snapshots_between(use_case, *ends)) == [again]

@@ -50,7 +50,24 @@ BATCH = Batch(
 )
 DRIFT = DriftReport("flights", WINDOW, "s", "m", Verdict.PASS, 0.5, (), {}, {}, "run")
 PERFORMANCE = Performance(
-    "flights", WINDOW, 1, "1", "m", END, Maturity.FINAL, 9, 9, 1.0, Verdict.PASS, {"auc": 0.7}, None, "run"
+    "flights",
+    WINDOW,
+    1,
+    "1",
+    "m",
+    END,
+    Maturity.FINAL,
+    9,
+    9,
+    1.0,
+    Verdict.PASS,
+    {"auc": 0.7},
+    {},
+    {},
+    (),
+    {},
+    None,
+    "run",
 )
 DECISION = RecordedDecision("flights", DecisionKind.PROMOTE, "2", END, "promote", (), {}, "run")
 DEPLOYMENT = Deployment(

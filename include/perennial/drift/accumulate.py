@@ -20,8 +20,8 @@ from functools import lru_cache
 import numpy as np
 
 from perennial.drift.values import Floats
-from perennial.drift.wish import FalseAlarms, windows_per_year
 from perennial.errors import NotEnoughData
+from perennial.spec.false_alarms import FalseAlarms, windows_per_year
 from perennial.verdict import Verdict
 from perennial.window import Every
 
@@ -37,14 +37,15 @@ class Accumulated:
     """What the windows since a deployment say together. `fail`: the last one of them raised an alarm.
 
     `statistic` is the CUSUM after the last window, in nats, and `threshold` where it raises an alarm and starts anew.
-    `alarms` are the positions of windows that did, `windows` the number of windows with a p-value, and `expected` the
-    number of alarms if all of them were ordinary.
+    `alarms` are the positions of windows that did, `since` that of the first window of the present climb from zero,
+    `windows` the number of windows with a p-value, and `expected` the number of alarms if all of them were ordinary.
     """
 
     verdict: Verdict
     statistic: float
     threshold: float
     alarms: tuple[int, ...]
+    since: int
     windows: int
     expected: float
     reason: str
@@ -62,23 +63,25 @@ def accumulate(
 
     Windows without a p-value are passed over. Errors: `NotEnoughData` when there is no reference window.
     """
-    threshold = cusum_threshold(reference_windows, accepted.per_year, windows_per_year(every))
-    statistic, alarms, raised = 0.0, [], False
+    threshold = cusum_threshold(reference_windows, accepted.per_year(every), windows_per_year(every))
+    statistic, alarms, raised, since = 0.0, [], False, 0
     for position, p in enumerate(p_values):
         if p is None:
             continue
         carried = 0.0 if raised else statistic
+        since = since if carried > 0 else position
         statistic = max(0.0, carried + float(_bet(np.array(p))))
         raised = statistic >= threshold
         if raised:
             alarms.append(position)
     windows = sum(p is not None for p in p_values)
-    expected = accepted.per_year * windows / windows_per_year(every)
+    expected = accepted.per_year(every) * windows / windows_per_year(every)
     return Accumulated(
         verdict=_verdict(windows, raised),
         statistic=statistic,
         threshold=threshold,
         alarms=tuple(alarms),
+        since=since,
         windows=windows,
         expected=expected,
         reason=_reason(windows, raised, statistic, threshold, accepted),

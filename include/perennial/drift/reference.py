@@ -175,7 +175,7 @@ def fit_reference(
         rows=tuple(windows[i][1].num_rows for i in kept),
         left_out=tuple(name for name, rows in windows if rows.num_rows < MIN_ROWS),
         columns=tuple(fitted),
-        packed=_pack(np.array(means)),
+        packed=pack(np.array(means)),
     )
 
 
@@ -207,16 +207,27 @@ def distances_from_rest(bins: Bins, shapes: Floats, usable: Floats) -> Floats:
     return found
 
 
+def usual_distances(
+    bins: Bins | None, shapes: Floats, usable: Floats, rows: Floats
+) -> tuple[float | None, float | None]:
+    """The mean distance of a window from all others, and that of their shares of missing values.
+
+    None below `MIN_WINDOWS` windows that could be measured.
+    """
+    apart = distances_from_rest(bins, shapes, usable) if bins else np.full(len(usable), np.nan)
+    measured = np.count_nonzero(~np.isnan(apart)) >= MIN_WINDOWS
+    rates = 1 - usable / rows
+    missing = float(areas_from_rest(rates[:, None], rows).mean()) if len(rows) >= MIN_WINDOWS else None
+    return float(np.nanmean(apart)) if measured else None, missing
+
+
 def _fit_column(name: str, kind: Kind, importance: float, windows: Sequence[Values]) -> ColumnReference:
     bins = _bins(windows)
     counted = [_count(bins, column) for column in windows]
     usable = np.array([_usable(column) for column in windows], dtype=np.float64)
     rows = np.array([column.rows for column in windows], dtype=np.float64)
-    rates = 1 - usable / rows
     shapes = np.array([shape_of(bins, each) for each in counted if each]) if bins else np.empty((len(windows), 0))
-    enough = len(windows) >= MIN_WINDOWS
-    apart = distances_from_rest(bins, shapes, usable) if bins else np.full(len(windows), np.nan)
-    measured = np.count_nonzero(~np.isnan(apart)) >= MIN_WINDOWS
+    usual, usual_missing = usual_distances(bins, shapes, usable, rows)
     return ColumnReference(
         name=name,
         kind=kind,
@@ -224,10 +235,10 @@ def _fit_column(name: str, kind: Kind, importance: float, windows: Sequence[Valu
         bins=bins,
         pooled=_together([each for each in counted if each]),
         usable=tuple(int(count) for count in usable),
-        packed=_pack(shapes),
+        packed=pack(shapes),
         missing_rate=float(1 - usable.sum() / rows.sum()) if len(windows) else 0.0,
-        usual=float(np.nanmean(apart)) if measured else None,
-        usual_missing=float(areas_from_rest(rates[:, None], rows).mean()) if enough else None,
+        usual=usual,
+        usual_missing=usual_missing,
     )
 
 
@@ -252,7 +263,8 @@ def _together(counted: Sequence[Counts]) -> Counts | None:
     return reduce(CategoryCounts.merge, categories) if categories else None
 
 
-def _pack(values: Floats) -> str:
+def pack(values: Floats) -> str:
+    """Numbers in single precision, as text."""
     return base64.b64encode(values.astype("<f4").tobytes()).decode()
 
 

@@ -13,18 +13,28 @@ from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.monitor import monitored_columns
 from perennial.jobs.train import Trained
-from perennial.jobs.training_set import WINDOW_COLUMN, TrainingManifest, outcomes, read_manifest, read_rows
+from perennial.jobs.training_set import (
+    WINDOW_COLUMN,
+    TrainingManifest,
+    label_kind,
+    label_rows,
+    outcomes,
+    read_manifest,
+    read_rows,
+)
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
-from perennial.modeling.artifact import load
+from perennial.modeling.artifact import dump, load
+from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
-from perennial.modeling.predict import predict
+from perennial.modeling.predict import Floats, predict
+from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import measure, no_skill
 from perennial.policy.promotion import CandidateScore, decide_promotion
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import UseCase
+from perennial.spec.models import Task, UseCase
 
 log = logging.getLogger(__name__)
 
@@ -119,7 +129,27 @@ def _reference(
     names = [each.window.key for each in manifest.windows if each.labelled]
     predictions = out_of_fold_predictions(spec, candidate, rows, WINDOW_COLUMN, names)
     windows = [(name, rows.filter(pc.equal(rows.column(WINDOW_COLUMN), name))) for name in names]
-    return fit_reference(windows, monitored_columns(spec), importances, [predictions[name] for name in names]).to_json()
+    labels = [(name, label_rows(spec, window)) for name, window in windows]
+    return ModelReference(
+        inputs=fit_reference(windows, monitored_columns(spec), importances, [predictions[name] for name in names]),
+        labels=fit_reference(labels, {spec.labels.column: label_kind(spec)}, {}),
+        estimation=_estimation(spec, windows, predictions, ports),
+    ).to_json()
+
+
+def _estimation(
+    spec: UseCase, windows: Sequence[tuple[str, pa.Table]], predictions: dict[str, Floats], ports: Ports
+) -> Estimation | None:
+    """How to estimate the winner's performance, learnt where the truth is known and the model had not seen the rows."""
+    known = [
+        WindowOutcome(predictions[name], outcomes(spec, rows), feature_frame(spec, rows)) for name, rows in windows
+    ]
+    if spec.task is Task.BINARY_CLASSIFICATION:
+        return learn_calibration(known)
+    learnt, models = learn_losses(spec, known)
+    if learnt is None:
+        return None
+    return replace(learnt, loss_models={name: ports.artifacts.put(dump(model)) for name, model in models.items()})
 
 
 def _winner(recorded: RecordedDecision, trained: Sequence[Trained]) -> Trained | None:

@@ -2,17 +2,16 @@
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 
 from perennial.drift.assess import Assessment, assess_profile
-from perennial.drift.reference import Reference
+from perennial.drift.seasonal import of_season
 from perennial.errors import NotScored
 from perennial.jobs.gate import clean_rows
-from perennial.jobs.retraining_history import last_deployed_at, last_retrain_at
+from perennial.jobs.retraining import decide_retraining
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
+from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import join_labels
-from perennial.policy.retraining import DriftPoint, decide_on_drift
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Kind, Role, UseCase
@@ -48,7 +47,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
     assessment = _assess(use_case, batch, ports, run_id)
     for reason in assessment.reasons:
         log.info("%s %s: %s", spec.name, window, reason)
-    decision = _decide(spec, batch, window.end, ports, run_id)
+    decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_DRIFT, window.key, window.end, ports, run_id)
     return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision)
 
 
@@ -72,9 +71,11 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
     scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
     model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
-    reference = Reference.from_json(model.reference)
+    reference = ModelReference.from_json(model.reference).inputs
     profile = reference.profile(scored, scored.column("prediction").to_numpy())
-    assessment = assess_profile(reference, profile, spec.monitoring.level)
+    if spec.monitoring.season is not None:
+        reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
+    assessment = assess_profile(reference, profile, spec.monitoring.false_alarms.level(spec.schedule.every))
     ports.ledger.record_drift(
         DriftReport(
             use_case=spec.name,
@@ -90,31 +91,3 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
         )
     )
     return assessment
-
-
-def _decide(spec: UseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> RecordedDecision:
-    first = spec.grid.back(batch.window.end, spec.monitoring.persistence.of)
-    points = [
-        DriftPoint(report.window, report.verdict)
-        for report in ports.ledger.drift_between(spec.name, first, as_of)
-        if report.model_digest == batch.model_digest
-    ]
-    decision = decide_on_drift(
-        spec.monitoring,
-        as_of,
-        points,
-        last_deployed_at(spec.name, ports.ledger),
-        last_retrain_at(spec.name, as_of, ports.ledger),
-    )
-    return ports.ledger.record_decision(
-        RecordedDecision(
-            use_case=spec.name,
-            kind=DecisionKind.RETRAIN_ON_DRIFT,
-            subject=batch.window.key,
-            as_of=as_of,
-            action=decision.action,
-            reasons=decision.reasons,
-            numbers=dict(decision.numbers),
-            run_id=run_id,
-        )
-    )

@@ -7,7 +7,7 @@ from math import isfinite
 import pyarrow.compute as pc
 
 from perennial.errors import NotScored
-from perennial.jobs.evaluate import measured
+from perennial.jobs.measure import measured
 from perennial.jobs.predictions import Provenance, content_digest, predicted
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot

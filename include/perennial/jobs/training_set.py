@@ -11,7 +11,7 @@ import pyarrow as pa
 from perennial.jobs.results import as_json, from_json
 from perennial.performance.labels import truth_of
 from perennial.ports import Ports
-from perennial.spec.models import UseCase
+from perennial.spec.models import Kind, Task, UseCase
 from perennial.window import Window
 
 WINDOW_COLUMN = "window"
@@ -79,6 +79,18 @@ def read_manifest(training_id: str, ports: Ports) -> TrainingManifest:
 def read_rows(manifest: TrainingManifest, ports: Ports) -> pa.Table:
     """The training set's rows: the use case's columns, the label, and `window`, the key of each row's window."""
     return ports.lake.read(manifest.table, manifest.partition, version=manifest.version)
+
+
+def label_kind(spec: UseCase) -> Kind:
+    """What kind of values labels are."""
+    return Kind.BOOLEAN if spec.task is Task.BINARY_CLASSIFICATION else Kind.NUMERIC
+
+
+def label_rows(spec: UseCase, rows: pa.Table) -> pa.Table:
+    """The rows' labels alone, as values of `label_kind` however the source writes them."""
+    truth = outcomes(spec, rows)
+    values = pa.array(truth == 1) if label_kind(spec) is Kind.BOOLEAN else pa.array(truth)
+    return pa.table({spec.labels.column: values})
 
 
 def outcomes(spec: UseCase, rows: pa.Table) -> npt.NDArray[np.float64]:

@@ -130,7 +130,11 @@ class DriftReport:
 class Performance:
     """How good a batch was, by the labels that had arrived by `as_of`.
 
-    `completeness` is the share of predicted rows that have a label; `metrics` maps metric name to value.
+    `completeness` is the share of predicted rows that have a label; `metrics` maps metric name to value, and
+    `intervals` to its 95% interval (`low`, `high`, `standard_error`). `estimates` maps metric name to the same and the
+    `value` as it is expected of all rows, from the predictions alone. `arrivals` are the shares of rows that had a
+    label at the ages of `perennial.performance.delay`, only of a final window. `label_drift` says how unusual the
+    labels are (`verdict`, `p_value`, `reasons`), only of a final window whose model knows the labels it was trained on.
     `labels_version` is the version of the labels' table that was read, None when it was not there yet.
     """
 
@@ -146,6 +150,10 @@ class Performance:
     completeness: float
     verdict: Verdict
     metrics: dict[str, float]
+    intervals: Json
+    estimates: Json
+    arrivals: tuple[float, ...]
+    label_drift: Json
     labels_version: int | None
     run_id: str
     recorded_at: datetime | None = None

@@ -145,8 +145,8 @@ class InMemoryLedger:
         return self._of(DriftReport, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
-        """The report recorded last for each window inside `[start, end)`, by window."""
-        return self._between(DriftReport, use_case, start, end, _recorded)
+        """The report recorded last for each window inside `[start, end)`, by window; without profiles."""
+        return [replace(each, profile={}) for each in self._between(DriftReport, use_case, start, end, _recorded)]
 
     def record_performance(self, performance: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""

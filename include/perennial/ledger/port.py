@@ -84,7 +84,10 @@ class Ledger(Protocol):
         """All reports on the window, in the order they were recorded."""
 
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
-        """The report recorded last for each window inside `[start, end)`, by window."""
+        """The report recorded last for each window inside `[start, end)`, by window.
+
+        Their `profile` is left out, as {}: it is large, and `drift_of` has it.
+        """
 
     def record_performance(self, performance: Performance) -> Performance:
         """Natural key: (use case, window, revision, as_of). The first one stands."""

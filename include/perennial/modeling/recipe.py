@@ -25,16 +25,20 @@ def build_pipeline(spec: UseCase, candidate: Candidate) -> Pipeline:
     parameter is unknown, or a parameter's value is not allowed.
     """
     estimator = _estimator(spec, candidate)
-    encode = _linear_encoding(spec) if candidate.estimator == "linear" else _tree_encoding(spec)
+    encode = _linear_encoding(spec) if candidate.estimator == "linear" else tree_encoding(spec)
     return Pipeline([("encode", encode), ("estimator", estimator)])
 
 
-def _tree_encoding(spec: UseCase) -> ColumnTransformer:
+def tree_encoding(spec: UseCase, also: tuple[str, ...] = ()) -> ColumnTransformer:
+    """Categories as ordinals, numbers as they are; `also` are numeric columns that a frame has beside the features."""
     ordinal = OrdinalEncoder(
         handle_unknown="use_encoded_value", unknown_value=-1, encoded_missing_value=-1, dtype=np.float64
     )
     return ColumnTransformer(
-        [("categorical", ordinal, categorical_features(spec)), ("numeric", "passthrough", _numeric_features(spec))],
+        [
+            ("categorical", ordinal, categorical_features(spec)),
+            ("numeric", "passthrough", [*_numeric_features(spec), *also]),
+        ],
         verbose_feature_names_out=False,
     )
 

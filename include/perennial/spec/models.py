@@ -15,12 +15,19 @@ from pydantic import Field, model_validator
 from perennial.spec.base import Spec
 from perennial.spec.duration import Duration
 from perennial.spec.fields import ColumnName, EstimatorName, FileBeside, MetricName, Name, Tag, TimeZone
+from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
 from perennial.spec.names import ESTIMATORS, METRICS
 from perennial.spec.problem import Problem, broken_rules
 from perennial.spec.task import Task
 from perennial.window import Every, Grid, parse_instant
 
-__all__ = ["Task"]  # the parts below are public anyway; this one is at home elsewhere
+__all__ = [
+    "Monitoring",
+    "Persistence",
+    "Season",
+    "Task",
+    "Trigger",
+]  # at home elsewhere; the parts below are public anyway
 
 
 class Kind(StrEnum):
@@ -226,30 +233,6 @@ class Training(Spec):
         return self
 
 
-class Persistence(Spec):
-    """Evidence must persist: so many alarms in so many windows."""
-
-    alarms: int = Field(ge=1)
-    of: int = Field(ge=1)
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.alarms > self.of:
-            raise broken_rules([Problem(("alarms",), f"so many alarms can't happen in {self.of} windows")])
-        return self
-
-
-class Monitoring(Spec):
-    """When the world has moved far enough to retrain."""
-
-    level: float = Field(0.05, gt=0, lt=1, description="Share of ordinary windows on which an alarm is accepted.")
-    persistence: Persistence = Persistence(alarms=4, of=7)
-    cooldown: Duration = Field(timedelta(days=14), description="Quiet time after a deployment or a retraining.")
-    max_metric_loss: float | None = Field(
-        None, gt=0, description="Retrain when the deciding metric is worse than at deployment by more than this."
-    )
-
-
 class UseCase(Spec):
     """One prediction problem: its source, schedule, features, label, model recipe, monitors and policies."""
 
@@ -276,6 +259,12 @@ class UseCase(Spec):
     def _coherent(self) -> Self:
         if problems := whole_problems(self.task, self.columns, self.labels, self.training):
             raise broken_rules(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _monitoring_fits_the_schedule(self) -> Self:
+        if problems := self.monitoring.problems(self.schedule.every):
+            raise broken_rules([Problem(("monitoring", *problem.at), problem.text) for problem in problems])
         return self
 
     @property

@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 
 from perennial.drift.accumulate import accumulate, cusum_threshold, k_of_n_alarms, null_p_values
-from perennial.drift.wish import FalseAlarms, Period
 from perennial.errors import NotEnoughData
+from perennial.spec.false_alarms import FalseAlarms, Period
 from perennial.verdict import Verdict
 from perennial.window import Every
 

@@ -58,6 +58,7 @@ training:
     - {name: guess, estimator: dummy}
 monitoring:
   persistence: {alarms: 2, of: 3}
+  trailing_windows: 3
   cooldown: 3d
   max_metric_loss: 0.1
 """

@@ -32,7 +32,24 @@ def test_each_kind_of_entry_has_a_natural_key_and_a_table_with_columns_for_all_i
 
 def test_a_row_holds_the_whole_entry() -> None:
     measured = Performance(
-        "flights", WINDOW, 1, "1", "m", RECORDED, Maturity.FINAL, 9, 9, 1.0, Verdict.WARN, {"auc": 0.7}, 3, "run"
+        "flights",
+        WINDOW,
+        1,
+        "1",
+        "m",
+        RECORDED,
+        Maturity.FINAL,
+        9,
+        9,
+        1.0,
+        Verdict.WARN,
+        {"auc": 0.7},
+        {"auc": {"low": 0.6}},
+        {},
+        (0.0, 0.5),
+        {},
+        3,
+        "run",
     )
     stored = canonical(measured, RECORDED)
     assert from_row(Performance, to_row(stored) | {"id": None}) == stored

@@ -31,6 +31,10 @@ def measured(day: int, version: str, labelled: int, auc: float | None) -> Perfor
         completeness=labelled / 1000,
         verdict=Verdict.PASS,
         metrics={} if auc is None else {"roc_auc": auc},
+        intervals={},
+        estimates={},
+        arrivals=(),
+        label_drift={},
         labels_version=None,
         run_id="test",
     )

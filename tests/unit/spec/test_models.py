@@ -64,13 +64,34 @@ def test_an_estimator_must_have_a_form_for_the_task(values: dict[str, Any], monk
 
 def test_not_a_number_is_no_setting() -> None:
     with pytest.raises(ValidationError, match="finite"):
-        Monitoring.model_validate({"level": float("nan")})
+        Monitoring.model_validate({"max_metric_loss": float("nan")})
 
 
 def test_defaults_of_monitoring_are_written_in_windows_and_days() -> None:
     defaults = Monitoring()
-    assert (defaults.persistence.alarms, defaults.persistence.of) == (4, 7)
+    assert (str(defaults.false_alarms), str(defaults.false_retrains)) == ("1 per 20 windows", "1 per year")
     assert defaults.cooldown == timedelta(days=14)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"false_alarms": "1 per day"}, r"monitoring\.false_alarms: 1 per day can't be kept apart"),
+        ({"false_retrains": "9 per week"}, r"monitoring\.false_retrains: 9 per week can't be kept apart"),
+        ({"false_alarms": "often"}, "doesn't say how many false alarms"),
+    ],
+)
+def test_alarms_that_windows_cannot_keep_apart_are_refused(values: dict[str, Any], change: Any, said: str) -> None:
+    values["monitoring"] = change
+    with pytest.raises(ValidationError, match=said):
+        UseCase.model_validate(values)
+
+
+def test_weeks_have_no_weekday(values: dict[str, Any]) -> None:
+    values["schedule"] |= {"every": "week", "start": "2013-01-07", "end": None}
+    values["monitoring"] = {"season": "weekday"}
+    with pytest.raises(ValidationError, match="season: windows of one week have no weekday"):
+        UseCase.model_validate(values)
 
 
 def test_an_expectation_built_in_python_obeys_the_same_rules() -> None:

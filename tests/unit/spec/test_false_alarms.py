@@ -2,8 +2,8 @@
 
 import pytest
 
-from perennial.drift.wish import FalseAlarms, Period, windows_per_year
 from perennial.errors import InvalidSpec
+from perennial.spec.false_alarms import FalseAlarms, Period, windows_per_year
 from perennial.window import Every
 
 
@@ -15,6 +15,8 @@ from perennial.window import Every
         ("1 per day", Every.HOUR, 1 / 24),
         ("0.5 per year", Every.MONTH, 0.5 / 12),
         ("1 per year", Every.WEEK, 7 / 365.2425),
+        ("1 per 2 years", Every.DAY, 0.5 / 365.2425),
+        ("1 per 20 windows", Every.HOUR, 0.05),
     ],
 )
 def test_a_wish_becomes_a_level(text: str, every: Every, level: float) -> None:
@@ -24,7 +26,20 @@ def test_a_wish_becomes_a_level(text: str, every: Every, level: float) -> None:
     assert FalseAlarms.parse(str(wish)) == wish
 
 
-@pytest.mark.parametrize("text", ["", "often", "-1 per month", "0 per month", "1 per fortnight", "one per year"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "often",
+        "-1 per month",
+        "0 per month",
+        "1 per fortnight",
+        "one per year",
+        "1 per 0 days",
+        "1 per 2 day",
+        "1 per days",
+    ],
+)
 def test_what_is_no_wish_is_refused(text: str) -> None:
     with pytest.raises(InvalidSpec, match="such as '1 per month'"):
         FalseAlarms.parse(text)
@@ -37,5 +52,6 @@ def test_more_alarms_than_windows_are_refused(text: str, every: Every) -> None:
 
 
 def test_years_and_windows() -> None:
-    assert FalseAlarms(1, Period.MONTH).per_year == pytest.approx(12)
+    assert FalseAlarms(1, Period.MONTH).per_year(Every.DAY) == pytest.approx(12)
+    assert FalseAlarms(1, Period.WINDOW, 20).per_year(Every.WEEK) == pytest.approx(52.18 / 20, rel=1e-3)
     assert [windows_per_year(every) for every in Every] == [8766, 365, 52, 12]

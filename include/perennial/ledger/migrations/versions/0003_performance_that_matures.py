@@ -1,0 +1,27 @@
+"""What performance is measured with: intervals, estimates, when labels arrived, and how unusual they are."""
+
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+branch_labels = None
+depends_on = None
+
+# Entries of before have none of them.
+_COLUMNS = """
+ALTER TABLE ledger.performance
+    ADD COLUMN intervals jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN estimates jsonb NOT NULL DEFAULT '{}',
+    ADD COLUMN arrivals jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN label_drift jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE ledger.performance
+    ALTER COLUMN intervals DROP DEFAULT,
+    ALTER COLUMN estimates DROP DEFAULT,
+    ALTER COLUMN arrivals DROP DEFAULT,
+    ALTER COLUMN label_drift DROP DEFAULT;
+"""
+
+
+def upgrade() -> None:
+    """Make the columns."""
+    op.execute(_COLUMNS)

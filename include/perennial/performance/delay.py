@@ -1,0 +1,89 @@
+"""When labels come, learnt from windows that are final, and how partial figures moved on their way there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+
+# Ages of a window, as fractions of the time after which its labels count as complete.
+GRID = tuple(float(each) for each in np.linspace(0, 1, 21))
+FEWEST_WINDOWS = 5
+TAILS = (0.05, 0.95)
+
+
+@dataclass(frozen=True)
+class DelayCurve:
+    """The share of a window's rows that have a label at an age: the mean, and the range of 90% of the windows.
+
+    `ages` are in seconds since the window's end. Rows whose label never comes are in the curve's end, below 1.
+    """
+
+    ages: tuple[float, ...]
+    mean: tuple[float, ...]
+    low: tuple[float, ...]
+    high: tuple[float, ...]
+    windows: int
+
+    def expected(self, age: timedelta) -> tuple[float, float, float]:
+        """The low, mean and high share to expect at that age since the window's end."""
+        at = age.total_seconds()
+        low, mean, high = (float(np.interp(at, self.ages, each)) for each in (self.low, self.mean, self.high))
+        return low, mean, high
+
+
+@dataclass(frozen=True)
+class Movement:
+    """By how much partial figures moved until they were final: the mean, and the range of 90% of the windows."""
+
+    mean: float
+    low: float
+    high: float
+    windows: int
+
+
+def shares_by_age(arrivals: Floats, rows: int, mature_after: timedelta) -> tuple[float, ...]:
+    """The share of all predicted rows that had a label at each age of `GRID`; empty without rows.
+
+    `arrivals` are the labels' arrival times in seconds since the window's end, negative before it.
+    """
+    if not rows:
+        return ()
+    ages = np.array(GRID) * mature_after.total_seconds()
+    return tuple(float(each) for each in np.searchsorted(np.sort(arrivals), ages, side="right") / rows)
+
+
+def learn_delay(final_windows: Sequence[Sequence[float]], mature_after: timedelta) -> DelayCurve | None:
+    """The curve of windows whose `shares_by_age` are known; None below `FEWEST_WINDOWS`.
+
+    Only final windows can teach: of younger ones the late labels are missing, and they would look quicker than they
+    are (right truncation; Lagakos, Barraj and De Gruttola, 1988, Biometrika 75).
+    """
+    known = [shares for shares in final_windows if len(shares) == len(GRID)]
+    if len(known) < FEWEST_WINDOWS:
+        return None
+    shares = np.array(known)
+    low, high = np.quantile(shares, TAILS, axis=0)
+    return DelayCurve(
+        ages=tuple(each * mature_after.total_seconds() for each in GRID),
+        mean=tuple(shares.mean(axis=0).tolist()),
+        low=tuple(low.tolist()),
+        high=tuple(high.tolist()),
+        windows=len(known),
+    )
+
+
+def moved(pairs: Sequence[tuple[float, float]]) -> Movement | None:
+    """How far figures moved from (first) partial to (second) final; None below `FEWEST_WINDOWS` windows.
+
+    Which labels come first is no accident: a late flight's label comes late. A partial figure is biased by it, and
+    this says by how much it was in the past.
+    """
+    if len(pairs) < FEWEST_WINDOWS:
+        return None
+    differences = np.array([final - partial for partial, final in pairs])
+    low, high = np.quantile(differences, TAILS)
+    return Movement(float(differences.mean()), float(low), float(high), len(pairs))

@@ -1,0 +1,187 @@
+"""How sure a metric is: intervals for what a sample of rows says about all rows like them."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+import numpy.typing as npt
+
+from perennial.performance.metrics import measure
+from perennial.spec.task import Task
+
+Floats = npt.NDArray[np.float64]
+CONFIDENCE = 0.95
+RESAMPLES = 400
+RESAMPLED_AT_ONCE = 2_000_000  # weights in memory
+CHANCE_OF_ROW = 1.0
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A metric's value with a confidence interval, and the standard error of the value.
+
+    What a sample can't tell (the spread of one row) is infinite, and the interval as wide as the metric's range.
+    """
+
+    value: float
+    low: float
+    high: float
+    standard_error: float
+
+
+def intervals(task: Task, truth: Floats, prediction: Floats, confidence: float = CONFIDENCE) -> dict[str, Interval]:
+    """Each metric that `measure` gives for these rows, with its interval. Shapes as there.
+
+    ROC AUC: DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44), by midranks (Sun and Xu, 2014, IEEE Signal
+    Processing Letters 21), on the logit scale (Pepe, 2003, The Statistical Evaluation of Medical Tests). Log loss,
+    Brier score and MAE are means of rows: normal, by the central limit theorem; RMSE by the delta method. PR AUC and
+    R²: percentiles of a bootstrap (Efron and Tibshirani, 1993), with Poisson weights (Hanley and MacGibbon, 2006,
+    Computer Methods and Programs in Biomedicine 83) and a fixed seed.
+    """
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    values = measure(task, truth, prediction)
+    return {name: _FUNCTIONS[name](value, truth, prediction, z) for name, value in values.items()}
+
+
+def trailing(windows: Sequence[tuple[Interval, int]], confidence: float = CONFIDENCE) -> Interval:
+    """The mean over windows, weighted by their labelled rows. Windows are separate samples and are not mixed.
+
+    `windows` are intervals with their numbers of rows, at least one of them above 0.
+    """
+    rows = sum(count for _, count in windows)
+    value = sum(each.value * count for each, count in windows) / rows
+    error = math.sqrt(sum((each.standard_error * count) ** 2 for each, count in windows)) / rows
+    z = NormalDist().inv_cdf((1 + confidence) / 2)
+    return Interval(value, value - z * error, value + z * error, error)
+
+
+def auc_variance(truth: Floats, prediction: Floats) -> float:
+    """DeLong's variance of the ROC AUC; infinite with fewer than two rows of either class."""
+    positive, negative = prediction[truth == 1], prediction[truth != 1]
+    m, n = len(positive), len(negative)
+    if min(m, n) <= 1:
+        return math.inf
+    together = midranks(np.concatenate([positive, negative]))
+    beaten = (together[:m] - midranks(positive)) / n
+    unbeaten = 1 - (together[m:] - midranks(negative)) / m
+    return float(beaten.var(ddof=1) / m + unbeaten.var(ddof=1) / n)
+
+
+def _roc_auc(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+    variance = auc_variance(truth, prediction)
+    if not math.isfinite(variance):
+        return Interval(value, 0.0, 1.0, math.inf)
+    if variance == 0 or not 0 < value < 1:
+        # All pairs agree, so their spread tells nothing: as for a binomial share of the smaller class's rows that is
+        # 0 or 1 (Clopper and Pearson, 1934, Biometrika 26).
+        smaller = min(int((truth == 1).sum()), int((truth != 1).sum()))
+        room = 1 - NormalDist().cdf(-z) ** (1 / smaller)
+        low, high = (max(0.0, value - room), min(1.0, value + room))
+        return Interval(value, low, high, (high - low) / (2 * z))
+    error = math.sqrt(variance)
+    logit = math.log(value / (1 - value))
+    reach = z * error / (value * (1 - value))
+    return Interval(value, _expit(logit - reach), _expit(logit + reach), error)
+
+
+def _mean_of(losses: Callable[[Floats, Floats], Floats]) -> Callable[[float, Floats, Floats, float], Interval]:
+    def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+        error = _standard_error(losses(truth, prediction))
+        return Interval(value, max(0.0, value - z * error), value + z * error, error)
+
+    return interval
+
+
+def _rmse(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+    error = _standard_error((truth - prediction) ** 2)
+    if value == 0:  # every row was right: nothing is known of its spread but for that
+        return Interval(0.0, 0.0, 0.0 if math.isfinite(error) else math.inf, error)
+    low, high = max(0.0, value**2 - z * error), value**2 + z * error
+    return Interval(value, math.sqrt(low), math.sqrt(high), error / (2 * value))
+
+
+def _bootstrapped(
+    resampled: Callable[[Floats, Floats, Floats], Floats], bounds: tuple[float, float]
+) -> Callable[[float, Floats, Floats, float], Interval]:
+    def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+        random = np.random.default_rng(0)
+        at_once = max(1, RESAMPLED_AT_ONCE // len(truth))
+        found: list[float] = []
+        for begin in range(0, RESAMPLES, at_once):
+            size = (min(at_once, RESAMPLES - begin), len(truth))
+            weights = random.poisson(CHANCE_OF_ROW, size).astype(np.float64)
+            found += [each for each in resampled(weights, truth, prediction) if math.isfinite(each)]
+        if len(found) < RESAMPLES / 2:
+            return Interval(value, *bounds, math.inf)
+        tail = NormalDist().cdf(-z)
+        low, high = np.quantile(found, [tail, 1 - tail])
+        return Interval(value, float(low), float(high), float(np.std(found, ddof=1)))
+
+    return interval
+
+
+def _average_precisions(weights: Floats, truth: Floats, prediction: Floats) -> Floats:
+    """The average precision of each resample (rows of `weights`); equal predictions are one threshold."""
+    order = np.argsort(-prediction, kind="stable")
+    weights, ordered = weights[:, order], prediction[order]
+    ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
+    hits = np.cumsum(weights * truth[order], axis=1)[:, ends]
+    taken = np.cumsum(weights, axis=1)[:, ends]
+    gained = np.diff(hits, axis=1, prepend=0.0)
+    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+    positives = hits[:, -1]
+    sums = (gained * precision).sum(axis=1)
+    both = (positives > 0) & (positives < taken[:, -1])
+    return np.asarray(np.divide(sums, positives, out=np.full(len(sums), np.nan), where=both))
+
+
+def _r_squared(weights: Floats, truth: Floats, prediction: Floats) -> Floats:
+    rows = weights.sum(axis=1)
+    residual = weights @ (truth - prediction) ** 2
+    centred = truth - truth.mean()
+    mean = np.divide(weights @ centred, rows, out=np.zeros_like(rows), where=rows > 0)
+    total = weights @ centred**2 - rows * mean**2
+    return np.asarray(1 - np.divide(residual, total, out=np.full(len(rows), np.nan), where=total > 0))
+
+
+def log_losses(truth: Floats, prediction: Floats) -> Floats:
+    """Each row's log loss, in nats; probabilities of 0 and 1 count as scikit-learn counts them."""
+    eps = np.finfo(np.float64).eps
+    p = np.clip(prediction, eps, 1 - eps)
+    return np.asarray(-np.where(truth == 1, np.log(p), np.log1p(-p)), dtype=np.float64)
+
+
+def _squared(truth: Floats, prediction: Floats) -> Floats:
+    return (truth - prediction) ** 2
+
+
+def _absolute(truth: Floats, prediction: Floats) -> Floats:
+    return np.abs(truth - prediction)
+
+
+def _standard_error(values: Floats) -> float:
+    return float(values.std(ddof=1) / math.sqrt(len(values))) if len(values) > 1 else math.inf
+
+
+def midranks(values: Floats) -> Floats:
+    """Ranks from 1 on; equal values share the mean of theirs."""
+    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
+
+
+def _expit(value: float) -> float:
+    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
+
+
+_FUNCTIONS: dict[str, Callable[[float, Floats, Floats, float], Interval]] = {
+    "roc_auc": _roc_auc,
+    "pr_auc": _bootstrapped(_average_precisions, (0.0, 1.0)),
+    "log_loss": _mean_of(log_losses),
+    "brier": _mean_of(_squared),
+    "mae": _mean_of(_absolute),
+    "rmse": _rmse,
+    "r2": _bootstrapped(_r_squared, (-math.inf, 1.0)),
+}

@@ -1,0 +1,47 @@
+"""Performance of a regression from its inputs alone, while nobody knows the outcomes.
+
+Direct loss estimation (NannyML's name; the idea is that of error models, as in Shrestha and Solomatine, 2006, Neural
+Networks 19(2)): a second model learns how large the first one's errors are, and is asked about new rows.
+"""
+
+import math
+from collections.abc import Mapping
+from statistics import NormalDist
+
+import numpy as np
+
+from perennial.performance.interval import Floats, Interval
+
+Z = NormalDist().inv_cdf(0.975)
+
+
+def losses(truth: Floats, prediction: Floats) -> dict[str, Floats]:
+    """Each row's loss, by the metric whose mean it is (RMSE: whose square's). R² has none, and is not estimated."""
+    error = truth - prediction
+    return {"mae": np.abs(error), "rmse": error**2}
+
+
+def estimate(expected: Mapping[str, Floats], spread: Mapping[str, float]) -> dict[str, Interval]:
+    """The metrics to expect of rows with these expected losses, shape (rows,).
+
+    `spread` is the SD of a row's loss around its expectation; over `rows` rows its mean scatters by less. Expected
+    losses below 0, which a model may say, count as 0. Without rows nothing is estimated.
+    """
+    return {
+        name: _root(interval) if name == "rmse" else interval
+        for name, values in expected.items()
+        if len(values)
+        for interval in (_mean(np.maximum(values, 0.0), spread[name]),)
+    }
+
+
+def _mean(values: Floats, spread: float) -> Interval:
+    value, error = float(values.mean()), spread / math.sqrt(len(values))
+    return Interval(value, max(0.0, value - Z * error), value + Z * error, error)
+
+
+def _root(square: Interval) -> Interval:
+    """The same of the square root, by the delta method."""
+    value = math.sqrt(square.value)
+    error = square.standard_error / (2 * value) if value else math.inf
+    return Interval(value, math.sqrt(square.low), math.sqrt(square.high), error)

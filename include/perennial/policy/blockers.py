@@ -1,0 +1,64 @@
+"""What speaks against retraining now, although something calls for it. Each blocker says why, and until when."""
+
+from collections.abc import Callable
+from datetime import UTC, timedelta
+
+from perennial.policy.evidence import Evidence, counted
+from perennial.spec.models import Monitoring
+
+MONTH = timedelta(days=30)
+
+
+def failed_validation(_spec: Monitoring, evidence: Evidence) -> str | None:
+    """The data is broken at present: a model trained on it could not be trusted."""
+    if evidence.failed is None:
+        return None
+    return f"The last window that was validated, {evidence.failed}, failed. Correct the source, then run it again."
+
+
+def cooling_down(spec: Monitoring, evidence: Evidence) -> str | None:
+    """The last deployment, retraining or rejection was a short while ago."""
+    events = {
+        "deployment": evidence.deployed_at,
+        "retraining": max((each for each in evidence.retrains if each < evidence.as_of), default=None),
+        "rejection of a challenger": evidence.rejected_at,
+    }
+    known = {name: moment for name, moment in events.items() if moment is not None}
+    if not known:
+        return None
+    name, last = max(known.items(), key=lambda event: event[1])
+    if evidence.as_of >= last + spec.cooldown:
+        return None
+    days = spec.cooldown.total_seconds() / 86_400
+    until = f"{(last + spec.cooldown).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+    return f"The last {name} is less than {days:g} days old: not before {until}."
+
+
+def too_little_new(spec: Monitoring, evidence: Evidence) -> str | None:
+    """Training again on what the last training knew would give the same model."""
+    if evidence.new_labels is None or evidence.new_labels >= spec.min_new_labels:
+        return None
+    return (
+        f"{counted(evidence.new_labels, 'final label')} came since the last training; "
+        f"{spec.min_new_labels:,} are needed to learn something new."
+    )
+
+
+def budget_spent(spec: Monitoring, evidence: Evidence) -> str | None:
+    """As many models were trained in the last 30 days as the spec allows."""
+    recent = sorted({each for each in evidence.retrains if evidence.as_of - MONTH < each < evidence.as_of})
+    if len(recent) < spec.max_retrains_per_month:
+        return None
+    free = recent[-spec.max_retrains_per_month] + MONTH
+    return (
+        f"{counted(len(recent), 'retraining')} in the last 30 days, which is all that max_retrains_per_month allows: "
+        f"not before {free.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+
+
+BLOCKERS: tuple[Callable[[Monitoring, Evidence], str | None], ...] = (
+    failed_validation,
+    cooling_down,
+    too_little_new,
+    budget_spent,
+)

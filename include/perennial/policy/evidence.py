@@ -1,0 +1,76 @@
+"""What a decision about retraining looks at: history, as it was known at a moment."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from perennial.performance.audit import Trust
+from perennial.verdict import Verdict
+from perennial.window import Every, Window
+
+
+@dataclass(frozen=True)
+class DriftPoint:
+    """What was said about a window's drift from the model now in force. `fail` is an alarm.
+
+    `missing` are the columns that lie beyond what is ordinary by their missing values alone.
+    """
+
+    window: Window
+    verdict: Verdict
+    p_value: float | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PerformancePoint:
+    """The deciding metric of a window that the model now in force scored, measured or estimated on `rows` rows."""
+
+    window: Window
+    value: float
+    standard_error: float
+    rows: int
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that counts, as of a moment of the data's time. Points are of the model now in force, in any order.
+
+    `performance` holds final windows, `estimates` those whose labels are not final yet, corrected by the estimate's
+    usual gap; `trust` says how far estimates may be believed. `at_deployment` is the metric on the model's holdout.
+    `reference_windows` is the number of windows in the model's reference. `trained_until` is where its training data
+    ends. `retrains` are the moments at which retraining was decided on or a challenger was judged, `rejected_at` the
+    last one at which the champion stayed. `new_labels` counts final labels of windows after the last training, None
+    when nothing was measured since. `failed` is the last window that was validated, if it failed.
+    """
+
+    as_of: datetime
+    every: Every
+    metric: str
+    at_deployment: float | None = None
+    reference_windows: int = 0
+    drift: tuple[DriftPoint, ...] = ()
+    performance: tuple[PerformancePoint, ...] = ()
+    estimates: tuple[PerformancePoint, ...] = ()
+    trust: Trust = Trust.UNPROVEN
+    trained_until: datetime | None = None
+    deployed_at: datetime | None = None
+    retrains: tuple[datetime, ...] = ()
+    rejected_at: datetime | None = None
+    new_labels: int | None = None
+    failed: Window | None = None
+
+
+Point = TypeVar("Point", DriftPoint, PerformancePoint)
+
+
+def latest(points: Sequence[Point], as_of: datetime, count: int | None = None) -> list[Point]:
+    """The last points that had ended by `as_of`, oldest first; all of them without a count."""
+    past = sorted((point for point in points if point.window.end <= as_of), key=lambda point: point.window)
+    return past if count is None else past[-count:]
+
+
+def counted(number: int, thing: str) -> str:
+    """Such as `1 window` or `7 windows`."""
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

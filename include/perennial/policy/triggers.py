@@ -1,0 +1,225 @@
+"""What may call for retraining. Each trigger looks at the evidence and says yes, no, or that it can't be told yet."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from perennial.drift.accumulate import accumulate
+from perennial.errors import InvalidSpec
+from perennial.performance.audit import Trust
+from perennial.performance.interval import Interval, trailing
+from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint, counted, latest
+from perennial.spec.models import Monitoring, Persistence, Trigger
+from perennial.spec.names import METRICS
+from perennial.verdict import Verdict
+
+MIN_ROWS = 500
+ROUNDING = 1e-12  # a loss of exactly the limit is not more than the limit
+FEWEST_WINDOWS = 2
+
+Numbers = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A trigger's answer. `calls` is None when it can't be told; `defect` says what speaks for broken data instead."""
+
+    calls: bool | None
+    reasons: tuple[str, ...]
+    numbers: Numbers
+    defect: str | None = None
+
+
+def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
+    """Drift that persists: accumulated evidence, or so many alarms in so many windows where the spec says so."""
+    points = latest(evidence.drift, evidence.as_of)
+    if spec.persistence is not None:
+        return _k_of_n(spec.persistence, points)
+    if evidence.reference_windows == 0:
+        reason = "No window was compared yet with what the model in force considers normal."
+        return Finding(None, (reason,), {"windows": len(points)})
+    p_values = [point.p_value for point in points]
+    found = accumulate(p_values, evidence.reference_windows, spec.false_retrains, evidence.every)
+    numbers: Numbers = {
+        "evidence": found.statistic,
+        "evidence_needed": found.threshold,
+        "windows": found.windows,
+        "alarms": sum(point.verdict is Verdict.FAIL for point in points),
+        "alarms_expected": spec.false_alarms.level(evidence.every) * found.windows,
+    }
+    if found.verdict is Verdict.INSUFFICIENT:
+        return Finding(None, (found.reason,), numbers)
+    climb = points[found.since :]
+    calls = found.verdict is Verdict.FAIL
+    return Finding(calls, (found.reason,), numbers, (_missing(climb) or _spike(climb)) if calls else None)
+
+
+def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:
+    """An `insufficient` window takes its place among the last ones without counting for either side."""
+    last = points[-rule.of :]
+    alarms = sum(point.verdict is Verdict.FAIL for point in last)
+    unknown = sum(point.verdict is Verdict.INSUFFICIENT for point in last)
+    absent = rule.of - len(last)
+    numbers: Numbers = {
+        "alarms": alarms,
+        "alarms_needed": rule.alarms,
+        "windows": len(last),
+        "windows_considered": rule.of,
+        "windows_insufficient": unknown,
+    }
+    seen = f"{counted(alarms, 'alarm')} in the last {counted(len(last), 'window')}"
+    if alarms >= rule.alarms:
+        reason = f"{seen}; {rule.alarms} in {rule.of} call for retraining."
+        return Finding(True, (reason,), numbers, _missing(last))
+    reason = f"{seen}; {rule.alarms} in {rule.of} are needed."
+    if alarms + unknown + absent < rule.alarms:
+        return Finding(False, (reason,), numbers)
+    missing = [f"{unknown} of these could not be assessed."] if unknown else []
+    missing += [f"{counted(absent, 'more window')} must be compared with the model in force first."] if absent else []
+    return Finding(None, (reason, *missing), numbers)
+
+
+def _missing(points: Sequence[DriftPoint]) -> str | None:
+    """Values that went missing speak for a defect upstream rather than for a world that moved."""
+    alarms = [point for point in points if point.verdict is Verdict.FAIL]
+    by_missing = [point for point in alarms if point.missing]
+    if by_missing and 2 * len(by_missing) > len(alarms):
+        names = sorted({name for point in by_missing for name in point.missing})
+        return (
+            f"In {len(by_missing)} of {counted(len(alarms), 'alarm')} values went missing ({', '.join(names[:5])}): "
+            "that looks like a defect upstream, and a model trained on it would learn the defect. Correct the source "
+            "and run the windows again; if the values are gone for good, retrain by hand."
+        )
+    return None
+
+
+def _spike(points: Sequence[DriftPoint]) -> str | None:
+    """So does a single window that carries all the evidence."""
+    if len(points) >= FEWEST_WINDOWS:
+        return None
+    return (
+        f"All the evidence is of {points[-1].window}: a single spike looks like a defect upstream rather than like a "
+        "world that moved. If it lasts, the next windows will say so."
+    )
+
+
+def on_performance(spec: Monitoring, evidence: Evidence) -> Finding:
+    """The metric over the last final windows is surely worse than at deployment by more than `max_metric_loss`.
+
+    Windows are averaged with their labelled rows as weights; for a ranking metric such as ROC AUC that is not the
+    value over all rows together, and it is the better one here: it does not mix windows. Sure is what the whole 95%
+    interval says. Fewer than `trailing_windows` windows or `MIN_ROWS` rows decide nothing.
+    """
+    points = _usable(evidence.performance, evidence, spec.trailing_windows)
+    rows = sum(point.rows for point in points)
+    numbers = _numbers(spec, evidence, points)
+    if (answer := _no_measure(spec, evidence, numbers)) is not None:
+        return answer
+    if len(points) < spec.trailing_windows or rows < MIN_ROWS:
+        reason = (
+            f"{counted(len(points), 'final window')} with {counted(rows, 'labelled row')}; "
+            f"{spec.trailing_windows} windows with {MIN_ROWS} are needed."
+        )
+        return Finding(None, (reason,), numbers)
+    return _compared(spec, evidence, points, numbers, f"over the last {counted(len(points), 'final window')}")
+
+
+def on_estimate(spec: Monitoring, evidence: Evidence) -> Finding:
+    """The metric as it is estimated for windows whose labels have not come, where estimates have earned trust."""
+    points = _usable(evidence.estimates, evidence, spec.trailing_windows)
+    numbers = {f"estimate_{name}": value for name, value in _numbers(spec, evidence, points).items()}
+    numbers["estimate_trust"] = evidence.trust
+    if (answer := _no_measure(spec, evidence, numbers)) is not None:
+        return answer
+    if evidence.trust is not Trust.TRUSTED:
+        reason = f"Estimates of {evidence.metric} are {evidence.trust}: they don't decide."
+        return Finding(False if evidence.trust is Trust.OFF else None, (reason,), numbers)
+    if sum(point.rows for point in points) < MIN_ROWS:
+        reason = f"Fewer than {MIN_ROWS} rows without final labels: there is nothing to estimate."
+        return Finding(None, (reason,), numbers)
+    return _compared(spec, evidence, points, numbers, f"as estimated for {counted(len(points), 'window')}")
+
+
+def on_age(spec: Monitoring, evidence: Evidence) -> Finding:
+    """The model's training data lies further back than `max_age`."""
+    if spec.max_age is None or evidence.trained_until is None:
+        return Finding(False, (), {})
+    days, most = (each.total_seconds() / 86_400 for each in (evidence.as_of - evidence.trained_until, spec.max_age))
+    reason = f"The model's training ended {days:.0f} days ago; after {most:g} days it is time for a new one."
+    return Finding(days >= most, (reason,), {"model_age_days": days, "max_age_days": most})
+
+
+def _no_measure(spec: Monitoring, evidence: Evidence, numbers: Numbers) -> Finding | None:
+    if evidence.metric not in METRICS:
+        raise InvalidSpec(
+            f"The metric {evidence.metric!r} decides about retraining, but is not known; known are "
+            f"{', '.join(METRICS)}."
+        )
+    if spec.max_metric_loss is None:
+        return Finding(False, ("monitoring.max_metric_loss is not set: performance alone never retrains.",), numbers)
+    if _before(evidence) is None:
+        reason = f"The {evidence.metric} that the model in force had at its deployment is not known."
+        return Finding(None, (reason,), numbers)
+    return None
+
+
+def _compared(
+    spec: Monitoring, evidence: Evidence, points: Sequence[PerformancePoint], numbers: Numbers, where: str
+) -> Finding:
+    before, most = _before(evidence), spec.max_metric_loss
+    assert before is not None
+    assert most is not None
+    now = _trailing(points)
+    better = METRICS[evidence.metric].higher_is_better
+    loss = before - now.value if better else now.value - before
+    surely = before - now.high if better else now.low - before
+    prefix = "estimate_" if "estimate_trust" in numbers else ""
+    numbers |= {f"{prefix}loss": loss, f"{prefix}loss_at_least": surely}
+    reason = (
+        f"{evidence.metric} is {now.value:.4g} ({now.low:.4g} to {now.high:.4g}) {where} and was {before:.4g} at "
+        f"deployment: {abs(loss):.4g} {'worse' if loss > 0 else 'better'}; surely more than {most:g} worse calls for "
+        "retraining."
+    )
+    return Finding(surely > most + ROUNDING, (reason,), numbers)
+
+
+def _usable(points: Sequence[PerformancePoint], evidence: Evidence, count: int) -> list[PerformancePoint]:
+    finite = [
+        point
+        for point in points
+        if math.isfinite(point.value) and math.isfinite(point.standard_error) and point.rows > 0
+    ]
+    return latest(finite, evidence.as_of, count)
+
+
+def _trailing(points: Sequence[PerformancePoint]) -> Interval:
+    return trailing([(Interval(p.value, p.value, p.value, p.standard_error), p.rows) for p in points])
+
+
+def _before(evidence: Evidence) -> float | None:
+    known = evidence.at_deployment
+    return known if known is not None and math.isfinite(known) else None
+
+
+def _numbers(spec: Monitoring, evidence: Evidence, points: Sequence[PerformancePoint]) -> Numbers:
+    now = _trailing(points) if points else None
+    return {
+        "metric": evidence.metric,
+        "at_deployment": _before(evidence),
+        "now": now.value if now else None,
+        "low": now.low if now else None,
+        "high": now.high if now else None,
+        "loss": None,
+        "loss_at_least": None,
+        "max_metric_loss": spec.max_metric_loss,
+        "windows": len(points),
+        "rows": sum(point.rows for point in points),
+    }
+
+
+TRIGGERS: dict[Trigger, Callable[[Monitoring, Evidence], Finding]] = {
+    Trigger.DRIFT: on_drift,
+    Trigger.PERFORMANCE: on_performance,
+    Trigger.ESTIMATE: on_estimate,
+    Trigger.AGE: on_age,
+}

@@ -1,0 +1,87 @@
+"""When an alarm is raised, and when a model is retrained."""
+
+from datetime import timedelta
+from enum import StrEnum
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from perennial.errors import InvalidSpec
+from perennial.spec.base import Spec
+from perennial.spec.duration import Duration
+from perennial.spec.false_alarms import FalseAlarms, Period, Wish
+from perennial.spec.problem import Problem, broken_rules
+from perennial.window import Every
+
+
+class Season(StrEnum):
+    """Which training windows are like a new one."""
+
+    WEEKDAY = "weekday"
+    YEAR = "year"
+
+
+class Persistence(Spec):
+    """Evidence must persist: so many alarms in so many windows."""
+
+    alarms: int = Field(ge=1)
+    of: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.alarms > self.of:
+            raise broken_rules([Problem(("alarms",), f"so many alarms can't happen in {self.of} windows")])
+        return self
+
+
+class Trigger(StrEnum):
+    """What can call for retraining."""
+
+    DRIFT = "drift"
+    PERFORMANCE = "performance"
+    ESTIMATE = "estimate"
+    AGE = "age"
+
+
+class Monitoring(Spec):
+    """When an alarm is raised, and when a model is retrained."""
+
+    false_alarms: Wish = Field(
+        FalseAlarms(1, Period.WINDOW, 20), description="How many alarms on single, ordinary windows are accepted."
+    )
+    false_retrains: Wish = Field(
+        FalseAlarms(1, Period.YEAR),
+        description="How often drift that is none may call for retraining; evidence of windows accumulates until then.",
+    )
+    persistence: Persistence | None = Field(
+        None, description="Retrain after so many alarms in so many windows, instead of by accumulated evidence."
+    )
+    season: Season | None = Field(
+        None, description="Compare a window with those training windows only that are of the same season."
+    )
+    triggers: tuple[Trigger, ...] = Field(
+        (Trigger.DRIFT, Trigger.PERFORMANCE, Trigger.AGE), description="What may call for retraining."
+    )
+    max_metric_loss: float | None = Field(
+        None, gt=0, description="Retrain when the deciding metric is worse than at deployment by more than this."
+    )
+    trailing_windows: int = Field(7, ge=1, description="Over so many windows performance is judged.")
+    max_age: Duration | None = Field(None, description="Retrain when the model's training lies so far back.")
+    cooldown: Duration = Field(timedelta(days=14), description="Quiet time after a deployment or a retraining.")
+    min_new_labels: int = Field(
+        500, ge=0, description="Without so many final labels since the last training there is nothing new to learn."
+    )
+    max_retrains_per_month: int = Field(4, ge=1, description="In any 30 days.")
+
+    def problems(self, every: Every) -> list[Problem]:
+        """What does not go together with windows of that length."""
+        problems = []
+        for name in ("false_alarms", "false_retrains"):
+            wish: FalseAlarms = getattr(self, name)
+            try:
+                wish.level(every)
+            except InvalidSpec as error:
+                problems.append(Problem((name,), str(error)))
+        if self.season is Season.WEEKDAY and every not in (Every.HOUR, Every.DAY):
+            problems.append(Problem(("season",), f"windows of one {every} have no weekday"))
+        return problems
