@@ -17,6 +17,7 @@
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── NoModel                   no deployment holds the role at that time
     │   ├── NotScored                 no batch for that window
+    │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
     │   ├── NotEnoughData             too few rows or labels for the claim
     │   ├── UntrustedModel            bytes or types that we did not sign for
@@ -103,6 +104,10 @@ class NoModel(Defect):
 
 class NotScored(Defect):
     """The window has no batch of predictions yet."""
+
+
+class NotMonitored(Defect):
+    """The window has no drift report yet."""
 
 
 class RowsRemoved(Defect):

@@ -60,7 +60,12 @@ def table(outcomes: Sequence[Outcome]) -> str:
 
 
 def as_json(outcomes: Sequence[Outcome]) -> str:
-    return json.dumps([asdict(outcome) for outcome in outcomes])
+    values = []
+    for outcome in outcomes:
+        value, seconds = asdict(outcome), outcome.recovery_seconds
+        value["recovery_seconds"] = {"median": median(seconds), "max": max(seconds)} if seconds else None
+        values.append(value)
+    return json.dumps(values)
 
 
 def _cells(outcome: Outcome) -> tuple[str, ...]:

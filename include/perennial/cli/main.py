@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import database, inspect, past, quarantine, steps, upkeep
+from perennial.cli import database, inspect, past, quarantine, review, steps, upkeep
 from perennial.errors import Disturbance, PerennialError
 
 EXIT_DEFECT = 3
@@ -25,6 +25,7 @@ app = typer.Typer(
 )
 steps.add_to(app)
 inspect.add_to(app)
+review.add_to(app)
 past.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")

@@ -1,0 +1,131 @@
+"""Commands to look at how the models are doing: drift and performance."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import typer
+from rich.table import Table
+from rich.text import Text
+
+from perennial.cli.session import Session, console, show, windows_of
+from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+
+BARS = " ▁▂▃▄▅▆▇█"
+MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the commands."""
+    for command in (drift, performance):
+        app.command()(command)
+
+
+def drift(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Show how far a window, or several merged, lies from what its model considers normal."""
+    from perennial.jobs import drift_overview as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.run(loaded, windows_of(loaded, window, start, end), session.ports)
+    if json:
+        show([found], as_json_lines=True)
+        return
+    assessment = found.assessment
+    first, last = found.windows[0].start, found.windows[-1].end
+    _line(
+        f"{found.use_case}, {first:%Y-%m-%d %H:%MZ} to {last:%Y-%m-%d %H:%MZ} ({len(found.windows)} windows, "
+        f"{assessment.rows:,} rows), against model {found.model_version} ({assessment.reference_windows} windows)"
+    )
+    for left_out in found.left_out:
+        _line(f"left out: {left_out}, of another model or never monitored", "yellow")
+    _line("; ".join(assessment.reasons), MARKS[assessment.verdict])
+    table = Table("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is", header_style="bold", box=None)
+    for column in (*assessment.columns, *assessment.together):
+        bars = column.measures.bars if column.measures else ()
+        highest = max((max(bar.reference, bar.window) for bar in bars), default=0.0)
+        table.add_row(
+            Text("●", "red") if column.drifted else "",
+            column.name,
+            f"{column.importance:.0%}" if column.measures else "",
+            _number(column.distance, ".3f"),
+            _number(column.usual, ".3f"),
+            _number(column.p_value, ".3f"),
+            f"{column.missing_rate:.1%}" if column.measures else "",
+            sparkline([bar.reference for bar in bars], highest),
+            sparkline([bar.window for bar in bars], highest),
+        )
+    console.print(table)
+    alarms = found.alarms
+    _line(
+        f"Since its deployment: {alarms.observed} alarms in {alarms.windows} windows; {alarms.expected:.1f} would be "
+        f"expected if all were ordinary ({alarms.accepted})."
+    )
+    _line(" ".join(found.evidence.reasons))
+
+
+def performance(
+    use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
+) -> None:
+    """Show how good predictions were, or are expected to be, and how far that may be believed."""
+    from perennial.jobs import performance_overview as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.run(loaded, windows_of(loaded, window, start, end), session.ports)
+    if json:
+        show([found], as_json_lines=True)
+        return
+    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "label drift")
+    table = Table(*headings, header_style="bold", box=None)
+    for each in found.windows:
+        share = each.labelled / each.rows if each.rows else 0.0
+        table.add_row(
+            f"{each.window.start:%Y-%m-%d %H:%MZ}",
+            each.model_version,
+            f"{each.maturity}, {share:.0%}" + _usual_share(each.expected_completeness),
+            _interval(each.measured),
+            _interval(each.estimated),
+            Text(each.label_drift["verdict"], MARKS[each.label_drift["verdict"]]) if each.label_drift else "",
+        )
+    console.print(table)
+    if found.trailing is not None:
+        _line(f"Over the final windows of the last model: {_interval(vars(found.trailing))}.")
+    if found.movement is not None:
+        _line(
+            f"Partial figures are biased: until they were final they moved by {found.movement.mean:+.4f} on average "
+            f"({found.movement.low:+.4f} to {found.movement.high:+.4f} in 90% of {found.movement.windows} windows)."
+        )
+    for reason in found.audit.reasons:
+        _line(reason)
+
+
+def sparkline(shares: Sequence[float], highest: float) -> str:
+    """Shares as a row of bars, of which the highest possible stands for `highest`.
+
+    >>> sparkline([0.0, 0.1, 0.2, 0.4], 0.4)
+    ' ▂▄█'
+    """
+    steps = len(BARS) - 1
+    return "".join(BARS[min(steps, -int(-share / highest * steps // 1))] if share > 0 else " " for share in shares)
+
+
+def _usual_share(expected: tuple[float, float, float] | None) -> str:
+    return f" (usually {expected[1]:.0%})" if expected else ""
+
+
+def _interval(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return ""
+    low, high = found.get("low"), found.get("high")
+    known = low is not None and high is not None
+    return f"{found['value']:.4f} ({low:.3f} to {high:.3f})" if known else f"{found['value']:.4f}"
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None else format(value, form)
+
+
+def _line(text: str, style: str | None = None) -> None:
+    console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
