@@ -94,9 +94,7 @@ def _window(entry: Performance, metric: str, delay: DelayCurve | None, trust: Tr
         rows=entry.rows,
         labelled=entry.labelled,
         expected_completeness=delay.expected(entry.as_of - entry.window.end) if delay else None,
-        measured={"value": entry.metrics[metric], **entry.intervals.get(metric, {})}
-        if metric in entry.metrics
-        else None,
+        measured=measured,
         estimated=said if said and trust is not Trust.OFF else None,
         label_drift=entry.label_drift,
     )
