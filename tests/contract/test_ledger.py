@@ -130,7 +130,18 @@ def batch(use_case: str, day: int = 1, revision: int = 1, **changes: Any) -> Bat
 
 def drift(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **changes: Any) -> DriftReport:
     made = DriftReport(
-        use_case, day_window(day), f"s{day}.0", "m1", verdict, 0.25, ("near",), {"columns": {}}, {"rows": 900}, "run-1"
+        use_case,
+        day_window(day),
+        f"s{day}.0",
+        "m1",
+        verdict,
+        0.25,
+        59,
+        ("temp",),
+        ("near",),
+        {"columns": {}},
+        {"rows": 900},
+        "run-1",
     )
     return replace(made, **changes)
 
@@ -397,7 +408,7 @@ def test_of_each_window_the_latest_is_taken(ledger: Ledger, use_case: str) -> No
     ledger.record_drift(drift(use_case, model_digest="z"))
     second = ledger.record_drift(drift(use_case, model_digest="a"))
     other = ledger.record_drift(drift(use_case, day=2))
-    light = [replace(report, profile={}) for report in (second, other)]
+    light = [replace(report, report={}, profile={}) for report in (second, other)]
     assert list(ledger.drift_between(use_case, *ends)) == light
     ledger.record_snapshot(snapshot(use_case, version=9))
     again = ledger.record_snapshot(snapshot(use_case, version=2))

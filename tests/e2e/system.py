@@ -116,7 +116,12 @@ def quick_use_cases(folder: Path) -> Path:
     path = copied / "flight_delays" / "use_case.yaml"
     spec = yaml.safe_load(path.read_text())
     spec["training"] |= {"history": "40d", "holdout": "7d"}
-    spec["monitoring"] |= {"persistence": {"alarms": 2, "of": 3}, "trailing_windows": 3, "cooldown": "7d"}
+    spec["monitoring"] |= {
+        "false_alarms": "1 per 20 windows",
+        "persistence": {"alarms": 2, "of": 3},
+        "trailing_windows": 3,
+        "cooldown": "7d",
+    }
     path.write_text(yaml.safe_dump(spec, sort_keys=False))
     return copied
 

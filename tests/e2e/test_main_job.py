@@ -13,7 +13,7 @@ from tests.e2e.system import System, running_system, wait_until
 
 from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
-from perennial.ledger.entries import DeployedRole, InterventionKind, Maturity
+from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind, Maturity
 from perennial.window import Window
 
 PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
@@ -54,7 +54,8 @@ def test_a_backfill_over_drifted_weeks_scores_every_window_and_retrains_once(sys
     runs = system.backfill(PREDICT, day(6, 1), day(6, 5))
     assert [run["state"] for run in runs] == ["success"] * 5
     drift_runs = [run for run in system.runs(RETRAIN) if run["dag_run_id"].startswith("drift__")]
-    assert len(drift_runs) == 1
+    decisions = system.ports.ledger.decisions("flight_delays", DecisionKind.RETRAIN_ON_DRIFT)
+    assert len(drift_runs) == 1, [decision.reasons for decision in decisions]
     assert drift_runs[0]["state"] == "success"
     assert "alarms" in drift_runs[0]["conf"]["evidence"]
     assert drift_runs[0]["conf"]["reason"].startswith("drift: ")

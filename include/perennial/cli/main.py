@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import database, inspect, past, quarantine, review, steps, upkeep
+from perennial.cli import backtest, database, inspect, past, quarantine, review, steps, upkeep
 from perennial.errors import Disturbance, PerennialError
 
 EXIT_DEFECT = 3
@@ -26,6 +26,7 @@ app = typer.Typer(
 steps.add_to(app)
 inspect.add_to(app)
 review.add_to(app)
+backtest.add_to(app)
 past.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")

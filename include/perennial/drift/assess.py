@@ -45,6 +45,12 @@ class Assessment:
     together: tuple[ColumnDrift, ...]
     reasons: tuple[str, ...]
 
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """The drifted columns, if in all of them it is missing values that are unusual; else none."""
+        drifted = [column for column in self.columns if column.drifted]
+        return tuple(column.name for column in drifted) if all(map(_by_missing, drifted)) else ()
+
     def to_json(self) -> dict[str, Any]:
         """The assessment as a JSON object."""
         value = asdict(self)
@@ -191,11 +197,14 @@ def _size(column: ColumnDrift) -> float:
     return -math.inf if column.largest_score is None else column.largest_score
 
 
+def _by_missing(column: ColumnDrift) -> bool:
+    return column.score is None or (column.missing_score is not None and column.missing_score > column.score)
+
+
 def _reason(column: ColumnDrift) -> str:
-    by_missing = column.score is None or (column.missing_score is not None and column.missing_score > column.score)
     if column.name in UNITS:
         return f"{column.description[0].upper()}{column.description[1:]}."
     name = "The model's prediction" if column.name == PREDICTION else column.name
-    if by_missing:
+    if _by_missing(column):
         return missing_reason(name, column.missing_rate, column.missing_rate - column.missing_change)
     return shift_reason(name, column.description, column.usual)

@@ -84,6 +84,8 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
             model_digest=batch.model_digest,
             verdict=assessment.verdict,
             p_value=assessment.p_value,
+            reference_windows=assessment.reference_windows,
+            missing=assessment.missing,
             reasons=assessment.reasons,
             report=assessment.to_json(),
             profile=profile.to_json(),

@@ -37,8 +37,8 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
         every=spec.schedule.every,
         metric=metric,
         at_deployment=champion.metrics.get(metric) if champion else None,
-        reference_windows=max((int(each.report["reference_windows"]) for each in reports), default=0),
-        drift=tuple(_drift_point(each) for each in reports),
+        reference_windows=max((each.reference_windows for each in reports), default=0),
+        drift=tuple(DriftPoint(each.window, each.verdict, each.p_value, each.missing) for each in reports),
         performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
         estimates=tuple(
             _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
@@ -54,22 +54,11 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
 
 
 def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger) -> list[DriftReport]:
-    """The drift reports of windows since the champion's deployment that it scored, without profiles."""
+    """The drift reports of windows since the champion's deployment that it scored."""
     if champion is None:
         return []
     reports = ledger.drift_between(spec.name, champion.effective_from, as_of)
     return [report for report in reports if report.model_digest == champion.model_digest]
-
-
-def _drift_point(report: DriftReport) -> DriftPoint:
-    drifted = [column for column in report.report["columns"] if column["drifted"]]
-    missing = tuple(column["name"] for column in drifted if _by_missing(column))
-    return DriftPoint(report.window, report.verdict, report.p_value, missing if len(missing) == len(drifted) else ())
-
-
-def _by_missing(column: dict[str, float | None]) -> bool:
-    score, missing = column["score"], column["missing_score"]
-    return missing is not None and (score is None or missing > score)
 
 
 def _is_final(entry: Performance) -> bool:

@@ -95,6 +95,13 @@ class InMemoryLake:
         """See `Lake.remove`; there are no files."""
         return self.removable(table, keep, older_than)
 
+    def copy(self) -> "InMemoryLake":
+        """A lake with the same content; what is written to either is not in the other."""
+        with self._lock:
+            other = InMemoryLake()
+            other._tables, other._epochs = dict(self._tables), dict(self._epochs)
+            return other
+
     def location(self, table: str) -> str:
         """See `Lake.location`; other engines find nothing there."""
         return f"memory://{table}"

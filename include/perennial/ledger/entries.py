@@ -110,7 +110,11 @@ class Batch:
 
 @dataclass(frozen=True)
 class DriftReport:
-    """How far a window lies from what its model considers normal."""
+    """How far a window lies from what its model considers normal.
+
+    `reference_windows` is the number of windows it was ranked among. `missing` are the columns that lie beyond what is
+    ordinary by their missing values, if nothing else does.
+    """
 
     use_case: str
     window: Window
@@ -118,6 +122,8 @@ class DriftReport:
     model_digest: str
     verdict: Verdict
     p_value: float | None
+    reference_windows: int
+    missing: tuple[str, ...]
     reasons: tuple[str, ...]
     report: Json
     profile: Json

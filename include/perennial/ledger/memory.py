@@ -1,6 +1,7 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
 import copy
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -43,7 +44,7 @@ class InMemoryLedger:
     def __init__(self, clock: Clock, patience: float = 60.0) -> None:
         self._clock = clock
         self._patience = patience
-        self._entries: list[LedgerEntry] = []
+        self._by_kind: defaultdict[type[LedgerEntry], list[LedgerEntry]] = defaultdict(list)
         self._lock = RLock()
         self._windows: dict[tuple[str, Window], Lock] = {}
         self._epochs: dict[tuple[str, Window], int] = {}
@@ -145,8 +146,8 @@ class InMemoryLedger:
         return self._of(DriftReport, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
-        """The report recorded last for each window inside `[start, end)`, by window; without profiles."""
-        return [replace(each, profile={}) for each in self._between(DriftReport, use_case, start, end, _recorded)]
+        """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
+        return self._between(DriftReport, use_case, start, end, _recorded, lambda e: replace(e, report={}, profile={}))
 
     def record_performance(self, performance: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""
@@ -229,6 +230,14 @@ class InMemoryLedger:
                 champion=champions[-1] if champions else None,
             )
 
+    def copy(self) -> "InMemoryLedger":
+        """A ledger with the same entries; what is recorded in either is not in the other."""
+        with self._lock:
+            other = InMemoryLedger(self._clock, self._patience)
+            for kind, entries in self._by_kind.items():
+                other._by_kind[kind] = list(entries)
+            return other
+
     def _record(self, given: Entry, hold: Hold | None = None) -> Entry:
         entry = canonical(given, self._clock())
         with self._lock:
@@ -240,8 +249,8 @@ class InMemoryLedger:
             hold.refuse_if_passed(self._epochs.get((hold.subject, hold.window), 0), "the ledger")
 
     def _append(self, entry: Entry) -> Entry:
-        stored = replace(entry, id=len(self._entries) + 1)
-        self._entries.append(stored)
+        stored = replace(entry, id=sum(map(len, self._by_kind.values())) + 1)
+        self._by_kind[type(stored)].append(stored)
         return copy.deepcopy(stored)
 
     def _existing(self, entry: Entry) -> Entry | None:
@@ -250,21 +259,30 @@ class InMemoryLedger:
 
     def _of(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
         """Copies, in the order they were recorded: a caller that changes one changes no fact."""
+        return [copy.deepcopy(entry) for entry in self._found(kind, wanted)]
+
+    def _found(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
         with self._lock:
-            return [copy.deepcopy(entry) for entry in self._entries if isinstance(entry, kind) and wanted(entry)]
+            return [entry for entry in self._by_kind[kind] if isinstance(entry, kind) and wanted(entry)]
 
     def _newest(self, kind: type[Windowed], use_case: str, age: Callable[[Windowed], Any]) -> list[Windowed]:
         newest: dict[Window, Windowed] = {}
-        for entry in sorted(self._of(kind, lambda entry: entry.use_case == use_case), key=age):
+        for entry in sorted(self._found(kind, lambda entry: entry.use_case == use_case), key=age):
             newest[entry.window] = entry
         return [newest[window] for window in sorted(newest)]
 
     def _between(
-        self, kind: type[Windowed], use_case: str, start: datetime, end: datetime, age: Callable[[Windowed], Any]
+        self,
+        kind: type[Windowed],
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        age: Callable[[Windowed], Any],
+        lighter: Callable[[Windowed], Windowed] = lambda entry: entry,
     ) -> list[Windowed]:
         first, last = utc(start, "start"), utc(end, "end")
         return [
-            entry
+            copy.deepcopy(lighter(entry))
             for entry in self._newest(kind, use_case, age)
             if first <= entry.window.start and entry.window.end <= last
         ]

@@ -86,7 +86,7 @@ class Ledger(Protocol):
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window.
 
-        Their `profile` is left out, as {}: it is large, and `drift_of` has it.
+        Their `report` and `profile` are left out, as {}: they are large, and `drift_of` has them.
         """
 
     def record_performance(self, performance: Performance) -> Performance:

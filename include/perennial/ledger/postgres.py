@@ -147,13 +147,13 @@ class PostgresLedger:
         return self._entries(DriftReport, query)
 
     def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
-        """The report recorded last for each window inside `[start, end)`, by window; without profiles."""
+        """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
         within = queries.inside(drift_reports, utc(start, "start"), utc(end, "end"))
         newest = queries.newest_per_window(drift_reports, use_case, "id").where(within)
-        light = [column for column in drift_reports.c if column.name != "profile"]
+        light = [column for column in drift_reports.c if column.name not in ("report", "profile")]
         with self._database.transaction() as connection:
             rows = connection.execute(newest.with_only_columns(*light)).mappings()
-            return [from_row(DriftReport, {**row, "profile": {}}) for row in rows]
+            return [from_row(DriftReport, {**row, "report": {}, "profile": {}}) for row in rows]
 
     def record_performance(self, measured: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""

@@ -166,6 +166,8 @@ drift_reports = _windowed(
     _text("model_digest"),
     _text("verdict"),
     Column("p_value", Double),
+    _count("reference_windows"),
+    _json("missing"),
     _json("reasons"),
     _json("report"),
     _json("profile"),

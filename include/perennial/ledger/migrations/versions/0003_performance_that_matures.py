@@ -1,4 +1,4 @@
-"""What performance is measured with: intervals, estimates, when labels arrived, and how unusual they are."""
+"""What performance is measured with (intervals, estimates, arrivals, label drift), and what decisions need of drift."""
 
 from alembic import op
 
@@ -19,6 +19,10 @@ ALTER TABLE ledger.performance
     ALTER COLUMN estimates DROP DEFAULT,
     ALTER COLUMN arrivals DROP DEFAULT,
     ALTER COLUMN label_drift DROP DEFAULT;
+ALTER TABLE ledger.drift_reports
+    ADD COLUMN reference_windows bigint NOT NULL DEFAULT 0,
+    ADD COLUMN missing jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE ledger.drift_reports ALTER COLUMN reference_windows DROP DEFAULT, ALTER COLUMN missing DROP DEFAULT;
 """
 
 

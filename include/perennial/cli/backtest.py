@@ -1,0 +1,77 @@
+"""The command that lets rival retraining policies live through the stored history."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from perennial.cli.session import Session, console, show, windows_of
+from perennial.cli.steps import AsJson, From, To, UseCaseName
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(backtest)
+
+
+def backtest(
+    use_case: UseCaseName,
+    policies: Annotated[
+        Path, typer.Option(help="YAML file; each policy says what differs from the spec's `monitoring`.", exists=True)
+    ],
+    start: From = None,
+    end: To = None,
+    plot: Annotated[Path | None, typer.Option(help="Write a picture there: .png, .svg or .pdf.")] = None,
+    json: AsJson = False,
+) -> None:
+    """Let rival retraining policies live through stored windows, and compare what became of them.
+
+    Real models are trained, as they would have been then; nothing is written but the picture. The policy named
+    `always` is what regret is counted against.
+    """
+    from perennial.evidence.backtest_plot import plot as draw
+    from perennial.jobs import backtest as job
+    from perennial.spec.policies import load_policies
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    metric = loaded.spec.training.metric
+    chosen = load_policies(policies, loaded.spec)
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
+    results = job.run(loaded, chosen, windows_of(loaded, None, start, end), session.ports, progress.print)
+    if plot is not None:
+        draw(
+            metric,
+            [
+                (
+                    each.policy,
+                    {month: found[metric] for month, found in each.months.items() if metric in found},
+                    [f"{retraining.as_of:%Y-%m}" for retraining in each.retrainings],
+                )
+                for each in results
+            ],
+            plot,
+        )
+    if json:
+        show(results, as_json_lines=True)
+        return
+    for name in results[0].overall:
+        by_month = Table(name, *(each.policy for each in results), header_style="bold", box=None)
+        for month in results[0].months:
+            by_month.add_row(month, *(_value(each.months.get(month, {}).get(name)) for each in results))
+        by_month.add_row("all", *(_value(each.overall.get(name)) for each in results), style="bold")
+        if name in (metric, "log_loss"):
+            console.print(by_month)
+            console.print()
+    summary = Table("", *(each.policy for each in results), header_style="bold", box=None)
+    summary.add_row("retrainings", *(str(len(each.retrainings)) for each in results))
+    summary.add_row("of them won", *(str(sum(r.promoted for r in each.retrainings)) for each in results))
+    summary.add_row("compute s", *(f"{each.compute_seconds:.0f}" for each in results))
+    summary.add_row(f"regret ({metric})", *(f"{each.regret:+.4f}" for each in results), style="bold")
+    console.print(summary)
+
+
+def _value(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
