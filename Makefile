@@ -5,6 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-development
+PEERS := .venv-peers/.installed
 UV := $(BIN)/uv
 ARGS ?=
 
@@ -34,8 +35,8 @@ lint: $(DEVELOPMENT)  ## Check style and types
 faults: $(DEVELOPMENT)  ## Kill, stop, race and break everything, and count the damage (ARGS="--seed 1 --scale 0.1"; half an hour)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
-bench: $(DEVELOPMENT)  ## Measure speed and memory
-	@for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(DEVELOPMENT) $(PEERS)  ## Measure speed, memory, calibration and power, also against Evidently and NannyML
+	@status=0; for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README
 	@$(BIN)/python tests/e2e/screenshots.py
@@ -55,6 +56,15 @@ lock: $(UV)  ## Resolve the dependencies of pyproject.toml anew, for Python 3.11
 	done
 	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-uv.txt
+	@$(UV) pip compile tests/bench/peers/requirements.in --python-version 3.11 --generate-hashes --upgrade \
+	    --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file tests/bench/peers/requirements.txt
+
+# The peers that the bench measures against want another pandas.
+$(PEERS): $(UV) tests/bench/peers/requirements.txt
+	@echo "Installing the peers …"
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-peers
+	@$(UV) pip sync --quiet --python .venv-peers/bin/python --require-hashes tests/bench/peers/requirements.txt
+	@touch $@
 
 browser:  ## Install Chromium for the screenshots, in CI on Debian as root only
 	@if command -v chromium >/dev/null; then :; \

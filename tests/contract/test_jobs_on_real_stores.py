@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+import jsonschema
 import psycopg2
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -209,6 +210,42 @@ def test_the_past_of_a_window_is_told_and_made_again(shop: Shop, command: Callab
     assert all(each["same"] for each in made_again)
     assert "DIFFERENT" not in command("reproduce", *days)
     file.write_text(whole)
+
+
+def test_drift_and_performance_are_shown_as_table_and_json(
+    shop: Shop, command: Callable[..., str], repository: Path
+) -> None:
+    days = ("parcels", "--from", "2024-01-31", "--to", "2024-02-02")
+    report = json.loads(command("drift", *days, "--json"))
+    jsonschema.validate(report, json.loads((repository / "docs" / "drift_report.schema.json").read_text()))
+    assert report["assessment"]["rows"] == 2 * ROWS
+    assert len(report["windows"]) == 2
+    shown = command("drift", *days)
+    for told in ("against model 1", "weight", "█", "alarms in 2 windows", "would be expected if all were ordinary"):
+        assert told in shown, shown
+    one = json.loads(command("drift", "parcels", "--window", "2024-02-01", "--json"))
+    (recorded,) = shop.ports.ledger.drift_of("parcels", shop.window(31))
+    assert (one["assessment"]["p_value"], one["run_id"]) == (recorded.p_value, recorded.run_id)
+    measured = json.loads(command("performance", *days, "--json"))
+    assert [each["maturity"] for each in measured["windows"]] == ["final", "final"]
+    first = measured["windows"][0]
+    assert first["measured"]["low"] < first["measured"]["value"] < first["measured"]["high"]
+    assert first["label_drift"]["verdict"] in ("pass", "insufficient")
+    assert "final, 100%" in command("performance", *days)
+    nothing = CliRunner().invoke(app, ["drift", "parcels", "--window", "2024-02-20"], env=shop.environment)
+    assert "No window of parcels" in str(nothing.exception)
+
+
+def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Callable[..., str], tmp_path: Path) -> None:
+    policies, picture = tmp_path / "policies.yaml", tmp_path / "rivals.png"
+    policies.write_text("always: {triggers: [age], max_age: 30d}\nnever: {triggers: []}\n")
+    days = ("parcels", "--policies", str(policies), "--from", "2024-01-31", "--to", "2024-02-02")
+    before = shop.ports.ledger.status("parcels")
+    shown = command("backtest", *days, "--plot", str(picture))
+    for told in ("always", "never", "2024-01", "2024-02", "regret (roc_auc)", "compute s"):
+        assert told in shown, shown
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert shop.ports.ledger.status("parcels") == before
 
 
 def test_a_prediction_is_explained_as_text_json_and_page(
