@@ -1,5 +1,6 @@
 """What the ledger knew at a moment that bears on retraining."""
 
+import logging
 import math
 from collections.abc import Sequence
 from datetime import datetime
@@ -12,6 +13,8 @@ from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window, parse_instant
+
+log = logging.getLogger(__name__)
 
 RETRAIN = "retrain"
 PROMOTED = "promote"
@@ -31,6 +34,9 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
     trained_until = max((each.as_of for each in judged), default=_trained_until(champion))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger)
+    audited = audit_of(spec, own, reports)
+    for reason in audited.reasons:
+        log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
     metric = spec.training.metric
     return Evidence(
         as_of=as_of,
@@ -43,7 +49,8 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
         estimates=tuple(
             _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
         ),
-        trust=audit_of(spec, own, reports).trust,
+        trust=audited.trust,
+        concept_drift=audited.concept_drift,
         trained_until=trained_until,
         deployed_at=champion.effective_from if champion else None,
         retrains=tuple(sorted({*wished, *(each.as_of for each in judged)})),

@@ -38,7 +38,8 @@ class Evidence:
     """All that counts, as of a moment of the data's time. Points are of the model now in force, in any order.
 
     `performance` holds final windows, `estimates` those whose labels are not final yet, corrected by the estimate's
-    usual gap; `trust` says how far estimates may be believed. `at_deployment` is the metric on the model's holdout.
+    usual gap; `trust` says how far estimates may be believed, and `concept_drift` that they were persistently wrong on
+    ordinary inputs. `at_deployment` is the metric on the model's holdout.
     `reference_windows` is the number of windows in the model's reference. `trained_until` is where its training data
     ends. `retrains` are the moments at which retraining was decided on or a challenger was judged, `rejected_at` the
     last one at which the champion stayed. `new_labels` counts final labels of windows after the last training, None
@@ -54,6 +55,7 @@ class Evidence:
     performance: tuple[PerformancePoint, ...] = ()
     estimates: tuple[PerformancePoint, ...] = ()
     trust: Trust = Trust.UNPROVEN
+    concept_drift: bool = False
     trained_until: datetime | None = None
     deployed_at: datetime | None = None
     retrains: tuple[datetime, ...] = ()

@@ -18,7 +18,12 @@ def decide(spec: Monitoring, evidence: Evidence, asked: Collection[Trigger] = tu
     Errors: `InvalidSpec` when nobody knows the metric.
     """
     findings = {each: TRIGGERS[each](spec, evidence) for each in Trigger if each in asked and each in spec.triggers}
-    numbers: Numbers = {"trigger": None, "new_labels": evidence.new_labels}
+    numbers: Numbers = {
+        "trigger": None,
+        "new_labels": evidence.new_labels,
+        "estimate_trust": evidence.trust,
+        "concept_drift": evidence.concept_drift,
+    }
     for finding in reversed(findings.values()):
         numbers |= finding.numbers
     calling = {each: finding for each, finding in findings.items() if finding.calls}

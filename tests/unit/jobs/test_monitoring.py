@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import first_model, predict
-from tests.unit.jobs.world import SHIFT, World
+from tests.unit.jobs.world import ROWS, SHIFT, World
 
 from perennial.errors import NotMonitored
 from perennial.jobs import collect_labels, drift_overview, evaluate, monitor, performance_overview
 from perennial.jobs.results import as_json
 from perennial.jobs.retraining_evidence import gather
-from perennial.ledger.entries import Performance
+from perennial.ledger.entries import DecisionKind, Performance
 from perennial.modeling.reference import ModelReference
 from perennial.performance.audit import Trust
 from perennial.performance.delay import GRID
@@ -126,6 +126,8 @@ def test_estimates_are_trusted_until_the_relation_flips(world: World) -> None:
     spec, ledger = world.use_case.spec, world.ports.ledger
     assert gather(spec, world.day(SHIFT - 1).end, ledger).trust is Trust.TRUSTED
     assert gather(spec, world.day(SHIFT + 9).end, ledger).trust is Trust.OFF
+    last = ledger.decisions("parcels", DecisionKind.RETRAIN_ON_PERFORMANCE)[-1]
+    assert (last.numbers["estimate_trust"], last.numbers["concept_drift"]) == ("off", False)  # the inputs drifted too
     windows = [world.day(day) for day in range(28, SHIFT + 10)]
     shown = performance_overview.run(world.use_case, windows, world.ports)
     assert shown.audit.trust is Trust.OFF
@@ -137,6 +139,20 @@ def test_estimates_are_trusted_until_the_relation_flips(world: World) -> None:
     assert shown.movement is not None
     assert abs(shown.movement.mean) < 0.1
     json.dumps(as_json(shown))
+
+
+def test_a_relation_that_turns_round_on_ordinary_inputs_is_concept_drift(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_model(world, 28)
+    late = world.outcomes.table.column("late").to_pylist()
+    turned = [not value if position >= 29 * ROWS else value for position, value in enumerate(late)]
+    world.outcomes.table = world.outcomes.table.set_column(2, "late", [turned])
+    live(world, range(29, SHIFT))
+    last = world.ports.ledger.decisions("parcels", DecisionKind.RETRAIN_ON_PERFORMANCE)[-1]
+    assert (last.numbers["estimate_trust"], last.numbers["concept_drift"]) == ("off", True)
+    assert "concept drift: the outcome depends on them in another way" in caplog.text
+    assert last.numbers["trigger"] == "performance"
 
 
 def test_an_overview_of_one_window_is_what_was_recorded(world: World) -> None:

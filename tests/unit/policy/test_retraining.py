@@ -133,6 +133,8 @@ def test_the_numbers_behind_a_decision_on_alarms() -> None:
     assert decision.numbers == {
         "trigger": None,
         "new_labels": None,
+        "estimate_trust": "unproven",
+        "concept_drift": False,
         "alarms": 3,
         "alarms_needed": 4,
         "windows": 7,
