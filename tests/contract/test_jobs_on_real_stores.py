@@ -107,7 +107,7 @@ def shop(postgres: EmbeddedPostgres, mlflow_url: str, tmp_path_factory: pytest.T
     return shop
 
 
-def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop) -> None:
+def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop, command: Callable[..., str]) -> None:
     checked = shop.start("check")
     out, _ = checked.communicate(timeout=60)
     assert (checked.returncode, "0 errors" in out) == (0, True), out
@@ -115,9 +115,9 @@ def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop) -> No
     assert judged["action"] == "promote"
     assert deployed["model_version"] == "1"
     for step in ("ingest", "validate", "score", "monitor"):
-        results = shop.run(step, "parcels", "--from", "2024-01-31", "--to", "2024-02-02")
-        assert len(results) == 2
-    (evaluated,) = shop.run("evaluate", "parcels", "--as-of", "2024-02-03")
+        results = command(step, "parcels", "--from", "2024-01-31", "--to", "2024-02-02", "--json")
+        assert len(results.splitlines()) == 2
+    evaluated = json.loads(command("evaluate", "parcels", "--as-of", "2024-02-03", "--json"))
     assert evaluated["final"] == 2
     assert shop.published_rows(shop.window(30)) == ROWS
 

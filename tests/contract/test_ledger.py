@@ -258,6 +258,19 @@ def test_one_rival_of_eight_decides(ledger: Ledger, use_case: str) -> None:
     assert all(answer == answers[0] for answer in answers)
 
 
+def test_of_rivals_about_different_windows_each_knows_what_was_decided_before(ledger: Ledger, use_case: str) -> None:
+    start = threading.Barrier(8)
+
+    def decide(number: int) -> str:
+        start.wait()
+        with ledger.deciding(use_case):
+            action = "wait" if ledger.decisions(use_case, DecisionKind.RETRAIN_ON_DRIFT) else "retrain"
+            return ledger.record_decision(decision(use_case, str(number), action=action)).action
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sorted(pool.map(decide, range(8))) == ["retrain", *["wait"] * 7]
+
+
 @pytest.mark.parametrize(
     "text",
     ["it's", '"quoted"', "back\\slash", "Zürich ✈ 東京", "%s %(x)s :name", "'; DROP TABLE ledger.batches; --", ""],

@@ -24,16 +24,17 @@ def decide_retraining(
     Errors: `StoreUnavailable`.
     """
     spec = use_case.spec
-    decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger), ASKED[kind])
-    return ports.ledger.record_decision(
-        RecordedDecision(
-            use_case=spec.name,
-            kind=kind,
-            subject=subject,
-            as_of=as_of,
-            action=decision.action,
-            reasons=decision.reasons,
-            numbers=dict(decision.numbers),
-            run_id=run_id,
+    with ports.ledger.deciding(spec.name):
+        decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger), ASKED[kind])
+        return ports.ledger.record_decision(
+            RecordedDecision(
+                use_case=spec.name,
+                kind=kind,
+                subject=subject,
+                as_of=as_of,
+                action=decision.action,
+                reasons=decision.reasons,
+                numbers=dict(decision.numbers),
+                run_id=run_id,
+            )
         )
-    )

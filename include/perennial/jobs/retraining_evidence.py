@@ -21,14 +21,17 @@ PROMOTED = "promote"
 
 
 def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
-    """Everything that was recorded for the model now in force, and known by `as_of` in the data's time (I6)."""
+    """Everything that was recorded for the model now in force, and known by `as_of` in the data's time (I6).
+
+    Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
+    """
     champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     judged = [each for each in ledger.decisions(spec.name, DecisionKind.PROMOTE) if each.as_of < as_of]
     wished = [
         each.as_of
         for kind in (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
         for each in ledger.decisions(spec.name, kind)
-        if each.action == RETRAIN and each.as_of < as_of
+        if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
     ]
     measured = [entry for entry in ledger.performance_between(spec.name, spec.start, as_of) if entry.as_of <= as_of]
     trained_until = max((each.as_of for each in judged), default=_trained_until(champion))

@@ -122,6 +122,17 @@ def hold_use_case(connection: Connection, use_case: str, patience: float) -> Non
     connection.execute(select(func.pg_advisory_xact_lock(lock_key("use case", use_case))))
 
 
+@contextmanager
+def deciding_alone(database: LedgerDatabase, use_case: str, patience: float) -> Iterator[None]:
+    """Be the only one who decides about the use case's retraining while inside, after waiting for the turn."""
+    with database.session() as connection:
+        with database.own_errors():
+            _prepare(connection, f"perennial decision {use_case}")
+            connection.execute(select(func.set_config("lock_timeout", _milliseconds(patience), False)))
+            connection.execute(select(func.pg_advisory_lock(lock_key("decision", use_case))))
+        yield
+
+
 def _prepare(connection: Connection, name: str) -> None:
     settings = _SESSION | {"application_name": name[:63]}
     connection.execute(select(*(func.set_config(setting, value, False) for setting, value in settings.items())))

@@ -162,6 +162,13 @@ class InMemoryLedger:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         return self._between(Performance, use_case, start, end, lambda entry: (entry.as_of, entry.revision))
 
+    @contextmanager
+    def deciding(self, use_case: str) -> Iterator[None]:
+        """Decide alone while inside: nobody else does anything with this ledger meanwhile."""
+        del use_case
+        with self._lock:
+            yield
+
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
         """Append the decision, or return the one that was first."""
         return self._record(decision)

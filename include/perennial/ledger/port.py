@@ -98,6 +98,13 @@ class Ledger(Protocol):
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
 
+    def deciding(self, use_case: str) -> AbstractContextManager[None]:
+        """Be the only one who decides about the use case's retraining while inside, after waiting for the turn.
+
+        Windows that are monitored at once would each see enough evidence, none of them the other's decision, and all
+        of them retrain. Errors: `StoreUnavailable` also when the turn does not come within the ledger's patience.
+        """
+
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
         """Natural key: (use case, kind, subject). The first one stands: a later rival gets the first one back."""
 

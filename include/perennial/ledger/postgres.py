@@ -26,7 +26,7 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
-from perennial.ledger.locks import Patience, current_epoch, hold_use_case, holding_window
+from perennial.ledger.locks import Patience, current_epoch, deciding_alone, hold_use_case, holding_window
 from perennial.ledger.rows import Entry, canonical, from_row, key_columns, to_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
@@ -167,6 +167,10 @@ class PostgresLedger:
     def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         return self._between(Performance, use_case, start, end, "as_of", "revision")
+
+    def deciding(self, use_case: str) -> AbstractContextManager[None]:
+        """Decide alone while inside."""
+        return deciding_alone(self._database, use_case, self._patience.wait)
 
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
         """Append the decision, or return the one that was first."""

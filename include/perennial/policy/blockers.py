@@ -34,6 +34,14 @@ def cooling_down(spec: Monitoring, evidence: Evidence) -> str | None:
     return f"The last {name} is less than {days:g} days old: not before {until}."
 
 
+def asked_for_already(spec: Monitoring, evidence: Evidence) -> str | None:
+    """A retraining was decided on for this moment or one soon after: another window, or another trigger, was first."""
+    coming = [each for each in evidence.retrains if evidence.as_of <= each < evidence.as_of + spec.cooldown]
+    if not coming:
+        return None
+    return f"A retraining as of {min(coming).astimezone(UTC):%Y-%m-%d %H:%M} UTC was decided on already."
+
+
 def too_little_new(spec: Monitoring, evidence: Evidence) -> str | None:
     """Training again on what the last training knew would give the same model."""
     if evidence.new_labels is None or evidence.new_labels >= spec.min_new_labels:
@@ -59,6 +67,7 @@ def budget_spent(spec: Monitoring, evidence: Evidence) -> str | None:
 BLOCKERS: tuple[Callable[[Monitoring, Evidence], str | None], ...] = (
     failed_validation,
     cooling_down,
+    asked_for_already,
     too_little_new,
     budget_spent,
 )

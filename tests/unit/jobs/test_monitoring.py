@@ -58,6 +58,18 @@ def test_accumulated_evidence_calls_when_the_world_shifts_and_not_before(world: 
     assert called.numbers["alarms"] > called.numbers["alarms_expected"]
 
 
+def test_windows_that_are_monitored_out_of_order_retrain_once(world: World) -> None:
+    world = with_monitoring(world, cooldown=timedelta(days=3))
+    first_model(world, 30)
+    live(world, range(SHIFT - 4, SHIFT + 1))
+    for day in (SHIFT + 1, SHIFT + 2):
+        predict(world, day)
+    later, sooner = (monitor.run(world.use_case, world.day(SHIFT + n), world.ports, "test") for n in (2, 1))
+    assert later.decision.action == "retrain"
+    assert (sooner.verdict, sooner.decision.action) == (Verdict.FAIL, "wait")
+    assert sooner.decision.reasons[-1] == "A retraining as of 2024-02-13 00:00 UTC was decided on already."
+
+
 def test_too_few_new_labels_block(world: World) -> None:
     world = with_monitoring(world, min_new_labels=100_000, cooldown=timedelta(hours=1))
     first_model(world, 30)
