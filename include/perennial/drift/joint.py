@@ -21,6 +21,7 @@ BLOCK_ROWS = 8192  # such a block stays in the processor's cache
 # The share of the variance that the principal components of the reconstruction hold.
 EXPLAINED = 0.8
 RIDGE = 1e-3  # of the variance 1 of a standardised column
+SMALLEST_SPREAD = 0.02  # of a correlation over windows: less is too little to matter, or chance
 SMALLEST_VARIANCE = 1e-4
 
 
@@ -65,12 +66,14 @@ class JointMoments:
 
 @dataclass(frozen=True)
 class JointDistances:
-    """Of each of n windows from the pool of all others, one number each.
+    """Of each of n windows from all others, one number each.
 
-    `correlation` is the root mean square difference of the correlations of all pairs. `reconstruction` is the change
-    of the variance that the pool's principal components leave over (Pearson, 1901, Philosophical Magazine 2), relative
-    to that variance. `separation` is the distance of the means in the pool's Mahalanobis metric: a linear domain
-    classifier (Fisher, 1936, Annals of Eugenics 7) tells the window's rows from the pool's by it.
+    `correlation` is by how many SDs of the other windows' correlations of a pair of columns its own lies from their
+    mean, for the pair for which that is most: some pairs go together in the same way every day, others never do.
+    `reconstruction` is the change of the variance that the principal components of the others' pool leave over
+    (Pearson, 1901, Philosophical Magazine 2), relative to that variance. `separation` is the distance of the means in
+    that pool's Mahalanobis metric: a linear domain classifier (Fisher, 1936, Annals of Eugenics 7) tells the window's
+    rows from the pool's by it.
     """
 
     correlation: Floats
@@ -79,13 +82,11 @@ class JointDistances:
 
 
 def joint_distances(means: Floats, rows: Floats, columns: int) -> JointDistances:
-    """Measure each window (n x (p + p * p) means, n row counts) against the pool of all others. Needs p >= 2."""
+    """Measure each window (n x (p + p * p) means, n row counts) against all others. Needs p >= 2 and n >= 3."""
     own = rows[:, None]
     rest = (rows @ means - own * means) / (rows.sum() - own)
     mean, covariance = _covariances(means, columns)
     rest_mean, rest_covariance = _covariances(rest, columns)
-    pairs = np.triu_indices(columns, 1)
-    apart = (_correlations(covariance) - _correlations(rest_covariance))[:, pairs[0], pairs[1]]
     moved = mean - rest_mean
     about_rest = covariance + moved[:, :, None] * moved[:, None, :]  # second moments about the pool's mean
     whole = _covariances((rows @ means / rows.sum())[None, :], columns)[1][0]
@@ -98,20 +99,21 @@ def joint_distances(means: Floats, rows: Floats, columns: int) -> JointDistances
     found = np.einsum("npk,npq,nqk->n", over, about_rest, over)
     inverse = np.linalg.inv(rest_covariance + RIDGE * np.eye(columns))
     return JointDistances(
-        correlation=np.sqrt(np.square(apart).mean(axis=1)),
+        correlation=_from_others(_pairs(covariance)).max(axis=1),
         reconstruction=np.abs(found - expected) / (np.maximum(expected, 0.0) + RIDGE * columns),
         separation=np.sqrt(np.einsum("np,npq,nq->n", moved, inverse, moved)),
     )
 
 
-def widest_pair(names: Sequence[str], window: Floats, others: Floats) -> tuple[str, str, float, float]:
-    """The pair of columns whose correlation differs most: their names, its value in the window and in the others.
+def widest_pair(names: Sequence[str], means: Floats) -> tuple[str, str, float, float]:
+    """The pair of columns by which the last window is farthest: their names, its correlation, and the others' mean.
 
-    `window` and `others` are means, as of `JointMoments.means`.
+    `means` are those of n windows, as of `JointMoments.means`.
     """
-    both = _correlations(_covariances(np.array([window, others]), len(names))[1])
-    i, j = divmod(int(np.abs(np.triu(both[0] - both[1], 1)).argmax()), len(names))
-    return names[i], names[j], float(both[0][i, j]), float(both[1][i, j])
+    correlations = _pairs(_covariances(means, len(names))[1])
+    widest = int(_from_others(correlations)[-1].argmax())
+    one, other = (names[each[widest]] for each in np.triu_indices(len(names), 1))
+    return one, other, float(correlations[-1, widest]), float(correlations[:-1, widest].mean())
 
 
 def _covariances(means: Floats, columns: int) -> tuple[Floats, Floats]:
@@ -120,10 +122,21 @@ def _covariances(means: Floats, columns: int) -> tuple[Floats, Floats]:
     return mean, products - mean[:, :, None] * mean[:, None, :]
 
 
-def _correlations(covariance: Floats) -> Floats:
-    """Those of columns that hardly vary count as 0."""
+def _pairs(covariance: Floats) -> Floats:
+    """Each window's correlations of all pairs of columns (n x p (p - 1) / 2); 0 of columns that hardly vary."""
     sd = np.sqrt(np.maximum(np.einsum("npp->np", covariance), SMALLEST_VARIANCE))
-    return np.asarray(covariance / sd[:, :, None] / sd[:, None, :])
+    correlations = covariance / sd[:, :, None] / sd[:, None, :]
+    first, second = np.triu_indices(covariance.shape[1], 1)
+    return np.asarray(correlations[:, first, second])
+
+
+def _from_others(values: Floats) -> Floats:
+    """By how many SDs of the others each window lies from their mean, in each column (n x k). Needs n >= 3."""
+    others = len(values) - 1
+    mean = (values.sum(axis=0) - values) / others
+    squares = np.square(values).sum(axis=0) - np.square(values) - others * mean**2
+    spread = np.sqrt(np.maximum(squares, 0.0) / (others - 1))
+    return np.asarray(np.abs(values - mean) / np.maximum(spread, SMALLEST_SPREAD))
 
 
 def _aligned(column: pa.ChunkedArray) -> Floats:

@@ -15,12 +15,12 @@ from perennial.drift.values import Floats
 # Brackets, so that no column of a use case can have the name.
 CORRELATION, RECONSTRUCTION, CLASSIFIER = "(correlation)", "(reconstruction)", "(domain classifier)"
 UNITS: Mapping[str, str] = {
-    CORRELATION: "root mean square change of correlations",
+    CORRELATION: "SDs of the correlation that changed most",
     RECONSTRUCTION: "change of the variance that principal components leave over",
     CLASSIFIER: "Mahalanobis distance of the means",
 }
 FLOORS: Mapping[str, Floor] = {
-    CORRELATION: Floor(0.02, 0.005),
+    CORRELATION: Floor(2.0, 0.5),
     RECONSTRUCTION: Floor(0.05, 0.01),
     CLASSIFIER: Floor(0.1, 0.02),
 }
@@ -38,9 +38,8 @@ def compare_together(reference: Reference, window: WindowProfile) -> list[Compar
     means = np.vstack([reference.joint_means, new])
     rows = np.array([*reference.rows, window.rows], dtype=np.float64)
     found = joint_distances(means, rows, len(names))
-    others = rows[:-1] @ means[:-1] / rows[:-1].sum()
     return [
-        _compared(CORRELATION, found.correlation, _pair(names, new, others)),
+        _compared(CORRELATION, found.correlation, _pair(names, means)),
         _compared(RECONSTRUCTION, found.reconstruction, _percentage(float(found.reconstruction[-1]))),
         _compared(CLASSIFIER, found.separation, _area_under_curve(float(found.separation[-1]))),
     ]
@@ -67,9 +66,9 @@ def _compared(name: str, distances: Floats, description: str) -> Compared:
     return Compared(drift, scores)
 
 
-def _pair(names: tuple[str, ...], window: Floats, others: Floats) -> str:
-    one, other, now, before = widest_pair(names, window, others)
-    return f"the correlation of {one} and {other} is {now:.2f}, in the reference {before:.2f}"
+def _pair(names: tuple[str, ...], means: Floats) -> str:
+    one, other, now, usual = widest_pair(names, means)
+    return f"the correlation of {one} and {other} is {now:.2f}, in the reference's windows {usual:.2f} on average"
 
 
 def _percentage(change: float) -> str:

@@ -311,7 +311,25 @@ def test_columns_that_no_longer_go_together_raise_an_alarm() -> None:
     assert found.verdict is Verdict.FAIL
     assert [each.name for each in found.columns if each.drifted] == []
     assert found.reasons[1].startswith("The correlation of x and y is -0.")
-    assert "in the reference 0.80" in found.reasons[1]
+    assert "in the reference's windows 0.80 on average" in found.reasons[1]
+
+
+def test_one_pair_of_many_that_no_longer_goes_together_raises_an_alarm() -> None:
+    """On average over all 105 pairs, the change drowns in the chance of the others."""
+    random = np.random.default_rng(6)
+    columns = {f"x{i:02}": Kind.NUMERIC for i in range(15)}
+
+    def window(correlation: float) -> pa.Table:
+        rows = {name: random.normal(size=300) for name in columns}
+        rows["x14"] = correlation * rows["x03"] + (1 - correlation**2) ** 0.5 * rows["x14"]
+        return pa.table(rows)
+
+    reference = fit_reference([(f"w{i}", window(0.6)) for i in range(60)], columns, {})
+    found = assess(reference, window(0.2), LEVEL)
+    correlation = found.together[0]
+    assert correlation.drifted
+    assert correlation.description.startswith("the correlation of x03 and x14 is 0.")
+    assert correlation.distance == pytest.approx(0.4 / 0.037, rel=0.4)  # sampling SD of 0.6 over 300 rows
 
 
 def test_small_shifts_of_many_columns_add_up() -> None:

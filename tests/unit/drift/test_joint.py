@@ -53,15 +53,23 @@ def test_far_values_are_cut_and_missing_ones_count_as_the_mean() -> None:
     assert found.products == pytest.approx([3 * FARTHEST_VALUE**2] * 9)
 
 
-def test_correlations_are_numpys() -> None:
-    windows = [draw(300, correlation) for correlation in (0.6, 0.6, -0.4, 0.5)]
+def test_correlations_are_numpys_and_far_where_they_are_unlike_the_others() -> None:
+    windows = [draw(300, correlation) for correlation in (0.6, 0.6, -0.4, 0.5, 0.9)]
     means, rows = measured(*windows)
     found = joint_distances(means, rows, 3).correlation
-    for i, window in enumerate(windows):
-        rest = np.concatenate(windows[:i] + windows[i + 1 :])
-        apart = np.subtract(np.corrcoef(window.T), np.corrcoef(rest.T))[np.triu_indices(3, 1)]
-        assert found[i] == pytest.approx(np.sqrt(np.mean(apart**2)))
+    correlations = np.array([np.corrcoef(window.T)[np.triu_indices(3, 1)] for window in windows])
+    for i in range(len(windows)):
+        others = np.delete(correlations, i, axis=0)
+        spread = np.maximum(others.std(axis=0, ddof=1), 0.02)
+        assert found[i] == pytest.approx((np.abs(correlations[i] - others.mean(axis=0)) / spread).max())
     assert found.argmax() == 2
+
+
+def test_a_pair_that_never_varied_is_not_far_for_a_hair() -> None:
+    same = np.tile(draw(300), (4, 1, 1))
+    nearly = same[0] + RANDOM.normal(scale=0.01, size=same[0].shape)
+    means, rows = measured(*same, nearly)
+    assert joint_distances(means, rows, 3).correlation.max() < 0.5
 
 
 def test_the_reconstruction_error_is_scikit_learns() -> None:
@@ -81,8 +89,8 @@ def test_the_reconstruction_error_is_scikit_learns() -> None:
 
 def test_the_separation_is_that_of_a_linear_classifier() -> None:
     reference, window = draw(4000), draw(4000, shift=0.4)
-    means, rows = measured(reference, window)
-    separation = float(joint_distances(means, rows, 3).separation[1])
+    means, rows = measured(reference[:2000], reference[2000:], window)
+    separation = float(joint_distances(means, rows, 3).separation[-1])
     both, domain = np.concatenate([reference, window]), np.repeat([0, 1], 4000)
     classifier = LinearDiscriminantAnalysis().fit(both, domain)
     expected = roc_auc_score(domain, classifier.decision_function(both))
@@ -99,8 +107,8 @@ def test_columns_that_do_not_vary_are_no_obstacle() -> None:
 
 
 def test_the_pair_that_changed_most_is_named() -> None:
-    means, _ = measured(draw(2000, -0.9), draw(2000, 0.9))
-    one, other, now, before = widest_pair(["x", "y", "z"], means[0], means[1])
+    means, _ = measured(*(draw(2000, correlation) for correlation in (0.9, 0.9, 0.89, 0.91, -0.9)))
+    one, other, now, before = widest_pair(["x", "y", "z"], means)
     assert (one, other) == ("x", "y")
     assert now == pytest.approx(-0.79, abs=0.05)
     assert before == pytest.approx(0.79, abs=0.05)
