@@ -138,6 +138,7 @@ def drift(use_case: str, day: int = 1, verdict: Verdict = Verdict.PASS, **change
         0.25,
         59,
         ("temp",),
+        {"temp": {"p_value": 0.25, "missing": True}},
         ("near",),
         {"columns": {}},
         {"rows": 900},

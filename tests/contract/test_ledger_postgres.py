@@ -48,7 +48,7 @@ VALIDATION = ValidationResult("flights", WINDOW, "s", "suite", Verdict.PASS, (),
 BATCH = Batch(
     "flights", WINDOW, 1, "s", "suite", "c", "1", "m", "predictions/flights", 0, "p", 9, "as_was", 0, "v", "l", "run"
 )
-DRIFT = DriftReport("flights", WINDOW, "s", "m", Verdict.PASS, 0.5, 59, (), (), {}, {}, "run")
+DRIFT = DriftReport("flights", WINDOW, "s", "m", Verdict.PASS, 0.5, 59, (), {}, (), {}, {}, "run")
 PERFORMANCE = Performance(
     "flights",
     WINDOW,

@@ -2,7 +2,7 @@
 
 Two rules, both with a known number of false alarms in a year of ordinary windows:
 
-- a CUSUM of conformal p-values, the default;
+- a CUSUM of conformal p-values, of the windows as wholes and of each column, the default;
 - k alarms in n windows.
 
 The p-values of several windows are not independent, because all are ranks among the same reference windows: a
@@ -13,8 +13,8 @@ it; taking the p-values for independent would promise fewer false alarms than th
 """
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -26,6 +26,7 @@ from perennial.verdict import Verdict
 from perennial.window import Every
 
 EXPONENT = 0.5
+WHOLE_SHARE = 0.5  # of the accepted false alarms; the rest is for the columns
 SIMULATED_WINDOWS = 2_000_000  # those of the references included
 FEWEST_YEARS = 200
 HALVINGS = 16
@@ -36,9 +37,10 @@ ROUNDING = 1e-9
 class Accumulated:
     """What the windows since a deployment say together. `fail`: the last one of them raised an alarm.
 
-    `statistic` is the CUSUM after the last window, in nats, and `threshold` where it raises an alarm and starts anew.
-    `alarms` are the positions of windows that did, `since` that of the first window of the present climb from zero,
-    `windows` the number of windows with a p-value, and `expected` the number of alarms if all of them were ordinary.
+    `column` is the column whose evidence this is, None for that of the windows as wholes. `statistic` is the CUSUM
+    after the last window, in nats, and `threshold` where it raises an alarm and starts anew. `alarms` are the positions
+    of windows that did, `since` that of the first window of the present climb from zero, `windows` the number of
+    windows with a p-value, and `expected` the number of alarms if all of them were ordinary.
     """
 
     verdict: Verdict
@@ -49,11 +51,45 @@ class Accumulated:
     windows: int
     expected: float
     reason: str
+    column: str | None = None
 
 
-def accumulate(
-    p_values: Sequence[float | None], reference_windows: int, accepted: FalseAlarms, every: Every
+PValues = Sequence[float | None]
+
+
+def strongest(
+    whole: PValues, columns: Mapping[str, PValues], reference_windows: int, accepted: FalseAlarms, every: Every
 ) -> Accumulated:
+    """The evidence that is nearest to an alarm, or beyond: that of the windows as wholes, or that of one column.
+
+    `whole` and each of `columns` are the p-values of the same windows, oldest first.
+
+    A window's own p-value is that of its most unusual column. A change that is small beside what other columns do by
+    themselves hardly moves it, however long the change lasts; the column's own p-values do show it. Half of the
+    accepted false alarms is for the windows as wholes, which notice large changes sooner, and half for all columns, the
+    same for each: expected numbers of alarms add up, whatever depends on what.
+
+    `alarms` are those of any evidence. Errors: `NotEnoughData` when there is no reference window.
+    """
+    if not columns:
+        return accumulate(whole, reference_windows, accepted, every)
+    rest = accepted.share((1 - WHOLE_SHARE) / len(columns))
+    found = [
+        accumulate(whole, reference_windows, accepted.share(WHOLE_SHARE), every),
+        *(replace(accumulate(own, reference_windows, rest, every), column=name) for name, own in columns.items()),
+    ]
+    best = max(found, key=lambda each: (each.verdict is Verdict.FAIL, each.statistic / each.threshold))
+    windows = found[0].windows
+    return replace(
+        best,
+        alarms=tuple(sorted({position for each in found for position in each.alarms})),
+        windows=windows,
+        expected=sum(each.expected for each in found),
+        reason=_reason(windows, best, accepted),
+    )
+
+
+def accumulate(p_values: PValues, reference_windows: int, accepted: FalseAlarms, every: Every) -> Accumulated:
     """Sum up the evidence of windows compared with one reference, oldest first.
 
     CUSUM (Page, 1954, Biometrika 41) of the logarithms of the power betting function `EXPONENT p^(EXPONENT - 1)` on
@@ -75,17 +111,17 @@ def accumulate(
         if raised:
             alarms.append(position)
     windows = sum(p is not None for p in p_values)
-    expected = accepted.per_year(every) * windows / windows_per_year(every)
-    return Accumulated(
+    found = Accumulated(
         verdict=_verdict(windows, raised),
         statistic=statistic,
         threshold=threshold,
         alarms=tuple(alarms),
         since=since,
         windows=windows,
-        expected=expected,
-        reason=_reason(windows, raised, statistic, threshold, accepted),
+        expected=accepted.per_year(every) * windows / windows_per_year(every),
+        reason="",
     )
+    return replace(found, reason=_reason(windows, found, accepted))
 
 
 @lru_cache(maxsize=64)
@@ -157,11 +193,12 @@ def _verdict(windows: int, raised: bool) -> Verdict:
     return Verdict.FAIL if raised else Verdict.PASS
 
 
-def _reason(windows: int, raised: bool, statistic: float, threshold: float, accepted: FalseAlarms) -> str:
+def _reason(windows: int, found: Accumulated, accepted: FalseAlarms) -> str:
     if not windows:
         return "No window could be assessed, so there is no evidence."
-    outcome = "enough for an alarm" if raised else "not enough for an alarm"
+    outcome = "enough for an alarm" if found.verdict is Verdict.FAIL else "not enough for an alarm"
+    of = f" of {found.column.strip('()')}" if found.column else ""
     return (
-        f"Evidence of drift over {windows} {'window' if windows == 1 else 'windows'} stands at {statistic:.2f}: "
-        f"{outcome}, which takes {threshold:.2f} ({accepted} in ordinary windows)."
+        f"Evidence of drift{of} over {windows} {'window' if windows == 1 else 'windows'} stands at "
+        f"{found.statistic:.2f}: {outcome}, which takes {found.threshold:.2f} ({accepted} in ordinary windows)."
     )

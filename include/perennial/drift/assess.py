@@ -51,6 +51,18 @@ class Assessment:
         drifted = [column for column in self.columns if column.drifted]
         return tuple(column.name for column in drifted) if all(map(_by_missing, drifted)) else ()
 
+    @property
+    def own_evidence(self) -> dict[str, dict[str, Any]]:
+        """What each column says by itself, and each thing that they are together, as JSON: enough to accumulate.
+
+        `p_value`, and whether values are `missing` more unusually than they are far away.
+        """
+        return {
+            each.name: {"p_value": each.p_value, "missing": _by_missing(each)}
+            for each in (*self.columns, *self.together)
+            if each.p_value is not None
+        }
+
     def to_json(self) -> dict[str, Any]:
         """The assessment as a JSON object."""
         value = asdict(self)

@@ -86,6 +86,7 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
             p_value=assessment.p_value,
             reference_windows=assessment.reference_windows,
             missing=assessment.missing,
+            columns=assessment.own_evidence,
             reasons=assessment.reasons,
             report=assessment.to_json(),
             profile=profile.to_json(),

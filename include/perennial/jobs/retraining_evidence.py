@@ -9,7 +9,7 @@ from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, Dri
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
-from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint
+from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window, parse_instant
@@ -47,7 +47,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
         metric=metric,
         at_deployment=champion.metrics.get(metric) if champion else None,
         reference_windows=max((each.reference_windows for each in reports), default=0),
-        drift=tuple(DriftPoint(each.window, each.verdict, each.p_value, each.missing) for each in reports),
+        drift=tuple(map(_drift, reports)),
         performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
         estimates=tuple(
             _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
@@ -69,6 +69,11 @@ def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledg
         return []
     reports = ledger.drift_between(spec.name, champion.effective_from, as_of)
     return [report for report in reports if report.model_digest == champion.model_digest]
+
+
+def _drift(report: DriftReport) -> DriftPoint:
+    columns = {name: ColumnPoint(own["p_value"], own["missing"]) for name, own in report.columns.items()}
+    return DriftPoint(report.window, report.verdict, report.p_value, report.missing, columns)
 
 
 def _is_final(entry: Performance) -> bool:

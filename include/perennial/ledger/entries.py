@@ -113,7 +113,8 @@ class DriftReport:
     """How far a window lies from what its model considers normal.
 
     `reference_windows` is the number of windows it was ranked among. `missing` are the columns that lie beyond what is
-    ordinary by their missing values, if nothing else does.
+    ordinary by their missing values, if nothing else does. `columns` maps each column to its own evidence: `p_value`,
+    and whether it is its `missing` values that are unusual.
     """
 
     use_case: str
@@ -124,6 +125,7 @@ class DriftReport:
     p_value: float | None
     reference_windows: int
     missing: tuple[str, ...]
+    columns: Json
     reasons: tuple[str, ...]
     report: Json
     profile: Json

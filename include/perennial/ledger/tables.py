@@ -168,6 +168,7 @@ drift_reports = _windowed(
     Column("p_value", Double),
     _count("reference_windows"),
     _json("missing"),
+    _json("columns"),
     _json("reasons"),
     _json("report"),
     _json("profile"),

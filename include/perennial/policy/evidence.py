@@ -1,7 +1,7 @@
 """What a decision about retraining looks at: history, as it was known at a moment."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
@@ -11,16 +11,25 @@ from perennial.window import Every, Window
 
 
 @dataclass(frozen=True)
+class ColumnPoint:
+    """A column's own p-value in a window, and whether it is its missing values that are most unusual."""
+
+    p_value: float
+    missing: bool
+
+
+@dataclass(frozen=True)
 class DriftPoint:
     """What was said about a window's drift from the model now in force. `fail` is an alarm.
 
-    `missing` are the columns that lie beyond what is ordinary by their missing values alone.
+    `missing` are the columns that lie beyond what is ordinary by their missing values alone. `columns` is by name.
     """
 
     window: Window
     verdict: Verdict
     p_value: float | None
     missing: tuple[str, ...] = ()
+    columns: Mapping[str, ColumnPoint] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from perennial.drift.accumulate import accumulate
+from perennial.drift.accumulate import strongest
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
@@ -38,9 +38,12 @@ def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
     if evidence.reference_windows == 0:
         reason = "No window was compared yet with what the model in force considers normal."
         return Finding(None, (reason,), {"windows": len(points)})
-    p_values = [point.p_value for point in points]
-    found = accumulate(p_values, evidence.reference_windows, spec.false_retrains, evidence.every)
+    names = sorted({name for point in points for name in point.columns})
+    columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
+    whole = [point.p_value for point in points]
+    found = strongest(whole, columns, evidence.reference_windows, spec.false_retrains, evidence.every)
     numbers: Numbers = {
+        "evidence_of": found.column,
         "evidence": found.statistic,
         "evidence_needed": found.threshold,
         "windows": found.windows,
@@ -50,8 +53,10 @@ def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
     if found.verdict is Verdict.INSUFFICIENT:
         return Finding(None, (found.reason,), numbers)
     climb = points[found.since :]
-    calls = found.verdict is Verdict.FAIL
-    return Finding(calls, (found.reason,), numbers, (_missing(climb) or _spike(climb)) if calls else None)
+    if found.verdict is not Verdict.FAIL:
+        return Finding(False, (found.reason,), numbers)
+    missing = _missing(climb) if found.column is None else _missing_of(found.column, climb)
+    return Finding(True, (found.reason,), numbers, missing or _spike(climb))
 
 
 def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:
@@ -83,14 +88,27 @@ def _missing(points: Sequence[DriftPoint]) -> str | None:
     """Values that went missing speak for a defect upstream rather than for a world that moved."""
     alarms = [point for point in points if point.verdict is Verdict.FAIL]
     by_missing = [point for point in alarms if point.missing]
-    if by_missing and 2 * len(by_missing) > len(alarms):
-        names = sorted({name for point in by_missing for name in point.missing})
-        return (
-            f"In {len(by_missing)} of {counted(len(alarms), 'alarm')} values went missing ({', '.join(names[:5])}): "
-            "that looks like a defect upstream, and a model trained on it would learn the defect. Correct the source "
-            "and run the windows again; if the values are gone for good, retrain by hand."
-        )
-    return None
+    if 2 * len(by_missing) <= len(alarms):
+        return None
+    names = sorted({name for point in by_missing for name in point.missing})
+    return _looks_broken(f"In {len(by_missing)} of {counted(len(alarms), 'alarm')}", ", ".join(names[:5]))
+
+
+def _missing_of(column: str, points: Sequence[DriftPoint]) -> str | None:
+    """The same of one column, whose evidence it is."""
+    own = [point.columns[column] for point in points if column in point.columns]
+    by_missing = sum(each.missing for each in own)
+    if 2 * by_missing <= len(own):
+        return None
+    return _looks_broken(f"In {by_missing} of {counted(len(own), 'window')}", column)
+
+
+def _looks_broken(where: str, columns: str) -> str:
+    return (
+        f"{where} values went missing ({columns}): that looks like a defect upstream, and a model trained on it would "
+        "learn the defect. Correct the source and run the windows again; if the values are gone for good, retrain by "
+        "hand."
+    )
 
 
 def _spike(points: Sequence[DriftPoint]) -> str | None:

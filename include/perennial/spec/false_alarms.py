@@ -1,7 +1,7 @@
 """How many false alarms a user accepts, in the user's terms, and what that is for one window."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -61,6 +61,10 @@ class FalseAlarms:
         return (
             f"{self.count:g} per {self.per}" if self.periods == 1 else f"{self.count:g} per {self.periods} {self.per}s"
         )
+
+    def share(self, part: float) -> "FalseAlarms":
+        """That part of them, 0 to 1."""
+        return replace(self, count=self.count * part)
 
     def per_year(self, every: Every) -> float:
         """So many in a mean year of such windows."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from perennial.drift.accumulate import accumulate, cusum_threshold, k_of_n_alarms, null_p_values
+from perennial.drift.accumulate import accumulate, cusum_threshold, k_of_n_alarms, null_p_values, strongest
 from perennial.errors import NotEnoughData
 from perennial.spec.false_alarms import FalseAlarms, Period
 from perennial.verdict import Verdict
@@ -53,6 +53,43 @@ def test_no_window_is_no_evidence() -> None:
 def test_without_a_reference_there_is_nothing_to_rank_among() -> None:
     with pytest.raises(NotEnoughData, match="this one has none"):
         accumulate([0.5], 0, ONCE_A_YEAR, Every.DAY)
+
+
+def test_a_column_is_heard_where_the_windows_as_wholes_say_nothing() -> None:
+    columns = {"hour": [0.5] * 9, "dest": [1 / 60] * 9}
+    found = strongest([0.3] * 9, columns, 59, ONCE_A_YEAR, Every.DAY)
+    alone = accumulate(columns["dest"], 59, FalseAlarms(0.25, Period.YEAR), Every.DAY)
+    assert (found.column, found.alarms, found.threshold) == ("dest", alone.alarms, alone.threshold)
+    assert found.expected == pytest.approx(9 / 365)
+    assert found.reason.startswith("Evidence of drift of dest over 9 windows stands at ")
+
+
+def test_a_large_change_is_told_of_the_windows_as_wholes() -> None:
+    found = strongest([1 / 60] * 3, {"hour": [0.5] * 3, "dest": [0.4] * 3}, 59, ONCE_A_YEAR, Every.DAY)
+    assert (found.column, found.alarms, found.verdict) == (None, (2,), Verdict.FAIL)
+    assert found.threshold == cusum_threshold(59, 0.5, 365)
+
+
+def test_without_columns_the_windows_have_all_false_alarms_for_themselves() -> None:
+    assert strongest([0.01] * 4, {}, 59, ONCE_A_YEAR, Every.DAY) == accumulate([0.01] * 4, 59, ONCE_A_YEAR, Every.DAY)
+
+
+def test_ordinary_years_have_no_more_alarms_than_accepted_whatever_the_columns_depend_on() -> None:
+    """Columns of scores that share half their variance, and their maximum, in years of ordinary windows."""
+    random, reference, columns, years, total = np.random.default_rng(5), 59, 6, 150, 0
+    accepted = FalseAlarms(4, Period.YEAR)
+    for _ in range(years):
+        scores = random.normal(size=(reference + 365, columns)) + random.normal(size=(reference + 365, 1))
+        series = np.column_stack([scores.max(axis=1), scores])
+        known = np.sort(series[:reference], axis=0)
+        p = [
+            ((1 + reference - np.searchsorted(known[:, i], series[reference:, i])) / (1 + reference)).tolist()
+            for i in range(columns + 1)
+        ]
+        own = {f"x{i}": each for i, each in enumerate(p[1:])}
+        total += len(strongest(p[0], own, reference, accepted, Every.DAY).alarms)
+    # Alarms on the same day are one, so that fewer are counted than add up; the scatter is about twice Poisson's.
+    assert 1 < total / years < 4 + 4 * 2 * math.sqrt(4 / years)
 
 
 @pytest.mark.parametrize(("reference", "per_year"), [(20, 1.0), (59, 1.0), (59, 0.25), (200, 12.0)])

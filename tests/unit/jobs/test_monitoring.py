@@ -70,6 +70,17 @@ def test_windows_that_are_monitored_out_of_order_retrain_once(world: World) -> N
     assert sooner.decision.reasons[-1] == "A retraining as of 2024-02-13 00:00 UTC was decided on already."
 
 
+def test_what_each_column_says_is_kept_and_counts(world: World) -> None:
+    world = with_monitoring(world, persistence=None)
+    first_model(world, 30)
+    live(world, range(31, 33))
+    (report, _) = world.ports.ledger.drift_between("parcels", world.day(31).start, world.day(33).start)
+    assert {"weight", "service", "(prediction)", "(correlation)"} <= set(report.columns)
+    assert all(0 < own["p_value"] <= 1 and own["missing"] in (True, False) for own in report.columns.values())
+    known = gather(world.use_case.spec, world.day(32).end, world.ports.ledger)
+    assert known.drift[0].columns["weight"].p_value == report.columns["weight"]["p_value"]
+
+
 def test_too_few_new_labels_block(world: World) -> None:
     world = with_monitoring(world, min_new_labels=100_000, cooldown=timedelta(hours=1))
     first_model(world, 30)

@@ -11,7 +11,7 @@ import yaml
 
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
-from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint
+from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
 from perennial.policy.retraining import decide
 from perennial.spec.models import Monitoring, Persistence, Trigger
 from perennial.verdict import Decision, Verdict
@@ -62,10 +62,20 @@ def on_alarms(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
 
 
 def on_evidence(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+    missing = tuple(case.get("missing", ()))
     points = [
-        DriftPoint(day(i), verdict_of(p), p, tuple(case.get("missing", ()))) for i, p in enumerate(case["p_values"])
+        DriftPoint(day(i), verdict_of(p), p, missing, columns_of(case, i, missing))
+        for i, p in enumerate(case["p_values"])
     ]
     return policy(case), evidence(case, drift=points), Trigger.DRIFT
+
+
+def columns_of(case: dict[str, Any], number: int, missing: tuple[str, ...]) -> dict[str, ColumnPoint]:
+    return {
+        name: ColumnPoint(values[number], name in missing)
+        for name, values in case.get("columns", {}).items()
+        if values[number] is not None
+    }
 
 
 def on_blockers(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:

@@ -21,8 +21,12 @@ ALTER TABLE ledger.performance
     ALTER COLUMN label_drift DROP DEFAULT;
 ALTER TABLE ledger.drift_reports
     ADD COLUMN reference_windows bigint NOT NULL DEFAULT 0,
-    ADD COLUMN missing jsonb NOT NULL DEFAULT '[]';
-ALTER TABLE ledger.drift_reports ALTER COLUMN reference_windows DROP DEFAULT, ALTER COLUMN missing DROP DEFAULT;
+    ADD COLUMN missing jsonb NOT NULL DEFAULT '[]',
+    ADD COLUMN columns jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE ledger.drift_reports
+    ALTER COLUMN reference_windows DROP DEFAULT,
+    ALTER COLUMN missing DROP DEFAULT,
+    ALTER COLUMN columns DROP DEFAULT;
 """
 
 
