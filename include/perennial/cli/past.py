@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from perennial import clock
-from perennial.cli.session import Session, console, one_window, show, windows_of
+from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.jobs.results import as_json
 from perennial.window import parse_instant
@@ -47,7 +47,7 @@ def preview(
     for each in found:
         live = f"revision {each.live_revision}, model {each.live_model}" if each.live_revision else "none"
         snapshot = f"{each.snapshot} ({each.snapshot_digest[:12]})" if each.snapshot_digest else "none"
-        table.add_row(f"{each.window.start:%Y-%m-%d %H:%MZ}", snapshot, live, each.model or "none", each.would_be)
+        table.add_row(start_of(each.window), snapshot, live, each.model or "none", each.would_be)
     console.print(table)
     for reason in sorted({each.why_not.split(":")[0] for each in found if each.why_not}):
         first = next(each for each in found if each.why_not and each.why_not.startswith(reason))
@@ -64,19 +64,16 @@ def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window
     if json:
         show(found, as_json_lines=True)
         return
-    headings = ("revision", "recorded", "model", "snapshot", "rows", "set aside", "run")
-    table = Table(*headings, header_style="bold", box=None)
     for each in found:
-        table.add_row(
-            f"{each.revision}{' (live)' if each.live else ''}",
-            f"{each.recorded_at:%Y-%m-%d %H:%MZ}" if each.recorded_at else "",
-            f"{each.model} ({each.model_digest[:12]}), {each.resolution}",
-            f"{each.snapshot} ({each.snapshot_digest[:12]})",
-            f"{each.rows:,}",
-            "?" if each.quarantined is None else f"{each.quarantined:,}",
-            each.run_id,
+        recorded = f", recorded {each.recorded_at:%Y-%m-%d %H:%MZ}" if each.recorded_at else ""
+        console.print(f"revision {each.revision}{' (live)' if each.live else ''}{recorded}", style="bold")
+        aside = "?" if each.quarantined is None else f"{each.quarantined:,}"
+        console.print(f"  model     {each.model} ({each.model_digest[:12]}), {each.resolution}", highlight=False)
+        console.print(
+            f"  snapshot  {each.snapshot} ({each.snapshot_digest[:12]}): {each.rows:,} rows, {aside} set aside",
+            highlight=False,
         )
-    console.print(table)
+        console.print(f"  run       {each.run_id}", highlight=False, soft_wrap=True)
 
 
 def diff(
@@ -128,7 +125,7 @@ def reproduce(
         table = Table("window", "what", "recorded", "again", header_style="bold", box=None)
         for each in found:
             again = each.why_not or ("the same" if each.same else f"DIFFERENT: {each.again}")
-            table.add_row(f"{each.window.start:%Y-%m-%d %H:%MZ}", each.what, each.recorded[:60], again)
+            table.add_row(start_of(each.window), each.what, each.recorded[:60], again)
         console.print(table)
     if not all(each.same for each in found):
         raise typer.Exit(EXIT_DIFFERENT)

@@ -1,16 +1,22 @@
 """Commands to look at how the models are doing: drift and performance."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
-from perennial.cli.session import Session, console, show, windows_of
+from perennial.cli.session import Session, console, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.performance.maturity import Maturity
+
+if TYPE_CHECKING:
+    from perennial.jobs.performance_overview import WindowPerformance
 
 BARS = " ▁▂▃▄▅▆▇█"
+MOST_BARS, LONGEST_NAME = 12, 18  # so that a table fits 80 columns
+LARGE = 100
 MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
 
 
@@ -33,28 +39,31 @@ def drift(
         show([found], as_json_lines=True)
         return
     assessment = found.assessment
-    first, last = found.windows[0].start, found.windows[-1].end
+    first, last, count = found.windows[0].start, found.windows[-1].end, len(found.windows)
     _line(
-        f"{found.use_case}, {first:%Y-%m-%d %H:%MZ} to {last:%Y-%m-%d %H:%MZ} ({len(found.windows)} windows, "
-        f"{assessment.rows:,} rows), against model {found.model_version} ({assessment.reference_windows} windows)"
+        f"{found.use_case}, {first:%Y-%m-%d %H:%MZ} to {last:%Y-%m-%d %H:%MZ} ({count} "
+        f"{'window' if count == 1 else 'windows'}, {assessment.rows:,} rows), against model {found.model_version} "
+        f"({assessment.reference_windows} windows)"
     )
     for left_out in found.left_out:
         _line(f"left out: {left_out}, of another model or never monitored", "yellow")
-    _line("; ".join(assessment.reasons), MARKS[assessment.verdict])
-    table = Table("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is", header_style="bold", box=None)
+    _line(" ".join(assessment.reasons), MARKS[assessment.verdict])
+    headings = ("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is")
+    table = Table(*headings, header_style="bold", box=None, padding=(0, 1, 0, 0))
     for column in (*assessment.columns, *assessment.together):
         bars = column.measures.bars if column.measures else ()
-        highest = max((max(bar.reference, bar.window) for bar in bars), default=0.0)
+        was, now = condensed([bar.reference for bar in bars]), condensed([bar.window for bar in bars])
+        highest = max((*was, *now), default=0.0)
         table.add_row(
             Text("●", "red") if column.drifted else "",
-            column.name,
+            column.name if len(column.name) <= LONGEST_NAME else f"{column.name[: LONGEST_NAME - 1]}…",
             f"{column.importance:.0%}" if column.measures else "",
             _number(column.distance, ".3f"),
             _number(column.usual, ".3f"),
             _number(column.p_value, ".3f"),
             f"{column.missing_rate:.1%}" if column.measures else "",
-            sparkline([bar.reference for bar in bars], highest),
-            sparkline([bar.window for bar in bars], highest),
+            sparkline(was, highest),
+            sparkline(now, highest),
         )
     console.print(table)
     alarms = found.alarms
@@ -77,14 +86,14 @@ def performance(
     if json:
         show([found], as_json_lines=True)
         return
-    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "label drift")
-    table = Table(*headings, header_style="bold", box=None)
+    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "drift")
+    table = Table(*headings, header_style="bold", box=None, pad_edge=False)
     for each in found.windows:
         share = each.labelled / each.rows if each.rows else 0.0
         table.add_row(
-            f"{each.window.start:%Y-%m-%d %H:%MZ}",
+            start_of(each.window),
             each.model_version,
-            f"{each.maturity}, {share:.0%}" + _usual_share(each.expected_completeness),
+            f"{each.maturity}, {share:.0%}" + _usual_share(each),
             _interval(each.measured),
             _interval(each.estimated),
             Text(each.label_drift["verdict"], MARKS[each.label_drift["verdict"]]) if each.label_drift else "",
@@ -111,16 +120,33 @@ def sparkline(shares: Sequence[float], highest: float) -> str:
     return "".join(BARS[min(steps, -int(-share / highest * steps // 1))] if share > 0 else " " for share in shares)
 
 
-def _usual_share(expected: tuple[float, float, float] | None) -> str:
-    return f" (usually {expected[1]:.0%})" if expected else ""
+def condensed(shares: Sequence[float]) -> list[float]:
+    """At most `MOST_BARS` shares: where there are more, the last one is that of all others.
+
+    >>> [round(each, 2) for each in condensed([0.5, *[0.025] * 20])]
+    [0.5, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.03, 0.25]
+    """
+    if len(shares) <= MOST_BARS:
+        return list(shares)
+    return [*shares[: MOST_BARS - 1], sum(shares[MOST_BARS - 1 :])]
+
+
+def _usual_share(each: "WindowPerformance") -> str:
+    """What completeness was to be expected at that age; a final window has what it has."""
+    expected = each.expected_completeness
+    return f" (usually {expected[1]:.0%})" if expected and each.maturity is not Maturity.FINAL else ""
 
 
 def _interval(found: dict[str, Any] | None) -> str:
     if found is None:
         return ""
     low, high = found.get("low"), found.get("high")
-    known = low is not None and high is not None
-    return f"{found['value']:.4f} ({low:.3f} to {high:.3f})" if known else f"{found['value']:.4f}"
+    reach = f" ({_figure(low)}-{_figure(high)})" if low is not None and high is not None else ""
+    return f"{_figure(found['value'])}{reach}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3f}" if abs(value) < LARGE else f"{value:.0f}"
 
 
 def _number(value: float | None, form: str) -> str:

@@ -87,6 +87,11 @@ def one_window(use_case: LoadedUseCase, start: str) -> Window:
     return use_case.spec.grid.starting_at(start)
 
 
+def start_of(window: Window) -> str:
+    """The window's start, as short as it can be told: the day alone if it starts at midnight."""
+    return f"{window.start:%Y-%m-%d}" if (window.start.hour, window.start.minute) == (0, 0) else _moment(window.start)
+
+
 def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
     """Print results of one kind: a table for people, one JSON object a line for scripts."""
     if as_json_lines:
@@ -114,7 +119,7 @@ def _cell(value: Any) -> str:
     if is_dataclass(value) and not isinstance(value, type | Window):
         return "\n".join(f"{each.name} {_cell(getattr(value, each.name))}" for each in fields(value))
     if isinstance(value, datetime):
-        return f"{value:%Y-%m-%d %H:%MZ}"
+        return _moment(value)
     if isinstance(value, tuple | list):
         return "\n".join(str(each) for each in value)
     if isinstance(value, dict):
@@ -122,3 +127,7 @@ def _cell(value: Any) -> str:
     text = str(value)
     is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")  # noqa: PLR2004 - the length of a sha-256
     return text[:12] if is_digest else text
+
+
+def _moment(instant: datetime) -> str:
+    return f"{instant:%Y-%m-%d %H:%MZ}"

@@ -148,8 +148,8 @@ def _obstacle(reference: Reference, rows: int, level: float) -> str | None:
         )
     if level * (n + 1) < 1 - NEGLIGIBLE:
         return (
-            f"With {n} reference windows no p-value lies below {1 / (n + 1):.3g}, so an alarm at level {level:g} can't "
-            f"happen; {math.ceil(1 / level) - 1} windows are needed."
+            f"With {n} reference windows no p-value lies below {1 / (n + 1):.3g}, so an alarm at level {level:.3g} "
+            f"can't happen; {math.ceil(1 / level) - 1} windows are needed."
         )
     if rows < MIN_ROWS:
         return f"The window has {rows} rows; {MIN_ROWS} are needed."
@@ -193,7 +193,7 @@ def _reasons(
     """
     if verdict is Verdict.PASS:
         farthest = max((*columns, *together), key=_size)
-        return (f"The window looks like the reference's own (p = {p:.3f}, level {level:g}).", _reason(farthest))
+        return (f"The window looks like the reference's own (p = {p:.3f}, level {level:.3g}).", _reason(farthest))
     beyond = sorted(
         (column for column in columns if column.drifted),
         key=lambda column: (-column.importance * _size(column), -_size(column), column.name),
@@ -202,7 +202,7 @@ def _reasons(
     named = [_reason(column) for column in beyond[:MOST_REASONS]]
     rest = len(beyond) - MOST_REASONS
     more = [f"{rest} more {'column is' if rest == 1 else 'columns are'} too far away."] if rest > 0 else []
-    return (f"The window is unlike the reference's own (p = {p:.3f}, level {level:g}).", *named, *more)
+    return (f"The window is unlike the reference's own (p = {p:.3f}, level {level:.3g}).", *named, *more)
 
 
 def _size(column: ColumnDrift) -> float:

@@ -78,7 +78,7 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Dri
     level = spec.monitoring.false_alarms.level(spec.schedule.every)
     deployment = _deployment(name, last, ports)
     assessment = _recorded(last) if len(windows) == 1 else _merged(name, deployment.model_version, same, level, ports)
-    evidence = gather(spec, last.window.end, ports.ledger)
+    evidence = gather(spec, last.window.end, ports.ledger, deployment)
     known = [point for point in evidence.drift if point.verdict is not Verdict.INSUFFICIENT]
     return DriftOverview(
         use_case=name,
@@ -131,10 +131,11 @@ def _reference(stored: dict[str, Any]) -> Reference:
 
 
 def _deployment(name: str, report: DriftReport, ports: Ports) -> Deployment:
+    """The one by which the window's model was in force then; a window may have been scored by another one, too."""
+    then = ports.ledger.deployment_at(name, DeployedRole.CHAMPION, report.window.start)
+    if then is not None and then.model_digest == report.model_digest:
+        return then
     found = [each for each in ports.ledger.deployments(name) if each.model_digest == report.model_digest]
-    current = ports.ledger.current_deployment(name, DeployedRole.CHAMPION)
-    if current is not None and current.model_digest == report.model_digest:
-        return current
     assert found, "a window is monitored with a model that was deployed"
     return found[-1]
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from perennial.jobs.retraining_evidence import gather
-from perennial.ledger.entries import DecisionKind, RecordedDecision
+from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.policy.retraining import decide
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
@@ -25,7 +25,8 @@ def decide_retraining(
     """
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
-        decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger), ASKED[kind])
+        champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
+        decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger, champion), ASKED[kind])
         return ports.ledger.record_decision(
             RecordedDecision(
                 use_case=spec.name,

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, DriftReport, Performance
+from perennial.ledger.entries import DecisionKind, Deployment, DriftReport, Performance
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
@@ -20,12 +20,11 @@ RETRAIN = "retrain"
 PROMOTED = "promote"
 
 
-def gather(spec: UseCase, as_of: datetime, ledger: Ledger) -> Evidence:
-    """Everything that was recorded for the model now in force, and known by `as_of` in the data's time (I6).
+def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> Evidence:
+    """Everything that was recorded for the champion, and known by `as_of` in the data's time (I6).
 
     Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
     """
-    champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     judged = [each for each in ledger.decisions(spec.name, DecisionKind.PROMOTE) if each.as_of < as_of]
     wished = [
         each.as_of

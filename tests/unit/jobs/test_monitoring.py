@@ -14,11 +14,12 @@ from perennial.errors import NotMonitored
 from perennial.jobs import collect_labels, drift_overview, evaluate, monitor, performance_overview
 from perennial.jobs.results import as_json
 from perennial.jobs.retraining_evidence import gather
-from perennial.ledger.entries import DecisionKind, Performance
+from perennial.ledger.entries import DecisionKind, DeployedRole, Performance
 from perennial.modeling.reference import ModelReference
 from perennial.performance.audit import Trust
 from perennial.performance.delay import GRID
 from perennial.performance.maturity import Maturity
+from perennial.policy.evidence import Evidence
 from perennial.spec.models import Monitoring, Season
 from perennial.verdict import Verdict
 
@@ -39,6 +40,12 @@ def live(world: World, days: range) -> list[monitor.Monitored]:
         collect_labels.run(world.use_case, world.day(day).end, world.ports, "test")
         evaluate.run(world.use_case, world.day(day).end, world.ports, "test")
     return monitored
+
+
+def known_at(world: World, day: int) -> Evidence:
+    """What is known at the end of the day about the present champion."""
+    champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
+    return gather(world.use_case.spec, world.day(day).end, world.ports.ledger, champion)
 
 
 def measurements(world: World, day: int) -> list[Performance]:
@@ -77,7 +84,7 @@ def test_what_each_column_says_is_kept_and_counts(world: World) -> None:
     (report, _) = world.ports.ledger.drift_between("parcels", world.day(31).start, world.day(33).start)
     assert {"weight", "service", "(prediction)", "(correlation)"} <= set(report.columns)
     assert all(0 < own["p_value"] <= 1 and own["missing"] in (True, False) for own in report.columns.values())
-    known = gather(world.use_case.spec, world.day(32).end, world.ports.ledger)
+    known = known_at(world, 32)
     assert known.drift[0].columns["weight"].p_value == report.columns["weight"]["p_value"]
 
 
@@ -94,11 +101,11 @@ def test_too_few_new_labels_block(world: World) -> None:
 def test_i6_evidence_holds_nothing_that_was_learnt_later(world: World) -> None:
     first_model(world, 30)
     live(world, range(30, 38))
-    then = gather(world.use_case.spec, world.day(33).end, world.ports.ledger)
+    then = known_at(world, 33)
     assert {point.window for point in then.drift} == {world.day(day) for day in range(30, 34)}
     # Day 33 ended just now and day 32 is a day old: final, but as of a later moment it was measured.
     assert max(point.window for point in then.performance) <= world.day(32)
-    now = gather(world.use_case.spec, world.day(37).end, world.ports.ledger)
+    now = known_at(world, 37)
     assert len(now.performance) > len(then.performance)
 
 
@@ -146,9 +153,9 @@ def test_labels_that_drift_are_told_apart_from_inputs(world: World) -> None:
 def test_estimates_are_trusted_until_the_relation_flips(world: World) -> None:
     first_model(world, 28)
     live(world, range(28, SHIFT + 10))
-    spec, ledger = world.use_case.spec, world.ports.ledger
-    assert gather(spec, world.day(SHIFT - 1).end, ledger).trust is Trust.TRUSTED
-    assert gather(spec, world.day(SHIFT + 9).end, ledger).trust is Trust.OFF
+    ledger = world.ports.ledger
+    assert known_at(world, SHIFT - 1).trust is Trust.TRUSTED
+    assert known_at(world, SHIFT + 9).trust is Trust.OFF
     last = ledger.decisions("parcels", DecisionKind.RETRAIN_ON_PERFORMANCE)[-1]
     assert (last.numbers["estimate_trust"], last.numbers["concept_drift"]) == ("off", False)  # the inputs drifted too
     windows = [world.day(day) for day in range(28, SHIFT + 10)]
@@ -212,6 +219,16 @@ def test_windows_of_another_model_are_left_out(world: World) -> None:
     windows = [world.day(day) for day in range(56, 60)]
     shown = drift_overview.run(world.use_case, windows, world.ports)
     assert (shown.model_version, shown.windows, shown.left_out) == ("2", tuple(windows[2:]), tuple(windows[:2]))
+
+
+def test_an_old_window_is_seen_among_those_of_its_own_model(world: World) -> None:
+    first_model(world, 30)
+    live(world, range(56, 58))
+    before = drift_overview.run(world.use_case, [world.day(57)], world.ports)
+    retrained(world, 58)
+    live(world, range(58, 60))
+    assert drift_overview.run(world.use_case, [world.day(57)], world.ports) == before
+    assert (before.alarms.windows, before.alarms.observed) == (2, 2)
 
 
 def test_nothing_monitored_says_what_to_run(world: World) -> None:
