@@ -69,8 +69,9 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 deployed_with_dependencies=deployment["lock_digest"],
             ),
         ),
+        ("Windows of the training set", _training_windows(evidence["training"])),
     ]
-    return found
+    return [(title, facts) for title, facts in found if facts]
 
 
 def batch_window(evidence: Mapping[str, Any]) -> str:
@@ -98,15 +99,7 @@ def as_html(evidence: Mapping[str, Any]) -> str:
 def _training(manifest: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> list[tuple[str, str]]:
     if manifest is None:
         return _facts(**deployment["training"])
-    windows = [
-        (
-            f"{each['window']['start'][:16]}",
-            f"snapshot {each['snapshot_digest'][:12]} (version {each['version']}), {each['verdict']}, "
-            f"{each['labelled']} labelled",
-        )
-        for each in manifest["windows"]
-    ]
-    summary = _facts(
+    return _facts(
         as_of=manifest["as_of"],
         digest=manifest["digest"],
         rows=manifest["rows"],
@@ -114,7 +107,17 @@ def _training(manifest: Mapping[str, Any] | None, deployment: Mapping[str, Any])
         windows=len(manifest["windows"]),
         excluded=len(manifest["excluded"]),
     )
-    return summary + windows
+
+
+def _training_windows(manifest: Mapping[str, Any] | None) -> list[tuple[str, str]]:
+    return [
+        (
+            f"{each['window']['start'][:16]}",
+            f"snapshot {each['snapshot_digest'][:12]} (version {each['version']}), {each['verdict']}, "
+            f"{each['labelled']} labelled",
+        )
+        for each in (manifest["windows"] if manifest else ())
+    ]
 
 
 def _row(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:

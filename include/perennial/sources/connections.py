@@ -25,7 +25,8 @@ class EnvironmentConnections:
             known = sorted(key for key in self._variables if key.startswith(PREFIX))
             raise InvalidSettings(
                 f"There is no connection {name!r}: {variable} is not set "
-                f"(set are: {', '.join(known) or 'none'}). Set it to the connection's URI or JSON, as for Airflow."
+                f"(set are: {', '.join(known) or 'none'}). Set it to the connection's URI or JSON, as for Airflow; "
+                "a system started here by `make run` needs none of that."
             )
         return _uri(variable, value) if value.startswith("{") else value
 

@@ -206,3 +206,17 @@ def test_the_page_shows_hostile_values_as_text(world: World) -> None:
     page = as_html(as_json(found))
     assert "<script" not in page
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<a " not in page
+
+
+def test_the_page_leads_to_the_log_and_to_nowhere_else(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    entity = str(world.ports.published.read("parcels", world.day(31)).column("parcel")[0].as_py())
+    found = as_json(
+        explain.run(world.use_case, entity, None, START + timedelta(days=60), world.ports, airflow_url=None)
+    )
+    log = 'http://airflow/dags/a"b'
+    page = as_html({**found, "dag_run": {"run_id": "a/b", "address": log}, "model_address": "javascript:alert(1)"})
+    assert '<a href="http://airflow/dags/a&#34;b" rel="noreferrer">' in page
+    assert page.count("<a ") == 1
