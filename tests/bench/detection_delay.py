@@ -41,6 +41,7 @@ SHIFTS = {0.05: "mean + 0.05", 0.1: "mean + 0.1", 0.25: "distance + 0.25 SD", 0.
 FACTORS = {1.1: "variance x 1.1", 1.25: "variance x 1.25", 1.5: "distance, variance x 1.5", 2.0: "variance x 2"}
 
 CUSUM = "Perennial, CUSUM"
+WITHOUT_BINS = "NannyML, numbers by Wasserstein alone"
 YEARLY = FalseAlarms.parse("1 per year")
 ROUNDING = 1e-9
 
@@ -79,11 +80,12 @@ def main() -> int:
         "NannyML, default": fixed(found["nannyml_alarms"], lambda alarms: alarms > 0),
     }
     noticed = {name: detector.noticed for name, detector in detectors.items()}
+    without_bins = calibrated(found["nannyml_without_bins"]).noticed
     waits = delays(detectors, ours)
     print("\n".join(table(noticed, waits)))
-    draw(noticed)
+    draw({**{name: noticed[name] for name in ("Perennial", "Evidently", "NannyML")}, WITHOUT_BINS: without_bins})
     print(f"\npower curves: {PICTURE.relative_to(Path.cwd()) if PICTURE.is_relative_to(Path.cwd()) else PICTURE}")
-    print(json.dumps({"share_noticed": noticed, "median_days": waits}))
+    print(json.dumps({"share_noticed": {**noticed, WITHOUT_BINS: without_bins}, "median_days": waits}))
     return 0
 
 
@@ -138,7 +140,7 @@ def of_peers(known: Sequence[Day], sets: dict[str, list[Day]]) -> dict[str, Scor
     assert said["days"] == list(range(at))
     return {
         score: {name: said[score][begin:end] for name, (begin, end) in borders.items()}
-        for score in ("evidently_share", "nannyml_alarms", "nannyml_loudest")
+        for score in ("evidently_share", "nannyml_alarms", "nannyml_loudest", "nannyml_without_bins")
     }
 
 
@@ -200,14 +202,15 @@ def draw(powers: dict[str, dict[str, float]]) -> None:
         (left, 0.0, SHIFTS, "shift of the mean of distance, in SDs"),
         (right, 1.0, FACTORS, "factor on the variance of distance"),
     ):
-        for name in ("Perennial", "Evidently", "NannyML"):
-            shares = [powers[name]["ordinary"], *(powers[name][change] for change in sizes.values())]
-            axes.plot([start, *sizes], shares, "o-", label=name)
+        for name, shares in powers.items():
+            axes.plot(
+                [start, *sizes], [shares["ordinary"], *(shares[each] for each in sizes.values())], "o-", label=name
+            )
         axes.axhline(RATE, color="grey", linewidth=0.8, linestyle="--")
         axes.set_xlabel(label)
         axes.spines[["top", "right"]].set_visible(False)
     left.set_ylabel(f"share of days noticed\n({RATE:.0%} of ordinary days are, dashed)")
-    right.legend(frameon=False)
+    figure.legend(*right.get_legend_handles_labels(), frameon=False, loc="outside upper center", ncols=len(powers))
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=130)
 

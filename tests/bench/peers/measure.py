@@ -122,7 +122,12 @@ def agreement(reference: pd.DataFrame, current: pd.DataFrame) -> list[dict[str, 
 
 
 def days(folder: Path) -> dict[str, Any]:
-    """Of each day in days.parquet (column `day`): how loud each peer is. Days below 0 are the reference."""
+    """Of each day in days.parquet (column `day`): how loud each peer is. Days below 0 are the reference.
+
+    A measure of NannyML's is as loud as its value is in units of its upper threshold. Jensen-Shannon distances of
+    numbers are over bins, and a column of few different values leaps from bin to bin when it moves; so there is the
+    loudness without these, too.
+    """
     frame = pd.read_parquet(folder / "days.parquet")
     reference = frame[frame["day"] < 0]
     later = frame[frame["day"] >= 0]
@@ -136,17 +141,21 @@ def days(folder: Path) -> dict[str, Any]:
     result = calculator.calculate(stamped.loc[~inside, [*names, "timestamp"]]).filter(period="analysis").to_df()
     numeric, _ = kinds_of(frame[names])
     alarms = np.zeros(len(result))
-    loudest = np.zeros(len(result))
+    loudest, without_bins = np.zeros(len(result)), np.zeros(len(result))
     for name in names:
         for method in CONTINUOUS if name in numeric else CATEGORICAL:
             part = result[(name, method)]
             alarms += part["alert"].to_numpy().astype(float)
             upper = part["upper_threshold"].to_numpy().astype(float)
-            loudest = np.maximum(loudest, part["value"].to_numpy().astype(float) / np.maximum(upper, 1e-12))
+            loudness = part["value"].to_numpy().astype(float) / np.maximum(upper, 1e-12)
+            loudest = np.maximum(loudest, loudness)
+            if name not in numeric or method != "jensen_shannon":
+                without_bins = np.maximum(without_bins, loudness)
     return {
         "evidently_share": [evidently_shares[day] for day in sorted(evidently_shares)],
         "nannyml_alarms": alarms.tolist(),
         "nannyml_loudest": loudest.tolist(),
+        "nannyml_without_bins": without_bins.tolist(),
         "days": sorted(evidently_shares),
     }
 
