@@ -76,8 +76,9 @@ def run(
 ) -> list[PolicyResult]:
     """Let every policy live through the windows, from a first model trained when they begin.
 
-    `told` hears how far it is. Errors: `NotEnoughData` when there is no policy `always`, or too little history for a
-    first model; `NotIngested` when a window is not in the lake; `StoreUnavailable`.
+    `told` hears of every retraining, and of the end of every policy. Errors: `NotEnoughData` when there is no policy
+    `always`, or too little history for a first model; `NotIngested` when a window is not in the lake;
+    `StoreUnavailable`.
     """
     if ALWAYS not in policies:
         raise NotEnoughData(f"Regret is counted against a policy named {ALWAYS!r}; there are: {', '.join(policies)}.")
@@ -85,7 +86,7 @@ def run(
     lives = {}
     for name, policy in policies.items():
         began = time.perf_counter()
-        lives[name] = _Life(_under(use_case, policy), history.ports(artifacts), trainings)
+        lives[name] = _Life(name, _under(use_case, policy), history.ports(artifacts), trainings, told)
         lives[name].live(windows)
         told(
             f"{name}: {len(windows)} windows, {len(lives[name].retrainings)} retrainings, "
@@ -113,9 +114,11 @@ class _Trainings:
 class _Life:
     """One policy's way through the windows."""
 
+    policy: str
     use_case: LoadedUseCase
     ports: Ports
     trainings: _Trainings
+    told: Callable[[str], None]
     retrainings: list[Retraining] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -140,7 +143,10 @@ class _Life:
                 self.retrainings.append(self._answered(wish))
 
     def _answered(self, wish: RecordedDecision) -> Retraining:
-        return Retraining(wish.as_of, " ".join(wish.reasons), self._retrain(wish.as_of, wish.reasons[0]))
+        promoted = self._retrain(wish.as_of, wish.reasons[0])
+        outcome = "a new model takes over" if promoted else "the champion stays"
+        self.told(f"{self.policy}: retrained as of {wish.as_of:%Y-%m-%d}, {outcome}")
+        return Retraining(wish.as_of, " ".join(wish.reasons), promoted)
 
     def _retrain(self, as_of: datetime, reason: str) -> bool:
         """Train, judge and deploy as the retrain DAG does; whether a new model won."""

@@ -1,5 +1,6 @@
 """Rival policies live through the same windows of a world that shifts."""
 
+from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -34,21 +35,26 @@ def stored(world: World) -> World:
     return world
 
 
-def backtested(world: World, tmp_path: Path, days: range, policies: str = POLICIES) -> dict[str, PolicyResult]:
+def backtested(
+    world: World, tmp_path: Path, days: range, policies: str = POLICIES, told: Callable[[str], None] = print
+) -> dict[str, PolicyResult]:
     file = tmp_path / "policies.yaml"
     file.write_text(policies)
     windows = [world.day(day) for day in days]
-    results = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports)
+    results = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports, told)
     return {each.policy: each for each in results}
 
 
 def test_policies_are_told_apart_by_what_they_would_have_cost(stored: World, tmp_path: Path) -> None:
     before = stored.ports.ledger.status("parcels")
-    found = backtested(stored, tmp_path, range(28, SHIFT + 14))
+    told: list[str] = []
+    found = backtested(stored, tmp_path, range(28, SHIFT + 14), told=told.append)
     assert stored.ports.ledger.status("parcels") == before
     assert stored.ports.registry.versions("parcels") == []
     assert list(found) == ["always", "never", "drift"]
     assert found["never"].retrainings == ()
+    assert sum(line.startswith("drift: retrained as of") for line in told) == len(found["drift"].retrainings)
+    assert [line.split(":")[0] for line in told if " windows, " in line] == list(found)
     assert len(found["always"].retrainings) >= 4
     assert found["drift"].retrainings[0].as_of > stored.day(SHIFT).start
     assert found["always"].regret == 0
