@@ -1,5 +1,6 @@
 """The command that lets rival retraining policies live through the stored history."""
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +40,9 @@ def backtest(
     loaded = session.use_case(use_case)
     metric = loaded.spec.training.metric
     chosen = load_policies(policies, loaded.spec)
+    logging.getLogger("perennial.jobs").setLevel(
+        logging.ERROR
+    )  # what they warn of here is the policies' past, not today
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
     results = job.run(loaded, chosen, windows_of(loaded, None, start, end), session.ports, progress.print)
     if plot is not None:

@@ -9,7 +9,6 @@ from rich.text import Text
 
 from perennial.cli.session import Session, console, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
-from perennial.performance.maturity import Maturity
 
 if TYPE_CHECKING:
     from perennial.jobs.performance_overview import WindowPerformance
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_BARS, LONGEST_NAME = 12, 18  # so that a table fits 80 columns
 LARGE = 100
+FINAL = "final"
 MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
 
 
@@ -134,7 +134,7 @@ def condensed(shares: Sequence[float]) -> list[float]:
 def _usual_share(each: "WindowPerformance") -> str:
     """What completeness was to be expected at that age; a final window has what it has."""
     expected = each.expected_completeness
-    return f" (usually {expected[1]:.0%})" if expected and each.maturity is not Maturity.FINAL else ""
+    return f" (usually {expected[1]:.0%})" if expected and each.maturity != FINAL else ""
 
 
 def _interval(found: dict[str, Any] | None) -> str:

@@ -10,6 +10,7 @@ from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
 from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
+from perennial.policy.triggers import accumulated
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window, parse_instant
@@ -45,7 +46,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         every=spec.schedule.every,
         metric=metric,
         at_deployment=champion.metrics.get(metric) if champion else None,
-        reference_windows=max((each.reference_windows for each in reports), default=0),
+        reference_windows=_reference_windows(reports),
         drift=tuple(map(_drift, reports)),
         performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
         estimates=tuple(
@@ -68,6 +69,20 @@ def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledg
         return []
     reports = ledger.drift_between(spec.name, champion.effective_from, as_of)
     return [report for report in reports if report.model_digest == champion.model_digest]
+
+
+def _drifted_since(spec: UseCase, reports: Sequence[DriftReport]) -> Window | None:
+    """The last window at which the evidence of drift was enough."""
+    points = [_drift(report) for report in reports]
+    reference_windows = _reference_windows(reports)
+    if not reference_windows:
+        return None
+    alarms = accumulated(spec.monitoring, points, reference_windows, spec.schedule.every).alarms
+    return points[alarms[-1]].window if alarms else None
+
+
+def _reference_windows(reports: Sequence[DriftReport]) -> int:
+    return max((each.reference_windows for each in reports), default=0)
 
 
 def _drift(report: DriftReport) -> DriftPoint:
@@ -97,7 +112,7 @@ def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[Dr
         for entry in entries
         if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
     ]
-    return audit(metric, points)
+    return audit(metric, points, _drifted_since(spec, reports))
 
 
 def _measured(entry: Performance, metric: str) -> PerformancePoint:

@@ -62,8 +62,10 @@ class Audit:
     reasons: tuple[str, ...]
 
 
-def audit(metric: str, points: Sequence[Audited]) -> Audit:
+def audit(metric: str, points: Sequence[Audited], drifted_since: Window | None = None) -> Audit:
     """Compare the last `LAST` final windows' estimates with the truth.
+
+    `drifted_since` is the last window by which evidence of drift had accumulated since the deployment, None without.
 
     Trust is off when in fewer than 70% of them the truth lies within two standard errors (those of estimate, truth
     and the usual spread together) of the estimate. The mean gap counts as persistent when it is more than three of its
@@ -90,7 +92,8 @@ def audit(metric: str, points: Sequence[Audited]) -> Audit:
     reasons = [facts]
     if trust is Trust.OFF:
         reasons.append(f"They are switched off: fewer than {MIN_WITHIN:.0%} were right.")
-    concept = persistent and drifted <= MOST_DRIFTED * n
+    accumulated = drifted_since is not None and drifted_since >= last[0].window
+    concept = persistent and drifted <= MOST_DRIFTED * n and not accumulated
     if concept:
         reasons.append(
             f"The inputs look ordinary ({drifted} of {n} windows raised an alarm), so this is concept drift: the "
@@ -98,8 +101,9 @@ def audit(metric: str, points: Sequence[Audited]) -> Audit:
         )
     elif persistent:
         reasons.append(
-            f"The inputs have drifted ({drifted} of {n} windows raised an alarm): this is covariate shift that the "
-            "estimates did not follow, or concept drift beside it."
+            f"The inputs have drifted ({drifted} of {n} windows raised an alarm"
+            f"{', and evidence has accumulated' if accumulated else ''}): this is covariate shift that the estimates "
+            "did not follow, or concept drift beside it."
         )
     return Audit(trust, n, within, mean, mean - Z * error, mean + Z * error, concept, tuple(reasons))
 

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from perennial.drift.accumulate import strongest
+from perennial.drift.accumulate import Accumulated, strongest
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
@@ -12,6 +12,7 @@ from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint, co
 from perennial.spec.models import Monitoring, Persistence, Trigger
 from perennial.spec.names import METRICS
 from perennial.verdict import Verdict
+from perennial.window import Every
 
 MIN_ROWS = 500
 ROUNDING = 1e-12  # a loss of exactly the limit is not more than the limit
@@ -38,10 +39,7 @@ def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
     if evidence.reference_windows == 0:
         reason = "No window was compared yet with what the model in force considers normal."
         return Finding(None, (reason,), {"windows": len(points)})
-    names = sorted({name for point in points for name in point.columns})
-    columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
-    whole = [point.p_value for point in points]
-    found = strongest(whole, columns, evidence.reference_windows, spec.false_retrains, evidence.every)
+    found = accumulated(spec, points, evidence.reference_windows, evidence.every)
     numbers: Numbers = {
         "evidence_of": found.column,
         "evidence": found.statistic,
@@ -57,6 +55,13 @@ def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
         return Finding(False, (found.reason,), numbers)
     missing = _missing(climb) if found.column is None else _missing_of(found.column, climb)
     return Finding(True, (found.reason,), numbers, missing or _spike(climb))
+
+
+def accumulated(spec: Monitoring, points: Sequence[DriftPoint], reference_windows: int, every: Every) -> Accumulated:
+    """The evidence of these windows, oldest first. Errors: `NotEnoughData` without a reference window."""
+    names = sorted({name for point in points for name in point.columns})
+    columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
+    return strongest([point.p_value for point in points], columns, reference_windows, spec.false_retrains, every)
 
 
 def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:
