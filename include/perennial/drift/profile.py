@@ -204,24 +204,30 @@ def joint_bins(bins: Mapping[str, Bins]) -> dict[str, NumericBins]:
 _BINS: TypeAdapter[dict[str, Bins]] = TypeAdapter(dict[str, Bins])
 
 
-def _profile_columns(
-    rows: pa.Table, columns: Mapping[str, Kind], bins: Mapping[str, Bins]
-) -> dict[str, NumericProfile | CategoricalProfile]:
-    def of(column: str) -> NumericProfile | CategoricalProfile:
-        values, own = read_column(rows, column, columns[column]), bins.get(column)
-        if isinstance(values, Numbers):
-            return NumericProfile.of(values, own if isinstance(own, NumericBins) else None)
-        return CategoricalProfile.of(values, own if isinstance(own, CategoricalBins) else None)
-
-    if rows.num_rows < ROWS_WORTH_THREADS:
-        return {column: of(column) for column in columns}
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # sorting, which takes most of the time, lets others run
-        return dict(zip(columns, threads.map(of, columns), strict=True))
+ColumnProfile = NumericProfile | CategoricalProfile
 
 
 def _profile_chunk(rows: pa.Table, columns: Mapping[str, Kind], bins: Mapping[str, Bins], name: str) -> WindowProfile:
-    profiles = _profile_columns(rows, columns, bins)
+    varying = joint_bins(bins)
+
+    def of(column: str) -> ColumnProfile:
+        return _profile_column(rows, column, columns[column], bins.get(column))
+
+    if rows.num_rows < ROWS_WORTH_THREADS:
+        profiles = {column: of(column) for column in columns}
+        joint = JointMoments.of(rows, varying) if varying else None
+    else:
+        with ThreadPoolExecutor(os.cpu_count()) as threads:  # sorting and summing, most of the work, let others run
+            summed = threads.submit(JointMoments.of, rows, varying) if varying else None
+            profiles = dict(zip(columns, threads.map(of, columns), strict=True))
+            joint = summed.result() if summed else None
     numeric = {column: each for column, each in profiles.items() if isinstance(each, NumericProfile)}
     categorical = {column: each for column, each in profiles.items() if isinstance(each, CategoricalProfile)}
-    varying = joint_bins(bins)
-    return WindowProfile(rows.num_rows, numeric, categorical, name, JointMoments.of(rows, varying) if varying else None)
+    return WindowProfile(rows.num_rows, numeric, categorical, name, joint)
+
+
+def _profile_column(rows: pa.Table, name: str, kind: Kind, bins: Bins | None) -> ColumnProfile:
+    values = read_column(rows, name, kind)
+    if isinstance(values, Numbers):
+        return NumericProfile.of(values, bins if isinstance(bins, NumericBins) else None)
+    return CategoricalProfile.of(values, bins if isinstance(bins, CategoricalBins) else None)
