@@ -5,6 +5,7 @@ through the command line, in processes of their own.
 """
 
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -242,6 +243,7 @@ def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Call
     days = ("parcels", "--policies", str(policies), "--from", "2024-01-31", "--to", "2024-02-02")
     before = shop.ports.ledger.status("parcels")
     shown = command("backtest", *days, "--plot", str(picture))
+    assert logging.getLogger("perennial.jobs").level == logging.NOTSET
     for told in ("always", "never", "2024-01", "2024-02", "regret (roc_auc)", "compute s"):
         assert told in shown, shown
     assert picture.read_bytes().startswith(b"\x89PNG")

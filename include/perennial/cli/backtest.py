@@ -1,6 +1,8 @@
 """The command that lets rival retraining policies live through the stored history."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -40,11 +42,9 @@ def backtest(
     loaded = session.use_case(use_case)
     metric = loaded.spec.training.metric
     chosen = load_policies(policies, loaded.spec)
-    logging.getLogger("perennial.jobs").setLevel(
-        logging.ERROR
-    )  # what they warn of here is the policies' past, not today
     progress = Console(stderr=True, highlight=False, soft_wrap=True)
-    results = job.run(loaded, chosen, windows_of(loaded, None, start, end), session.ports, progress.print)
+    with _no_warnings_of_the_past():
+        results = job.run(loaded, chosen, windows_of(loaded, None, start, end), session.ports, progress.print)
     if plot is not None:
         draw(
             metric,
@@ -75,6 +75,18 @@ def backtest(
     summary.add_row("compute s", *(f"{each.compute_seconds:.0f}" for each in results))
     summary.add_row(f"regret ({metric})", *(f"{each.regret:+.4f}" for each in results), style="bold")
     console.print(summary)
+
+
+@contextmanager
+def _no_warnings_of_the_past() -> Iterator[None]:
+    """What jobs warn of in a backtest is about its policies' past, not about today."""
+    jobs = logging.getLogger("perennial.jobs")
+    level = jobs.level
+    jobs.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        jobs.setLevel(level)
 
 
 def _value(value: float | None) -> str:

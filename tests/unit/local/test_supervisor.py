@@ -37,7 +37,16 @@ class Stage:
         self.supervisor.use(dict(os.environ))
 
     def children(self) -> list[psutil.Process]:
+        deadline = time.monotonic() + 5
+        while any(is_being_started(child) for child in psutil.Process().children()):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
         return [child for child in psutil.Process().children() if "time.sleep(600)" in " ".join(child.cmdline())]
+
+
+def is_being_started(child: psutil.Process) -> bool:
+    """For a moment after a process was started, the kernel knows no command line of it."""
+    return child.status() != psutil.STATUS_ZOMBIE and not child.cmdline()
 
 
 @pytest.fixture
