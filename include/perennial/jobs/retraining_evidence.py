@@ -71,7 +71,7 @@ def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledg
     return [report for report in reports if report.model_digest == champion.model_digest]
 
 
-def _drifted_since(spec: UseCase, reports: Sequence[DriftReport]) -> Window | None:
+def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport]) -> Window | None:
     """The last window at which the evidence of drift was enough."""
     points = [_drift(report) for report in reports]
     reference_windows = _reference_windows(reports)
@@ -112,7 +112,7 @@ def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[Dr
         for entry in entries
         if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
     ]
-    return audit(metric, points, _drifted_since(spec, reports))
+    return audit(metric, points, _drift_shown_by(spec, reports))
 
 
 def _measured(entry: Performance, metric: str) -> PerformancePoint:

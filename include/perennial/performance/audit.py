@@ -62,10 +62,10 @@ class Audit:
     reasons: tuple[str, ...]
 
 
-def audit(metric: str, points: Sequence[Audited], drifted_since: Window | None = None) -> Audit:
+def audit(metric: str, points: Sequence[Audited], drift_shown_by: Window | None = None) -> Audit:
     """Compare the last `LAST` final windows' estimates with the truth.
 
-    `drifted_since` is the last window by which evidence of drift had accumulated since the deployment, None without.
+    `drift_shown_by` is the last window by which evidence of drift had accumulated since the deployment, None without.
 
     Trust is off when in fewer than 70% of them the truth lies within two standard errors (those of estimate, truth
     and the usual spread together) of the estimate. The mean gap counts as persistent when it is more than three of its
@@ -92,7 +92,7 @@ def audit(metric: str, points: Sequence[Audited], drifted_since: Window | None =
     reasons = [facts]
     if trust is Trust.OFF:
         reasons.append(f"They are switched off: fewer than {MIN_WITHIN:.0%} were right.")
-    accumulated = drifted_since is not None and drifted_since >= last[0].window
+    accumulated = drift_shown_by is not None and drift_shown_by >= last[0].window
     concept = persistent and drifted <= MOST_DRIFTED * n and not accumulated
     if concept:
         reasons.append(

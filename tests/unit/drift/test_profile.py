@@ -38,7 +38,7 @@ def reference_bins() -> dict[str, Bins]:
 BINS = reference_bins()
 
 
-def same(a: WindowProfile, b: WindowProfile) -> None:
+def assert_same(a: WindowProfile, b: WindowProfile) -> None:
     """Equal where profiles are exact: everything, for so few values."""
     assert (a.rows, a.bins) == (b.rows, b.bins)
     x, y = a.numeric["x"], b.numeric["x"]
@@ -65,10 +65,10 @@ def test_merging_is_profiling_everything_at_once_in_any_order(
 ) -> None:
     one, two, three = (profile(table(part), COLUMNS, BINS) for part in (a, b, c))
     whole = profile(table(a + b + c), COLUMNS, BINS)
-    same(one.merge(two).merge(three), whole)
-    same(one.merge(two.merge(three)), whole)
-    same(three.merge(one).merge(two), whole)
-    same(profile([table(a), table(b), table(c)], COLUMNS, BINS), whole)
+    assert_same(one.merge(two).merge(three), whole)
+    assert_same(one.merge(two.merge(three)), whole)
+    assert_same(three.merge(one).merge(two), whole)
+    assert_same(profile([table(a), table(b), table(c)], COLUMNS, BINS), whole)
 
 
 def test_merging_many_rows_stays_within_the_sketches_errors() -> None:

@@ -149,7 +149,7 @@ def test_garbage_under_its_own_digest_is_no_model(garbage: bytes) -> None:
         load(garbage, bytes_digest(garbage))
 
 
-def refused(content: bytes, named: str) -> None:
+def assert_refused(content: bytes, named: str) -> None:
     with pytest.raises(UntrustedModel, match=named):
         load(content, bytes_digest(content))
 
@@ -180,7 +180,7 @@ def test_foreign_types_are_refused_when_saving_and_when_loading(transformer: Any
     pipeline = pipeline_with(transformer)
     with pytest.raises(UntrustedModel, match=named):
         dump(pipeline)
-    refused(skops.io.dumps(pipeline), named)
+    assert_refused(skops.io.dumps(pipeline), named)
 
 
 def forged(content: bytes, change: Any) -> bytes:
@@ -214,7 +214,7 @@ def test_a_call_hidden_in_the_schema_is_not_made(content: bytes, tmp_path: Path)
             },
         }
 
-    refused(forged(content, add_call), "os.system")
+    assert_refused(forged(content, add_call), "os.system")
     assert not witness.exists()
 
 
@@ -223,8 +223,8 @@ def test_nodes_that_could_call_something_are_refused_whatever_they_name(content:
     def add_node(schema: dict[str, Any]) -> None:
         schema["content"]["content"]["memory"] = {"__class__": "dict", "__module__": "builtins", "__loader__": loader}
 
-    refused(forged(content, add_node), "builtins.dict")
+    assert_refused(forged(content, add_node), "builtins.dict")
 
 
 def test_a_trusted_object_that_is_no_pipeline_is_refused() -> None:
-    refused(skops.io.dumps({"a": 1}), "not a pipeline")
+    assert_refused(skops.io.dumps({"a": 1}), "not a pipeline")
