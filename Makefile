@@ -19,10 +19,10 @@ help:  ## Show this help
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(RUNTIME)  ## Start everything and play the demonstration (ARGS=--demo-until=2013-12-31 for the whole year)
-	@$(BIN)/python -m perennial.local run $(ARGS)
+	@$(BIN)/python -m perennial_local run $(ARGS)
 
 stop:  ## Stop what `make run` started
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial.local stop; else echo "Nothing is installed."; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial_local stop; else echo "Nothing is installed."; fi
 
 test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
@@ -30,7 +30,7 @@ test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
 lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy include/perennial plugins/perennial_airflow
+	@$(BIN)/mypy include/perennial include/perennial_local plugins/perennial_airflow
 
 faults: $(DEVELOPMENT)  ## Kill, stop, race and break everything, and count the damage (ARGS="--seed 1 --scale 0.1"; half an hour)
 	@$(BIN)/python -m tests.faults $(ARGS)
@@ -42,7 +42,7 @@ screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make 
 	@$(BIN)/python tests/e2e/screenshots.py
 
 clean:  ## Remove the local system's data and all caches (the virtual environment stays)
-	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial.local clean; fi
+	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial_local clean; fi
 	@rm -rf .pytest_cache .ruff_cache .mypy_cache .hypothesis build dist
 	@find dags include plugins tests -name __pycache__ -type d -prune -exec rm -rf {} +
 

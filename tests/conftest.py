@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

@@ -4,7 +4,7 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from perennial.fingerprint import bytes_digest, json_digest
+from perennial.encoding import bytes_digest, json_digest
 
 UNKNOWN = "unknown"
 _PACKAGE = Path(__file__).parent

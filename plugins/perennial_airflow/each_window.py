@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from perennial.jobs.results import as_json, from_json
+from perennial.encoding import as_json, from_json
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial_airflow.outcomes import airflow_outcomes

@@ -8,26 +8,26 @@ from collections.abc import Iterable
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from perennial.jobs import assemble as assemble_job
-from perennial.jobs import collect_labels as collect_labels_job
-from perennial.jobs import deploy as deploy_job
-from perennial.jobs import evaluate as evaluate_job
-from perennial.jobs import ingest as ingest_job
-from perennial.jobs import judge as judge_job
-from perennial.jobs import maintain as maintain_job
-from perennial.jobs import monitor as monitor_job
-from perennial.jobs import preview as preview_job
-from perennial.jobs import reconcile as reconcile_job
-from perennial.jobs import rollback as rollback_job
-from perennial.jobs import score as score_job
-from perennial.jobs import train as train_job
-from perennial.jobs import validate as validate_job
-from perennial.jobs.judge import Judged
-from perennial.jobs.model_choice import ModelChoice
-from perennial.jobs.preview import Preview
-from perennial.jobs.results import as_json, from_json
-from perennial.jobs.train import Trained
+from perennial.encoding import as_json, from_json
+from perennial.jobs.evaluate import collect_labels as collect_labels_job
+from perennial.jobs.evaluate import measure as measure_job
+from perennial.jobs.predict import ingest as ingest_job
+from perennial.jobs.predict import monitor as monitor_job
+from perennial.jobs.predict import score as score_job
+from perennial.jobs.predict import validate as validate_job
+from perennial.jobs.retrain import assemble as assemble_job
+from perennial.jobs.retrain import deploy as deploy_job
+from perennial.jobs.retrain import judge as judge_job
+from perennial.jobs.retrain import rollback as rollback_job
+from perennial.jobs.retrain import train as train_job
+from perennial.jobs.retrain.judge import Judged
+from perennial.jobs.retrain.train import Trained
+from perennial.jobs.upkeep import maintain as maintain_job
+from perennial.jobs.upkeep import reconcile as reconcile_job
 from perennial.ports import Ports
+from perennial.records.model_choice import ModelChoice
+from perennial.review import preview as preview_job
+from perennial.review.preview import Preview
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
 from perennial.window import parse_instant
@@ -84,7 +84,7 @@ def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
 def measure(use_case: LoadedUseCase, run: Run) -> Json:
     """Measure every scored window that waits for labels."""
     with airflow_outcomes(use_case):
-        return as_json(evaluate_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+        return as_json(measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
 def assemble(use_case: LoadedUseCase, run: Run) -> Json:

@@ -8,21 +8,25 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "include" / "perennial"
+LOCAL = ROOT / "include" / "perennial_local"  # `make run`; not part of what users install on their own Airflow
 PLUGINS = ROOT / "plugins" / "perennial_airflow"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
-WORDS = {"window", "errors", "verdict", "spec", "digest", "fingerprint", "clock", "addresses", "hold", "code_version"}
+WORDS = {"window", "errors", "verdict", "spec", "digest", "encoding", "clock", "addresses", "hold", "code_version"}
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
+ROOMS = {"records", "jobs", "review", "backtest"}
 MAY_IMPORT = {
-    "spec": {"window", "errors", "fingerprint"},
+    "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},
-    "jobs": WORDS | PURE | PORTS | {"ports", "jobs"},
-    "cli": WORDS | PORTS | {"jobs", "cli", "ports", "settings", "wiring", "evidence"},
-    "evidence": {"evidence"},
+    "records": WORDS | PURE | PORTS | {"ports"},
+    "jobs": WORDS | PURE | PORTS | {"ports", "records"},
+    "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
+    "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
+    "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "settings", "wiring"},
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},
@@ -31,7 +35,7 @@ ADAPTER_ONLY = {
     "mlflow": {"registry"},
     "boto3": {"sources", "lake", "artifacts"},
     "botocore": {"sources", "lake", "artifacts"},
-    "psycopg2": {"published", "sources", "ledger", "local"},
+    "psycopg2": {"published", "sources", "ledger"},
     "great_expectations": {"quality"},
 }
 MAX_LINES = 400
@@ -54,7 +58,7 @@ def label(module: Path) -> str:
     return str(module.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=label)
+@pytest.mark.parametrize("module", [*MODULES, *sorted(LOCAL.rglob("*.py"))], ids=label)
 def test_nothing_below_include_imports_airflow(module: Path) -> None:
     assert not [name for name in imports(module) if name.split(".")[0] == "airflow"]
 
@@ -67,7 +71,7 @@ def test_layers_import_one_way(module: Path) -> None:
     assert not wrong, f"{label(module)} may import {sorted(allowed)}"
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) in PORTS | PURE | {"jobs"}], ids=label)
+@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) in PORTS | PURE | ROOMS], ids=label)
 def test_third_parties_stay_behind_their_adapter(module: Path) -> None:
     for name in imports(module):
         homes = ADAPTER_ONLY.get(name.split(".")[0])
@@ -79,7 +83,7 @@ def test_great_expectations_is_known_to_one_module() -> None:
     assert users == ["include/perennial/quality/suite.py"]
 
 
-@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) not in {"clock", "local"}], ids=label)
+@pytest.mark.parametrize("module", [m for m in MODULES if folder(m) != "clock"], ids=label)
 def test_only_the_clock_reads_the_wall_clock(module: Path) -> None:
     calls = [
         node.func.attr
@@ -94,7 +98,7 @@ def test_only_the_clock_reads_the_wall_clock(module: Path) -> None:
     assert "time.time" not in module.read_text()
 
 
-@pytest.mark.parametrize("module", [*MODULES, *sorted(PLUGINS.rglob("*.py"))], ids=label)
+@pytest.mark.parametrize("module", [*MODULES, *sorted(PLUGINS.rglob("*.py")), *sorted(LOCAL.rglob("*.py"))], ids=label)
 def test_modules_hold_one_concept(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= MAX_LINES
 
@@ -107,3 +111,8 @@ def test_public_names_are_documented(module: Path) -> None:
     ]
     undocumented = [node.name for node in public if ast.get_docstring(node) is None]
     assert not undocumented
+
+
+@pytest.mark.parametrize("module", [*MODULES, *sorted(PLUGINS.rglob("*.py"))], ids=label)
+def test_the_product_does_without_the_local_system(module: Path) -> None:
+    assert not [name for name in imports(module) if name.split(".")[0] == "perennial_local"]

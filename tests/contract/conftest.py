@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 _PATIENCE_SECONDS = 90
 

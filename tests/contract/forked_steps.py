@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
-from perennial.jobs import ingest, score, validate
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.predict import ingest, score, validate
+from perennial.records.model_choice import ModelChoice
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import load_use_case

@@ -20,8 +20,7 @@ from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.code_version import code_version, lock_digest
 from perennial.digest import table_digest
 from perennial.features.build import feature_frame
-from perennial.jobs import ingest, score, validate
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table
 from perennial.ledger.entries import Batch, DeployedRole, Deployment, Snapshot, ValidationResult
@@ -31,6 +30,7 @@ from perennial.modeling.train import fit
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.quality.labels import label_columns
+from perennial.records.model_choice import ModelChoice
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.port import ModelCandidate
 from perennial.sources.connections import EnvironmentConnections

@@ -10,8 +10,8 @@ from moto.server import ThreadedMotoServer
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.artifacts.port import Artifacts
 from perennial.artifacts.store import ArtifactStore
+from perennial.encoding import bytes_digest
 from perennial.errors import StoreUnavailable, UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.lake.storage import storage_options
 
 CONTENT = b"model" * 1000

@@ -27,14 +27,14 @@ from tests.contract.hostile_world import RUN, HostileWorld, make_world, query
 
 from perennial.digest import table_digest
 from perennial.errors import ValidationFailed
-from perennial.jobs import ingest, score, validate
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.port import predictions_table, quarantine_table, raw_table
 from perennial.ledger import migrate
-from perennial.local.postgres import EmbeddedPostgres
+from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial_local.postgres import EmbeddedPostgres
 
 SETTLED = 1  # the day of a window that is scored before anything hostile comes
 LONGEST_MESSAGE = 4_000

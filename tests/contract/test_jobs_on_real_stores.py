@@ -26,12 +26,12 @@ from typer.testing import CliRunner
 
 from perennial.cli.main import app
 from perennial.digest import table_digest
-from perennial.local.postgres import EmbeddedPostgres
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.window import Window
 from perennial.wiring import open_ports
+from perennial_local.postgres import EmbeddedPostgres
 
 DAILY_CSV = "pattern: '%Y-%m-%d.csv', format: csv"
 
@@ -243,7 +243,7 @@ def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Call
     days = ("parcels", "--policies", str(policies), "--from", "2024-01-31", "--to", "2024-02-02")
     before = shop.ports.ledger.status("parcels")
     shown = command("backtest", *days, "--plot", str(picture))
-    assert logging.getLogger("perennial.jobs").level == logging.NOTSET
+    assert logging.getLogger("perennial").level == logging.NOTSET
     for told in ("always", "never", "2024-01", "2024-02", "regret (roc_auc)", "compute s"):
         assert told in shown, shown
     assert picture.read_bytes().startswith(b"\x89PNG")

@@ -39,10 +39,10 @@ from perennial.ledger.entries import (
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.port import Ledger
 from perennial.ledger.postgres import PostgresLedger
-from perennial.local.postgres import EmbeddedPostgres
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial_local.postgres import EmbeddedPostgres
 
 CHAMPION, CHALLENGER = DeployedRole.CHAMPION, DeployedRole.CHALLENGER
 FIRST_RECORDING = datetime(2024, 1, 1, tzinfo=UTC)

@@ -15,7 +15,7 @@ from sqlalchemy.schema import CreateSchema
 from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.ledger import migrate
 from perennial.ledger.tables import SCHEMA, metadata
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 REVISIONS = ["0001", "0002", "0003"]
 

@@ -35,10 +35,10 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import TABLES
-from perennial.local.postgres import EmbeddedPostgres
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial_local.postgres import EmbeddedPostgres
 
 WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
 START, END = WINDOW.start, WINDOW.end

@@ -20,8 +20,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+from perennial.encoding import bytes_digest
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.modeling.artifact import dump
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.mlflow import MlflowRegistry

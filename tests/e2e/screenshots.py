@@ -8,10 +8,10 @@ from pathlib import Path
 
 from playwright.sync_api import Error, Page, sync_playwright
 
-from perennial.local.home import Home
-from perennial.local.keys import ADMIN, load_keys
-from perennial.local.lock import is_held, read_holder
 from perennial.settings import Settings
+from perennial_local.home import Home
+from perennial_local.keys import ADMIN, load_keys
+from perennial_local.lock import is_held, read_holder
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 VIEW = {"width": 1440, "height": 900}

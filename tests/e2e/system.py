@@ -137,7 +137,7 @@ def running_system(folder: Path) -> Iterator[System]:
     }
     log = folder / "supervisor.log"
     port = free_port()
-    command = [sys.executable, "-m", "perennial.local", "run", "--no-demo", "--port", str(port)]
+    command = [sys.executable, "-m", "perennial_local", "run", "--no-demo", "--port", str(port)]
     with log.open("w") as output:
         supervisor = subprocess.Popen(
             [*command, "--mlflow-port", str(free_port())], env=environment, stdout=output, stderr=output

@@ -15,7 +15,7 @@ from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
 
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 Scenario = Callable[[World, int, int], Outcome]
 

@@ -28,10 +28,10 @@ from tests.unit.jobs.world import START
 from perennial.digest import table_digest
 from perennial.errors import Disturbance, PerennialError, UntrustedModel
 from perennial.lake.storage import storage_options
-from perennial.local.postgres import EmbeddedPostgres
 from perennial.modeling.artifact import load
 from perennial.performance.labels import active_labels
 from perennial.registry.cache import ModelCache, StoredModel
+from perennial_local.postgres import EmbeddedPostgres
 
 TMPFS_BYTES = 4_000_000
 

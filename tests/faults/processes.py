@@ -14,8 +14,8 @@ from tests.faults.steps import STEPS, fork_context, log_of, start, start_deploy
 from tests.faults.world import NAME, World
 
 from perennial.errors import DeploymentConflict, Disturbance
-from perennial.jobs import reconcile
-from perennial.jobs.deploy import deployed
+from perennial.jobs.retrain.deploy import deployed
+from perennial.jobs.upkeep import reconcile
 from perennial.ledger.entries import DeployedRole, Deployment
 
 KILLED = -signal.SIGKILL

@@ -20,7 +20,7 @@ from psycopg2 import extensions
 from tests.faults.world import Address, ModelFiles
 
 from perennial.hold import Hold
-from perennial.jobs.deploy import deployed
+from perennial.jobs.retrain.deploy import deployed
 from perennial.lake import delta
 from perennial.ledger import locks
 from perennial.ledger import postgres as ledger

@@ -11,7 +11,7 @@ from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
 
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 SEED = random.SystemRandom().randrange(10**6)
 # The forkserver's tracker counts what killed processes could not give back.

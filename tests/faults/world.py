@@ -22,22 +22,23 @@ from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, make_world
 from perennial import clock
 from perennial.digest import table_digest
 from perennial.errors import NoModel
-from perennial.jobs import ingest, retrain, score, validate
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.predict import ingest, score, validate
+from perennial.jobs.retrain import chain as retrain
 from perennial.lake.delta import DeltaLake
 from perennial.ledger import migrate
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.ledger.postgres import PostgresLedger
-from perennial.local.postgres import EmbeddedPostgres
 from perennial.modeling.artifact import load
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
+from perennial.records.model_choice import ModelChoice
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.window import Window
 from perennial.wiring import open_ports
+from perennial_local.postgres import EmbeddedPostgres
 
 NAME = "parcels"
 SCENARIO_ROWS = ROWS // 3

@@ -11,10 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 from tests.unit.jobs.world import RECORDED, make_world
 
-from perennial.jobs import collect_labels, evaluate, ingest, monitor, retrain, score, validate
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DecisionKind
 from perennial.ledger.memory import InMemoryLedger
+from perennial.records.model_choice import ModelChoice
 from perennial.window import Every, Grid
 
 # Forward and back in 2024, the leap year: by an hour in the north and the south, by half an hour, and a zone at :45.
@@ -73,7 +75,7 @@ def told(folder: Path, clock: Clock) -> list[object]:
         score.run(world.use_case, window, ports, "run", model=ModelChoice())
         monitor.run(world.use_case, window, ports, "run")
         collect_labels.run(world.use_case, window.end + timedelta(days=1), ports, "run")
-        evaluate.run(world.use_case, window.end + timedelta(days=1), ports, "run")
+        measure.run(world.use_case, window.end + timedelta(days=1), ports, "run")
     span = world.day(0).start, world.day(60).end
     decisions = [decision for kind in DecisionKind for decision in ledger.decisions("parcels", kind)]
     # A profile's sketches are drawn at random.

@@ -2,7 +2,7 @@ import psycopg2
 import pytest
 
 from perennial.errors import StoreUnavailable
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.postgres import EmbeddedPostgres
 
 
 def test_a_database_is_created_once_and_answers(postgres: EmbeddedPostgres) -> None:

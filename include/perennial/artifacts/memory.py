@@ -1,7 +1,7 @@
 """Bytes under their digest, in memory, for tests and dry runs."""
 
+from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.fingerprint import bytes_digest
 
 
 class InMemoryArtifacts:

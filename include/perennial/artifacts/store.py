@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from pyarrow import fs
 
+from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.lake.storage import S3_SCHEME, open_filesystem, reaching
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")

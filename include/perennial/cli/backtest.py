@@ -34,8 +34,8 @@ def backtest(
     Real models are trained, as they would have been then; nothing is written but the picture. The policy named
     `always` is what regret is counted against.
     """
-    from perennial.evidence.backtest_plot import plot as draw
-    from perennial.jobs import backtest as job
+    from perennial.backtest import backtest as job
+    from perennial.backtest.plot import plot as draw
     from perennial.spec.policies import load_policies
 
     session = Session()
@@ -80,7 +80,7 @@ def backtest(
 @contextmanager
 def _no_warnings_of_the_past() -> Iterator[None]:
     """What jobs warn of in a backtest is about its policies' past, not about today."""
-    jobs = logging.getLogger("perennial.jobs")
+    jobs = logging.getLogger("perennial")
     level = jobs.level
     jobs.setLevel(logging.ERROR)
     try:

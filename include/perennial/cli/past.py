@@ -10,7 +10,7 @@ from rich.table import Table
 from perennial import clock
 from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
-from perennial.jobs.results import as_json
+from perennial.encoding import as_json
 from perennial.window import parse_instant
 
 AIRFLOW_URL = "AIRFLOW__API__BASE_URL"
@@ -33,8 +33,8 @@ def preview(
     json: AsJson = False,
 ) -> None:
     """Say what scoring windows would do, with which model, and change nothing."""
-    from perennial.jobs import preview as job
-    from perennial.jobs.model_choice import ModelChoice
+    from perennial.records.model_choice import ModelChoice
+    from perennial.review import preview as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -56,7 +56,7 @@ def preview(
 
 def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window")], json: AsJson = False) -> None:
     """Show every revision of a window: when, which model, which data, by which run."""
-    from perennial.jobs import history as job
+    from perennial.review import history as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -83,7 +83,7 @@ def diff(
     json: AsJson = False,
 ) -> None:
     """Show which rows changed between two revisions, and by how much."""
-    from perennial.jobs import history as job
+    from perennial.review import history as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -114,7 +114,7 @@ def reproduce(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Make recorded predictions and measurements again and compare them, digest by digest; write nothing."""
-    from perennial.jobs import reproduce as job
+    from perennial.review import reproduce as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -140,8 +140,8 @@ def explain(
     as_of: Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")] = None,
 ) -> None:
     """Go from one prediction back to model, training set, data, checks, code, run and approver."""
-    from perennial.evidence.page import as_html, as_text
-    from perennial.jobs import explain as job
+    from perennial.review import explain as job
+    from perennial.review.evidence_page import as_html, as_text
 
     session = Session()
     loaded = session.use_case(use_case)

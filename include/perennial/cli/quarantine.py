@@ -15,7 +15,7 @@ def list_(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """List the rows in quarantine, by window and rule."""
-    from perennial.jobs import quarantine as job
+    from perennial.jobs.upkeep import quarantine as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -31,7 +31,7 @@ def accept(
     json: AsJson = False,
 ) -> None:
     """Let in what a rule caught in the window's latest snapshot. Then `replay` the window."""
-    from perennial.jobs import quarantine as job
+    from perennial.jobs.upkeep import quarantine as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -52,7 +52,7 @@ def replay(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Ingest, validate and score again those windows, and only those, that have rows in quarantine or let in."""
-    from perennial.jobs import quarantine as job
+    from perennial.jobs.upkeep import quarantine as job
 
     session = Session()
     loaded = session.use_case(use_case)

@@ -11,7 +11,7 @@ from perennial.cli.session import Session, console, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 
 if TYPE_CHECKING:
-    from perennial.jobs.performance_overview import WindowPerformance
+    from perennial.review.performance import WindowPerformance
 
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_BARS, LONGEST_NAME = 12, 18  # so that a table fits 80 columns
@@ -30,7 +30,7 @@ def drift(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Show how far a window, or several merged, lies from what its model considers normal."""
-    from perennial.jobs import drift_overview as job
+    from perennial.review import drift as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -78,7 +78,7 @@ def performance(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Show how good predictions were, or are expected to be, and how far that may be believed."""
-    from perennial.jobs import performance_overview as job
+    from perennial.review import performance as job
 
     session = Session()
     loaded = session.use_case(use_case)

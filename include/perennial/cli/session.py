@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.table import Table
 
 from perennial import clock
+from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
-from perennial.jobs.results import as_json
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings

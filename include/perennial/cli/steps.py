@@ -32,7 +32,7 @@ def ingest(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Take windows of the source into the lake."""
-    from perennial.jobs import ingest as job
+    from perennial.jobs.predict import ingest as job
 
     _for_each_window(job.run, use_case, window, start, end, json)
 
@@ -41,7 +41,7 @@ def validate(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Check snapshots against the use case's expectations."""
-    from perennial.jobs import validate as job
+    from perennial.jobs.predict import validate as job
 
     _for_each_window(job.run, use_case, window, start, end, json)
 
@@ -55,8 +55,8 @@ def score(
     json: AsJson = False,
 ) -> None:
     """Score validated windows and publish the predictions."""
-    from perennial.jobs import score as job
-    from perennial.jobs.model_choice import ModelChoice
+    from perennial.jobs.predict import score as job
+    from perennial.records.model_choice import ModelChoice
 
     choice = ModelChoice.parse(model)
 
@@ -70,26 +70,25 @@ def monitor(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Measure how far scored windows lie from what their model considers normal."""
-    from perennial.jobs import monitor as job
+    from perennial.jobs.predict import monitor as job
 
     _for_each_window(job.run, use_case, window, start, end, json)
 
 
 def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) -> None:
     """Collect the labels that had arrived, and measure every scored window that waits for them."""
-    from perennial.jobs import collect_labels
-    from perennial.jobs import evaluate as job
+    from perennial.jobs.evaluate import collect_labels, measure
 
     session = Session()
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
     collect_labels.run(loaded, moment, session.ports, session.run_id)
-    show([job.run(loaded, moment, session.ports, session.run_id)], as_json_lines=json)
+    show([measure.run(loaded, moment, session.ports, session.run_id)], as_json_lines=json)
 
 
 def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:
     """Train the candidates, judge them against the champion, and deploy the winner if it is better."""
-    from perennial.jobs import retrain as job
+    from perennial.jobs.retrain import chain as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -110,7 +109,7 @@ def rollback(
     json: AsJson = False,
 ) -> None:
     """Give an earlier version the champion's role again."""
-    from perennial.jobs import rollback as job
+    from perennial.jobs.retrain import rollback as job
 
     session = Session()
     loaded = session.use_case(use_case)

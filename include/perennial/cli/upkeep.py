@@ -18,7 +18,7 @@ def add_to(app: typer.Typer) -> None:
 
 def reconcile(use_case: UseCaseName, json: AsJson = False) -> None:
     """Compare aliases and stores with the ledger, and put right what differs."""
-    from perennial.jobs import reconcile as job
+    from perennial.jobs.upkeep import reconcile as job
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -32,7 +32,7 @@ def maintain(
     json: AsJson = False,
 ) -> None:
     """Optimize the lake's tables and remove files that nobody needs any more."""
-    from perennial.jobs import maintain as job
+    from perennial.jobs.upkeep import maintain as job
 
     session = Session()
     loaded = session.use_case(use_case)

@@ -21,8 +21,8 @@ from perennial.drift.joint import MOST_COLUMNS, JointMoments
 from perennial.drift.moments import Moments
 from perennial.drift.sketches import DistinctSketch, FrequencySketch, QuantileSketch
 from perennial.drift.values import Categories, Numbers, read_column
+from perennial.encoding import json_digest
 from perennial.errors import SchemaMismatch
-from perennial.fingerprint import json_digest
 from perennial.spec.models import Kind
 
 PROBABILITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)

@@ -7,8 +7,8 @@ import zipfile
 import skops.io
 from sklearn.pipeline import Pipeline
 
+from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.modeling.canonical import SCHEMA, canonical_skops, nodes
 from perennial.modeling.trusted_types import TRUSTED_BEYOND_SKOPS, TRUSTED_NODES, TRUSTED_TYPES
 

@@ -15,7 +15,7 @@ from perennial.performance.cbpe import estimate as estimate_classification
 from perennial.performance.interval import Interval
 from perennial.performance.loss_model import estimate as estimate_regression
 from perennial.performance.loss_model import losses
-from perennial.performance.metrics import Floats, measure
+from perennial.performance.metrics import Floats, metrics_of
 from perennial.spec.models import Task, UseCase
 
 FEWEST_WINDOWS = 5
@@ -140,7 +140,7 @@ def _with_usual(
 ) -> Estimation | None:
     gaps: dict[str, list[float]] = {}
     for window, found in zip(windows, estimates, strict=True):
-        truth = measure(task, window.truth, window.predictions)
+        truth = metrics_of(task, window.truth, window.predictions)
         for name, value in found.items():
             if name in truth and np.isfinite(value.value):
                 gaps.setdefault(name, []).append(truth[name] - value.value)

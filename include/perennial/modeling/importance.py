@@ -9,7 +9,7 @@ from perennial.errors import NotEnoughData
 from perennial.features.build import feature_groups
 from perennial.modeling.predict import predict
 from perennial.performance.gain import gain
-from perennial.performance.metrics import measure
+from perennial.performance.metrics import metrics_of
 from perennial.spec.models import UseCase
 
 SAMPLE_ROWS = 5_000
@@ -31,7 +31,7 @@ def permutation_importance(
     if len(frame) > SAMPLE_ROWS:
         sample = np.sort(random.choice(len(frame), SAMPLE_ROWS, replace=False))
         frame, truth = frame.iloc[sample].reset_index(drop=True), truth[sample]
-    intact = measure(spec.task, truth, predict(pipeline, spec.task, frame)).get(metric)
+    intact = metrics_of(spec.task, truth, predict(pipeline, spec.task, frame)).get(metric)
     if intact is None:
         raise NotEnoughData(
             f"{spec.name}: {metric} is undefined on the {len(frame):,} rows for importances: they have too few "
@@ -44,7 +44,7 @@ def permutation_importance(
             order = random.permutation(len(frame))
             shuffled = frame.assign(**{name: frame[name].to_numpy()[order] for name in features})
             losses.append(
-                gain(metric, intact, measure(spec.task, truth, predict(pipeline, spec.task, shuffled))[metric])
+                gain(metric, intact, metrics_of(spec.task, truth, predict(pipeline, spec.task, shuffled))[metric])
             )
         importances[column] = float(np.mean(losses))
     return importances

@@ -8,7 +8,7 @@ from statistics import NormalDist
 import numpy as np
 import numpy.typing as npt
 
-from perennial.performance.metrics import measure
+from perennial.performance.metrics import metrics_of
 from perennial.spec.task import Task
 
 Floats = npt.NDArray[np.float64]
@@ -41,7 +41,7 @@ def intervals(task: Task, truth: Floats, prediction: Floats, confidence: float =
     Computer Methods and Programs in Biomedicine 83) and a fixed seed.
     """
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    values = measure(task, truth, prediction)
+    values = metrics_of(task, truth, prediction)
     return {name: _FUNCTIONS[name](value, truth, prediction, z) for name, value in values.items()}
 
 

@@ -14,16 +14,13 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
-from perennial.performance.gain import gain
 from perennial.spec.names import METRICS
 from perennial.spec.task import Task
-
-__all__ = ["gain", "measure", "no_skill"]
 
 Floats = npt.NDArray[np.float64]
 
 
-def measure(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:
+def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:
     """Every metric of the task that is defined on these outcomes.
 
     `truth` is 0 or 1 for classification and the value for regression; `prediction` is the probability of 1, or the
@@ -40,7 +37,7 @@ def measure(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:
 
 def no_skill(task: Task, training_truth: Floats, truth: Floats) -> dict[str, float]:
     """The metrics of always predicting the mean of the training outcomes: what a first model must beat."""
-    return measure(task, truth, np.full(truth.shape, training_truth.mean()))
+    return metrics_of(task, truth, np.full(truth.shape, training_truth.mean()))
 
 
 def _log_loss(truth: Floats, prediction: Floats) -> float:

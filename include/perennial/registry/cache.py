@@ -7,8 +7,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
+from perennial.encoding import bytes_digest, json_digest
 from perennial.errors import StoreUnavailable
-from perennial.fingerprint import bytes_digest, json_digest
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
-from perennial.fingerprint import json_digest
 from perennial.spec.expectations import Expectation
 from perennial.spec.folder import Reading, read_folder
 from perennial.spec.models import UseCase

@@ -84,7 +84,7 @@ def test_score_uses_the_model_that_the_params_choose(
 def test_a_task_as_of_a_moment_takes_it_from_the_run(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
 ) -> None:
-    module = tasks.evaluate_job if name == "measure" else getattr(tasks, f"{name}_job")
+    module = getattr(tasks, f"{name}_job")
     job = stand_in(monkeypatch, module, Done(WINDOW))
     run = make_run(as_of="2013-03-01")
     assert getattr(tasks, name)(use_case, run) == AT

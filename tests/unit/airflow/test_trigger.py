@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
 
-from perennial.jobs.results import as_json
+from perennial.encoding import as_json
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial_airflow.trigger import TriggerRetrain, decision_in, run_id_of, trigger_retrain
 

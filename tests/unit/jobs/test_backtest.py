@@ -10,10 +10,12 @@ from sklearn.metrics import roc_auc_score
 from tests.unit.jobs.test_predict_path import predict
 from tests.unit.jobs.world import ROWS, SHIFT, World
 
+from perennial.backtest import backtest
+from perennial.backtest.backtest import PolicyResult
+from perennial.backtest.plot import plot
 from perennial.errors import InvalidSpec, NotEnoughData, NotIngested, ValidationFailed
-from perennial.evidence.backtest_plot import plot
-from perennial.jobs import backtest, ingest, retrain, validate
-from perennial.jobs.backtest import PolicyResult
+from perennial.jobs.predict import ingest, validate
+from perennial.jobs.retrain import chain as retrain
 from perennial.lake.port import predictions_table, window_partition
 from perennial.performance.labels import join_labels
 from perennial.spec.load import load_use_case

@@ -8,13 +8,16 @@ import pytest
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, START, World
 
+from perennial.encoding import as_json, from_json
 from perennial.errors import DeploymentConflict, InvalidSpec, NoModel, NotEnoughData
-from perennial.jobs import assemble, collect_labels, deploy, evaluate, judge, monitor, retrain, rollback, train
-from perennial.jobs.model_choice import ModelChoice
-from perennial.jobs.results import as_json, from_json
-from perennial.jobs.training_set import read_manifest, read_rows
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor
+from perennial.jobs.retrain import assemble, deploy, judge, rollback, train
+from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DeployedRole
 from perennial.performance.maturity import Maturity
+from perennial.records.model_choice import ModelChoice
+from perennial.records.training_set import read_manifest, read_rows
 
 
 def retrained(world: World, day: int) -> retrain.Retrained:
@@ -133,7 +136,7 @@ def test_performance_matures_from_partial_to_final(world: World) -> None:
     predict(world, 30)
     for as_of in (world.day(30).end, world.day(31).end, world.day(32).end):
         collect_labels.run(world.use_case, as_of, world.ports, "test")
-        evaluated = evaluate.run(world.use_case, as_of, world.ports, "test")
+        evaluated = measure.run(world.use_case, as_of, world.ports, "test")
     assert evaluated.outcome == "no scored window waits for labels"
     (entry,) = world.ports.ledger.performance_between("parcels", START, world.day(40).end)
     assert (entry.maturity, entry.completeness, entry.as_of) == (Maturity.FINAL, 1.0, world.day(31).end)
@@ -144,7 +147,7 @@ def test_a_partial_window_says_how_much_is_known(world: World) -> None:
     first_model(world, 30)
     predict(world, 30)
     collect_labels.run(world.use_case, world.day(30).end, world.ports, "test")
-    evaluate.run(world.use_case, world.day(30).end, world.ports, "test")
+    measure.run(world.use_case, world.day(30).end, world.ports, "test")
     (entry,) = world.ports.ledger.performance_between("parcels", START, world.day(40).end)
     assert entry.maturity is Maturity.PARTIAL
     assert 0.3 < entry.completeness < 0.7
@@ -155,7 +158,7 @@ def test_lost_performance_calls_for_retraining(world: World) -> None:
     for day in range(40, 44):
         predict(world, day)
     collect_labels.run(world.use_case, world.day(45).end, world.ports, "test")
-    evaluated = evaluate.run(world.use_case, world.day(45).end, world.ports, "test")
+    evaluated = measure.run(world.use_case, world.day(45).end, world.ports, "test")
     assert evaluated.decision.action == "retrain"
 
 

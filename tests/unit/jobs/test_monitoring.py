@@ -10,16 +10,19 @@ from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, SHIFT, World
 
+from perennial.encoding import as_json
 from perennial.errors import NotMonitored
-from perennial.jobs import collect_labels, drift_overview, evaluate, monitor, performance_overview
-from perennial.jobs.results import as_json
-from perennial.jobs.retraining_evidence import gather
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor
 from perennial.ledger.entries import DecisionKind, DeployedRole, Performance
 from perennial.modeling.reference import ModelReference
 from perennial.performance.audit import Trust
 from perennial.performance.delay import GRID
 from perennial.performance.maturity import Maturity
 from perennial.policy.evidence import Evidence
+from perennial.records.retraining import gather
+from perennial.review import drift as drift_overview
+from perennial.review import performance as performance_overview
 from perennial.spec.models import Monitoring, Season
 from perennial.verdict import Verdict
 
@@ -38,7 +41,7 @@ def live(world: World, days: range) -> list[monitor.Monitored]:
         predict(world, day)
         monitored.append(monitor.run(world.use_case, world.day(day), world.ports, "test"))
         collect_labels.run(world.use_case, world.day(day).end, world.ports, "test")
-        evaluate.run(world.use_case, world.day(day).end, world.ports, "test")
+        measure.run(world.use_case, world.day(day).end, world.ports, "test")
     return monitored
 
 
@@ -118,7 +121,7 @@ def test_performance_goes_from_estimated_over_partial_to_final(world: World) -> 
     for after in (timedelta(0), timedelta(hours=20), timedelta(hours=24)):
         as_of = world.day(31).end + after
         collect_labels.run(world.use_case, as_of, world.ports, "test")
-        evaluate.run(world.use_case, as_of, world.ports, "test")
+        measure.run(world.use_case, as_of, world.ports, "test")
     estimated, partial, final = measurements(world, 31)
     assert [each.maturity for each in (estimated, partial, final)] == [
         Maturity.ESTIMATED,
@@ -258,7 +261,7 @@ def test_what_a_model_considers_normal_survives_storage(world: World) -> None:
 
 def test_the_schema_of_the_report_is_the_one_in_the_repository(repository: Path) -> None:
     committed = (repository / "docs" / "drift_report.schema.json").read_text()
-    hint = "run `python -m perennial.jobs.drift_overview > docs/drift_report.schema.json`"
+    hint = "run `python -m perennial.review.drift > docs/drift_report.schema.json`"
     assert committed == drift_overview.schema_text(), hint
 
 

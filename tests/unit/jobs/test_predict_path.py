@@ -16,9 +16,10 @@ from perennial.errors import (
     SourceUnavailable,
     ValidationFailed,
 )
-from perennial.jobs import ingest, monitor, retrain, score, validate
-from perennial.jobs.model_choice import ModelChoice, Resolution
+from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DeployedRole
+from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.verdict import Verdict
 
 AS_WAS = ModelChoice()

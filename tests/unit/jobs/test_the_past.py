@@ -10,12 +10,14 @@ from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, 
 from tests.unit.jobs.world import START, World
 
 from perennial.digest import table_digest
+from perennial.encoding import as_json
 from perennial.errors import NotScored
-from perennial.evidence.page import as_html, as_text
-from perennial.jobs import collect_labels, evaluate, explain, history, monitor, preview, reproduce, score
-from perennial.jobs.model_choice import ModelChoice, Resolution
-from perennial.jobs.results import as_json
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor, score
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.review import explain, history, preview, reproduce
+from perennial.review.evidence_page import as_html, as_text
 
 AS_WAS = ModelChoice()
 
@@ -109,7 +111,7 @@ def test_the_difference_of_two_revisions_is_named_row_by_row(world: World) -> No
 def evaluated(world: World, day: int) -> None:
     as_of = world.day(day).end + timedelta(days=1)
     collect_labels.run(world.use_case, as_of, world.ports, "test")
-    evaluate.run(world.use_case, as_of, world.ports, "test")
+    measure.run(world.use_case, as_of, world.ports, "test")
 
 
 def test_i7_what_was_recorded_can_be_made_again_byte_for_byte(world: World) -> None:

@@ -7,9 +7,10 @@ from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.digest import table_digest
 from perennial.errors import NotEnoughData, ValidationFailed
-from perennial.jobs import maintain, quarantine, reconcile, score
-from perennial.jobs.model_choice import ModelChoice
+from perennial.jobs.predict import score
+from perennial.jobs.upkeep import maintain, quarantine, reconcile
 from perennial.ledger.entries import InterventionKind
+from perennial.records.model_choice import ModelChoice
 from perennial.window import Window
 
 RULE = "expect_column_values_to_be_between(weight)"

@@ -12,8 +12,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from perennial.local.census import Record, end, is_alive, load, record_process, save
-from perennial.local.home import Home
+from perennial_local.census import Record, end, is_alive, load, record_process, save
+from perennial_local.home import Home
 
 # A leader with a child in a process group of its own; it says both process ids.
 LEADER = """

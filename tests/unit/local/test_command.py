@@ -10,7 +10,7 @@ import pytest
 
 def call(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     environment = {**os.environ, "PERENNIAL_HOME": str(home)}
-    command = [sys.executable, "-m", "perennial.local", *arguments]
+    command = [sys.executable, "-m", "perennial_local", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
 
 

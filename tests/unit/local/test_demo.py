@@ -18,11 +18,11 @@ import pytest
 from rich.console import Console
 
 from perennial.errors import Defect, InvalidWindow, StoreUnavailable
-from perennial.local import demo
-from perennial.local.airflow_api import AirflowApi
-from perennial.local.demo import FIRST_MODEL_RUN, Conductor, stages_until
-from perennial.local.screen import Screen
 from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial_local import demo
+from perennial_local.airflow_api import AirflowApi
+from perennial_local.demo import FIRST_MODEL_RUN, Conductor, stages_until
+from perennial_local.screen import Screen
 
 RETRAIN, PREDICT, EVALUATE = (f"flight_delays.{kind}" for kind in ("retrain", "predict", "evaluate"))
 Answer = tuple[int, dict[str, Any]]

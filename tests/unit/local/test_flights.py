@@ -7,8 +7,8 @@ import psycopg2
 import pytest
 
 from perennial.errors import StoreUnavailable
-from perennial.local.flights import FLIGHTS, Loaded, load_flights
-from perennial.local.postgres import EmbeddedPostgres
+from perennial_local.flights import FLIGHTS, Loaded, load_flights
+from perennial_local.postgres import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ from typing import NamedTuple
 import pytest
 
 from perennial.errors import Defect, InvalidSettings
-from perennial.local.addresses import Addresses, choose_addresses, is_free
-from perennial.local.environment import local_environment, write_local_environment
-from perennial.local.home import Home
-from perennial.local.keys import load_keys
-from perennial.local.lock import Lock, is_held, read_holder
 from perennial.settings import Settings
+from perennial_local.addresses import Addresses, choose_addresses, is_free
+from perennial_local.environment import local_environment, write_local_environment
+from perennial_local.home import Home
+from perennial_local.keys import load_keys
+from perennial_local.lock import Lock, is_held, read_holder
 
 
 @pytest.fixture
@@ -78,15 +78,15 @@ def test_postgres_keeps_its_port_while_it_is_free(home: Home) -> None:
 
 
 def test_usual_ports_give_way_to_the_next_free_ones(home: Home, listener: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("perennial.local.addresses.AIRFLOW_PORT", listener)
+    monkeypatch.setattr("perennial_local.addresses.AIRFLOW_PORT", listener)
     assert choose_addresses(home, None, None).airflow_port > listener
 
 
 HOLD = """
 import sys
 from pathlib import Path
-from perennial.local.home import Home
-from perennial.local.lock import Lock
+from perennial_local.home import Home
+from perennial_local.lock import Lock
 lock = Lock(Home(Path(sys.argv[1])))
 lock.acquire()
 lock.announce("http://127.0.0.1:8080", "http://127.0.0.1:5000")

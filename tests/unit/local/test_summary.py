@@ -10,10 +10,10 @@ from rich.console import Console
 
 from perennial.ledger.entries import Maturity, Performance
 from perennial.ledger.memory import InMemoryLedger
-from perennial.local.summary import scores_by_model, show_numbers
 from perennial.spec.load import load_use_case
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial_local.summary import scores_by_model, show_numbers
 
 
 def measured(day: int, version: str, labelled: int, auc: float | None) -> Performance:

@@ -15,11 +15,11 @@ import pytest
 from rich.console import Console
 
 from perennial.errors import Disturbance
-from perennial.local.home import Home
-from perennial.local.lock import Lock, is_held
-from perennial.local.screen import Screen
-from perennial.local.supervisor import Service, Stopped, Supervisor
-from perennial.local.watchdog import Watchdog
+from perennial_local.home import Home
+from perennial_local.lock import Lock, is_held
+from perennial_local.screen import Screen
+from perennial_local.supervisor import Service, Stopped, Supervisor
+from perennial_local.watchdog import Watchdog
 
 SLEEP = (sys.executable, "-c", "import time; time.sleep(600)")
 DIE = (sys.executable, "-c", "import sys; print('the disk is on fire'); sys.exit(7)")
@@ -140,11 +140,11 @@ def test_logs_start_anew_and_the_last_one_is_kept(stage: Stage) -> None:
 SUPERVISE = """
 import os, psutil, sys
 from pathlib import Path
-from perennial.local.home import Home
-from perennial.local.lock import Lock
-from perennial.local.screen import Screen
-from perennial.local.supervisor import Service, Supervisor
-from perennial.local.watchdog import Watchdog
+from perennial_local.home import Home
+from perennial_local.lock import Lock
+from perennial_local.screen import Screen
+from perennial_local.supervisor import Service, Supervisor
+from perennial_local.watchdog import Watchdog
 home = Home(Path({home!r}))
 home.logs.mkdir(parents=True)
 lock = Lock(home)

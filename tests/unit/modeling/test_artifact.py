@@ -15,8 +15,8 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
 
+from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
@@ -56,7 +56,7 @@ spec = importlib.util.spec_from_file_location("problems", sys.argv[1])
 problems = importlib.util.module_from_spec(spec)
 sys.modules["problems"] = problems
 spec.loader.exec_module(problems)
-from perennial.fingerprint import bytes_digest
+from perennial.encoding import bytes_digest
 from perennial.modeling.artifact import dump
 from perennial.modeling.train import fit
 problem = problems.problem(problems.Task.BINARY_CLASSIFICATION)

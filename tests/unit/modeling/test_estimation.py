@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.fingerprint import bytes_digest
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.estimation import Estimation, WindowOutcome, estimate, learn_calibration, learn_losses
 from perennial.modeling.reference import ModelReference
-from perennial.performance.metrics import measure
+from perennial.performance.metrics import metrics_of
 from perennial.spec.models import UseCase
 from perennial.spec.task import Task
 
@@ -59,10 +59,10 @@ def test_losses_are_told_from_the_inputs_where_these_shift(regression: UseCase) 
     assert how is not None
     winter = trips(99, snow=0.9, rows=5_000)
     said = estimate(how, winter.predictions, winter.features, models)
-    came = measure(Task.REGRESSION, winter.truth, winter.predictions)
+    came = metrics_of(Task.REGRESSION, winter.truth, winter.predictions)
     assert said["mae"].value == pytest.approx(came["mae"], rel=0.05)
     assert said["rmse"].value == pytest.approx(came["rmse"], rel=0.05)
-    assert said["mae"].value > 1.5 * measure(Task.REGRESSION, trips(1).truth, trips(1).predictions)["mae"]
+    assert said["mae"].value > 1.5 * metrics_of(Task.REGRESSION, trips(1).truth, trips(1).predictions)["mae"]
     assert "r2" not in said
 
 
@@ -73,7 +73,7 @@ def test_usual_gaps_are_those_of_windows_that_were_not_learnt_from(regression: U
     for seed in range(200, 260):
         window = trips(seed)
         said = estimate(how, window.predictions, window.features, models)["mae"].value
-        gaps.append(measure(Task.REGRESSION, window.truth, window.predictions)["mae"] - said)
+        gaps.append(metrics_of(Task.REGRESSION, window.truth, window.predictions)["mae"] - said)
     usual = how.usual["mae"]
     assert np.mean(gaps) == pytest.approx(usual.gap, abs=0.1)
     assert np.std(gaps) == pytest.approx(usual.spread, rel=0.4)

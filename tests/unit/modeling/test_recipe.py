@@ -7,7 +7,7 @@ from perennial.errors import InvalidSpec, NotEnoughData
 from perennial.modeling.predict import predict
 from perennial.modeling.recipe import build_pipeline
 from perennial.modeling.train import fit
-from perennial.performance.metrics import measure
+from perennial.performance.metrics import metrics_of
 from perennial.spec.names import ESTIMATORS
 from perennial.spec.task import Task
 
@@ -20,7 +20,7 @@ def test_every_estimator_learns(estimator: str, task: Task, problems: Any, make_
     problem = problems[task]
     half = len(problem.frame) // 2
     model = fit(problem.spec, make_candidate(estimator), problem.frame[:half], problem.truth[:half])
-    measured = measure(task, problem.truth[half:], predict(model, task, problem.frame[half:]))
+    measured = metrics_of(task, problem.truth[half:], predict(model, task, problem.frame[half:]))
     assert measured["roc_auc" if task is BINARY else "r2"] > (0.8 if task is BINARY else 0.5)
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial.performance.interval import Interval, auc_variance, intervals, trailing
-from perennial.performance.metrics import measure
+from perennial.performance.metrics import metrics_of
 from perennial.spec.task import Task
 
 CLASSES, NUMBERS = Task.BINARY_CLASSIFICATION, Task.REGRESSION
@@ -44,7 +44,7 @@ def sample(task: Task, rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("task", [CLASSES, NUMBERS])
 def test_nineteen_of_twenty_intervals_hold_the_true_value(task: Task) -> None:
     trials, rows = 300, 250
-    true = measure(task, *sample(task, 400_000, 99))
+    true = metrics_of(task, *sample(task, 400_000, 99))
     hits = dict.fromkeys(true, 0)
     for seed in range(trials):
         for name, found in intervals(task, *sample(task, rows, seed)).items():
@@ -68,7 +68,7 @@ def test_standard_errors_are_the_scatter_over_samples(task: Task) -> None:
 def test_values_are_those_of_measure_and_lie_inside(rows: int, seed: int, task: Task, digits: int) -> None:
     truth, prediction = sample(task, rows, seed)
     prediction = np.round(prediction, digits)
-    found, measured = intervals(task, truth, prediction), measure(task, truth, prediction)
+    found, measured = intervals(task, truth, prediction), metrics_of(task, truth, prediction)
     assert {name: each.value for name, each in found.items()} == measured
     for name, each in found.items():
         assert each.low <= each.high, name

@@ -10,9 +10,9 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from perennial.local.flights import SCHEMA
 from perennial.spec.load import load_all
 from perennial.spec.sql import BINDABLE, bound_names
+from perennial_local.flights import SCHEMA
 
 USE_CASES = load_all(Path(__file__).parents[3] / "include" / "use_cases")
 DAY = (datetime(2013, 7, 4, tzinfo=UTC), datetime(2013, 7, 5, tzinfo=UTC))

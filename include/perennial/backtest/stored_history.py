@@ -1,0 +1,95 @@
+"""A copy of the stored history in memory, for living through it again."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import pyarrow as pa
+
+from perennial import clock
+from perennial.artifacts.port import Artifacts
+from perennial.errors import EmptyWindow, NotIngested
+from perennial.jobs.retrain.assemble import training_windows
+from perennial.lake.memory import InMemoryLake
+from perennial.lake.port import labels_table, quarantine_table, raw_table, window_partition
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ports import Ports
+from perennial.published.memory import InMemoryPublished
+from perennial.quality.labels import conform_labels, label_schema
+from perennial.registry.memory import MemoryRegistry
+from perennial.sources.port import Extract
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Limits
+from perennial.spec.models import Source as SourceSpec
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class StoredHistory:
+    """The stores as they would be without any model: snapshots, verdicts and labels."""
+
+    lake: InMemoryLake
+    ledger: InMemoryLedger
+
+    def ports(self, artifacts: Artifacts) -> Ports:
+        """A world of one's own with the same content. Artefacts are shared: they are named by their content."""
+
+        def source(_use_case: LoadedUseCase, _source: SourceSpec) -> _NothingNew:
+            return _NothingNew()
+
+        return Ports(source, self.lake.copy(), self.ledger.copy(), MemoryRegistry(), InMemoryPublished(), artifacts)
+
+
+class _NothingNew:
+    """A source that has no more than what is in the lake."""
+
+    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+        del as_of, limits
+        raise EmptyWindow(f"{window} is not in the stored history.")
+
+
+def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> StoredHistory:
+    """Copy the latest snapshots of these windows, and of those the first model is trained on."""
+    spec = use_case.spec
+    lake, ledger = InMemoryLake(), InMemoryLedger(clock.now)
+    for intervention in ports.ledger.interventions(spec.name):
+        ledger.record_intervention(intervention)
+    absent = []
+    for window in [*training_windows(spec, windows[0].start), *windows]:
+        snapshot = ports.ledger.latest_snapshot(spec.name, window)
+        verdicts = ports.ledger.validations(spec.name, window)
+        verdict = next((each for each in verdicts[::-1] if snapshot and each.snapshot_digest == snapshot.digest), None)
+        if snapshot is None or verdict is None:
+            absent.append(window)
+            continue
+        partition = window_partition(window)
+        commit = lake.replace(
+            raw_table(spec.name), partition, ports.lake.read(snapshot.table, partition, version=snapshot.version)
+        )
+        ledger.record_snapshot(replace(snapshot, table=commit.table, version=commit.version))
+        ledger.record_validation(verdict)
+        quarantined = ports.lake.read(quarantine_table(spec.name), partition)
+        if quarantined.num_columns:
+            lake.replace(quarantine_table(spec.name), partition, quarantined)
+        lake.replace(labels_table(spec.name), partition, _labels(use_case, window, ports))
+    if any(window in absent for window in windows):
+        first, last = absent[0], absent[-1]
+        raise NotIngested(
+            f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. Run "
+            f"`perennial ingest` and `perennial validate {spec.name} --from {first.start:%Y-%m-%d} "
+            f"--to {last.end:%Y-%m-%d}` first."
+        )
+    return StoredHistory(lake, ledger)
+
+
+def _labels(use_case: LoadedUseCase, window: Window, ports: Ports) -> pa.Table:
+    """All labels of the window: those in the lake, or the source's where none were collected yet."""
+    spec = use_case.spec
+    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    if labels.num_rows:
+        return labels
+    try:
+        extract = ports.source(use_case, spec.labels.source).fetch(window, clock.now(), spec.limits)
+    except EmptyWindow:
+        return label_schema(spec).empty_table()
+    return conform_labels(spec, extract.rows)

@@ -1,0 +1,34 @@
+"""Values as JSON and back, for XCom, `--json` and stored records, and the digest of a JSON value."""
+
+import hashlib
+import json
+from typing import Any, TypeVar
+
+from pydantic import TypeAdapter
+
+Result = TypeVar("Result")
+
+
+def as_json(result: Any) -> dict[str, Any]:
+    """A frozen dataclass as JSON values: instants in ISO 8601, enums by value."""
+    encoded: dict[str, Any] = TypeAdapter(type(result)).dump_python(result, mode="json")
+    return encoded
+
+
+def from_json(kind: type[Result], value: dict[str, Any]) -> Result:
+    """The result of `kind` that `as_json` made `value` of."""
+    return TypeAdapter(kind).validate_python(value)
+
+
+def json_digest(value: Any) -> str:
+    """The sha-256 of a JSON value with sorted keys, as hex.
+
+    >>> json_digest({"a": 1, "b": [2]}) == json_digest({"b": [2], "a": 1})
+    True
+    """
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+def bytes_digest(value: bytes) -> str:
+    """The sha-256 of bytes, as hex."""
+    return hashlib.sha256(value).hexdigest()

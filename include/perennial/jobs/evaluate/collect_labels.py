@@ -1,0 +1,30 @@
+"""Collect labels: outcomes that had arrived by a moment go to the lake, for every window that waits for them."""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.ports import Ports
+from perennial.records.labels import collect, pending_batches
+from perennial.spec.load import LoadedUseCase
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Collected:
+    """How many windows were asked for, and how many labels are new."""
+
+    as_of: datetime
+    windows: int
+    labels: int
+    new: int
+
+
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Collected:
+    """Ask the source for the labels of every window that waits. Errors: as `perennial.records.labels.collect`."""
+    waiting = pending_batches(use_case.spec, as_of, ports.ledger)
+    found = [collect(use_case, batch.window, as_of, ports, run_id) for batch in waiting]
+    collected = Collected(as_of, len(found), sum(each.labels for each in found), sum(each.new for each in found))
+    log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)
+    return collected

@@ -1,0 +1,69 @@
+"""Ingest: one window of the source becomes a snapshot in the lake.
+
+The window is held from the first read to the ledger entry, so that of two runs the later one also saw the source
+later. The lake adopts rows it already holds, so a run killed before the ledger entry leaves nothing to clean up.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from perennial.errors import EmptyWindow
+from perennial.lake.port import raw_table, window_partition
+from perennial.ledger.entries import Snapshot
+from perennial.ports import Ports
+from perennial.quality.schema import check_window, conform
+from perennial.records.holding import holding_data
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """The window's snapshot; `changed` is false when the source still had the rows of the last one."""
+
+    window: Window
+    digest: str
+    version: int
+    rows: int
+    changed: bool
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Ingested:
+    """Take the window's rows, as the source knew them at the window's end, into the lake.
+
+    Errors: `EmptyWindow`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`, `InvalidQuery`, `SourceUnavailable`,
+    `StoreUnavailable`, `WindowBusy`, `HoldLost`. After any of them lake and ledger are as they were.
+    """
+    spec = use_case.spec
+    with holding_data(spec.name, window, ports, run_id) as hold:
+        extract = ports.source(use_case, spec.source).fetch(window, window.end, spec.limits)
+        if extract.rows.num_rows == 0:
+            raise EmptyWindow(
+                f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
+                f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`."
+            )
+        rows = conform(spec, extract.rows)
+        check_window(spec, rows, window)
+        commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, hold)
+        latest = ports.ledger.latest_snapshot(spec.name, window)
+        if latest is not None and latest.digest == commit.digest:
+            log.info("%s %s: unchanged, %d rows, snapshot %s", spec.name, window, latest.rows, latest.digest[:12])
+            return Ingested(window, latest.digest, latest.version, latest.rows, changed=False)
+        ports.ledger.record_snapshot(
+            Snapshot(
+                use_case=spec.name,
+                window=window,
+                table=commit.table,
+                version=commit.version,
+                digest=commit.digest,
+                rows=commit.rows,
+                columns={field.name: str(field.type) for field in rows.schema},
+                query=extract.query,
+                run_id=run_id,
+            ),
+            hold,
+        )
+    log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
+    return Ingested(window, commit.digest, commit.version, commit.rows, changed=True)

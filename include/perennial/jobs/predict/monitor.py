@@ -1,0 +1,96 @@
+"""Monitor: how far a scored window lies from what its model considers normal, and whether that calls for retraining."""
+
+import logging
+from dataclasses import dataclass
+
+from perennial.drift.assess import Assessment, assess_profile
+from perennial.drift.seasonal import of_season
+from perennial.errors import NotScored
+from perennial.lake.port import window_partition
+from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
+from perennial.modeling.reference import ModelReference
+from perennial.performance.labels import join_labels
+from perennial.ports import Ports
+from perennial.records.gate import clean_rows
+from perennial.records.retraining import decide_retraining
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Kind, Role, UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Monitored:
+    """The window's drift verdict, and what was decided."""
+
+    window: Window
+    verdict: Verdict
+    p_value: float | None
+    reasons: tuple[str, ...]
+    decision: RecordedDecision
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Monitored:
+    """Profile the window and compare it with its model's reference.
+
+    Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
+    """
+    spec = use_case.spec
+    batch = ports.ledger.latest_batch(spec.name, window)
+    if batch is None:
+        raise NotScored(
+            f"{spec.name} {window} has no predictions yet. Run `perennial score {spec.name} "
+            f"--window {window.start:%Y-%m-%dT%H:%M}` first."
+        )
+    assessment = _assess(use_case, batch, ports, run_id)
+    for reason in assessment.reasons:
+        log.info("%s %s: %s", spec.name, window, reason)
+    decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_DRIFT, window.key, window.end, ports, run_id)
+    return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision)
+
+
+def monitored_columns(spec: UseCase) -> dict[str, Kind]:
+    """The columns whose drift is measured: features by value, and those that are only watched."""
+    return {
+        name: column.kind
+        for name, column in spec.columns.items()
+        if column.role in (Role.FEATURE, Role.MONITOR) and column.kind is not Kind.TIMESTAMP
+    }
+
+
+def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) -> Assessment:
+    spec = use_case.spec
+    gate, rows = clean_rows(use_case, batch.window, ports)
+    if gate.snapshot.digest != batch.snapshot_digest:
+        raise NotScored(
+            f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "
+            f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
+        )
+    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
+    model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
+    reference = ModelReference.from_json(model.reference).inputs
+    profile = reference.profile(scored, scored.column("prediction").to_numpy())
+    if spec.monitoring.season is not None:
+        reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
+    assessment = assess_profile(reference, profile, spec.monitoring.false_alarms.level(spec.schedule.every))
+    ports.ledger.record_drift(
+        DriftReport(
+            use_case=spec.name,
+            window=batch.window,
+            snapshot_digest=batch.snapshot_digest,
+            model_digest=batch.model_digest,
+            verdict=assessment.verdict,
+            p_value=assessment.p_value,
+            reference_windows=assessment.reference_windows,
+            missing=assessment.missing,
+            columns=assessment.own_evidence,
+            reasons=assessment.reasons,
+            report=assessment.to_json(),
+            profile=profile.to_json(),
+            run_id=run_id,
+        )
+    )
+    return assessment

@@ -1,0 +1,91 @@
+"""Score: the clean rows of a window become one revision of its predictions.
+
+The order is lake, ledger, published table. A revision is live once the ledger has it, and nothing is published that the
+ledger does not have, so that every published row can be explained. A run killed in between is repeated: the lake adopts
+rows that are already there, and what the ledger has is published without scoring again.
+"""
+
+import logging
+from dataclasses import dataclass
+
+from perennial.code_version import code_version, lock_digest
+from perennial.lake.port import predictions_table, window_partition
+from perennial.ledger.entries import Batch
+from perennial.ports import Ports
+from perennial.records.batch import Provenance, content_digest, inputs, made_of, predicted, restore_stores
+from perennial.records.gate import gated
+from perennial.records.holding import holding_data
+from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+CHUNK_ROWS = 100_000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The live revision of the window; `changed` is false when there was nothing new to score."""
+
+    window: Window
+    revision: int
+    rows: int
+    model_version: str
+    model_digest: str
+    digest: str
+    changed: bool
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
+    """Score the window with the chosen model, in the lake and in the published table.
+
+    Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
+    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`, `HoldLost`.
+    """
+    spec = use_case.spec
+    with holding_data(spec.name, window, ports, run_id) as hold:
+        gate = gated(use_case, window, ports)
+        deployment = model.resolve(spec.name, window, ports.ledger)
+        latest = ports.ledger.latest_batch(spec.name, window)
+        if latest is not None and made_of(latest) == inputs(use_case, gate, deployment):
+            restore_stores(latest, ports, hold, run_id, actor=run_id)
+            log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
+            return _scored(latest, changed=False)
+        loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
+        revision = latest.revision + 1 if latest else 1
+        origin = Provenance(gate.snapshot.digest, revision, run_id)
+        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
+        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, hold)
+        batch = ports.ledger.record_batch(
+            Batch(
+                use_case=spec.name,
+                window=window,
+                revision=revision,
+                snapshot_digest=gate.snapshot.digest,
+                suite_digest=gate.validation.suite_digest,
+                scoring_digest=use_case.scoring_digest,
+                model_version=deployment.model_version,
+                model_digest=deployment.model_digest,
+                table=commit.table,
+                version=commit.version,
+                digest=content_digest(predictions),
+                rows=predictions.num_rows,
+                resolution=str(model),
+                epoch=hold.epoch,
+                code_version=code_version(),
+                lock_digest=lock_digest(),
+                run_id=run_id,
+            ),
+            hold,
+            expected=deployment if model.resolution is Resolution.AS_WAS else None,
+        )
+        ports.published.publish(spec.name, window, predictions, hold)
+    log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
+    return _scored(batch, changed=True)
+
+
+def _scored(batch: Batch, *, changed: bool) -> Scored:
+    return Scored(
+        batch.window, batch.revision, batch.rows, batch.model_version, batch.model_digest, batch.digest, changed
+    )

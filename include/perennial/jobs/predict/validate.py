@@ -1,0 +1,71 @@
+"""Validate: a snapshot gets a verdict; the rows that a row-level check caught go to quarantine."""
+
+import logging
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from perennial.errors import ValidationFailed
+from perennial.lake.port import quarantine_table, raw_table, window_partition
+from perennial.ledger.entries import ValidationResult
+from perennial.ports import Ports
+from perennial.quality.validate import validate
+from perennial.records.gate import accepted_rules, failure_text, snapshot_of, suite_digest_with
+from perennial.records.holding import holding_data
+from perennial.spec.load import LoadedUseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validated:
+    """The verdict on the window's snapshot."""
+
+    window: Window
+    snapshot_digest: str
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    rows: int
+    rows_quarantined: int
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Validated:
+    """Check the window's snapshot against its suite and record what came out.
+
+    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `StoreUnavailable`,
+    `WindowBusy`, `HoldLost`.
+    """
+    spec = use_case.spec
+    with holding_data(spec.name, window, ports, run_id) as hold:
+        snapshot = snapshot_of(use_case, window, ports)
+        rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
+        accepted = accepted_rules(spec.name, snapshot.digest, ports.ledger)
+        outcome = validate(use_case, rows, window, accepted)
+        quarantined = outcome.quarantined.append_column(
+            "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
+        )
+        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, hold)
+        recorded = ports.ledger.record_validation(
+            ValidationResult(
+                use_case=spec.name,
+                window=window,
+                snapshot_digest=snapshot.digest,
+                suite_digest=suite_digest_with(use_case, accepted),
+                verdict=outcome.verdict,
+                reasons=outcome.reasons,
+                rows=rows.num_rows,
+                rows_quarantined=quarantined.num_rows,
+                result=outcome.result,
+                run_id=run_id,
+            ),
+            hold,
+        )
+    for reason in recorded.reasons:
+        log.info("%s %s: %s", spec.name, window, reason)
+    if recorded.verdict is Verdict.FAIL:
+        raise ValidationFailed(failure_text(recorded))
+    return Validated(
+        window, recorded.snapshot_digest, recorded.verdict, recorded.reasons, recorded.rows, recorded.rows_quarantined
+    )

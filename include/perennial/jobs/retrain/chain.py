@@ -1,0 +1,32 @@
+"""Retrain in one go, without Airflow: assemble, train every candidate, judge, and deploy a winner."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.jobs.retrain import assemble, deploy, judge, train
+from perennial.jobs.retrain.assemble import Assembled
+from perennial.jobs.retrain.deploy import Deployed
+from perennial.jobs.retrain.judge import Judged
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What came of it; `deployed` is None when the champion stays."""
+
+    assembled: Assembled
+    judged: Judged
+    deployed: Deployed | None
+
+
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str, reason: str) -> Retrained:
+    """The steps of the retrain DAG, one after the other. Errors: those of the steps."""
+    assembled = assemble.run(use_case, as_of, ports, run_id)
+    trained = [
+        train.run(use_case, assembled.training_id, candidate.name, ports, run_id)
+        for candidate in use_case.spec.training.candidates
+    ]
+    judged = judge.run(use_case, assembled.training_id, trained, ports, run_id)
+    winner = deploy.run(use_case, judged, ports, run_id, actor=actor, reason=reason) if judged.winner else None
+    return Retrained(assembled, judged, winner)

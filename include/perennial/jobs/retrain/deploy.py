@@ -1,0 +1,90 @@
+"""Deploy: the winner is registered, takes its role in the ledger, and the registry's alias follows."""
+
+import json
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.code_version import code_version, lock_digest
+from perennial.errors import NoModel
+from perennial.features.build import feature_frame
+from perennial.jobs.retrain.judge import Judged
+from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.ports import Ports
+from perennial.records.training_set import read_manifest, read_rows
+from perennial.registry.port import ModelCandidate
+from perennial.spec.load import LoadedUseCase
+
+log = logging.getLogger(__name__)
+
+EXAMPLE_ROWS = 5
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The champion as the ledger has it."""
+
+    deployment_id: int | None
+    model_version: str
+    model_digest: str
+    effective_from: datetime
+
+
+def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, actor: str, reason: str) -> Deployed:
+    """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
+
+    Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
+    Errors: `DeploymentConflict`, `UntrustedModel`, `StoreUnavailable`.
+    """
+    spec = use_case.spec
+    winner, reference_digest = judged.winner, judged.reference_digest
+    if winner is None or reference_digest is None:
+        raise NoModel(
+            f"{spec.name}: no candidate was promoted, so there is nothing to deploy: {' '.join(judged.reasons)}"
+        )
+    current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
+    if current is not None and current.model_digest == winner.digest:
+        return deployed(current, use_case, ports)
+    manifest = read_manifest(judged.training_id, ports)
+    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    registered = ports.registry.register(
+        ModelCandidate(
+            use_case=spec.name,
+            name=winner.candidate,
+            pipeline_bytes=ports.artifacts.get(winner.digest),
+            digest=winner.digest,
+            parameters={"estimator": candidate.estimator, **candidate.parameters},
+            metrics=winner.metrics,
+            reference=json.loads(ports.artifacts.get(reference_digest)),
+            training=manifest.summary(),
+            input_example=feature_frame(spec, read_rows(manifest, ports).slice(0, EXAMPLE_ROWS)),
+            as_of=manifest.as_of,
+            tags={"run_id": run_id, "training_id": judged.training_id},
+        )
+    )
+    entry = ports.ledger.deploy(
+        Deployment(
+            use_case=spec.name,
+            role=DeployedRole.CHAMPION,
+            model_version=registered.version,
+            model_digest=winner.digest,
+            effective_from=manifest.as_of,
+            supersedes=judged.champion_id,
+            actor=actor,
+            reason=reason,
+            training={**manifest.summary(), "training_id": judged.training_id},
+            metrics=winner.metrics,
+            approved_by=None,
+            code_version=code_version(),
+            lock_digest=lock_digest(),
+            run_id=run_id,
+        )
+    )
+    log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
+    return deployed(entry, use_case, ports)
+
+
+def deployed(entry: Deployment, use_case: LoadedUseCase, ports: Ports) -> Deployed:
+    """Let the registry's alias follow the ledger's entry."""
+    ports.registry.set_alias(use_case.name, entry.role, entry.model_version)
+    return Deployed(entry.id, entry.model_version, entry.model_digest, entry.effective_from)

@@ -1,0 +1,158 @@
+"""Judge: candidates and champion on the same holdout rows, and what the winner will consider normal."""
+
+import json
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.drift.reference import fit_reference
+from perennial.features.build import feature_frame
+from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.train import Trained
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.modeling.artifact import dump, load
+from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
+from perennial.modeling.holdout import split
+from perennial.modeling.importance import permutation_importance
+from perennial.modeling.out_of_fold import out_of_fold_predictions
+from perennial.modeling.predict import Floats, predict
+from perennial.modeling.reference import ModelReference
+from perennial.performance.metrics import metrics_of, no_skill
+from perennial.policy.promotion import CandidateScore, decide_promotion
+from perennial.ports import Ports
+from perennial.records.training_set import (
+    WINDOW_COLUMN,
+    TrainingManifest,
+    label_kind,
+    label_rows,
+    outcomes,
+    read_manifest,
+    read_rows,
+)
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Task, UseCase
+
+log = logging.getLogger(__name__)
+
+NO_SKILL = "no_skill"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on the candidates. `winner` is None when the champion stays.
+
+    `champion_id` is the ledger entry that the winner may supersede; `reference_digest` names the artefact with what
+    the winner considers normal.
+    """
+
+    training_id: str
+    action: str
+    reasons: tuple[str, ...]
+    scores: dict[str, dict[str, float]]
+    champion_id: int | None
+    winner: Trained | None
+    reference_digest: str | None
+
+
+def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
+    """Decide whether a candidate takes over. The champion is scored anew on the very rows the candidates were.
+
+    Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
+    """
+    spec = use_case.spec
+    manifest = read_manifest(training_id, ports)
+    rows = read_rows(manifest, ports)
+    training, holdout = split(spec, rows, manifest.as_of)
+    champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
+    baseline = no_skill(spec.task, outcomes(spec, training), outcomes(spec, holdout))
+    candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
+    rival = _champion_score(spec, champion, holdout, ports) if champion else None
+    decision = decide_promotion(spec.training, candidates, rival, baseline)
+    recorded = ports.ledger.record_decision(
+        RecordedDecision(
+            use_case=spec.name,
+            kind=DecisionKind.PROMOTE,
+            subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
+            as_of=manifest.as_of,
+            action=decision.action,
+            reasons=decision.reasons,
+            numbers=dict(decision.numbers),
+            run_id=run_id,
+        )
+    )
+    for reason in recorded.reasons:
+        log.info("%s: %s", spec.name, reason)
+    winner = _winner(recorded, trained)
+    judged = Judged(
+        training_id=training_id,
+        action=recorded.action,
+        reasons=recorded.reasons,
+        scores={
+            NO_SKILL: baseline,
+            **({f"champion version {champion.model_version}": rival.metrics} if champion and rival else {}),
+            **{each.candidate: each.metrics for each in trained},
+        },
+        champion_id=champion.id if champion else None,
+        winner=winner,
+        reference_digest=None,
+    )
+    if winner is None:
+        return judged
+    reference = _reference(use_case, winner, manifest, rows, holdout, ports)
+    return replace(judged, reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()))
+
+
+def _champion_score(spec: UseCase, champion: Deployment, holdout: pa.Table, ports: Ports) -> CandidateScore:
+    model = ports.registry.load(spec.name, champion.model_version, champion.model_digest)
+    predictions = predict(model.pipeline, spec.task, feature_frame(spec, holdout))
+    metrics = metrics_of(spec.task, outcomes(spec, holdout), predictions)
+    return CandidateScore(f"champion version {champion.model_version}", model.digest, holdout.num_rows, metrics)
+
+
+def _reference(
+    use_case: LoadedUseCase,
+    winner: Trained,
+    manifest: TrainingManifest,
+    rows: pa.Table,
+    holdout: pa.Table,
+    ports: Ports,
+) -> dict[str, Any]:
+    """What is normal for the winner: its training windows, and predictions of rows that their model had not seen."""
+    spec = use_case.spec
+    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    pipeline = load(ports.artifacts.get(winner.digest), winner.digest)
+    importances = permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
+    names = [each.window.key for each in manifest.windows if each.labelled]
+    predictions = out_of_fold_predictions(spec, candidate, rows, WINDOW_COLUMN, names)
+    windows = [(name, rows.filter(pc.equal(rows.column(WINDOW_COLUMN), name))) for name in names]
+    labels = [(name, label_rows(spec, window)) for name, window in windows]
+    return ModelReference(
+        inputs=fit_reference(windows, monitored_columns(spec), importances, [predictions[name] for name in names]),
+        labels=fit_reference(labels, {spec.labels.column: label_kind(spec)}, {}),
+        estimation=_estimation(spec, windows, predictions, ports),
+    ).to_json()
+
+
+def _estimation(
+    spec: UseCase, windows: Sequence[tuple[str, pa.Table]], predictions: dict[str, Floats], ports: Ports
+) -> Estimation | None:
+    """How to estimate the winner's performance, learnt where the truth is known and the model had not seen the rows."""
+    known = [
+        WindowOutcome(predictions[name], outcomes(spec, rows), feature_frame(spec, rows)) for name, rows in windows
+    ]
+    if spec.task is Task.BINARY_CLASSIFICATION:
+        return learn_calibration(known)
+    learnt, models = learn_losses(spec, known)
+    if learnt is None:
+        return None
+    return replace(learnt, loss_models={name: ports.artifacts.put(dump(model)) for name, model in models.items()})
+
+
+def _winner(recorded: RecordedDecision, trained: Sequence[Trained]) -> Trained | None:
+    if recorded.action != "promote":
+        return None
+    return next(each for each in trained if each.digest == recorded.numbers["winner_digest"])

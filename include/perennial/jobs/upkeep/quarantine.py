@@ -1,0 +1,146 @@
+"""Quarantine: what was set aside, letting rows in by hand, and replaying the windows concerned."""
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow.compute as pc
+
+from perennial.errors import Defect, NotEnoughData
+from perennial.jobs.predict import ingest, score, validate
+from perennial.lake.port import quarantine_table, window_partition
+from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.ports import Ports
+from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR
+from perennial.records.gate import accepted_rules
+from perennial.records.model_choice import ModelChoice
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+SAMPLES = 5
+EXPECTATION = "expect_"  # rules that are not expectations always hold
+
+
+@dataclass(frozen=True)
+class RuleCatch:
+    """The rows of a window that one rule caught; `entities` are the first few keys."""
+
+    window: Window
+    rule: str
+    rows: int
+    entities: tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What was let in: it takes effect when the window is validated again."""
+
+    window: Window
+    rule: str
+    rows: int
+    snapshot_digest: str
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """A window's way through ingest, validation and scoring again. `error` says where it ended early."""
+
+    window: Window
+    quarantined_before: int
+    quarantined_after: int
+    revision_before: int | None
+    revision_after: int | None
+    error: str | None = None
+
+
+def caught(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -> list[RuleCatch]:
+    """The quarantined rows of the windows' latest snapshots, by window and rule. Errors: `StoreUnavailable`."""
+    found = []
+    for window in windows:
+        snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+        rows = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
+        if snapshot is None or rows.num_rows == 0:
+            continue
+        rows = rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest))
+        keys, texts = rows.column(use_case.spec.key).to_pylist(), rows.column(RULE_COLUMN).to_pylist()
+        counts = Counter(rule for text in texts for rule in text.split(RULE_SEPARATOR))
+        for rule, count in sorted(counts.items()):
+            entities = [key for key, text in zip(keys, texts, strict=True) if rule in text.split(RULE_SEPARATOR)]
+            found.append(RuleCatch(window, rule, count, tuple(entities[:SAMPLES])))
+    return found
+
+
+def accept(
+    use_case: LoadedUseCase, window: Window, rule: str, ports: Ports, run_id: str, *, actor: str, reason: str
+) -> Accepted:
+    """Let in what a rule caught in the window's latest snapshot, and in no other.
+
+    Errors: `NotEnoughData` when the rule caught nothing there, or is one that always holds; `StoreUnavailable`.
+    """
+    catches = {each.rule: each for each in caught(use_case, [window], ports)}
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    if rule not in catches or snapshot is None:
+        known = ", ".join(sorted(catches)) or "none"
+        raise NotEnoughData(
+            f"{use_case.name} {window}: {rule!r} caught no row of the latest snapshot; rules that did: {known}."
+        )
+    if not rule.startswith(EXPECTATION):
+        raise NotEnoughData(
+            f"{rule!r} always holds: rows without key, doubled or out of their window can't be scored. "
+            "Correct the source."
+        )
+    ports.ledger.record_intervention(
+        Intervention(
+            use_case=use_case.name,
+            kind=InterventionKind.ROWS_ACCEPTED,
+            subject=f"{snapshot.digest} {rule}",
+            actor=actor,
+            reason=reason,
+            details={
+                "window": window.key,
+                "snapshot_digest": snapshot.digest,
+                "rule": rule,
+                "rows": catches[rule].rows,
+            },
+            run_id=run_id,
+        )
+    )
+    return Accepted(window, rule, catches[rule].rows, snapshot.digest)
+
+
+def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -> list[Window]:
+    """The windows whose latest snapshot has rows in quarantine, or rows that were let in since it was scored."""
+    found = []
+    for window in windows:
+        snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+        if snapshot is None:
+            continue
+        verdicts = [v for v in ports.ledger.validations(use_case.name, window) if v.snapshot_digest == snapshot.digest]
+        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(use_case.name, snapshot.digest, ports.ledger):
+            found.append(window)
+    return found
+
+
+def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Replayed:
+    """Ingest, validate and score the window again, as it was. Errors: `StoreUnavailable`, `WindowBusy`, `HoldLost`."""
+    before, revision = _quarantined(use_case, window, ports), _revision(use_case, window, ports)
+    error = None
+    try:
+        ingest.run(use_case, window, ports, run_id)
+        validate.run(use_case, window, ports, run_id)
+        score.run(use_case, window, ports, run_id, model=ModelChoice())
+    except Defect as defect:
+        error = f"{type(defect).__name__}: {defect}"
+    after = _quarantined(use_case, window, ports)
+    return Replayed(window, before, after, revision, _revision(use_case, window, ports), error)
+
+
+def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:
+    verdicts = ports.ledger.validations(use_case.name, window)
+    return verdicts[-1].rows_quarantined if verdicts else 0
+
+
+def _revision(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
+    batch = ports.ledger.latest_batch(use_case.name, window)
+    return batch.revision if batch else None

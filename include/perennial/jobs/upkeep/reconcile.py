@@ -1,0 +1,80 @@
+"""Reconcile: what follows the ledger is compared with it, and put right: aliases, the lake's head, published tables.
+
+A run that was killed is repaired by its own retry. This finds what nobody retries: an alias that was moved by hand,
+rows that were changed in a store, a run that was given up.
+"""
+
+import logging
+from dataclasses import dataclass
+from datetime import datetime
+
+from perennial.errors import WindowBusy
+from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
+from perennial.ports import Ports
+from perennial.records.batch import compare_stores, restore_stores
+from perennial.records.holding import holding_data
+from perennial.spec.load import LoadedUseCase
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Reconciled:
+    """How much was looked at and what was put right, a sentence each; `busy` windows are left to who works on them."""
+
+    use_case: str
+    windows: int
+    restored: tuple[str, ...]
+    busy: tuple[str, ...]
+
+
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str) -> Reconciled:
+    """Put right whatever differs from the ledger in windows that ended by `as_of`; each repair is an intervention.
+
+    Errors: `StoreUnavailable`, `HoldLost`.
+    """
+    spec = use_case.spec
+    restored = [text for role in DeployedRole if (text := _restore_alias(spec.name, role, ports, run_id, actor))]
+    batches = ports.ledger.batches_between(spec.name, spec.start, as_of)
+    busy = []
+    for batch in batches:
+        found = compare_stores(batch, ports)
+        if found.lake_agrees and found.published_agrees:
+            continue
+        try:
+            with holding_data(spec.name, batch.window, ports, run_id) as hold:
+                live = ports.ledger.latest_batch(spec.name, batch.window) or batch
+                done = restore_stores(live, ports, hold, run_id, actor=actor)
+                restored += [f"{batch.window}: {kind.value.replace('_', ' ')}" for kind in done]
+        except WindowBusy as error:
+            log.warning("%s", error)
+            busy.append(batch.window.key)
+    log.info("%s: %d windows compared, %d repairs", spec.name, len(batches), len(restored))
+    return Reconciled(spec.name, len(batches), tuple(restored), tuple(busy))
+
+
+def _restore_alias(use_case: str, role: DeployedRole, ports: Ports, run_id: str, actor: str) -> str | None:
+    current = ports.ledger.current_deployment(use_case, role)
+    wanted = current.model_version if current else None
+    found = ports.registry.alias(use_case, role)
+    if found == wanted:
+        return None
+    ports.registry.set_alias(use_case, role, wanted)
+    text = f"the alias {role} pointed at {_version(found)}, the ledger has {_version(wanted)}; it was set accordingly"
+    log.warning("%s: %s", use_case, text)
+    ports.ledger.record_intervention(
+        Intervention(
+            use_case=use_case,
+            kind=InterventionKind.ALIAS_RESTORED,
+            subject=role,
+            actor=actor,
+            reason=text,
+            details={"found": found, "ledger": wanted, "deployment": current.id if current else None},
+            run_id=run_id,
+        )
+    )
+    return text
+
+
+def _version(version: str | None) -> str:
+    return f"version {version}" if version else "no version"

@@ -1,0 +1,163 @@
+"""A batch: how its rows are made, what a revision is made of, and the two stores that hold it beside the ledger."""
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from perennial.digest import table_digest
+from perennial.features.build import feature_frame
+from perennial.hold import Hold
+from perennial.lake.port import window_partition
+from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind
+from perennial.modeling.predict import predict
+from perennial.ports import Ports
+from perennial.records.gate import Gated
+from perennial.registry.port import LoadedModel
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
+
+PROVENANCE = ("revision", "run_id")  # columns that say how a batch came to be, not what was predicted
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What every row of a batch says about where it comes from, beside its model."""
+
+    snapshot_digest: str
+    revision: int
+    run_id: str
+
+
+def predicted(spec: UseCase, chunks: Iterable[pa.Table], model: LoadedModel, origin: Provenance) -> pa.Table:
+    """Predict the clean rows that come in chunks; only a chunk's features are in memory at once."""
+    constants = {
+        "model_version": model.version,
+        "model_digest": model.digest,
+        "snapshot_digest": origin.snapshot_digest,
+        "revision": origin.revision,
+        "run_id": origin.run_id,
+    }
+    scored = []
+    for rows in chunks:
+        if rows.num_rows == 0:
+            continue
+        columns = {
+            spec.key: rows.column(spec.key),
+            "event_time": rows.column(spec.event_time),
+            "prediction": pa.array(predict(model.pipeline, spec.task, feature_frame(spec, rows)), pa.float64()),
+            **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
+        }
+        scored.append(pa.table(columns))
+    return pa.concat_tables(scored)
+
+
+def content_digest(predictions: pa.Table) -> str:
+    """The digest of what was predicted, whichever run and revision made it."""
+    return table_digest(predictions.drop_columns(list(PROVENANCE)))
+
+
+Inputs = tuple[str, str, str, str]
+
+
+def inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> Inputs:
+    """Snapshot, rules it passed, what predictions depend on in the spec, and the model."""
+    return (
+        gate.snapshot.digest,
+        gate.validation.suite_digest,
+        use_case.scoring_digest,
+        deployment.model_digest,
+    )
+
+
+def made_of(batch: Batch) -> Inputs:
+    """The same of a recorded revision."""
+    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest)
+
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class StoresFound:
+    """What the lake's head and the published table hold of a window, beside what its live revision has."""
+
+    live_rows: int
+    live_digest: str
+    lake_rows: int
+    lake_digest: str
+    published_rows: int
+    published_digest: str
+
+    @property
+    def lake_agrees(self) -> bool:
+        """Whether the lake's head holds the live revision."""
+        return self.lake_digest == self.live_digest
+
+    @property
+    def published_agrees(self) -> bool:
+        """Whether the published table holds the live revision."""
+        return self.published_digest == self.live_digest
+
+
+def compare_stores(batch: Batch, ports: Ports) -> StoresFound:
+    """Compare the stores with a live revision, by row count and checksum. Errors: `StoreUnavailable`."""
+    partition = window_partition(batch.window)
+    live = ports.lake.read(batch.table, partition, version=batch.version)
+    head = ports.lake.read(batch.table, partition)
+    published = ports.published.read(batch.use_case, batch.window)
+    return StoresFound(
+        live.num_rows,
+        table_digest(live),
+        head.num_rows,
+        table_digest(head),
+        published.num_rows,
+        table_digest(published),
+    )
+
+
+def restore_stores(batch: Batch, ports: Ports, hold: Hold, run_id: str, *, actor: str) -> tuple[InterventionKind, ...]:
+    """Bring lake and published table back to the live revision, where they hold anything else; what was restored.
+
+    Each is recorded as an intervention once it is done. Errors: `StoreUnavailable`, `HoldLost`.
+    """
+    found = compare_stores(batch, ports)
+    if found.lake_agrees and found.published_agrees:
+        return ()
+    partition = window_partition(batch.window)
+    rows = ports.lake.read(batch.table, partition, version=batch.version)
+    restored: list[InterventionKind] = []
+    if not found.lake_agrees:
+        ports.lake.replace(batch.table, partition, rows, hold)
+        restored.append(InterventionKind.LAKE_RESTORED)
+    if not found.published_agrees:
+        ports.published.publish(batch.use_case, batch.window, rows, hold)
+        restored.append(InterventionKind.PUBLISHED_RESTORED)
+    for kind in restored:
+        text = _reason(kind, batch, found)
+        log.warning("%s %s: %s", batch.use_case, batch.window, text)
+        ports.ledger.record_intervention(
+            Intervention(
+                use_case=batch.use_case,
+                kind=kind,
+                subject=batch.window.key,
+                actor=actor,
+                reason=text,
+                details={"revision": batch.revision, "found": vars(found)},
+                run_id=run_id,
+            )
+        )
+    return tuple(restored)
+
+
+def _reason(kind: InterventionKind, batch: Batch, found: StoresFound) -> str:
+    place, rows, digest = (
+        ("the lake's head", found.lake_rows, found.lake_digest)
+        if kind is InterventionKind.LAKE_RESTORED
+        else ("the published table", found.published_rows, found.published_digest)
+    )
+    return (
+        f"{place} held {rows} rows (digest {digest[:12]}), revision {batch.revision} has {found.live_rows} "
+        f"(digest {found.live_digest[:12]}); it was written there again"
+    )

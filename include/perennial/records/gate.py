@@ -1,0 +1,101 @@
+"""The gate between validation and everything that uses rows (invariant I2), with what a person let through."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.encoding import json_digest
+from perennial.errors import NotIngested, NotValidated, ValidationFailed
+from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
+from perennial.ledger.entries import InterventionKind, Snapshot, ValidationResult
+from perennial.ledger.port import Ledger
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Gated:
+    """A snapshot that may be used, with the verdict that lets it."""
+
+    snapshot: Snapshot
+    validation: ValidationResult
+    quarantined_keys: pa.Array
+
+    def clean(self, rows: pa.Table, key: str) -> pa.Table:
+        """The rows that no row-level check caught."""
+        if len(self.quarantined_keys) == 0:
+            return rows
+        return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=self.quarantined_keys)))
+
+    def clean_chunks(self, lake: Lake, spec: UseCase, chunk_rows: int) -> Iterator[pa.Table]:
+        """The clean rows of the snapshot, in chunks that come from at most `chunk_rows` rows each."""
+        partition = window_partition(self.snapshot.window)
+        for chunk in lake.stream(raw_table(spec.name), partition, version=self.snapshot.version, chunk_rows=chunk_rows):
+            yield self.clean(chunk, spec.key)
+
+
+def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
+    """The window's latest snapshot, if today's suite, with what was accepted in it, passed exactly it.
+
+    Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
+    """
+    snapshot = snapshot_of(use_case, window, ports)
+    suite = suite_digest_with(use_case, accepted_rules(use_case.name, snapshot.digest, ports.ledger))
+    validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, suite)
+    quarantine = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
+    if quarantine.num_rows:
+        quarantine = quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), snapshot.digest))
+    if validation is None or validation.rows_quarantined != quarantine.num_rows:
+        raise NotValidated(
+            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations. "
+            f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%M}` first."
+        )
+    if validation.verdict is Verdict.FAIL:
+        raise ValidationFailed(failure_text(validation))
+    keys = quarantine.column(use_case.spec.key).combine_chunks() if quarantine.num_rows else pa.array([], pa.null())
+    return Gated(snapshot, validation, keys)
+
+
+def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
+    """The gate's answer and the window's clean rows. Errors: as `gated`."""
+    gate = gated(use_case, window, ports)
+    rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=gate.snapshot.version)
+    return gate, gate.clean(rows, use_case.spec.key)
+
+
+def accepted_rules(use_case: str, snapshot_digest: str, ledger: Ledger) -> frozenset[str]:
+    """The rules whose catch in exactly this snapshot was accepted."""
+    entries = ledger.interventions(use_case, InterventionKind.ROWS_ACCEPTED)
+    return frozenset(e.details["rule"] for e in entries if e.details["snapshot_digest"] == snapshot_digest)
+
+
+def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str]) -> str:
+    """What the verdict depends on: the suite, and what was accepted. Without that, it is the suite's own digest."""
+    if not accepted:
+        return use_case.suite_digest
+    return json_digest({"suite": use_case.suite_digest, "accepted": sorted(accepted)})
+
+
+def snapshot_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> Snapshot:
+    """The window's latest snapshot. Errors: `NotIngested`."""
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    if snapshot is None:
+        raise NotIngested(
+            f"{use_case.name} {window} was never ingested. Run `perennial ingest {use_case.name} "
+            f"--window {window.start:%Y-%m-%dT%H:%M}`, or the DAG {use_case.name}.predict for it."
+        )
+    return snapshot
+
+
+def failure_text(validation: ValidationResult) -> str:
+    """Why a window failed, and what to do."""
+    reasons = "\n".join(f"  - {reason}" for reason in validation.reasons)
+    return (
+        f"{validation.use_case} {validation.window} failed validation; nothing is scored from it:\n{reasons}\n"
+        "Mend the source and run the window again, or correct expectations.yaml if the rule is wrong."
+    )

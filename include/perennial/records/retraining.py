@@ -1,0 +1,190 @@
+"""Whether to retrain: the evidence for it that is on record, and the decision, which goes on record too."""
+
+import logging
+import math
+from collections.abc import Sequence
+from datetime import datetime
+
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, DriftReport, Performance, RecordedDecision
+from perennial.ledger.port import Ledger
+from perennial.performance.audit import Audit, Audited, audit
+from perennial.performance.maturity import Maturity
+from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
+from perennial.policy.retraining import decide
+from perennial.policy.triggers import accumulated
+from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Trigger, UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window, parse_instant
+
+# New windows bring news of drift; new labels bring news of performance, and of everything else.
+ASKED: dict[DecisionKind, tuple[Trigger, ...]] = {
+    DecisionKind.RETRAIN_ON_DRIFT: (Trigger.DRIFT,),
+    DecisionKind.RETRAIN_ON_PERFORMANCE: (Trigger.PERFORMANCE, Trigger.ESTIMATE, Trigger.AGE),
+}
+
+
+def decide_retraining(
+    use_case: LoadedUseCase, kind: DecisionKind, subject: str, as_of: datetime, ports: Ports, run_id: str
+) -> RecordedDecision:
+    """Decide as of a moment of the data's time; who asked first about the subject has decided.
+
+    Errors: `StoreUnavailable`.
+    """
+    spec = use_case.spec
+    with ports.ledger.deciding(spec.name):
+        champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
+        decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger, champion), ASKED[kind])
+        return ports.ledger.record_decision(
+            RecordedDecision(
+                use_case=spec.name,
+                kind=kind,
+                subject=subject,
+                as_of=as_of,
+                action=decision.action,
+                reasons=decision.reasons,
+                numbers=dict(decision.numbers),
+                run_id=run_id,
+            )
+        )
+
+
+log = logging.getLogger(__name__)
+
+RETRAIN = "retrain"
+PROMOTED = "promote"
+
+
+def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> Evidence:
+    """Everything that was recorded for the champion, and known by `as_of` in the data's time (I6).
+
+    Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
+    """
+    judged = [each for each in ledger.decisions(spec.name, DecisionKind.PROMOTE) if each.as_of < as_of]
+    wished = [
+        each.as_of
+        for kind in (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
+        for each in ledger.decisions(spec.name, kind)
+        if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
+    ]
+    measured = [entry for entry in ledger.performance_between(spec.name, spec.start, as_of) if entry.as_of <= as_of]
+    trained_until = max((each.as_of for each in judged), default=_trained_until(champion))
+    own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
+    reports = reports_on(spec, champion, as_of, ledger)
+    audited = audit_of(spec, own, reports)
+    for reason in audited.reasons:
+        log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
+    metric = spec.training.metric
+    return Evidence(
+        as_of=as_of,
+        every=spec.schedule.every,
+        metric=metric,
+        at_deployment=champion.metrics.get(metric) if champion else None,
+        reference_windows=_reference_windows(reports),
+        drift=tuple(map(_drift, reports)),
+        performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
+        estimates=tuple(
+            _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
+        ),
+        trust=audited.trust,
+        concept_drift=audited.concept_drift,
+        trained_until=trained_until,
+        deployed_at=champion.effective_from if champion else None,
+        retrains=tuple(sorted({*wished, *(each.as_of for each in judged)})),
+        rejected_at=max((each.as_of for each in judged if each.action != PROMOTED), default=None),
+        new_labels=_new_labels(measured, trained_until),
+        failed=_failed(spec, as_of, ledger),
+    )
+
+
+def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger) -> list[DriftReport]:
+    """The drift reports of windows since the champion's deployment that it scored."""
+    if champion is None:
+        return []
+    reports = ledger.drift_between(spec.name, champion.effective_from, as_of)
+    return [report for report in reports if report.model_digest == champion.model_digest]
+
+
+def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport]) -> Window | None:
+    """The last window at which the evidence of drift was enough."""
+    points = [_drift(report) for report in reports]
+    reference_windows = _reference_windows(reports)
+    if not reference_windows:
+        return None
+    alarms = accumulated(spec.monitoring, points, reference_windows, spec.schedule.every).alarms
+    return points[alarms[-1]].window if alarms else None
+
+
+def _reference_windows(reports: Sequence[DriftReport]) -> int:
+    return max((each.reference_windows for each in reports), default=0)
+
+
+def _drift(report: DriftReport) -> DriftPoint:
+    columns = {name: ColumnPoint(own["p_value"], own["missing"]) for name, own in report.columns.items()}
+    return DriftPoint(report.window, report.verdict, report.p_value, report.missing, columns)
+
+
+def _is_final(entry: Performance) -> bool:
+    return entry.maturity is Maturity.FINAL
+
+
+def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[DriftReport]) -> Audit:
+    """How good the estimates of the deciding metric were in these windows that are final."""
+    metric = spec.training.metric
+    alarms = {report.window for report in reports if report.verdict is Verdict.FAIL}
+    points = [
+        Audited(
+            window=entry.window,
+            estimate=entry.estimates[metric]["value"],
+            estimate_error=_error(entry.estimates[metric]),
+            truth=entry.metrics[metric],
+            truth_error=_error(entry.intervals.get(metric, {})),
+            gap=entry.estimates[metric]["usual_gap"],
+            spread=entry.estimates[metric]["usual_spread"],
+            drifted=entry.window in alarms,
+        )
+        for entry in entries
+        if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
+    ]
+    return audit(metric, points, _drift_shown_by(spec, reports))
+
+
+def _measured(entry: Performance, metric: str) -> PerformancePoint:
+    return PerformancePoint(
+        entry.window, entry.metrics[metric], _error(entry.intervals.get(metric, {})), entry.labelled
+    )
+
+
+def _estimated(entry: Performance, metric: str) -> PerformancePoint:
+    said = entry.estimates[metric]
+    error = math.hypot(_error(said), said["usual_spread"])
+    return PerformancePoint(entry.window, said["value"] + said["usual_gap"], error, entry.rows)
+
+
+def _error(interval: dict[str, float | None]) -> float:
+    """The standard error; infinite where the ledger has none, because it was, or because nobody computed it then."""
+    found = interval.get("standard_error")
+    return math.inf if found is None else found
+
+
+def _trained_until(champion: Deployment | None) -> datetime | None:
+    moment = champion.training.get("as_of") if champion else None
+    return parse_instant(moment) if isinstance(moment, str) else None
+
+
+def _new_labels(measured: list[Performance], trained_until: datetime | None) -> int | None:
+    if trained_until is None:
+        return None
+    later = [entry for entry in measured if entry.window.start >= trained_until]
+    return sum(entry.labelled for entry in later if _is_final(entry)) if later else None
+
+
+def _failed(spec: UseCase, as_of: datetime, ledger: Ledger) -> Window | None:
+    """The last ingested window, if its last verdict is that it failed."""
+    snapshots = ledger.snapshots_between(spec.name, spec.grid.back(as_of, 2), as_of)
+    for snapshot in reversed(snapshots):
+        verdicts = ledger.validations(spec.name, snapshot.window)
+        if verdicts:
+            return snapshot.window if verdicts[-1].verdict is Verdict.FAIL else None
+    return None

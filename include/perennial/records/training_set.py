@@ -1,0 +1,98 @@
+"""What a training set was made of: its manifest, kept as an artefact under its own digest."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from perennial.encoding import as_json, from_json
+from perennial.performance.labels import truth_of
+from perennial.ports import Ports
+from perennial.spec.models import Kind, Task, UseCase
+from perennial.window import Window
+
+WINDOW_COLUMN = "window"
+
+
+@dataclass(frozen=True)
+class TrainingWindow:
+    """One window's part in a training set; `labelled` counts its rows whose outcome was known."""
+
+    window: Window
+    snapshot_digest: str
+    version: int
+    verdict: str
+    labelled: int
+
+
+@dataclass(frozen=True)
+class ExcludedWindow:
+    """A window that could not take part, and why."""
+
+    window: Window
+    reason: str
+
+
+@dataclass(frozen=True)
+class TrainingManifest:
+    """A training set as of a moment: where its rows are, their digest, and the windows they came from."""
+
+    use_case: str
+    as_of: datetime
+    table: str
+    partition: str
+    version: int
+    digest: str
+    rows: int
+    windows: tuple[TrainingWindow, ...]
+    excluded: tuple[ExcludedWindow, ...]
+
+    def summary(self) -> dict[str, object]:
+        """What the ledger and the registry keep: enough to find the rows again and to know their digest."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "table": self.table,
+            "partition": self.partition,
+            "version": self.version,
+            "digest": self.digest,
+            "rows": self.rows,
+            "windows": len(self.windows),
+            "first_window": self.windows[0].window.key,
+            "last_window": self.windows[-1].window.key,
+            "excluded": len(self.excluded),
+        }
+
+
+def keep_manifest(manifest: TrainingManifest, ports: Ports) -> str:
+    """Store the manifest; its digest is the training set's id."""
+    return ports.artifacts.put(json.dumps(as_json(manifest), sort_keys=True).encode())
+
+
+def read_manifest(training_id: str, ports: Ports) -> TrainingManifest:
+    """The manifest of that id. Errors: `UntrustedModel` when its bytes are missing or changed."""
+    return from_json(TrainingManifest, json.loads(ports.artifacts.get(training_id)))
+
+
+def read_rows(manifest: TrainingManifest, ports: Ports) -> pa.Table:
+    """The training set's rows: the use case's columns, the label, and `window`, the key of each row's window."""
+    return ports.lake.read(manifest.table, manifest.partition, version=manifest.version)
+
+
+def label_kind(spec: UseCase) -> Kind:
+    """What kind of values labels are."""
+    return Kind.BOOLEAN if spec.task is Task.BINARY_CLASSIFICATION else Kind.NUMERIC
+
+
+def label_rows(spec: UseCase, rows: pa.Table) -> pa.Table:
+    """The rows' labels alone, as values of `label_kind` however the source writes them."""
+    truth = outcomes(spec, rows)
+    values = pa.array(truth == 1) if label_kind(spec) is Kind.BOOLEAN else pa.array(truth)
+    return pa.table({spec.labels.column: values})
+
+
+def outcomes(spec: UseCase, rows: pa.Table) -> npt.NDArray[np.float64]:
+    """The rows' labels as numbers, shape (rows,)."""
+    return truth_of(spec.task, rows.column(spec.labels.column))

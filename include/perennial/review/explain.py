@@ -1,0 +1,167 @@
+"""Explain: from one prediction to everything that made it (invariant I8)."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.errors import NotScored, RowsRemoved
+from perennial.lake.port import raw_table, window_partition
+from perennial.ledger.entries import Batch, Deployment, DriftReport, Performance, Snapshot, ValidationResult
+from perennial.ports import Ports
+from perennial.records.labels import known_labels
+from perennial.records.training_set import TrainingManifest, read_manifest
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class DagRun:
+    """The run that wrote something: its name in the ledger, and where a person finds it with its logs."""
+
+    run_id: str
+    address: str | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """One prediction row and its way back. `row` is None where retention took the snapshot's rows.
+
+    `outcome` is the label known by `as_of`, `published` whether consumers see this very prediction. `training` is the
+    manifest: which windows, each with the digest of its snapshot and the verdict on it.
+    """
+
+    format: int
+    use_case: str
+    entity: str
+    window: Window
+    as_of: datetime
+    prediction: float
+    published: bool
+    row: dict[str, Any] | None
+    outcome: Any
+    batch: Batch
+    dag_run: DagRun
+    snapshot: Snapshot
+    validation: ValidationResult
+    drift: DriftReport | None
+    performance: Performance | None
+    deployment: Deployment
+    deployed_by: DagRun
+    model_address: str | None
+    training: TrainingManifest | None
+
+
+def run(
+    use_case: LoadedUseCase,
+    entity: str,
+    window: Window | None,
+    as_of: datetime,
+    ports: Ports,
+    *,
+    airflow_url: str | None,
+) -> Evidence:
+    """The evidence on the live prediction for the entity, in the window given or the last one that has it.
+
+    `airflow_url` is where Airflow's pages are. Errors: `NotScored` when no live prediction is for that entity,
+    `StoreUnavailable`.
+    """
+    batch, found = _find(use_case, entity, window, as_of, ports)
+    name, spec = use_case.name, use_case.spec
+    ledger = ports.ledger
+    snapshot = next(s for s in ledger.snapshots(name, batch.window) if s.digest == batch.snapshot_digest)
+    validation = ledger.validation_of(name, batch.window, batch.snapshot_digest, batch.suite_digest)
+    assert validation is not None, "invariant I2: no prediction without a verdict"
+    drift = [d for d in ledger.drift_of(name, batch.window) if _is_about(d, batch)]
+    measured = [p for p in ledger.performance_of(name, batch.window) if p.revision == batch.revision]
+    deployment = _deployment(batch, ports)
+    labels = known_labels(use_case, batch.window, as_of, ports)
+    outcome = labels.filter(_is(labels, spec.key, entity))
+    published = ports.published.read(name, batch.window)
+    return Evidence(
+        format=FORMAT,
+        use_case=name,
+        entity=entity,
+        window=batch.window,
+        as_of=as_of,
+        prediction=found["prediction"][0].as_py(),
+        published=published.num_rows > 0 and published.filter(_is(published, spec.key, entity)).equals(found),
+        row=_row(use_case, batch, snapshot, entity, ports),
+        outcome=outcome[spec.labels.column][0].as_py() if outcome.num_rows else None,
+        batch=batch,
+        dag_run=_dag_run(batch.run_id, airflow_url),
+        snapshot=snapshot,
+        validation=validation,
+        drift=drift[-1] if drift else None,
+        performance=measured[-1] if measured else None,
+        deployment=deployment,
+        deployed_by=_dag_run(deployment.run_id, airflow_url),
+        model_address=ports.registry.address(name, batch.model_version),
+        training=read_manifest(deployment.training["training_id"], ports)
+        if "training_id" in deployment.training
+        else None,
+    )
+
+
+def _find(
+    use_case: LoadedUseCase, entity: str, window: Window | None, as_of: datetime, ports: Ports
+) -> tuple[Batch, pa.Table]:
+    name = use_case.name
+    if window is None:
+        batches = list(ports.ledger.batches_between(name, use_case.spec.start, as_of))[::-1]
+    else:
+        live = ports.ledger.latest_batch(name, window)
+        batches = [live] if live else []
+    for batch in batches:
+        rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+        found = rows.filter(_is(rows, use_case.spec.key, entity))
+        if found.num_rows:
+            return batch, found
+    where = f"in {window}" if window else f"in its {len(batches)} scored windows"
+    raise NotScored(
+        f"{name} has no live prediction for {use_case.spec.key} {entity!r} {where}. It may be in quarantine "
+        f"(`perennial quarantine list {name}`), or never have been in the source."
+    )
+
+
+def _is(rows: pa.Table, key: str, entity: str) -> pa.ChunkedArray:
+    """Where the key, written as text, is the entity's. Rows without columns (nothing there yet) match nothing."""
+    if key not in rows.column_names:
+        return pa.chunked_array([pa.array([], pa.bool_())])
+    return pc.fill_null(pc.equal(rows.column(key).cast(pa.string()), entity), fill_value=False)
+
+
+def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str, ports: Ports) -> dict[str, Any] | None:
+    try:
+        rows = ports.lake.read(raw_table(use_case.name), window_partition(batch.window), version=snapshot.version)
+    except RowsRemoved:
+        return None
+    found: list[dict[str, Any]] = rows.filter(_is(rows, use_case.spec.key, entity)).to_pylist()
+    return found[0] if found else None
+
+
+def _deployment(batch: Batch, ports: Ports) -> Deployment:
+    """The deployment by which the batch's model was in service when the batch was recorded."""
+    entries = [
+        entry
+        for entry in ports.ledger.deployments(batch.use_case)
+        if (entry.model_version, entry.model_digest) == (batch.model_version, batch.model_digest)
+    ]
+    before = [e for e in entries if e.recorded_at and batch.recorded_at and e.recorded_at <= batch.recorded_at]
+    return (before or entries)[-1]
+
+
+def _is_about(report: DriftReport, batch: Batch) -> bool:
+    return (report.snapshot_digest, report.model_digest) == (batch.snapshot_digest, batch.model_digest)
+
+
+def _dag_run(run_id: str, airflow_url: str | None) -> DagRun:
+    dag_id, separator, run = run_id.partition("/")
+    if not separator or airflow_url is None:
+        return DagRun(run_id, None)
+    return DagRun(run_id, f"{airflow_url.rstrip('/')}/dags/{quote(dag_id)}/runs/{quote(run, safe='')}")

@@ -1,0 +1,125 @@
+"""How good the batches of some windows were, or are expected to be, and how far that may be believed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from perennial.ledger.entries import DriftReport, Performance
+from perennial.performance.audit import Audit, Trust
+from perennial.performance.delay import DelayCurve, Movement, learn_delay, moved
+from perennial.performance.interval import Interval, trailing
+from perennial.performance.maturity import Maturity
+from perennial.ports import Ports
+from perennial.records.retraining import audit_of
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class WindowPerformance:
+    """The deciding metric of one window, as of its last measurement.
+
+    `expected_completeness` is the low, mean and high share of labels that windows of this age had. `measured` is what
+    the labels that came say; of a partial window it is biased, see `PerformanceOverview.movement`. `estimated` is what
+    the predictions alone let expect, None where the model can't say, or is no longer believed.
+    """
+
+    window: Window
+    as_of: datetime
+    model_version: str
+    maturity: Maturity
+    rows: int
+    labelled: int
+    expected_completeness: tuple[float, float, float] | None
+    measured: Json | None
+    estimated: Json | None
+    label_drift: Json
+
+
+@dataclass(frozen=True)
+class PerformanceOverview:
+    """The windows, oldest first, and what they say together.
+
+    `trailing` is the metric over the final windows of the last model among them. `movement` says by how much partial
+    figures moved until they were final, `delay` when labels come, `audit` whether estimates were right.
+    """
+
+    use_case: str
+    metric: str
+    windows: tuple[WindowPerformance, ...]
+    trailing: Interval | None
+    movement: Movement | None
+    delay: DelayCurve | None
+    audit: Audit
+    format: Literal[1] = 1
+
+
+def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> PerformanceOverview:
+    """The performance of these windows as it is on record; windows never evaluated are left out.
+
+    Errors: `StoreUnavailable`.
+    """
+    spec, ledger = use_case.spec, ports.ledger
+    metric = spec.training.metric
+    history = list(ledger.performance_between(spec.name, spec.start, windows[-1].end))
+    chosen = [entry for entry in history if entry.window in set(windows)]
+    delay = learn_delay([entry.arrivals for entry in history], spec.labels.mature_after)
+    last_model = chosen[-1].model_digest if chosen else None
+    own = [entry for entry in history if entry.model_digest == last_model]
+    reports = [each for each in _reports(use_case, own, ports) if each.model_digest == last_model]
+    found = audit_of(spec, own, reports)
+    final = [entry for entry in chosen if entry.maturity is Maturity.FINAL and entry.model_digest == last_model]
+    return PerformanceOverview(
+        use_case=spec.name,
+        metric=metric,
+        windows=tuple(_window(entry, metric, delay, found.trust) for entry in chosen),
+        trailing=_trailing(final, metric),
+        movement=moved([pair for window in windows if (pair := _pair(use_case, window, metric, ports)) is not None]),
+        delay=delay,
+        audit=found,
+    )
+
+
+def _window(entry: Performance, metric: str, delay: DelayCurve | None, trust: Trust) -> WindowPerformance:
+    said = entry.estimates.get(metric)
+    measured = {"value": entry.metrics[metric], **entry.intervals.get(metric, {})} if metric in entry.metrics else None
+    return WindowPerformance(
+        window=entry.window,
+        as_of=entry.as_of,
+        model_version=entry.model_version,
+        maturity=entry.maturity,
+        rows=entry.rows,
+        labelled=entry.labelled,
+        expected_completeness=delay.expected(entry.as_of - entry.window.end) if delay else None,
+        measured=measured,
+        estimated=said if said and trust is not Trust.OFF else None,
+        label_drift=entry.label_drift,
+    )
+
+
+def _reports(use_case: LoadedUseCase, entries: Sequence[Performance], ports: Ports) -> Sequence[DriftReport]:
+    if not entries:
+        return []
+    return ports.ledger.drift_between(use_case.name, entries[0].window.start, entries[-1].window.end)
+
+
+def _trailing(entries: Sequence[Performance], metric: str) -> Interval | None:
+    known = []
+    for entry in entries:
+        error = entry.intervals.get(metric, {}).get("standard_error")
+        if metric in entry.metrics and error is not None:
+            value = entry.metrics[metric]
+            known.append((Interval(value, value, value, error), entry.labelled))
+    return trailing(known) if known else None
+
+
+def _pair(use_case: LoadedUseCase, window: Window, metric: str, ports: Ports) -> tuple[float, float] | None:
+    """The first partial figure of a window's last revision, and the final one."""
+    entries = ports.ledger.performance_of(use_case.name, window)
+    last = [each for each in entries if each.revision == entries[-1].revision and metric in each.metrics]
+    partial = [each for each in last if each.maturity is Maturity.PARTIAL]
+    final = [each for each in last if each.maturity is Maturity.FINAL]
+    return (partial[0].metrics[metric], final[-1].metrics[metric]) if partial and final else None

@@ -1,0 +1,92 @@
+"""Reproduce: make recorded batches and measurements again from what they were made of, and compare. Writes nothing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from math import isfinite
+
+import pyarrow.compute as pc
+
+from perennial.errors import NotScored
+from perennial.jobs.evaluate.measure import measure_batch
+from perennial.lake.port import raw_table, window_partition
+from perennial.ledger.entries import Batch, Performance, Snapshot
+from perennial.ports import Ports
+from perennial.records.batch import Provenance, content_digest, predicted
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """One recorded fact and what making it again gave. `why_not` says why it could not be made again."""
+
+    window: Window
+    what: str
+    recorded: str
+    again: str | None
+    same: bool
+    why_not: str | None = None
+
+
+def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Reproduced]:
+    """Every revision of the window, and every measurement of it as it was known then.
+
+    Errors: `NotScored`, `NoModel`, `UntrustedModel`, `RowsRemoved` where retention took what is needed,
+    `StoreUnavailable`.
+    """
+    batches = ports.ledger.batches(use_case.name, window)
+    if not batches:
+        raise NotScored(f"{use_case.name} {window} has no predictions, so there is nothing to make again.")
+    by_revision = {batch.revision: batch for batch in batches}
+    scored = [_score_again(use_case, batch, ports) for batch in batches]
+    entries = ports.ledger.performance_of(use_case.name, window)
+    return scored + [_measure_again(use_case, by_revision[entry.revision], entry, ports) for entry in entries]
+
+
+def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reproduced:
+    spec, window = use_case.spec, batch.window
+    what = f"revision {batch.revision}, model {batch.model_version}"
+    if batch.scoring_digest != use_case.scoring_digest:
+        why_not = (
+            f"task or columns in use_case.yaml have changed since (digest {batch.scoring_digest[:12]}, now "
+            f"{use_case.scoring_digest[:12]}); check out the spec of {_at(batch.recorded_at)} to make it again"
+        )
+        return Reproduced(window, what, batch.digest, None, same=False, why_not=why_not)
+    snapshot = _snapshot_of(batch, ports)
+    partition = window_partition(window)
+    kept = ports.lake.read(batch.table, partition, version=batch.version).column(spec.key)
+    rows = ports.lake.read(raw_table(spec.name), partition, version=snapshot.version)
+    clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
+    model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
+    origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
+    again = content_digest(predicted(spec, [clean], model, origin))
+    return Reproduced(window, what, batch.digest, again, same=again == batch.digest)
+
+
+def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, ports: Ports) -> Reproduced:
+    what = f"{entry.maturity} performance of revision {entry.revision} as of {_at(entry.as_of)}"
+    recorded = _figures(entry.labelled, entry.metrics)
+    if entry.labels_version is None and entry.labelled:
+        why_not = "it was recorded before the ledger kept the version of the labels"
+        return Reproduced(entry.window, what, recorded, None, same=False, why_not=why_not)
+    found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
+    again = _figures(found.labelled, found.metrics)
+    return Reproduced(entry.window, what, recorded, again, same=again == recorded)
+
+
+def _snapshot_of(batch: Batch, ports: Ports) -> Snapshot:
+    found = [s for s in ports.ledger.snapshots(batch.use_case, batch.window) if s.digest == batch.snapshot_digest]
+    return found[-1]
+
+
+def _figures(labelled: int, metrics: dict[str, float]) -> str:
+    values = ", ".join(f"{name} {value!r}" for name, value in sorted(metrics.items()) if _is_number(value))
+    return f"{labelled} labels: {values or 'no metric'}"
+
+
+def _is_number(value: float | None) -> bool:
+    return value is not None and isfinite(value)  # the ledger keeps NaN as None
+
+
+def _at(instant: datetime | None) -> str:
+    return f"{instant:%Y-%m-%d %H:%MZ}" if instant else "then"

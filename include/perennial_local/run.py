@@ -1,0 +1,80 @@
+"""`make run`: everything up, the demonstration played, and then there until somebody stops it."""
+
+import contextlib
+from dataclasses import dataclass
+from datetime import date
+
+from perennial.settings import Settings
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial_local import census
+from perennial_local.demo import USE_CASE, Conductor, stages_until
+from perennial_local.home import Home
+from perennial_local.lock import Lock
+from perennial_local.screen import Screen
+from perennial_local.services import LocalSystem
+from perennial_local.summary import show_addresses, show_numbers
+from perennial_local.supervisor import Stopped, Supervisor
+from perennial_local.watchdog import Watchdog
+
+FOREVER = 3600.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user asked for. `demo_until` is the last day to play, None for no demonstration."""
+
+    demo_until: date | None
+    airflow_port: int | None
+    mlflow_port: int | None
+
+
+def run(options: Options, screen: Screen) -> None:
+    """Start the local system and stay until asked to stop; whatever happens, leave no process behind.
+
+    Errors: `Defect` when another one runs from this home, when the home can't be used, or when the demonstration
+    fails; `Disturbance` when a server does not come up or can't be kept running.
+    """
+    settings = Settings.from_environment()
+    use_case = load_use_case(settings.use_cases / USE_CASE)
+    if options.demo_until is not None:
+        list(stages_until(use_case, options.demo_until))
+    home = Home(settings.home.absolute())
+    home.prepare()
+    lock = Lock(home)
+    lock.acquire()
+    for record in reversed(census.load(home)):
+        census.end(record)  # a supervisor and its watchdog were killed together
+    supervisor = Supervisor(home, screen, Watchdog(lock.descriptor))
+    supervisor.listen()
+    try:
+        _stay(options, LocalSystem(home, supervisor, screen), supervisor, lock, use_case)
+    except Stopped:
+        with contextlib.suppress(OSError, SystemExit):  # the terminal may be gone
+            screen.say("Stopping …")
+    finally:
+        supervisor.stop()
+    screen.say("Everything is stopped; `make run` goes on from here")
+
+
+def _stay(options: Options, system: LocalSystem, supervisor: Supervisor, lock: Lock, use_case: LoadedUseCase) -> None:
+    addresses = system.start(options.airflow_port, options.mlflow_port)
+    lock.announce(addresses.airflow, addresses.mlflow)
+    show_addresses(system.screen.console, addresses, system.keys)
+    if options.demo_until is not None:
+        _play(options.demo_until, system, supervisor, use_case)
+        show_addresses(system.screen.console, addresses, system.keys)
+    system.screen.say("Press Ctrl-C to stop")
+    while True:
+        supervisor.pause(FOREVER)
+
+
+def _play(until: date, system: LocalSystem, supervisor: Supervisor, use_case: LoadedUseCase) -> None:
+    api = system.api()
+    try:
+        played = Conductor(api, use_case, system.screen, supervisor.pause).play(until)
+    finally:
+        api.close()
+    for dag_id, failed in played.failed.items():
+        if failed:
+            system.screen.say(f"{dag_id}: {failed} windows failed; their tasks' logs in Airflow say why")
+    show_numbers(system.screen.console, use_case, system.ledger())

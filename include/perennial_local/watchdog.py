@@ -1,0 +1,75 @@
+"""Ends everything when the supervisor died without doing so.
+
+It reads what the supervisor started from a pipe. The pipe ends with the supervisor, however that died; what is then
+still on the list is ended, last one first. It holds the supervisor's lock open meanwhile, so that no other run
+starts before the old one is gone.
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import asdict
+from typing import IO
+
+from perennial_local.census import Record, end
+
+
+class Watchdog:
+    """The supervisor's end of the pipe."""
+
+    def __init__(self, lock: int) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "perennial_local.watchdog"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
+
+    def watch(self, record: Record) -> None:
+        """It was started."""
+        self._tell({"watch": asdict(record)})
+
+    def forget(self, record: Record) -> None:
+        """It has been ended."""
+        self._tell({"forget": record.pid})
+
+    def dismiss(self) -> None:
+        """Everything has been ended."""
+        self._pipe.close()
+        self._process.wait()
+
+    @property
+    def _pipe(self) -> IO[str]:
+        assert self._process.stdin is not None
+        return self._process.stdin
+
+    def _tell(self, message: dict[str, object]) -> None:
+        if self._process.poll() is None:  # somebody killed it: the records on disk serve the next start
+            self._pipe.write(json.dumps(message) + "\n")
+            self._pipe.flush()
+
+
+def main() -> None:
+    """Listen until the supervisor is gone, then end what it left."""
+    for ignored in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ignored, signal.SIG_IGN)
+    os.chdir("/")
+    left: dict[int, Record] = {}
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "watch" in message:
+            record = Record(**message["watch"])
+            left[record.pid] = record
+        else:
+            left.pop(message["forget"], None)
+    for record in reversed(left.values()):
+        end(record)
+
+
+if __name__ == "__main__":
+    main()
