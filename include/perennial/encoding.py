@@ -1,4 +1,4 @@
-"""Values as JSON and back, for XCom, `--json` and stored records, and the digest of a JSON value."""
+"""Values as JSON and back, for XCom, `--json` and stored records, and digests of values."""
 
 import hashlib
 import json
@@ -32,3 +32,9 @@ def json_digest(value: Any) -> str:
 def bytes_digest(value: bytes) -> str:
     """The sha-256 of bytes, as hex."""
     return hashlib.sha256(value).hexdigest()
+
+
+def lock_key(*names: str) -> int:
+    """The PostgreSQL advisory lock that stands for the names: signed 64 bits, the same in every process."""
+    content = "\x00".join(("perennial", *names)).encode()
+    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big", signed=True)

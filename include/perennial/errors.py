@@ -1,7 +1,7 @@
 """Every error that Perennial raises, in one tree.
 
     PerennialError
-    ├── Defect                        wrong until someone changes something: retrying can't help
+    ├── PermanentError                        wrong until someone changes something: retrying can't help
     │   ├── InvalidSpec               a use case's files are wrong
     │   ├── InvalidSettings           the environment is wrong
     │   ├── InvalidWindow             not a window of this use case
@@ -22,15 +22,15 @@
     │   ├── NotEnoughData             too few rows or labels for the claim
     │   ├── UntrustedModel            bytes or types that we did not sign for
     │   └── DeploymentConflict        somebody else changed the role first
-    └── Disturbance                   the world's fault: the same call may work later
+    └── TransientError                   the world's fault: the same call may work later
         ├── SourceUnavailable
         ├── StoreUnavailable          lake, ledger, registry or published table
         ├── WindowBusy                another run is working on this window
-        ├── HoldLost                  another run took this window over while this one was silent
+        ├── LeaseLost                  another run took this window over while this one was silent
         └── DeploymentMoved           the champion changed while we scored
 
 Each message says what was tried, what was found and what to do. All are picklable: they carry their message only.
-`Defect` and `Disturbance` become Airflow's failure and retry in one place, under plugins/.
+`PermanentError` and `TransientError` become Airflow's failure and retry in one place, under plugins/.
 """
 
 
@@ -38,31 +38,31 @@ class PerennialError(Exception):
     """The root of every error that Perennial raises on purpose."""
 
 
-class Defect(PerennialError):
+class PermanentError(PerennialError):
     """Wrong until someone changes something; a retry would fail again."""
 
 
-class Disturbance(PerennialError):
+class TransientError(PerennialError):
     """Something outside failed; the same call may work later."""
 
 
-class InvalidSpec(Defect):
+class InvalidSpec(PermanentError):
     """A use case's files contradict the rules; the message lists every violation."""
 
 
-class InvalidSettings(Defect):
+class InvalidSettings(PermanentError):
     """The environment lacks something, or names something that can't be used."""
 
 
-class InvalidWindow(Defect):
+class InvalidWindow(PermanentError):
     """Not an interval of time, or not one of this use case's windows."""
 
 
-class UnknownUseCase(Defect):
+class UnknownUseCase(PermanentError):
     """No folder of that name among the use cases."""
 
 
-class SourceRejected(Defect):
+class SourceRejected(PermanentError):
     """The source answered with data that the spec does not let in."""
 
 
@@ -82,65 +82,65 @@ class TooMuchData(SourceRejected):
     """More rows or bytes than the spec's limits."""
 
 
-class InvalidQuery(Defect):
+class InvalidQuery(PermanentError):
     """The source refused the query itself: syntax, a missing table, a missing right."""
 
 
-class NotIngested(Defect):
+class NotIngested(PermanentError):
     """The window has no snapshot yet."""
 
 
-class NotValidated(Defect):
+class NotValidated(PermanentError):
     """The snapshot has no verdict yet."""
 
 
-class ValidationFailed(Defect):
+class ValidationFailed(PermanentError):
     """The snapshot's verdict is `fail`."""
 
 
-class NoModel(Defect):
+class NoModel(PermanentError):
     """No model version holds the role at the effective time."""
 
 
-class NotScored(Defect):
+class NotScored(PermanentError):
     """The window has no batch of predictions yet."""
 
 
-class NotMonitored(Defect):
+class NotMonitored(PermanentError):
     """The window has no drift report yet."""
 
 
-class RowsRemoved(Defect):
+class RowsRemoved(PermanentError):
     """The rows of that version were removed by retention; the ledger still knows what they were."""
 
 
-class NotEnoughData(Defect):
+class NotEnoughData(PermanentError):
     """Too few rows or labels for what was asked."""
 
 
-class UntrustedModel(Defect):
+class UntrustedModel(PermanentError):
     """A model artefact whose digest or types are not the ones deployed."""
 
 
-class DeploymentConflict(Defect):
+class DeploymentConflict(PermanentError):
     """The role was given to another version in the meantime; the message names it."""
 
 
-class SourceUnavailable(Disturbance):
+class SourceUnavailable(TransientError):
     """The source did not answer."""
 
 
-class StoreUnavailable(Disturbance):
+class StoreUnavailable(TransientError):
     """The lake, the ledger, the registry or the published table did not answer."""
 
 
-class WindowBusy(Disturbance):
+class WindowBusy(TransientError):
     """Another run holds the window."""
 
 
-class HoldLost(Disturbance):
+class LeaseLost(TransientError):
     """Another run took the window over; what this one was about to write was refused."""
 
 
-class DeploymentMoved(Disturbance):
+class DeploymentMoved(TransientError):
     """The deployment that a batch was scored with stopped being the one in force before the batch was recorded."""

@@ -1,4 +1,4 @@
-"""The four answers that a check can give, always with reasons."""
+"""Answers, always with reasons: the four verdicts of a check, and decisions."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,6 +20,10 @@ class Verdict(StrEnum):
 
 
 _SERIOUSNESS = [Verdict.PASS, Verdict.INSUFFICIENT, Verdict.WARN, Verdict.FAIL]
+
+
+# The actions of a decision about retraining: retrain; nothing calls for it; it can't be told, or can't be done, yet.
+RETRAIN, HOLD, WAIT = "retrain", "hold", "wait"
 
 
 @dataclass(frozen=True)

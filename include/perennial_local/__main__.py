@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from perennial.errors import Defect, Disturbance, PerennialError
+from perennial.errors import PerennialError, PermanentError, TransientError
 from perennial.settings import Settings
 from perennial_local import flights
 from perennial_local.demo import FIRST_WINDOW, LAST_WINDOW
@@ -19,8 +19,8 @@ from perennial_local.lock import is_held, read_holder, wait_until_released
 from perennial_local.run import Options, run
 from perennial_local.screen import Screen
 
-EXIT_DEFECT = 3
-EXIT_DISTURBANCE = 4
+EXIT_PERMANENT = 3
+EXIT_TRANSIENT = 4
 STOP_PATIENCE = 60.0
 DEMO_UNTIL = datetime(2013, 3, 31)  # noqa: DTZ001 - a day; its time zone is the use case's
 
@@ -62,11 +62,13 @@ def clean() -> None:
     """Remove everything that the local system keeps, the data too."""
     home = _home()
     if is_held(home):
-        raise Defect(f"The local system runs from {home.path}; stop it first with `make stop`.")
+        raise PermanentError(f"The local system runs from {home.path}; stop it first with `make stop`.")
     if not home.path.exists():
         return
     if not home.lock.exists():
-        raise Defect(f"{home.path} was not made by `make run` (it has no {home.lock.name}); remove it yourself.")
+        raise PermanentError(
+            f"{home.path} was not made by `make run` (it has no {home.lock.name}); remove it yourself."
+        )
     shutil.rmtree(home.path)
 
 
@@ -84,10 +86,10 @@ def main() -> None:
     try:
         app()
     except PerennialError as error:
-        _complain(str(error), EXIT_DISTURBANCE if isinstance(error, Disturbance) else EXIT_DEFECT)
+        _complain(str(error), EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_PERMANENT)
     except OSError as error:
         place = f": {error.filename}" if error.filename else ""
-        _complain(f"The operating system refused something ({error.strerror or error}{place}).", EXIT_DISTURBANCE)
+        _complain(f"The operating system refused something ({error.strerror or error}{place}).", EXIT_TRANSIENT)
 
 
 def _complain(text: str, code: int) -> None:

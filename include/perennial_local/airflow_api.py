@@ -6,7 +6,7 @@ from datetime import datetime
 
 import httpx
 
-from perennial.errors import Defect, StoreUnavailable
+from perennial.errors import PermanentError, StoreUnavailable
 
 TIMEOUT = 15.0
 CONFLICT = 409
@@ -31,7 +31,7 @@ class DagRunState:
 class AirflowApi:
     """A client of one Airflow, with the rights of one user.
 
-    Errors of every method: `StoreUnavailable` when Airflow does not answer or is overloaded, `Defect` when it
+    Errors of every method: `StoreUnavailable` when Airflow does not answer or is overloaded, `PermanentError` when it
     refuses the request; the message says which and why.
     """
 
@@ -129,12 +129,12 @@ class AirflowApi:
         if answer.is_success or answer.status_code in allowed:
             return answer
         found = f"Airflow answered {method} {path} with {answer.status_code}: {answer.text[:500]}"
-        raise StoreUnavailable(found) if answer.is_server_error else Defect(found)
+        raise StoreUnavailable(found) if answer.is_server_error else PermanentError(found)
 
     def _log_in(self) -> None:
         answer = self._client.post("/auth/token", json={"username": self._user, "password": self._password})
         if not answer.is_success:
-            raise Defect(
+            raise PermanentError(
                 f"Airflow refused the login of {self._user!r} ({answer.status_code}); its password file and the keys "
                 "in the home folder differ. Stop, delete the password file, and start again."
             )

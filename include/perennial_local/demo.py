@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TypeVar
 
-from perennial.errors import Defect, Disturbance, InvalidWindow
+from perennial.errors import InvalidWindow, PermanentError, TransientError
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window, parse_instant
 from perennial_local.airflow_api import AirflowApi
@@ -52,7 +52,7 @@ class Conductor:
     def play(self, until: date) -> Played:
         """Train the first model and score every window from March 2013 to the day `until`.
 
-        Errors: `Defect` when a run fails that the rest depends on, `Disturbance` when Airflow stays away.
+        Errors: `PermanentError` when a run fails that the rest depends on, `TransientError` when Airflow stays away.
         """
         stages = list(stages_until(self._use_case, until))
         dags = {kind: f"{self._use_case.name}.{kind}" for kind in ("retrain", "predict", "evaluate")}
@@ -73,7 +73,7 @@ class Conductor:
         while missing := wanted - self._patiently(self._api.dag_ids):
             if time.monotonic() > deadline:
                 broken = "\n".join(f"{file}:\n{text}" for file, text in self._api.import_errors().items())
-                raise Defect(
+                raise PermanentError(
                     f"Airflow has not found {', '.join(sorted(missing))} after {PATIENCE:.0f} s. "
                     + (broken or "No DAG file is reported as broken; look into the log of the dag-processor.")
                 )
@@ -98,7 +98,7 @@ class Conductor:
             run = self._patiently(lambda: self._api.run(dag_id, FIRST_MODEL_RUN))
             if run is not None and run.state == "failed":
                 tasks = ", ".join(self._api.failed_tasks(dag_id, FIRST_MODEL_RUN))
-                raise Defect(
+                raise PermanentError(
                     f"The first model could not be trained: {dag_id}, run {FIRST_MODEL_RUN}, failed in {tasks}. "
                     "The task's log in Airflow says why."
                 )
@@ -139,7 +139,7 @@ class Conductor:
         while True:
             try:
                 return ask()
-            except Disturbance:
+            except TransientError:
                 if time.monotonic() > deadline:
                     raise
                 self._pause(LOOK_EVERY)

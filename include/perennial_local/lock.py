@@ -9,7 +9,7 @@ from typing import IO
 
 import psutil
 
-from perennial.errors import Defect, Disturbance
+from perennial.errors import PermanentError, TransientError
 from perennial_local.home import Home, read_json
 
 CLEANING = 45.0  # seconds that a killed supervisor's watchdog may need
@@ -51,7 +51,7 @@ class Lock:
     def acquire(self) -> None:
         """Take the lock.
 
-        Errors: `Defect` when another supervisor runs here; the message says where its system is.
+        Errors: `PermanentError` when another supervisor runs here; the message says where its system is.
         """
         self._file = self._home.lock.open("a+")
         deadline = time.monotonic() + CLEANING
@@ -59,9 +59,9 @@ class Lock:
             holder = read_holder(self._home)
             if holder is not None and (holder.lives or time.monotonic() > deadline):
                 self._file.close()
-                raise Defect(_already_running(self._home, holder))
+                raise PermanentError(_already_running(self._home, holder))
             if time.monotonic() > deadline:
-                raise Defect(f"Another process holds {self._home.lock} and does not say who it is.")
+                raise PermanentError(f"Another process holds {self._home.lock} and does not say who it is.")
             time.sleep(POLL)
         self.announce("", "")
 
@@ -97,12 +97,14 @@ def is_held(home: Home) -> bool:
 def wait_until_released(home: Home, seconds: float) -> None:
     """Return when no local system of this home runs any more.
 
-    Errors: `Disturbance` when it still does after `seconds`.
+    Errors: `TransientError` when it still does after `seconds`.
     """
     deadline = time.monotonic() + seconds
     while is_held(home):
         if time.monotonic() > deadline:
-            raise Disturbance(f"The local system is still running after {seconds:.0f} s; its logs are in {home.logs}.")
+            raise TransientError(
+                f"The local system is still running after {seconds:.0f} s; its logs are in {home.logs}."
+            )
         time.sleep(POLL)
 
 

@@ -31,8 +31,8 @@ class Options:
 def run(options: Options, screen: Screen) -> None:
     """Start the local system and stay until asked to stop; whatever happens, leave no process behind.
 
-    Errors: `Defect` when another one runs from this home, when the home can't be used, or when the demonstration
-    fails; `Disturbance` when a server does not come up or can't be kept running.
+    Errors: `PermanentError` when another one runs from this home, when the home can't be used, or when the
+    demonstration fails; `TransientError` when a server does not come up or can't be kept running.
     """
     settings = Settings.from_environment()
     use_case = load_use_case(settings.use_cases / USE_CASE)

@@ -47,7 +47,7 @@ class LocalSystem:
     def start(self, airflow_port: int | None, mlflow_port: int | None) -> Addresses:
         """Bring everything up, and return where it is.
 
-        Errors: `InvalidSettings` when a port that was asked for is taken, `Disturbance` when a server does not come
+        Errors: `InvalidSettings` when a port that was asked for is taken, `TransientError` when a server does not come
         up.
         """
         addresses = choose_addresses(self._home, airflow_port, mlflow_port)

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 from types import FrameType
 
-from perennial.errors import Disturbance
+from perennial.errors import TransientError
 from perennial_local.census import Record, end, record_process, save
 from perennial_local.home import Home
 from perennial_local.screen import Screen
@@ -95,11 +95,11 @@ class Supervisor:
         self._register(service.name, _Running(_Kind.SERVICE, process, record, service))
 
     def wait_until_ready(self, service: Service, timeout: float = 180.0) -> None:
-        """Return when the service answers. Errors: `Disturbance` when it does not in time."""
+        """Return when the service answers. Errors: `TransientError` when it does not in time."""
         deadline = time.monotonic() + timeout
         while not service.ready():
             if time.monotonic() > deadline:
-                raise Disturbance(
+                raise TransientError(
                     f"The {service.name} did not answer within {timeout:.0f} s.\n{self._log_end(service.name)}"
                 )
             self.pause(POLL)
@@ -112,18 +112,18 @@ class Supervisor:
         self._register(name, _Running(_Kind.COMMAND, process, record))
 
     def finish_command(self, name: str) -> None:
-        """Wait for the command. Errors: `Disturbance` when it fails."""
+        """Wait for the command. Errors: `TransientError` when it fails."""
         running = self._running[name]
         while running.process.poll() is None:
             self.pause(POLL)
         self._forget(name)
         if running.process.returncode != 0:
-            raise Disturbance(f"`{name}` failed with exit code {running.process.returncode}.\n{self._log_end(name)}")
+            raise TransientError(f"`{name}` failed with exit code {running.process.returncode}.\n{self._log_end(name)}")
 
     def pause(self, seconds: float) -> None:
         """Wait, and meanwhile look after the services.
 
-        Raises `Stopped` when asked to stop. Errors: `Disturbance` when a service can't be kept running.
+        Raises `Stopped` when asked to stop. Errors: `TransientError` when a service can't be kept running.
         """
         deadline = time.monotonic() + seconds
         while True:
@@ -187,7 +187,7 @@ class Supervisor:
                 continue
             self._end(name)
             if running.service is None or running.restarts >= RESTARTS:
-                raise Disturbance(f"{name} stopped (exit code {code}), so everything stops.\n{self._log_end(name)}")
+                raise TransientError(f"{name} stopped (exit code {code}), so everything stops.\n{self._log_end(name)}")
             self._screen.say(f"{name} stopped (exit code {code}) and is started again.\n{self._log_end(name)}")
             self._forget(name)
             self.start(running.service)

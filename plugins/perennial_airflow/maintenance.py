@@ -1,4 +1,4 @@
-"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then tidy the lake."""
+"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then maintain the lake."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -52,11 +52,11 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
 
         return tasks.reconcile(use_case, current_run())
 
-    @task(task_id=f"{use_case.name}.tidy")
-    def tidy() -> list[Json]:
+    @task(task_id=f"{use_case.name}.maintain")
+    def maintain() -> list[Json]:
         """Optimizes the lake's tables, says which files nobody needs, and removes those."""
         from perennial_airflow import tasks
 
-        return tasks.tidy(use_case, current_run())
+        return tasks.maintain(use_case, current_run())
 
-    reconcile() >> tidy()
+    reconcile() >> maintain()

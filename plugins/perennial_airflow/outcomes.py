@@ -3,8 +3,8 @@
 | error | outcome |
 | --- | --- |
 | `EmptyWindow`, and the spec allows empty windows | the task is skipped, and what follows it too |
-| any other `Defect` | the task fails at once: a retry would fail again |
-| `Disturbance` | passes through: Airflow retries while the task has retries left |
+| any other `PermanentError` | the task fails at once: a retry would fail again |
+| `TransientError` | passes through: Airflow retries while the task has retries left |
 | anything else | passes through |
 """
 
@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
-from perennial.errors import Defect, Disturbance, EmptyWindow
+from perennial.errors import EmptyWindow, PermanentError, TransientError
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -27,15 +27,15 @@ def airflow_outcomes(use_case: LoadedUseCase, window: Window | None = None) -> I
         if use_case.spec.allow_empty:
             raise AirflowSkipException(_message(error, window)) from error
         raise AirflowFailException(_message(error, window)) from error
-    except Defect as error:
+    except PermanentError as error:
         raise AirflowFailException(_message(error, window)) from error
-    except Disturbance as error:
+    except TransientError as error:
         if window is not None:
             error.add_note(f"This happened in the window {window}.")
         raise
 
 
-def _message(error: Defect, window: Window | None) -> str:
+def _message(error: PermanentError, window: Window | None) -> str:
     text = str(error)
     where = f"{window}: " if window is not None and window.key not in text else ""
     return f"{type(error).__name__}: {where}{text}"

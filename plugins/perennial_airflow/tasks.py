@@ -139,7 +139,7 @@ def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor))
 
 
-def tidy(use_case: LoadedUseCase, run: Run) -> list[Json]:
+def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Say what would be removed from the lake; then, unless it is a dry run, do it."""
     with airflow_outcomes(use_case):
         ports = _open_ports()

@@ -7,12 +7,12 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import Context, DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from perennial.verdict import RETRAIN
 from perennial.window import parse_instant
 from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.run import Run
 from perennial_airflow.xcom import Json
 
-RETRAIN = "retrain"
 _RUN_ID_PREFIXES = {"retrain_on_drift": "drift", "retrain_on_performance": "performance"}
 _LOOK_EVERY_SECONDS = 5
 _WAIT_AT_MOST = timedelta(hours=12)
@@ -64,8 +64,8 @@ def decision_in(result: Json | Iterable[Json]) -> Json:
     """The decision to act on: of several windows' decisions the last one to retrain, else the last one."""
     results = [result] if isinstance(result, dict) else list(result)
     decisions: list[Json] = [each["decision"] for each in results]
-    wishes = [decision for decision in decisions if decision["action"] == RETRAIN]
-    return (wishes or decisions)[-1]
+    to_retrain = [decision for decision in decisions if decision["action"] == RETRAIN]
+    return (to_retrain or decisions)[-1]
 
 
 def run_id_of(decision: Json) -> str:

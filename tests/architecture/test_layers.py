@@ -13,7 +13,10 @@ PLUGINS = ROOT / "plugins" / "perennial_airflow"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
-WORDS = {"window", "errors", "verdict", "spec", "digest", "encoding", "clock", "addresses", "hold", "code_version"}
+WORDS = {
+    *("window", "errors", "verdict", "wording", "arrays", "spec", "digest", "encoding", "clock", "addresses", "lease"),
+    "code_version",
+}
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
 ROOMS = {"records", "jobs", "review", "backtest"}

@@ -16,13 +16,13 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from moto.server import ThreadedMotoServer
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import HoldLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.hold import Hold
+from perennial.errors import LeaseLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import delta
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Lake
 from perennial.lake.storage import environment_options, storage_options
+from perennial.lease import Lease
 from perennial.window import Window
 
 TABLE = "raw/flights"
@@ -338,42 +338,45 @@ def test_storage_options_of_a_connection_and_of_the_environment_agree() -> None:
     assert "AWS_ALLOW_HTTP" not in storage_options("aws://key:secret@/?region_name=eu-central-1")
 
 
-# --- epochs: late writers, and commits whose answer was lost -------------------------------------------------------
+# --- fencing tokens: late writers, and commits whose answer was lost
+# ---------------------------------------------------
 
 
-def hold(epoch: int) -> Hold:
-    return Hold("flights", Window.parse(FIRST), epoch, contested=False)
+def lease(fencing_token: int) -> Lease:
+    return Lease("flights", Window.parse(FIRST), fencing_token, contested=False)
 
 
-def test_a_writer_with_a_smaller_epoch_is_refused(lake: Lake) -> None:
-    lake.replace(TABLE, FIRST, rows(1), hold(5))
-    lake.replace(TABLE, FIRST, rows(2), hold(6))
-    with pytest.raises(HoldLost, match=r"taken over by another run \(epoch 6 in .*this one \(epoch 5\)"):
-        lake.replace(TABLE, FIRST, rows(1), hold(5))
+def test_a_writer_with_a_smaller_fencing_token_is_refused(lake: Lake) -> None:
+    lake.replace(TABLE, FIRST, rows(1), lease(5))
+    lake.replace(TABLE, FIRST, rows(2), lease(6))
+    with pytest.raises(
+        LeaseLost, match=r"taken over by another run \(fencing token 6 in .*this one \(fencing token 5\)"
+    ):
+        lake.replace(TABLE, FIRST, rows(1), lease(5))
     assert lake.read(TABLE, FIRST).column("id").to_pylist() == [2]
-    lake.replace(TABLE, SECOND, rows(3), hold(1))
-    lake.replace(TABLE, FIRST, rows(4), hold(6))
+    lake.replace(TABLE, SECOND, rows(3), lease(1))
+    lake.replace(TABLE, FIRST, rows(4), lease(6))
     assert lake.read(TABLE, FIRST).column("id").to_pylist() == [4]
 
 
 def test_a_fence_refuses_late_writers_without_changing_rows(lake: Lake) -> None:
-    before = lake.replace(TABLE, FIRST, rows(1), hold(5))
-    lake.fence(TABLE, FIRST, hold(8))
-    lake.fence(TABLE, FIRST, hold(8))
-    with pytest.raises(HoldLost):
-        lake.replace(TABLE, FIRST, rows(2), hold(7))
-    with pytest.raises(HoldLost):
-        lake.fence(TABLE, FIRST, hold(7))
+    before = lake.replace(TABLE, FIRST, rows(1), lease(5))
+    lake.fence(TABLE, FIRST, lease(8))
+    lake.fence(TABLE, FIRST, lease(8))
+    with pytest.raises(LeaseLost):
+        lake.replace(TABLE, FIRST, rows(2), lease(7))
+    with pytest.raises(LeaseLost):
+        lake.fence(TABLE, FIRST, lease(7))
     assert lake.read(TABLE, FIRST).equals(lake.read(TABLE, FIRST, version=before.version))
 
 
 def test_a_fence_comes_before_the_tables_first_rows_too(lake: Lake) -> None:
-    lake.fence(TABLE, FIRST, hold(8))
+    lake.fence(TABLE, FIRST, lease(8))
     assert lake.read(TABLE, FIRST).num_rows == 0
     assert lake.partitions(TABLE) == []
-    with pytest.raises(HoldLost):
-        lake.replace(TABLE, FIRST, rows(2), hold(7))
-    assert lake.replace(TABLE, FIRST, rows(2), hold(8)).rows == 1
+    with pytest.raises(LeaseLost):
+        lake.replace(TABLE, FIRST, rows(2), lease(7))
+    assert lake.replace(TABLE, FIRST, rows(2), lease(8)).rows == 1
 
 
 def test_a_table_has_a_version_once_it_is_there(lake: Lake) -> None:
@@ -395,7 +398,7 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
         return version
 
     monkeypatch.setattr(delta, "_commit", losing)
-    commit = folder.replace(TABLE, FIRST, rows(1, 2), hold(3))
+    commit = folder.replace(TABLE, FIRST, rows(1, 2), lease(3))
     assert (commit.version, folder.version(TABLE)) == (1, 1)
     assert answers == ["lost", "given"]
     assert folder.read(TABLE, FIRST).num_rows == 2
@@ -437,7 +440,7 @@ def test_files_that_nobody_needs_are_named_and_then_removed(folder: DeltaLake) -
         with pytest.raises(RowsRemoved, match="retention removed it"):
             folder.read(TABLE, FIRST, version=gone.version)
     assert folder.removable(TABLE, needed, NOW) == []
-    assert folder.replace(TABLE, FIRST, rows(5), hold(1)).rows == 1
+    assert folder.replace(TABLE, FIRST, rows(5), lease(1)).rows == 1
 
 
 def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(

@@ -14,12 +14,12 @@ import pytest
 from perennial.errors import (
     DeploymentConflict,
     DeploymentMoved,
-    HoldLost,
     InvalidWindow,
+    LeaseLost,
     SchemaMismatch,
     WindowBusy,
 )
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.ledger import migrate
 from perennial.ledger.entries import (
     Batch,
@@ -72,13 +72,13 @@ def migrated_url(postgres: EmbeddedPostgres) -> str:
 
 @pytest.fixture(params=["memory", "postgres"])
 def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[float], Ledger]]:
-    """Makes a ledger of a given patience, in seconds."""
+    """Makes a ledger of a given lock timeout, in seconds."""
     opened: list[PostgresLedger] = []
 
-    def make(patience: float) -> Ledger:
+    def make(lock_timeout: float) -> Ledger:
         if request.param == "memory":
-            return InMemoryLedger(TickingClock(), patience)
-        opened.append(PostgresLedger(request.getfixturevalue("migrated_url"), TickingClock(), patience))
+            return InMemoryLedger(TickingClock(), lock_timeout)
+        opened.append(PostgresLedger(request.getfixturevalue("migrated_url"), TickingClock(), lock_timeout))
         return opened[-1]
 
     yield make
@@ -700,10 +700,10 @@ def test_a_held_window_does_not_stop_its_holder_from_recording(ledger: Ledger, u
 # --- holds -------------------------------------------------------------------------------------------------------
 
 
-def test_epochs_grow_and_only_a_hold_that_was_not_given_back_is_contested(ledger: Ledger, use_case: str) -> None:
-    def take() -> Hold:
-        with ledger.working_on(use_case, day_window(1), "run") as hold:
-            return hold
+def test_tokens_grow_and_only_a_lease_that_was_not_given_back_is_contested(ledger: Ledger, use_case: str) -> None:
+    def take() -> Lease:
+        with ledger.working_on(use_case, day_window(1), "run") as lease:
+            return lease
 
     first, second = take(), take()
     with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(1), "run"):
@@ -712,38 +712,38 @@ def test_epochs_grow_and_only_a_hold_that_was_not_given_back_is_contested(ledger
     with pytest.raises(SchemaMismatch), ledger.working_on(use_case, day_window(1), "run"):
         raise SchemaMismatch("the rows don't fit: nothing was under way")
     fourth = take()
-    assert first.epoch < second.epoch < third.epoch < fourth.epoch
+    assert first.fencing_token < second.fencing_token < third.fencing_token < fourth.fencing_token
     assert [each.contested for each in (first, second, third, fourth)] == [False, False, True, False]
 
 
 def test_what_comes_with_a_passed_hold_is_refused_and_leaves_nothing(ledger: Ledger, use_case: str) -> None:
     with ledger.working_on(use_case, day_window(1), "late") as passed:
         pass
-    with ledger.working_on(use_case, day_window(1), "next") as hold:
+    with ledger.working_on(use_case, day_window(1), "next") as lease:
         recordings = (
             lambda: ledger.record_snapshot(snapshot(use_case), passed),
             lambda: ledger.record_validation(validation(use_case), passed),
             lambda: ledger.record_batch(batch(use_case), passed, expected=None),
         )
         for record in recordings:
-            with pytest.raises(HoldLost, match=rf"2013-03-01.* of {use_case} was taken over .*in the ledger"):
+            with pytest.raises(LeaseLost, match=rf"2013-03-01.* of {use_case} was taken over .*in the ledger"):
                 record()
         assert ledger.snapshots(use_case, day_window(1)) == []
         assert ledger.validations(use_case, day_window(1)) == []
         assert ledger.batches(use_case, day_window(1)) == []
-        ledger.record_snapshot(snapshot(use_case), hold)
-        ledger.record_validation(validation(use_case), hold)
-        assert ledger.record_batch(batch(use_case), hold, expected=None).revision == 1
+        ledger.record_snapshot(snapshot(use_case), lease)
+        ledger.record_validation(validation(use_case), lease)
+        assert ledger.record_batch(batch(use_case), lease, expected=None).revision == 1
 
 
-def test_windows_and_subjects_have_epochs_of_their_own(ledger: Ledger, use_case: str) -> None:
-    with ledger.working_on(use_case, day_window(1), "a") as hold:
+def test_windows_and_subjects_have_fencing_tokens_of_their_own(ledger: Ledger, use_case: str) -> None:
+    with ledger.working_on(use_case, day_window(1), "a") as lease:
         with (
             ledger.working_on(f"{use_case}/labels", day_window(1), "b"),
             ledger.working_on(use_case, day_window(2), "c"),
         ):
             pass
-        assert ledger.record_snapshot(snapshot(use_case), hold).digest == "s1.0"
+        assert ledger.record_snapshot(snapshot(use_case), lease).digest == "s1.0"
 
 
 # --- the second time axis, and what was recorded about a window ---------------------------------------------------

@@ -17,7 +17,7 @@ from perennial.ledger import migrate
 from perennial.ledger.tables import SCHEMA, metadata
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = ["0001", "0002", "0003"]
+REVISIONS = ["0001", "0002", "0003", "0004"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -88,7 +88,7 @@ def test_every_table_but_that_of_the_locks_is_append_only(database_url: str) -> 
         "INTERSECT SELECT relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid WHERE tgname = 'append_only' "
         "AND tgtype & 32 > 0 AND tgenabled = 'O'",  # 32: TRUNCATE
     )
-    assert sorted(f"ledger.{name}" for (name,) in guarded) == sorted({*metadata.tables} - {"ledger.holds"})
+    assert sorted(f"ledger.{name}" for (name,) in guarded) == sorted({*metadata.tables} - {"ledger.leases"})
 
 
 def test_of_many_that_upgrade_at_once_one_does_the_work(database_url: str) -> None:
@@ -111,7 +111,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
     migrate.upgrade(database_url)
     rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
-        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0003"):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0004"):
             call(database_url)
     assert migrate.current(database_url) == "9999"
 

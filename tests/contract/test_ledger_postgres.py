@@ -121,19 +121,19 @@ with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights"
 STOPPED_HOLDER = """
 import sys
 from datetime import UTC, datetime
-from perennial.errors import HoldLost, StoreUnavailable
+from perennial.errors import LeaseLost, StoreUnavailable
 from perennial.ledger.entries import Snapshot
 from perennial.ledger.postgres import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
-ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC), silence=1.0)
+ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC), heartbeat_timeout=1.0)
 try:
-    with ledger.working_on("flights", window, "stopped") as hold:
+    with ledger.working_on("flights", window, "stopped") as lease:
         print("held", flush=True)
         sys.stdin.readline()
         try:
-            ledger.record_snapshot(Snapshot("flights", window, "raw/flights", 7, "z", 9, {}, "SELECT 2", "late"), hold)
-        except HoldLost as lost:
+            ledger.record_snapshot(Snapshot("flights", window, "raw/flights", 7, "z", 9, {}, "SELECT 2", "late"), lease)
+        except LeaseLost as lost:
             print(type(lost).__name__)
 except StoreUnavailable:
     pass
@@ -173,7 +173,7 @@ def url(database_url: str) -> str:
 
 @pytest.fixture
 def ledger(url: str) -> Iterator[PostgresLedger]:
-    opened = PostgresLedger(url, recording_time, patience=20.0)
+    opened = PostgresLedger(url, recording_time, lock_timeout=20.0)
     yield opened
     opened.close()
 
@@ -229,7 +229,7 @@ def holder(url: str) -> Iterator["subprocess.Popen[str]"]:
 
 
 def test_a_killed_process_lets_its_window_go(url: str, holder: "subprocess.Popen[str]") -> None:
-    impatient = PostgresLedger(url, recording_time, patience=0.1)
+    impatient = PostgresLedger(url, recording_time, lock_timeout=0.1)
     with pytest.raises(WindowBusy) as told, impatient.working_on("flights", WINDOW, "run-1"):
         pytest.fail("two processes held one window")
     [(session,)] = execute(url, "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'perennial flights%%'")
@@ -237,7 +237,7 @@ def test_a_killed_process_lets_its_window_go(url: str, holder: "subprocess.Popen
 
     os.kill(holder.pid, signal.SIGKILL)
     started = time.monotonic()
-    with PostgresLedger(url, recording_time, patience=20.0).working_on("flights", WINDOW, "run-1"):
+    with PostgresLedger(url, recording_time, lock_timeout=20.0).working_on("flights", WINDOW, "run-1"):
         assert time.monotonic() - started < 5
 
 
@@ -255,7 +255,7 @@ def end_other_sessions(url: str) -> None:
 
 
 def test_a_lost_hold_is_told_at_the_end(url: str, ledger: PostgresLedger) -> None:
-    with pytest.raises(StoreUnavailable, match=r"The hold on window 2013-03-01.* of flights was lost"):  # noqa: SIM117
+    with pytest.raises(StoreUnavailable, match=r"The lease on window 2013-03-01.* of flights was lost"):  # noqa: SIM117
         with ledger.working_on("flights", WINDOW, "run-1"):
             end_other_sessions(url)
 
@@ -297,15 +297,15 @@ def test_a_hold_is_no_open_transaction_and_outlives_idle_limits(url: str, ledger
 
 
 def test_deployments_and_batches_wait_for_each_other_but_not_for_ever(url: str) -> None:
-    impatient = PostgresLedger(url, recording_time, patience=0.1)
+    impatient = PostgresLedger(url, recording_time, lock_timeout=0.1)
     blocked, done = threading.Event(), threading.Event()
 
     def slow_clockwork() -> None:
         from perennial.ledger.connection import LedgerDatabase
-        from perennial.ledger.locks import hold_use_case
+        from perennial.ledger.locks import lock_use_case
 
         with LedgerDatabase(url).transaction() as connection:
-            hold_use_case(connection, "flights", 10.0)
+            lock_use_case(connection, "flights", 10.0)
             blocked.set()
             done.wait(20)
 
@@ -348,34 +348,34 @@ def test_a_silent_holder_loses_its_window_and_what_it_brings_later_is_refused(ur
     )  # fmt: skip
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    rival = PostgresLedger(url, recording_time, patience=20.0, silence=1.0)
+    rival = PostgresLedger(url, recording_time, lock_timeout=20.0, heartbeat_timeout=1.0)
     holder.send_signal(signal.SIGSTOP)
-    with rival.working_on("flights", WINDOW, "rival") as hold:
-        assert hold.contested
-        rival.record_snapshot(SNAPSHOT, hold)
+    with rival.working_on("flights", WINDOW, "rival") as lease:
+        assert lease.contested
+        rival.record_snapshot(SNAPSHOT, lease)
     holder.send_signal(signal.SIGCONT)
     out, err = holder.communicate("go on\n", timeout=30)
-    assert (holder.returncode, out) == (0, "HoldLost\n"), err
+    assert (holder.returncode, out) == (0, "LeaseLost\n"), err
     assert [each.run_id for each in rival.snapshots("flights", WINDOW)] == ["run"]
-    with rival.working_on("flights", WINDOW, "next") as hold:
-        assert not hold.contested
+    with rival.working_on("flights", WINDOW, "next") as lease:
+        assert not lease.contested
 
 
 def test_a_holder_that_lives_is_not_silent_however_long_it_works(url: str) -> None:
-    ledger = PostgresLedger(url, recording_time, silence=0.6)
-    rival = PostgresLedger(url, recording_time, patience=2.0, silence=0.6)
-    with ledger.working_on("flights", WINDOW, "long") as hold:
+    ledger = PostgresLedger(url, recording_time, heartbeat_timeout=0.6)
+    rival = PostgresLedger(url, recording_time, lock_timeout=2.0, heartbeat_timeout=0.6)
+    with ledger.working_on("flights", WINDOW, "long") as lease:
         with pytest.raises(WindowBusy, match="run long, database session"), rival.working_on("flights", WINDOW, "r"):
             pytest.fail("two held one window")
-        ledger.record_snapshot(SNAPSHOT, hold)
+        ledger.record_snapshot(SNAPSHOT, lease)
 
 
-def test_an_epoch_is_never_behind_the_clock_so_that_a_restored_ledger_is_not_behind_its_stores(
+def test_a_fencing_token_is_never_behind_the_clock_so_that_a_restored_ledger_is_not_behind_its_stores(
     url: str, ledger: PostgresLedger
 ) -> None:
     before = int(time.time() * 1_000_000) - 60_000_000
-    with ledger.working_on("flights", WINDOW, "run") as hold:
-        assert hold.epoch > before
+    with ledger.working_on("flights", WINDOW, "run") as lease:
+        assert lease.fencing_token > before
 
 
 # --- append-only, and what the database itself refuses -----------------------------------------------------------

@@ -15,8 +15,8 @@ import pyarrow as pa
 import pytest
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import HoldLost, InvalidSettings, SchemaMismatch, StoreUnavailable
-from perennial.hold import Hold
+from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
+from perennial.lease import Lease
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions
 from perennial.published.postgres import PostgresPublished
@@ -271,29 +271,41 @@ def test_addresses_that_cannot_be_used_are_told_without_the_password(url: str) -
     assert raised.value.__cause__ is None
 
 
-# --- epochs ------------------------------------------------------------------------------------------------------
+# --- fencing tokens
+# ----------------------------------------------------------------------------------------------------
 
 
-def hold(epoch: int) -> Hold:
-    return Hold("flights", FIRST, epoch, contested=False)
+def lease(fencing_token: int) -> Lease:
+    return Lease("flights", FIRST, fencing_token, contested=False)
 
 
 def test_a_late_publisher_is_refused_and_the_live_rows_stay(published: PublishedPredictions) -> None:
-    published.publish("flights", FIRST, predictions("a"), hold(5))
-    published.publish("flights", FIRST, predictions("b"), hold(6))
-    with pytest.raises(HoldLost, match=r"epoch 6 in .*published|epoch 6 in perennial"):
-        published.publish("flights", FIRST, predictions("a"), hold(5))
+    published.publish("flights", FIRST, predictions("a"), lease(5))
+    published.publish("flights", FIRST, predictions("b"), lease(6))
+    with pytest.raises(LeaseLost, match=r"fencing token 6 in .*published|fencing token 6 in perennial"):
+        published.publish("flights", FIRST, predictions("a"), lease(5))
     assert published.read("flights", FIRST).column("flight").to_pylist() == ["b"]
-    published.publish("flights", SECOND, predictions("c"), hold(1))
-    published.publish("flights", FIRST, predictions("d"), hold(6))
+    published.publish("flights", SECOND, predictions("c"), lease(1))
+    published.publish("flights", FIRST, predictions("d"), lease(6))
     assert published.read("flights", FIRST).column("flight").to_pylist() == ["d"]
 
 
-def test_windows_that_were_published_before_there_were_epochs_go_on(database_url: str) -> None:
+def test_windows_that_were_published_when_fencing_tokens_were_called_epochs_keep_them(database_url: str) -> None:
     published = PostgresPublished(database_url)
-    published.publish("flights", FIRST, predictions("a"), hold(5))
+    published.publish("flights", FIRST, predictions("a"), lease(5))
     with closing(psycopg2.connect(database_url)) as session, session, session.cursor() as cursor:
-        cursor.execute("ALTER TABLE perennial.published_windows DROP COLUMN epoch")
-    published.publish("flights", FIRST, predictions("b"), hold(3))
-    with pytest.raises(HoldLost):
-        published.publish("flights", FIRST, predictions("c"), hold(2))
+        cursor.execute("ALTER TABLE perennial.published_windows RENAME COLUMN fencing_token TO epoch")
+    with pytest.raises(LeaseLost):
+        PostgresPublished(database_url).publish("flights", FIRST, predictions("b"), lease(4))
+    PostgresPublished(database_url).publish("flights", FIRST, predictions("c"), lease(6))
+    assert published.read("flights", FIRST).column("flight").to_pylist() == ["c"]
+
+
+def test_windows_that_were_published_before_there_were_fencing_tokens_go_on(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("flights", FIRST, predictions("a"), lease(5))
+    with closing(psycopg2.connect(database_url)) as session, session, session.cursor() as cursor:
+        cursor.execute("ALTER TABLE perennial.published_windows DROP COLUMN fencing_token")
+    published.publish("flights", FIRST, predictions("b"), lease(3))
+    with pytest.raises(LeaseLost):
+        published.publish("flights", FIRST, predictions("c"), lease(2))

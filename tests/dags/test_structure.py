@@ -190,7 +190,7 @@ def test_a_use_case_that_ends_is_not_run_after_its_last_window(dags: dict[str, D
 def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]) -> None:
     dag = dags["platform.maintenance"]
     edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
-    assert sorted(edges) == [f"{name}.reconcile>{name}.tidy" for name in USE_CASES]
+    assert sorted(edges) == [f"{name}.reconcile>{name}.maintain" for name in USE_CASES]
     assert {task.retries for task in dag.tasks} == {4}
     assert dag.timetable.can_be_scheduled
     assert dag.params.validate() == {"dry_run": False}

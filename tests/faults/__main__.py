@@ -58,7 +58,7 @@ def proofs() -> dict[str, Callable[[World, int], Outcome]]:
     step = "publishing: old rows deleted"
     return {
         "without the lock": lambda world, seed: processes.rivals(world, 2, seed, without="lock"),
-        "without epochs": lambda world, seed: processes.stopped(world, 4, seed, without="epochs"),
+        "without fencing tokens": lambda world, seed: processes.stopped(world, 4, seed, without="fencing tokens"),
         "without the transaction": lambda world, seed: processes.kill_at_step(
             world, 2, seed, step, without="transaction"
         ),

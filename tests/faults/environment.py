@@ -26,7 +26,7 @@ from tests.faults.world import NAME, World
 from tests.unit.jobs.world import START
 
 from perennial.digest import table_digest
-from perennial.errors import Disturbance, PerennialError, UntrustedModel
+from perennial.errors import PerennialError, TransientError, UntrustedModel
 from perennial.lake.storage import storage_options
 from perennial.modeling.artifact import load
 from perennial.performance.labels import active_labels
@@ -174,7 +174,7 @@ def _broken(world: World, number: int, run_id: str) -> Damage:
     """A run that may fail, but only with an error that says: try again."""
     try:
         world.predict(world.window(number), run_id)
-    except Disturbance:
+    except TransientError:
         return Damage()
     except PerennialError as error:
         raise AssertionError(f"a passing failure was taken for a lasting one: {error!r}") from error

@@ -13,7 +13,7 @@ from tests.faults.outcome import Damage, Outcome
 from tests.faults.steps import STEPS, fork_context, log_of, start, start_deploy
 from tests.faults.world import NAME, World
 
-from perennial.errors import DeploymentConflict, Disturbance
+from perennial.errors import DeploymentConflict, TransientError
 from perennial.jobs.retrain.deploy import deployed
 from perennial.jobs.upkeep import reconcile
 from perennial.ledger.entries import DeployedRole, Deployment
@@ -28,7 +28,7 @@ def recover(world: World, number: int, run_id: str) -> float:
     while True:
         try:
             world.predict(world.window(number), run_id)
-        except Disturbance:
+        except TransientError:
             assert time.monotonic() - began < PATIENCE, "did not recover within a minute"
             time.sleep(0.05)
         else:
@@ -103,7 +103,7 @@ def rivals(world: World, times: int, seed: int, *, processes: int = 8, without: 
 def stopped(world: World, times: int, seed: int, *, without: str | None = None) -> Outcome:
     """SIGSTOP while holding the window; the source changes; a retry elsewhere takes over; SIGCONT."""
     chance, context, damage, recoveries = random.Random(seed), fork_context(), Damage(), []
-    address = replace(world.address, silence=0.6)
+    address = replace(world.address, heartbeat_timeout=0.6)
     elsewhere = address.open()
     steps = [step for step in STEPS if step != "published"]
     chosen = ["predictions: commit about to be sent", "batch recorded"]

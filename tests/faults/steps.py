@@ -19,9 +19,9 @@ import psycopg2
 from psycopg2 import extensions
 from tests.faults.world import Address, ModelFiles
 
-from perennial.hold import Hold
 from perennial.jobs.retrain.deploy import deployed
 from perennial.lake import delta
+from perennial.lease import Lease
 from perennial.ledger import locks
 from perennial.ledger import postgres as ledger
 from perennial.ledger.entries import Deployment
@@ -121,9 +121,9 @@ def without_lock() -> None:
     locks._acquire = lambda *arguments: None
 
 
-def without_epochs() -> None:
+def without_fencing_tokens() -> None:
     """Late writers are let through, by every store."""
-    Hold.refuse_if_passed = lambda *arguments: None  # type: ignore[method-assign]
+    Lease.refuse_if_passed = lambda *arguments: None  # type: ignore[method-assign]
 
 
 def without_transaction() -> None:
@@ -148,7 +148,7 @@ def without_transaction() -> None:
     published.SQL = Kept  # type: ignore[misc, assignment]
 
 
-SWITCHES = {"lock": without_lock, "epochs": without_epochs, "transaction": without_transaction}
+SWITCHES = {"lock": without_lock, "fencing tokens": without_fencing_tokens, "transaction": without_transaction}
 
 
 # --- processes ---------------------------------------------------------------------------------------------------

@@ -90,8 +90,8 @@ class Address:
     published_url: str
     lake_url: str
     lake_options: tuple[tuple[str, str], ...] = ()
-    silence: float = 60.0
-    patience: float = 60.0
+    heartbeat_timeout: float = 60.0
+    lock_timeout: float = 60.0
 
     def open(self) -> "World":
         environment = {
@@ -105,9 +105,11 @@ class Address:
         settings = Settings.from_environment(environment)
         ports = replace(
             open_ports(settings, EnvironmentConnections(environment)),
-            ledger=PostgresLedger(self.ledger_url, clock.now, patience=self.patience, silence=self.silence),
+            ledger=PostgresLedger(
+                self.ledger_url, clock.now, lock_timeout=self.lock_timeout, heartbeat_timeout=self.heartbeat_timeout
+            ),
             lake=DeltaLake(self.lake_url, dict(self.lake_options)),
-            published=PostgresPublished(self.published_url, silence=self.silence),
+            published=PostgresPublished(self.published_url, heartbeat_timeout=self.heartbeat_timeout),
             registry=ModelFiles(self.root / "models"),
         )
         return World(self, load_use_case(self.root / "use_cases" / NAME), ports)

@@ -16,7 +16,7 @@ ALL = [
 def test_every_error_survives_pickling_and_is_one_of_the_two_kinds(kind: type[errors.PerennialError]) -> None:
     copied = pickle.loads(pickle.dumps(kind("what was tried")))
     assert (type(copied), str(copied)) == (kind, "what was tried")
-    assert issubclass(kind, errors.Defect) != issubclass(kind, errors.Disturbance)
+    assert issubclass(kind, errors.PermanentError) != issubclass(kind, errors.TransientError)
 
 
 @pytest.mark.parametrize("kind", ALL)

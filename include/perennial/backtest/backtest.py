@@ -14,6 +14,7 @@ from datetime import datetime
 import numpy as np
 
 from perennial import clock
+from perennial.arrays import Floats
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.backtest.stored_history import stored_history
 from perennial.errors import NoModel, NotEnoughData, NotIngested, NotValidated, ValidationFailed
@@ -26,13 +27,13 @@ from perennial.lake.port import window_partition
 from perennial.ledger.entries import RecordedDecision
 from perennial.performance.gain import gain
 from perennial.performance.labels import join_labels, truth_of
-from perennial.performance.metrics import Floats, metrics_of
-from perennial.policy.retraining import RETRAIN
+from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.records.labels import known_labels
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Monitoring
+from perennial.verdict import RETRAIN
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
@@ -74,12 +75,12 @@ def run(
     policies: Mapping[str, Monitoring],
     windows: Sequence[Window],
     ports: Ports,
-    told: Callable[[str], None] = log.info,
+    on_progress: Callable[[str], None] = log.info,
 ) -> list[PolicyResult]:
     """Let every policy live through the windows, from a first model trained when they begin.
 
-    `told` hears of every retraining, and of the end of every policy. Errors: `NotEnoughData` when there is no policy
-    `always`, or too little history for a first model; `NotIngested` when a window is not in the lake;
+    `on_progress` hears of every retraining, and of the end of every policy. Errors: `NotEnoughData` when there is no
+    policy `always`, or too little history for a first model; `NotIngested` when a window is not in the lake;
     `StoreUnavailable`.
     """
     if ALWAYS not in policies:
@@ -88,9 +89,9 @@ def run(
     lives = {}
     for name, policy in policies.items():
         began = time.perf_counter()
-        lives[name] = _Life(name, _under(use_case, policy), history.ports(artifacts), trainings, told)
+        lives[name] = _Life(name, _under(use_case, policy), history.ports(artifacts), trainings, on_progress)
         lives[name].live(windows)
-        told(
+        on_progress(
             f"{name}: {len(windows)} windows, {len(lives[name].retrainings)} retrainings, "
             f"{time.perf_counter() - began:.0f} s"
         )
@@ -120,7 +121,7 @@ class _Life:
     use_case: LoadedUseCase
     ports: Ports
     trainings: _Trainings
-    told: Callable[[str], None]
+    on_progress: Callable[[str], None]
     retrainings: list[Retraining] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -140,15 +141,15 @@ class _Life:
                 monitor.run(self.use_case, window, self.ports, RUN_ID).decision,
                 measure.run(self.use_case, window.end, self.ports, RUN_ID).decision,
             ]
-            wish = next((each for each in decisions if each.action == RETRAIN), None)
-            if wish is not None:
-                self.retrainings.append(self._answered(wish))
+            asked = next((each for each in decisions if each.action == RETRAIN), None)
+            if asked is not None:
+                self.retrainings.append(self._answered(asked))
 
-    def _answered(self, wish: RecordedDecision) -> Retraining:
-        promoted = self._retrain(wish.as_of, wish.reasons[0])
+    def _answered(self, asked: RecordedDecision) -> Retraining:
+        promoted = self._retrain(asked.as_of, asked.reasons[0])
         outcome = "a new model takes over" if promoted else "the champion stays"
-        self.told(f"{self.policy}: retrained as of {wish.as_of:%Y-%m-%d}, {outcome}")
-        return Retraining(wish.as_of, " ".join(wish.reasons), promoted)
+        self.on_progress(f"{self.policy}: retrained as of {asked.as_of:%Y-%m-%d}, {outcome}")
+        return Retraining(asked.as_of, " ".join(asked.reasons), promoted)
 
     def _retrain(self, as_of: datetime, reason: str) -> bool:
         """Train, judge and deploy as the retrain DAG does; whether a new model won."""

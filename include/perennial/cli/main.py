@@ -6,10 +6,10 @@ import typer
 from rich.console import Console
 
 from perennial.cli import backtest, database, inspect, past, quarantine, review, steps, upkeep
-from perennial.errors import Disturbance, PerennialError
+from perennial.errors import PerennialError, TransientError
 
-EXIT_DEFECT = 3
-EXIT_DISTURBANCE = 4
+EXIT_PERMANENT = 3
+EXIT_TRANSIENT = 4
 
 app = typer.Typer(
     name="perennial",
@@ -41,4 +41,4 @@ def main() -> None:
         screen = Console(stderr=True, highlight=False, soft_wrap=True)
         screen.print(type(error).__name__, style="bold red")
         screen.print(str(error), markup=False)
-        sys.exit(EXIT_DISTURBANCE if isinstance(error, Disturbance) else EXIT_DEFECT)
+        sys.exit(EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_PERMANENT)

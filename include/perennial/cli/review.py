@@ -50,7 +50,7 @@ def drift(
     _line(" ".join(assessment.reasons), MARKS[assessment.verdict])
     headings = ("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is")
     table = Table(*headings, header_style="bold", box=None, padding=(0, 1, 0, 0))
-    for column in (*assessment.columns, *assessment.together):
+    for column in (*assessment.columns, *assessment.joint):
         bars = column.measures.bars if column.measures else ()
         was, now = condensed([bar.reference for bar in bars]), condensed([bar.window for bar in bars])
         highest = max((*was, *now), default=0.0)

@@ -19,7 +19,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from perennial.drift.values import Floats
+from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 from perennial.spec.false_alarms import FalseAlarms, windows_per_year
 from perennial.verdict import Verdict

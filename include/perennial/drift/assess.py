@@ -3,18 +3,19 @@
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import pyarrow as pa
+from pydantic import AliasChoices, Field
 
+from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, compare
 from perennial.drift.conformal import TIED, benjamini_yekutieli, p_value
+from perennial.drift.joint_comparison import UNITS, compare_joint
 from perennial.drift.profile import WindowProfile
 from perennial.drift.reasons import missing_reason, shift_reason
 from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, PREDICTION, Reference
-from perennial.drift.together import UNITS, compare_together
-from perennial.drift.values import Floats
 from perennial.errors import SchemaMismatch
 from perennial.verdict import Verdict
 
@@ -29,8 +30,8 @@ class Assessment:
     """Whether a window is drifted: `fail` is an alarm.
 
     `p_value` is None when the verdict is `insufficient`. `score` is the window's largest score over all `columns` and
-    over what they are `together`; an alarm needs one above `critical_score`. `impact` is the share of the model's
-    importance that lies in drifted columns, 0 to 1.
+    over the `joint` measures of all numeric columns; an alarm needs one above `critical_score`. `impact` is the share
+    of the model's importance that lies in drifted columns, 0 to 1.
     """
 
     verdict: Verdict
@@ -42,7 +43,7 @@ class Assessment:
     critical_score: float | None
     impact: float
     columns: tuple[ColumnDrift, ...]
-    together: tuple[ColumnDrift, ...]
+    joint: Annotated[tuple[ColumnDrift, ...], Field(validation_alias=AliasChoices("joint", "together"))]  # 0.1.0's name
     reasons: tuple[str, ...]
 
     @property
@@ -53,13 +54,13 @@ class Assessment:
 
     @property
     def own_evidence(self) -> dict[str, dict[str, Any]]:
-        """What each column says by itself, and each thing that they are together, as JSON: enough to accumulate.
+        """What each column and each joint measure says by itself, as JSON: enough to accumulate.
 
         `p_value`, and whether values are `missing` more unusually than they are far away.
         """
         return {
             each.name: {"p_value": each.p_value, "missing": _by_missing(each)}
-            for each in (*self.columns, *self.together)
+            for each in (*self.columns, *self.joint)
             if each.p_value is not None
         }
 
@@ -68,7 +69,7 @@ class Assessment:
         value = asdict(self)
         value["verdict"] = str(self.verdict)
         value["columns"] = [asdict(column) for column in self.columns]
-        value["together"] = [asdict(measure) for measure in self.together]
+        value["joint"] = [asdict(measure) for measure in self.joint]
         value["reasons"] = list(self.reasons)
         return value
 
@@ -95,7 +96,7 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
             "reference it is compared with."
         )
     compared = [compare(column, reference.rows, window) for column in reference.columns]
-    compared += compare_together(reference, window)
+    compared += compare_joint(reference, window)
     n, single = len(reference.windows), len(reference.columns)
     obstacle = _obstacle(reference, window.rows, level)
     maxima = np.max([each.scores for each in compared], axis=0) if compared else np.full(n + 1, -np.inf)
@@ -113,7 +114,7 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
             critical_score=None,
             impact=0.0,
             columns=found[:single],
-            together=found[single:],
+            joint=found[single:],
             reasons=(obstacle,),
         )
     score, others = float(maxima[-1]), maxima[:-1]
@@ -122,7 +123,7 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
     p = p_value(others, score)
     verdict = Verdict.FAIL if score > critical + TIED else Verdict.PASS
     found = _with_p_values(compared, others, critical)
-    columns, together = found[:single], found[single:]
+    columns, joint = found[:single], found[single:]
     return Assessment(
         verdict=verdict,
         p_value=p,
@@ -133,8 +134,8 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
         critical_score=critical,
         impact=min(1.0, sum(each.importance for each in columns if each.drifted and each.name != PREDICTION)),
         columns=columns,
-        together=together,
-        reasons=_reasons(verdict, p, level, columns, together),
+        joint=joint,
+        reasons=_reasons(verdict, p, level, columns, joint),
     )
 
 
@@ -185,20 +186,20 @@ def _own_p_value(scores: Floats) -> float:
 
 
 def _reasons(
-    verdict: Verdict, p: float, level: float, columns: tuple[ColumnDrift, ...], together: tuple[ColumnDrift, ...]
+    verdict: Verdict, p: float, level: float, columns: tuple[ColumnDrift, ...], joint: tuple[ColumnDrift, ...]
 ) -> tuple[str, ...]:
     """The verdict in words, then what led to it: on an alarm every column beyond what is ordinary, by importance.
 
-    What the columns are together is told when no column by itself tells enough.
+    A joint measure is named only where no single column explains the verdict.
     """
     if verdict is Verdict.PASS:
-        farthest = max((*columns, *together), key=_size)
+        farthest = max((*columns, *joint), key=_size)
         return (f"The window looks like the reference's own (p = {p:.3f}, level {level:.3g}).", _reason(farthest))
     beyond = sorted(
         (column for column in columns if column.drifted),
         key=lambda column: (-column.importance * _size(column), -_size(column), column.name),
     )
-    beyond = beyond or [measure for measure in together if measure.drifted]
+    beyond = beyond or [measure for measure in joint if measure.drifted]
     named = [_reason(column) for column in beyond[:MOST_REASONS]]
     rest = len(beyond) - MOST_REASONS
     more = [f"{rest} more {'column is' if rest == 1 else 'columns are'} too far away."] if rest > 0 else []

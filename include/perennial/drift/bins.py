@@ -10,7 +10,8 @@ from typing import Literal
 
 import numpy as np
 
-from perennial.drift.values import Categories, Floats, Numbers
+from perennial.arrays import Floats
+from perennial.drift.values import Categories, Numbers
 
 QUANTILES = 64
 MAX_CATEGORIES = 200

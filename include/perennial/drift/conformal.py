@@ -10,8 +10,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from perennial.arrays import Floats
 from perennial.drift.distances import jensen_shannon_rows
-from perennial.drift.values import Floats
 
 # Scores closer than this are tied: rounding must not decide whether equal windows are equal.
 TIED = 1e-5

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import ArrayLike
 
-from perennial.drift.values import Floats
+from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 
 # An empty bin would make the population stability index infinite; it counts as this share instead.

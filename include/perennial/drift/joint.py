@@ -12,8 +12,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.arrays import Floats
 from perennial.drift.bins import NumericBins
-from perennial.drift.values import Floats
 
 FARTHEST_VALUE = 5.0
 MOST_COLUMNS = 20

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.drift.values import Floats
+from perennial.arrays import Floats
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
+from perennial.arrays import Floats
 from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
 from perennial.drift.conformal import areas_from_rest, shares_from_rest
 from perennial.drift.joint import JointMoments
 from perennial.drift.profile import WindowProfile, digest_of_bins, joint_bins, profile
-from perennial.drift.values import Categories, Floats, Numbers, Values, from_array, read_column
+from perennial.drift.values import Categories, Numbers, Values, from_array, read_column
 from perennial.errors import NotEnoughData, UntrustedModel
 from perennial.spec.models import Kind
 

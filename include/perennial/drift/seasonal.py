@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
+from perennial.arrays import Floats
 from perennial.drift.reference import ColumnReference, Reference, pack, usual_distances
-from perennial.drift.values import Floats
 from perennial.spec.models import Season
 from perennial.window import Window
 

@@ -18,7 +18,7 @@ from datasketches import (
     kll_doubles_sketch,
 )
 
-from perennial.drift.values import Floats
+from perennial.arrays import Floats
 
 QUANTILE_SIZE = 128
 LARGE = 65_536

@@ -6,12 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
+from perennial.arrays import Floats
 from perennial.errors import SchemaMismatch
 from perennial.spec.models import Kind
-
-Floats = NDArray[np.float64]
 
 # Beyond this, sums of squares leave the range of a float; no measurement is that large, so it counts as not finite.
 LARGEST = 1e100

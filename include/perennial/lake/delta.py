@@ -5,12 +5,12 @@ was committed with; Delta's log says which file is the partition's. That makes t
 the same bytes for ever, also when other partitions bring new columns. Reading opens the partition's file and no other.
 A replacement is one commit: the new file in, the old one out.
 
-A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched
-off, because it lets two first writers of one partition both in. Whoever loses reads again and tries again. So does
-whoever got no answer: the rows may be there already. A commit made under a hold carries the partition's epoch as a
-Delta application transaction; a writer that finds a greater one there gives up. A file whose
-commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive,
-and whose answer alone was lost.
+A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched off,
+because it lets two first writers of one partition both in. Whoever loses reads again and tries again. So does whoever
+got no answer: the rows may be there already. A commit made under a lease carries the partition's fencing token as a
+Delta application transaction; a writer that finds a greater one there gives up. A file whose commit never came is
+unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive, and whose answer
+alone was lost.
 """
 
 import json
@@ -37,10 +37,10 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsRemoved, StoreUnavailable
-from perennial.hold import Hold
 from perennial.lake.port import Commit
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
+from perennial.lease import Lease
 
 ROW_GROUP_ROWS = 100_000
 ATTEMPTS = 40
@@ -74,7 +74,7 @@ class DeltaLake:
         self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
         self._options = storage_options
 
-    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
+    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
         """See `Lake.replace`. Zero rows are committed too, as a file without rows, so that their columns are known.
 
         Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
@@ -89,23 +89,23 @@ class DeltaLake:
             delta = self._open(table)
             schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
             delta = delta or self._create(table, schema)
-            self._refuse_if_passed(table, delta, partition, hold)
+            self._refuse_if_passed(table, delta, partition, lease)
             if self._holds(table, delta, partition, ordered.num_rows, digest):
                 return Commit(table, delta.version(), digest, ordered.num_rows)
             written = written or self._write(table, partition, ordered)
             facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-            return Commit(table, _commit(delta, [written], schema, facts, hold), digest, ordered.num_rows)
+            return Commit(table, _commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
         return self._until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
-    def fence(self, table: str, partition: str, hold: Hold) -> None:
+    def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
 
         def attempt() -> None:
             delta = self._open(table) or self._create(table, pa.schema([]))
-            self._refuse_if_passed(table, delta, partition, hold)
-            if delta.transaction_version(partition) != hold.epoch:
-                _commit(delta, [], _columns(delta), {"partition": partition, "fence": hold.epoch}, hold)
+            self._refuse_if_passed(table, delta, partition, lease)
+            if delta.transaction_version(partition) != lease.fencing_token:
+                _commit(delta, [], _columns(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
 
         self._until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
 
@@ -203,9 +203,9 @@ class DeltaLake:
             "Nothing was changed; run the task again, or let fewer runs write at once."
         )
 
-    def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, hold: Hold | None) -> None:
-        if hold is not None:
-            hold.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
+    def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, lease: Lease | None) -> None:
+        if lease is not None:
+            lease.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
 
     def _vacuum(self, table: str, keep: Sequence[int], older_than: timedelta, *, dry_run: bool) -> list[str]:
         with reaching(f"Removing old files of {self.location(table)}"):
@@ -300,7 +300,7 @@ def open_path(url: str) -> str:
 
 
 def _commit(
-    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], hold: Hold | None
+    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], lease: Lease | None
 ) -> int:
     """The version made: the one after `delta`'s. With nothing written, the commit changes no rows."""
     partition = facts["partition"]
@@ -314,7 +314,7 @@ def _commit(
         commit_properties=CommitProperties(
             custom_metadata=facts,
             max_commit_retries=0,
-            app_transactions=[Transaction(partition, hold.epoch)] if hold else None,
+            app_transactions=[Transaction(partition, lease.fencing_token)] if lease else None,
         ),
     )
     return version

@@ -9,9 +9,9 @@ import pyarrow as pa
 
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import StoreUnavailable
-from perennial.hold import Hold
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
+from perennial.lease import Lease
 
 
 @dataclass(frozen=True)
@@ -25,16 +25,16 @@ class InMemoryLake:
 
     def __init__(self) -> None:
         self._tables: dict[str, list[_Version]] = {}
-        self._epochs: dict[tuple[str, str], int] = {}
+        self._tokens: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
+    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
         """See `Lake.replace`."""
         ordered = canonical(rows)
         digest = canonical_digest(ordered)
         with self._lock:
-            if hold is not None:
-                hold.refuse_if_passed(self._epochs.get((table, partition), 0), self.location(table))
+            if lease is not None:
+                lease.refuse_if_passed(self._tokens.get((table, partition), 0), self.location(table))
             versions = self._tables.get(table) or [_Version(ordered.schema)]
             last = versions[-1]
             schema = merged_schema(table, last.schema, ordered.schema)
@@ -42,15 +42,15 @@ class InMemoryLake:
             if held is None or canonical_digest(held) != digest:
                 versions = [*versions, _Version(schema, {**last.partitions, partition: ordered})]
                 self._tables[table] = versions
-                if hold is not None:
-                    self._epochs[table, partition] = hold.epoch
+                if lease is not None:
+                    self._tokens[table, partition] = lease.fencing_token
             return Commit(table, len(versions) - 1, digest, ordered.num_rows)
 
-    def fence(self, table: str, partition: str, hold: Hold) -> None:
+    def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`."""
         with self._lock:
-            hold.refuse_if_passed(self._epochs.get((table, partition), 0), self.location(table))
-            self._epochs[table, partition] = hold.epoch
+            lease.refuse_if_passed(self._tokens.get((table, partition), 0), self.location(table))
+            self._tokens[table, partition] = lease.fencing_token
 
     def version(self, table: str) -> int | None:
         """See `Lake.version`."""
@@ -99,7 +99,7 @@ class InMemoryLake:
         """A lake with the same content; what is written to either is not in the other."""
         with self._lock:
             other = InMemoryLake()
-            other._tables, other._epochs = dict(self._tables), dict(self._epochs)
+            other._tables, other._tokens = dict(self._tables), dict(self._tokens)
             return other
 
     def location(self, table: str) -> str:

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.window import Window
 
 
@@ -28,19 +28,19 @@ class Lake(Protocol):
     neither write nor see it. Errors of every method: `StoreUnavailable` when the store does not answer.
     """
 
-    def replace(self, table: str, partition: str, rows: pa.Table, hold: Hold | None = None) -> Commit:
-        """Make `rows` the whole content of the partition, in one atomic commit that carries the hold's epoch.
+    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
+        """Make `rows` the whole content of the partition, in one atomic commit that carries the lease's fencing token.
 
         When the partition already holds exactly these rows (same digest), nothing is written and the version that
         holds them is returned. Losing a race against another writer of the table is retried inside; so is a commit
         whose answer was lost, after looking whether it arrived. Zero rows empty the partition.
-        Errors: `HoldLost` when the partition has seen a greater epoch.
+        Errors: `LeaseLost` when the partition has seen a greater fencing token.
         """
 
-    def fence(self, table: str, partition: str, hold: Hold) -> None:
-        """From now on the partition refuses every writer whose epoch is smaller than the hold's.
+    def fence(self, table: str, partition: str, lease: Lease) -> None:
+        """From now on the partition refuses every writer whose fencing token is smaller than the lease's.
 
-        Errors: `HoldLost` when it has seen a greater epoch.
+        Errors: `LeaseLost` when it has seen a greater fencing token.
         """
 
     def version(self, table: str) -> int | None:

@@ -45,11 +45,11 @@ _ADVICE = {  # by PostgreSQL's error codes
 class LedgerDatabase:
     """The database at a URL. Nothing is opened before it is needed, and a forked process opens its own.
 
-    The server ends a transaction in which nothing happened for `silence` seconds: its process is stopped or hangs, and
-    others wait for its locks.
+    The server ends a transaction in which nothing happened for `heartbeat_timeout` seconds: its process is stopped or
+    hangs, and others wait for its locks.
     """
 
-    def __init__(self, url: str, silence: float = 60.0) -> None:
+    def __init__(self, url: str, heartbeat_timeout: float = 60.0) -> None:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
@@ -65,7 +65,7 @@ class LedgerDatabase:
             )
         self._url = parsed.set(drivername=_DRIVER)
         self._engines: dict[int, Engine] = {}
-        self._silence = silence
+        self._heartbeat_timeout = heartbeat_timeout
         self.place = f"{parsed.host or 'local socket'}:{parsed.port or 5432}/{parsed.database or ''}"
 
     @contextmanager
@@ -137,7 +137,7 @@ class LedgerDatabase:
         @event.listens_for(engine, "connect")
         def prepare(session: extensions.connection, _: object) -> None:
             with session.cursor() as cursor:
-                milliseconds = max(1, round(self._silence * 1000))
+                milliseconds = max(1, round(self._heartbeat_timeout * 1000))
                 cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
             session.commit()
 

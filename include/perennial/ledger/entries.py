@@ -83,7 +83,7 @@ class ValidationResult:
 class Batch:
     """One committed revision of a window's predictions, made by exactly one model.
 
-    `epoch` is that of the hold it was made under. `code_version` and `lock_digest` say what ran (see
+    `fencing_token` is that of the lease it was made under. `code_version` and `lock_digest` say what ran (see
     `perennial.code_version`).
     """
 
@@ -100,7 +100,7 @@ class Batch:
     digest: str
     rows: int
     resolution: str
-    epoch: int
+    fencing_token: int
     code_version: str
     lock_digest: str
     run_id: str

@@ -1,14 +1,13 @@
 """The ledger's locks: PostgreSQL advisory locks, which end with the session or the transaction that holds them.
 
-A hold on a window is two things. The advisory lock keeps rivals waiting, and ends with its session. The epoch in the
-table `holds` makes the lock safe where locks alone can't be: a holder that was stopped, or whose session broke, may
-wake up when another run has the window, and every store then refuses what comes with its smaller epoch.
+A lease on a window is two things. The advisory lock keeps rivals waiting, and ends with its session. The fencing token
+in the table `leases` makes the lock safe where locks alone can't be: a holder that was stopped, or whose session broke,
+may wake up when another run has the window, and every store then refuses what comes with its smaller fencing token.
 
 A holder shows that it is alive by a small query every few seconds. A rival that waits ends the session of a holder
 that has been silent for too long.
 """
 
-import hashlib
 import logging
 import threading
 import time
@@ -22,15 +21,16 @@ import psycopg2
 from sqlalchemy import Connection, Row, func, select, text
 from sqlalchemy.exc import InterfaceError, OperationalError
 
-from perennial.errors import Defect, StoreUnavailable, WindowBusy
-from perennial.hold import Hold
+from perennial.encoding import lock_key
+from perennial.errors import PermanentError, StoreUnavailable, WindowBusy
+from perennial.lease import Lease
 from perennial.ledger.connection import LedgerDatabase
-from perennial.ledger.tables import holds
+from perennial.ledger.tables import leases
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
-BEATS_PER_SILENCE = 6
+BEATS_PER_TIMEOUT = 6
 _LOCK_NOT_AVAILABLE = "55P03"
 # The server must notice a client whose machine is gone, and must not end a session that only waits for its work.
 _SESSION = {
@@ -39,7 +39,7 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "idle_session_timeout": "0",
 }
-_MIGRATED = text("SELECT 1 FROM ledger.holds LIMIT 0")  # a ledger without tables is told before the work, not after
+_MIGRATED = text("SELECT 1 FROM ledger.leases LIMIT 0")  # a ledger without tables is told before the work, not after
 # What another database user does is hidden from us: such a holder never counts as silent.
 _HOLDER = text(
     "SELECT a.pid, a.backend_start, "
@@ -51,84 +51,79 @@ _HOLDER = text(
 )
 # At least the clock in microseconds: a ledger restored from a backup does not fall behind what the stores have seen.
 _TAKE = text(
-    "INSERT INTO ledger.holds AS held VALUES (:subject, :window_start, :window_end, "
+    "INSERT INTO ledger.leases AS held VALUES (:subject, :window_start, :window_end, "
     "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, :taken_at) "
     "ON CONFLICT (subject, window_start, window_end) DO UPDATE SET "
-    "epoch = greatest(held.epoch + 1, excluded.epoch), settled = false, run_id = excluded.run_id, "
-    "taken_at = excluded.taken_at RETURNING epoch"
+    "fencing_token = greatest(held.fencing_token + 1, excluded.fencing_token), settled = false, "
+    "run_id = excluded.run_id, taken_at = excluded.taken_at RETURNING fencing_token"
 )
 
 
 @dataclass(frozen=True)
-class Patience:
+class Timeouts:
     """Seconds to wait for a lock, and seconds of a holder's silence after which its session is ended."""
 
-    wait: float
-    silence: float
-
-
-def lock_key(*names: str) -> int:
-    """A signed 64-bit number that stands for the names, the same in every process and version."""
-    content = "\x00".join(("perennial", *names)).encode()
-    return int.from_bytes(hashlib.sha256(content).digest()[:8], "big", signed=True)
+    lock: float
+    heartbeat: float
 
 
 @contextmanager
 def holding_window(
-    database: LedgerDatabase, subject: str, window: Window, run_id: str, now: datetime, patience: Patience
-) -> Iterator[Hold]:
+    database: LedgerDatabase, subject: str, window: Window, run_id: str, now: datetime, timeouts: Timeouts
+) -> Iterator[Lease]:
     """Hold the window while inside, after waiting for it.
 
-    Work that ends with anything but a `Defect` may have a commit under way, whose answer alone was lost: the window is
-    let go, but the next hold is contested. Errors: `WindowBusy` when another session keeps it; `StoreUnavailable` when
-    the session with the lock was lost while the caller worked, so that another run may have worked on the window too.
+    Work that ends with anything but a `PermanentError` may have a commit under way, whose answer alone was lost: the
+    window is let go, but the next lease is contested. Errors: `WindowBusy` when another session keeps it;
+    `StoreUnavailable` when the session with the lock was lost while the caller worked, so that another run may have
+    worked on the window too.
     """
     key = lock_key("window", subject, window.key)
     with database.session() as connection:
         with database.own_errors():
             _prepare(connection, f"perennial {subject} {window.key}")
-            _acquire(connection, key, subject, window, patience)
-            hold = _take(connection, subject, window, run_id, now)
-        refused: Defect | None = None
-        with _beating(connection, patience.silence / BEATS_PER_SILENCE):
+            _acquire(connection, key, subject, window, timeouts)
+            lease = _take(connection, subject, window, run_id, now)
+        refused: PermanentError | None = None
+        with _beating(connection, timeouts.heartbeat / BEATS_PER_TIMEOUT):
             try:
-                yield hold
-            except Defect as defect:  # nothing is under way: the window is given back as after good work
+                yield lease
+            except PermanentError as defect:  # nothing is under way: the window is given back as after good work
                 refused = defect
         try:
-            _give_back(connection, hold, key)
+            _give_back(connection, lease, key)
         except (OperationalError, InterfaceError) as error:
             raise StoreUnavailable(
-                f"The hold on window {window.key} of {subject} was lost while working on it: the session with the "
+                f"The lease on window {window.key} of {subject} was lost while working on it: the session with the "
                 f"ledger at {database.place} broke. Run this again: what is recorded already is kept."
             ) from (refused or error)
         if refused is not None:
             raise refused
 
 
-def current_epoch(connection: Connection, hold: Hold) -> int:
-    """The newest epoch of the hold's window. Nobody takes the window over until the transaction ends."""
-    query = select(holds.c.epoch).where(
-        holds.c.subject == hold.subject,
-        holds.c.window_start == hold.window.start,
-        holds.c.window_end == hold.window.end,
+def current_token(connection: Connection, lease: Lease) -> int:
+    """The newest fencing token of the lease's window. Nobody takes the window over until the transaction ends."""
+    query = select(leases.c.fencing_token).where(
+        leases.c.subject == lease.subject,
+        leases.c.window_start == lease.window.start,
+        leases.c.window_end == lease.window.end,
     )
     return int(connection.scalar(query.with_for_update(read=True)) or 0)
 
 
-def hold_use_case(connection: Connection, use_case: str, patience: float) -> None:
+def lock_use_case(connection: Connection, use_case: str, lock_timeout: float) -> None:
     """Hold the use case's line of deployments and batches until the transaction ends."""
-    connection.execute(select(func.set_config("lock_timeout", _milliseconds(patience), True)))
+    connection.execute(select(func.set_config("lock_timeout", _milliseconds(lock_timeout), True)))
     connection.execute(select(func.pg_advisory_xact_lock(lock_key("use case", use_case))))
 
 
 @contextmanager
-def deciding_alone(database: LedgerDatabase, use_case: str, patience: float) -> Iterator[None]:
+def deciding_alone(database: LedgerDatabase, use_case: str, lock_timeout: float) -> Iterator[None]:
     """Be the only one who decides about the use case's retraining while inside, after waiting for the turn."""
     with database.session() as connection:
         with database.own_errors():
             _prepare(connection, f"perennial decision {use_case}")
-            connection.execute(select(func.set_config("lock_timeout", _milliseconds(patience), False)))
+            connection.execute(select(func.set_config("lock_timeout", _milliseconds(lock_timeout), False)))
             connection.execute(select(func.pg_advisory_lock(lock_key("decision", use_case))))
         yield
 
@@ -139,11 +134,11 @@ def _prepare(connection: Connection, name: str) -> None:
     connection.execute(_MIGRATED)
 
 
-def _acquire(connection: Connection, key: int, subject: str, window: Window, patience: Patience) -> None:
-    deadline = time.monotonic() + patience.wait
-    while not _try_lock(connection, key, min(max(deadline - time.monotonic(), 0.0), patience.silence / 2)):
+def _acquire(connection: Connection, key: int, subject: str, window: Window, timeouts: Timeouts) -> None:
+    deadline = time.monotonic() + timeouts.lock
+    while not _try_lock(connection, key, min(max(deadline - time.monotonic(), 0.0), timeouts.heartbeat / 2)):
         holder = connection.execute(_HOLDER, {"key": key}).first()
-        if holder and holder.silent_seconds > patience.silence:
+        if holder and holder.silent_seconds > timeouts.heartbeat:
             log.warning(
                 "%s %s: the holder, database session %d, has been silent for %.0f s: taking over",
                 subject, window, holder.pid, holder.silent_seconds,
@@ -152,7 +147,7 @@ def _acquire(connection: Connection, key: int, subject: str, window: Window, pat
         elif time.monotonic() >= deadline:
             name = _holders_name(connection, subject, window, holder)
             raise WindowBusy(
-                f"Window {window.key} of {subject} was held by another run for longer than {patience.wait:g} s "
+                f"Window {window.key} of {subject} was held by another run for longer than {timeouts.lock:g} s "
                 f"({name}). Wait until that run has ended, or stop it; then run this again."
             )
 
@@ -161,8 +156,8 @@ def _holders_name(connection: Connection, subject: str, window: Window, holder: 
     if holder is None:
         return "it has just ended"
     run = connection.scalar(
-        select(holds.c.run_id).where(
-            holds.c.subject == subject, holds.c.window_start == window.start, holds.c.window_end == window.end
+        select(leases.c.run_id).where(
+            leases.c.subject == subject, leases.c.window_start == window.start, leases.c.window_end == window.end
         )
     )
     return f"run {run}, database session {holder.pid}, since {holder.backend_start:%Y-%m-%d %H:%M:%S%z}"
@@ -179,17 +174,17 @@ def _try_lock(connection: Connection, key: int, seconds: float) -> bool:
     return True
 
 
-def _take(connection: Connection, subject: str, window: Window, run_id: str, now: datetime) -> Hold:
+def _take(connection: Connection, subject: str, window: Window, run_id: str, now: datetime) -> Lease:
     at = {"subject": subject, "window_start": window.start, "window_end": window.end}
-    before = select(holds.c.settled).where(*(holds.c[name] == value for name, value in at.items()))
+    before = select(leases.c.settled).where(*(leases.c[name] == value for name, value in at.items()))
     contested = connection.scalar(before) is False
-    epoch = connection.scalar(_TAKE, {**at, "run_id": run_id, "taken_at": now})
-    return Hold(subject, window, int(epoch or 0), contested)
+    fencing_token = connection.scalar(_TAKE, {**at, "run_id": run_id, "taken_at": now})
+    return Lease(subject, window, int(fencing_token or 0), contested)
 
 
-def _give_back(connection: Connection, hold: Hold, key: int) -> None:
-    mine = (holds.c.subject == hold.subject) & (holds.c.epoch == hold.epoch)
-    connection.execute(holds.update().where(mine, holds.c.window_start == hold.window.start).values(settled=True))
+def _give_back(connection: Connection, lease: Lease, key: int) -> None:
+    mine = (leases.c.subject == lease.subject) & (leases.c.fencing_token == lease.fencing_token)
+    connection.execute(leases.update().where(mine, leases.c.window_start == lease.window.start).values(settled=True))
     connection.execute(select(func.pg_advisory_unlock(key)))
 
 
@@ -197,7 +192,7 @@ def _give_back(connection: Connection, hold: Hold, key: int) -> None:
 def _beating(connection: Connection, seconds: float) -> Iterator[None]:
     """A query every `seconds` inside, so that the server sees that this process lives.
 
-    The connection is nobody else's meanwhile. A session that breaks is told when the hold is given back.
+    The connection is nobody else's meanwhile. A session that breaks is told when the lease is given back.
     """
     session = connection.connection.driver_connection
     assert session is not None, "an open connection has a driver's"
@@ -209,7 +204,7 @@ def _beating(connection: Connection, seconds: float) -> Iterator[None]:
                 try:
                     cursor.execute("SELECT 1")
                 except psycopg2.Error as error:
-                    log.warning("The hold's session with the ledger broke: %s", error)
+                    log.warning("The lease's session with the ledger broke: %s", error)
                     return
 
     heart = threading.Thread(target=beat, name="perennial-hold", daemon=True)

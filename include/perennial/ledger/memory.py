@@ -10,8 +10,8 @@ from threading import Lock, RLock
 from typing import Any, TypeVar
 
 from perennial.clock import Clock
-from perennial.errors import Defect, WindowBusy
-from perennial.hold import Hold
+from perennial.errors import PermanentError, WindowBusy
+from perennial.lease import Lease
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
@@ -27,7 +27,7 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
-from perennial.ledger.rows import Entry, canonical, natural_key, utc
+from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -38,47 +38,47 @@ Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, P
 class InMemoryLedger:
     """A `Ledger` that ends with its process. Threads may share it.
 
-    `patience` is for how many seconds `working_on` waits.
+    `lock_timeout` is for how many seconds `working_on` waits.
     """
 
-    def __init__(self, clock: Clock, patience: float = 60.0) -> None:
+    def __init__(self, clock: Clock, lock_timeout: float = 60.0) -> None:
         self._clock = clock
-        self._patience = patience
+        self._lock_timeout = lock_timeout
         self._by_kind: defaultdict[type[LedgerEntry], list[LedgerEntry]] = defaultdict(list)
         self._lock = RLock()
         self._windows: dict[tuple[str, Window], Lock] = {}
-        self._epochs: dict[tuple[str, Window], int] = {}
+        self._tokens: dict[tuple[str, Window], int] = {}
         self._unsettled: set[tuple[str, Window]] = set()
 
     @contextmanager
-    def working_on(self, subject: str, window: Window, run_id: str) -> Iterator[Hold]:
+    def working_on(self, subject: str, window: Window, run_id: str) -> Iterator[Lease]:
         """Hold the window while inside. There is nobody to tell which run holds it, so `run_id` is not kept."""
         del run_id
         name = (subject, window)
         with self._lock:
             lock = self._windows.setdefault(name, Lock())
-        if not lock.acquire(timeout=self._patience):
+        if not lock.acquire(timeout=self._lock_timeout):
             raise WindowBusy(
-                f"Window {window.key} of {subject} was held by another run for longer than {self._patience:g} s. "
+                f"Window {window.key} of {subject} was held by another run for longer than {self._lock_timeout:g} s. "
                 "Wait until that run has ended, or stop it; then run this again."
             )
         try:
             with self._lock:
-                hold = Hold(subject, window, self._epochs.get(name, 0) + 1, contested=name in self._unsettled)
-                self._epochs[name] = hold.epoch
+                lease = Lease(subject, window, self._tokens.get(name, 0) + 1, contested=name in self._unsettled)
+                self._tokens[name] = lease.fencing_token
                 self._unsettled.add(name)
             try:
-                yield hold
-            except Defect:
+                yield lease
+            except PermanentError:
                 self._unsettled.discard(name)
                 raise
             self._unsettled.discard(name)
         finally:
             lock.release()
 
-    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
+    def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
-        return self._record(snapshot, hold)
+        return self._record(snapshot, lease)
 
     def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
         """All snapshots of the window, in the order they were recorded."""
@@ -93,9 +93,9 @@ class InMemoryLedger:
         """The latest snapshot of each window inside `[start, end)`, by window."""
         return self._between(Snapshot, use_case, start, end, _recorded)
 
-    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
+    def record_validation(self, validation: ValidationResult, lease: Lease | None = None) -> ValidationResult:
         """Append the verdict, or return the one that is there."""
-        return self._record(validation, hold)
+        return self._record(validation, lease)
 
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
@@ -109,11 +109,11 @@ class InMemoryLedger:
         found = self._of(ValidationResult, lambda entry: natural_key(entry) == key)
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
+    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
         """Append the batch, if `expected` is still in force at the window's start."""
-        entry = canonical(batch, self._clock())
+        entry = as_stored(batch, self._clock())
         with self._lock:
-            self._refuse_if_passed(hold)
+            self._refuse_if_passed(lease)
             recorded = self._existing(entry)
             if recorded is None:
                 if expected is not None:
@@ -183,7 +183,7 @@ class InMemoryLedger:
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role."""
-        entry = canonical(deployment, self._clock())
+        entry = as_stored(deployment, self._clock())
         with self._lock:
             current = self.current_deployment(entry.use_case, entry.role)
             if current is not None and repeats(entry, current):
@@ -240,20 +240,20 @@ class InMemoryLedger:
     def copy(self) -> "InMemoryLedger":
         """A ledger with the same entries; what is recorded in either is not in the other."""
         with self._lock:
-            other = InMemoryLedger(self._clock, self._patience)
+            other = InMemoryLedger(self._clock, self._lock_timeout)
             for kind, entries in self._by_kind.items():
                 other._by_kind[kind] = list(entries)
             return other
 
-    def _record(self, given: Entry, hold: Hold | None = None) -> Entry:
-        entry = canonical(given, self._clock())
+    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
+        entry = as_stored(given, self._clock())
         with self._lock:
-            self._refuse_if_passed(hold)
+            self._refuse_if_passed(lease)
             return self._existing(entry) or self._append(entry)
 
-    def _refuse_if_passed(self, hold: Hold | None) -> None:
-        if hold is not None:
-            hold.refuse_if_passed(self._epochs.get((hold.subject, hold.window), 0), "the ledger")
+    def _refuse_if_passed(self, lease: Lease | None) -> None:
+        if lease is not None:
+            lease.refuse_if_passed(self._tokens.get((lease.subject, lease.window), 0), "the ledger")
 
     def _append(self, entry: Entry) -> Entry:
         stored = replace(entry, id=sum(map(len, self._by_kind.values())) + 1)

@@ -9,9 +9,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
 from sqlalchemy.schema import CreateSchema
 
+from perennial.encoding import lock_key
 from perennial.errors import InvalidSettings
 from perennial.ledger.connection import LedgerDatabase
-from perennial.ledger.locks import lock_key
 from perennial.ledger.tables import SCHEMA
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
 
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
@@ -32,16 +32,16 @@ class Ledger(Protocol):
     for an instant without time zone.
     """
 
-    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Hold]:
+    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Lease]:
         """Hold the window of a subject (a use case's data, its labels) while inside: two runs don't work on it at once.
 
-        The hold ends with the holder, killed or not. Each hold has a greater epoch than the one before. What is
-        recorded under a hold is refused with `HoldLost` once a later one was taken. Errors: `WindowBusy` when another
-        holder keeps it for longer than the ledger's patience.
+        The lease ends with the holder, killed or not. Each lease has a greater fencing token than the one before. What
+        is recorded under a lease is refused with `LeaseLost` once a later one was taken. Errors: `WindowBusy` when
+        another holder keeps it for longer than the ledger's lock timeout.
         """
 
-    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
-        """Natural key: (use case, window, table, version). The first one stands. Errors: `HoldLost`."""
+    def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
+        """Natural key: (use case, window, table, version). The first one stands. Errors: `LeaseLost`."""
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
@@ -49,8 +49,8 @@ class Ledger(Protocol):
     def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The latest snapshot of each window inside `[start, end)`, by window."""
 
-    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
-        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands. Errors: `HoldLost`."""
+    def record_validation(self, validation: ValidationResult, lease: Lease | None = None) -> ValidationResult:
+        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands. Errors: `LeaseLost`."""
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -60,11 +60,11 @@ class Ledger(Protocol):
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
 
-    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
+    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
         """Natural key: (use case, window, revision).
 
-        With `expected`, in the same transaction: the deployment in force at the window's start must still be that
-        one. Errors: `HoldLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other
+        With `expected`, in the same transaction: the deployment in force at the window's start must still be that one.
+        Errors: `LeaseLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other
         content: two runs raced.
         """
 
@@ -102,7 +102,7 @@ class Ledger(Protocol):
         """Be the only one who decides about the use case's retraining while inside, after waiting for the turn.
 
         Windows that are monitored at once would each see enough evidence, none of them the other's decision, and all
-        of them retrain. Errors: `StoreUnavailable` also when the turn does not come within the ledger's patience.
+        of them retrain. Errors: `StoreUnavailable` also when the turn does not come within the ledger's lock timeout.
         """
 
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:

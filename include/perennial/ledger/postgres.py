@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from perennial.clock import Clock
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.ledger import queries
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
@@ -26,8 +26,8 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
-from perennial.ledger.locks import Patience, current_epoch, deciding_alone, hold_use_case, holding_window
-from perennial.ledger.rows import Entry, canonical, from_row, key_columns, to_row, utc
+from perennial.ledger.locks import Timeouts, current_token, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.rows import Entry, as_stored, from_row, key_columns, to_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
     TABLES,
@@ -46,28 +46,28 @@ from perennial.window import Window
 class PostgresLedger:
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
-    `patience` is for how many seconds a call waits for a lock; a holder that was silent for longer than `silence`
-    seconds loses its window to whoever waits for it, and a transaction as silent is ended. Nothing is opened before the
-    first call, and a forked process opens connections of its own. Errors of every method: `StoreUnavailable` when the
-    database does not answer, `InvalidSettings` when its tables are missing.
+    `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than
+    `heartbeat_timeout` seconds loses its window to whoever waits for it, and a transaction as silent is ended. Nothing
+    is opened before the first call, and a forked process opens connections of its own. Errors of every method:
+    `StoreUnavailable` when the database does not answer, `InvalidSettings` when its tables are missing.
     """
 
-    def __init__(self, url: str, clock: Clock, patience: float = 60.0, silence: float = 60.0) -> None:
-        self._database = LedgerDatabase(url, silence)
+    def __init__(self, url: str, clock: Clock, lock_timeout: float = 60.0, heartbeat_timeout: float = 60.0) -> None:
+        self._database = LedgerDatabase(url, heartbeat_timeout)
         self._clock = clock
-        self._patience = Patience(patience, silence)
+        self._timeouts = Timeouts(lock_timeout, heartbeat_timeout)
 
     def close(self) -> None:
         """Close this process's idle connections; the next call opens new ones."""
         self._database.close()
 
-    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Hold]:
+    def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Lease]:
         """Hold the window while inside."""
-        return holding_window(self._database, subject, window, run_id, self._clock(), self._patience)
+        return holding_window(self._database, subject, window, run_id, self._clock(), self._timeouts)
 
-    def record_snapshot(self, snapshot: Snapshot, hold: Hold | None = None) -> Snapshot:
+    def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
-        return self._record(snapshot, hold)
+        return self._record(snapshot, lease)
 
     def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
         """All snapshots of the window, in the order they were recorded."""
@@ -84,9 +84,9 @@ class PostgresLedger:
         """The latest snapshot of each window inside `[start, end)`, by window."""
         return self._between(Snapshot, use_case, start, end, "id")
 
-    def record_validation(self, validation: ValidationResult, hold: Hold | None = None) -> ValidationResult:
+    def record_validation(self, validation: ValidationResult, lease: Lease | None = None) -> ValidationResult:
         """Append the verdict, or return the one that is there."""
-        return self._record(validation, hold)
+        return self._record(validation, lease)
 
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
@@ -105,16 +105,16 @@ class PostgresLedger:
         )
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, hold: Hold | None = None, *, expected: Deployment | None) -> Batch:
+    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
         """Append the batch, if `expected` is still in force at the window's start.
 
-        Errors: `HoldLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision was recorded with other
+        Errors: `LeaseLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision was recorded with other
         content.
         """
-        entry = canonical(batch, self._clock())
+        entry = as_stored(batch, self._clock())
         with self._database.transaction() as connection:
-            hold_use_case(connection, batch.use_case, self._patience.wait)
-            _refuse_if_passed(connection, hold)
+            lock_use_case(connection, batch.use_case, self._timeouts.lock)
+            _refuse_if_passed(connection, lease)
             recorded = _existing(connection, entry)
             if recorded is None:
                 if expected is not None:
@@ -170,7 +170,7 @@ class PostgresLedger:
 
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Decide alone while inside."""
-        return deciding_alone(self._database, use_case, self._patience.wait)
+        return deciding_alone(self._database, use_case, self._timeouts.lock)
 
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
         """Append the decision, or return the one that was first."""
@@ -189,9 +189,9 @@ class PostgresLedger:
         The same deployment of the same run, tried again, returns the entry that is already current.
         Errors: `DeploymentConflict` when another entry got there first.
         """
-        entry = canonical(deployment, self._clock())
+        entry = as_stored(deployment, self._clock())
         with self._database.transaction() as connection:
-            hold_use_case(connection, entry.use_case, self._patience.wait)
+            lock_use_case(connection, entry.use_case, self._timeouts.lock)
             current = _first(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
             if current is not None and repeats(entry, current):
                 return current
@@ -244,10 +244,10 @@ class PostgresLedger:
             champion=champion,
         )
 
-    def _record(self, given: Entry, hold: Hold | None = None) -> Entry:
-        entry = canonical(given, self._clock())
+    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
+        entry = as_stored(given, self._clock())
         with self._database.transaction() as connection:
-            _refuse_if_passed(connection, hold)
+            _refuse_if_passed(connection, lease)
             return _append(connection, entry)
 
     def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
@@ -260,9 +260,9 @@ class PostgresLedger:
             return [from_row(kind, row) for row in connection.execute(query).mappings()]
 
 
-def _refuse_if_passed(connection: Connection, hold: Hold | None) -> None:
-    if hold is not None:
-        hold.refuse_if_passed(current_epoch(connection, hold), "the ledger")
+def _refuse_if_passed(connection: Connection, lease: Lease | None) -> None:
+    if lease is not None:
+        lease.refuse_if_passed(current_token(connection, lease), "the ledger")
 
 
 def _append(connection: Connection, entry: Entry) -> Entry:

@@ -1,4 +1,4 @@
-"""Entries as they are stored: one canonical form for every ledger, and its rows in tables.
+"""Entries as they are stored: one form for every ledger, and its rows in tables.
 
 Everything here works off the dataclass fields, so an entry gains a fact by gaining a field and a column.
 """
@@ -49,11 +49,11 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
 }
 
 _HINTS = {kind: get_type_hints(kind) for kind in NATURAL_KEYS}
-_CIRCUMSTANCES = {"id", "recorded_at", "run_id", "epoch", "code_version", "lock_digest"}
+_CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}
 _EXACT = 2**53  # beyond it, JSON readers don't agree on integers (RFC 7493, section 2.2)
 
 
-def canonical(entry: Entry, recorded_at: datetime) -> Entry:
+def as_stored(entry: Entry, recorded_at: datetime) -> Entry:
     """The entry as every ledger keeps it, without an id.
 
     Instants are in UTC. JSON holds what PostgreSQL can hold: NaN and infinities become None, integers beyond 2^53
@@ -61,7 +61,7 @@ def canonical(entry: Entry, recorded_at: datetime) -> Entry:
 
     Errors: `InvalidWindow` for an instant without time zone, `TypeError` for a value that JSON has no form for.
     """
-    values = {field.name: _canonical(getattr(entry, field.name), field.name) for field in fields(entry)}
+    values = {field.name: _as_stored(getattr(entry, field.name), field.name) for field in fields(entry)}
     return replace(entry, **values | {"id": None, "recorded_at": utc(recorded_at, "recorded_at")})
 
 
@@ -71,7 +71,7 @@ def natural_key(entry: LedgerEntry) -> tuple[Any, ...]:
 
 
 def same_content(one: LedgerEntry, other: LedgerEntry) -> bool:
-    """Whether two canonical entries state the same fact, whoever recorded it and when."""
+    """Whether two stored entries state the same fact, whoever recorded it and when."""
     return type(one) is type(other) and all(
         getattr(one, field.name) == getattr(other, field.name)
         for field in fields(one)
@@ -80,7 +80,7 @@ def same_content(one: LedgerEntry, other: LedgerEntry) -> bool:
 
 
 def to_row(entry: LedgerEntry) -> dict[str, Any]:
-    """The column values of a canonical entry; the id is the database's to give."""
+    """The column values of a stored entry; the id is the database's to give."""
     row: dict[str, Any] = {}
     for field in fields(entry):
         if field.name != "id":
@@ -89,7 +89,7 @@ def to_row(entry: LedgerEntry) -> dict[str, Any]:
 
 
 def key_columns(entry: LedgerEntry) -> dict[str, Any]:
-    """The natural key of a canonical entry, as column values."""
+    """The natural key of a stored entry, as column values."""
     row: dict[str, Any] = {}
     for name in NATURAL_KEYS[type(entry)]:
         row |= _columns(name, getattr(entry, name))
@@ -132,7 +132,7 @@ def _columns(name: str, value: Any) -> dict[str, Any]:
     return {name: list(value) if isinstance(value, tuple) else value}
 
 
-def _canonical(value: Any, name: str) -> Any:
+def _as_stored(value: Any, name: str) -> Any:
     if isinstance(value, Window | StrEnum):
         return value
     if isinstance(value, datetime):

@@ -149,7 +149,7 @@ batches = _windowed(
     _text("digest"),
     _count("rows"),
     _text("resolution"),
-    _count("epoch"),
+    _count("fencing_token"),
     _text("code_version"),
     _text("lock_digest"),
     _at_least("revision", 0),
@@ -247,14 +247,14 @@ interventions = _entries(
     _one_of("kind", InterventionKind),
 )
 
-# Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the hold.
-holds = Table(
-    "holds",
+# Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
+leases = Table(
+    "leases",
     metadata,
     Column("subject", Text, primary_key=True),
     Column("window_start", DateTime(timezone=True), primary_key=True),
     Column("window_end", DateTime(timezone=True), primary_key=True),
-    _count("epoch"),
+    _count("fencing_token"),
     Column("settled", Boolean, nullable=False),
     _text("run_id"),
     _instant("taken_at"),

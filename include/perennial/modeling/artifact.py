@@ -1,4 +1,4 @@
-"""Models as bytes, without pickle: written in one canonical form, and read only after digest and types are checked."""
+"""Models as bytes, without pickle: written reproducibly, and read only after digest and types are checked."""
 
 import io
 import json
@@ -9,16 +9,16 @@ from sklearn.pipeline import Pipeline
 
 from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.modeling.canonical import SCHEMA, canonical_skops, nodes
+from perennial.modeling.reproducible import SCHEMA, nodes, reproducible_skops
 from perennial.modeling.trusted_types import TRUSTED_BEYOND_SKOPS, TRUSTED_NODES, TRUSTED_TYPES
 
 
 def dump(pipeline: Pipeline) -> bytes:
-    """The fitted pipeline in canonical skops form: the same model has the same bytes, in any process.
+    """The fitted pipeline as reproducible skops: the same model has the same bytes, in any process.
 
     Errors: `UntrustedModel` when it holds a type that `load` would refuse.
     """
-    content = canonical_skops(skops.io.dumps(pipeline))
+    content = reproducible_skops(skops.io.dumps(pipeline))
     _refuse_foreign_types(content, "was to be saved")
     return content
 

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 import numpy as np
 import pandas as pd
+from pydantic import AliasChoices, Field
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
+from perennial.arrays import Floats
 from perennial.errors import UntrustedModel
 from perennial.modeling.recipe import tree_encoding
 from perennial.performance.cbpe import Calibration, fit_calibration
@@ -15,7 +18,7 @@ from perennial.performance.cbpe import estimate as estimate_classification
 from perennial.performance.interval import Interval
 from perennial.performance.loss_model import estimate as estimate_regression
 from perennial.performance.loss_model import losses
-from perennial.performance.metrics import Floats, metrics_of
+from perennial.performance.metrics import metrics_of
 from perennial.spec.models import Task, UseCase
 
 FEWEST_WINDOWS = 5
@@ -26,11 +29,16 @@ LossModels = Mapping[str, Pipeline]
 
 
 @dataclass(frozen=True)
-class UsualGap:
-    """By how much the truth exceeds the estimate in the training windows: on average, and its standard deviation."""
+class EstimateBias:
+    """How far estimates were off in the training windows.
 
-    gap: float
-    spread: float
+    `correction` is the mean of truth minus estimate, the bias with its sign turned round: add it to an estimate. `sd`
+    is the standard deviation of the same differences. Both are in the metric's unit. 0.1.0 wrote them as gap and
+    spread.
+    """
+
+    correction: Annotated[float, Field(validation_alias=AliasChoices("correction", "gap"))]
+    sd: Annotated[float, Field(validation_alias=AliasChoices("sd", "spread"))]
 
 
 @dataclass(frozen=True)
@@ -38,13 +46,13 @@ class Estimation:
     """What a model's estimates need: probabilities that mean what they say, or models of its losses.
 
     `calibration` is for classification. For regression, `loss_models` names the artefacts by metric, and `loss_spread`
-    is the SD of a row's loss around what they say. `usual` is by metric.
+    is the SD of a row's loss around what they say. `bias` is by metric.
     """
 
     calibration: Calibration | None
     loss_models: dict[str, str]
     loss_spread: dict[str, float]
-    usual: dict[str, UsualGap]
+    bias: Annotated[dict[str, EstimateBias], Field(validation_alias=AliasChoices("bias", "usual"))]
 
 
 @dataclass(frozen=True)
@@ -68,7 +76,7 @@ def learn_calibration(windows: Sequence[WindowOutcome]) -> Estimation | None:
         np.repeat(np.arange(len(windows), dtype=np.float64), sizes),
     )
     estimates = [estimate_classification(each.predictions, calibration.apply(each.predictions)) for each in windows]
-    return _with_usual(Estimation(calibration, {}, {}, {}), Task.BINARY_CLASSIFICATION, windows, estimates)
+    return _with_bias(Estimation(calibration, {}, {}, {}), Task.BINARY_CLASSIFICATION, windows, estimates)
 
 
 def learn_losses(spec: UseCase, windows: Sequence[WindowOutcome]) -> tuple[Estimation | None, dict[str, Pipeline]]:
@@ -91,7 +99,7 @@ def learn_losses(spec: UseCase, windows: Sequence[WindowOutcome]) -> tuple[Estim
         for name in (pairs[0][1] if pairs else ())
     }
     estimates = [estimate_regression(each, spread) for each in expected]
-    learnt = _with_usual(Estimation(None, {}, spread, {}), spec.task, windows, estimates)
+    learnt = _with_bias(Estimation(None, {}, spread, {}), spec.task, windows, estimates)
     return learnt, _fit_losses(spec, windows)
 
 
@@ -135,18 +143,18 @@ def _fit_loss(spec: UseCase, frame: pd.DataFrame, values: Floats) -> Pipeline:
     return pipeline
 
 
-def _with_usual(
+def _with_bias(
     how: Estimation, task: Task, windows: Sequence[WindowOutcome], estimates: Sequence[Mapping[str, Interval]]
 ) -> Estimation | None:
-    gaps: dict[str, list[float]] = {}
+    errors: dict[str, list[float]] = {}
     for window, found in zip(windows, estimates, strict=True):
         truth = metrics_of(task, window.truth, window.predictions)
         for name, value in found.items():
             if name in truth and np.isfinite(value.value):
-                gaps.setdefault(name, []).append(truth[name] - value.value)
-    usual = {
-        name: UsualGap(float(np.mean(each)), float(np.std(each, ddof=1)))
-        for name, each in gaps.items()
+                errors.setdefault(name, []).append(truth[name] - value.value)
+    bias = {
+        name: EstimateBias(float(np.mean(each)), float(np.std(each, ddof=1)))
+        for name, each in errors.items()
         if len(each) >= FEWEST_WINDOWS
     }
-    return replace(how, usual=usual) if usual else None
+    return replace(how, bias=bias) if bias else None

@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.arrays import Floats
 from perennial.features.build import feature_frame
-from perennial.modeling.predict import Floats, predict
+from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.labels import truth_of
 from perennial.spec.models import Candidate, UseCase

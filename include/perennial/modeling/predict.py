@@ -1,15 +1,13 @@
 """Predictions that don't depend on how the rows were cut into chunks."""
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 
+from perennial.arrays import Floats
 from perennial.spec.task import Task
-
-Floats = npt.NDArray[np.float64]
 
 
 def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:

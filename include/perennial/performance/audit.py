@@ -30,7 +30,7 @@ class Trust(StrEnum):
 class Audited:
     """A final window: what was estimated of it, what came true, and whether its inputs were drifted.
 
-    `gap` and `spread` are the mean and SD of truth minus estimate in the model's training windows.
+    `correction` and `error_sd` are the mean and SD of truth minus estimate in the model's training windows.
     """
 
     window: Window
@@ -38,8 +38,8 @@ class Audited:
     estimate_error: float
     truth: float
     truth_error: float
-    gap: float
-    spread: float
+    correction: float
+    error_sd: float
     drifted: bool
 
 
@@ -77,8 +77,8 @@ def audit(metric: str, points: Sequence[Audited], drift_shown_by: Window | None 
     if n < FEWEST:
         reason = f"{n} final windows tell how good estimates of {metric} are; {FEWEST} are needed."
         return Audit(Trust.UNPROVEN, n, None, None, None, None, concept_drift=False, reasons=(reason,))
-    gaps = np.array([each.truth - each.estimate - each.gap for each in last])
-    errors = np.array([math.hypot(each.estimate_error, each.truth_error, each.spread) for each in last])
+    gaps = np.array([each.truth - each.estimate - each.correction for each in last])
+    errors = np.array([math.hypot(each.estimate_error, each.truth_error, each.error_sd) for each in last])
     within = float(np.mean(np.abs(gaps) <= REACH * errors))
     mean, error = float(gaps.mean()), _error_of_mean(gaps, errors)
     floor = SMALLEST_SHARE_OF_METRIC * float(np.mean([abs(each.truth) for each in last]))

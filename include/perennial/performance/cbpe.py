@@ -13,7 +13,8 @@ from statistics import NormalDist
 import numpy as np
 from sklearn.isotonic import IsotonicRegression
 
-from perennial.performance.interval import Floats, Interval, log_losses, midranks
+from perennial.arrays import Floats
+from perennial.performance.interval import Interval, log_losses, midranks
 
 FOLDS = 3
 DRAWS = 200

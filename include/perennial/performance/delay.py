@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-import numpy.typing as npt
 
-Floats = npt.NDArray[np.float64]
+from perennial.arrays import Floats
 
 # Ages of a window, as fractions of the time after which its labels count as complete.
 GRID = tuple(float(each) for each in np.linspace(0, 1, 21))

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-import numpy.typing as npt
 
+from perennial.arrays import Floats
 from perennial.performance.metrics import metrics_of
 from perennial.spec.task import Task
 
-Floats = npt.NDArray[np.float64]
 CONFIDENCE = 0.95
 RESAMPLES = 400
 RESAMPLED_AT_ONCE = 2_000_000  # weights in memory

@@ -10,7 +10,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from perennial.performance.interval import Floats, Interval
+from perennial.arrays import Floats
+from perennial.performance.interval import Interval
 
 Z = NormalDist().inv_cdf(0.975)
 

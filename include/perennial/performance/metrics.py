@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 from sklearn.metrics import (
     average_precision_score,
     brier_score_loss,
@@ -14,10 +13,9 @@ from sklearn.metrics import (
     root_mean_squared_error,
 )
 
+from perennial.arrays import Floats
 from perennial.spec.names import METRICS
 from perennial.spec.task import Task
-
-Floats = npt.NDArray[np.float64]
 
 
 def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:

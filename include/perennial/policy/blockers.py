@@ -3,20 +3,21 @@
 from collections.abc import Callable
 from datetime import UTC, timedelta
 
-from perennial.policy.evidence import Evidence, counted
+from perennial.policy.evidence import RetrainingEvidence
 from perennial.spec.models import Monitoring
+from perennial.wording import counted
 
 MONTH = timedelta(days=30)
 
 
-def failed_validation(_spec: Monitoring, evidence: Evidence) -> str | None:
+def failed_validation(_spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """The data is broken at present: a model trained on it could not be trusted."""
     if evidence.failed is None:
         return None
     return f"The last window that was validated, {evidence.failed}, failed. Correct the source, then run it again."
 
 
-def cooling_down(spec: Monitoring, evidence: Evidence) -> str | None:
+def cooling_down(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """The last deployment, retraining or rejection was a short while ago."""
     events = {
         "deployment": evidence.deployed_at,
@@ -34,7 +35,7 @@ def cooling_down(spec: Monitoring, evidence: Evidence) -> str | None:
     return f"The last {name} is less than {days:g} days old: not before {until}."
 
 
-def asked_for_already(spec: Monitoring, evidence: Evidence) -> str | None:
+def asked_for_already(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """A retraining was decided on for this moment or one soon after: another window, or another trigger, was first."""
     coming = [each for each in evidence.retrains if evidence.as_of <= each < evidence.as_of + spec.cooldown]
     if not coming:
@@ -42,7 +43,7 @@ def asked_for_already(spec: Monitoring, evidence: Evidence) -> str | None:
     return f"A retraining as of {min(coming).astimezone(UTC):%Y-%m-%d %H:%M} UTC was decided on already."
 
 
-def too_little_new(spec: Monitoring, evidence: Evidence) -> str | None:
+def too_little_new(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """Training again on what the last training knew would give the same model."""
     if evidence.new_labels is None or evidence.new_labels >= spec.min_new_labels:
         return None
@@ -52,7 +53,7 @@ def too_little_new(spec: Monitoring, evidence: Evidence) -> str | None:
     )
 
 
-def budget_spent(spec: Monitoring, evidence: Evidence) -> str | None:
+def budget_spent(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """As many models were trained in the last 30 days as the spec allows."""
     recent = sorted({each for each in evidence.retrains if evidence.as_of - MONTH < each < evidence.as_of})
     if len(recent) < spec.max_retrains_per_month:
@@ -64,7 +65,7 @@ def budget_spent(spec: Monitoring, evidence: Evidence) -> str | None:
     )
 
 
-BLOCKERS: tuple[Callable[[Monitoring, Evidence], str | None], ...] = (
+BLOCKERS: tuple[Callable[[Monitoring, RetrainingEvidence], str | None], ...] = (
     failed_validation,
     cooling_down,
     asked_for_already,

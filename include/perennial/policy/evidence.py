@@ -43,17 +43,17 @@ class PerformancePoint:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class RetrainingEvidence:
     """All that counts, as of a moment of the data's time. Points are of the model now in force, in any order.
 
     `performance` holds final windows, `estimates` those whose labels are not final yet, corrected by the estimate's
     usual gap; `trust` says how far estimates may be believed, and `concept_drift` that they were persistently wrong on
-    ordinary inputs. `at_deployment` is the metric on the model's holdout.
-    `reference_windows` is the number of windows in the model's reference. `trained_until` is where its training data
-    ends. `retrains` are the moments at which retraining was decided on or a challenger was judged (those of decisions
-    may lie at or after `as_of`: another window was monitored sooner), `rejected_at` the last one at which the champion
-    stayed. `new_labels` counts final labels of windows after the last training, None
-    when nothing was measured since. `failed` is the last window that was validated, if it failed.
+    ordinary inputs. `at_deployment` is the metric on the model's holdout. `reference_windows` is the number of windows
+    in the model's reference. `last_trained_as_of` is where its training data ends. `retrains` are the moments at which
+    retraining was decided on or a challenger was judged (those of decisions may lie at or after `as_of`: another window
+    was monitored sooner), `rejected_at` the last one at which the champion stayed. `new_labels` counts final labels of
+    windows after the last training, None when nothing was measured since. `failed` is the last window that was
+    validated, if it failed.
     """
 
     as_of: datetime
@@ -66,7 +66,7 @@ class Evidence:
     estimates: tuple[PerformancePoint, ...] = ()
     trust: Trust = Trust.UNPROVEN
     concept_drift: bool = False
-    trained_until: datetime | None = None
+    last_trained_as_of: datetime | None = None
     deployed_at: datetime | None = None
     retrains: tuple[datetime, ...] = ()
     rejected_at: datetime | None = None
@@ -81,8 +81,3 @@ def latest(points: Sequence[Point], as_of: datetime, count: int | None = None) -
     """The last points that had ended by `as_of`, oldest first; all of them without a count."""
     past = sorted((point for point in points if point.window.end <= as_of), key=lambda point: point.window)
     return past if count is None else past[-count:]
-
-
-def counted(number: int, thing: str) -> str:
-    """Such as `1 window` or `7 windows`."""
-    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"

@@ -3,15 +3,13 @@
 from collections.abc import Collection
 
 from perennial.policy.blockers import BLOCKERS
-from perennial.policy.evidence import Evidence
+from perennial.policy.evidence import RetrainingEvidence
 from perennial.policy.triggers import TRIGGERS, Numbers
 from perennial.spec.models import Monitoring, Trigger
-from perennial.verdict import Decision
-
-RETRAIN, HOLD, WAIT = "retrain", "hold", "wait"
+from perennial.verdict import HOLD, RETRAIN, WAIT, Decision
 
 
-def decide(spec: Monitoring, evidence: Evidence, asked: Collection[Trigger] = tuple(Trigger)) -> Decision:
+def decide(spec: Monitoring, evidence: RetrainingEvidence, asked: Collection[Trigger] = tuple(Trigger)) -> Decision:
     """Ask those triggers that the spec has; if one calls, and nothing blocks, retrain.
 
     The reasons are those of the triggers that call and of what blocks them, or else of all triggers asked.
@@ -41,5 +39,5 @@ def decide(spec: Monitoring, evidence: Evidence, asked: Collection[Trigger] = tu
 
 
 def _nothing(spec: Monitoring, asked: Collection[Trigger]) -> str:
-    wished = ", ".join(spec.triggers) or "none"
-    return f"Nothing that was asked calls for retraining (asked: {', '.join(asked)}; monitoring.triggers: {wished})."
+    triggers = ", ".join(spec.triggers) or "none"
+    return f"Nothing that was asked calls for retraining (asked: {', '.join(asked)}; monitoring.triggers: {triggers})."

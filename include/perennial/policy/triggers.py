@@ -8,11 +8,12 @@ from perennial.drift.accumulate import Accumulated, strongest
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
-from perennial.policy.evidence import DriftPoint, Evidence, PerformancePoint, counted, latest
+from perennial.policy.evidence import DriftPoint, PerformancePoint, RetrainingEvidence, latest
 from perennial.spec.models import Monitoring, Persistence, Trigger
 from perennial.spec.names import METRICS
 from perennial.verdict import Verdict
 from perennial.window import Every
+from perennial.wording import counted
 
 MIN_ROWS = 500
 ROUNDING = 1e-12  # a loss of exactly the limit is not more than the limit
@@ -31,7 +32,7 @@ class Finding:
     defect: str | None = None
 
 
-def on_drift(spec: Monitoring, evidence: Evidence) -> Finding:
+def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     """Drift that persists: accumulated evidence, or so many alarms in so many windows where the spec says so."""
     points = latest(evidence.drift, evidence.as_of)
     if spec.persistence is not None:
@@ -126,7 +127,7 @@ def _spike(points: Sequence[DriftPoint]) -> str | None:
     )
 
 
-def on_performance(spec: Monitoring, evidence: Evidence) -> Finding:
+def on_performance(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     """The metric over the last final windows is surely worse than at deployment by more than `max_metric_loss`.
 
     Windows are averaged with their labelled rows as weights; for a ranking metric such as ROC AUC that is not the
@@ -147,7 +148,7 @@ def on_performance(spec: Monitoring, evidence: Evidence) -> Finding:
     return _compared(spec, evidence, points, numbers, f"over the last {counted(len(points), 'final window')}")
 
 
-def on_estimate(spec: Monitoring, evidence: Evidence) -> Finding:
+def on_estimate(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     """The metric as it is estimated for windows whose labels have not come, where estimates have earned trust."""
     points = _usable(evidence.estimates, evidence, spec.trailing_windows)
     numbers = {f"estimate_{name}": value for name, value in _numbers(spec, evidence, points).items()}
@@ -163,16 +164,18 @@ def on_estimate(spec: Monitoring, evidence: Evidence) -> Finding:
     return _compared(spec, evidence, points, numbers, f"as estimated for {counted(len(points), 'window')}")
 
 
-def on_age(spec: Monitoring, evidence: Evidence) -> Finding:
+def on_age(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     """The model's training data lies further back than `max_age`."""
-    if spec.max_age is None or evidence.trained_until is None:
+    if spec.max_age is None or evidence.last_trained_as_of is None:
         return Finding(False, (), {})
-    days, most = (each.total_seconds() / 86_400 for each in (evidence.as_of - evidence.trained_until, spec.max_age))
+    days, most = (
+        each.total_seconds() / 86_400 for each in (evidence.as_of - evidence.last_trained_as_of, spec.max_age)
+    )
     reason = f"The model's training ended {days:.0f} days ago; after {most:g} days it is time for a new one."
     return Finding(days >= most, (reason,), {"model_age_days": days, "max_age_days": most})
 
 
-def _no_measure(spec: Monitoring, evidence: Evidence, numbers: Numbers) -> Finding | None:
+def _no_measure(spec: Monitoring, evidence: RetrainingEvidence, numbers: Numbers) -> Finding | None:
     if evidence.metric not in METRICS:
         raise InvalidSpec(
             f"The metric {evidence.metric!r} decides about retraining, but is not known; known are "
@@ -187,7 +190,7 @@ def _no_measure(spec: Monitoring, evidence: Evidence, numbers: Numbers) -> Findi
 
 
 def _compared(
-    spec: Monitoring, evidence: Evidence, points: Sequence[PerformancePoint], numbers: Numbers, where: str
+    spec: Monitoring, evidence: RetrainingEvidence, points: Sequence[PerformancePoint], numbers: Numbers, where: str
 ) -> Finding:
     before, most = _before(evidence), spec.max_metric_loss
     assert before is not None
@@ -206,7 +209,7 @@ def _compared(
     return Finding(surely > most + ROUNDING, (reason,), numbers)
 
 
-def _usable(points: Sequence[PerformancePoint], evidence: Evidence, count: int) -> list[PerformancePoint]:
+def _usable(points: Sequence[PerformancePoint], evidence: RetrainingEvidence, count: int) -> list[PerformancePoint]:
     finite = [
         point
         for point in points
@@ -219,12 +222,12 @@ def _trailing(points: Sequence[PerformancePoint]) -> Interval:
     return trailing([(Interval(p.value, p.value, p.value, p.standard_error), p.rows) for p in points])
 
 
-def _before(evidence: Evidence) -> float | None:
+def _before(evidence: RetrainingEvidence) -> float | None:
     known = evidence.at_deployment
     return known if known is not None and math.isfinite(known) else None
 
 
-def _numbers(spec: Monitoring, evidence: Evidence, points: Sequence[PerformancePoint]) -> Numbers:
+def _numbers(spec: Monitoring, evidence: RetrainingEvidence, points: Sequence[PerformancePoint]) -> Numbers:
     now = _trailing(points) if points else None
     return {
         "metric": evidence.metric,
@@ -240,7 +243,7 @@ def _numbers(spec: Monitoring, evidence: Evidence, points: Sequence[PerformanceP
     }
 
 
-TRIGGERS: dict[Trigger, Callable[[Monitoring, Evidence], Finding]] = {
+TRIGGERS: dict[Trigger, Callable[[Monitoring, RetrainingEvidence], Finding]] = {
     Trigger.DRIFT: on_drift,
     Trigger.PERFORMANCE: on_performance,
     Trigger.ESTIMATE: on_estimate,

@@ -4,7 +4,7 @@ import pyarrow as pa
 
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import SchemaMismatch
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.published.layout import check_keys, database_types, first_key
 from perennial.window import Window
 
@@ -14,14 +14,14 @@ class InMemoryPublished:
 
     def __init__(self) -> None:
         self._rows: dict[tuple[str, Window], pa.Table] = {}
-        self._epochs: dict[tuple[str, Window], int] = {}
+        self._tokens: dict[tuple[str, Window], int] = {}
         self._keys: dict[str, str] = {}
         self._types: dict[str, dict[str, str]] = {}
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
+    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`."""
-        if hold is not None:
-            hold.refuse_if_passed(self._epochs.get((use_case, window), 0), "the published table")
+        if lease is not None:
+            lease.refuse_if_passed(self._tokens.get((use_case, window), 0), "the published table")
         rows = canonical_types(rows)
         arriving = database_types(use_case, rows.schema)
         key = self._keys.get(use_case) or first_key(use_case, rows.column_names)
@@ -35,8 +35,8 @@ class InMemoryPublished:
         self._keys[use_case] = key
         self._types[use_case] = {**known, **arriving}
         self._rows[use_case, window] = canonical(rows)
-        if hold is not None:
-            self._epochs[use_case, window] = hold.epoch
+        if lease is not None:
+            self._tokens[use_case, window] = lease.fencing_token
 
     def read(self, use_case: str, window: Window) -> pa.Table:
         """See `PublishedPredictions.read`."""

@@ -4,17 +4,19 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.window import Window
 
 
 class PublishedPredictions(Protocol):
     """The live revision of every window, in a database table per use case that consumers query."""
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
-        """Make `rows` the whole published content of the window, in one transaction that keeps the hold's epoch.
+    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
+        """Make `rows` the whole published content of the window, in one transaction.
 
-        Errors: `HoldLost` when a later hold published the window; `StoreUnavailable`.
+        The transaction keeps the lease's fencing token too.
+
+        Errors: `LeaseLost` when a later lease published the window; `StoreUnavailable`.
         """
 
     def read(self, use_case: str, window: Window) -> pa.Table:

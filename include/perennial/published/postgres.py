@@ -14,7 +14,7 @@ from psycopg2.sql import SQL, Composed, Identifier, Literal
 from perennial.addresses import postgres_dsn
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
-from perennial.hold import Hold
+from perennial.lease import Lease
 from perennial.published.layout import check_keys, database_types
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
 from perennial.published.transfer import as_csv, copy_in, copy_out
@@ -28,15 +28,15 @@ class PostgresPublished:
     """Tables `perennial.predictions_<use case>` in the database at `url`, made when they are missing.
 
     Their columns are those of the rows, with `window_start` and `window_end`. The server ends a transaction in which
-    nothing happened for `silence` seconds: its process is stopped or hangs, and others wait for its locks.
+    nothing happened for `heartbeat_timeout` seconds: its process is stopped or hangs, and others wait for its locks.
     """
 
-    def __init__(self, url: str, silence: float = 60.0) -> None:
+    def __init__(self, url: str, heartbeat_timeout: float = 60.0) -> None:
         self._dsn = postgres_dsn(url)
-        self._silence = silence
+        self._heartbeat_timeout = heartbeat_timeout
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, hold: Hold | None = None) -> None:
-        """See `PublishedPredictions.publish`. Without a hold the window keeps the epoch that it has.
+    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
+        """See `PublishedPredictions.publish`. Without a hold the window keeps the fencing token that it has.
 
         Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
@@ -47,9 +47,9 @@ class PostgresPublished:
         with as_csv(rows) as file, self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             check_keys(use_case, window, rows, ensure_table(cursor, use_case, columns))
-            seen = self._epoch(cursor, use_case, window)
-            if hold is not None:
-                hold.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
+            seen = self._token(cursor, use_case, window)
+            if lease is not None:
+                lease.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
             names = SQL(", ").join(map(Identifier, columns))
             table, span = table_of(use_case), _span(window)
             cursor.execute(
@@ -67,10 +67,17 @@ class PostgresPublished:
             cursor.execute(SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), span))
             cursor.execute(
                 SQL(
-                    "INSERT INTO {} (use_case, window_start, window_end, row_count, columns, epoch) "
+                    "INSERT INTO {} (use_case, window_start, window_end, row_count, columns, fencing_token) "
                     "VALUES (%s, %s, %s, %s, %s, %s)"
                 ).format(WINDOWS),
-                (use_case, window.start, window.end, rows.num_rows, rows.column_names, hold.epoch if hold else seen),
+                (
+                    use_case,
+                    window.start,
+                    window.end,
+                    rows.num_rows,
+                    rows.column_names,
+                    lease.fencing_token if lease else seen,
+                ),
             )
 
     def read(self, use_case: str, window: Window) -> pa.Table:
@@ -95,8 +102,8 @@ class PostgresPublished:
         """See `PublishedPredictions.digest`."""
         return table_digest(self.read(use_case, window))
 
-    def _epoch(self, cursor: extensions.cursor, use_case: str, window: Window) -> int:
-        query = SQL("SELECT epoch FROM {} WHERE use_case = {} AND {}")
+    def _token(self, cursor: extensions.cursor, use_case: str, window: Window) -> int:
+        query = SQL("SELECT fencing_token FROM {} WHERE use_case = {} AND {}")
         cursor.execute(query.format(WINDOWS, Literal(use_case), _span(window)))
         found = cursor.fetchone()
         return int(found[0]) if found else 0
@@ -116,7 +123,7 @@ class PostgresPublished:
             try:
                 session.set_session(isolation_level=isolation)
                 with session, session.cursor() as cursor:
-                    milliseconds = max(1, round(self._silence * 1000))
+                    milliseconds = max(1, round(self._heartbeat_timeout * 1000))
                     cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
                     yield cursor
             except psycopg2.Error as error:

@@ -2,19 +2,19 @@
 
     perennial.predictions_<use case>    one row per entity and window; consumers query it
     perennial.published_windows         which windows are published, with how many rows and which columns, and the
-                                        epoch of the hold that published them last
+                                        fencing token of the lease that published them last
 
 Both are changed only inside the transaction that publishes. Whoever makes or widens a table holds a lock of its own
 until that transaction ends, so that two of them never do it at once.
 """
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Composed, Identifier
 
+from perennial.encoding import lock_key
 from perennial.errors import SchemaMismatch
 from perennial.published.layout import WINDOW_COLUMNS, first_key
 
@@ -37,8 +37,7 @@ def table_of(use_case: str) -> Identifier:
 
 def lock(cursor: extensions.cursor, subject: str) -> None:
     """Wait for the lock named by `subject`, and hold it until the transaction ends."""
-    number = int.from_bytes(hashlib.sha256(subject.encode()).digest()[:8], "big", signed=True)
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (number,))
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key(subject),))
 
 
 def describe(cursor: extensions.cursor, use_case: str) -> PublishedTable:
@@ -65,7 +64,7 @@ def ensure_table(cursor: extensions.cursor, use_case: str, columns: Mapping[str,
     Errors: `SchemaMismatch` when a column has another type in the table.
     """
     table = describe(cursor, use_case)
-    if not table.columns or not columns.keys() <= table.columns.keys() or not _windows_there(cursor):
+    if not table.columns or not columns.keys() <= table.columns.keys() or not _windows_have(cursor, "fencing_token"):
         lock(cursor, "perennial.published.tables")
         table = describe(cursor, use_case)
         _make(cursor, use_case, columns, table)
@@ -90,12 +89,16 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
     cursor.execute(
         SQL(
             "CREATE TABLE IF NOT EXISTS {} (use_case text, window_start timestamptz, window_end timestamptz, "
-            "row_count bigint NOT NULL, columns text[] NOT NULL, epoch bigint NOT NULL DEFAULT 0, "
+            "row_count bigint NOT NULL, columns text[] NOT NULL, fencing_token bigint NOT NULL DEFAULT 0, "
             "PRIMARY KEY (use_case, window_start, window_end))"
         ).format(WINDOWS)
     )
-    # Tables that were made before windows had epochs.
-    cursor.execute(SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS epoch bigint NOT NULL DEFAULT 0").format(WINDOWS))
+    # Tables that were made before windows had fencing tokens, or when those were called epochs.
+    if _windows_have(cursor, "epoch"):
+        cursor.execute(SQL("ALTER TABLE {} RENAME COLUMN epoch TO fencing_token").format(WINDOWS))
+    cursor.execute(
+        SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS fencing_token bigint NOT NULL DEFAULT 0").format(WINDOWS)
+    )
     if table.columns:
         for name in columns.keys() - table.columns.keys():
             added = SQL("ALTER TABLE {} ADD COLUMN {}")
@@ -118,9 +121,10 @@ def _column(name: str, kind: str) -> Composed:
     return SQL("{} {}").format(Identifier(name), SQL(kind))
 
 
-def _windows_there(cursor: extensions.cursor) -> bool:
+def _windows_have(cursor: extensions.cursor, column: str) -> bool:
+    """Whether the table of published windows is there, with that column."""
     cursor.execute(
-        "SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = 'epoch'",
-        (WINDOWS.as_string(cursor),),
+        "SELECT count(*) = 1 FROM pg_attribute WHERE attrelid = to_regclass(%s) AND attname = %s",
+        (WINDOWS.as_string(cursor), column),
     )
     return cursor.fetchone() == (True,)

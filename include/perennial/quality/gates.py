@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import pyarrow as pa
 
 from perennial.quality.outcome import GateOutcome, RuleOutcome
-from perennial.quality.reasons import counted, rows_set_aside
+from perennial.quality.reasons import rows_set_aside
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
+from perennial.wording import counted
 
 
 def row_count(spec: UseCase, rows: int, clean: int) -> GateOutcome:

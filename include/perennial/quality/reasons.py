@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from perennial.quality.outcome import ExpectationOutcome
 from perennial.spec.expectation_arguments import COLUMN_ARGUMENTS
+from perennial.wording import counted
 
 _MOST_RULES = 5
 
@@ -12,15 +13,6 @@ def all_met(rows: int, rules: int, expectations: int) -> str:
     """Why the verdict is a pass."""
     found = f"Nothing wrong was found in {counted(rows, 'row')}"
     return f"{found}, with {counted(rules, 'row rule')} and {counted(expectations, 'expectation')}."
-
-
-def counted(number: int, noun: str) -> str:
-    """The number with its noun.
-
-    >>> counted(1, "row"), counted(2, "row")
-    ('1 row', '2 rows')
-    """
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def rows_set_aside(caught: int, rows: int, by_rule: Mapping[str, int], most: float, *, too_many: bool) -> str:

@@ -35,7 +35,7 @@ _VERDICTS = {Severity.CRITICAL: Verdict.FAIL, Severity.WARNING: Verdict.WARN}
 
 
 @dataclass(frozen=True)
-class Validated:
+class CheckedRows:
     """What validation found.
 
     `clean` and `quarantined` together are all rows, each once; `quarantined` has the column `rule` besides, naming
@@ -57,7 +57,7 @@ class _Finding:
 
 def validate(
     use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted: frozenset[str] = frozenset()
-) -> Validated:
+) -> CheckedRows:
     """The verdict on the rows of a window, and the rows that may be scored.
 
     Rows that only `accepted` rules caught are clean: a person let them in. Rules that always hold can't be accepted.
@@ -141,7 +141,7 @@ def _with_rules(rows: pa.Table, rules: list[str]) -> pa.Table:
 
 def _validated(
     delivered: int, gates: list[GateOutcome], split: _Split, outcomes: tuple[ExpectationOutcome, ...]
-) -> Validated:
+) -> CheckedRows:
     findings = [_Finding(gate.verdict, gate.reason) for gate in gates if gate.reason is not None]
     findings += split.findings
     findings += [
@@ -161,4 +161,4 @@ def _validated(
         "row_rules": [asdict(rule) for rule in split.rules],
         "expectations": [asdict(outcome) | {"samples": list(outcome.samples)} for outcome in outcomes],
     }
-    return Validated(verdict, reasons, split.clean, split.quarantined, result)
+    return CheckedRows(verdict, reasons, split.clean, split.quarantined, result)

@@ -8,8 +8,8 @@ import pyarrow as pa
 
 from perennial.digest import table_digest
 from perennial.features.build import feature_frame
-from perennial.hold import Hold
 from perennial.lake.port import window_partition
+from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind
 from perennial.modeling.predict import predict
 from perennial.ports import Ports
@@ -117,10 +117,12 @@ def compare_stores(batch: Batch, ports: Ports) -> StoresFound:
     )
 
 
-def restore_stores(batch: Batch, ports: Ports, hold: Hold, run_id: str, *, actor: str) -> tuple[InterventionKind, ...]:
+def restore_stores(
+    batch: Batch, ports: Ports, lease: Lease, run_id: str, *, actor: str
+) -> tuple[InterventionKind, ...]:
     """Bring lake and published table back to the live revision, where they hold anything else; what was restored.
 
-    Each is recorded as an intervention once it is done. Errors: `StoreUnavailable`, `HoldLost`.
+    Each is recorded as an intervention once it is done. Errors: `StoreUnavailable`, `LeaseLost`.
     """
     found = compare_stores(batch, ports)
     if found.lake_agrees and found.published_agrees:
@@ -129,10 +131,10 @@ def restore_stores(batch: Batch, ports: Ports, hold: Hold, run_id: str, *, actor
     rows = ports.lake.read(batch.table, partition, version=batch.version)
     restored: list[InterventionKind] = []
     if not found.lake_agrees:
-        ports.lake.replace(batch.table, partition, rows, hold)
+        ports.lake.replace(batch.table, partition, rows, lease)
         restored.append(InterventionKind.LAKE_RESTORED)
     if not found.published_agrees:
-        ports.published.publish(batch.use_case, batch.window, rows, hold)
+        ports.published.publish(batch.use_case, batch.window, rows, lease)
         restored.append(InterventionKind.PUBLISHED_RESTORED)
     for kind in restored:
         text = _reason(kind, batch, found)

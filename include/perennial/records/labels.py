@@ -13,7 +13,7 @@ from perennial.performance.labels import active_labels
 from perennial.performance.maturity import Maturity
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema
-from perennial.records.holding import holding_labels
+from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
@@ -32,7 +32,7 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
     """Add the labels of the window that had arrived by `as_of` to those the lake has; none is ever removed.
 
     Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`,
-    `HoldLost`.
+    `LeaseLost`.
     """
     spec = use_case.spec
     partition = window_partition(window)
@@ -41,13 +41,13 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
     arrived = conform_labels(spec, extract.rows)
-    with holding_labels(spec.name, window, ports, run_id) as hold:
+    with labels_lease(spec.name, window, ports, run_id) as lease:
         known = ports.lake.read(labels_table(spec.name), partition)
         together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
         distinct = together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
         new = distinct.num_rows - known.num_rows
         if new:
-            ports.lake.replace(labels_table(spec.name), partition, distinct, hold)
+            ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
     return WindowLabels(window, distinct.num_rows, new)
 
 

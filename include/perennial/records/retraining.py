@@ -9,13 +9,13 @@ from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, Dri
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
-from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
+from perennial.policy.evidence import ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
 from perennial.policy.retraining import decide
 from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Trigger, UseCase
-from perennial.verdict import Verdict
+from perennial.verdict import RETRAIN, Verdict
 from perennial.window import Window, parse_instant
 
 # New windows bring news of drift; new labels bring news of performance, and of everything else.
@@ -52,31 +52,30 @@ def decide_retraining(
 
 log = logging.getLogger(__name__)
 
-RETRAIN = "retrain"
 PROMOTED = "promote"
 
 
-def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> Evidence:
+def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> RetrainingEvidence:
     """Everything that was recorded for the champion, and known by `as_of` in the data's time (I6).
 
     Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
     """
     judged = [each for each in ledger.decisions(spec.name, DecisionKind.PROMOTE) if each.as_of < as_of]
-    wished = [
+    decided = [
         each.as_of
         for kind in (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
         for each in ledger.decisions(spec.name, kind)
         if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
     ]
     measured = [entry for entry in ledger.performance_between(spec.name, spec.start, as_of) if entry.as_of <= as_of]
-    trained_until = max((each.as_of for each in judged), default=_trained_until(champion))
+    last_trained_as_of = max((each.as_of for each in judged), default=_last_trained_as_of(champion))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger)
     audited = audit_of(spec, own, reports)
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
     metric = spec.training.metric
-    return Evidence(
+    return RetrainingEvidence(
         as_of=as_of,
         every=spec.schedule.every,
         metric=metric,
@@ -89,11 +88,11 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         ),
         trust=audited.trust,
         concept_drift=audited.concept_drift,
-        trained_until=trained_until,
+        last_trained_as_of=last_trained_as_of,
         deployed_at=champion.effective_from if champion else None,
-        retrains=tuple(sorted({*wished, *(each.as_of for each in judged)})),
+        retrains=tuple(sorted({*decided, *(each.as_of for each in judged)})),
         rejected_at=max((each.as_of for each in judged if each.action != PROMOTED), default=None),
-        new_labels=_new_labels(measured, trained_until),
+        new_labels=_new_labels(measured, last_trained_as_of),
         failed=_failed(spec, as_of, ledger),
     )
 
@@ -140,8 +139,8 @@ def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[Dr
             estimate_error=_error(entry.estimates[metric]),
             truth=entry.metrics[metric],
             truth_error=_error(entry.intervals.get(metric, {})),
-            gap=entry.estimates[metric]["usual_gap"],
-            spread=entry.estimates[metric]["usual_spread"],
+            correction=_bias(entry.estimates[metric])[0],
+            error_sd=_bias(entry.estimates[metric])[1],
             drifted=entry.window in alarms,
         )
         for entry in entries
@@ -158,8 +157,15 @@ def _measured(entry: Performance, metric: str) -> PerformancePoint:
 
 def _estimated(entry: Performance, metric: str) -> PerformancePoint:
     said = entry.estimates[metric]
-    error = math.hypot(_error(said), said["usual_spread"])
-    return PerformancePoint(entry.window, said["value"] + said["usual_gap"], error, entry.rows)
+    correction, error_sd = _bias(said)
+    return PerformancePoint(entry.window, said["value"] + correction, math.hypot(_error(said), error_sd), entry.rows)
+
+
+def _bias(estimate: dict[str, float]) -> tuple[float, float]:
+    """What to add to an estimate, and the SD of its errors, in the metric's unit; 0.1.0 had other names for them."""
+    if "usual_gap" in estimate:
+        return estimate["usual_gap"], estimate["usual_spread"]
+    return estimate["bias_correction"], estimate["error_sd"]
 
 
 def _error(interval: dict[str, float | None]) -> float:
@@ -168,15 +174,15 @@ def _error(interval: dict[str, float | None]) -> float:
     return math.inf if found is None else found
 
 
-def _trained_until(champion: Deployment | None) -> datetime | None:
+def _last_trained_as_of(champion: Deployment | None) -> datetime | None:
     moment = champion.training.get("as_of") if champion else None
     return parse_instant(moment) if isinstance(moment, str) else None
 
 
-def _new_labels(measured: list[Performance], trained_until: datetime | None) -> int | None:
-    if trained_until is None:
+def _new_labels(measured: list[Performance], last_trained_as_of: datetime | None) -> int | None:
+    if last_trained_as_of is None:
         return None
-    later = [entry for entry in measured if entry.window.start >= trained_until]
+    later = [entry for entry in measured if entry.window.start >= last_trained_as_of]
     return sum(entry.labelled for entry in later if _is_final(entry)) if later else None
 
 

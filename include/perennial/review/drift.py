@@ -28,7 +28,7 @@ from perennial.window import Window
 class FalseAlarmCount:
     """Alarms since the model's deployment: how many there were, and how many ordinary windows would raise.
 
-    `accepted` is the wish as the spec states it, `level` what it is for one window.
+    `accepted` is the budget of false alarms as the spec states it, `level` the share of it for one window.
     """
 
     accepted: str

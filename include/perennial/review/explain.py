@@ -29,7 +29,7 @@ class DagRun:
 
 
 @dataclass(frozen=True)
-class Evidence:
+class PredictionEvidence:
     """One prediction row and its way back. `row` is None where retention took the snapshot's rows.
 
     `outcome` is the label known by `as_of`, `published` whether consumers see this very prediction. `training` is the
@@ -65,7 +65,7 @@ def run(
     ports: Ports,
     *,
     airflow_url: str | None,
-) -> Evidence:
+) -> PredictionEvidence:
     """The evidence on the live prediction for the entity, in the window given or the last one that has it.
 
     `airflow_url` is where Airflow's pages are. Errors: `NotScored` when no live prediction is for that entity,
@@ -83,7 +83,7 @@ def run(
     labels = known_labels(use_case, batch.window, as_of, ports)
     outcome = labels.filter(_is(labels, spec.key, entity))
     published = ports.published.read(name, batch.window)
-    return Evidence(
+    return PredictionEvidence(
         format=FORMAT,
         use_case=name,
         entity=entity,

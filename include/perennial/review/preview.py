@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from perennial.errors import Defect
+from perennial.errors import PermanentError
 from perennial.ports import Ports
 from perennial.records.batch import inputs, made_of
 from perennial.records.gate import gated
@@ -43,7 +43,7 @@ def _preview(use_case: LoadedUseCase, window: Window, ports: Ports, model: Model
     try:
         deployment = model.resolve(use_case.name, window, ports.ledger)
         gate = gated(use_case, window, ports)
-    except Defect as error:
+    except PermanentError as error:
         why_not = f"{type(error).__name__}: {error}"
     else:
         same = live is not None and made_of(live) == inputs(use_case, gate, deployment)

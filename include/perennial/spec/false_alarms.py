@@ -45,9 +45,9 @@ class FalseAlarms:
 
     @classmethod
     def parse(cls, text: str) -> "FalseAlarms":
-        """The wish that a user wrote, such as `1 per month`, `0.5 per year` or `1 per 20 windows`.
+        """The budget that a user wrote, such as `1 per month`, `0.5 per year` or `1 per 20 windows`.
 
-        Errors: `InvalidSpec` when it can't be read, or wishes for none at all.
+        Errors: `InvalidSpec` when it can't be read, or allows none at all.
         """
         found = _WISH.fullmatch(text.strip())
         if found is None or float(found[1]) <= 0 or found[2] == "0" or bool(found[4]) != (found[2] not in (None, "1")):

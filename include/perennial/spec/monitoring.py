@@ -77,9 +77,9 @@ class Monitoring(Spec):
         """What does not go together with windows of that length."""
         problems = []
         for name in ("false_alarms", "false_retrains"):
-            wish: FalseAlarms = getattr(self, name)
+            budget: FalseAlarms = getattr(self, name)
             try:
-                wish.level(every)
+                budget.level(every)
             except InvalidSpec as error:
                 problems.append(Problem((name,), str(error)))
         if self.season is Season.WEEKDAY and every not in (Every.HOUR, Every.DAY):

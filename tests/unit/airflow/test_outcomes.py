@@ -13,12 +13,14 @@ from perennial_airflow.outcomes import airflow_outcomes
 
 WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
 ALL = [error for _, error in inspect.getmembers(errors, inspect.isclass) if issubclass(error, errors.PerennialError)]
-DEFECTS = [error for error in ALL if issubclass(error, errors.Defect)]
-DISTURBANCES = [error for error in ALL if issubclass(error, errors.Disturbance)]
+DEFECTS = [error for error in ALL if issubclass(error, errors.PermanentError)]
+DISTURBANCES = [error for error in ALL if issubclass(error, errors.TransientError)]
 
 
 @pytest.mark.parametrize("defect", DEFECTS)
-def test_a_defect_fails_at_once_and_says_what_it_is(defect: type[errors.Defect], use_case: LoadedUseCase) -> None:
+def test_a_defect_fails_at_once_and_says_what_it_is(
+    defect: type[errors.PermanentError], use_case: LoadedUseCase
+) -> None:
     message = f"^{defect.__name__}: mend the source$"
     with pytest.raises(AirflowFailException, match=message) as caught, airflow_outcomes(use_case):
         raise defect("mend the source")
@@ -27,7 +29,7 @@ def test_a_defect_fails_at_once_and_says_what_it_is(defect: type[errors.Defect],
 
 @pytest.mark.parametrize("disturbance", DISTURBANCES)
 def test_a_disturbance_passes_through_so_that_airflow_retries(
-    disturbance: type[errors.Disturbance], use_case: LoadedUseCase
+    disturbance: type[errors.TransientError], use_case: LoadedUseCase
 ) -> None:
     with pytest.raises(disturbance) as caught, airflow_outcomes(use_case, WINDOW):
         raise disturbance("no answer")

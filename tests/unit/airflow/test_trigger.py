@@ -115,7 +115,7 @@ def test_it_is_not_retried(operator: TriggerRetrain) -> None:
     assert operator.retries == 0
 
 
-def test_of_several_windows_the_last_wish_to_retrain_counts() -> None:
+def test_of_several_windows_the_last_decision_to_retrain_counts() -> None:
     results = [decision(day=1), decision(day=2), decision("hold", day=3)]
     assert decision_in(results)["as_of"] == "2013-04-02T00:00:00Z"
     assert decision_in([decision("hold", day=1), decision("wait", day=2)])["action"] == "wait"

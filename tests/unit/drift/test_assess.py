@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from perennial.arrays import Floats
 from perennial.drift.assess import Assessment, assess, assess_profile
 from perennial.drift.columns import ColumnDrift
 from perennial.drift.conformal import benjamini_yekutieli
 from perennial.drift.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference, fit_reference
-from perennial.drift.values import Floats
 from perennial.errors import NotEnoughData, SchemaMismatch
 from perennial.spec.models import Kind
 from perennial.verdict import Verdict
@@ -259,7 +259,7 @@ def test_columns_have_p_values_of_their_own_and_adjusted_ones(reference: Referen
     found = assess(reference, people.window(shift=3), LEVEL)
     height = column(found, "height")
     assert height.p_value == height.adjusted_p_value == found.p_value == pytest.approx(1 / 41)
-    everything = [*found.columns, *found.together]
+    everything = [*found.columns, *found.joint]
     q_values = benjamini_yekutieli([each.p_value or 0 for each in everything])
     assert [each.q_value for each in everything] == list(q_values)
     for each in everything:
@@ -326,7 +326,7 @@ def test_one_pair_of_many_that_no_longer_goes_together_raises_an_alarm() -> None
 
     reference = fit_reference([(f"w{i}", window(0.6)) for i in range(60)], columns, {})
     found = assess(reference, window(0.2), LEVEL)
-    correlation = found.together[0]
+    correlation = found.joint[0]
     assert correlation.drifted
     assert correlation.description.startswith("the correlation of x03 and x14 is 0.")
     assert correlation.distance == pytest.approx(0.4 / 0.037, rel=0.4)  # sampling SD of 0.6 over 300 rows
@@ -341,7 +341,7 @@ def test_small_shifts_of_many_columns_add_up() -> None:
 
     reference = fit_reference([(f"w{i}", window(0)) for i in range(60)], columns, {})
     found = assess(reference, window(0.15), LEVEL)
-    classifier = found.together[-1]
+    classifier = found.joint[-1]
     assert classifier.drifted
     assert classifier.distance == pytest.approx(0.15 * 15**0.5, rel=0.35)
     assert "with an area under the curve of 0." in classifier.description

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy import spatial, stats
 
+from perennial.arrays import Floats
 from perennial.drift.bins import MAX_CATEGORIES, QUANTILES, CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 from perennial.drift.distances import jensen_shannon
-from perennial.drift.values import Categories, Floats, from_array
+from perennial.drift.values import Categories, from_array
 
 RANDOM = np.random.default_rng(7)
 SHAPES = {

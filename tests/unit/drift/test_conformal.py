@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
+from perennial.arrays import Floats
 from perennial.drift.bins import NumericBins
 from perennial.drift.conformal import (
     FARTHEST,
@@ -20,7 +21,7 @@ from perennial.drift.conformal import (
     standardised,
 )
 from perennial.drift.distances import jensen_shannon, wasserstein
-from perennial.drift.values import Floats, from_array
+from perennial.drift.values import from_array
 
 RANDOM = np.random.default_rng(3)
 NOTHING = -1.0  # a negligible distance below all distances

@@ -38,19 +38,19 @@ def stored(world: World) -> World:
 
 
 def backtested(
-    world: World, tmp_path: Path, days: range, policies: str = POLICIES, told: Callable[[str], None] = print
+    world: World, tmp_path: Path, days: range, policies: str = POLICIES, on_progress: Callable[[str], None] = print
 ) -> dict[str, PolicyResult]:
     file = tmp_path / "policies.yaml"
     file.write_text(policies)
     windows = [world.day(day) for day in days]
-    results = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports, told)
+    results = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports, on_progress)
     return {each.policy: each for each in results}
 
 
 def test_policies_are_told_apart_by_what_they_would_have_cost(stored: World, tmp_path: Path) -> None:
     before = stored.ports.ledger.status("parcels")
     told: list[str] = []
-    found = backtested(stored, tmp_path, range(28, SHIFT + 14), told=told.append)
+    found = backtested(stored, tmp_path, range(28, SHIFT + 14), on_progress=told.append)
     assert stored.ports.ledger.status("parcels") == before
     assert stored.ports.registry.versions("parcels") == []
     assert list(found) == ["always", "never", "drift"]

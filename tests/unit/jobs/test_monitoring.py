@@ -19,7 +19,7 @@ from perennial.modeling.reference import ModelReference
 from perennial.performance.audit import Trust
 from perennial.performance.delay import GRID
 from perennial.performance.maturity import Maturity
-from perennial.policy.evidence import Evidence
+from perennial.policy.evidence import RetrainingEvidence
 from perennial.records.retraining import gather
 from perennial.review import drift as drift_overview
 from perennial.review import performance as performance_overview
@@ -45,7 +45,7 @@ def live(world: World, days: range) -> list[monitor.Monitored]:
     return monitored
 
 
-def known_at(world: World, day: int) -> Evidence:
+def known_at(world: World, day: int) -> RetrainingEvidence:
     """What is known at the end of the day about the present champion."""
     champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
     return gather(world.use_case.spec, world.day(day).end, world.ports.ledger, champion)
@@ -131,7 +131,7 @@ def test_performance_goes_from_estimated_over_partial_to_final(world: World) -> 
     assert (estimated.metrics, estimated.completeness) == ({}, 0)
     assert estimated.estimates == partial.estimates == final.estimates
     said, true = final.estimates["roc_auc"], final.metrics["roc_auc"]
-    assert abs(said["value"] + said["usual_gap"] - true) < 3 * (said["usual_spread"] + said["standard_error"])
+    assert abs(said["value"] + said["bias_correction"] - true) < 3 * (said["error_sd"] + said["standard_error"])
     assert partial.intervals["roc_auc"]["low"] < partial.metrics["roc_auc"] < partial.intervals["roc_auc"]["high"]
     assert 0 < partial.completeness < final.completeness
     assert (partial.arrivals, partial.label_drift) == ((), {})
@@ -256,7 +256,7 @@ def test_what_a_model_considers_normal_survives_storage(world: World) -> None:
     assert reference.to_json() == stored
     assert reference.labels is not None
     assert reference.estimation is not None
-    assert set(reference.estimation.usual) == {"roc_auc", "log_loss", "brier"}
+    assert set(reference.estimation.bias) == {"roc_auc", "log_loss", "brier"}
 
 
 def test_the_schema_of_the_report_is_the_one_in_the_repository(repository: Path) -> None:

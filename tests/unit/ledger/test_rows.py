@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from perennial.encoding import lock_key
 from perennial.ledger.entries import LedgerEntry, Performance, Snapshot
-from perennial.ledger.locks import lock_key
-from perennial.ledger.rows import NATURAL_KEYS, canonical, from_row, key_columns, same_content, to_row
+from perennial.ledger.rows import NATURAL_KEYS, as_stored, from_row, key_columns, same_content, to_row
 from perennial.ledger.tables import TABLES
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
@@ -25,7 +25,7 @@ def snapshot(columns: dict[str, object]) -> Snapshot:
 
 def test_each_kind_of_entry_has_a_natural_key_and_a_table_with_columns_for_all_its_fields() -> None:
     assert set(get_args(LedgerEntry)) == set(TABLES) == set(NATURAL_KEYS)
-    entry = canonical(snapshot({}), RECORDED)
+    entry = as_stored(snapshot({}), RECORDED)
     assert set(to_row(entry)) | {"id"} == set(TABLES[Snapshot].c.keys())
     assert set(key_columns(entry)) == {"use_case", "window_start", "window_end", "table", "version"}
 
@@ -51,7 +51,7 @@ def test_a_row_holds_the_whole_entry() -> None:
         3,
         "run",
     )
-    stored = canonical(measured, RECORDED)
+    stored = as_stored(measured, RECORDED)
     assert from_row(Performance, to_row(stored) | {"id": None}) == stored
 
 
@@ -65,9 +65,9 @@ json = st.recursive(
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(text, json, max_size=3))
-def test_the_canonical_form_of_a_canonical_entry_is_itself(columns: dict[str, object]) -> None:
-    once = canonical(snapshot(columns), RECORDED)
-    assert canonical(once, RECORDED) == once
+def test_a_stored_entry_is_stored_as_it_is(columns: dict[str, object]) -> None:
+    once = as_stored(snapshot(columns), RECORDED)
+    assert as_stored(once, RECORDED) == once
 
 
 @pytest.mark.parametrize(
@@ -82,25 +82,25 @@ def test_the_canonical_form_of_a_canonical_entry_is_itself(columns: dict[str, ob
     ],
 )
 def test_text_that_no_database_holds_is_mended(given_text: str, kept: str) -> None:
-    assert canonical(snapshot({"x": given_text}), RECORDED).columns == {"x": kept}
+    assert as_stored(snapshot({"x": given_text}), RECORDED).columns == {"x": kept}
 
 
 def test_numbers_of_numpy_become_plain_numbers() -> None:
-    kept = canonical(snapshot({"n": np.int64(3), "x": np.float32(0.5), "nan": np.float64("nan")}), RECORDED).columns
+    kept = as_stored(snapshot({"n": np.int64(3), "x": np.float32(0.5), "nan": np.float64("nan")}), RECORDED).columns
     assert kept == {"n": 3, "x": 0.5, "nan": None}
     assert [type(value) for value in kept.values()] == [int, float, type(None)]
 
 
 def test_integers_beyond_what_json_readers_agree_on_become_floats() -> None:
-    kept = canonical(snapshot({"exact": 2**53, "large": 2**70}), RECORDED).columns
+    kept = as_stored(snapshot({"exact": 2**53, "large": 2**70}), RECORDED).columns
     assert kept == {"exact": 2**53, "large": float(2**70)}
     assert [type(value) for value in kept.values()] == [int, float]
 
 
 def test_content_is_the_same_whoever_recorded_it_and_when() -> None:
-    one = canonical(snapshot({"a": 1}), RECORDED)
-    assert same_content(one, canonical(snapshot({"a": 1}), RECORDED + timedelta(days=1)))
-    assert not same_content(one, canonical(snapshot({"a": 2}), RECORDED))
+    one = as_stored(snapshot({"a": 1}), RECORDED)
+    assert same_content(one, as_stored(snapshot({"a": 1}), RECORDED + timedelta(days=1)))
+    assert not same_content(one, as_stored(snapshot({"a": 2}), RECORDED))
 
 
 def test_lock_keys_are_the_same_in_every_version_and_tell_names_apart() -> None:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from rich.console import Console
 
-from perennial.errors import Defect, InvalidWindow, StoreUnavailable
+from perennial.errors import InvalidWindow, PermanentError, StoreUnavailable
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial_local import demo
 from perennial_local.airflow_api import AirflowApi
@@ -219,7 +219,9 @@ def test_a_failed_window_is_reported_and_tried_again_the_next_time(stage: Stage)
 
 def test_a_first_model_that_fails_is_a_defect_and_is_tried_again_the_next_time(stage: Stage) -> None:
     stage.airflow.failing.add((RETRAIN, FIRST_MODEL_RUN))
-    with pytest.raises(Defect, match=r"first model could not be trained: flight_delays.retrain.*failed in assemble"):
+    with pytest.raises(
+        PermanentError, match=r"first model could not be trained: flight_delays.retrain.*failed in assemble"
+    ):
         stage.play()
     assert stage.play().succeeded[PREDICT] == 31
 
@@ -239,12 +241,14 @@ def test_an_outage_that_lasts_is_told(stage: Stage, monkeypatch: pytest.MonkeyPa
 def test_broken_dag_files_are_told(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demo, "PATIENCE", 0.1)
     stage.airflow.dags.remove(PREDICT)
-    with pytest.raises(Defect, match=r"has not found flight_delays.predict(.|\n)*perennial.py:\nSyntaxError: oh"):
+    with pytest.raises(
+        PermanentError, match=r"has not found flight_delays.predict(.|\n)*perennial.py:\nSyntaxError: oh"
+    ):
         stage.play()
 
 
 def test_a_wrong_password_is_told(stage: Stage) -> None:
-    with pytest.raises(Defect, match="refused the login of 'admin'"):
+    with pytest.raises(PermanentError, match="refused the login of 'admin'"):
         stage.play(password="wrong")
 
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import pytest
 
-from perennial.errors import Defect, InvalidSettings
+from perennial.errors import InvalidSettings, PermanentError
 from perennial.settings import Settings
 from perennial_local.addresses import Addresses, choose_addresses, is_free
 from perennial_local.environment import local_environment, write_local_environment
@@ -101,7 +101,9 @@ def test_a_second_run_says_where_the_first_one_is(home: Home) -> None:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
         assert is_held(home)
-        with pytest.raises(Defect, match=rf"already runs.*process {other.pid}.*http://127\.0\.0\.1:8080.*make stop"):
+        with pytest.raises(
+            PermanentError, match=rf"already runs.*process {other.pid}.*http://127\.0\.0\.1:8080.*make stop"
+        ):
             Lock(home).acquire()
         other.kill()
     assert not is_held(home)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from rich.console import Console
 
-from perennial.errors import Disturbance
+from perennial.errors import TransientError
 from perennial_local.home import Home
 from perennial_local.lock import Lock, is_held
 from perennial_local.screen import Screen
@@ -89,7 +89,7 @@ def test_a_service_that_dies_is_started_again_and_reported(stage: Stage) -> None
 
 def test_a_service_that_keeps_dying_ends_everything_with_its_last_words(stage: Stage) -> None:
     stage.supervisor.start(Service("worker", DIE, lambda: False))
-    with pytest.raises(Disturbance, match=r"worker stopped \(exit code 7\)(.|\n)*the disk is on fire"):
+    with pytest.raises(TransientError, match=r"worker stopped \(exit code 7\)(.|\n)*the disk is on fire"):
         stage.supervisor.pause(30)
     assert stage.output.getvalue().count("is started again") == 3
 
@@ -98,7 +98,7 @@ def test_an_adopted_process_is_not_started_again(stage: Stage) -> None:
     process = subprocess.Popen(SLEEP, start_new_session=True)
     stage.supervisor.adopt("postgres", process, signal.SIGINT, 1.0)
     process.terminate()
-    with pytest.raises(Disturbance, match=r"postgres stopped \(exit code -15\)"):
+    with pytest.raises(TransientError, match=r"postgres stopped \(exit code -15\)"):
         stage.supervisor.pause(5)
 
 
@@ -106,14 +106,14 @@ def test_a_command_that_fails_says_so_and_one_that_works_does_not(stage: Stage) 
     stage.supervisor.launch_command("works", (sys.executable, "-c", ""))
     stage.supervisor.finish_command("works")
     stage.supervisor.launch_command("migrate", DIE)
-    with pytest.raises(Disturbance, match=r"`migrate` failed with exit code 7.(.|\n)*the disk is on fire"):
+    with pytest.raises(TransientError, match=r"`migrate` failed with exit code 7.(.|\n)*the disk is on fire"):
         stage.supervisor.finish_command("migrate")
 
 
 def test_a_service_that_is_never_ready_is_a_disturbance(stage: Stage) -> None:
     service = Service("mute", SLEEP, lambda: False)
     stage.supervisor.start(service)
-    with pytest.raises(Disturbance, match=re.escape("mute did not answer within 0 s")):
+    with pytest.raises(TransientError, match=re.escape("mute did not answer within 0 s")):
         stage.supervisor.wait_until_ready(service, timeout=0.2)
 
 

@@ -66,7 +66,7 @@ def test_losses_are_told_from_the_inputs_where_these_shift(regression: UseCase) 
     assert "r2" not in said
 
 
-def test_usual_gaps_are_those_of_windows_that_were_not_learnt_from(regression: UseCase) -> None:
+def test_biases_are_those_of_windows_that_were_not_learnt_from(regression: UseCase) -> None:
     how, models = learn_losses(regression, [trips(seed) for seed in range(WINDOWS)])
     assert how is not None
     gaps = []
@@ -74,9 +74,9 @@ def test_usual_gaps_are_those_of_windows_that_were_not_learnt_from(regression: U
         window = trips(seed)
         said = estimate(how, window.predictions, window.features, models)["mae"].value
         gaps.append(metrics_of(Task.REGRESSION, window.truth, window.predictions)["mae"] - said)
-    usual = how.usual["mae"]
-    assert np.mean(gaps) == pytest.approx(usual.gap, abs=0.1)
-    assert np.std(gaps) == pytest.approx(usual.spread, rel=0.4)
+    bias = how.bias["mae"]
+    assert np.mean(gaps) == pytest.approx(bias.correction, abs=0.1)
+    assert np.std(gaps) == pytest.approx(bias.sd, rel=0.4)
 
 
 def test_loss_models_are_stored_like_models(regression: UseCase) -> None:
@@ -114,8 +114,8 @@ def test_a_classifier_that_understates_is_calibrated_and_its_gaps_are_small() ->
     assert how.calibration is not None
     assert how.calibration.apply(np.array([0.25]))[0] == pytest.approx(0.5, abs=0.05)
     for metric in ("roc_auc", "log_loss", "brier"):
-        assert abs(how.usual[metric].gap) < how.usual[metric].spread
-    assert how == Estimation(how.calibration, {}, {}, how.usual)
+        assert abs(how.bias[metric].correction) < how.bias[metric].sd
+    assert how == Estimation(how.calibration, {}, {}, how.bias)
 
 
 def test_a_reference_that_is_none_is_refused() -> None:

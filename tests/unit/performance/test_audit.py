@@ -22,8 +22,8 @@ def points(
             estimate_error=error,
             truth=0.7 + usual + float(gap),
             truth_error=error,
-            gap=usual,
-            spread=0.0,
+            correction=usual,
+            error_sd=0.0,
             drifted=i < drifted,
         )
         for i, gap in enumerate(gaps)

@@ -11,7 +11,7 @@ import yaml
 
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
-from perennial.policy.evidence import ColumnPoint, DriftPoint, Evidence, PerformancePoint
+from perennial.policy.evidence import ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
 from perennial.policy.retraining import decide
 from perennial.spec.models import Monitoring, Persistence, Trigger
 from perennial.verdict import Decision, Verdict
@@ -33,16 +33,16 @@ def moment(value: date | None) -> datetime | None:
     return datetime(value.year, value.month, value.day, tzinfo=UTC) if value else None
 
 
-def evidence(case: dict[str, Any], **points: Any) -> Evidence:
+def evidence(case: dict[str, Any], **points: Any) -> RetrainingEvidence:
     count = max((len(each) for each in points.values()), default=0)
-    return Evidence(
+    return RetrainingEvidence(
         as_of=moment(case.get("as_of")) or day(count).start,
         every=Every.DAY,
         metric=case.get("metric", "roc_auc"),
         at_deployment=case.get("at_deployment"),
         reference_windows=case.get("reference_windows", 59),
         trust=Trust(case.get("trust", "unproven")),
-        trained_until=moment(case.get("trained_until")),
+        last_trained_as_of=moment(case.get("trained_until")),
         deployed_at=moment(case.get("deployed_at")),
         retrains=tuple(filter(None, map(moment, case.get("retrains", ())))),
         rejected_at=moment(case.get("rejected_at")),
@@ -56,12 +56,12 @@ def policy(case: dict[str, Any], **defaults: Any) -> Monitoring:
     return Monitoring(**defaults | case.get("policy", {}))
 
 
-def on_alarms(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_alarms(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     points = [DriftPoint(day(i), SIGNS[sign], None) for i, sign in enumerate(case["windows"])]
     return policy(case, persistence=Persistence(alarms=4, of=7)), evidence(case, drift=points), Trigger.DRIFT
 
 
-def on_evidence(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_evidence(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     missing = tuple(case.get("missing", ()))
     points = [
         DriftPoint(day(i), verdict_of(p), p, missing, columns_of(case, i, missing))
@@ -78,20 +78,20 @@ def columns_of(case: dict[str, Any], number: int, missing: tuple[str, ...]) -> d
     }
 
 
-def on_blockers(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_blockers(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     return on_alarms({**case, "windows": "AAAA"})
 
 
-def on_age(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_age(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     return policy(case), evidence({"as_of": FIRST + timedelta(days=9), **case}), Trigger.AGE
 
 
-def on_performance(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_performance(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     spec = policy(case, trailing_windows=3, max_metric_loss=case.get("max_metric_loss", 0.02))
     return spec, evidence(case, performance=measured(case)), Trigger.PERFORMANCE
 
 
-def on_estimate(case: dict[str, Any]) -> tuple[Monitoring, Evidence, Trigger]:
+def on_estimate(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     spec = policy(case, trailing_windows=3, max_metric_loss=0.02, triggers=("estimate",))
     return spec, evidence(case, estimates=measured(case)), Trigger.ESTIMATE
 
@@ -107,7 +107,7 @@ def verdict_of(p: float | None) -> Verdict:
     return Verdict.FAIL if p <= LEVEL else Verdict.PASS
 
 
-KINDS: dict[str, Callable[[dict[str, Any]], tuple[Monitoring, Evidence, Trigger]]] = {
+KINDS: dict[str, Callable[[dict[str, Any]], tuple[Monitoring, RetrainingEvidence, Trigger]]] = {
     "alarms": on_alarms,
     "evidence": on_evidence,
     "blockers": on_blockers,
@@ -134,7 +134,7 @@ def test_golden(kind: str, case: dict[str, Any]) -> None:
 def test_the_order_in_which_evidence_is_given_does_not_matter(kind: str) -> None:
     for case in GOLDEN[kind]:
         spec, known, trigger = KINDS[kind](case)
-        backwards = Evidence(**{**vars(known), "drift": known.drift[::-1]})
+        backwards = RetrainingEvidence(**{**vars(known), "drift": known.drift[::-1]})
         assert decide(spec, known, [trigger]) == decide(spec, backwards, [trigger])
 
 

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from perennial.quality.schema import canonical_schema
-from perennial.quality.validate import RULE_COLUMN, Validated, validate
+from perennial.quality.validate import RULE_COLUMN, CheckedRows, validate
 from perennial.spec.expectations import Severity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -34,7 +34,7 @@ def rows_of(case: dict[str, Any], make_rows: Any) -> pa.Table:
     return rows.rename_columns([case.get("rename", {}).get(name, name) for name in rows.column_names])
 
 
-def rules_of(outcome: Validated) -> list[str]:
+def rules_of(outcome: CheckedRows) -> list[str]:
     rules: list[str] = outcome.quarantined.column(RULE_COLUMN).to_pylist()
     return rules
 

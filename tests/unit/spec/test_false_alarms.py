@@ -1,4 +1,4 @@
-"""The user's wish: read, refused where it makes no sense, and turned into a level."""
+"""The user's budget of false alarms: read, refused where it makes no sense, and turned into a level."""
 
 import pytest
 
@@ -19,11 +19,11 @@ from perennial.window import Every
         ("1 per 20 windows", Every.HOUR, 0.05),
     ],
 )
-def test_a_wish_becomes_a_level(text: str, every: Every, level: float) -> None:
-    wish = FalseAlarms.parse(text)
-    assert wish.level(every) == pytest.approx(level)
-    assert str(wish) == text
-    assert FalseAlarms.parse(str(wish)) == wish
+def test_a_budget_becomes_a_level(text: str, every: Every, level: float) -> None:
+    budget = FalseAlarms.parse(text)
+    assert budget.level(every) == pytest.approx(level)
+    assert str(budget) == text
+    assert FalseAlarms.parse(str(budget)) == budget
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_a_wish_becomes_a_level(text: str, every: Every, level: float) -> None:
         "1 per days",
     ],
 )
-def test_what_is_no_wish_is_refused(text: str) -> None:
+def test_what_is_no_budget_is_refused(text: str) -> None:
     with pytest.raises(InvalidSpec, match="such as '1 per month'"):
         FalseAlarms.parse(text)
 

@@ -151,11 +151,11 @@ def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelRefere
         name: {
             "value": each.value,
             **_interval(each),
-            "usual_gap": how.usual[name].gap,
-            "usual_spread": how.usual[name].spread,
+            "bias_correction": how.bias[name].correction,
+            "error_sd": how.bias[name].sd,
         }
         for name, each in found.items()
-        if name in how.usual
+        if name in how.bias
     }
 
 

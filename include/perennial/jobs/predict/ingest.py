@@ -12,7 +12,7 @@ from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
 from perennial.quality.schema import check_window, conform
-from perennial.records.holding import holding_data
+from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -34,10 +34,10 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
     """Take the window's rows, as the source knew them at the window's end, into the lake.
 
     Errors: `EmptyWindow`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`, `InvalidQuery`, `SourceUnavailable`,
-    `StoreUnavailable`, `WindowBusy`, `HoldLost`. After any of them lake and ledger are as they were.
+    `StoreUnavailable`, `WindowBusy`, `LeaseLost`. After any of them lake and ledger are as they were.
     """
     spec = use_case.spec
-    with holding_data(spec.name, window, ports, run_id) as hold:
+    with data_lease(spec.name, window, ports, run_id) as lease:
         extract = ports.source(use_case, spec.source).fetch(window, window.end, spec.limits)
         if extract.rows.num_rows == 0:
             raise EmptyWindow(
@@ -46,7 +46,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
             )
         rows = conform(spec, extract.rows)
         check_window(spec, rows, window)
-        commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, hold)
+        commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, lease)
         latest = ports.ledger.latest_snapshot(spec.name, window)
         if latest is not None and latest.digest == commit.digest:
             log.info("%s %s: unchanged, %d rows, snapshot %s", spec.name, window, latest.rows, latest.digest[:12])
@@ -63,7 +63,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
                 query=extract.query,
                 run_id=run_id,
             ),
-            hold,
+            lease,
         )
     log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
     return Ingested(window, commit.digest, commit.version, commit.rows, changed=True)

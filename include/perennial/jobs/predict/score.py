@@ -14,7 +14,7 @@ from perennial.ledger.entries import Batch
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, inputs, made_of, predicted, restore_stores
 from perennial.records.gate import gated
-from perennial.records.holding import holding_data
+from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -41,22 +41,22 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     """Score the window with the chosen model, in the lake and in the published table.
 
     Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
-    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`, `HoldLost`.
+    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
-    with holding_data(spec.name, window, ports, run_id) as hold:
+    with data_lease(spec.name, window, ports, run_id) as lease:
         gate = gated(use_case, window, ports)
         deployment = model.resolve(spec.name, window, ports.ledger)
         latest = ports.ledger.latest_batch(spec.name, window)
         if latest is not None and made_of(latest) == inputs(use_case, gate, deployment):
-            restore_stores(latest, ports, hold, run_id, actor=run_id)
+            restore_stores(latest, ports, lease, run_id, actor=run_id)
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
         loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
         revision = latest.revision + 1 if latest else 1
         origin = Provenance(gate.snapshot.digest, revision, run_id)
         predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
-        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, hold)
+        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
         batch = ports.ledger.record_batch(
             Batch(
                 use_case=spec.name,
@@ -72,15 +72,15 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 digest=content_digest(predictions),
                 rows=predictions.num_rows,
                 resolution=str(model),
-                epoch=hold.epoch,
+                fencing_token=lease.fencing_token,
                 code_version=code_version(),
                 lock_digest=lock_digest(),
                 run_id=run_id,
             ),
-            hold,
+            lease,
             expected=deployment if model.resolution is Resolution.AS_WAS else None,
         )
-        ports.published.publish(spec.name, window, predictions, hold)
+        ports.published.publish(spec.name, window, predictions, lease)
     log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
     return _scored(batch, changed=True)
 

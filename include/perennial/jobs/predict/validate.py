@@ -11,7 +11,7 @@ from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
 from perennial.quality.validate import validate
 from perennial.records.gate import accepted_rules, failure_text, snapshot_of, suite_digest_with
-from perennial.records.holding import holding_data
+from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -35,10 +35,10 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     """Check the window's snapshot against its suite and record what came out.
 
     Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `StoreUnavailable`,
-    `WindowBusy`, `HoldLost`.
+    `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
-    with holding_data(spec.name, window, ports, run_id) as hold:
+    with data_lease(spec.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
         rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
         accepted = accepted_rules(spec.name, snapshot.digest, ports.ledger)
@@ -46,7 +46,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         quarantined = outcome.quarantined.append_column(
             "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
         )
-        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, hold)
+        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, lease)
         recorded = ports.ledger.record_validation(
             ValidationResult(
                 use_case=spec.name,
@@ -60,7 +60,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
                 result=outcome.result,
                 run_id=run_id,
             ),
-            hold,
+            lease,
         )
     for reason in recorded.reasons:
         log.info("%s %s: %s", spec.name, window, reason)

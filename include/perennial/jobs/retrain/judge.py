@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
@@ -19,7 +20,7 @@ from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calib
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
-from perennial.modeling.predict import Floats, predict
+from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import metrics_of, no_skill
 from perennial.policy.promotion import CandidateScore, decide_promotion

@@ -7,7 +7,7 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from perennial.errors import Defect, NotEnoughData
+from perennial.errors import NotEnoughData, PermanentError
 from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind
@@ -123,14 +123,14 @@ def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -
 
 
 def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Replayed:
-    """Ingest, validate and score the window again, as it was. Errors: `StoreUnavailable`, `WindowBusy`, `HoldLost`."""
+    """Ingest, validate and score the window again, as it was. Errors: `StoreUnavailable`, `WindowBusy`, `LeaseLost`."""
     before, revision = _quarantined(use_case, window, ports), _revision(use_case, window, ports)
     error = None
     try:
         ingest.run(use_case, window, ports, run_id)
         validate.run(use_case, window, ports, run_id)
         score.run(use_case, window, ports, run_id, model=ModelChoice())
-    except Defect as defect:
+    except PermanentError as defect:
         error = f"{type(defect).__name__}: {defect}"
     after = _quarantined(use_case, window, ports)
     return Replayed(window, before, after, revision, _revision(use_case, window, ports), error)

@@ -12,7 +12,7 @@ from perennial.errors import WindowBusy
 from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
-from perennial.records.holding import holding_data
+from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ class Reconciled:
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str) -> Reconciled:
     """Put right whatever differs from the ledger in windows that ended by `as_of`; each repair is an intervention.
 
-    Errors: `StoreUnavailable`, `HoldLost`.
+    Errors: `StoreUnavailable`, `LeaseLost`.
     """
     spec = use_case.spec
     restored = [text for role in DeployedRole if (text := _restore_alias(spec.name, role, ports, run_id, actor))]
@@ -42,9 +42,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
         if found.lake_agrees and found.published_agrees:
             continue
         try:
-            with holding_data(spec.name, batch.window, ports, run_id) as hold:
+            with data_lease(spec.name, batch.window, ports, run_id) as lease:
                 live = ports.ledger.latest_batch(spec.name, batch.window) or batch
-                done = restore_stores(live, ports, hold, run_id, actor=actor)
+                done = restore_stores(live, ports, lease, run_id, actor=actor)
                 restored += [f"{batch.window}: {kind.value.replace('_', ' ')}" for kind in done]
         except WindowBusy as error:
             log.warning("%s", error)

@@ -20,8 +20,8 @@ SCHEMA = "schema.json"
 Node = dict[str, Any]
 
 
-def canonical_skops(content: bytes) -> bytes:
-    """The same model in its canonical form, which skops reads as it reads its own."""
+def reproducible_skops(content: bytes) -> bytes:
+    """The same model with reproducible bytes, which skops reads as it reads its own."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         schema: Node = json.loads(archive.read(SCHEMA))
         files = {name: archive.read(name) for name in archive.namelist() if name != SCHEMA}

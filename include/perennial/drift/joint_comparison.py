@@ -5,12 +5,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, Floor
 from perennial.drift.conformal import standardised
 from perennial.drift.joint import joint_distances, widest_pair
 from perennial.drift.profile import WindowProfile
 from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, Reference, stored
-from perennial.drift.values import Floats
 
 # Brackets, so that no column of a use case can have the name.
 CORRELATION, RECONSTRUCTION, CLASSIFIER = "(correlation)", "(reconstruction)", "(domain classifier)"
@@ -26,7 +26,7 @@ FLOORS: Mapping[str, Floor] = {
 }
 
 
-def compare_together(reference: Reference, window: WindowProfile) -> list[Compared]:
+def compare_joint(reference: Reference, window: WindowProfile) -> list[Compared]:
     """Measure the new window together with the reference's, each against all others, in all numeric columns at once.
 
     Nothing is measured below `MIN_WINDOWS` windows, `MIN_ROWS` rows or two numeric columns that vary.
