@@ -1,7 +1,7 @@
 """Every error that Perennial raises, in one tree.
 
     PerennialError
-    ├── PermanentError                        wrong until someone changes something: retrying can't help
+    ├── PermanentError                wrong until someone changes something: retrying can't help
     │   ├── InvalidSpec               a use case's files are wrong
     │   ├── InvalidSettings           the environment is wrong
     │   ├── InvalidWindow             not a window of this use case
@@ -22,11 +22,11 @@
     │   ├── NotEnoughData             too few rows or labels for the claim
     │   ├── UntrustedModel            bytes or types that we did not sign for
     │   └── DeploymentConflict        somebody else changed the role first
-    └── TransientError                   the world's fault: the same call may work later
+    └── TransientError                the world's fault: the same call may work later
         ├── SourceUnavailable
         ├── StoreUnavailable          lake, ledger, registry or published table
         ├── WindowBusy                another run is working on this window
-        ├── LeaseLost                  another run took this window over while this one was silent
+        ├── LeaseLost                 another run took this window over while this one was silent
         └── DeploymentMoved           the champion changed while we scored
 
 Each message says what was tried, what was found and what to do. All are picklable: they carry their message only.

@@ -7,8 +7,7 @@ import typer
 from rich.table import Table
 
 from perennial.cli.session import Session, console, show
-from perennial.spec.check import check_all
-from perennial.spec.load import load_use_case, use_case_names
+from perennial.spec.load import check_all, load_use_case, use_case_names
 from perennial.spec.schema import use_case_schema
 
 EXIT_VIOLATIONS = 5

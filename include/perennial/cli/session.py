@@ -19,7 +19,7 @@ from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
-from perennial.spec.suggest import nearest
+from perennial.spec.problems import nearest
 from perennial.window import Window, parse_instant
 
 console = Console()

@@ -8,7 +8,7 @@ import pyarrow.compute as pc
 from perennial.errors import NotEnoughData
 from perennial.performance.labels import truth_of
 from perennial.spec.models import UseCase
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 # Below this, the standard error of a ROC AUC near 0.7 is above 0.05 (Hanley & McNeil, Radiology 1982).
 MIN_HOLDOUT_ROWS = 100

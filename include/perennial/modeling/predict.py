@@ -7,7 +7,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 
 def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:

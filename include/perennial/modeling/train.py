@@ -9,7 +9,7 @@ from sklearn.pipeline import Pipeline
 from perennial.errors import NotEnoughData
 from perennial.modeling.recipe import build_pipeline
 from perennial.spec.models import Candidate, UseCase
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 
 def fit(spec: UseCase, candidate: Candidate, frame: pd.DataFrame, truth: npt.NDArray[np.float64]) -> Pipeline:

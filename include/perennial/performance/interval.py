@@ -9,7 +9,7 @@ import numpy as np
 
 from perennial.arrays import Floats
 from perennial.performance.metrics import metrics_of
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 CONFIDENCE = 0.95
 RESAMPLES = 400

@@ -14,8 +14,7 @@ from sklearn.metrics import (
 )
 
 from perennial.arrays import Floats
-from perennial.spec.names import METRICS
-from perennial.spec.task import Task
+from perennial.spec.names import METRICS, Task
 
 
 def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:

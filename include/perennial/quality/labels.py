@@ -6,8 +6,8 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.spec.models import Column, Kind, Role, UseCase
-from perennial.spec.shown import listed
-from perennial.spec.task import Task
+from perennial.spec.names import Task
+from perennial.spec.problems import listed
 
 
 def label_columns(spec: UseCase) -> dict[str, Column]:

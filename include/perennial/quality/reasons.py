@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from perennial.quality.outcome import ExpectationOutcome
-from perennial.spec.expectation_arguments import COLUMN_ARGUMENTS
+from perennial.spec.expectations import COLUMN_ARGUMENTS
 from perennial.wording import counted
 
 _MOST_RULES = 5

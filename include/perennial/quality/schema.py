@@ -4,7 +4,7 @@ Two kinds of trouble, two answers. **Structure is refused**: a column that is mi
 wrong kind means that the spec and the source disagree about all rows, and text that can't be stored can't be set aside
 either; nothing is lost, because the source still has it. **Rows are set aside**: a missing or doubled key, a value
 missing where one is required, an infinite number or a time outside the window says something about one row; it goes to
-quarantine with the rule that caught it (see `perennial.quality.integrity`) while the others are scored, until so many
+quarantine with the rule that caught it (see `perennial.quality.row_rules`) while the others are scored, until so many
 rows are caught that the window fails as a whole.
 
 A window's rows lie in the window because the query or the path says so. `check_window` therefore takes a few strays
@@ -19,10 +19,9 @@ import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.quality.columns import ARROW_TYPES, Undecodable, Unfit, canonical_column
-from perennial.quality.integrity import outside_window
+from perennial.quality.row_rules import outside_window
 from perennial.spec.models import UseCase
-from perennial.spec.shown import shown_name
-from perennial.spec.suggest import nearest
+from perennial.spec.problems import nearest, shown_name
 from perennial.window import Window
 
 _MOST_NAMES = 20

@@ -12,10 +12,9 @@ from typing import Any
 
 import pandas as pd
 
-from perennial.quality.arguments import comparable_arguments
+from perennial.quality.frame import comparable_arguments
 from perennial.quality.outcome import MOST_SAMPLES, ExpectationOutcome, JsonValue, json_safe
-from perennial.spec.expectation_arguments import COLUMN_ARGUMENTS
-from perennial.spec.expectations import Expectation
+from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports modules that Python has deprecated

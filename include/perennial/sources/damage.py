@@ -1,7 +1,7 @@
 """Why a file can't be read: the way to it, or its bytes."""
 
 from perennial.errors import PerennialError, SchemaMismatch, SourceUnavailable
-from perennial.spec.shown import shown
+from perennial.spec.problems import shown
 
 
 def unreadable(origin: str, error: OSError) -> PerennialError:

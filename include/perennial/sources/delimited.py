@@ -25,7 +25,7 @@ from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.sources.damage import unreadable
 from perennial.sources.names import refuse_doubled
 from perennial.spec.models import Kind
-from perennial.spec.shown import shown
+from perennial.spec.problems import shown
 
 NULLS = pa.array(["", "na", "n/a", "nan", "null", "none"])
 SCAN_BYTES = 1 << 20

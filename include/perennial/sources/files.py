@@ -8,7 +8,7 @@ from perennial.errors import EmptyWindow, InvalidSpec, SourceUnavailable, Undeco
 from perennial.sources.port import Extract
 from perennial.sources.tabular import Layout, TabularFile, filled, gather, is_data
 from perennial.spec.models import Limits
-from perennial.spec.shown import shown
+from perennial.spec.problems import shown
 from perennial.window import Window
 
 

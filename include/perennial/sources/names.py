@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from perennial.errors import SchemaMismatch
-from perennial.spec.shown import listed
+from perennial.spec.problems import listed
 
 
 def refuse_doubled(names: Sequence[str], origin: str) -> None:

@@ -22,7 +22,7 @@ from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
 from perennial.sources.sql import bound
 from perennial.spec.models import Limits
-from perennial.spec.shown import listed, shown
+from perennial.spec.problems import listed, shown
 from perennial.window import Window
 
 BATCH_ROWS = 10_000

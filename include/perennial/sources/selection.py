@@ -7,8 +7,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
-from perennial.spec.shown import listed, shown_name
-from perennial.spec.suggest import nearest
+from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
 
 

@@ -16,7 +16,7 @@ from perennial.sources.names import refuse_doubled
 from perennial.sources.port import Extract
 from perennial.sources.selection import Selection
 from perennial.spec.models import Column, Kind, Limits
-from perennial.spec.shown import listed, shown
+from perennial.spec.problems import listed, shown
 from perennial.window import Window
 
 BATCH_ROWS = 65_536

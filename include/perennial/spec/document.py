@@ -1,19 +1,31 @@
-"""A YAML file, read once: its values, and the line of every key.
+"""The files of a use case: YAML, read once, with the line of every key; other text; and files that a spec names.
 
 YAML 1.2's scalars, as editors show them: `no` and `on` are texts (a carrier, a country, a column), not booleans; a
 date stays the text that it is; `1e-3` is a number.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from yaml import CSafeLoader, MappingNode, MarkedYAMLError, Node, ScalarNode, SequenceNode, YAMLError
 
-from perennial.spec.text import read_text
-from perennial.spec.violation import Location, Violation, dotted
+from perennial.spec.problems import Location, Violation, dotted, nearest
+
+
+def read_text(file: Path) -> tuple[str | None, list[Violation]]:
+    """The file's text, None when it is no UTF-8 or says nothing, and why."""
+    content = file.read_bytes()
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        return None, [Violation(file, line, "", None, "not UTF-8 text; save the file as UTF-8")]
+    if not text.strip():
+        return None, [Violation(file, 1, "", None, "the file is empty")]
+    return text, []
 
 
 class _Loader(CSafeLoader):
@@ -128,3 +140,22 @@ def _doubled_keys(file: Path, node: Node, location: Location, seen: set[int]) ->
                 yield Violation(file, line, dotted(at), written, problem)
             lines.setdefault(str(key.value), line)
             yield from _doubled_keys(file, value, at, seen)
+
+
+def file_beside(document: Document, folder: Path, location: Location, name: str) -> tuple[Path | None, list[Violation]]:
+    """The file that the spec names at `location`, None when it isn't there.
+
+    A name that leads out of the folder is the spec's own mistake, and reported with it.
+    """
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        return None, []
+    file = folder / name
+    if file.is_file():
+        return file, []
+    others = [path for path in folder.iterdir() if path.is_file() and path != document.file]
+    return None, [document.violation(location, f"no such file in {folder.name}/", nearest_name(name, others))]
+
+
+def nearest_name(name: str, files: Iterable[Path]) -> str | None:
+    """The name most like `name` among the files'."""
+    return nearest(name, sorted(file.name for file in files))

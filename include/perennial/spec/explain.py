@@ -10,9 +10,7 @@ from pydantic_core import ErrorDetails
 
 from perennial.spec.document import Document
 from perennial.spec.fields import PATTERNS_IN_WORDS
-from perennial.spec.problem import BROKEN_RULES
-from perennial.spec.suggest import nearest
-from perennial.spec.violation import Location, Violation, dotted
+from perennial.spec.problems import BROKEN_RULES, Location, Violation, dotted, nearest
 
 Model = TypeVar("Model", bound=BaseModel)
 UNKNOWN_KEY = "unknown key"

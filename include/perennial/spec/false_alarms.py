@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, PlainSerializer, WithJsonSchema
 
 from perennial.errors import InvalidSpec
-from perennial.spec.problem import Problem, broken_rules
+from perennial.spec.problems import Problem, broken_rules
 from perennial.window import Every
 
 

@@ -1,21 +1,125 @@
 """A use case's folder: everything that can be wrong in it, found in one reading."""
 
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from perennial.spec.document import Document, read_document
-from perennial.spec.expectations import Suite
-from perennial.spec.explain import validated
+from perennial.spec.document import Document, file_beside, nearest_name, read_document, read_text
+from perennial.spec.expectations import COLUMN_ARGUMENTS, EXPECTATION_ARGUMENTS, Suite
+from perennial.spec.explain import UNKNOWN_KEY, validated
 from perennial.spec.fields import ColumnName
-from perennial.spec.files import nearest_name
-from perennial.spec.models import Column, Labels, Training, UseCase, whole_problems
-from perennial.spec.sql import read_queries
-from perennial.spec.suite import read_suite
-from perennial.spec.task import Task
-from perennial.spec.violation import Violation
+from perennial.spec.models import Column, Labels, Quality, Training, UseCase, whole_problems
+from perennial.spec.names import Task
+from perennial.spec.problems import Location, Violation, nearest
+
+BOUND_ALWAYS = ("start", "end")
+BINDABLE = (*BOUND_ALWAYS, "as_of")
+_SOURCES: tuple[Location, ...] = (("source",), ("labels", "source"))
+
+# What a colon can stand in without binding anything: comments, texts, quoted names, PostgreSQL's dollar quotes.
+_SILENT = re.compile(
+    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$",
+    re.DOTALL,
+)
+_BOUND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
+
+
+def bound_names(sql: str) -> dict[str, int]:
+    """Each name that the text binds as `:name`, with the line (from 1) where it does so first.
+
+    >>> bound_names("SELECT ':no', x::date -- :no\\nFROM t WHERE x >= :start")
+    {'start': 2}
+    """
+    spoken = _SILENT.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), sql)
+    names: dict[str, int] = {}
+    for match in _BOUND.finditer(spoken):
+        names.setdefault(match.group(1), spoken.count("\n", 0, match.start()) + 1)
+    return names
+
+
+def read_queries(document: Document, folder: Path) -> tuple[dict[str, str], list[Violation]]:
+    """The SQL texts that the spec's sources name, by file name, and what is wrong with them."""
+    queries: dict[str, str] = {}
+    violations: list[Violation] = []
+    for location in _SOURCES:
+        name = document.at((*location, "query"))
+        if document.at((*location, "type")) != "postgres" or not isinstance(name, str) or name in queries:
+            continue
+        file, missing = file_beside(document, folder, (*location, "query"), name)
+        violations += missing
+        if file is not None:
+            sql, unreadable = read_text(file)
+            violations += unreadable
+            if sql is not None:
+                queries[name] = sql
+                violations += _violations(file, sql)
+    return queries, violations
+
+
+def _violations(file: Path, sql: str) -> Iterator[Violation]:
+    names = bound_names(sql)
+    meant = set()
+    for name, line in names.items():
+        if name not in BINDABLE:
+            suggestion = nearest(name, BINDABLE)
+            meant.add(suggestion)
+            problem = f"nothing is bound to this name; there are {', '.join(f':{known}' for known in BINDABLE)}"
+            yield Violation(file, line, "", f":{name}", problem, f":{suggestion}" if suggestion else None)
+    for name in BOUND_ALWAYS:
+        if name not in names and name not in meant:
+            problem = f"the query does not use :{name}; it must select the event times of [:start, :end) and no others"
+            yield Violation(file, 1, "", None, problem)
+
+
+_ARGUMENTS = {name for arguments in EXPECTATION_ARGUMENTS.values() for name in arguments.names}
+
+
+def read_suite(spec: Document, folder: Path) -> tuple[Suite | None, list[Violation]]:
+    """The suite that the spec in `folder` names, None when it is wrong, and what is wrong with it."""
+    location = ("quality", "expectations")
+    name = spec.at(location) or str(Quality().expectations)
+    if not isinstance(name, str):
+        return None, []
+    file, missing = file_beside(spec, folder, location, name)
+    if file is None:
+        return None, missing
+    document, violations = read_document(file)
+    if document is None:
+        return None, violations
+    suite, found = validated(Suite, document)
+    violations += (_argument_out_of_place(violation) for violation in found)
+    violations += _unknown_columns(spec, document)
+    return suite, violations
+
+
+def _argument_out_of_place(violation: Violation) -> Violation:
+    name = violation.key.rpartition(".")[2]
+    if violation.problem.startswith(UNKNOWN_KEY) and name in _ARGUMENTS:
+        return replace(violation, problem="an expectation's arguments stand under kwargs", suggestion=f"kwargs.{name}")
+    return violation
+
+
+def _unknown_columns(spec: Document, document: Document) -> Iterator[Violation]:
+    columns = spec.at(("columns",))
+    expectations = document.at(("expectations",))
+    if not isinstance(columns, dict) or not isinstance(expectations, list):
+        return
+    known = [str(name) for name in columns]
+    for position, expectation in enumerate(expectations):
+        kwargs = expectation.get("kwargs") if isinstance(expectation, dict) else None
+        for argument in COLUMN_ARGUMENTS:
+            value: Any = kwargs.get(argument) if isinstance(kwargs, dict) else None
+            at = ("expectations", position, "kwargs", argument)
+            named = [((*at, i), v) for i, v in enumerate(value)] if isinstance(value, list) else [(at, value)]
+            for location, column in named:
+                if column is not None and str(column) not in known:
+                    text = "no such column in use_case.yaml"
+                    yield document.violation(location, text, nearest(str(column), known))
+
 
 Part = TypeVar("Part")
 

@@ -12,8 +12,7 @@ from perennial.errors import InvalidSpec, UnknownUseCase
 from perennial.spec.expectations import Expectation
 from perennial.spec.folder import Reading, read_folder
 from perennial.spec.models import UseCase
-from perennial.spec.suggest import nearest
-from perennial.spec.violation import Violation
+from perennial.spec.problems import Violation, nearest
 
 
 @dataclass(frozen=True)
@@ -89,3 +88,11 @@ def _loaded(folder: Path, reading: Reading) -> LoadedUseCase:
 def _invalid(where: Path, violations: Sequence[Violation]) -> InvalidSpec:
     count = f"{len(violations)} mistake{'s' if len(violations) != 1 else ''}"
     return InvalidSpec("\n  ".join([f"{count} in {where}:", *map(str, violations)]))
+
+
+def check_all(root: Path) -> list[Violation]:
+    """What is wrong in the use cases in `root`, by file and line; empty when nothing is.
+
+    Errors: `InvalidSpec` when `root` is not a folder.
+    """
+    return [violation for name in use_case_names(root) for violation in read_folder(root / name).violations]

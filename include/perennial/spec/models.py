@@ -12,13 +12,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from perennial.spec.base import Spec
-from perennial.spec.duration import Duration
-from perennial.spec.fields import ColumnName, EstimatorName, FileBeside, MetricName, Name, Tag, TimeZone
+from perennial.spec.fields import ColumnName, Duration, EstimatorName, FileBeside, MetricName, Name, Spec, Tag, TimeZone
 from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
-from perennial.spec.names import ESTIMATORS, METRICS
-from perennial.spec.problem import Problem, broken_rules
-from perennial.spec.task import Task
+from perennial.spec.names import ESTIMATORS, METRICS, Task
+from perennial.spec.problems import Problem, broken_rules
 from perennial.window import Every, Grid, parse_instant
 
 __all__ = [

@@ -7,10 +7,9 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from perennial.errors import InvalidSpec
-from perennial.spec.base import Spec
-from perennial.spec.duration import Duration
 from perennial.spec.false_alarms import FalseAlarms, Period, Wish
-from perennial.spec.problem import Problem, broken_rules
+from perennial.spec.fields import Duration, Spec
+from perennial.spec.problems import Problem, broken_rules
 from perennial.window import Every
 
 

@@ -1,13 +1,18 @@
-"""The names that a spec may use, in one place: estimators, metrics and expectations.
+"""The names that a spec may use, in one place: tasks, estimators and metrics.
 
-Only names and facts about them: nothing here imports scikit-learn or Great Expectations, because specs are read
-inside DAG files. Error texts and the JSON Schema are made from these registries.
+Only names and facts about them: nothing here imports scikit-learn, because specs are read inside DAG
+files. Error texts and the JSON Schema are made from these registries.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
-from perennial.spec.expectation_arguments import EXPECTATION_ARGUMENTS
-from perennial.spec.task import Task
+
+class Task(StrEnum):
+    """The kind of prediction problem."""
+
+    BINARY_CLASSIFICATION = "binary_classification"
+    REGRESSION = "regression"
 
 
 @dataclass(frozen=True)
@@ -55,20 +60,4 @@ METRICS: dict[str, Metric] = _metrics(
     Metric("mae", (Task.REGRESSION,), higher_is_better=False, unit="label"),
     Metric("rmse", (Task.REGRESSION,), higher_is_better=False, unit="label"),
     Metric("r2", (Task.REGRESSION,), higher_is_better=True, unit=""),
-)
-
-# Each row keeps or breaks these by itself, so that it can be set aside.
-ROW_LEVEL_EXPECTATIONS: tuple[str, ...] = (
-    "expect_column_value_lengths_to_be_between",
-    "expect_column_values_to_be_between",
-    "expect_column_values_to_be_in_set",
-    "expect_column_values_to_be_unique",
-    "expect_column_values_to_match_regex",
-    "expect_column_values_to_not_be_in_set",
-    "expect_column_values_to_not_be_null",
-)
-
-# All others are judged for the window as a whole.
-TABLE_LEVEL_EXPECTATIONS: tuple[str, ...] = tuple(
-    name for name in EXPECTATION_ARGUMENTS if name not in ROW_LEVEL_EXPECTATIONS
 )

@@ -20,8 +20,7 @@ from perennial.errors import UntrustedModel
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
-from perennial.spec.names import ESTIMATORS
-from perennial.spec.task import Task
+from perennial.spec.names import ESTIMATORS, Task
 
 BINARY = Task.BINARY_CLASSIFICATION
 

@@ -11,7 +11,7 @@ from perennial.modeling.estimation import Estimation, WindowOutcome, estimate, l
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import metrics_of
 from perennial.spec.models import UseCase
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 WINDOWS, ROWS = 30, 200
 

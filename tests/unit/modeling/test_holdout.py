@@ -7,7 +7,7 @@ import pytest
 
 from perennial.errors import NotEnoughData
 from perennial.modeling.holdout import split
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 from perennial.window import parse_instant
 
 BINARY = Task.BINARY_CLASSIFICATION

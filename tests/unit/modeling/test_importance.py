@@ -8,7 +8,7 @@ import pytest
 from perennial.errors import NotEnoughData
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.train import fit
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 
 @pytest.mark.parametrize("task", list(Task))

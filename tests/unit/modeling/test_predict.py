@@ -5,8 +5,7 @@ import pytest
 
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
-from perennial.spec.names import ESTIMATORS
-from perennial.spec.task import Task
+from perennial.spec.names import ESTIMATORS, Task
 
 BINARY = Task.BINARY_CLASSIFICATION
 

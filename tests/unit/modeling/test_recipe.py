@@ -8,8 +8,7 @@ from perennial.modeling.predict import predict
 from perennial.modeling.recipe import build_pipeline
 from perennial.modeling.train import fit
 from perennial.performance.metrics import metrics_of
-from perennial.spec.names import ESTIMATORS
-from perennial.spec.task import Task
+from perennial.spec.names import ESTIMATORS, Task
 
 BINARY = Task.BINARY_CLASSIFICATION
 

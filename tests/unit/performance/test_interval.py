@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from perennial.performance.interval import Interval, auc_variance, intervals, trailing
 from perennial.performance.metrics import metrics_of
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 CLASSES, NUMBERS = Task.BINARY_CLASSIFICATION, Task.REGRESSION
 

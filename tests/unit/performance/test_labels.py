@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from perennial.errors import SchemaMismatch
 from perennial.performance.labels import active_labels, join_labels, truth_of
-from perennial.spec.task import Task
+from perennial.spec.names import Task
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
 ARRIVAL = pa.timestamp("us", tz="UTC")

@@ -7,8 +7,7 @@ from scipy.stats import mannwhitneyu
 from perennial.errors import InvalidSpec
 from perennial.performance.gain import METRIC_TITLES, gain
 from perennial.performance.metrics import metrics_of, no_skill
-from perennial.spec.names import METRICS
-from perennial.spec.task import Task
+from perennial.spec.names import METRICS, Task
 
 BINARY = Task.BINARY_CLASSIFICATION
 REGRESSION = Task.REGRESSION

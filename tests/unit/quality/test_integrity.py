@@ -5,7 +5,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from perennial.quality.integrity import doubled, integrity_rules
+from perennial.quality.row_rules import doubled, integrity_rules
 from perennial.spec.models import UseCase
 from perennial.window import Window
 

@@ -13,8 +13,7 @@ from perennial.quality.frame import to_frame
 from perennial.quality.outcome import MOST_SAMPLES, json_safe
 from perennial.quality.row_rules import ROW_RULES, failing_rows
 from perennial.quality.suite import run_suite
-from perennial.spec.expectations import Expectation
-from perennial.spec.names import ROW_LEVEL_EXPECTATIONS
+from perennial.spec.expectations import ROW_LEVEL_EXPECTATIONS, Expectation
 
 NOON = datetime(2013, 3, 1, 12, tzinfo=UTC)
 

@@ -14,8 +14,7 @@ import pytest
 from perennial.quality import suite
 from perennial.quality.frame import to_frame
 from perennial.quality.outcome import ExpectationOutcome
-from perennial.spec.expectation_arguments import EXPECTATION_ARGUMENTS
-from perennial.spec.expectations import Expectation, Severity
+from perennial.spec.expectations import EXPECTATION_ARGUMENTS, Expectation, Severity
 
 SECRET = "ada.lovelace@example.org"
 

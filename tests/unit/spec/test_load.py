@@ -13,10 +13,9 @@ import pytest
 import yaml
 
 from perennial.errors import InvalidSpec, UnknownUseCase
-from perennial.spec.check import check_all
 from perennial.spec.expectations import Severity
 from perennial.spec.folder import read_folder
-from perennial.spec.load import load_all, load_use_case, use_case_names
+from perennial.spec.load import check_all, load_all, load_use_case, use_case_names
 
 USE_CASES = Path(__file__).parents[3] / "include" / "use_cases"
 MANY = 100

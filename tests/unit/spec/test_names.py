@@ -7,9 +7,8 @@ from typing import Any
 
 import pytest
 
-from perennial.spec.expectation_arguments import EXPECTATION_ARGUMENTS
-from perennial.spec.names import ESTIMATORS, METRICS, ROW_LEVEL_EXPECTATIONS, TABLE_LEVEL_EXPECTATIONS
-from perennial.spec.task import Task
+from perennial.spec.expectations import EXPECTATION_ARGUMENTS, ROW_LEVEL_EXPECTATIONS, TABLE_LEVEL_EXPECTATIONS
+from perennial.spec.names import ESTIMATORS, METRICS, Task
 
 
 @pytest.fixture(scope="module")

@@ -7,8 +7,7 @@ import pytest
 import yaml
 
 from perennial.errors import InvalidSpec
-from perennial.spec.check import check_all
-from perennial.spec.load import load_use_case
+from perennial.spec.load import check_all, load_use_case
 
 GOLDEN = yaml.safe_load((Path(__file__).parents[2] / "golden" / "spec_errors.yaml").read_text())
 WHOLE_FILE = "*"

@@ -10,8 +10,8 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
+from perennial.spec.folder import BINDABLE, bound_names
 from perennial.spec.load import load_all
-from perennial.spec.sql import BINDABLE, bound_names
 from perennial_local.flights import SCHEMA
 
 USE_CASES = load_all(Path(__file__).parents[3] / "include" / "use_cases")

@@ -4,7 +4,7 @@ from datetime import timedelta
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from perennial.spec.duration import Duration
+from perennial.spec.fields import Duration
 
 DURATION = TypeAdapter(Duration)
 

@@ -1,6 +1,6 @@
 import pytest
 
-from perennial.spec.sql import bound_names
+from perennial.spec.folder import bound_names
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from perennial.spec.suggest import nearest
-from perennial.spec.violation import Violation, dotted
+from perennial.spec.problems import Violation, dotted, nearest
 
 
 def test_a_violation_reads_as_one_line() -> None:
