@@ -10,12 +10,16 @@ reference that happens to lack extremes makes many small ones. With exchangeable
 their joint distribution is that of an urn, whatever the data (Gazin, Blanchard and Roquain, 2024, AISTATS): draw
 n + m numbers and rank the last m among the first n. It is simulated here, with a fixed seed, and the rules are set by
 it; taking the p-values for independent would promise fewer false alarms than there are.
+
+A threshold of the CUSUM depends on three numbers only. Those that a model will need are simulated once, when it is
+deployed, and kept (`thresholds_of`); every other one is simulated when it is asked for, with the same outcome.
 """
 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -55,10 +59,18 @@ class Accumulated:
 
 
 PValues = Sequence[float | None]
+# What `cusum_threshold` returned, by its arguments.
+Thresholds = Mapping[tuple[int, float, int], float]
+NOTHING_KEPT: Thresholds = {}
 
 
 def strongest(
-    whole: PValues, columns: Mapping[str, PValues], reference_windows: int, accepted: FalseAlarms, every: Every
+    whole: PValues,
+    columns: Mapping[str, PValues],
+    reference_windows: int,
+    accepted: FalseAlarms,
+    every: Every,
+    kept: Thresholds = NOTHING_KEPT,
 ) -> Accumulated:
     """The evidence that is nearest to an alarm, or beyond: that of the windows as wholes, or that of one column.
 
@@ -69,14 +81,18 @@ def strongest(
     accepted false alarms is for the windows as wholes, which notice large changes sooner, and half for all columns, the
     same for each: expected numbers of alarms add up, whatever depends on what.
 
-    `alarms` are those of any evidence. Errors: `NotEnoughData` when there is no reference window.
+    `alarms` are those of any evidence. Thresholds that are not `kept` are simulated. Errors: `NotEnoughData` when there
+    is no reference window.
     """
     if not columns:
-        return accumulate(whole, reference_windows, accepted, every)
-    rest = accepted.share((1 - WHOLE_SHARE) / len(columns))
+        return accumulate(whole, reference_windows, accepted, every, kept)
+    of_whole, of_column = _shares(accepted, len(columns))
     found = [
-        accumulate(whole, reference_windows, accepted.share(WHOLE_SHARE), every),
-        *(replace(accumulate(own, reference_windows, rest, every), column=name) for name, own in columns.items()),
+        accumulate(whole, reference_windows, of_whole, every, kept),
+        *(
+            replace(accumulate(own, reference_windows, of_column, every, kept), column=name)
+            for name, own in columns.items()
+        ),
     ]
     best = max(found, key=lambda each: (each.verdict is Verdict.FAIL, each.statistic / each.threshold))
     windows = found[0].windows
@@ -89,7 +105,13 @@ def strongest(
     )
 
 
-def accumulate(p_values: PValues, reference_windows: int, accepted: FalseAlarms, every: Every) -> Accumulated:
+def accumulate(
+    p_values: PValues,
+    reference_windows: int,
+    accepted: FalseAlarms,
+    every: Every,
+    kept: Thresholds = NOTHING_KEPT,
+) -> Accumulated:
     """Sum up the evidence of windows compared with one reference, oldest first.
 
     CUSUM (Page, 1954, Biometrika 41) of the logarithms of the power betting function `EXPONENT p^(EXPONENT - 1)` on
@@ -99,7 +121,8 @@ def accumulate(p_values: PValues, reference_windows: int, accepted: FalseAlarms,
 
     Windows without a p-value are passed over. Errors: `NotEnoughData` when there is no reference window.
     """
-    threshold = cusum_threshold(reference_windows, accepted.per_year(every), windows_per_year(every))
+    asked = _asked(reference_windows, accepted, every)
+    threshold = kept[asked] if asked in kept else cusum_threshold(*asked)
     statistic, alarms, raised, since = 0.0, [], False, 0
     for position, p in enumerate(p_values):
         if p is None:
@@ -124,17 +147,41 @@ def accumulate(p_values: PValues, reference_windows: int, accepted: FalseAlarms,
     return replace(found, reason=_reason(windows, found, accepted))
 
 
+def thresholds_of(reference_windows: int, columns: int, accepted: FalseAlarms, every: Every) -> dict[str, Any]:
+    """What `strongest` needs for so many columns and reference windows, simulated, as JSON for `read_thresholds`.
+
+    Errors: `NotEnoughData` when there is no reference window.
+    """
+    shares = _shares(accepted, columns) if columns else (accepted,)
+    asked = [_asked(reference_windows, share, every) for share in shares]
+    return {
+        "reference_windows": reference_windows,
+        "windows_per_year": windows_per_year(every),
+        "by_alarms_per_year": [[each[1], cusum_threshold(*each)] for each in asked],
+    }
+
+
+def read_thresholds(kept: Mapping[str, Any]) -> Thresholds:
+    """What `thresholds_of` said."""
+    return {
+        (kept["reference_windows"], per_year, kept["windows_per_year"]): threshold
+        for per_year, threshold in kept["by_alarms_per_year"]
+    }
+
+
 @lru_cache(maxsize=64)
 def cusum_threshold(reference_windows: int, per_year: float, windows: int) -> float:
-    """Where the CUSUM raises an alarm, so that a year of `windows` ordinary ones has `per_year` alarms on average."""
-    years = null_p_values(reference_windows, windows)
-    bets = _bet(years)
+    """Where the CUSUM raises an alarm, so that a year of `windows` ordinary ones has `per_year` alarms on average.
+
+    Simulated: it takes a tenth of a second and more.
+    """
+    null = _null_cusum(reference_windows, windows)
     low, high = 0.0, 1.0
-    while _mean_alarms(bets, high) > per_year:
+    while null.has_more_alarms(high, per_year):
         low, high = high, 2 * high
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (middle, high) if _mean_alarms(bets, middle) > per_year else (low, middle)
+        low, high = (middle, high) if null.has_more_alarms(middle, per_year) else (low, middle)
     return high
 
 
@@ -165,26 +212,61 @@ def null_p_values(reference_windows: int, windows: int) -> Floats:
         raise NotEnoughData("Evidence needs a reference with windows to rank new ones among; this one has none.")
     years = max(FEWEST_YEARS, SIMULATED_WINDOWS // (reference_windows + windows))
     random = np.random.default_rng(0)
-    row = np.arange(years)[:, None]  # keeps the years apart in one sorted array
     known = np.sort(random.random((years, reference_windows)), axis=1)
     new = random.random((years, windows))
-    below = np.searchsorted((known + row).ravel(), (new + row).ravel()).reshape(new.shape) - row * reference_windows
+    below = np.array([known[year].searchsorted(new[year]) for year in range(years)])
     return np.asarray((1 + reference_windows - below) / (1 + reference_windows), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class _NullCusum:
+    """Simulated years of ordinary windows. `bets` is windows x years, `highest` how high the CUSUM of a year gets."""
+
+    bets: Floats
+    highest: Floats
+
+    def has_more_alarms(self, threshold: float, per_year: float) -> bool:
+        """Whether a year has more than `per_year` alarms on average.
+
+        Evidence starts anew after an alarm only, so a year has alarms where its highest value reaches the threshold.
+        """
+        some = self.highest >= threshold
+        years, fewest = len(some), int(np.count_nonzero(some))
+        return fewest / years > per_year or _alarms(self.bets[:, some], threshold) / years > per_year
+
+
+@lru_cache(maxsize=2)
+def _null_cusum(reference_windows: int, windows: int) -> _NullCusum:
+    bets = np.ascontiguousarray(_bet(null_p_values(reference_windows, windows)).T)
+    statistic, highest = np.zeros(bets.shape[1]), np.zeros(bets.shape[1])
+    for step in bets:
+        statistic = np.maximum(statistic + step, 0.0)
+        np.maximum(highest, statistic, out=highest)
+    return _NullCusum(bets, highest)
+
+
+def _shares(accepted: FalseAlarms, columns: int) -> tuple[FalseAlarms, FalseAlarms]:
+    """The accepted false alarms of the windows as wholes, and of each column."""
+    return accepted.share(WHOLE_SHARE), accepted.share((1 - WHOLE_SHARE) / columns)
+
+
+def _asked(reference_windows: int, accepted: FalseAlarms, every: Every) -> tuple[int, float, int]:
+    return reference_windows, accepted.per_year(every), windows_per_year(every)
 
 
 def _bet(p: Floats) -> Floats:
     return np.asarray(math.log(EXPONENT) + (EXPONENT - 1) * np.log(p))
 
 
-def _mean_alarms(bets: Floats, threshold: float) -> float:
-    statistic = np.zeros(len(bets))
+def _alarms(bets: Floats, threshold: float) -> int:
+    statistic = np.zeros(bets.shape[1])
     total = 0
-    for column in bets.T:
-        statistic = np.maximum(statistic + column, 0.0)
+    for step in bets:
+        statistic = np.maximum(statistic + step, 0.0)
         raised = statistic >= threshold
-        total += int(raised.sum())
+        total += int(np.count_nonzero(raised))
         statistic[raised] = 0.0
-    return total / len(bets)
+    return total
 
 
 def _verdict(windows: int, raised: bool) -> Verdict:

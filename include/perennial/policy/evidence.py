@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TypeVar
 
+from perennial.drift.accumulate import Thresholds
 from perennial.performance.audit import Trust
 from perennial.verdict import Verdict
 from perennial.window import Every, Window
@@ -53,7 +54,7 @@ class RetrainingEvidence:
     retraining was decided on or a challenger was judged (those of decisions may lie at or after `as_of`: another window
     was monitored sooner), `rejected_at` the last one at which the champion stayed. `new_labels` counts final labels of
     windows after the last training, None when nothing was measured since. `failed` is the last window that was
-    validated, if it failed.
+    validated, if it failed. `thresholds` are those that were simulated when the model was deployed.
     """
 
     as_of: datetime
@@ -72,6 +73,7 @@ class RetrainingEvidence:
     rejected_at: datetime | None = None
     new_labels: int | None = None
     failed: Window | None = None
+    thresholds: Thresholds = field(default_factory=dict)
 
 
 Point = TypeVar("Point", DriftPoint, PerformancePoint)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from perennial.drift.accumulate import Accumulated, strongest
+from perennial.drift.accumulate import NOTHING_KEPT, Accumulated, Thresholds, strongest
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
@@ -40,7 +40,7 @@ def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     if evidence.reference_windows == 0:
         reason = "No window was compared yet with what the model in force considers normal."
         return Finding(None, (reason,), {"windows": len(points)})
-    found = accumulated(spec, points, evidence.reference_windows, evidence.every)
+    found = accumulated(spec, points, evidence.reference_windows, evidence.every, evidence.thresholds)
     numbers: Numbers = {
         "evidence_of": found.column,
         "evidence": found.statistic,
@@ -58,11 +58,18 @@ def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     return Finding(True, (found.reason,), numbers, missing or _spike(climb))
 
 
-def accumulated(spec: Monitoring, points: Sequence[DriftPoint], reference_windows: int, every: Every) -> Accumulated:
+def accumulated(
+    spec: Monitoring,
+    points: Sequence[DriftPoint],
+    reference_windows: int,
+    every: Every,
+    kept: Thresholds = NOTHING_KEPT,
+) -> Accumulated:
     """The evidence of these windows, oldest first. Errors: `NotEnoughData` without a reference window."""
     names = sorted({name for point in points for name in point.columns})
     columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
-    return strongest([point.p_value for point in points], columns, reference_windows, spec.false_retrains, every)
+    whole = [point.p_value for point in points]
+    return strongest(whole, columns, reference_windows, spec.false_retrains, every, kept)
 
 
 def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 from datetime import datetime
 
+from perennial.drift.accumulate import NOTHING_KEPT, Thresholds, read_thresholds
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, DriftReport, Performance, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
@@ -53,6 +54,7 @@ def decide_retraining(
 log = logging.getLogger(__name__)
 
 PROMOTED = "promote"
+THRESHOLDS = "evidence_thresholds"  # among what a deployment says of the training
 
 
 def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> RetrainingEvidence:
@@ -71,7 +73,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
     last_trained_as_of = max((each.as_of for each in judged), default=_last_trained_as_of(champion))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger)
-    audited = audit_of(spec, own, reports)
+    audited = audit_of(spec, own, reports, kept_thresholds(champion))
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
     metric = spec.training.metric
@@ -94,6 +96,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         rejected_at=max((each.as_of for each in judged if each.action != PROMOTED), default=None),
         new_labels=_new_labels(measured, last_trained_as_of),
         failed=_failed(spec, as_of, ledger),
+        thresholds=kept_thresholds(champion),
     )
 
 
@@ -105,13 +108,19 @@ def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledg
     return [report for report in reports if report.model_digest == champion.model_digest]
 
 
-def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport]) -> Window | None:
+def kept_thresholds(champion: Deployment | None) -> Thresholds:
+    """The thresholds that were simulated when the champion was deployed."""
+    kept = champion.training.get(THRESHOLDS) if champion else None
+    return read_thresholds(kept) if isinstance(kept, dict) else NOTHING_KEPT
+
+
+def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport], kept: Thresholds) -> Window | None:
     """The last window at which the evidence of drift was enough."""
     points = [_drift(report) for report in reports]
     reference_windows = _reference_windows(reports)
     if not reference_windows:
         return None
-    alarms = accumulated(spec.monitoring, points, reference_windows, spec.schedule.every).alarms
+    alarms = accumulated(spec.monitoring, points, reference_windows, spec.schedule.every, kept).alarms
     return points[alarms[-1]].window if alarms else None
 
 
@@ -128,7 +137,12 @@ def _is_final(entry: Performance) -> bool:
     return entry.maturity is Maturity.FINAL
 
 
-def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[DriftReport]) -> Audit:
+def audit_of(
+    spec: UseCase,
+    entries: Sequence[Performance],
+    reports: Sequence[DriftReport],
+    kept: Thresholds = NOTHING_KEPT,
+) -> Audit:
     """How good the estimates of the deciding metric were in these windows that are final."""
     metric = spec.training.metric
     alarms = {report.window for report in reports if report.verdict is Verdict.FAIL}
@@ -146,7 +160,7 @@ def audit_of(spec: UseCase, entries: Sequence[Performance], reports: Sequence[Dr
         for entry in entries
         if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
     ]
-    return audit(metric, points, _drift_shown_by(spec, reports))
+    return audit(metric, points, _drift_shown_by(spec, reports, kept))
 
 
 def _measured(entry: Performance, metric: str) -> PerformancePoint:

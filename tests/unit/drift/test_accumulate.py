@@ -1,12 +1,22 @@
 """Evidence: slow drift adds up, ordinary windows don't, and the promised number of false alarms is kept."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from perennial.drift.accumulate import accumulate, cusum_threshold, k_of_n_alarms, null_p_values, strongest
+import perennial.drift.accumulate as accumulate_module
+from perennial.drift.accumulate import (
+    accumulate,
+    cusum_threshold,
+    k_of_n_alarms,
+    null_p_values,
+    read_thresholds,
+    strongest,
+    thresholds_of,
+)
 from perennial.errors import NotEnoughData
 from perennial.spec.false_alarms import FalseAlarms, Period
 from perennial.verdict import Verdict
@@ -112,6 +122,44 @@ def test_ordinary_years_have_as_many_alarms_as_accepted(reference: int, per_year
 def test_fewer_accepted_alarms_need_more_evidence() -> None:
     thresholds = [cusum_threshold(59, rate, 365) for rate in (12.0, 1.0, 0.1)]
     assert thresholds == sorted(thresholds)
+
+
+@pytest.mark.parametrize(
+    ("reference", "per_year", "threshold"), [(59, 0.5, 3.295257568359375), (59, 0.05, 5.812255859375)]
+)
+def test_the_same_numbers_have_the_same_threshold_for_ever(reference: int, per_year: float, threshold: float) -> None:
+    assert cusum_threshold(reference, per_year, 365) == threshold
+
+
+def test_a_kept_threshold_is_the_simulated_one_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    columns = {"hour": [0.02] * 9, "dest": [0.3] * 9, "carrier": [None] * 9}
+    simulated = strongest([0.2] * 9, columns, 41, ONCE_A_YEAR, Every.DAY)
+    alone = accumulate([0.2] * 9, 41, ONCE_A_YEAR, Every.DAY)
+    kept = json.loads(json.dumps([thresholds_of(41, number, ONCE_A_YEAR, Every.DAY) for number in (3, 0)]))
+    calls = count_simulations(monkeypatch)
+    assert strongest([0.2] * 9, columns, 41, ONCE_A_YEAR, Every.DAY, read_thresholds(kept[0])) == simulated
+    assert accumulate([0.2] * 9, 41, ONCE_A_YEAR, Every.DAY, read_thresholds(kept[1])) == alone
+    assert calls == []
+
+
+def test_a_threshold_that_is_not_kept_is_simulated(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = read_thresholds(thresholds_of(41, 3, ONCE_A_YEAR, Every.DAY))
+    expected = accumulate([0.2] * 9, 42, ONCE_A_YEAR, Every.DAY)
+    calls = count_simulations(monkeypatch)
+    assert accumulate([0.2] * 9, 42, ONCE_A_YEAR, Every.DAY, kept) == expected
+    assert calls == [(42, 1.0, 365)]
+
+
+def count_simulations(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, float, int]]:
+    """The arguments of every call of `cusum_threshold` from here on."""
+    calls: list[tuple[int, float, int]] = []
+
+    def counted(reference_windows: int, per_year: float, windows: int) -> float:
+        calls.append((reference_windows, per_year, windows))
+        return cusum_threshold(reference_windows, per_year, windows)
+
+    monkeypatch.setattr(accumulate_module, "cusum_threshold", counted)
+    return calls
 
 
 def test_one_alarm_of_one_is_the_level() -> None:

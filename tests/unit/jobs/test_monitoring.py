@@ -55,6 +55,24 @@ def measurements(world: World, day: int) -> list[Performance]:
     return list(world.ports.ledger.performance_of("parcels", world.day(day)))
 
 
+def test_monitoring_and_evaluating_simulate_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thresholds are kept with the deployment; those of other numbers, as after a change of the spec, are not."""
+    world = with_monitoring(world, persistence=None)
+    first_model(world, 30)
+    calls: list[tuple[int, float, int]] = []
+
+    def counted(*numbers: int) -> float:
+        calls.append(numbers)
+        return 3.0
+
+    monkeypatch.setattr("perennial.drift.accumulate.cusum_threshold", counted)
+    live(world, range(30, 33))
+    assert known_at(world, 32).drift[-1].p_value is not None
+    assert calls == []
+    live(with_monitoring(world, false_retrains="2 per year"), range(33, 34))
+    assert {numbers[0] for numbers in calls} == {22}
+
+
 def test_accumulated_evidence_calls_when_the_world_shifts_and_not_before(world: World) -> None:
     world = with_monitoring(world, persistence=None, cooldown=timedelta(days=1))
     first_model(world, 30)

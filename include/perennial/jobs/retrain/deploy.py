@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.code_version import code_version, lock_digest
+from perennial.drift.accumulate import thresholds_of
+from perennial.drift.together import UNITS
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain.judge import Judged
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
+from perennial.records.retraining import THRESHOLDS
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.registry.port import ModelCandidate
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         return deployed(current, use_case, ports)
     manifest = read_manifest(judged.training_id, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    reference = json.loads(ports.artifacts.get(reference_digest))
     registered = ports.registry.register(
         ModelCandidate(
             use_case=spec.name,
@@ -55,7 +61,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             digest=winner.digest,
             parameters={"estimator": candidate.estimator, **candidate.parameters},
             metrics=winner.metrics,
-            reference=json.loads(ports.artifacts.get(reference_digest)),
+            reference=reference,
             training=manifest.summary(),
             input_example=feature_frame(spec, read_rows(manifest, ports).slice(0, EXAMPLE_ROWS)),
             as_of=manifest.as_of,
@@ -72,7 +78,11 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             supersedes=judged.champion_id,
             actor=actor,
             reason=reason,
-            training={**manifest.summary(), "training_id": judged.training_id},
+            training={
+                **manifest.summary(),
+                "training_id": judged.training_id,
+                THRESHOLDS: _thresholds(spec, ModelReference.from_json(reference)),
+            },
             metrics=winner.metrics,
             approved_by=None,
             code_version=code_version(),
@@ -82,6 +92,15 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     )
     log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
     return deployed(entry, use_case, ports)
+
+
+def _thresholds(spec: UseCase, reference: ModelReference) -> dict[str, object] | None:
+    """What evidence of drift will take, for the numbers that monitoring this model is going to ask for."""
+    inputs = reference.inputs
+    if not inputs.windows:
+        return None
+    columns = len(inputs.columns) + len(UNITS) * bool(inputs.joint_columns)
+    return thresholds_of(len(inputs.windows), columns, spec.monitoring.false_retrains, spec.schedule.every)
 
 
 def deployed(entry: Deployment, use_case: LoadedUseCase, ports: Ports) -> Deployed:
