@@ -9,16 +9,18 @@ arrival, and never will.
 import csv
 import importlib.util
 import io
-import itertools
 import operator
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import psycopg2
 import psycopg2.sql
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 
 from perennial.errors import InvalidSettings, StoreUnavailable
 
@@ -56,6 +58,13 @@ FLIGHT_COLUMNS = (
     "carrier", "flight", "tailnum", "origin", "dest", "distance", "time_hour", "minute", "sched_arr_time", "dep_delay",
     "air_time", "arr_delay",
 )  # fmt: skip
+FLIGHT_TYPES = {
+    **dict.fromkeys(("carrier", "tailnum", "origin", "dest"), pa.string()),
+    **dict.fromkeys(
+        ("flight", "distance", "minute", "sched_arr_time", "dep_delay", "air_time", "arr_delay"), pa.int64()
+    ),
+    "time_hour": pa.timestamp("s", tz="UTC"),
+}
 WEATHER_COLUMNS = (
     "origin", "time_hour", "temp", "dewp", "humid", "wind_dir", "wind_speed", "wind_gust", "precip", "pressure",
     "visib",
@@ -114,23 +123,59 @@ def _load(cursor: "psycopg2.extensions.cursor", data: Path, progress: Callable[[
 
 
 def _copy_flights(cursor: "psycopg2.extensions.cursor", data: Path, progress: Callable[[int], None]) -> None:
-    numbered = enumerate(_rows(data / "flights.csv.zip", FLIGHT_COLUMNS), start=1)
-    done = 0
-    while chunk := list(itertools.islice(numbered, CHUNK)):
-        flights: list[Row] = []
-        arrivals: list[Row] = []
-        for flight_id, row in chunk:
-            carrier, flight, tailnum, origin, dest, distance, hour, minute, clock, dep_delay, air_time, arr_delay = row
-            departure = datetime.fromisoformat(hour) + timedelta(minutes=int(minute))
-            arrival_minute = int(clock) // 100 * 60 + int(clock) % 100  # local time, written as HHMM
-            flights.append((flight_id, carrier, flight, tailnum, origin, dest, departure, arrival_minute, distance))
-            if arr_delay != MISSING:
-                arrived_at = departure + timedelta(minutes=int(dep_delay) + int(air_time)) + TAXIING
-                arrivals.append((flight_id, arrived_at, arr_delay, air_time))
-        _copy(cursor, "flights", flights)
-        _copy(cursor, "arrivals", arrivals)
-        done += len(chunk)
-        progress(done)
+    flights, arrivals = _flights(data / "flights.csv.zip")
+    for at in range(0, flights.num_rows, CHUNK):
+        chunk, arrived = flights.slice(at, CHUNK), arrivals.slice(at, CHUNK)
+        _copy_table(cursor, "flights", chunk)
+        _copy_table(cursor, "arrivals", arrived.filter(pc.is_valid(arrived.column("arr_delay"))))
+        progress(at + chunk.num_rows)
+
+
+def _flights(path: Path) -> tuple[pa.Table, pa.Table]:
+    """All flights, and for each of them its arrival, without a delay where it never arrived."""
+    with zipfile.ZipFile(path) as archive, archive.open(archive.namelist()[0]) as file:
+        rows = pa.csv.read_csv(
+            file,
+            convert_options=pa.csv.ConvertOptions(
+                include_columns=list(FLIGHT_COLUMNS), column_types=FLIGHT_TYPES, null_values=[MISSING],
+                strings_can_be_null=True,
+            ),
+        )  # fmt: skip
+    flight_id = pa.arange(1, rows.num_rows + 1)
+    departure = pc.add(rows["time_hour"], _minutes(rows["minute"]))
+    clock = rows["sched_arr_time"]  # local time, written as HHMM
+    arrival_minute = pc.subtract(clock, pc.multiply(pc.divide(clock, 100), 40))
+    flown = _minutes(pc.add(rows["dep_delay"], rows["air_time"]))
+    flights = pa.table(
+        {
+            "flight_id": flight_id,
+            **{name: rows[name] for name in ("carrier", "flight", "tailnum", "origin", "dest")},
+            "scheduled_departure": departure,
+            "scheduled_arrival_minute": arrival_minute,
+            "distance": rows["distance"],
+        }
+    )
+    arrivals = pa.table(
+        {
+            "flight_id": flight_id,
+            "arrived_at": pc.add(pc.add(departure, flown), pa.scalar(TAXIING, pa.duration("s"))),
+            "arr_delay": rows["arr_delay"],
+            "air_time": rows["air_time"],
+        }
+    )
+    return flights, arrivals
+
+
+def _minutes(number: pa.ChunkedArray) -> pa.ChunkedArray:
+    return pc.multiply(number, 60).cast(pa.duration("s"))
+
+
+def _copy_table(cursor: "psycopg2.extensions.cursor", table: str, rows: pa.Table) -> None:
+    buffer = io.BytesIO()
+    pa.csv.write_csv(rows, buffer, pa.csv.WriteOptions(include_header=False))
+    buffer.seek(0)
+    statement = psycopg2.sql.SQL("COPY {} FROM STDIN (FORMAT csv)").format(psycopg2.sql.Identifier(table))
+    cursor.copy_expert(statement.as_string(cursor), buffer)
 
 
 def _once(rows: Iterable[tuple[str, ...]], key: int) -> Iterator[Row]:

@@ -45,6 +45,29 @@ def test_first_flight_as_it_stands_in_the_file(loaded: tuple[str, Loaded, list[i
     assert arrival == (1, datetime(2013, 1, 1, 14, 34, tzinfo=UTC), 11.0, 227.0)  # 10:15 + 2 + 227 + 30 minutes
 
 
+@pytest.mark.parametrize(
+    ("table", "digest"),
+    [
+        ("flights", "01e3ce0e07e3729211022d08ded00db4"),
+        ("arrivals", "9be9d48fcec52e5d6f0ac7c49d24aeae"),
+        ("weather", "0c95817320fb3572e9cafdbaff401898"),
+        ("planes", "ba12424a6da105b48b8b14be605f6622"),
+    ],
+)
+def test_the_content_is_what_it_always_was(loaded: tuple[str, Loaded, list[int]], table: str, digest: str) -> None:
+    """As it was when every row was converted by itself. Models and metrics of the demonstration depend on it."""
+    order = {"weather": "origin, observed_at", "planes": "tailnum"}.get(table, "flight_id")
+    assert ask(loaded[0], f"SELECT md5(string_agg(t::text, E'\\n' ORDER BY {order})) FROM {table} t") == [(digest,)]
+
+
+def test_columns_have_the_types_that_queries_count_on(loaded: tuple[str, Loaded, list[int]]) -> None:
+    query = "SELECT attname, atttypid::regtype::text FROM pg_attribute WHERE attnum > 0 AND attrelid = '{}'::regclass"
+    types = {table: dict(ask(loaded[0], query.format(table))) for table in ("flights", "arrivals")}
+    assert types["flights"]["scheduled_departure"] == types["arrivals"]["arrived_at"] == "timestamp with time zone"
+    assert types["flights"]["flight_id"] == types["arrivals"]["flight_id"] == "bigint"
+    assert types["arrivals"]["arr_delay"] == "double precision"
+
+
 def test_missing_values_are_null_and_cancelled_flights_never_arrive(loaded: tuple[str, Loaded, list[int]]) -> None:
     url = loaded[0]
     assert ask(url, "SELECT count(*) FROM flights WHERE tailnum IS NULL") == [(2_512,)]
