@@ -19,8 +19,10 @@ log = logging.getLogger(__name__)
 PRELOADED = (
     "skops.io",  # first: it searches all modules that are loaded before it
     "airflow.dag_processing.dagbag",
+    "airflow.providers.amazon.aws.assets.s3",  # Airflow looks at it whenever a DAG names an asset
     "airflow.providers.standard.decorators.python",
     "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.sdk.definitions.decorators.task_group",
     "airflow.sdk.execution_time.task_runner",
     "boto3",
     "datasketches",
@@ -41,6 +43,7 @@ PRELOADED = (
     "sklearn.linear_model",
     "sklearn.metrics",
     "sklearn.pipeline",
+    "slugify",
     "sqlalchemy.dialects.postgresql.psycopg2",
 )
 
@@ -55,11 +58,20 @@ class PreloadedLocalExecutor(LocalExecutor):
         super().start()
 
 
+def _rehearse() -> None:
+    """The first data frame that scikit-learn sees makes it search every installed package for plugins, once."""
+    import pandas
+    from sklearn.utils.validation import check_array
+
+    check_array(pandas.DataFrame({"number": [0.0], "text": ["a"]}), dtype=None)
+
+
 def preload() -> None:
     """Import `PRELOADED` into this process, and say so if threads run that a fork would cut off."""
     started = time.perf_counter()
     for name in PRELOADED:
         importlib.import_module(name)
+    _rehearse()
     log.info("%d modules preloaded in %.1f s", len(PRELOADED), time.perf_counter() - started)
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:

@@ -109,6 +109,20 @@ def test_bytes_that_are_not_those_of_the_digest_are_not_registered(registry: Mod
     assert registry.versions(use_case) == []
 
 
+def test_the_reference_alone_is_read_without_the_model(
+    registry: ModelRegistry, use_case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = candidate(use_case)
+    registered = registry.register(given)
+    monkeypatch.setattr("skops.io.loads", lambda *_args, **_more: pytest.fail("the model was constructed"))
+    for _ in range(2):  # from the registry, then from what was kept of it
+        assert registry.reference(use_case, registered.version, registered.digest) == given.reference
+    with pytest.raises(UntrustedModel, match="changed or damaged"):
+        registry.reference(use_case, registered.version, bytes_digest(CONTENTS[1]))
+    with pytest.raises(NoModel, match="registered are 1"):
+        registry.reference(use_case, "7", registered.digest)
+
+
 def test_a_version_under_another_digest_is_not_loaded(registry: ModelRegistry, use_case: str) -> None:
     registered = registry.register(candidate(use_case))
     with pytest.raises(UntrustedModel, match=registered.digest):

@@ -29,12 +29,7 @@ def load(content: bytes, digest: str) -> Pipeline:
     Errors: `UntrustedModel` when the bytes don't have that sha-256, hold a type that is not on our list, or are no
     model at all.
     """
-    found = bytes_digest(content)
-    if found != digest:
-        raise UntrustedModel(
-            f"A model with digest {digest} was expected, but the bytes have {found}: they were changed or damaged. "
-            "Don't use them; find out who wrote them, and register the model again from its training run."
-        )
+    check_digest(content, digest)
     try:
         _refuse_foreign_types(content, "was to be loaded")
         pipeline = skops.io.loads(content, trusted=sorted(TRUSTED_BEYOND_SKOPS))
@@ -45,6 +40,16 @@ def load(content: bytes, digest: str) -> Pipeline:
     if not isinstance(pipeline, Pipeline):
         raise UntrustedModel(f"The bytes with digest {digest} hold a {type(pipeline).__name__}, not a pipeline.")
     return pipeline
+
+
+def check_digest(content: bytes, digest: str) -> None:
+    """Make sure that the bytes are those of that sha-256. Errors: `UntrustedModel` when they are not."""
+    found = bytes_digest(content)
+    if found != digest:
+        raise UntrustedModel(
+            f"A model with digest {digest} was expected, but the bytes have {found}: they were changed or damaged. "
+            "Don't use them; find out who wrote them, and register the model again from its training run."
+        )
 
 
 def _refuse_foreign_types(content: bytes, attempt: str) -> None:

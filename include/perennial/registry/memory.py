@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import dataclass
+from typing import Any
 
 from perennial.errors import NoModel
-from perennial.modeling.artifact import load
+from perennial.modeling.artifact import check_digest, load
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
 
 
@@ -37,6 +38,13 @@ class MemoryRegistry:
         """See `ModelRegistry.load`."""
         found = self._version(use_case, version)
         return LoadedModel(version, digest, load(found.content, digest), json.loads(found.reference))
+
+    def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
+        """See `ModelRegistry.reference`."""
+        found = self._version(use_case, version)
+        check_digest(found.content, digest)
+        reference: dict[str, Any] = json.loads(found.reference)
+        return reference
 
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """See `ModelRegistry.versions`."""

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import shorten
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from mlflow import MlflowClient
@@ -16,7 +17,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREA
 from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
-from perennial.modeling.artifact import load
+from perennial.modeling.artifact import check_digest, load
 from perennial.registry.cache import ModelCache, StoredModel
 from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE
 from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
@@ -45,6 +46,7 @@ class MlflowRegistry:
         self._client = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
         self._cache = ModelCache(cache)
         self._loaded: dict[tuple[str, str, str], LoadedModel] = {}
+        self._references: dict[tuple[str, str, str], dict[str, Any]] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`.
@@ -92,6 +94,18 @@ class MlflowRegistry:
                 self._cache.put(*name, stored)
             self._loaded[name] = LoadedModel(version, digest, pipeline, stored.reference)
         return self._loaded[name]
+
+    def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
+        """See `ModelRegistry.reference`. One that was read before comes from memory or disk, without MLflow."""
+        name = (use_case, version, digest)
+        if name not in self._references:
+            stored = self._cache.get(*name)
+            if stored is None:
+                stored = self._download(use_case, version)
+                check_digest(stored.content, digest)
+                self._cache.put(*name, stored)
+            self._references[name] = stored.reference
+        return self._references[name]
 
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """See `ModelRegistry.versions`. Versions that somebody made by hand, without a digest, are not among them."""

@@ -60,6 +60,13 @@ class ModelRegistry(Protocol):
         Errors: `UntrustedModel` when either does not hold, `NoModel` when there is no such version.
         """
 
+    def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
+        """What the version considers normal, after its model's bytes were checked against `digest`.
+
+        Nothing of the model is constructed, which is what takes long in `load`. Errors: `UntrustedModel` when the
+        bytes have another digest, `NoModel` when there is no such version.
+        """
+
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """All versions, oldest first."""
 

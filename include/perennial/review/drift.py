@@ -121,7 +121,7 @@ def _recorded(report: DriftReport) -> Assessment:
 
 
 def _merged(name: str, version: str, reports: Sequence[DriftReport], level: float, ports: Ports) -> Assessment:
-    reference = _reference(ports.registry.load(name, version, reports[-1].model_digest).reference)
+    reference = _reference(ports.registry.reference(name, version, reports[-1].model_digest))
     profile = reduce(WindowProfile.merge, [WindowProfile.from_json(report.profile) for report in reports])
     return assess_profile(reference, profile, level)
 

@@ -36,11 +36,18 @@ from perennial_airflow.executor import preload
 preload()
 assert threading.active_count() == 1, threading.enumerate()
 before = set(sys.modules)
+from pathlib import Path
+import pandas
+from sklearn.preprocessing import OrdinalEncoder
 import perennial_airflow.tasks
+from perennial_airflow.dag_factory import build_dags
+assert [dag.dag_id for dag in build_dags(Path("include/use_cases"), "air_time.predict")] == ["air_time.predict"]
+OrdinalEncoder().fit_transform(pandas.DataFrame({"text": ["a", "b"]}))
 ours = ("perennial", "perennial_airflow")
 heavy = {name.split(".")[0] for name in set(sys.modules) - before} - set(ours)
 assert threading.active_count() == 1, threading.enumerate()
-assert heavy <= {"airflow"}, heavy
+assert heavy <= {"airflow", "encodings"}, heavy
+assert not [name for name in set(sys.modules) - before if "providers" in name]
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr

@@ -71,9 +71,7 @@ def _record(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports
     completeness = found.labelled / found.rows
     maturity = maturity_of(batch.window.end, as_of, spec.labels.mature_after, completeness)
     final = maturity is Maturity.FINAL
-    reference = ModelReference.from_json(
-        ports.registry.load(spec.name, batch.model_version, batch.model_digest).reference
-    )
+    reference = ModelReference.from_json(ports.registry.reference(spec.name, batch.model_version, batch.model_digest))
     return ports.ledger.record_performance(
         Performance(
             use_case=spec.name,

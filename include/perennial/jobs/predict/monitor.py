@@ -70,8 +70,8 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
         )
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
     scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
-    model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
-    reference = ModelReference.from_json(model.reference).inputs
+    known = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
+    reference = ModelReference.from_json(known).inputs
     profile = reference.profile(scored, scored.column("prediction").to_numpy())
     if spec.monitoring.season is not None:
         reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
