@@ -47,7 +47,8 @@ ours = ("perennial", "perennial_airflow")
 heavy = {name.split(".")[0] for name in set(sys.modules) - before} - set(ours)
 assert threading.active_count() == 1, threading.enumerate()
 assert heavy <= {"airflow", "encodings"}, heavy
-assert not [name for name in set(sys.modules) - before if "providers" in name]
+late = [name for name in set(sys.modules) - before if name.startswith("airflow.providers.")]
+assert not late, late
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 0, done.stderr
