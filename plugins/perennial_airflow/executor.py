@@ -19,7 +19,6 @@ log = logging.getLogger(__name__)
 PRELOADED = (
     "skops.io",  # first: it searches all modules that are loaded before it
     "airflow.dag_processing.dagbag",
-    "airflow.providers.amazon.aws.assets.s3",  # Airflow looks at it whenever a DAG names an asset
     "airflow.providers.standard.decorators.python",
     "airflow.providers.standard.operators.trigger_dagrun",
     "airflow.sdk.definitions.decorators.task_group",
@@ -59,10 +58,16 @@ class PreloadedLocalExecutor(LocalExecutor):
 
 
 def _rehearse() -> None:
-    """The first data frame that scikit-learn sees makes it search every installed package for plugins, once."""
+    """Do what makes the libraries search all installed packages the first time, and remember what they found.
+
+    The first asset that a DAG names makes Airflow load every provider's kinds of addresses; the first data frame that
+    scikit-learn sees makes it look for plugins.
+    """
     import pandas
+    from airflow.sdk import Asset
     from sklearn.utils.validation import check_array
 
+    Asset("rehearsal", uri="s3://rehearsal/rehearsal")
     check_array(pandas.DataFrame({"number": [0.0], "text": ["a"]}), dtype=None)
 
 

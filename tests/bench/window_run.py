@@ -19,8 +19,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from tests.conftest import free_port
-
 from perennial.window import parse_instant
 from perennial_local.airflow_api import AirflowApi
 from perennial_local.home import Home
@@ -78,13 +76,12 @@ def checkout(folder: Path) -> Path:
 @contextmanager
 def running(folder: Path) -> Iterator[tuple[AirflowApi, float]]:
     """A local system of its own, and how many seconds it took to come up."""
-    home, port = folder / "home", free_port()
+    home = Home(folder / "home")
     command = [sys.executable, "-c", START, str(checkout(folder / "checkout")), "run", "--no-demo"]
     began = time.monotonic()
     with (folder / "log").open("w") as log:
         supervisor = subprocess.Popen(
-            [*command, "--port", str(port), "--mlflow-port", str(free_port())],
-            env={**os.environ, "PERENNIAL_HOME": str(home)}, stdout=log, stderr=log,
+            command, env={**os.environ, "PERENNIAL_HOME": str(home.path)}, stdout=log, stderr=log
         )  # fmt: skip
     try:
         wait_until(
@@ -94,7 +91,8 @@ def running(folder: Path) -> Iterator[tuple[AirflowApi, float]]:
             folder / "log",
         )
         seconds = time.monotonic() - began
-        api = AirflowApi(f"http://127.0.0.1:{port}", ADMIN, load_keys(Home(home)).admin_password)
+        port = json.loads(home.ports.read_text())["airflow_port"]
+        api = AirflowApi(f"http://127.0.0.1:{port}", ADMIN, load_keys(home).admin_password)
         yield api, seconds
         api.close()
     finally:
