@@ -1,33 +1,17 @@
 """What the tasks do: from a DAG run to jobs, and from their results to small JSON for XCom.
 
-Importing this module imports every adapter. DAG files do it inside their tasks only.
+Importing this module imports every adapter. DAG files do it inside their tasks only. A task imports its own job only:
+its process is a new one, and all jobs together take it a tenth of a second.
 """
 
 import logging
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
 
 from perennial.encoding import as_json, from_json
-from perennial.jobs.evaluate import collect_labels as collect_labels_job
-from perennial.jobs.evaluate import measure as measure_job
-from perennial.jobs.predict import ingest as ingest_job
-from perennial.jobs.predict import monitor as monitor_job
-from perennial.jobs.predict import score as score_job
-from perennial.jobs.predict import validate as validate_job
-from perennial.jobs.retrain import assemble as assemble_job
-from perennial.jobs.retrain import deploy as deploy_job
-from perennial.jobs.retrain import judge as judge_job
-from perennial.jobs.retrain import rollback as rollback_job
-from perennial.jobs.retrain import train as train_job
-from perennial.jobs.retrain.judge import Judged
-from perennial.jobs.retrain.train import Trained
-from perennial.jobs.upkeep import maintain as maintain_job
-from perennial.jobs.upkeep import reconcile as reconcile_job
 from perennial.ports import Ports
-from perennial.records.model_choice import ModelChoice
-from perennial.review import preview as preview_job
-from perennial.review.preview import Preview
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
 from perennial.window import parse_instant
@@ -38,11 +22,18 @@ from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
 from perennial_airflow.xcom import Json
 
+if TYPE_CHECKING:
+    from perennial.review.preview import Preview
+
 log = logging.getLogger(__name__)
 
 
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Ingest the run's windows; with the param `dry_run`, say what scoring them would do, and end the run there."""
+    from perennial.jobs.predict import ingest as ingest_job
+    from perennial.records.model_choice import ModelChoice
+    from perennial.review import preview as preview_job
+
     with airflow_outcomes(use_case):
         windows, ports = windows_of(use_case.spec, run), _open_ports()
         if run.params.get("dry_run"):
@@ -53,6 +44,8 @@ def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
 
 def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> list[Json]:
     """Validate the windows that were ingested."""
+    from perennial.jobs.predict import validate as validate_job
+
     with airflow_outcomes(use_case):
         windows, ports = windows_in(ingested), _open_ports()
         return each_window(use_case, windows, lambda window: validate_job.run(use_case, window, ports, run.name))
@@ -60,6 +53,9 @@ def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> lis
 
 def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[Json]:
     """Score the windows that passed, with the model that the run's params choose."""
+    from perennial.jobs.predict import score as score_job
+    from perennial.records.model_choice import ModelChoice
+
     with airflow_outcomes(use_case):
         model = ModelChoice.parse(model_choice(run.params))
         windows, ports = windows_in(validated), _open_ports()
@@ -70,6 +66,8 @@ def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[
 
 def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[Json]:
     """Monitor the windows that were scored."""
+    from perennial.jobs.predict import monitor as monitor_job
+
     with airflow_outcomes(use_case):
         windows, ports = windows_in(scored), _open_ports()
         return each_window(use_case, windows, lambda window: monitor_job.run(use_case, window, ports, run.name))
@@ -77,30 +75,41 @@ def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[J
 
 def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
     """Collect the labels that had arrived by the run's moment."""
+    from perennial.jobs.evaluate import collect_labels as collect_labels_job
+
     with airflow_outcomes(use_case):
         return as_json(collect_labels_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
 def measure(use_case: LoadedUseCase, run: Run) -> Json:
     """Measure every scored window that waits for labels."""
+    from perennial.jobs.evaluate import measure as measure_job
+
     with airflow_outcomes(use_case):
         return as_json(measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
 def assemble(use_case: LoadedUseCase, run: Run) -> Json:
     """Assemble the training set as of the run's moment."""
+    from perennial.jobs.retrain import assemble as assemble_job
+
     with airflow_outcomes(use_case):
         return as_json(assemble_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
 def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) -> Json:
     """Train one candidate on the assembled set."""
+    from perennial.jobs.retrain import train as train_job
+
     with airflow_outcomes(use_case):
         return as_json(train_job.run(use_case, assembled["training_id"], candidate, _open_ports(), run.name))
 
 
 def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[Json]) -> Json:
     """Judge the candidates against the champion on the same rows."""
+    from perennial.jobs.retrain import judge as judge_job
+    from perennial.jobs.retrain.train import Trained
+
     with airflow_outcomes(use_case):
         candidates = [from_json(Trained, each) for each in trained]
         return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
@@ -108,6 +117,9 @@ def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[
 
 def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
     """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons."""
+    from perennial.jobs.retrain import deploy as deploy_job
+    from perennial.jobs.retrain.judge import Judged
+
     with airflow_outcomes(use_case):
         decision = from_json(Judged, judged)
         if decision.winner is None:
@@ -119,6 +131,8 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
 
 def rollback(use_case: LoadedUseCase, run: Run) -> Json:
     """Deploy the earlier version that the run's params name."""
+    from perennial.jobs.retrain import rollback as rollback_job
+
     with airflow_outcomes(use_case):
         start = run.params["effective_from"]
         deployed = rollback_job.run(
@@ -135,12 +149,16 @@ def rollback(use_case: LoadedUseCase, run: Run) -> Json:
 
 def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
     """Put right whatever differs from the ledger."""
+    from perennial.jobs.upkeep import reconcile as reconcile_job
+
     with airflow_outcomes(use_case):
         return as_json(reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor))
 
 
 def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Say what would be removed from the lake; then, unless it is a dry run, do it."""
+    from perennial.jobs.upkeep import maintain as maintain_job
+
     with airflow_outcomes(use_case):
         ports = _open_ports()
         if not run.params["dry_run"]:
@@ -153,7 +171,7 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
         return [as_json(plan) for plan in plans]
 
 
-def _told(previews: Iterable[Preview]) -> str:
+def _told(previews: "Iterable[Preview]") -> str:
     """A dry run's answer, which Airflow shows as the reason for skipping."""
     lines = [
         f"{each.window}: {each.would_be}, model {each.model or 'none'}, snapshot {each.snapshot}"

@@ -1,5 +1,7 @@
 """From a DAG run to the jobs' arguments, and from their results to XCom."""
 
+import subprocess
+import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import ModuleType
@@ -8,6 +10,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
+from perennial.jobs.retrain.judge import Judged
+from perennial.jobs.retrain.train import Trained
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -44,9 +48,18 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     return tasks
 
 
-def stand_in(monkeypatch: pytest.MonkeyPatch, job: ModuleType, result: Any) -> Job:
+ROOMS = {
+    **dict.fromkeys(("ingest", "validate", "score", "monitor"), "jobs.predict"),
+    **dict.fromkeys(("collect_labels", "measure"), "jobs.evaluate"),
+    **dict.fromkeys(("assemble", "train", "judge", "deploy", "rollback"), "jobs.retrain"),
+    **dict.fromkeys(("reconcile", "maintain"), "jobs.upkeep"),
+    "preview": "review",
+}
+
+
+def stand_in(monkeypatch: pytest.MonkeyPatch, job: str, result: Any) -> Job:
     job_run = Job(result)
-    monkeypatch.setattr(job, "run", job_run)
+    monkeypatch.setattr(f"perennial.{ROOMS[job]}.{job}.run", job_run)
     return job_run
 
 
@@ -54,7 +67,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch, job: ModuleType, result: Any) -> J
 def test_a_window_task_works_on_what_the_task_before_did(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
 ) -> None:
-    job = stand_in(monkeypatch, getattr(tasks, f"{name}_job"), Done(WINDOW))
+    job = stand_in(monkeypatch, name, Done(WINDOW))
     run = make_run()
     assert getattr(tasks, name)(use_case, run, [AT]) == [AT]
     assert job.calls == [((use_case, WINDOW, PORTS, run.name), {})]
@@ -63,7 +76,7 @@ def test_a_window_task_works_on_what_the_task_before_did(
 def test_ingest_takes_its_windows_from_the_run(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
-    job = stand_in(monkeypatch, tasks.ingest_job, Done(WINDOW))
+    job = stand_in(monkeypatch, "ingest", Done(WINDOW))
     assert tasks.ingest(use_case, make_run("backfill", (WINDOW.start, WINDOW.end))) == [AT]
     assert job.calls[0][0][1] == WINDOW
     with pytest.raises(AirflowFailException, match=r"InvalidWindow: .* must say which windows"):
@@ -73,7 +86,7 @@ def test_ingest_takes_its_windows_from_the_run(
 def test_score_uses_the_model_that_the_params_choose(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
-    job = stand_in(monkeypatch, tasks.score_job, Done(WINDOW))
+    job = stand_in(monkeypatch, "score", Done(WINDOW))
     tasks.score(use_case, make_run(model="pinned", model_version="7"), [AT])
     assert str(job.calls[0][1]["model"]) == "pinned:7"
     with pytest.raises(AirflowFailException, match="NoModel"):
@@ -84,8 +97,7 @@ def test_score_uses_the_model_that_the_params_choose(
 def test_a_task_as_of_a_moment_takes_it_from_the_run(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
 ) -> None:
-    module = getattr(tasks, f"{name}_job")
-    job = stand_in(monkeypatch, module, Done(WINDOW))
+    job = stand_in(monkeypatch, name, Done(WINDOW))
     run = make_run(as_of="2013-03-01")
     assert getattr(tasks, name)(use_case, run) == AT
     assert job.calls == [((use_case, datetime(2013, 3, 1, tzinfo=UTC), PORTS, run.name), {})]
@@ -94,11 +106,11 @@ def test_a_task_as_of_a_moment_takes_it_from_the_run(
 def test_candidates_travel_through_xcom_to_the_judge_and_the_winner_to_deploy(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
-    trained = tasks.Trained("boosting", "a" * 64, {"roc_auc": 0.7}, 100, 20, 1.5)
-    training = stand_in(monkeypatch, tasks.train_job, trained)
-    decided = tasks.Judged("the set", "promote", ("better",), {}, None, trained, "b" * 64)
-    judging = stand_in(monkeypatch, tasks.judge_job, decided)
-    deploying = stand_in(monkeypatch, tasks.deploy_job, Done(WINDOW))
+    trained = Trained("boosting", "a" * 64, {"roc_auc": 0.7}, 100, 20, 1.5)
+    training = stand_in(monkeypatch, "train", trained)
+    decided = Judged("the set", "promote", ("better",), {}, None, trained, "b" * 64)
+    judging = stand_in(monkeypatch, "judge", decided)
+    deploying = stand_in(monkeypatch, "deploy", Done(WINDOW))
     run = make_run(reason="drift: 4 alarms")
 
     result = tasks.train(use_case, run, {"training_id": "the set"}, "boosting")
@@ -115,8 +127,8 @@ def test_candidates_travel_through_xcom_to_the_judge_and_the_winner_to_deploy(
 def test_where_the_champion_stays_deploy_is_skipped_with_the_reasons(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
-    deploying = stand_in(monkeypatch, tasks.deploy_job, None)
-    judged = tasks.as_json(tasks.Judged("the set", "reject", ("no gain", "few rows"), {}, 1, None, None))
+    deploying = stand_in(monkeypatch, "deploy", None)
+    judged = tasks.as_json(Judged("the set", "reject", ("no gain", "few rows"), {}, 1, None, None))
     with pytest.raises(AirflowSkipException, match="The champion stays: no gain; few rows"):
         tasks.deploy(use_case, make_run(reason="by hand"), judged)
     assert deploying.calls == []
@@ -131,9 +143,20 @@ def test_a_rollback_passes_on_version_reason_and_moment(
     effective_from: str | None,
     moment: datetime | None,
 ) -> None:
-    job = stand_in(monkeypatch, tasks.rollback_job, Done(WINDOW))
+    job = stand_in(monkeypatch, "rollback", Done(WINDOW))
     run = make_run(version="3", reason="complaints", effective_from=effective_from)
     tasks.rollback(use_case, run)
     assert job.calls == [
         ((use_case, "3", PORTS, run.name), {"actor": "ada", "reason": "complaints", "effective_from": moment})
     ]
+
+
+def test_a_task_imports_its_own_job_only() -> None:
+    script = """
+import sys
+from perennial_airflow import tasks
+jobs = {name for name in sys.modules if name.startswith("perennial.jobs.")}
+assert jobs <= {"perennial.encoding"}, jobs
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stderr

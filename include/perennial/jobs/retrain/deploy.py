@@ -7,7 +7,7 @@ from datetime import datetime
 
 from perennial.code_version import code_version, lock_digest
 from perennial.drift.accumulate import thresholds_of
-from perennial.drift.together import UNITS
+from perennial.drift.joint_comparison import UNITS
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain.judge import Judged
