@@ -1,49 +1,104 @@
-"""Fixtures that several folders of tests share: a real PostgreSQL, and databases of one's own in it."""
+"""Fixtures that several folders of tests share: the real servers of the run, and databases of a test's own."""
 
 import os
-import socket
-from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
 import pytest
 
-from perennial_local.postgres import EmbeddedPostgres
-
+# Two workers, and Airflow's tasks beside them, share the machine: threads that wait for each other actively would
+# take from the others what they need themselves. To be set before the first library that starts threads is loaded.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
+from tests.failures import FailedPreparations
+from tests.order import in_order
+from tests.servers import Run, WatchedPostgres, ledger_template, shared_mlflow, shared_postgres, shared_s3, watched_run
 
+RUN = pytest.StashKey[Run]()
+OPEN = pytest.StashKey[ExitStack]()
+FOLDER = "run_folder"
+
+
+@pytest.hookimpl(trylast=True)  # when there is a folder for temporary files
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(FailedPreparations())
+    worker = getattr(config, "workerinput", None)
+    if worker is not None:
+        config.stash[RUN] = Run(Path(worker[FOLDER]))
+        return
+    config.stash[OPEN] = ExitStack()
+    folder = config._tmp_path_factory.mktemp("servers")  # type: ignore[attr-defined]
+    config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(folder))
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if OPEN in config.stash:
+        config.stash[OPEN].close()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Tell a worker of xdist where the run's servers are."""
+    node.workerinput[FOLDER] = str(node.config.stash[RUN].folder)
+
+
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest story first, so that one worker tells it while the other does everything else."""
-    items.sort(key=lambda item: "e2e" not in item.path.parts)
+    in_order(items)
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
-    """One real server for the whole session."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("postgres") / "data", free_port())
-    server.start()
-    yield server
-    server.stop()
+def run(pytestconfig: pytest.Config) -> Run:
+    """This run of the tests, which ends the processes that it is told of."""
+    return pytestconfig.stash[RUN]
+
+
+@pytest.fixture(scope="session")
+def postgres(run: Run) -> WatchedPostgres:
+    """The run's PostgreSQL. Others use it too: leave its settings alone, and take a database of your own."""
+    return shared_postgres(run)
 
 
 @pytest.fixture
-def database_url(postgres: EmbeddedPostgres) -> str:
+def database_url(postgres: WatchedPostgres) -> str:
     """The URI of an empty database of the test's own."""
-    name = f"test_{uuid4().hex[:12]}"
-    postgres.create_database(name)
-    return postgres.url(name)
+    return postgres.url(postgres.new_database("test"))
+
+
+@pytest.fixture(scope="session")
+def ledger_database(run: Run, postgres: WatchedPostgres) -> str:
+    """The name of a database with an empty ledger, as a template for others."""
+    return ledger_template(run, postgres)
+
+
+@pytest.fixture
+def ledger_url(postgres: WatchedPostgres, ledger_database: str) -> str:
+    """The URI of a database of the test's own with an empty ledger."""
+    return postgres.url(postgres.new_database("ledger", ledger_database))
+
+
+@pytest.fixture(scope="module")
+def shared_ledger_url(postgres: WatchedPostgres, ledger_database: str) -> str:
+    """The URI of a database with a ledger that the tests of a module share."""
+    return postgres.url(postgres.new_database("ledger", ledger_database))
+
+
+@pytest.fixture(scope="session")
+def mlflow_url(run: Run, postgres: WatchedPostgres) -> str:
+    """The URL of the run's MLflow server. Others use it too: take a use case of your own."""
+    return shared_mlflow(run, postgres)
+
+
+@pytest.fixture(scope="session")
+def s3_endpoint(run: Run) -> str:
+    """The endpoint of the run's S3 server. Others use it too: take a bucket of your own."""
+    return shared_s3(run)
 
 
 @pytest.fixture(scope="session")
 def repository() -> Path:
     """The root of the repository."""
     return Path(__file__).parent.parent
-
-
-def free_port() -> int:
-    """A loopback port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -38,7 +38,7 @@ class EmbeddedPostgres:
         """The libpq URI of one of its databases."""
         return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self.port}/{database}"
 
-    def start(self, timeout: float = 30.0) -> None:
+    def start(self, timeout: float = 180.0) -> None:
         """Start the server, creating its files at the first time, and wait until it answers.
 
         Errors: `StoreUnavailable` with the end of the server's log when it does not come up.
@@ -84,7 +84,7 @@ class EmbeddedPostgres:
             )  # fmt: skip
         return self.process
 
-    def wait_until_ready(self, timeout: float = 30.0) -> None:
+    def wait_until_ready(self, timeout: float = 180.0) -> None:
         """Return when the launched server answers.
 
         Errors: `StoreUnavailable` with the end of the server's log when it does not in time, or ends.

@@ -2,7 +2,7 @@
 
 It reads what the supervisor started from a pipe. The pipe ends with the supervisor, however that died; what is then
 still on the list is ended, last one first. It holds the supervisor's lock open meanwhile, so that no other run
-starts before the old one is gone.
+starts before the old one is gone. A run of the tests is watched in the same way, by `start` and `watching`.
 """
 
 import json
@@ -20,23 +20,15 @@ class Watchdog:
     """The supervisor's end of the pipe."""
 
     def __init__(self, lock: int) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "perennial_local.watchdog"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            start_new_session=True,
-            pass_fds=(lock,),
-        )
+        self._process = start(subprocess.PIPE, lock)
 
     def watch(self, record: Record) -> None:
         """It was started."""
-        self._tell({"watch": asdict(record)})
+        self._tell(watching(record))
 
     def forget(self, record: Record) -> None:
         """It has been ended."""
-        self._tell({"forget": record.pid})
+        self._tell(json.dumps({"forget": record.pid}) + "\n")
 
     def dismiss(self) -> None:
         """Everything has been ended."""
@@ -48,10 +40,28 @@ class Watchdog:
         assert self._process.stdin is not None
         return self._process.stdin
 
-    def _tell(self, message: dict[str, object]) -> None:
+    def _tell(self, message: str) -> None:
         if self._process.poll() is None:  # somebody killed it: the records on disk serve the next start
-            self._pipe.write(json.dumps(message) + "\n")
+            self._pipe.write(message)
             self._pipe.flush()
+
+
+def start(pipe: int, *inherited: int) -> "subprocess.Popen[str]":
+    """Start a watchdog that reads from the open file `pipe`, and keeps the `inherited` ones open."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "perennial_local.watchdog"],
+        stdin=pipe,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        start_new_session=True,
+        pass_fds=inherited,
+    )
+
+
+def watching(record: Record) -> str:
+    """The line that tells a watchdog that the process was started."""
+    return json.dumps({"watch": asdict(record)}) + "\n"
 
 
 def main() -> None:

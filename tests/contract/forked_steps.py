@@ -2,10 +2,15 @@
 
 import multiprocessing
 from collections.abc import Mapping
+from dataclasses import replace
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 
+from tests.waiting import PATIENCE
+
+from perennial import clock
 from perennial.jobs.predict import ingest, score, validate
+from perennial.ledger.postgres import PostgresLedger
 from perennial.records.model_choice import ModelChoice
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
@@ -30,7 +35,8 @@ def start(context: ForkServerContext, environment: Mapping[str, str], window: Wi
 def _predict(environment: dict[str, str], window: Window, run_id: str) -> None:
     settings = Settings.from_environment(environment)
     use_case = load_use_case(Path(settings.use_cases) / "parcels")
-    ports = open_ports(settings, EnvironmentConnections(environment))
+    ledger = PostgresLedger(environment["AIRFLOW_CONN_PERENNIAL_LEDGER"], clock.now, lock_timeout=PATIENCE)
+    ports = replace(open_ports(settings, EnvironmentConnections(environment)), ledger=ledger)
     ingest.run(use_case, window, ports, run_id)
     validate.run(use_case, window, ports, run_id)
     score.run(use_case, window, ports, run_id, model=ModelChoice())

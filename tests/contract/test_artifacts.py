@@ -1,31 +1,22 @@
 """One suite for every store of bytes: in memory, in a folder, on S3."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.artifacts.port import Artifacts
 from perennial.artifacts.store import ArtifactStore
 from perennial.encoding import bytes_digest
 from perennial.errors import StoreUnavailable, UntrustedModel
-from perennial.lake.storage import storage_options
 
 CONTENT = b"model" * 1000
 
 
 @pytest.fixture(scope="module")
-def s3_options() -> Iterator[dict[str, str]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="models")
-    yield storage_options(f"aws://key:secret@/?endpoint_url={endpoint}&region_name=us-east-1")
-    server.stop()
+def bucket(make_bucket: Callable[[str], str]) -> str:
+    return make_bucket("models")
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])
@@ -34,7 +25,8 @@ def artifacts(request: pytest.FixtureRequest, tmp_path: Path) -> Artifacts:
         return InMemoryArtifacts()
     if request.param == "folder":
         return ArtifactStore(str(tmp_path / "artifacts"), {})
-    return ArtifactStore(f"s3://models/{tmp_path.name}", request.getfixturevalue("s3_options"))
+    bucket, options = request.getfixturevalue("bucket"), request.getfixturevalue("s3_options")
+    return ArtifactStore(f"s3://{bucket}/{tmp_path.name}", options)
 
 
 @pytest.mark.parametrize("content", [CONTENT, b""])

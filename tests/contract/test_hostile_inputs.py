@@ -29,12 +29,10 @@ from perennial.digest import table_digest
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.port import predictions_table, quarantine_table, raw_table
-from perennial.ledger import migrate
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
-from perennial_local.postgres import EmbeddedPostgres
 
 SETTLED = 1  # the day of a window that is scored before anything hostile comes
 LONGEST_MESSAGE = 4_000
@@ -42,11 +40,8 @@ _fresh_days = itertools.count(10)
 
 
 @pytest.fixture(scope="module")
-def world(postgres: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileWorld]:
-    postgres.create_database("hostile")
-    url = postgres.url("hostile")
-    migrate.upgrade(url)
-    made = make_world(tmp_path_factory.mktemp("hostile"), url)
+def world(shared_ledger_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[HostileWorld]:
+    made = make_world(tmp_path_factory.mktemp("hostile"), shared_ledger_url)
     settled = made.day(SETTLED)
     made.execute("CREATE TABLE keepsake (a int); INSERT INTO keepsake VALUES (1)")
     made.deliver("csv_parcels", settled, good_csv(settled.start))

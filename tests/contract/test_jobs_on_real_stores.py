@@ -21,7 +21,9 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
 from tests.contract.forked_steps import fork_context, start
+from tests.servers import WatchedPostgres
 from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, tables
+from tests.waiting import PATIENCE
 from typer.testing import CliRunner
 
 from perennial.cli.main import app
@@ -31,7 +33,6 @@ from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.window import Window
 from perennial.wiring import open_ports
-from perennial_local.postgres import EmbeddedPostgres
 
 DAILY_CSV = "pattern: '%Y-%m-%d.csv', format: csv"
 
@@ -52,7 +53,7 @@ class Shop:
 
     def run(self, *arguments: str) -> list[dict[str, object]]:
         process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=180)
+        out, err = process.communicate(timeout=PATIENCE)
         assert process.returncode == 0, err
         return [json.loads(line) for line in out.splitlines()]
 
@@ -82,7 +83,7 @@ def days_to_csv(table: pa.Table, folder: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def shop(postgres: EmbeddedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Shop:
     root = tmp_path_factory.mktemp("shop")
     folder = root / "use_cases" / "parcels"
     folder.mkdir(parents=True)
@@ -91,26 +92,26 @@ def shop(postgres: EmbeddedPostgres, mlflow_url: str, tmp_path_factory: pytest.T
     parcels, outcomes = tables()
     days_to_csv(parcels, folder / "data")
     days_to_csv(outcomes, folder / "labels")
-    postgres.create_database("shop")
+    database = postgres.url(postgres.new_database("shop"))
     environment = {
         **os.environ,
         "PERENNIAL_HOME": str(root / "home"),
         "PERENNIAL_USE_CASES": str(root / "use_cases"),
         "PERENNIAL_MLFLOW_URL": mlflow_url,
-        "AIRFLOW_CONN_PERENNIAL_LEDGER": postgres.url("shop"),
-        "AIRFLOW_CONN_PERENNIAL_PUBLISHED": postgres.url("shop"),
+        "AIRFLOW_CONN_PERENNIAL_LEDGER": database,
+        "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database,
     }
     settings = Settings.from_environment(environment)
     shop = Shop(folder, environment, open_ports(settings, EnvironmentConnections(environment)))
     upgrade = shop.start("db", "upgrade")
-    assert upgrade.wait(60) == 0
+    assert upgrade.wait(PATIENCE) == 0
     upgrade.communicate()
     return shop
 
 
 def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop, command: Callable[..., str]) -> None:
     checked = shop.start("check")
-    out, _ = checked.communicate(timeout=60)
+    out, _ = checked.communicate(timeout=PATIENCE)
     assert (checked.returncode, "0 errors" in out) == (0, True), out
     judged, deployed = shop.run("retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first")
     assert judged["action"] == "promote"
@@ -133,7 +134,7 @@ def test_i4_the_same_window_four_times_at_once_ends_in_one_revision(shop: Shop) 
     context = fork_context()
     rivals = [start(context, shop.environment, shop.window(33), f"rival {number}") for number in range(4)]
     for rival in rivals:
-        rival.join(120)
+        rival.join(PATIENCE)
     assert [rival.exitcode for rival in rivals] == [0] * 4
     (batch,) = shop.ports.ledger.batches("parcels", shop.window(33))
     assert (batch.revision, batch.rows) == (1, ROWS)
@@ -152,7 +153,7 @@ def test_i4_what_was_killed_anywhere_is_taken_up_by_the_next_run(shop: Shop) -> 
         victim.join()
     assert killed > 5
     last = start(context, shop.environment, window, "last")
-    last.join(120)
+    last.join(PATIENCE)
     assert last.exitcode == 0
     (batch,) = shop.ports.ledger.batches("parcels", window)
     lake = shop.ports.lake.read("predictions/parcels", window.key)
@@ -165,7 +166,7 @@ def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop) -> Non
     whole = file.read_bytes()
     file.write_bytes(whole + b"\xff\xfe broken")
     refused = shop.start("ingest", "parcels", "--window", "2024-02-05")
-    _, err = refused.communicate(timeout=60)
+    _, err = refused.communicate(timeout=PATIENCE)
     assert refused.returncode == 3
     assert "2024-02-05.csv" in err
     assert shop.ports.ledger.latest_snapshot("parcels", shop.window(35)) is None

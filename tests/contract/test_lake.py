@@ -3,17 +3,16 @@
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
-from moto.server import ThreadedMotoServer
+from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsRemoved, SchemaMismatch, StoreUnavailable
@@ -43,14 +42,8 @@ def rows(*ids: int, note: str = "ü") -> pa.Table:
 
 
 @pytest.fixture(scope="module")
-def s3_options() -> Iterator[dict[str, str]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=endpoint, **keys).create_bucket(Bucket="lake")
-    yield storage_options(f"aws://key:secret@/?endpoint_url={endpoint}&region_name=us-east-1")
-    server.stop()
+def bucket(make_bucket: Callable[[str], str]) -> str:
+    return make_bucket("lake")
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])
@@ -59,7 +52,7 @@ def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
         return InMemoryLake()
     if request.param == "folder":
         return DeltaLake(str(tmp_path / "lake"), {})
-    return DeltaLake(f"s3://lake/{tmp_path.name}", request.getfixturevalue("s3_options"))
+    return DeltaLake(f"s3://{request.getfixturevalue('bucket')}/{tmp_path.name}", request.getfixturevalue("s3_options"))
 
 
 @pytest.fixture
@@ -302,10 +295,13 @@ def test_rival_writers_leave_exactly_one_set_of_rows_and_lose_none(folder: Delta
     command = [sys.executable, "-c", WRITER, str(tmp_path), str(gate)]
     writers = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(8)]
     try:
-        while any(not Path(f"{gate}.{number}").exists() for number in range(8)):
-            assert all(writer.poll() is None for writer in writers)
+        wait_until(
+            lambda: all(Path(f"{gate}.{number}").exists() for number in range(8)),
+            "eight writers at the gate",
+            lambda: next(filter(None, map(ended, writers)), None),
+        )
         gate.touch()
-        printed = [writer.communicate(timeout=60)[0] for writer in writers]
+        printed = [writer.communicate(timeout=PATIENCE)[0] for writer in writers]
     finally:
         for writer in writers:
             writer.kill()

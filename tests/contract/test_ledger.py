@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from tests.waiting import PATIENCE
 
 from perennial.errors import (
     DeploymentConflict,
@@ -20,7 +21,6 @@ from perennial.errors import (
     WindowBusy,
 )
 from perennial.lease import Lease
-from perennial.ledger import migrate
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
@@ -42,7 +42,6 @@ from perennial.ledger.postgres import PostgresLedger
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
-from perennial_local.postgres import EmbeddedPostgres
 
 CHAMPION, CHALLENGER = DeployedRole.CHAMPION, DeployedRole.CHALLENGER
 FIRST_RECORDING = datetime(2024, 1, 1, tzinfo=UTC)
@@ -62,14 +61,6 @@ class TickingClock:
             return now
 
 
-@pytest.fixture(scope="module")
-def migrated_url(postgres: EmbeddedPostgres) -> str:
-    name = f"ledger_{uuid4().hex[:12]}"
-    postgres.create_database(name)
-    migrate.upgrade(postgres.url(name))
-    return postgres.url(name)
-
-
 @pytest.fixture(params=["memory", "postgres"])
 def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[float], Ledger]]:
     """Makes a ledger of a given lock timeout, in seconds."""
@@ -78,7 +69,7 @@ def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[float], Le
     def make(lock_timeout: float) -> Ledger:
         if request.param == "memory":
             return InMemoryLedger(TickingClock(), lock_timeout)
-        opened.append(PostgresLedger(request.getfixturevalue("migrated_url"), TickingClock(), lock_timeout))
+        opened.append(PostgresLedger(request.getfixturevalue("shared_ledger_url"), TickingClock(), lock_timeout))
         return opened[-1]
 
     yield make
@@ -88,7 +79,7 @@ def make_ledger(request: pytest.FixtureRequest) -> Iterator[Callable[[float], Le
 
 @pytest.fixture
 def ledger(make_ledger: Callable[[float], Ledger]) -> Ledger:
-    return make_ledger(30.0)
+    return make_ledger(PATIENCE)
 
 
 @pytest.fixture

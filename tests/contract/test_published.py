@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 import psycopg2
 import pyarrow as pa
 import pytest
+from tests.waiting import ended, wait_until
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
@@ -225,17 +225,15 @@ def test_a_publisher_killed_in_the_middle_leaves_the_old_rows(database_url: str)
 def _wait_for_delete(database_url: str, publisher: "subprocess.Popen[bytes]") -> None:
     with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
         session.autocommit = True
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            assert publisher.poll() is None
+
+        def deleting() -> bool:
             cursor.execute(
                 "SELECT count(*) FROM pg_stat_activity "
                 "WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE 'DELETE FROM%'"
             )
-            if cursor.fetchone() == (1,):
-                return
-            time.sleep(0.02)
-    raise AssertionError("the publisher never came to the point where it deletes")
+            return bool(cursor.fetchone() == (1,))
+
+        wait_until(deleting, "the publisher to delete", lambda: ended(publisher))
 
 
 def test_a_server_that_is_down_is_unavailable() -> None:

@@ -3,7 +3,7 @@
 import gzip
 import io
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,9 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 from pyarrow import csv
 from pydantic import TypeAdapter
+from tests.servers import S3_PAGE
 
 from perennial.digest import table_digest
 from perennial.errors import (
@@ -93,14 +93,10 @@ WHERE at >= :start AND at < :end AND arrived <= :as_of
 
 
 @pytest.fixture(scope="module")
-def s3() -> Iterator[str]:
+def s3(s3_endpoint: str) -> str:
     """The endpoint of a real HTTP server that speaks S3, with a bucket `flights`."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    endpoint = "http://{}:{}".format(*server.get_host_and_port())
-    client(endpoint).create_bucket(Bucket="flights")
-    yield endpoint
-    server.stop()
+    client(s3_endpoint).create_bucket(Bucket="flights")
+    return s3_endpoint
 
 
 def client(endpoint: str):  # type: ignore[no-untyped-def]
@@ -348,15 +344,15 @@ def test_a_folder_that_is_not_there_is_unavailable(tmp_path: Path) -> None:
 # S3
 
 
-def test_more_objects_than_a_page_are_read(s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "10")
-    for number in range(25):
+def test_more_objects_than_a_page_are_read(s3: str, tmp_path: Path) -> None:
+    objects = 2 * S3_PAGE + 5
+    for number in range(objects):
         client(s3).put_object(Bucket="flights", Key=f"pages/{number:04}.csv", Body=HEADER + GOOD)
     assert client(s3).list_objects_v2(Bucket="flights", Prefix="pages/")["IsTruncated"]
     spec = {"type": "s3", "connection": "s3", "bucket": "flights", "prefix": "pages/", "format": "csv"}
     extract = opened(spec, tmp_path, s3=aws_uri(s3)).fetch(WINDOW, AS_OF, LIMITS)
-    assert extract.rows.num_rows == 25
-    assert len(extract.query.splitlines()) == 25
+    assert extract.rows.num_rows == objects
+    assert len(extract.query.splitlines()) == objects
 
 
 def test_a_bucket_that_is_not_there_is_an_invalid_query(s3: str, tmp_path: Path) -> None:

@@ -5,7 +5,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from typing import Any
 import httpx
 import psycopg2
 import yaml
-from tests.conftest import free_port
+from tests.ports import free_port
+from tests.servers import Run
+from tests.waiting import LOG_END, PATIENCE, ended, wait_until
 
 from perennial.ports import Ports
 from perennial.settings import Settings
@@ -24,8 +25,9 @@ from perennial.sources.connections import EnvironmentConnections
 from perennial.wiring import open_ports
 
 ROOT = Path(__file__).parents[2]
-START_PATIENCE = 240.0
 DONE = {"success", "failed"}
+LOOK_EVERY = 0.3  # seconds; each look costs the API server some work
+STOPPING = 60.0  # seconds for the supervisor to stop everything, when the run of the tests was killed
 
 
 @dataclass
@@ -38,6 +40,18 @@ class System:
     settings: Settings
     ports: Ports
     client: httpx.Client
+    supervisor: "subprocess.Popen[bytes]"
+    supervisor_log: Path
+
+    def wait_until(
+        self, condition: Callable[[], bool], what: str, hopeless: Callable[[], str | None] = lambda: None
+    ) -> None:
+        """Wait as long as the system runs and `hopeless` knows no reason to stop."""
+
+        def lost() -> str | None:
+            return ended(self.supervisor, self.supervisor_log) or hopeless()
+
+        wait_until(condition, what, lost, LOOK_EVERY)
 
     def api(self, method: str, path: str, **body: Any) -> dict[str, Any]:
         answer = self.client.request(method, f"/api/v2/{path}", json=body or None)
@@ -51,9 +65,16 @@ class System:
     def run_state(self, dag_id: str, run_id: str) -> str:
         return str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["state"])
 
-    def wait_for_run(self, dag_id: str, run_id: str, seconds: float = 180.0) -> str:
-        wait_until(lambda: self.run_state(dag_id, run_id) in DONE, seconds, f"{dag_id} {run_id} to end")
-        return self.run_state(dag_id, run_id)
+    def succeed(self, dag_id: str, run_id: str) -> None:
+        """Wait for the run to end well; else the error shows the logs of its failed tasks."""
+        self.wait_until(lambda: self.run_state(dag_id, run_id) in DONE, f"{dag_id} {run_id} to end")
+        assert self.run_state(dag_id, run_id) == "success", self.why(dag_id, run_id)
+
+    def why(self, dag_id: str, run_id: str) -> str:
+        """The ends of the logs of the run's failed tasks."""
+        failed = [name for name, task in self.tasks(dag_id, run_id).items() if task["state"] == "failed"]
+        logs = (f"{dag_id} {run_id} {name}:\n{self.log(dag_id, run_id, name)[-LOG_END:]}" for name in failed)
+        return "\n".join(logs) or f"{dag_id} {run_id}: no task failed by itself"
 
     def tasks(self, dag_id: str, run_id: str) -> dict[str, dict[str, Any]]:
         found = self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}/taskInstances")["task_instances"]
@@ -65,22 +86,36 @@ class System:
 
     def backfill(self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none") -> list[dict[str, Any]]:
         """Backfill the windows that start from `first` to `last`, and return their runs when all have ended."""
+        self.wait_until(lambda: not self._backfills_under_way(dag_id), f"an earlier backfill of {dag_id} to end")
         made = self.api(
             "POST", "backfills", dag_id=dag_id, from_date=first.isoformat(), to_date=last.isoformat(),
             reprocess_behavior=reprocess, max_active_runs=2, run_on_latest_version=False,
         )  # fmt: skip
 
-        def ended() -> bool:
+        def complete() -> bool:
             return self.api("GET", f"backfills/{made['id']}")["completed_at"] is not None
 
-        wait_until(ended, 300.0, f"the backfill of {dag_id}")
+        self.wait_until(complete, f"the backfill of {dag_id} from {first} to {last}")
         inside = [run for run in self.runs(dag_id) if run["run_type"] == "backfill" and run["logical_date"]]
         stamped = [(datetime.fromisoformat(run["logical_date"]), run) for run in inside]
         return [run for at, run in sorted(stamped, key=lambda pair: pair[0]) if first <= at <= last]
 
+    def backfill_well(
+        self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none"
+    ) -> list[dict[str, Any]]:
+        """Backfill, and see that every run ended well; else the error shows the logs of what failed."""
+        runs = self.backfill(dag_id, first, last, reprocess)
+        failed = [run["dag_run_id"] for run in runs if run["state"] != "success"]
+        assert not failed, "\n".join(self.why(dag_id, run_id) for run_id in failed)
+        return runs
+
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
-        answer = self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/1")
-        return answer.text
+        tries = self.tasks(dag_id, run_id)[task_id]["try_number"]
+        return self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{tries}").text
+
+    def _backfills_under_way(self, dag_id: str) -> bool:
+        found = self.api("GET", f"backfills?dag_id={dag_id}")["backfills"]
+        return any(backfill["completed_at"] is None for backfill in found)
 
     def sql(self, database: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement in one of the system's databases and commit it."""
@@ -99,15 +134,8 @@ class System:
         return subprocess.run(
             [sys.executable, "-m", "perennial.cli", *arguments],
             env={**os.environ, "PERENNIAL_HOME": str(self.home)},
-            capture_output=True, text=True, timeout=120, check=False,
+            capture_output=True, text=True, timeout=PATIENCE, check=False,
         )  # fmt: skip
-
-
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds:.0f} s for {what}"
-        time.sleep(0.3)
 
 
 def quick_use_cases(folder: Path) -> Path:
@@ -127,7 +155,7 @@ def quick_use_cases(folder: Path) -> Path:
 
 
 @contextmanager
-def running_system(folder: Path) -> Iterator[System]:
+def running_system(folder: Path, run: Run) -> Iterator[System]:
     """Start it with the command behind `make run`, without the demonstration; stop it with SIGTERM."""
     home = folder / "home"
     environment = {
@@ -142,32 +170,29 @@ def running_system(folder: Path) -> Iterator[System]:
         supervisor = subprocess.Popen(
             [*command, "--mlflow-port", str(free_port())], env=environment, stdout=output, stderr=output
         )
+    run.watch("the local system", supervisor.pid, signal.SIGTERM, STOPPING)
     try:
         system = _connect(home, f"http://127.0.0.1:{port}", supervisor, log)
         yield system
         system.client.close()
     finally:
         supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait(90)
+        supervisor.wait(PATIENCE)
 
 
 def _connect(home: Path, url: str, supervisor: "subprocess.Popen[bytes]", log: Path) -> System:
-    def up() -> bool:
-        assert supervisor.poll() is None, f"the supervisor ended:\n{log.read_text()}"
-        return "Press Ctrl-C" in log.read_text()
-
-    wait_until(up, START_PATIENCE, f"the system to start; it said:\n{log.read_text()}")
+    wait_until(lambda: "Press Ctrl-C" in log.read_text(), "the system to start", lambda: ended(supervisor, log))
     settings = Settings.from_environment({"PERENNIAL_HOME": str(home)})
-    client = httpx.Client(base_url=url, timeout=60, trust_env=False)
+    client = httpx.Client(base_url=url, timeout=PATIENCE, trust_env=False)
     passwords = yaml.safe_load((home / "airflow" / "passwords.json").read_text())
     ((user, password),) = passwords.items()
     token = client.post("/auth/token", json={"username": user, "password": password}).json()["access_token"]
     client.headers["Authorization"] = f"Bearer {token}"
     ports = open_ports(settings, EnvironmentConnections(settings.environment))
-    system = System(home, url, settings.environment, settings, ports, client)
+    system = System(home, url, settings.environment, settings, ports, client, supervisor, log)
     wanted = {f"flight_delays.{kind}" for kind in ("predict", "evaluate", "retrain", "rollback")}
-    wait_until(
-        lambda: wanted <= {dag["dag_id"] for dag in system.api("GET", "dags?limit=100")["dags"]}, 120, "the DAGs"
+    system.wait_until(
+        lambda: wanted <= {dag["dag_id"] for dag in system.api("GET", "dags?limit=100")["dags"]}, "the DAGs"
     )
     for dag_id in wanted:
         system.api("PATCH", f"dags/{dag_id}", is_paused=False)

@@ -9,11 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.conftest import free_port
 from tests.faults import environment, processes
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
+from tests.ports import free_port
+from tests.servers import WatchedPostgres, watched_run
 
 from perennial_local.postgres import EmbeddedPostgres
 
@@ -74,21 +75,21 @@ def main() -> int:
     logging.disable(logging.WARNING)
     print(f"seed {chosen.seed}", flush=True)
     outcomes, seen = [], []
-    with TemporaryDirectory() as scratch:
-        postgres = EmbeddedPostgres(Path(scratch) / "postgres" / "data", free_port())
-        (Path(scratch) / "postgres").mkdir()
+    with TemporaryDirectory() as scratch, watched_run(Path(scratch)) as run:
+        postgres = WatchedPostgres(run, Path(scratch) / "postgres" / "data", free_port())
+        postgres.data.parent.mkdir()
         postgres.start()
         try:
             for name, (scenario, times) in scenarios(postgres).items():
                 if chosen.only in (None, name):
                     began = time.monotonic()
-                    world = make(Path(scratch) / name, postgres)
+                    world = make(Path(scratch) / name, postgres, run)
                     outcome = scenario(world, max(1, round(times * chosen.scale)), chosen.seed)
                     outcomes.append(outcome)
                     world.ledger.close()
                     print(f"{name}: {outcome.times}, {time.monotonic() - began:.0f} s {outcome.remark}", flush=True)
             for name, prove in proofs().items() if chosen.only is None else ():
-                world = make(Path(scratch) / name.replace(" ", "_"), postgres)
+                world = make(Path(scratch) / name.replace(" ", "_"), postgres, run)
                 proof = prove(world, chosen.seed)
                 seen.append((name, proof))
                 world.ledger.close()

@@ -15,14 +15,13 @@ from tempfile import TemporaryDirectory
 from threading import Thread
 from urllib.parse import urlsplit, urlunsplit
 
-import boto3
 import numpy as np
 import pyarrow as pa
-from moto.server import ThreadedMotoServer
 from tests.faults.outcome import Damage, Outcome
 from tests.faults.processes import recover
 from tests.faults.proxies import PostgresProxy, S3Proxy, failing, losing_commits
 from tests.faults.world import NAME, World
+from tests.servers import new_bucket, shared_s3
 from tests.unit.jobs.world import START
 
 from perennial.digest import table_digest
@@ -192,20 +191,17 @@ def _crash(postgres: EmbeddedPostgres, after: float) -> None:
 @contextmanager
 def s3_world(world: World) -> Iterator[tuple[World, S3Proxy]]:
     """The world with a lake of its own on S3, behind a proxy; its ledger and published table are the same."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    keys = {"aws_access_key_id": "key", "aws_secret_access_key": "secret", "region_name": "us-east-1"}
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", **keys).create_bucket(Bucket="lake")
-    proxy = S3Proxy(host, port)
+    assert world.address.run is not None
+    endpoint = shared_s3(world.address.run)
+    bucket, place = new_bucket(endpoint, "lake"), urlsplit(endpoint)
+    proxy = S3Proxy(place.hostname or "127.0.0.1", place.port or 80)
     options = storage_options(f"aws://key:secret@/?endpoint_url={proxy.url}&region_name=us-east-1")
     impatient = {**options, "TIMEOUT": "2s", "RETRY_TIMEOUT": "4s", "MAX_RETRIES": "2"}
-    address = replace(world.address, lake_url="s3://lake", lake_options=tuple(impatient.items()))
+    address = replace(world.address, lake_url=f"s3://{bucket}", lake_options=tuple(impatient.items()))
     try:
         yield address.open(), proxy
     finally:
         proxy.close()
-        server.stop()
 
 
 @contextmanager

@@ -7,11 +7,13 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from threading import Barrier
 
 from tests.faults.outcome import Damage, Outcome
 from tests.faults.steps import STEPS, fork_context, log_of, start, start_deploy
 from tests.faults.world import NAME, World
+from tests.waiting import PATIENCE, wait_until
 
 from perennial.errors import DeploymentConflict, TransientError
 from perennial.jobs.retrain.deploy import deployed
@@ -19,7 +21,6 @@ from perennial.jobs.upkeep import reconcile
 from perennial.ledger.entries import DeployedRole, Deployment
 
 KILLED = -signal.SIGKILL
-PATIENCE = 60.0
 
 
 def recover(world: World, number: int, run_id: str) -> float:
@@ -29,7 +30,7 @@ def recover(world: World, number: int, run_id: str) -> float:
         try:
             world.predict(world.window(number), run_id)
         except TransientError:
-            assert time.monotonic() - began < PATIENCE, "did not recover within a minute"
+            assert time.monotonic() - began < PATIENCE, f"did not recover within {PATIENCE:.0f} s"
             time.sleep(0.05)
         else:
             return time.monotonic() - began
@@ -85,7 +86,7 @@ def rivals(world: World, times: int, seed: int, *, processes: int = 8, without: 
         names = [f"rival-{without}-{turn}-{each}" for each in range(processes)]
         started = [start(context, world.address, window, name, without=without) for name in names]
         for process in started:
-            process.join(4 * PATIENCE)
+            process.join(PATIENCE)
         seconds.append(time.monotonic() - began)
         failed += [
             log_of(world.address, name) for name, process in zip(names, started, strict=True) if process.exitcode != 0
@@ -202,16 +203,15 @@ def killed_before_the_alias(world: World, times: int, seed: int) -> Outcome:
 
 
 def _wait_until_stopped(pid: int) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while time.monotonic() < deadline:
+    def state() -> str:
         try:
-            with open(f"/proc/{pid}/stat") as file:  # noqa: PTH123
-                if file.read().rpartition(")")[2].split()[0] in "Tt":
-                    return
-        except FileNotFoundError as error:
-            raise AssertionError("the process ended before it was stopped") from error
-        time.sleep(0.01)
-    raise AssertionError("the process was never stopped")
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except FileNotFoundError:
+            return "X"
+
+    wait_until(
+        lambda: state() in "Tt", f"process {pid} to be stopped", lambda: "it ended before" if state() in "XZ" else None
+    )
 
 
 def _signal(pid: int, number: int) -> None:

@@ -173,6 +173,8 @@ def start(
     """Predict the window in a new process, which sends itself the signal at the step."""
     process = context.Process(target=_predict, args=(address, window, run_id, step, int(signal_number), without))
     process.start()
+    if signal_number == signal.SIGSTOP and address.run is not None:  # it would not notice that nobody is left
+        address.run.watch("a stopped run", process.pid or 0, signal.SIGKILL)
     return process
 
 

@@ -4,14 +4,13 @@ import random
 from collections.abc import Iterator
 
 import pytest
-from tests.conftest import free_port
 from tests.faults import environment, processes
 from tests.faults.__main__ import proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
-
-from perennial_local.postgres import EmbeddedPostgres
+from tests.ports import free_port
+from tests.servers import Run, WatchedPostgres
 
 SEED = random.SystemRandom().randrange(10**6)
 # The forkserver's tracker counts what killed processes could not give back.
@@ -19,9 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:resource_tracker:UserWarning")
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgres]:
+def server(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedPostgres]:
     """A server of its own: it is made to crash."""
-    server = EmbeddedPostgres(tmp_path_factory.mktemp("faults") / "postgres" / "data", free_port())
+    server = WatchedPostgres(run, tmp_path_factory.mktemp("faults") / "postgres" / "data", free_port())
     server.data.parent.mkdir()
     server.start()
     yield server
@@ -29,9 +28,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedPostgre
 
 
 @pytest.fixture(scope="module")
-def world(server: EmbeddedPostgres, tmp_path_factory: pytest.TempPathFactory) -> World:
+def world(server: WatchedPostgres, run: Run, tmp_path_factory: pytest.TempPathFactory) -> World:
     print(f"seed {SEED}")
-    return make(tmp_path_factory.mktemp("faults") / "world", server)
+    return make(tmp_path_factory.mktemp("faults") / "world", server, run)
 
 
 def assert_clean(outcome: Outcome) -> None:
@@ -97,7 +96,7 @@ def test_a_protection_that_is_taken_away_is_missed(world: World, proof: object) 
     assert not outcome.clean, outcome
 
 
-def test_i4_a_crash_of_postgres_is_survived(world: World, server: EmbeddedPostgres) -> None:
+def test_i4_a_crash_of_postgres_is_survived(world: World, server: WatchedPostgres) -> None:
     assert_clean(environment.postgres_restarts(world, 2, SEED, server))
 
 

@@ -10,14 +10,15 @@ import shutil
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tests.faults.outcome import Damage
+from tests.servers import Run, WatchedPostgres
 from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, make_world
+from tests.waiting import PATIENCE
 
 from perennial import clock
 from perennial.digest import table_digest
@@ -38,7 +39,6 @@ from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.window import Window
 from perennial.wiring import open_ports
-from perennial_local.postgres import EmbeddedPostgres
 
 NAME = "parcels"
 SCENARIO_ROWS = ROWS // 3
@@ -91,7 +91,8 @@ class Address:
     lake_url: str
     lake_options: tuple[tuple[str, str], ...] = ()
     heartbeat_timeout: float = 60.0
-    lock_timeout: float = 60.0
+    lock_timeout: float = PATIENCE
+    run: Run | None = None
 
     def open(self) -> "World":
         environment = {
@@ -221,18 +222,16 @@ class World:
         return self.use_case.folder / "data" / f"{window.start:%Y-%m-%d}.parquet"
 
 
-def make(root: Path, postgres: EmbeddedPostgres) -> World:
+def make(root: Path, postgres: WatchedPostgres, run: Run) -> World:
     """A world below `root`, with model version 1 in service from the first day on."""
     folder = root / "use_cases" / NAME
     (folder / "data").mkdir(parents=True)
     (folder / "use_case.yaml").write_text(_spec())
     (folder / "expectations.yaml").write_text(EXPECTATIONS)
     _train(root)
-    database = f"faults_{uuid4().hex[:8]}"
-    postgres.create_database(database)
-    url = postgres.url(database)
+    url = postgres.url(postgres.new_database("faults"))
     migrate.upgrade(url)
-    world = Address(root, url, url, str(root / "lake")).open()
+    world = Address(root, url, url, str(root / "lake"), run=run).open()
     world.deploy("1", world.window(0), "first")
     return world
 

@@ -1,3 +1,5 @@
+from uuid import uuid4
+
 import psycopg2
 import pytest
 
@@ -6,9 +8,10 @@ from perennial_local.postgres import EmbeddedPostgres
 
 
 def test_a_database_is_created_once_and_answers(postgres: EmbeddedPostgres) -> None:
-    assert postgres.create_database("once") is True
-    assert postgres.create_database("once") is False
-    connection = psycopg2.connect(postgres.url("once"))
+    name = f"once_{uuid4().hex[:12]}"
+    assert postgres.create_database(name) is True
+    assert postgres.create_database(name) is False
+    connection = psycopg2.connect(postgres.url(name))
     with connection.cursor() as cursor:
         cursor.execute("SHOW server_version")
         assert cursor.fetchone()[0].startswith("18")

@@ -5,16 +5,15 @@ from typing import Any
 
 import psycopg2
 import pytest
+from tests.servers import WatchedPostgres
 
 from perennial.errors import StoreUnavailable
 from perennial_local.flights import FLIGHTS, Loaded, load_flights
-from perennial_local.postgres import EmbeddedPostgres
 
 
 @pytest.fixture(scope="module")
-def loaded(postgres: EmbeddedPostgres) -> tuple[str, Loaded, list[int]]:
-    postgres.create_database("flights_under_test")
-    url = postgres.url("flights_under_test")
+def loaded(postgres: WatchedPostgres) -> tuple[str, Loaded, list[int]]:
+    url = postgres.url(postgres.new_database("flights"))
     told: list[int] = []
     return url, load_flights(url, told.append), told
 

@@ -1,0 +1,23 @@
+"""The order of the tests: what takes longest comes first, so that two workers end at about the same time."""
+
+from pathlib import Path
+
+import pytest
+
+# Minutes, then seconds. Whatever is not named here takes its turn afterwards, in the order in which it is found.
+LONGEST_FIRST = (
+    "tests/e2e/test_main_job.py",
+    "tests/faults/test_faults.py",
+    "tests/contract/test_jobs_on_real_stores.py",
+    "tests/unit/airflow/test_executor.py",
+    "tests/contract/test_hostile_inputs.py",
+    "tests/contract/test_registry.py",
+    "tests/dags/test_parsing.py",
+)
+
+
+def in_order(items: list[pytest.Item]) -> None:
+    """Sort the tests; those of one file keep their order."""
+    root = Path(__file__).parents[1]
+    turns = {root / path: turn for turn, path in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: turns.get(item.path, len(turns)))
