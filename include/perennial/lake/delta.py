@@ -245,6 +245,7 @@ class DeltaLake:
             partition_by=[PARTITION_COLUMN],
             configuration=TABLE_PROPERTIES,
             storage_options=self._options,
+            commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
         )
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:

@@ -8,6 +8,7 @@ import threading
 
 import pytest
 from airflow.executors.local_executor import LocalExecutor
+from tests.waiting import PATIENCE
 
 from perennial_airflow import executor
 from perennial_airflow.executor import PRELOADED, PreloadedLocalExecutor, preload
@@ -20,7 +21,7 @@ print(type(ExecutorLoader.get_default_executor()).__name__)
 """
     environment = {**os.environ, "AIRFLOW__CORE__EXECUTOR": "perennial_airflow.executor.PreloadedLocalExecutor"}
     done = subprocess.run(
-        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     assert done.stdout.splitlines()[-1] == "PreloadedLocalExecutor"
 
@@ -50,7 +51,7 @@ assert heavy <= {"airflow", "encodings"}, heavy
 late = [name for name in set(sys.modules) - before if name.startswith("airflow.providers.")]
 assert not late, late
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=120)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     assert "FutureWarning" not in done.stderr
     assert "Skipping registering" not in done.stdout + done.stderr

@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
+from tests.waiting import wait_until
 
 from perennial_local.census import Record, end, is_alive, load, record_process, save
 from perennial_local.home import Home
@@ -73,10 +73,7 @@ def test_children_of_a_killed_leader_are_found(started: list["subprocess.Popen[s
     started[0].wait()
     assert not gone(child)
     end(record)
-    deadline = time.monotonic() + 2
-    while not gone(child) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    assert gone(child)
+    wait_until(lambda: gone(child), "the child to be gone")
 
 
 def test_a_number_that_was_used_again_is_left_alone(started: list["subprocess.Popen[str]"]) -> None:

@@ -6,13 +6,13 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
 import pytest
 from rich.console import Console
+from tests.waiting import PATIENCE, wait_until
 
 from perennial.errors import TransientError
 from perennial_local.home import Home
@@ -37,16 +37,24 @@ class Stage:
         self.supervisor.use(dict(os.environ))
 
     def children(self) -> list[psutil.Process]:
-        deadline = time.monotonic() + 5
-        while any(is_being_started(child) for child in psutil.Process().children()):
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        return [child for child in psutil.Process().children() if "time.sleep(600)" in " ".join(child.cmdline())]
+        wait_until(lambda: all(map(has_begun, self._running())), "processes to have begun")
+        return [child for child in self._running() if "time.sleep(600)" in " ".join(command_line(child))]
+
+    def _running(self) -> list[psutil.Process]:
+        return [child for child in psutil.Process().children() if command_line(child) is not None]
 
 
-def is_being_started(child: psutil.Process) -> bool:
+def command_line(process: psutil.Process) -> list[str] | None:
+    """None when the process has ended."""
+    try:
+        return process.cmdline()
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return None
+
+
+def has_begun(child: psutil.Process) -> bool:
     """For a moment after a process was started, the kernel knows no command line of it."""
-    return child.status() != psutil.STATUS_ZOMBIE and not child.cmdline()
+    return command_line(child) != []
 
 
 @pytest.fixture
@@ -78,10 +86,12 @@ def test_a_service_that_dies_is_started_again_and_reported(stage: Stage) -> None
     stage.supervisor.start(sleeper("worker"))
     [first] = stage.children()
     first.kill()
-    deadline = time.monotonic() + 5
-    while "is started again" not in stage.output.getvalue():
-        assert time.monotonic() < deadline
-        stage.supervisor.pause(0.05)
+
+    def started_again() -> bool:
+        stage.supervisor.pause(0.0)
+        return "is started again" in stage.output.getvalue()
+
+    wait_until(started_again, "the service to be started again")
     [second] = stage.children()
     assert second.pid != first.pid
     assert "worker stopped (exit code -9)" in stage.output.getvalue()
@@ -90,7 +100,7 @@ def test_a_service_that_dies_is_started_again_and_reported(stage: Stage) -> None
 def test_a_service_that_keeps_dying_ends_everything_with_its_last_words(stage: Stage) -> None:
     stage.supervisor.start(Service("worker", DIE, lambda: False))
     with pytest.raises(TransientError, match=r"worker stopped \(exit code 7\)(.|\n)*the disk is on fire"):
-        stage.supervisor.pause(30)
+        stage.supervisor.pause(PATIENCE)
     assert stage.output.getvalue().count("is started again") == 3
 
 
@@ -99,7 +109,7 @@ def test_an_adopted_process_is_not_started_again(stage: Stage) -> None:
     stage.supervisor.adopt("postgres", process, signal.SIGINT, 1.0)
     process.terminate()
     with pytest.raises(TransientError, match=r"postgres stopped \(exit code -15\)"):
-        stage.supervisor.pause(5)
+        stage.supervisor.pause(PATIENCE)
 
 
 def test_a_command_that_fails_says_so_and_one_that_works_does_not(stage: Stage) -> None:
@@ -123,7 +133,7 @@ def test_a_signal_ends_the_next_pause(stage: Stage, number: signal.Signals) -> N
     stage.supervisor.listen()
     os.kill(os.getpid(), number)
     with pytest.raises(Stopped):
-        stage.supervisor.pause(10)
+        stage.supervisor.pause(PATIENCE)
     with pytest.raises(Stopped):
         stage.supervisor.start(sleeper("late"))
     assert stage.children() == []
@@ -168,9 +178,6 @@ def test_a_killed_supervisor_leaves_no_process(tmp_path: Path) -> None:
     supervisor.kill()
     supervisor.wait()
     supervisor.stdout.close()
-    _, alive = psutil.wait_procs(children, timeout=10)
+    _, alive = psutil.wait_procs(children, timeout=PATIENCE)
     assert alive == []
-    deadline = time.monotonic() + 5
-    while is_held(Home(tmp_path / "home")):  # the watchdog holds the lock until it is done
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: not is_held(Home(tmp_path / "home")), "the watchdog to let go of the lock")

@@ -14,6 +14,7 @@ from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler
+from tests.waiting import PATIENCE
 
 from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
@@ -76,7 +77,7 @@ def test_another_process_writes_the_same_bytes(problems: Any, make_candidate: An
         capture_output=True,
         text=True,
         check=True,
-        timeout=120,
+        timeout=PATIENCE,
     )
     assert run.stdout.split() == here
 
