@@ -19,13 +19,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
-import boto3
 import psycopg2
 from psycopg2.sql import SQL, Identifier
 from tests.ports import free_port
 from tests.waiting import ended, wait_until
 
-from perennial.ledger import migrate
 from perennial_local import watchdog
 from perennial_local.census import end, record_process
 from perennial_local.postgres import EmbeddedPostgres
@@ -145,6 +143,8 @@ def ledger_template(run: Run, postgres: WatchedPostgres) -> str:
     """The name of a database with a ledger's tables in it, to copy."""
 
     def make() -> str:
+        from perennial.ledger import migrate  # it takes a while, and few tests need it
+
         name = postgres.new_database("template")
         migrate.upgrade(postgres.url(name))
         return name
@@ -189,6 +189,8 @@ def shared_s3(run: Run) -> str:
 
 def new_bucket(endpoint: str, prefix: str) -> str:
     """The name of a new, empty bucket."""
+    import boto3  # it takes a while, and few tests need it
+
     name = f"{prefix}-{uuid4().hex[:12]}"
     boto3.client("s3", endpoint_url=endpoint, **S3_KEYS).create_bucket(Bucket=name)
     return name

@@ -2,7 +2,6 @@
 
 import json
 import os
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +13,7 @@ from uuid import uuid4
 import numpy as np
 import pandas as pd
 import pytest
+import urllib3.util.connection
 from mlflow import MlflowClient
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier
@@ -233,16 +233,11 @@ def registered(mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Reg
 
 def test_the_second_load_does_not_ask_mlflow(make_registry: Any, registered: RegisteredModel) -> None:
     first = make_registry().load("read_only", "1", registered.digest)
-    durations = []
-    for _ in range(5):
-        unreachable = make_registry(url="http://127.0.0.1:1")
-        began = time.process_time()
-        again = unreachable.load("read_only", "1", registered.digest)
-        durations.append(time.process_time() - began)
+    unreachable = make_registry(url="http://127.0.0.1:1")
+    again = unreachable.load("read_only", "1", registered.digest)
     assert unreachable.load("read_only", "1", registered.digest) is again
     assert again.reference == first.reference
     assert again.pipeline.predict_proba(frame()).tobytes() == first.pipeline.predict_proba(frame()).tobytes()
-    assert min(durations) < 0.05
 
 
 @pytest.mark.parametrize("suffix", ["skops", "json"])
@@ -363,9 +358,17 @@ def test_the_address_is_a_page_of_mlflow(make_registry: Any, mlflow_url: str) ->
 
 
 @pytest.mark.parametrize("call", ["load", "register", "set_alias"])
-def test_an_mlflow_that_is_down_is_named_soon_and_without_its_password(
-    call: str, make_registry: Any, use_case: str
+def test_an_mlflow_that_is_down_is_named_after_few_tries_and_without_its_password(
+    call: str, make_registry: Any, use_case: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    tries: list[object] = []
+    connect = urllib3.util.connection.create_connection
+
+    def counted(address: Any, *arguments: Any, **named: Any) -> Any:
+        tries.append(address)
+        return connect(address, *arguments, **named)
+
+    monkeypatch.setattr(urllib3.util.connection, "create_connection", counted)
     registry = make_registry(url="http://user:secret@127.0.0.1:1")
     calls: dict[str, Callable[[], Any]] = {
         "load": lambda: registry.load(use_case, "1", "ab" * 32),
@@ -373,10 +376,9 @@ def test_an_mlflow_that_is_down_is_named_soon_and_without_its_password(
         "set_alias": lambda: registry.set_alias(use_case, "champion", "1"),
     }
     before = dict(os.environ)
-    began = time.perf_counter()
     with pytest.raises(StoreUnavailable, match=r"http://127\.0\.0\.1:1") as raised:
         calls[call]()
-    assert time.perf_counter() - began < 15
+    assert tries == [("127.0.0.1", 1)] * 3  # MLflow's own default is to go on for minutes
     error: BaseException | None = raised.value
     while error is not None:
         assert "secret" not in str(error)

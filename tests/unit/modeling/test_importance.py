@@ -1,4 +1,3 @@
-import time
 from typing import Any
 
 import numpy as np
@@ -6,7 +5,10 @@ import pandas as pd
 import pytest
 
 from perennial.errors import NotEnoughData
-from perennial.modeling.importance import permutation_importance
+from perennial.features.build import feature_groups
+from perennial.modeling import importance
+from perennial.modeling.importance import REPEATS, SAMPLE_ROWS, permutation_importance
+from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.spec.names import Task
 
@@ -40,10 +42,19 @@ def test_one_class_has_no_importances(problems: Any, make_candidate: Any) -> Non
         permutation_importance(problem.spec, model, problem.frame, np.ones(len(problem.frame)))
 
 
-def test_ten_times_the_rows_cost_little(problems: Any, make_candidate: Any) -> None:
+def test_ten_times_the_rows_are_a_sample_of_the_same_size(
+    problems: Any, make_candidate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     problem = problems[Task.BINARY_CLASSIFICATION]
     model = fit(problem.spec, make_candidate("hist_gradient_boosting", {"max_iter": 100}), problem.frame, problem.truth)
     frame, truth = pd.concat([problem.frame] * 10, ignore_index=True), np.tile(problem.truth, 10)
-    began = time.process_time()
+    predicted: list[int] = []
+
+    def counted(pipeline: Any, task: Task, rows: pd.DataFrame) -> Any:
+        predicted.append(len(rows))
+        return predict(pipeline, task, rows)
+
+    monkeypatch.setattr(importance, "predict", counted)
     permutation_importance(problem.spec, model, frame, truth)
-    assert time.process_time() - began < 5
+    assert len(frame) > SAMPLE_ROWS
+    assert predicted == [SAMPLE_ROWS] * (1 + REPEATS * len(feature_groups(problem.spec)))

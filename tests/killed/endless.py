@@ -1,0 +1,23 @@
+"""Tests that start real servers and then never end; the run that they are in is killed by `test_killed_runs.py`."""
+
+import os
+import time
+from pathlib import Path
+
+from tests.e2e.system import running_system
+from tests.servers import Run
+
+
+def never_end(name: str) -> None:
+    Path(os.environ["SERVERS_ARE_UP"], name).touch()
+    while True:
+        time.sleep(1)
+
+
+def test_with_the_servers_that_tests_share(database_url: str, s3_endpoint: str) -> None:
+    never_end("shared")
+
+
+def test_with_a_local_system(run: Run, tmp_path: Path) -> None:
+    with running_system(tmp_path, run):
+        never_end("local system")
