@@ -9,6 +9,7 @@ LONGEST_FIRST = (
     "tests/e2e/test_main_job.py",
     "tests/faults/test_faults.py",
     "tests/contract/test_jobs_on_real_stores.py",
+    "tests/killed/test_killed_runs.py",
     "tests/unit/airflow/test_executor.py",
     "tests/contract/test_hostile_inputs.py",
     "tests/contract/test_registry.py",

@@ -51,12 +51,6 @@ class Shop:
             env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    def run(self, *arguments: str) -> list[dict[str, object]]:
-        process = self.start(*arguments, "--json")
-        out, err = process.communicate(timeout=PATIENCE)
-        assert process.returncode == 0, err
-        return [json.loads(line) for line in out.splitlines()]
-
     def window(self, number: int) -> Window:
         return Window(START + timedelta(days=number), START + timedelta(days=number + 1))
 
@@ -113,7 +107,8 @@ def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop, comma
     checked = shop.start("check")
     out, _ = checked.communicate(timeout=PATIENCE)
     assert (checked.returncode, "0 errors" in out) == (0, True), out
-    judged, deployed = shop.run("retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first")
+    trained = command("retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first", "--json")
+    judged, deployed = map(json.loads, trained.splitlines())
     assert judged["action"] == "promote"
     assert deployed["model_version"] == "1"
     for step in ("ingest", "validate", "score", "monitor"):
@@ -161,7 +156,7 @@ def test_i4_what_was_killed_anywhere_is_taken_up_by_the_next_run(shop: Shop) -> 
     assert table_digest(lake) == shop.ports.published.digest("parcels", window)
 
 
-def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop) -> None:
+def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop, command: Callable[..., str]) -> None:
     file = shop.folder / "data" / "2024-02-05.csv"
     whole = file.read_bytes()
     file.write_bytes(whole + b"\xff\xfe broken")
@@ -172,8 +167,7 @@ def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop) -> Non
     assert shop.ports.ledger.latest_snapshot("parcels", shop.window(35)) is None
     assert shop.ports.lake.read("raw/parcels", shop.window(35).key).num_rows == 0
     file.write_bytes(whole)
-    (ingested,) = shop.run("ingest", "parcels", "--window", "2024-02-05")
-    assert ingested["rows"] == ROWS
+    assert json.loads(command("ingest", "parcels", "--window", "2024-02-05", "--json"))["rows"] == ROWS
 
 
 @pytest.fixture

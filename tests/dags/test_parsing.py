@@ -87,18 +87,12 @@ def test_specs_are_read_once_with_nothing_heavy_and_nobody_asked(
     assert found["refused"] == []
 
 
-def test_a_task_reads_the_files_of_its_own_use_case_only(repository: Path, flight_delays: Path, tmp_path: Path) -> None:
-    for name in ("one", "other"):
-        copy_as(flight_delays, tmp_path, name)
-    found = parse(repository, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="one.predict")
-    assert {Path(file).parts[0] for file in found["reads"]} == {"one"}
-
-
 def test_a_tasks_process_builds_its_own_dag_only(repository: Path, flight_delays: Path, tmp_path: Path) -> None:
     copy_as(flight_delays, tmp_path, "one")
     spoil(copy_as(flight_delays, tmp_path, "other"))
     found = parse(repository, tmp_path, _AIRFLOW_PARSING_CONTEXT_DAG_ID="one.retrain")
     assert found["dags"] == ["one.retrain"]
+    assert {Path(file).parts[0] for file in found["reads"]} == {"one"}
     assert not found["errors"]
 
 

@@ -84,38 +84,46 @@ class System:
         found: list[dict[str, Any]] = self.api("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
         return found
 
-    def backfill(self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none") -> list[dict[str, Any]]:
-        """Backfill the windows that start from `first` to `last`, and return their runs when all have ended."""
-        self.wait_until(lambda: not self._backfills_under_way(dag_id), f"an earlier backfill of {dag_id} to end")
+    def begin(self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none") -> "Backfill":
+        """Begin to backfill the windows that start from `first` to `last`."""
+        self.wait_for_backfills(dag_id)
         made = self.api(
             "POST", "backfills", dag_id=dag_id, from_date=first.isoformat(), to_date=last.isoformat(),
             reprocess_behavior=reprocess, max_active_runs=2, run_on_latest_version=False,
         )  # fmt: skip
+        return Backfill(made["id"], dag_id, first, last)
+
+    def finish(self, backfill: "Backfill") -> list[dict[str, Any]]:
+        """The backfill's runs, when all have ended."""
 
         def complete() -> bool:
-            return self.api("GET", f"backfills/{made['id']}")["completed_at"] is not None
+            return self.api("GET", f"backfills/{backfill.id}")["completed_at"] is not None
 
-        self.wait_until(complete, f"the backfill of {dag_id} from {first} to {last}")
-        inside = [run for run in self.runs(dag_id) if run["run_type"] == "backfill" and run["logical_date"]]
+        self.wait_until(complete, f"{backfill} to end")
+        inside = [run for run in self.runs(backfill.dag_id) if run["run_type"] == "backfill" and run["logical_date"]]
         stamped = [(datetime.fromisoformat(run["logical_date"]), run) for run in inside]
-        return [run for at, run in sorted(stamped, key=lambda pair: pair[0]) if first <= at <= last]
+        in_order = sorted(stamped, key=lambda pair: pair[0])
+        return [run for at, run in in_order if backfill.first <= at <= backfill.last]
 
-    def backfill_well(
-        self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none"
-    ) -> list[dict[str, Any]]:
-        """Backfill, and see that every run ended well; else the error shows the logs of what failed."""
-        runs = self.backfill(dag_id, first, last, reprocess)
+    def finish_well(self, backfill: "Backfill") -> list[dict[str, Any]]:
+        """The backfill's runs, all of which ended well; else the error shows the logs of what failed."""
+        runs = self.finish(backfill)
         failed = [run["dag_run_id"] for run in runs if run["state"] != "success"]
-        assert not failed, "\n".join(self.why(dag_id, run_id) for run_id in failed)
+        assert not failed, "\n".join(self.why(backfill.dag_id, run_id) for run_id in failed)
         return runs
 
     def log(self, dag_id: str, run_id: str, task_id: str) -> str:
         tries = self.tasks(dag_id, run_id)[task_id]["try_number"]
         return self.client.get(f"/api/v2/dags/{dag_id}/dagRuns/{run_id}/taskInstances/{task_id}/logs/{tries}").text
 
-    def _backfills_under_way(self, dag_id: str) -> bool:
-        found = self.api("GET", f"backfills?dag_id={dag_id}")["backfills"]
-        return any(backfill["completed_at"] is None for backfill in found)
+    def wait_for_backfills(self, dag_id: str) -> None:
+        """Wait for the DAG's backfills to end; Airflow allows one at a time."""
+
+        def none_is_active() -> bool:
+            found = self.api("GET", f"backfills?dag_id={dag_id}")["backfills"]
+            return all(backfill["completed_at"] is not None for backfill in found)
+
+        self.wait_until(none_is_active, f"the backfills of {dag_id} to end")
 
     def sql(self, database: str, statement: str, *values: object) -> list[tuple[Any, ...]]:
         """Run a statement in one of the system's databases and commit it."""
@@ -129,13 +137,23 @@ class System:
         finally:
             connection.close()
 
-    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def start_command(self, *arguments: str) -> "subprocess.Popen[str]":
         """Run `perennial` as a user would in a shell beside the system."""
-        return subprocess.run(
+        return subprocess.Popen(
             [sys.executable, "-m", "perennial.cli", *arguments],
             env={**os.environ, "PERENNIAL_HOME": str(self.home)},
-            capture_output=True, text=True, timeout=PATIENCE, check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """A backfill of Airflow that was begun."""
+
+    id: int
+    dag_id: str
+    first: datetime
+    last: datetime
 
 
 def quick_use_cases(folder: Path) -> Path:
