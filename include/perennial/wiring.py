@@ -7,10 +7,9 @@ from perennial.lake.storage import environment_options, storage_options
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
-from perennial.quality.labels import label_columns
 from perennial.registry.mlflow import MlflowRegistry
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
-from perennial.sources.factory import open_source
+from perennial.sources.factory import source_of
 from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Source as SourceSpec
@@ -22,17 +21,7 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
     def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
-        spec = use_case.spec
-        outcome = wanted == spec.labels.source
-        return open_source(
-            wanted,
-            queries=use_case.queries,
-            folder=use_case.folder,
-            columns={**spec.columns, **label_columns(spec)},
-            event_time=spec.event_time,
-            arrival=spec.labels.arrival_time if outcome else None,
-            connections=connections,
-        )
+        return source_of(use_case, wanted, connections)
 
     return Ports(
         source=source,

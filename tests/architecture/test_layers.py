@@ -25,6 +25,7 @@ MAY_IMPORT = {
     **dict.fromkeys(PURE, WORDS | PURE),
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},
+    "sources": WORDS | {"sources", "quality"},
     "records": WORDS | PURE | PORTS | {"ports"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},

@@ -29,12 +29,11 @@ from perennial.modeling.artifact import dump
 from perennial.modeling.train import fit
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
-from perennial.quality.labels import label_columns
 from perennial.records.model_choice import ModelChoice
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.port import ModelCandidate
 from perennial.sources.connections import EnvironmentConnections
-from perennial.sources.factory import open_source
+from perennial.sources.factory import source_of
 from perennial.sources.port import Source
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Source as SourceSpec
@@ -176,20 +175,11 @@ def make_world(root: Path, url: str) -> HostileWorld:
         (folder / "source.sql").write_text(query())
     connections = EnvironmentConnections({"AIRFLOW_CONN_SOURCE": url})
 
-    def source_of(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
-        spec = use_case.spec
-        return open_source(
-            wanted,
-            queries=use_case.queries,
-            folder=use_case.folder,
-            columns={**spec.columns, **label_columns(spec)},
-            event_time=spec.event_time,
-            arrival=spec.labels.arrival_time if wanted == spec.labels.source else None,
-            connections=connections,
-        )
+    def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
+        return source_of(use_case, wanted, connections)
 
     ports = Ports(
-        source=source_of,
+        source=source,
         lake=DeltaLake(str(root / "lake"), {}),
         ledger=PostgresLedger(url, clock.now),
         registry=MemoryRegistry(),

@@ -1,10 +1,12 @@
 """The shape of labels: entity key, outcome, arrival time."""
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
+from perennial.quality.unread import first_unread, unread_in
 from perennial.spec.models import Column, Kind, Role, UseCase
 from perennial.spec.names import Task
 from perennial.spec.problems import listed
@@ -38,10 +40,17 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
             problems.append(f"column {name} is delivered {found} times; the source has {listed(rows.column_names)}")
             continue
         try:
-            columns.append(canonical_column(column.kind, rows.column(name)))
+            canonical = canonical_column(column, rows.column(name), spec.labels.source.timezone)
         except Unfit as error:
             problems.append(f"column {name} {error}")
             continue
+        columns.append(canonical.values)
+        unread = canonical.unread.drop_null() if canonical.unread else []
+        if len(unread):
+            problems.append(f"column {name}: {unread[0]}, in {len(unread)} of {rows.num_rows} rows")
+        bad = int(np.count_nonzero(unread_in(rows, name)))
+        if bad:
+            problems.append(f"column {name}: {first_unread(rows, name)}, in {bad} of {rows.num_rows} rows")
         infinite = pc.sum(pc.is_inf(columns[-1])).as_py() if column.kind is Kind.NUMERIC else 0
         if infinite:
             problems.append(

@@ -28,6 +28,7 @@ import pyarrow.compute as pc
 
 from perennial.errors import InvalidSpec
 from perennial.quality.frame import comparable_arguments, to_series
+from perennial.quality.unread import BAD_CELLS, unread_in
 from perennial.spec.expectations import Expectation
 from perennial.spec.models import Kind, UseCase
 from perennial.window import Window
@@ -40,6 +41,10 @@ Arguments = dict[str, Any]
 
 def integrity_rules(spec: UseCase, rows: pa.Table, window: Window) -> Iterator[tuple[str, Mask]]:
     """Each rule's name, and which of the conforming rows it catches."""
+    if BAD_CELLS in rows.column_names:
+        for name in spec.columns:
+            if (unread := unread_in(rows, name)).any():
+                yield f"readable({name})", unread
     for name, column in spec.columns.items():
         if not column.nullable:
             yield f"required({name})", _mask(pc.is_null(rows.column(name)))

@@ -3,15 +3,17 @@
 Two kinds of trouble, two answers. **Structure is refused**: a column that is missing, doubled, undeclared or of the
 wrong kind means that the spec and the source disagree about all rows, and text that can't be stored can't be set aside
 either; nothing is lost, because the source still has it. **Rows are set aside**: a missing or doubled key, a value
-missing where one is required, an infinite number or a time outside the window says something about one row; it goes to
-quarantine with the rule that caught it (see `perennial.quality.row_rules`) while the others are scored, until so many
-rows are caught that the window fails as a whole.
+missing where one is required, a cell that can't be read, an infinite number or a time outside the window says something
+about one row; it goes to quarantine with the rule that caught it (see `perennial.quality.row_rules`) while the others
+are scored, until so many rows are caught that the window fails as a whole. A column of which no cell can be read is
+structure again: its kind is wrong, or the way the source is read.
 
 A window's rows lie in the window because the query or the path says so. `check_window` therefore takes a few strays
 for bad rows, and more than the spec's share of quarantined rows for a query that ignores the window.
 """
 
 from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -20,8 +22,9 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.quality.columns import ARROW_TYPES, Undecodable, Unfit, canonical_column
 from perennial.quality.row_rules import outside_window
-from perennial.spec.models import UseCase
-from perennial.spec.problems import nearest, shown_name
+from perennial.quality.unread import BAD_CELLS, bad_cells, first_unread, unread_in
+from perennial.spec.models import Column, UseCase
+from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
 
 _MOST_NAMES = 20
@@ -33,31 +36,60 @@ def canonical_schema(spec: UseCase) -> pa.Schema:
 
 
 def conform(spec: UseCase, rows: pa.Table) -> pa.Table:
-    """The same rows with exactly the declared columns, in the spec's order and in canonical types.
+    """The same rows with exactly the declared columns, in the spec's order and in canonical types; and `bad_cells`
+    (see `perennial.quality.unread`) where there are any.
 
     Conforming twice is conforming once. Errors: `SchemaMismatch`, `UndecodableText`; either lists everything that is
     wrong, not only the first thing found.
     """
-    problems = _name_problems(spec, rows.column_names)
+    found = [name for name in rows.column_names if name != BAD_CELLS]
+    problems = name_problems(spec.columns, found, refuse_others=spec.source.other_columns == "refuse")
     unreadable = []
     columns: list[pa.ChunkedArray] = []
+    unread: dict[str, pa.Array | None] = {}
     for name, column in spec.columns.items():
         if rows.column_names.count(name) != 1:
             continue
         try:
-            columns.append(canonical_column(column.kind, rows.column(name)))
+            canonical = canonical_column(column, rows.column(name), spec.source.timezone)
         except Undecodable as error:
             unreadable.append(f"column {name} {error}")
         except Unfit as error:
             problems.append(f"column {name} {error}")
+        else:
+            columns.append(canonical.values)
+            unread[name] = canonical.unread
+    raise_misfits(f"{rows.num_rows} rows for {spec.name}", problems, unreadable)
+    conforming = pa.Table.from_arrays(columns, schema=canonical_schema(spec))
+    before = rows.column(BAD_CELLS) if BAD_CELLS in rows.column_names else None
+    bad = bad_cells(unread, before)
+    if bad is None:
+        return conforming
+    conforming = conforming.append_column(BAD_CELLS, bad)
+    raise_misfits(f"{rows.num_rows} rows for {spec.name}", list(_unread_columns(spec, conforming)), [])
+    return conforming
+
+
+def raise_misfits(subject: str, problems: Sequence[str], unreadable: Sequence[str]) -> None:
+    """Raise what was found about the columns of `subject`, if anything was: see `conform`."""
     if problems or unreadable:
         failure = SchemaMismatch if problems else UndecodableText
-        listed = "\n".join(f"  - {problem}" for problem in problems + unreadable)
+        lines = "\n".join(f"  - {problem}" for problem in [*problems, *unreadable])
         raise failure(
-            f"{rows.num_rows} rows for {spec.name} don't fit the columns in its use_case.yaml:\n{listed}\n"
+            f"{subject} don't fit the columns in use_case.yaml:\n{lines}\n"
             "Change the source or the columns, then run the window again."
         )
-    return pa.Table.from_arrays(columns, schema=canonical_schema(spec))
+
+
+def _unread_columns(spec: UseCase, rows: pa.Table) -> Iterator[str]:
+    """The columns without a single cell that could be read, when they fail the window anyway."""
+    for name in spec.columns:
+        count = int(np.count_nonzero(unread_in(rows, name)))
+        nothing_read = rows.column(name).null_count == rows.num_rows
+        if count and nothing_read and count / rows.num_rows > spec.quality.max_quarantined_share:
+            yield (
+                f"column {name}: not one of its {count:,} cells could be read; the first: {first_unread(rows, name)}"
+            )
 
 
 def check_window(spec: UseCase, rows: pa.Table, window: Window) -> None:
@@ -76,25 +108,35 @@ def check_window(spec: UseCase, rows: pa.Table, window: Window) -> None:
         f"{strays} of {rows.num_rows} rows for {spec.name} have a {spec.event_time} outside the window {window}; "
         f"they reach from {earliest} to {latest}. Cut the rows where they are read: "
         f"in SQL {spec.event_time} >= :start AND {spec.event_time} < :end; "
-        "for files, check that the time zone in the schedule is the one the files are cut by."
+        "for files, check that the time zone in the schedule is the one the files are cut by; where rows lie in the "
+        "file of a day before or after theirs, set `reach: 1d` in the source."
     )
 
 
-def _name_problems(spec: UseCase, found: list[str]) -> list[str]:
-    missing = [name for name in spec.columns if name not in found]
-    undeclared = [name for name in dict.fromkeys(found) if name not in spec.columns]
-    doubled = {name: count for name, count in Counter(found).items() if count > 1}
+def name_problems(columns: Mapping[str, Column], found: Sequence[str], *, refuse_others: bool) -> list[str]:
+    """What is wrong with the names of the columns found: missing, doubled and, with `refuse_others`, not declared."""
+    missing = [name for name in columns if name not in found]
+    undeclared = [name for name in dict.fromkeys(found) if name not in columns]
+    doubled = {name: count for name, count in Counter(found).items() if count > 1 and name in columns}
     problems = []
     for name in missing:
-        near = nearest(name, undeclared)
-        problems.append(f"column {name} is missing" + (f"; is it the undeclared {shown_name(near)}?" if near else ""))
-    for name in undeclared[:_MOST_NAMES]:
-        near = nearest(name, spec.columns)
-        problems.append(
-            f"column {shown_name(name)} is not declared"
-            + (f"; the nearest declared one is {near}" if near else "; declare it or don't deliver it")
-        )
-    if len(undeclared) > _MOST_NAMES:
-        problems.append(f"{len(undeclared) - _MOST_NAMES:,} more columns are not declared")
+        sought = columns[name].from_
+        near = nearest(sought or name, undeclared)
+        what = f"column {name}{f' (from: {shown_name(sought)})' if sought else ''} is missing"
+        problems.append(what + (f"; is it the undeclared {shown_name(near)}?" if near else ""))
+    if refuse_others:
+        problems += _others(columns, undeclared)
+    elif missing and undeclared:
+        problems.append(f"not declared, so perhaps one of those that are missing: {listed(undeclared)}")
     problems += [f"column {shown_name(name)} is delivered {count} times" for name, count in doubled.items()]
     return problems
+
+
+def _others(columns: Mapping[str, Column], undeclared: Sequence[str]) -> Iterator[str]:
+    for name in undeclared[:_MOST_NAMES]:
+        near = nearest(name, columns)
+        yield f"column {shown_name(name)} is not declared" + (
+            f"; the nearest declared one is {near}" if near else "; declare it, or set `other_columns: ignore`"
+        )
+    if len(undeclared) > _MOST_NAMES:
+        yield f"{len(undeclared) - _MOST_NAMES:,} more columns are not declared"

@@ -22,6 +22,7 @@ from perennial.quality.outcome import ExpectationOutcome, GateOutcome, RuleOutco
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
 from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
+from perennial.quality.unread import without_bad_cells
 from perennial.spec.expectations import Expectation, Severity
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -91,7 +92,8 @@ class CheckedRows:
     """What validation found.
 
     `clean` and `quarantined` together are all rows, each once; `quarantined` has the column `rule` besides, naming
-    every rule that caught the row, joined by "; ". Rows that don't conform are in neither. `result` is JSON.
+    every rule that caught the row, joined by "; ", and `bad_cells` where cells could not be read. Rows that don't
+    conform are in neither. `result` is JSON.
     """
 
     verdict: Verdict
@@ -163,7 +165,8 @@ def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted
                 masks.append((name, mask))
     caught = np.logical_or.reduce([mask for _, mask in masks])
     quarantined = _with_rules(rows.filter(pa.array(caught)), _rules_of_each(caught, masks))
-    return _Split(rows.filter(pa.array(~caught)), quarantined, tuple(outcomes), tuple(findings))
+    clean = without_bad_cells(rows.filter(pa.array(~caught)))
+    return _Split(clean, quarantined, tuple(outcomes), tuple(findings))
 
 
 def _rules_of_each(caught: Mask, masks: list[tuple[str, Mask]]) -> list[str]:

@@ -12,6 +12,7 @@ from perennial.lake.port import Lake, quarantine_table, raw_table, window_partit
 from perennial.ledger.entries import InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
+from perennial.quality.unread import without_bad_cells
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -27,7 +28,8 @@ class Gated:
     quarantined_keys: pa.Array
 
     def clean(self, rows: pa.Table, key: str) -> pa.Table:
-        """The rows that no row-level check caught."""
+        """The rows that no row-level check caught, with the columns of the spec."""
+        rows = without_bad_cells(rows)
         if len(self.quarantined_keys) == 0:
             return rows
         return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=self.quarantined_keys)))

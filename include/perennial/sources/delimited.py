@@ -1,20 +1,13 @@
-"""CSV files, read strictly: UTF-8, one header line, and every cell of the kind that the spec gives its column.
-
-| kind | a cell holds |
-| --- | --- |
-| numeric | a decimal number |
-| integer | a whole number, also as 5.0 |
-| boolean | true, false, 1 or 0, in any case |
-| timestamp | ISO 8601 with an offset or Z |
-| categorical, or not in the spec | text as it is |
-
-An empty cell is null; `""` is empty text. In columns that are not text, NA, N/A, NaN, null and None are null, too.
+"""CSV files, read strictly: one header line, and every line with as many cells. Each cell is a text, or null where it
+is empty. `""` is empty text. What the texts mean is `perennial.quality.texts`' part.
 """
 
 import codecs
 import csv
 import io
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -24,168 +17,182 @@ from pyarrow import csv as arrow_csv
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.sources.damage import unreadable
 from perennial.sources.names import refuse_doubled
-from perennial.spec.models import Kind
+from perennial.spec.models import Csv
 from perennial.spec.problems import shown
 
-NULLS = pa.array(["", "na", "n/a", "nan", "null", "none"])
 SCAN_BYTES = 1 << 20
 LONGEST_ROW = 1 << 20  # bytes; also of the header, whose end must be found before anything else can be
-EXACT = 2**53  # whole numbers up to here are themselves as 64-bit floats
+DELIMITERS = (",", ";", "\t", "|")
+PACKINGS = {".gz": "gzip", ".bz2": "bz2", ".zst": "zstd", ".lz4": "lz4"}
 
 
-def read_csv(path: Path, origin: str, kinds: Mapping[str, Kind]) -> Iterator[pa.Table]:
-    """The file's rows in batches of about a megabyte; `kinds` are those of the columns that the spec knows.
+class EmptyFile(Exception):  # noqa: N818 - never leaves this package
+    """The file has not even a line of column names."""
 
-    Files that end in .gz, .bz2, .zst or .lz4 are unpacked. Errors: `UndecodableText` with the place,
-    `SchemaMismatch` with column, row and value or for a damaged file, `SourceUnavailable` when it can't be read.
+
+def header_of(path: Path, origin: str, dialect: Csv, sought: Collection[str]) -> list[str]:
+    """The names in the file's first line. `sought` are those that the spec knows.
+
+    Errors: `EmptyFile`; `SchemaMismatch`, also when another delimiter would give more of the names that are sought;
+    `UndecodableText`, `SourceUnavailable`.
     """
-    try:
-        yield from _read(path, origin, kinds)
-    except OSError as error:
-        raise unreadable(origin, error) from error
+    with _explained(path, origin, dialect):
+        with io.TextIOWrapper(_opened(path, origin), encoding=_python_encoding(dialect), newline="") as text:
+            start = text.read(LONGEST_ROW)
+        try:
+            names = _first_line(start, dialect, dialect.delimiter)
+        except csv.Error as error:
+            raise SchemaMismatch(
+                f"{origin}: the line of column names can't be read: {error}. Is it a CSV file, with one header line?"
+            ) from error
+        if not names:
+            raise EmptyFile(f"{origin}: is empty; a CSV file starts with a line of column names.")
+        _check_delimiter(start, names, origin, dialect, sought)
+        refuse_doubled(names, origin)
+        return names
 
 
-def _read(path: Path, origin: str, kinds: Mapping[str, Kind]) -> Iterator[pa.Table]:
-    try:
-        names = _header(path, origin)
+def read_csv(path: Path, origin: str, dialect: Csv, names: list[str]) -> Iterator[pa.Table]:
+    """The file's rows as texts, in batches of about a megabyte; `names` is its header.
+
+    Files that end in .gz, .bz2, .zst or .lz4, in any case, are unpacked. Errors: `UndecodableText` with the place,
+    `SchemaMismatch` for lines that don't fit the header or a damaged file, `SourceUnavailable` when it can't be read.
+    """
+    with _explained(path, origin, dialect):
         convert = arrow_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()),
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
-            null_values=[""],
+            null_values=["", *(dialect.null_values or ())],
         )
-        parse = arrow_csv.ParseOptions(newlines_in_values=True)
-        first_row = 1
-        read = arrow_csv.ReadOptions(block_size=LONGEST_ROW)
-        with arrow_csv.open_csv(str(path), read, parse, convert) as batches:
-            yield _typed(batches.schema.empty_table(), origin, kinds, first_row)  # a file without rows has columns, too
-            last = None
+        parse = arrow_csv.ParseOptions(
+            newlines_in_values=True,
+            delimiter=dialect.delimiter,
+            quote_char=dialect.quote or False,
+            escape_char=dialect.escape or False,
+        )
+        read = arrow_csv.ReadOptions(block_size=LONGEST_ROW, encoding=dialect.encoding)
+        last, checked = None, False
+        with _opened(path, origin) as stream, arrow_csv.open_csv(stream, read, parse, convert) as batches:
+            yield batches.schema.empty_table()  # a file without rows has columns, too
             for batch in batches:
-                yield _typed(pa.Table.from_batches([batch]), origin, kinds, first_row)
-                first_row += batch.num_rows
+                rows = pa.Table.from_batches([batch])
+                if not checked and _holds_backslash(rows):
+                    _check_backslashes(path, origin, dialect)
+                    checked = True
+                yield rows
                 last = batch.columns[-1][-1].as_py() if batch.num_rows else last
-        if last is not None and "\n" in last and _quotes(path) % 2:
+        if last is not None and "\n" in last and dialect.escape is None and _quotes(path, origin, dialect) % 2:
             raise SchemaMismatch(
                 f"{origin}: a quote in the last column is never closed; the rows after it, from "
                 f"{shown(last, 100)} on, would be taken for text. Close the quote, or send the whole file again."
             )
-    except (pa.ArrowInvalid, UnicodeDecodeError) as error:
-        place = _undecodable(path)
+
+
+@contextmanager
+def _explained(path: Path, origin: str, dialect: Csv) -> Iterator[None]:
+    """What Python and Arrow say of a file that they can't read, as our errors."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(origin, error) from error
+    except (pa.ArrowInvalid, pa.ArrowKeyError, UnicodeError) as error:
+        place = _undecodable(path, origin, dialect)
         if place is not None:
-            raise UndecodableText(f"{origin}: not UTF-8 at {place}. Write the file as UTF-8.") from error
+            raise UndecodableText(
+                f"{origin}: not {dialect.encoding.upper()} at {place}. Write the file as UTF-8, or say in the source's "
+                "`csv: {encoding: …}` how it is written."
+            ) from error
         if "straddling object" in str(error):
             raise SchemaMismatch(
                 f"{origin}: holds a row of more than {LONGEST_ROW:,} bytes, or a quote that is never closed. "
                 "Shorten the text, or close the quote."
             ) from error
-        raise SchemaMismatch(f"{origin}: not a CSV file that can be read: {shown(str(error), 300)}") from error
+        _check_backslashes(path, origin, dialect)
+        cells = " A cell with the delimiter in it must be quoted; the source's `csv` says which delimiter, quote and "
+        hint = f"{cells}escape the file has." if "columns, got" in str(error) else ""
+        raise SchemaMismatch(f"{origin}: not a CSV file that can be read: {shown(str(error), 300)}.{hint}") from error
 
 
-def _quotes(path: Path) -> int:
+def _opened(path: Path, origin: str) -> pa.NativeFile:
+    """The file's bytes, unpacked as its user's name for it says."""
+    name = origin.lower()
+    packing = next((packing for suffix, packing in PACKINGS.items() if name.endswith(suffix)), None)
+    return pa.input_stream(str(path), compression=packing)
+
+
+def _python_encoding(dialect: Csv) -> str:
+    return "utf-8-sig" if codecs.lookup(dialect.encoding).name == "utf-8" else dialect.encoding
+
+
+def _first_line(start: str, dialect: Csv, delimiter: str) -> list[str]:
+    text = io.StringIO(start, newline="")
+    if dialect.quote is None:
+        lines = csv.reader(text, delimiter=delimiter, escapechar=dialect.escape, quoting=csv.QUOTE_NONE)
+    else:
+        lines = csv.reader(text, delimiter=delimiter, escapechar=dialect.escape, quotechar=dialect.quote)
+    return next(lines, [])
+
+
+def _check_delimiter(start: str, names: list[str], origin: str, dialect: Csv, sought: Collection[str]) -> None:
+    """Refuse a file whose header another delimiter fits better. Errors: `SchemaMismatch`."""
+    found = len(set(sought) & set(names))
+    for other in DELIMITERS:
+        if other in (dialect.delimiter, dialect.quote, dialect.escape):
+            continue
+        try:
+            fitting = len(set(sought) & set(_first_line(start, dialect, other)))
+        except csv.Error:
+            continue
+        if fitting > found:
+            raise SchemaMismatch(
+                f"{origin}: the cells are not separated by {dialect.delimiter!r} but by {other!r}, it seems: read so, "
+                f"{fitting} of {len(sought)} columns have their names in the first line, else {found}. "
+                f"Set `csv: {{delimiter: {other!r}}}` in the source."
+            )
+
+
+def _holds_backslash(rows: pa.Table) -> bool:
+    return any(pc.any(pc.match_substring(column, "\\")).as_py() for column in rows.columns)
+
+
+def _check_backslashes(path: Path, origin: str, dialect: Csv) -> None:
+    """Refuse a file that writes quotes in cells as backslash and quote, unless its spec says so.
+
+    In CSV as most write it, such a quote ends its cell. Errors: `SchemaMismatch`.
+    """
+    if dialect.quote is None or dialect.escape is not None:
+        return
+    quote, delimiter = re.escape(dialect.quote.encode()), re.escape(dialect.delimiter.encode())
+    escaped = re.compile(rb"\\" + quote + rb"[^" + quote + delimiter + rb"\r\n]")
+    with _opened(path, origin) as stream:
+        before, line = b"", 1
+        while block := stream.read(SCAN_BYTES):
+            if found := escaped.search(before + block):
+                line += (before + block).count(b"\n", 0, found.start())
+                raise SchemaMismatch(
+                    f"{origin}: line {line:,} holds a quote behind a backslash, with text after it. If the backslash "
+                    "escapes the quote, set `csv: {escape: '\\'}` in the source; if not, double the quote."
+                )
+            line += (before + block).count(b"\n", 0, len(before + block) - 2)
+            before = (before + block)[-2:]
+
+
+def _quotes(path: Path, origin: str, dialect: Csv) -> int:
     """How many quotes the file has: an even number, unless one is never closed."""
-    with pa.input_stream(str(path), compression="detect") as stream:
+    quote = (dialect.quote or '"').encode()
+    with _opened(path, origin) as stream:
         count = 0
         while block := stream.read(SCAN_BYTES):
-            count += block.count(b'"')
+            count += block.count(quote)
         return count
 
 
-def _header(path: Path, origin: str) -> list[str]:
-    with io.TextIOWrapper(pa.input_stream(str(path)), encoding="utf-8-sig", newline="") as text:
-        start = text.read(LONGEST_ROW)
-    try:
-        names = next(csv.reader(io.StringIO(start, newline="")), [])
-    except csv.Error as error:
-        raise SchemaMismatch(
-            f"{origin}: the line of column names can't be read: {error}. Is it a CSV file, with one header line?"
-        ) from error
-    if not names:
-        raise SchemaMismatch(f"{origin}: is empty; a CSV file starts with a line of column names.")
-    refuse_doubled(names, origin)
-    return names
-
-
-def _typed(rows: pa.Table, origin: str, kinds: Mapping[str, Kind], first_row: int) -> pa.Table:
-    columns = {}
-    for name in rows.column_names:
-        text = rows.column(name)
-        convert = _CONVERSIONS[kinds.get(name, Kind.CATEGORICAL)]
-        try:
-            columns[name] = convert(text)
-        except pa.ArrowInvalid as error:
-            at = _first_unfit(text, convert)
-            raise SchemaMismatch(
-                f"{origin}: column {shown(name)}, row {first_row + at} after the header: {text[at].as_py()[:100]!r} "
-                f"{_EXPECTED[kinds[name]]}. Correct the file, or the column's kind in the spec."
-            ) from error
-    return pa.table(columns)
-
-
-def _first_unfit(text: pa.ChunkedArray, convert: Callable[[pa.ChunkedArray], pa.ChunkedArray]) -> int:
-    """The index of the first cell that does not convert, by halving."""
-    low, high = 0, len(text)
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            convert(text.slice(low, middle - low))
-            low = middle
-        except pa.ArrowInvalid:
-            high = middle
-    return low
-
-
-def _cells(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    trimmed = pc.utf8_trim_whitespace(text)
-    return pc.if_else(pc.is_in(pc.utf8_lower(trimmed), NULLS), pa.scalar(None, pa.string()), trimmed)
-
-
-def _numeric(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _cells(text).cast(pa.float64())
-
-
-def _integer(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    cells = pc.replace_substring_regex(_cells(text), r"\.0*$", "")
-    try:
-        return cells.cast(pa.int64())
-    except pa.ArrowInvalid:
-        numbers = cells.cast(pa.float64())  # such as 1e3
-        if pc.any(pc.greater(pc.abs(numbers), EXACT)).as_py():
-            raise
-        return numbers.cast(pa.int64())
-
-
-def _boolean(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _cells(text).cast(pa.bool_())
-
-
-def _timestamp(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return _cells(text).cast(pa.timestamp("us", tz="UTC"))
-
-
-def _categorical(text: pa.ChunkedArray) -> pa.ChunkedArray:
-    return text
-
-
-_CONVERSIONS: dict[Kind, Callable[[pa.ChunkedArray], pa.ChunkedArray]] = {
-    Kind.NUMERIC: _numeric,
-    Kind.INTEGER: _integer,
-    Kind.CATEGORICAL: _categorical,
-    Kind.BOOLEAN: _boolean,
-    Kind.TIMESTAMP: _timestamp,
-}
-_EXPECTED = {
-    Kind.NUMERIC: "is not a number",
-    Kind.INTEGER: "is not a whole number",
-    Kind.BOOLEAN: "is neither true nor false",
-    Kind.TIMESTAMP: "is not a time with an offset, such as 2013-03-01T12:00:00Z",
-}
-
-
-def _undecodable(path: Path) -> str | None:
-    """Where the file stops being UTF-8; None when all of it is."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
+def _undecodable(path: Path, origin: str, dialect: Csv) -> str | None:
+    """Where the file stops being in its encoding; None when all of it is."""
+    decoder = codecs.getincrementaldecoder(dialect.encoding)()
     before, line = 0, 1
-    with pa.input_stream(str(path)) as stream:
+    with _opened(path, origin) as stream:
         while True:
             block = stream.read(SCAN_BYTES)
             pending = len(decoder.getstate()[0])

@@ -1,20 +1,34 @@
 """From a source in a spec to one that can be asked."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 
+from perennial.quality.labels import label_columns
 from perennial.sources.files import FileSource
+from perennial.sources.naming import DatedName
 from perennial.sources.port import Connections, Source
 from perennial.sources.postgres import PostgresSource
 from perennial.sources.s3 import S3Source
 from perennial.sources.selection import Selection
+from perennial.sources.shape import Shape
 from perennial.sources.tabular import Layout
+from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Column
 from perennial.spec.models import FileSource as FileSpec
 from perennial.spec.models import PostgresSource as PostgresSpec
 from perennial.spec.models import S3Source as S3Spec
 from perennial.spec.models import Source as SourceSpec
+from perennial.window import Grid
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The windows of a use case, and where the first one starts."""
+
+    grid: Grid
+    first: datetime
 
 
 @dataclass(frozen=True)
@@ -23,9 +37,33 @@ class _Surroundings:
 
     queries: dict[str, str]
     folder: Path
-    columns: dict[str, Column]
+    shape: Shape
     selection: Selection
+    schedule: Schedule
     connections: Connections
+
+    def names(self, pattern: str, reach: timedelta | None) -> DatedName:
+        return DatedName(pattern, reach or timedelta(0), self.schedule.grid, self.schedule.first)
+
+
+def source_of(use_case: LoadedUseCase, wanted: SourceSpec, connections: Connections) -> Source:
+    """The source of the use case's rows or of its labels: `wanted` is the spec's own object for one of them.
+
+    Errors: as `open_source`.
+    """
+    spec = use_case.spec
+    labels = wanted is spec.labels.source  # both may read the same files, and then are equal
+    event_time = {spec.event_time: spec.columns[spec.event_time]}
+    return open_source(
+        wanted,
+        queries=use_case.queries,
+        folder=use_case.folder,
+        columns={**event_time, **label_columns(spec)} if labels else spec.columns,
+        event_time=spec.event_time,
+        arrival=spec.labels.arrival_time if labels else None,
+        schedule=Schedule(spec.grid, spec.start),
+        connections=connections,
+    )
 
 
 def open_source(
@@ -33,9 +71,10 @@ def open_source(
     *,
     queries: dict[str, str],
     folder: Path,
-    columns: dict[str, Column],
+    columns: Mapping[str, Column],
     event_time: str,
     arrival: str | None,
+    schedule: Schedule,
     connections: Connections,
 ) -> Source:
     """The source that `spec` describes; nothing is opened before it is asked.
@@ -44,25 +83,29 @@ def open_source(
     is the column that says when a label became known. Errors: `InvalidSettings` for a connection that is missing or of
     the wrong type, `InvalidQuery` for an unknown parameter.
     """
-    around = _Surroundings(queries, folder, columns, Selection(event_time, arrival), connections)
+    shape = Shape(columns, spec.timezone, refuse_others=spec.other_columns == "refuse")
+    around = _Surroundings(queries, folder, shape, Selection(event_time, arrival), schedule, connections)
     return _OPENERS[type(spec)](spec, around)
 
 
 def _postgres(spec: PostgresSpec, around: _Surroundings) -> Source:
     file = str(spec.query)
     url = around.connections.url(spec.connection)
-    return PostgresSource(url, around.queries[file], connection_id=spec.connection, file=file)
+    sql = around.queries[file]
+    return PostgresSource(url, sql, connection_id=spec.connection, file=file, shape=around.shape)
 
 
 def _files(spec: FileSpec, around: _Surroundings) -> Source:
-    layout = Layout(spec.format, around.columns, around.selection)
-    return FileSource(spec.path, spec.pattern, folder=around.folder, layout=layout)
+    layout = Layout(spec.format, around.shape, around.selection, spec.csv)
+    names = around.names(f"{spec.path}\n{spec.pattern}", spec.reach)
+    return FileSource(spec.path, spec.pattern, folder=around.folder, layout=layout, names=names)
 
 
 def _s3(spec: S3Spec, around: _Surroundings) -> Source:
-    layout = Layout(spec.format, around.columns, around.selection)
+    layout = Layout(spec.format, around.shape, around.selection, spec.csv)
     url = around.connections.url(spec.connection)
-    return S3Source(url, spec.bucket, spec.prefix, connection_id=spec.connection, layout=layout)
+    names = around.names(spec.prefix, spec.reach)
+    return S3Source(url, spec.bucket, spec.prefix, connection_id=spec.connection, layout=layout, names=names)
 
 
 _OPENERS: dict[type, Callable[..., Source]] = {

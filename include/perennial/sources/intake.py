@@ -17,16 +17,23 @@ class Intake:
         self._rows = 0
         self._bytes = 0
 
-    def add(self, part: pa.Table) -> None:
-        """Keep a batch, its dictionaries decoded. Errors: `TooMuchData` as soon as the batches so far pass a limit."""
+    def admit(self, part: pa.Table) -> pa.Table:
+        """The batch, counted, and then its dictionaries decoded.
+
+        Errors: `TooMuchData` as soon as the batches so far pass a limit.
+        """
         self._rows += part.num_rows
         self._bytes += sum(map(_decoded_bytes, part.columns))
         self._check("max_rows", self._rows, self._limits.max_rows, "rows")
         self._check("max_bytes", self._bytes, self._limits.max_bytes, "bytes")
-        self._parts.append(pa.Table.from_arrays([_decoded(column) for column in part.columns], part.column_names))
+        return pa.Table.from_arrays([_decoded(column) for column in part.columns], part.column_names)
+
+    def keep(self, part: pa.Table) -> None:
+        """Keep a batch that was admitted."""
+        self._parts.append(part)
 
     def table(self) -> pa.Table:
-        """Everything that was added. Errors: `SchemaMismatch` when the batches' types don't fit together."""
+        """Everything that was kept. Errors: `SchemaMismatch` when the batches' types don't fit together."""
         if all(part.schema.equals(self._parts[0].schema) for part in self._parts):
             return pa.concat_tables(self._parts)
         try:

@@ -7,19 +7,27 @@ import pyarrow as pa
 from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
 from perennial.sources.selection import Selection
-from perennial.spec.models import Limits
-from perennial.window import Window
+from perennial.sources.shape import Shape
+from perennial.spec.models import Column, Kind, Limits, Role
+from perennial.window import Every, Grid, Window
 
 
 class InMemorySource:
-    """The rows of a table: those of the window by `event_time`, and by `arrival`, where there is one, known by then."""
+    """The rows of a table: those of the window by `event_time`, and by `arrival`, where there is one, known by then.
+
+    Like a file whose name holds no date, it is at home in every window.
+    """
 
     def __init__(self, rows: pa.Table, event_time: str, arrival: str | None = None) -> None:
         self._rows = rows
         self._selection = Selection(event_time, arrival)
+        times = {name: Column(kind=Kind.TIMESTAMP, role=Role.CARRY) for name in (event_time, arrival) if name}
+        self._shape = Shape(times)
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
         """See `Source.fetch`."""
         intake = Intake(limits, "memory")
-        intake.add(self._selection.of(self._rows, window, as_of, "memory"))
-        return Extract(intake.table(), "memory")
+        home = Grid(Every.DAY).containing
+        found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=home)
+        intake.keep(intake.admit(found.rows))
+        return Extract(intake.table(), "memory", found.outside, found.misplaced, found.without_time)

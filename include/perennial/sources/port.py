@@ -12,20 +12,40 @@ from perennial.window import Window
 
 @dataclass(frozen=True)
 class Extract:
-    """What a source answered: its rows as they came, and the query or addresses that were asked."""
+    """What a source answered: its rows, in canonical types where the spec knows the column, and the query or addresses
+    that were asked. Cells that can't be read are null, and the column `bad_cells` says why.
+
+    Of the rows of the window's files, `outside` counts those that were left to windows of their own. Among the rows are
+    `misplaced` ones, which no other window would find, and ones `without_time`; validation sets them aside. `remarks`
+    are sentences about what was left out, for people.
+    """
 
     rows: pa.Table
     query: str
+    outside: int = 0
+    misplaced: int = 0
+    without_time: int = 0
+    remarks: tuple[str, ...] = ()
+
+    def told(self, event_time: str) -> list[str]:
+        """Everything that was left out or has to be set aside, in sentences; `event_time` names the column."""
+        counts = {
+            "of other windows were left to them": self.outside,
+            "belong to other windows, which do not read the file they are in, and are set aside": self.misplaced,
+            f"have no {event_time} that can be read, and are set aside": self.without_time,
+        }
+        return [*self.remarks, *(f"{count:,} rows {what}." for what, count in counts.items() if count)]
 
 
 class Source(Protocol):
     """Where the rows of a window come from."""
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
-        """The rows whose event time lies in the window, as the source knew them at `as_of`.
+        """The rows whose event time lies in the window, as the source knew them at `as_of`, and those that belong to
+        no window and have to be set aside in this one.
 
         Rows are read in batches; reading stops as soon as a limit is passed. Errors: `SourceUnavailable`,
-        `InvalidQuery`, `UndecodableText`, `TooMuchData`.
+        `InvalidQuery`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`.
         """
 
 

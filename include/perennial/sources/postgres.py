@@ -1,13 +1,20 @@
-"""Rows of a query, from PostgreSQL: read-only, through a server-side cursor, never more than a batch ahead."""
+"""Rows of a query, from PostgreSQL: read-only, through a server-side cursor, never more than a batch ahead.
 
-from collections.abc import Iterator, Sequence
+Numbers of arbitrary precision, dates and times are fetched as the texts that PostgreSQL writes, because no Python value
+holds all of them: a `numeric` may have more digits than a float, a `timestamptz` may be `infinity` or before Christ.
+`char(n)` loses the blanks that it is filled up with, as in every cast of PostgreSQL's own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg2
 import pyarrow as pa
-from psycopg2.extensions import FLOAT, connection, new_type, register_type
+import pyarrow.compute as pc
+from psycopg2.extensions import UNICODE, connection, new_type, register_type
 
 from perennial.addresses import postgres_dsn
 from perennial.errors import (
@@ -18,16 +25,18 @@ from perennial.errors import (
     SourceUnavailable,
     UndecodableText,
 )
+from perennial.quality.columns import Unfit
+from perennial.quality.texts import NULL_WORDS, Canonical, Spelling, read_text
 from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
+from perennial.sources.shape import Shape
 from perennial.sources.sql import bound
-from perennial.spec.models import Limits
+from perennial.spec.models import Column, Kind, Limits
 from perennial.spec.problems import listed, shown
 from perennial.window import Window
 
 BATCH_ROWS = 10_000
 CONNECT_SECONDS = 10
-NUMERIC_OID = 1700
 
 # By the type's OID in PostgreSQL's catalogue. Other types arrive as text, if psycopg2 reads them as text.
 _ARROW_TYPES: dict[int, pa.DataType] = {
@@ -35,28 +44,40 @@ _ARROW_TYPES: dict[int, pa.DataType] = {
     20: pa.int64(),
     21: pa.int64(),
     23: pa.int64(),
-    700: pa.float64(),
+    26: pa.int64(),
+    700: pa.float32(),
     701: pa.float64(),
-    NUMERIC_OID: pa.float64(),
-    1082: pa.date32(),
-    1114: pa.timestamp("us"),
-    1184: pa.timestamp("us", tz="UTC"),
 }
+_PADDED_TEXT = 1042  # char(n)
+_NUMERIC = "numeric"
+# Types whose texts are values of a kind, and the name of each.
+_SPELLED = {1700: _NUMERIC, 1082: "date", 1114: "timestamp without time zone", 1184: "timestamp with time zone"}
+_DOCUMENTS = (114, 3802)  # json and jsonb: parsed, their numbers would lose digits
+_NUMBER_KINDS = (Kind.NUMERIC, Kind.INTEGER, Kind.CATEGORICAL, Kind.BOOLEAN)
 # Classes of SQLSTATE in which the same query may work later: connection, transaction rolled back, resources, lock not
 # available, operator intervention (a timeout is one), system and internal errors.
 _PASSING = ("08", "40", "53", "55", "57", "58", "XX")
 _UNDECODABLE = ("22021", "22P05")
-_TIMES = (1082, 1114, 1184)
 
 
 class PostgresSource:
     """The rows of `sql`, which may bind :start, :end and :as_of.
 
-    `connection_id` and `file` name connection and query in messages. `timeout` is in seconds, for the query and for
-    each batch of rows.
+    `connection_id` and `file` name connection and query in messages; `shape` is what the spec knows of the columns.
+    `timeout` is in seconds, for the query and for each batch of rows.
     """
 
-    def __init__(self, url: str, sql: str, *, connection_id: str, file: str, timeout: float = 600.0) -> None:
+    def __init__(
+        self,
+        url: str,
+        sql: str,
+        *,
+        connection_id: str,
+        file: str,
+        shape: Shape | None = None,
+        timeout: float = 600.0,
+    ) -> None:
+        self._shape = shape or Shape()
         self._dsn = postgres_dsn(url)
         self._sql = sql
         self._statement = bound(sql, file)
@@ -68,11 +89,33 @@ class PostgresSource:
         """See `Source.fetch`. The session's time zone is UTC."""
         intake = Intake(limits, f"connection {self._connection_id}, {self._file}")
         values = {"start": window.start, "end": window.end, "as_of": as_of.astimezone(UTC)}
+        others: list[str] = []
         with closing(self._connect()) as session:
-            for batch in self._batches(session, values):
-                intake.add(batch)
+            for rows, oids in self._batches(session, values):
+                others = self._shape.others(rows.column_names)
+                kept = intake.admit(rows.drop_columns(others))
+                intake.keep(self._shape.canonical(kept, self._named(), partial(self._read, oids)))
         asked = ", ".join(f":{name} = {value.isoformat()}" for name, value in values.items())
-        return Extract(intake.table(), f"{self._sql.rstrip()}\n-- {asked}\n")
+        ignored = f"{self._named()}: left out are the columns that the spec does not declare, {listed(others)}."
+        remarks = (ignored,) if others else ()
+        return Extract(intake.table(), f"{self._sql.rstrip()}\n-- {asked}\n", remarks=remarks)
+
+    def _read(self, oids: Mapping[str, int], name: str, column: Column, values: pa.ChunkedArray) -> Canonical:
+        """See `ReadColumn`."""
+        kind = _SPELLED.get(oids[name])
+        if kind is None or values.null_count == len(values):
+            return self._shape.read(name, column, values)
+        if kind == _NUMERIC and column.kind not in _NUMBER_KINDS:
+            raise Unfit(f"is declared {column.kind} and holds {kind}; cast it in the query, or declare another kind")
+        if kind != _NUMERIC and column.kind is not Kind.TIMESTAMP:
+            raise Unfit(f"is declared {column.kind} and holds {kind}; cast it to text in the query")
+        if kind in ("date", "timestamp without time zone") and self._shape.timezone is None:
+            raise Unfit(
+                f"is declared timestamp and holds {kind}, which has no time zone, so it names no instant; say in the "
+                "spec which one is meant, such as `timezone: Europe/Berlin`, or in the query, with AT TIME ZONE"
+            )
+        nulls = NULL_WORDS if kind == _NUMERIC and column.kind is not Kind.CATEGORICAL else ()
+        return read_text(column, values, Spelling(nulls=nulls, timezone=self._shape.timezone))
 
     def _connect(self) -> connection:
         try:
@@ -88,15 +131,21 @@ class PostgresSource:
                 "Remove what is there for Airflow's hooks only."
             ) from None  # libpq's text quotes the connection string
 
-    def _batches(self, session: connection, values: dict[str, datetime]) -> Iterator[pa.Table]:
+    def _batches(
+        self, session: connection, values: dict[str, datetime]
+    ) -> Iterator[tuple[pa.Table, Mapping[str, int]]]:
+        """The rows in batches, with the names that the spec gives the columns, and the OIDs of their types."""
         session.set_session(readonly=True)
         cursor = session.cursor(name="perennial")
-        register_type(new_type((NUMERIC_OID,), "float", FLOAT), cursor)
+        register_type(new_type((*_SPELLED, *_DOCUMENTS), "text", UNICODE), cursor)
         try:
             with session.cursor() as setup:
                 milliseconds = str(round(self._timeout * 1000))
                 setup.execute("SELECT set_config('statement_timeout', %s, true)", (milliseconds,))
+                # How values are written, whatever the role or the database is set to.
                 setup.execute("SET LOCAL TIME ZONE 'UTC'")
+                setup.execute("SET LOCAL DateStyle = 'ISO'")
+                setup.execute("SET LOCAL extra_float_digits = 3")
                 # A query that ends this transaction would be free to write in the next one.
                 setup.execute("SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY")
             cursor.execute(self._statement, values)
@@ -108,26 +157,28 @@ class PostgresSource:
         except UnicodeDecodeError as error:
             raise UndecodableText(f"{self._named()}: the server sent text that is not UTF-8: {error}.") from error
         except (ValueError, OverflowError) as error:
-            times = [column.name for column in cursor.description or () if column.type_code in _TIMES]
             raise SchemaMismatch(
-                f"{self._named()}: a date or time that no calendar here has ({error})"
-                f"{f', in {listed(times)}' if times else ''}; they reach from the year 1 to 9999. "
-                "Correct it at the source, or leave the row out in the query."
+                f"{self._named()}: a value that can't be read ({_line(str(error))}). Cast its column to text."
             ) from error
         except psycopg2.Error as error:
             raise self._explained(error, cursor.query) from error
 
-    def _table(self, rows: Sequence[tuple[Any, ...]], description: Sequence[Any]) -> pa.Table:
+    def _table(self, rows: Sequence[tuple[Any, ...]], description: Sequence[Any]) -> tuple[pa.Table, Mapping[str, int]]:
         columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) or [()] * len(description)
+        names = self._shape.renamed([column.name for column in description])
+        others = self._shape.others(names)
         arrays = [
-            self._array(column.name, column.type_code, values)
-            for column, values in zip(description, columns, strict=True)
+            # What is left out anyway may be of any type.
+            pa.nulls(len(values)) if name in others else self._array(column.name, column.type_code, values)
+            for name, column, values in zip(names, description, columns, strict=True)
         ]
-        return pa.Table.from_arrays(arrays, names=[column.name for column in description])
+        oids = {name: column.type_code for name, column in zip(names, description, strict=True)}
+        return pa.Table.from_arrays(arrays, names=names), oids
 
     def _array(self, name: str, oid: int, values: Sequence[Any]) -> pa.Array:
         try:
-            return pa.array(values, _ARROW_TYPES.get(oid, pa.string()))
+            array = pa.array(values, _ARROW_TYPES.get(oid, pa.string()))
+            return pc.utf8_rtrim(array, " ") if oid == _PADDED_TEXT else array
         except (pa.ArrowTypeError, pa.ArrowInvalid) as error:
             raise InvalidQuery(
                 f"{self._named()}: column {shown(name)} is of a type that can't be read ({_line(str(error))}). "

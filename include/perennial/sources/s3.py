@@ -1,8 +1,9 @@
 """Rows of CSV or Parquet objects below a prefix, on S3 or a store that speaks its language."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
@@ -14,8 +15,11 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from perennial.addresses import AwsAddress
 from perennial.errors import EmptyWindow, InvalidQuery, InvalidSettings, SourceUnavailable
+from perennial.sources.data_files import sorted_out
+from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
-from perennial.sources.tabular import Layout, TabularFile, filled, gather, is_data
+from perennial.sources.selection import Home
+from perennial.sources.tabular import Layout, TabularFile, gather
 from perennial.spec.models import Limits
 from perennial.window import Window
 
@@ -25,33 +29,40 @@ _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard"
 
 
 class S3Source:
-    """The objects of `bucket` whose key starts with `prefix`, which may hold strftime directives.
+    """The objects of `bucket` whose key starts with `prefix`, which may hold strftime directives: `names` fills it in.
 
-    `connection_id` names the connection in messages. Objects whose names start with `_` or `.` are left out.
+    `connection_id` names the connection in messages. See `perennial.sources.data_files` for objects that are no data.
     """
 
-    def __init__(self, url: str, bucket: str, prefix: str, *, connection_id: str, layout: Layout) -> None:
+    def __init__(
+        self, url: str, bucket: str, prefix: str, *, connection_id: str, layout: Layout, names: DatedName
+    ) -> None:
         self._address = AwsAddress.from_uri(url)
         self._bucket = bucket
         self._prefix = prefix
         self._connection_id = connection_id
         self._layout = layout
+        self._names = names
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
         """See `Source.fetch`. One object at a time is copied to a temporary file.
 
         Errors also: `EmptyWindow` when there is no object, `SchemaMismatch`, `InvalidSettings` without credentials.
         """
-        named = f"s3://{self._bucket}/{self._prefix}"
-        with self._reaching(named), closing(self._client()) as client, TemporaryDirectory() as folder:
-            keys = sorted({key for prefix in filled(self._prefix, window) for key in self._keys(client, prefix)})
-            if not keys:
+        address = f"s3://{self._bucket}/{self._prefix}"
+        with self._reaching(address), closing(self._client()) as client, TemporaryDirectory() as folder:
+            found = {name: list(self._keys(client, name)) for name in self._names.around(window)}
+            named = {key: name for name, keys in reversed(found.items()) for key in keys}
+            data, unfinished = sorted_out([(key, _below(key, name)) for key, name in sorted(named.items())], address)
+            if not {key for name in self._names.of(window) for key in found[name]}.intersection(data):
                 raise EmptyWindow(
-                    f"{named}: there is no object for {window} (connection {self._connection_id}). "
+                    f"{address}: there is no object for {window} (connection {self._connection_id}){unfinished}. "
                     "Check that the window's objects were delivered, and `bucket` and `prefix` in the spec."
                 )
-            files = self._copied(client, keys, Path(folder))
-            return gather(files, self._layout, window, as_of, limits, address=named)
+            homes = {key: self._names.at_home(named[key], window) for key in data}
+            files = self._copied(client, homes, Path(folder))
+            extract = gather(files, self._layout, window, as_of, limits, address=address)
+        return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
 
     def _client(self) -> Any:
         address = self._address
@@ -68,15 +79,15 @@ class S3Source:
     def _keys(self, client: Any, prefix: str) -> Iterator[str]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
             for found in page.get("Contents", []):
-                if not found["Key"].endswith("/") and is_data(PurePosixPath(found["Key"]).name):
+                if not found["Key"].endswith("/"):
                     yield found["Key"]
 
-    def _copied(self, client: Any, keys: list[str], folder: Path) -> Iterator[TabularFile]:
-        for key in keys:
-            path = folder / f"object{''.join(PurePosixPath(key).suffixes[-2:])}"  # the ending says how it is packed
+    def _copied(self, client: Any, homes: Mapping[str, Home | None], folder: Path) -> Iterator[TabularFile]:
+        path = folder / "object"
+        for key, home in homes.items():
             with closing(client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body, path.open("wb") as file:
                 shutil.copyfileobj(body, file, 1 << 20)
-            yield TabularFile(path, f"s3://{self._bucket}/{key}")
+            yield TabularFile(path, f"s3://{self._bucket}/{key}", home)
             path.unlink()
 
     @contextmanager
@@ -95,3 +106,8 @@ class S3Source:
             ) from error
         except (BotoCoreError, OSError) as error:
             raise SourceUnavailable(f"{what}: {error}. Check that the endpoint is up and reachable.") from error
+
+
+def _below(key: str, prefix: str) -> tuple[str, ...]:
+    """The parts of the key below the prefix's last folder."""
+    return PurePosixPath(key[prefix.rfind("/") + 1 :]).parts

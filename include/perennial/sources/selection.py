@@ -1,5 +1,6 @@
 """Which rows of a file belong to a window: what SQL says in its WHERE clause."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -7,29 +8,85 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.quality.columns import Unfit
+from perennial.sources.shape import ReadColumn, Shape
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
+
+Home = Callable[[datetime], Window | None]
+"""For the instant of a row outside the window: its own window, if that one reads the file, too."""
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The rows of a file that belong to a window. Of the others in a file that is at home in the window, it counts
+    those that are left to windows of their own (`outside`), those that no other window will find (`misplaced`), and
+    those without an event time. The last two are among the rows, for validation to set them aside.
+    """
+
+    rows: pa.Table
+    outside: int = 0
+    misplaced: int = 0
+    without_time: int = 0
 
 
 @dataclass(frozen=True)
 class Selection:
     """Rows whose `event_time` lies in the window and, with `arrival`, that had arrived by the moment asked about.
 
-    As in SQL, a row without event time belongs to no window, and one without arrival has not arrived.
+    Without `event_time` every row that had arrived is chosen. A row without arrival has not arrived.
     """
 
-    event_time: str
+    event_time: str | None
     arrival: str | None
 
-    def of(self, rows: pa.Table, window: Window, as_of: datetime, origin: str) -> pa.Table:
-        """The rows that belong. Errors: `SchemaMismatch` when a time is missing or names no instant."""
-        happened = self._instants(rows, self.event_time, origin)
-        chosen = pc.and_(pc.greater_equal(happened, _instant(window.start)), pc.less(happened, _instant(window.end)))
-        if self.arrival is not None:
-            chosen = pc.and_(chosen, pc.less_equal(self._instants(rows, self.arrival, origin), _instant(as_of)))
-        return rows.filter(chosen)
+    def of(
+        self,
+        rows: pa.Table,
+        window: Window,
+        as_of: datetime,
+        origin: str,
+        shape: Shape,
+        *,
+        home: Home | None,
+        read: ReadColumn | None = None,
+    ) -> Selected:
+        """The rows that belong. `home` is None for a file that is at home in another window.
 
-    def _instants(self, rows: pa.Table, name: str, origin: str) -> pa.ChunkedArray:
+        Errors: `SchemaMismatch` when a time is missing or names no instant.
+        """
+        if self.event_time is None:
+            return Selected(rows.filter(self._arrived(rows, as_of, origin, shape, read)))
+        happened, _ = self._instants(rows, self.event_time, origin, shape, read)
+        arrived = self._arrived(rows, as_of, origin, shape, read)
+        within = pc.and_(pc.greater_equal(happened, _instant(window.start)), pc.less(happened, _instant(window.end)))
+        chosen = pc.and_(pc.fill_null(within, fill_value=False), arrived)
+        if home is None:
+            return Selected(rows.filter(chosen))
+        nowhere = pc.and_(pc.is_null(happened), arrived)
+        strays = happened.filter(pc.and_(pc.invert(pc.fill_null(within, fill_value=True)), arrived))
+        lost = _lost(strays, home)
+        without_time = pc.sum(nowhere).as_py() or 0
+        if self.arrival is None:
+            out = pc.is_in(happened, value_set=lost, skip_nulls=True)
+            misplaced = pc.and_(pc.and_(out, arrived), pc.invert(chosen))
+            chosen = pc.or_(pc.or_(chosen, nowhere), misplaced)
+        counted = len(lost) and pc.sum(pc.is_in(strays, value_set=lost)).as_py()
+        return Selected(rows.filter(chosen), len(strays) - counted, counted, without_time)
+
+    def _arrived(
+        self, rows: pa.Table, as_of: datetime, origin: str, shape: Shape, read: ReadColumn | None
+    ) -> pa.ChunkedArray:
+        if self.arrival is None:
+            return pa.chunked_array([pa.repeat(pa.scalar(value=True), rows.num_rows)])
+        arrived, unread = self._instants(rows, self.arrival, origin, shape, read)
+        known = pc.fill_null(pc.less_equal(arrived, _instant(as_of)), fill_value=False)
+        # A time that can't be read has to be told, not to be taken for one that has not come.
+        return known if unread is None else pc.or_(known, pa.chunked_array([pc.is_valid(unread)]))
+
+    def _instants(
+        self, rows: pa.Table, name: str, origin: str, shape: Shape, read: ReadColumn | None
+    ) -> tuple[pa.ChunkedArray, pa.Array | None]:
         if rows.column_names.count(name) != 1:
             near = nearest(name, rows.column_names)
             raise SchemaMismatch(
@@ -37,14 +94,31 @@ class Selection:
                 f"it has {listed(rows.column_names) or 'no columns'}."
                 + (f" Is {shown_name(near)} meant?" if near else "")
             )
-        found = rows.column(name)
-        if not pa.types.is_timestamp(found.type) or found.type.tz is None:
-            raise SchemaMismatch(
-                f"{origin}: column {name} is {found.type}; to choose the window's rows by, it must be a timestamp with "
-                "a time zone. Write it so, for example in UTC."
-            )
-        return found
+        try:
+            canonical = (read or shape.read)(name, shape.columns[name], rows.column(name))
+        except Unfit:
+            shape.canonical(rows, origin, read)  # tells of this column, and of all others that don't fit
+            raise
+        return canonical.values, canonical.unread
+
+
+def _lost(strays: pa.ChunkedArray, home: Home) -> pa.Array:
+    """The instants whose own window does not read the file, each once."""
+    left = pc.unique(strays)
+    lost = []
+    while len(left):
+        window = home(left[0].as_py())
+        if window is None:
+            lost.append(left.slice(0, 1))
+            left = left.slice(1)
+        else:
+            inside = pc.and_(pc.greater_equal(left, _instant(window.start)), pc.less(left, _instant(window.end)))
+            left = left.filter(pc.invert(inside))
+    return pa.concat_arrays([part.cast(_INSTANT) for part in lost]) if lost else pa.array([], _INSTANT)
+
+
+_INSTANT = pa.timestamp("us", tz="UTC")
 
 
 def _instant(moment: datetime) -> pa.Scalar:
-    return pa.scalar(moment, pa.timestamp("us", tz="UTC"))
+    return pa.scalar(moment, _INSTANT)

@@ -63,9 +63,10 @@ PATTERNS_IN_WORDS = {
 }
 # Columns that the lake and the published table have beside the use case's own.
 RESERVED_COLUMNS = (
-    *("partition_key", "window", "window_start", "window_end", "rule", "snapshot_digest"),
+    *("partition_key", "bad_cells", "window", "window_start", "window_end", "rule", "snapshot_digest"),
     *("prediction", "model_version", "model_digest", "revision", "run_id"),
 )
+ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis", "gb18030")  # those that most ask for
 LONGEST_TAG = 100  # of Airflow
 
 
@@ -105,6 +106,15 @@ def _known_zone(name: str) -> str:
     return name
 
 
+def _known_encoding(name: str) -> str:
+    try:
+        "".encode(name)
+    except (LookupError, ValueError) as error:
+        text = "not an encoding of text that Python knows, such as utf-8, latin-1 or cp1252"
+        raise broken_rules([Problem((), text, nearest(name.lower(), ENCODINGS))]) from error
+    return name
+
+
 def _beside(path: Path) -> Path:
     if path.is_absolute() or ".." in path.parts or path == Path():
         raise broken_rules([Problem((), "must name a file in the use case's own folder, relative to it")])
@@ -117,4 +127,5 @@ ColumnName = Annotated[str, Field(pattern=COLUMN_PATTERN), AfterValidator(_free_
 EstimatorName = Annotated[str, AfterValidator(_known_estimator), Field(json_schema_extra={"enum": sorted(ESTIMATORS)})]
 MetricName = Annotated[str, AfterValidator(_known_metric), Field(json_schema_extra={"enum": sorted(METRICS)})]
 TimeZone = Annotated[str, AfterValidator(_known_zone)]
+Encoding = Annotated[str, AfterValidator(_known_encoding)]
 FileBeside = Annotated[Path, AfterValidator(_beside)]

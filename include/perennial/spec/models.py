@@ -7,7 +7,7 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -16,12 +16,18 @@ from perennial.spec.fields import ColumnName, Duration, EstimatorName, FileBesid
 from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
 from perennial.spec.names import ESTIMATORS, METRICS, Task
 from perennial.spec.problems import Problem, broken_rules
+from perennial.spec.sources import Csv, FileSource, PostgresSource, S3Source, Source
 from perennial.window import Every, Grid, parse_instant
 
 __all__ = [
+    "Csv",
+    "FileSource",
     "Monitoring",
     "Persistence",
+    "PostgresSource",
+    "S3Source",
     "Season",
+    "Source",
     "Task",
     "Trigger",
 ]  # at home elsewhere; the parts below are public anyway
@@ -65,6 +71,9 @@ class Column(Spec):
     role: Role = Role.FEATURE
     nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
     derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
+    from_: str | None = Field(
+        None, alias="from", min_length=1, exclude=True, description="What the source calls it, if not by this name."
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -92,39 +101,6 @@ class Column(Spec):
         if problems:
             raise broken_rules(problems)
         return self
-
-
-class PostgresSource(Spec):
-    """Rows of a query. The SQL file binds :start, :end (the window) and :as_of; values are always bound."""
-
-    type: Literal["postgres"]
-    connection: Name = Field(description="An Airflow connection id.")
-    query: FileBeside = Field(description="SQL file beside the spec.")
-
-
-class FileSource(Spec):
-    """CSV or Parquet files in a local folder.
-
-    `path` and `pattern` may hold strftime directives for the window's start, such as %Y/%m/%d.
-    """
-
-    type: Literal["files"]
-    path: str
-    pattern: str = "*"
-    format: Literal["csv", "parquet"]
-
-
-class S3Source(Spec):
-    """CSV or Parquet objects below a prefix. `prefix` may hold strftime directives for the window's start."""
-
-    type: Literal["s3"]
-    connection: Name = Field(description="An Airflow connection id of type aws.")
-    bucket: str
-    prefix: str
-    format: Literal["csv", "parquet"]
-
-
-Source = Annotated[PostgresSource | FileSource | S3Source, Field(discriminator="type")]
 
 
 class Limits(Spec):

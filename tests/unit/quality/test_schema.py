@@ -1,15 +1,17 @@
 """What may enter, and what is said about the rest."""
 
 import pickle
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.quality.schema import canonical_schema, check_window, conform
+from perennial.quality.texts import Spelling, read_text
 from perennial.spec.models import UseCase
 from perennial.window import Window
 
@@ -71,14 +73,18 @@ def test_what_loses_nothing_is_cast(spec: UseCase, make_rows: Any, column: str, 
         ("fare", ["1.5", "2"], "column fare is declared numeric and holds string; cast it to a number"),
         ("fare", [True, False], "column fare is declared numeric and holds bool"),
         ("fare", [9_007_199_254_740_993, 1], "can't hold exactly; declare it integer"),
-        ("stops", [1.5, 2.0], "not whole"),
-        ("stops", [float("inf"), 2.0], "not whole"),
-        ("stops", [Decimal("1.5"), Decimal("2")], "not whole"),
-        ("stops", pa.array([2**64 - 1, 1], pa.uint64()), "more than 64 bits"),
+        ("stops", [1.5, 2.5], "not one of its 2 cells could be read; the first: '1.5' is not a whole number"),
         ("stops", ["1", "2"], "column stops is declared integer and holds string"),
         ("carrier", [1.5, 2.0], "column carrier is declared categorical and holds double"),
         ("carrier", [["a"], ["b"]], "column carrier is declared categorical and holds list"),
-        ("rainy", [1, 2], "holds integers from 1 to 2; only 0 and 1"),
+        ("rainy", [3, 2], "the first: '3' is neither true nor false; only 0 and 1"),
+        ("departure", pa.array([2**62, -(2**62)], pa.timestamp("us", "UTC")), "is not a time between the years 1 and"),
+        ("carrier", pa.array([b"ab", b"cd"], pa.binary(2)), "declared categorical and holds fixed_size_binary[2]"),
+        ("carrier", pa.array([1, 2], pa.duration("s")), "declared categorical and holds duration[s]"),
+        ("carrier", pa.array([{"a": 1}] * 2), "declared categorical and holds struct<a: int64>"),
+        ("carrier", pa.array([[("a", 1)]] * 2, pa.map_(pa.string(), pa.int64())), "holds map<string, int64>"),
+        ("carrier", pa.array([["a"]] * 2, pa.list_view(pa.string())), "holds list_view<item: string>"),
+        ("carrier", pa.array([1, 2], pa.time64("us")), "holds time64[us]"),
         ("rainy", ["yes", "no"], "column rainy is declared boolean and holds string"),
         ("departure", pa.array([NAIVE] * 2, pa.timestamp("us")), "no time zone"),
         ("departure", pa.array([NAIVE.date()] * 2), "holds date32[day], which has no time zone"),
@@ -101,10 +107,83 @@ def test_times_of_other_zones_are_the_same_instants(spec: UseCase, make_rows: An
     assert conform(spec, make_rows(3, departure=local)).column("departure").combine_chunks().equals(utc)
 
 
-def test_nanoseconds_are_cut_off_downwards(spec: UseCase, make_rows: Any) -> None:
-    given = pa.array([1_999, -1], pa.timestamp("ns", "Europe/Berlin"))
-    conforming = conform(spec, make_rows(2, departure=given)).column("departure")
-    assert conforming.cast(pa.int64()).to_pylist() == [1, -1]
+@pytest.mark.parametrize(
+    ("column", "given", "taken", "said"),
+    [
+        ("stops", [1.5, 2.0], 2, "'1.5' is not a whole number"),
+        ("stops", [float("inf"), 2.0], 2, "'inf' is not a whole number"),
+        ("stops", [Decimal("1.5"), Decimal("2")], 2, "'1.5' is not a whole number"),
+        ("stops", pa.array([2**64 - 1, 1], pa.uint64()), 1, "'18446744073709551615' needs more than 64 bits"),
+        ("stops", [Decimal(10**30), Decimal("2")], 2, f"'{10**30}' needs more than 64 bits"),
+        ("stops", [3.0518408044175406e17, 2.0], 2, "is a float beyond 2**53, which may have lost its last digits"),
+        ("fare", [Decimal("305184080441754059"), Decimal("1.50")], 1.5, "'305184080441754059.00' would lose digits"),
+        ("rainy", [2, 1], True, "'2' is neither true nor false"),
+        ("rainy", [0.5, 1.0], True, "'0.5' is neither true nor false"),
+        ("departure", pa.array([1, 1_000], pa.timestamp("ns", "UTC")), datetime(1970, 1, 1, microsecond=1, tzinfo=UTC),
+         "is finer than a microsecond"),
+        ("departure", pa.array([2**61, 0], pa.timestamp("us", "UTC")), datetime(1970, 1, 1, tzinfo=UTC),
+         "is not a time between the years 1 and 9999"),
+    ],
+)  # fmt: skip
+def test_a_value_that_would_change_is_unread(
+    spec: UseCase, make_rows: Any, column: str, given: Any, taken: Any, said: str
+) -> None:
+    rows = conform(spec, make_rows(2, **{column: given if isinstance(given, pa.Array) else pa.array(given)}))
+    assert rows.column(column).to_pylist() == [None, taken]
+    bad, good = rows.column("bad_cells").to_pylist()
+    assert good is None
+    assert bad.startswith(f"column {column}: ")
+    assert said in bad
+    again = conform(spec, rows)
+    assert again.equals(rows)
+
+
+def test_several_bad_cells_of_a_row_are_all_told(spec: UseCase, make_rows: Any) -> None:
+    rows = make_rows(2, stops=pa.array([1.5, 1.0]), rainy=pa.array([3, 1]))
+    told = conform(spec, rows).column("bad_cells").to_pylist()
+    assert told[0].split("\n") == [
+        "column stops: '1.5' is not a whole number",
+        "column rainy: '3' is neither true nor false; only 0 and 1 can be read as such",
+    ]
+    assert told[1] is None
+
+
+def test_a_bad_cell_never_pretends_to_be_another_columns(spec: UseCase, make_rows: Any) -> None:
+    evil = pa.array(["1\ncolumn fare: 2", "x"])
+    text = read_text(spec.columns["stops"], pa.chunked_array([evil]), Spelling())
+    assert text.unread is not None
+    assert text.unread[0].as_py() == r"'1\ncolumn fare: 2' is not a whole number"
+
+
+@pytest.mark.parametrize(
+    ("column", "given", "canonical"),
+    [
+        ("carrier", pa.array([Decimal("305184080441754059.10")]), "305184080441754059.10"),
+        ("carrier", pa.array([Decimal("0.000000000012")]), "0.000000000012"),
+        ("carrier", pa.array([Decimal(7 * 10**60)], pa.decimal256(70, 0)), f"{7 * 10**60}"),
+        ("carrier", pa.array([Decimal(700)], pa.decimal128(5, -2)), "700"),
+        ("carrier", pa.array([2**64 - 1], pa.uint64()), f"{2**64 - 1}"),
+        ("carrier", pa.array(["007 "], pa.string_view()), "007 "),
+        ("carrier", pa.array([b"007"], pa.binary_view()), "007"),
+        ("carrier", pa.array([b"007"], pa.large_binary()), "007"),
+        ("carrier", pa.array([b"0" * 16], pa.uuid()), "30303030-3030-3030-3030-303030303030"),
+        ("carrier", pa.array(['{"a": 1}'], pa.json_()), '{"a": 1}'),
+        ("carrier", pc.run_end_encode(pa.array(["a"])), "a"),
+        ("rainy", pa.array([1], pa.bool8()), True),
+        ("rainy", pa.array([1.0]), True),
+        ("rainy", pa.array([Decimal("0.0")]), False),
+        ("stops", pa.array([Decimal("305184080441754059.00")]), 305184080441754059),
+        ("stops", pa.array([Decimal("305184080441754059")], pa.decimal256(40, 0)), 305184080441754059),
+        ("stops", pa.array([5], pa.decimal32(3, 0)), 5),
+        ("fare", pa.array([Decimal("0.1")]), 0.1),
+    ],
+)
+def test_every_type_that_holds_the_value_is_read(
+    spec: UseCase, make_rows: Any, column: str, given: pa.Array, canonical: Any
+) -> None:
+    rows = conform(spec, make_rows(1, **{column: given}))
+    assert rows.column(column).to_pylist() == [canonical]
+    assert rows.schema.equals(canonical_schema(spec))
 
 
 def test_everything_wrong_is_said_at_once(spec: UseCase, make_rows: Any) -> None:
@@ -117,12 +196,21 @@ def test_everything_wrong_is_said_at_once(spec: UseCase, make_rows: Any) -> None
     message = str(refusal.value)
     assert "column carrier is missing; is it the undeclared Carier?" in message
     assert "column stops is missing\n" in message
-    assert "column Carier is not declared; the nearest declared one is carrier" in message
+    assert "not declared, so perhaps one of those that are missing: Carier" in message
     assert "column fare is delivered 2 times" in message
     assert "column rainy is declared boolean" in message
-    assert r"column <script>\nxxx" in message
+    assert r"<script>\nxxx" in message
     assert "x" * 101 not in message
     assert str(pickle.loads(pickle.dumps(refusal.value))) == message
+
+
+def test_other_columns_are_ignored_or_refused_as_the_spec_says(make_use_case: Any, make_rows: Any) -> None:
+    spec = make_use_case().spec
+    rows = make_rows(2).append_column("Carier", pa.array(["a", "b"]))
+    assert conform(spec, rows).equals(make_rows(2))
+    source = spec.source.model_copy(update={"other_columns": "refuse"})
+    with pytest.raises(SchemaMismatch, match="column Carier is not declared; the nearest declared one is carrier"):
+        conform(spec.model_copy(update={"source": source}), rows)
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         extract = ports.source(use_case, spec.source).fetch(window, window.end, spec.limits)
+        for remark in extract.told(spec.event_time):
+            log.warning("%s %s: %s", spec.name, window, remark)
         if extract.rows.num_rows == 0:
             raise EmptyWindow(
                 f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "

@@ -1,0 +1,78 @@
+"""Cells that could not be taken as they were delivered, and why: one text a row, kept beside the row it is about.
+
+A row with such a cell goes through ingest with a null in the cell's place and with the column `bad_cells`, which holds
+one line a cell: `column amount: 'abc' is not a number`. Validation sets the row aside with it. Tables in which every
+cell was taken have no such column.
+"""
+
+from collections.abc import Mapping
+from functools import reduce
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.spec.problems import shown
+
+BAD_CELLS = "bad_cells"
+
+
+def because(cells: pa.ChunkedArray, bad: pa.ChunkedArray, why: str) -> pa.Array | None:
+    """A text for every cell: `'abc' is not a number` for the bad ones, null for the others; None when none is bad.
+
+    A long cell is cut, and none ever breaks the line.
+    """
+    mask = pc.fill_null(bad, fill_value=False)
+    if not pc.any(mask).as_py():
+        return None
+    found = cells.filter(mask).cast(pa.string()).combine_chunks().dictionary_encode()
+    texts = pa.array([f"'{shown(text)}' {why}" for text in found.dictionary.to_pylist()], pa.string())
+    mask = mask.combine_chunks()
+    return pc.replace_with_mask(pa.nulls(len(mask), pa.string()), mask, texts.take(found.indices))
+
+
+def either(*texts: pa.Array | None) -> pa.Array | None:
+    """Of each cell the first text that there is."""
+    given = [text for text in texts if text is not None]
+    return pc.coalesce(*given) if given else None
+
+
+def bad_cells(unread: Mapping[str, pa.Array | None], before: pa.ChunkedArray | None) -> pa.ChunkedArray | None:
+    """The column `bad_cells`: what is wrong in each row, null where nothing is; None when nothing is in any.
+
+    `unread` maps columns to what `because` said of them; `before` is such a column that the rows have already.
+    """
+    parts = [before.combine_chunks()] if before is not None else []
+    parts += [pc.binary_join_element_wise(f"column {name}: ", text, "") for name, text in unread.items() if text]
+    if not parts:
+        return None
+    # Joined with `null_handling="skip"`, rows without any text would be missing.
+    lines = reduce(_below_each_other, [pc.fill_null(part, "") for part in parts])
+    lines = pc.if_else(pc.equal(lines, ""), pa.scalar(None, pa.string()), lines)
+    return pa.chunked_array([lines]) if lines.null_count < len(lines) else None
+
+
+def _below_each_other(above: pa.Array, below: pa.Array) -> pa.Array:
+    both = pc.binary_join_element_wise(above, below, "\n")
+    return pc.replace_substring_regex(both, r"^\n|\n$", "")
+
+
+def unread_in(rows: pa.Table, column: str) -> npt.NDArray[np.bool_]:
+    """Which rows have a bad cell in the column."""
+    if BAD_CELLS not in rows.column_names:
+        return np.zeros(rows.num_rows, dtype=np.bool_)
+    named = pc.match_substring_regex(rows.column(BAD_CELLS), rf"(^|\n)column {column}: ")
+    return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(), dtype=np.bool_)
+
+
+def first_unread(rows: pa.Table, column: str) -> str:
+    """What is wrong with the first bad cell of the column; there must be one."""
+    lines: list[str] = rows.column(BAD_CELLS).filter(pa.array(unread_in(rows, column)))[0].as_py().split("\n")
+    start = f"column {column}: "
+    return next(line.removeprefix(start) for line in lines if line.startswith(start))
+
+
+def without_bad_cells(rows: pa.Table) -> pa.Table:
+    """The rows without the column `bad_cells`."""
+    return rows.drop_columns([BAD_CELLS]) if BAD_CELLS in rows.column_names else rows

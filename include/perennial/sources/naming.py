@@ -1,0 +1,65 @@
+"""Names of files that hold dates: which files belong to a window, and which window each file is at home in."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache, partial
+
+from perennial.window import Grid, Window
+
+HOUR = timedelta(hours=1)
+INSTANT = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True)
+class DatedName:
+    """A name with strftime directives, which are filled in with the hours of a window, in UTC: a window of a month over
+    daily files, or a local day over files by UTC date, has all of the files it touches.
+
+    `reach` is how far from the dates in its name a file's rows may lie. `grid` and `first`, the start of the first
+    window, are those of the use case.
+    """
+
+    pattern: str
+    reach: timedelta
+    grid: Grid
+    first: datetime
+
+    def of(self, window: Window) -> list[str]:
+        """The names of the window's own files."""
+        return _filled(self.pattern, window.start, window.end)
+
+    def around(self, window: Window) -> list[str]:
+        """The names of all files that may hold rows of the window, its own first."""
+        return list(dict.fromkeys([*self.of(window), *self._read_by(window)]))
+
+    def home(self, name: str, window: Window) -> bool:
+        """Whether rows of the file that have no window of their own are this window's to tell of.
+
+        Of several windows that share a file it is the first. A name without a date is at home in every window.
+        """
+        if name not in self.of(window):
+            return False
+        if window.start <= self.first:
+            return True
+        return "%" not in self.pattern or name != (window.start - INSTANT).strftime(self.pattern)
+
+    def at_home(self, name: str, window: Window) -> Callable[[datetime], Window | None] | None:
+        """None for a file that is not at home in the window; else what says for an instant which other window has it
+        and reads the file, None when none does.
+        """
+        return partial(self._reader, name) if self.home(name, window) else None
+
+    def _reader(self, name: str, instant: datetime) -> Window | None:
+        window = self.grid.containing(instant)
+        return window if name in self._read_by(window) else None
+
+    def _read_by(self, window: Window) -> list[str]:
+        return _filled(self.pattern, window.start - self.reach, window.end + self.reach)
+
+
+@lru_cache(maxsize=1_000)
+def _filled(pattern: str, start: datetime, end: datetime) -> list[str]:
+    hours = int((end - start) / HOUR) + 1
+    moments = [min(start + hour * HOUR, end - INSTANT) for hour in range(hours)]
+    return list(dict.fromkeys(moment.strftime(pattern) for moment in moments))

@@ -1,0 +1,100 @@
+"""Where rows and labels come from, and how they are written there."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from perennial.spec.fields import Duration, Encoding, FileBeside, Name, Spec, TimeZone
+from perennial.spec.problems import Problem, broken_rules
+
+
+class AnySource(Spec):
+    """What every source may say."""
+
+    type: str
+    timezone: TimeZone | None = Field(
+        None, description="The time zone of times without an offset. Without it they are refused: they name no instant."
+    )
+    other_columns: Literal["ignore", "refuse"] = Field(
+        "ignore", description="What becomes of columns that are not declared."
+    )
+
+
+class PostgresSource(AnySource):
+    """Rows of a query. The SQL file binds :start, :end (the window) and :as_of; values are always bound."""
+
+    type: Literal["postgres"]
+    connection: Name = Field(description="An Airflow connection id.")
+    query: FileBeside = Field(description="SQL file beside the spec.")
+
+
+class Csv(Spec):
+    """How CSV files are written. The names are those of pandas and pyarrow."""
+
+    delimiter: str = Field(",", description="What stands between cells: one character, such as ; or a tab.")
+    decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
+    quote: str | None = Field('"', description="What stands around a cell; null when nothing does.")
+    escape: str | None = Field(None, description="What makes the next character, such as a quote, plain text: \\.")
+    null_values: tuple[str, ...] | None = Field(
+        None,
+        description="Texts that mean nothing was there, in every column. Without it these are NA, N/A, NaN, null and "
+        "None, in columns that are not text. An empty cell always means it.",
+    )
+    encoding: Encoding = "utf-8"
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        problems = []
+        signs = {"delimiter": self.delimiter, "quote": self.quote, "escape": self.escape}
+        for key, sign in signs.items():
+            if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in "\r\n\0"):
+                problems.append(Problem((key,), "must be one ASCII character, and no line end"))
+        given = [(key, sign) for key, sign in signs.items() if sign is not None]
+        for position, (key, sign) in enumerate(given):
+            same = [other for other, its in given[:position] if its == sign]
+            if same:
+                problems.append(Problem((key,), f"is the same character as {same[0]}"))
+        if problems:
+            raise broken_rules(problems)
+        return self
+
+
+class TabularSource(AnySource):
+    """What every source of files may say."""
+
+    format: Literal["csv", "parquet"]
+    csv: Csv = Field(Csv(), description="How CSV files are written.")
+    reach: Duration | None = Field(
+        None,
+        description="How far from the dates in its name a file's rows may lie, such as 1d: so much before and after a "
+        "window is read, too. Without it only files are read whose names hold a date of the window.",
+    )
+
+    @model_validator(mode="after")
+    def _options_of_the_format(self) -> Self:
+        if self.format != "csv" and self.csv != Csv():
+            raise broken_rules([Problem(("csv",), f"says how CSV files are written; the format is {self.format}")])
+        return self
+
+
+class FileSource(TabularSource):
+    """CSV or Parquet files in a local folder.
+
+    `path` and `pattern` may hold strftime directives for the window's start, such as %Y/%m/%d.
+    """
+
+    type: Literal["files"]
+    path: str
+    pattern: str = "*"
+
+
+class S3Source(TabularSource):
+    """CSV or Parquet objects below a prefix. `prefix` may hold strftime directives for the window's start."""
+
+    type: Literal["s3"]
+    connection: Name = Field(description="An Airflow connection id of type aws.")
+    bucket: str
+    prefix: str
+
+
+Source = Annotated[PostgresSource | FileSource | S3Source, Field(discriminator="type")]
