@@ -188,15 +188,16 @@ def make_world(root: Path, url: str) -> HostileWorld:
     )
     world = HostileWorld(root, ports, url)
     for name in USE_CASES:
-        _deploy(world.use_case(name), ports)
+        deploy(world.use_case(name), ports)
     return world
 
 
-def _deploy(use_case: LoadedUseCase, ports: Ports) -> None:
-    """A first champion, fitted on good rows of a few days."""
+def deploy(use_case: LoadedUseCase, ports: Ports, rows: pa.Table | None = None) -> None:
+    """A first champion, fitted on the rows given, or on good rows of a few days."""
     spec = use_case.spec
     (candidate,) = spec.training.candidates
-    rows = pa.concat_tables([good_table(START + timedelta(days=number)) for number in range(5)])
+    if rows is None:
+        rows = pa.concat_tables([good_table(START + timedelta(days=number)) for number in range(5)])
     truth = np.arange(rows.num_rows) % 2.0
     content = dump(fit(spec, candidate, feature_frame(spec, rows), truth))
     digest = ports.artifacts.put(content)

@@ -3,7 +3,7 @@
 | kind | canonical type | what is taken |
 | --- | --- | --- |
 | numeric | float64 | integers that a double holds exactly, floats, decimals; NaN means missing |
-| integer | int64 | integers; decimals, and floats up to 2**53, that are whole; NaN means missing |
+| integer | int64 | integers; decimals, and floats below 2**53, that are whole; NaN means missing |
 | categorical | string | text, also as bytes in UTF-8; integers and decimals, written in digits; UUIDs |
 | boolean | boolean | booleans; integers and floats that are 0 or 1 |
 | timestamp | timestamp[us, UTC] | timestamps with a time zone; dates and naive ones where the source has a `timezone` |
@@ -108,10 +108,10 @@ def _integer(values: pa.ChunkedArray, _: str | None) -> Canonical:
         values = values.cast(pa.float64())
         broken = pc.not_equal(values, pc.trunc(values))
         broken = pc.or_(broken, pc.is_inf(values))
-        vague = pc.and_(pc.greater(pc.abs(values), EXACT), pc.is_finite(values))
+        vague = pc.and_(pc.greater_equal(pc.abs(values), EXACT), pc.is_finite(values))
         unread = either(
             because(values, broken, "is not a whole number"),
-            because(values, vague, "is a float beyond 2**53, which may have lost its last digits"),
+            because(values, vague, "is a float of 2**53 or more, which may have lost its last digits"),
         )
         wrong = pc.or_(broken, vague)
         return Canonical(pc.if_else(wrong, pa.scalar(None, values.type), values).cast(pa.int64()), unread)

@@ -147,7 +147,8 @@ def _integer(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
     too_large = outside = pc.and_(rest, pc.is_null(plain))  # none
     if pc.any(rest).as_py():
         mask = rest.combine_chunks()
-        numbers = [_whole(text) for text in plain.filter(rest).to_pylist()]
+        exponent = column.role not in (Role.CARRY, Role.KEY)
+        numbers = [_whole(text, exponent=exponent) for text in plain.filter(rest).to_pylist()]
         fitting = [number if number is not None and -(2**63) <= number < 2**63 else None for number in numbers]
         values = pa.chunked_array([pc.replace_with_mask(values.combine_chunks(), mask, pa.array(fitting, pa.int64()))])
         large = [number is not None and fit is None for number, fit in zip(numbers, fitting, strict=True)]
@@ -167,14 +168,14 @@ def _integer(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
     )
 
 
-def _whole(text: str) -> int | None:
-    """The whole number that the text spells; None when it is none, or one whose last digits were rounded away.
+def _whole(text: str, *, exponent: bool) -> int | None:
+    """The whole number that the text spells; None when it is none, or one whose last digits may be rounded away.
 
-    1e3 is 1000. 3.05e17 is what spreadsheets make of an id of 18 digits.
+    With `exponent`, 1e3 is 1000. But 3.05e17 is what spreadsheets make of an id of 18 digits.
     """
     if re.match(_WHOLE, text):
         return int(text.partition(".")[0])
-    if not re.match(_NUMBER, text):
+    if not exponent or not re.match(_NUMBER, text):
         return None
     number = Decimal(text)
     return int(number) if abs(number) <= EXACT and number == int(number) else None
