@@ -57,6 +57,7 @@ Every night, for each use case:
 | --- | --- |
 | reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
+| retrain_undone | starts a retraining that was decided and never began; names one that began and judged nothing |
 
 What is live, what a model was trained on, and what was replaced within the use case's `retention` is never removed.
 Every repair and every removal is an entry in the ledger. **Run by hand** with `dry_run` to see what would be removed.

@@ -8,6 +8,7 @@ from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow import docs
 from perennial_airflow.run import current_run
+from perennial_airflow.trigger import start_undone_retraining
 from perennial_airflow.xcom import Json
 
 DAG_ID = "platform.maintenance"
@@ -60,3 +61,4 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
         return tasks.maintain(use_case, current_run())
 
     reconcile() >> maintain()
+    start_undone_retraining(use_case, f"{use_case.name}.retrain_undone")

@@ -171,6 +171,15 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
         return [as_json(plan) for plan in plans]
 
 
+def undone_retraining(use_case: LoadedUseCase) -> Json | None:
+    """The retraining that was decided and has not been judged, if there is one."""
+    from perennial.jobs.upkeep import undone as undone_job
+
+    with airflow_outcomes(use_case):
+        decision = undone_job.undone_retraining(use_case, _open_ports())
+        return None if decision is None else as_json(decision)
+
+
 def _told(previews: "Iterable[Preview]") -> str:
     """A dry run's answer, which Airflow shows as the reason for skipping."""
     lines = [

@@ -1,12 +1,21 @@
-"""The task that starts a retraining where the evidence asks for one."""
+"""The tasks that start a retraining: where the evidence asks for one, and where one that was decided never began.
+
+A decision is on record before its run is started. The run's id is made from the decision, and Airflow takes an id once,
+so that whoever starts it, however often, starts it once. A try that fails is retried; what no retry starts, because the
+task's worker died or somebody marked the task, the nightly maintenance finds by the ledger.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
-from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import Context, DagRunState
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunLink, TriggerDagRunOperator
+from airflow.providers.standard.triggers.external_task import DagStateTrigger
+from airflow.sdk import BaseOperator, BaseOperatorLink, Context, DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.sdk.types import TaskInstanceKey
 
+from perennial.spec.load import LoadedUseCase
 from perennial.verdict import RETRAIN
 from perennial.window import parse_instant
 from perennial_airflow.dag_kind import DagKind, dag_id
@@ -18,29 +27,106 @@ _LOOK_EVERY_SECONDS = 5
 _WAIT_AT_MOST = timedelta(hours=12)
 
 
+class RetrainLink(TriggerDagRunLink):
+    """The way to the run that was started; nothing where none was."""
+
+    @property
+    def xcom_key(self) -> str:
+        """The key under which the operator itself leaves the address as soon as it knows it."""
+        return str(TriggerDagRunLink().xcom_key)
+
+    def get_link(self, operator: BaseOperator, *, ti_key: TaskInstanceKey) -> str:
+        """The address of the run, "" without one: Airflow would link to a run called None."""
+        started = getattr(operator, "trigger_run_id", None)
+        return str(super().get_link(operator, ti_key=ti_key)) if started else ""
+
+
 class TriggerRetrain(TriggerDagRunOperator):
     """Start the retrain DAG if the task before decided so; else be skipped, with the decision's reasons.
 
-    A decision starts one run, however often this task runs: the run's id is made from the decision. A backfill
-    waits until that run has ended, well or badly, so that the windows that follow are scored by the new model; the
-    task is deferred meanwhile and takes no worker's place.
+    A backfill waits until that run has ended, well or badly, so that the windows that follow are scored by the new
+    model; the task is deferred meanwhile and takes no worker's place.
     """
+
+    operator_extra_links: list[BaseOperatorLink] = [RetrainLink()]  # noqa: RUF012 - Airflow declares it so
 
     def execute(self, context: Context) -> None:
         """Read the decision, and trigger or skip."""
         (decided_by,) = self.upstream_task_ids
         decision = decision_in(context["ti"].xcom_pull(task_ids=decided_by))
         if decision["action"] != RETRAIN:
-            raise AirflowSkipException(f"{decision['action']}: " + "; ".join(decision["reasons"]))
-        if context["ti"].get_dag(self.trigger_dag_id).is_paused:
+            raise self.skipped(f"{decision['action']}: " + "; ".join(decision["reasons"]))
+        self.start(decision, context, wait=Run.of(context).is_backfill)
+
+    def start(self, decision: Json, context: Context, *, wait: bool) -> None:
+        """Start the decision's run, unless an earlier try has, or somebody else; with `wait`, wait for its end.
+
+        Errors: `AirflowFailException` when the retrain DAG is paused.
+        """
+        instance, run_id = context["ti"], run_id_of(decision)
+        if instance.get_dr_count(dag_id=self.trigger_dag_id, run_ids=[run_id]):
+            self.trigger_run_id = run_id
+            self.log.info("%s of %s was started already.", run_id, self.trigger_dag_id)
+            if wait:
+                self._wait_for(run_id)
+            return
+        if instance.get_dag(self.trigger_dag_id).is_paused:
             raise AirflowFailException(
                 f"{self.trigger_dag_id} should run ({'; '.join(decision['reasons'])}), but it is paused. Unpause it "
                 "and clear this task. Everything before this task is done."
             )
-        self.trigger_run_id = run_id_of(decision)
+        self.trigger_run_id = run_id
         self.conf = {"as_of": decision["as_of"], "reason": reason_of(decision), "evidence": decision["numbers"]}
-        self.wait_for_completion = Run.of(context).is_backfill
+        self.wait_for_completion = wait
         super().execute(context)
+
+    def skipped(self, why: str) -> AirflowSkipException:
+        """The outcome of a try that starts nothing, said in the log too."""
+        self.log.info("No retraining is started. %s", why)
+        return AirflowSkipException(why)
+
+    def _wait_for(self, run_id: str) -> None:
+        self.defer(
+            trigger=DagStateTrigger(
+                dag_id=self.trigger_dag_id,
+                states=[*self.allowed_states, *self.failed_states],
+                run_ids=[run_id],
+                poll_interval=self.poke_interval,
+            ),
+            method_name="execute_complete",
+        )
+
+
+class StartUndoneRetraining(TriggerRetrain):
+    """Start the retraining that was decided, where the ledger has neither its judgement nor Airflow its run.
+
+    Where its run is there but ended before a candidate was judged, that is told, as a warning: a person must look.
+    """
+
+    def __init__(self, *, use_case: LoadedUseCase, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._use_case = use_case
+
+    def execute(self, context: Context) -> None:
+        """Ask the ledger, and start, tell or skip."""
+        from perennial_airflow import tasks
+
+        decision = tasks.undone_retraining(self._use_case)
+        if decision is None:
+            raise self.skipped("Every retraining that was decided has been carried out.")
+        run_id = run_id_of(decision)
+        if context["ti"].get_dr_count(dag_id=self.trigger_dag_id, run_ids=[run_id]):
+            self.trigger_run_id = run_id
+            self.log.warning(
+                "%s: the retraining that was decided as of %s has a run (%s) that has judged no candidate. Look at it; "
+                "if it failed, clear it or start a run by hand.",
+                self.trigger_dag_id,
+                decision["as_of"],
+                run_id,
+            )
+            return
+        self.log.warning("%s: %s was decided and never started; it is now.", self.trigger_dag_id, run_id)
+        self.start(decision, context, wait=False)
 
 
 def trigger_retrain(use_case: str) -> TriggerRetrain:
@@ -55,8 +141,19 @@ def trigger_retrain(use_case: str) -> TriggerRetrain:
         allowed_states=[DagRunState.SUCCESS, DagRunState.FAILED],
         failed_states=[],
         execution_timeout=_WAIT_AT_MOST,
-        retries=0,
         doc_md="Starts the retrain DAG if the task before decided to retrain; ordinarily it is skipped.",
+    )
+
+
+def start_undone_retraining(use_case: LoadedUseCase, task_id: str) -> StartUndoneRetraining:
+    """The task of the nightly maintenance, for the DAG that is being built."""
+    return StartUndoneRetraining(
+        use_case=use_case,
+        task_id=task_id,
+        trigger_dag_id=dag_id(use_case.name, DagKind.RETRAIN),
+        logical_date=None,
+        skip_when_already_exists=True,
+        doc_md="Starts a retraining that was decided and never began; ordinarily it is skipped.",
     )
 
 

@@ -42,12 +42,9 @@ def test_tasks_and_their_order(dags: dict[str, DAG], dag_id: str) -> None:
 
 
 @pytest.mark.parametrize("dag_id", IDS)
-def test_tasks_are_retried_with_growing_pauses_except_the_trigger(dags: dict[str, DAG], dag_id: str) -> None:
+def test_tasks_are_retried_with_growing_pauses(dags: dict[str, DAG], dag_id: str) -> None:
     for task in dags[dag_id].tasks:
         assert task.execution_timeout is not None
-        if task.task_id == "trigger_retrain":
-            assert task.retries == 0
-            continue
         assert task.retries == 4
         assert task.retry_delay == timedelta(seconds=10)
         assert task.retry_exponential_backoff == 3.0
@@ -191,6 +188,7 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
     dag = dags["platform.maintenance"]
     edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
     assert sorted(edges) == [f"{name}.reconcile>{name}.maintain" for name in USE_CASES]
+    assert {f"{name}.retrain_undone" for name in USE_CASES} < set(dag.task_ids)
     assert {task.retries for task in dag.tasks} == {4}
     assert dag.timetable.can_be_scheduled
     assert dag.params.validate() == {"dry_run": False}

@@ -3,14 +3,30 @@
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunLink
 from airflow.sdk import DAG, BaseOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException, TaskDeferred
+from airflow.sdk.types import TaskInstanceKey
 
 from perennial.encoding import as_json
 from perennial.ledger.entries import DecisionKind, RecordedDecision
-from perennial_airflow.trigger import TriggerRetrain, decision_in, run_id_of, trigger_retrain
+from perennial.spec.load import LoadedUseCase
+from perennial_airflow.dag_kind import RETRIES
+from perennial_airflow.trigger import (
+    RetrainLink,
+    StartUndoneRetraining,
+    TriggerRetrain,
+    decision_in,
+    run_id_of,
+    start_undone_retraining,
+    trigger_retrain,
+)
+
+# See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
 
 
 def decision(action: str = "retrain", *, day: int = 10, kind: DecisionKind = DecisionKind.RETRAIN_ON_DRIFT) -> Any:
@@ -28,11 +44,22 @@ def decision(action: str = "retrain", *, day: int = 10, kind: DecisionKind = Dec
     return {"rows": 1, "decision": as_json(entry)}
 
 
+RUN = "drift__2013-04-10T00:00Z"
+KEY = TaskInstanceKey("flight_delays.predict", "trigger_retrain", "the-run", 1, -1)
+
+
+def lines_of(operator: TriggerRetrain, monkeypatch: pytest.MonkeyPatch, level: str = "info") -> list[str]:
+    """What the operator logs at that level from now on."""
+    said: list[str] = []
+    monkeypatch.setattr(operator.log, level, lambda text, *values: said.append(text % values))
+    return said
+
+
 class Instance:
     """What the operator asks of its task instance."""
 
-    def __init__(self, result: Any, *, paused: bool = False) -> None:
-        self.result, self.paused = result, paused
+    def __init__(self, result: Any, *, paused: bool = False, runs: tuple[str, ...] = ()) -> None:
+        self.result, self.paused, self.runs = result, paused, runs
         self.pushed: dict[str, Any] = {}
 
     def xcom_pull(self, *, task_ids: str) -> Any:
@@ -42,6 +69,10 @@ class Instance:
     def xcom_push(self, *, key: str, value: Any) -> None:
         self.pushed[key] = value
 
+    def get_dr_count(self, *, dag_id: str, run_ids: list[str]) -> int:
+        assert dag_id == "flight_delays.retrain"
+        return len(set(run_ids) & set(self.runs))
+
     def get_dag(self, dag_id: str) -> Any:
         assert dag_id == "flight_delays.retrain"
         return SimpleNamespace(is_paused=self.paused)
@@ -49,13 +80,13 @@ class Instance:
 
 @pytest.fixture
 def operator() -> TriggerRetrain:
-    with DAG("flight_delays.predict", schedule=None, default_args={"retries": 4}):
+    with DAG("flight_delays.predict", schedule=None, default_args={"retries": RETRIES}):
         trigger = trigger_retrain("flight_delays")
         BaseOperator(task_id="monitor") >> trigger
     return trigger
 
 
-def execute(operator: TriggerRetrain, instance: Instance, run_type: str = "scheduled") -> DagRunTriggerException:
+def context_of(instance: Instance, run_type: str = "scheduled") -> Any:
     dag_run = SimpleNamespace(
         dag_id="flight_delays.predict",
         run_id="the-run",
@@ -65,8 +96,12 @@ def execute(operator: TriggerRetrain, instance: Instance, run_type: str = "sched
         run_after=datetime(2013, 4, 11, tzinfo=UTC),
         triggering_user_name=None,
     )
+    return {"ti": instance, "dag_run": dag_run, "params": {}}
+
+
+def execute(operator: TriggerRetrain, instance: Instance, run_type: str = "scheduled") -> DagRunTriggerException:
     with pytest.raises(DagRunTriggerException) as caught:
-        operator.execute({"ti": instance, "dag_run": dag_run, "params": {}})  # type: ignore[typeddict-item]
+        operator.execute(context_of(instance, run_type))
     return caught.value
 
 
@@ -101,18 +136,91 @@ def test_after_waiting_the_window_goes_on_whatever_came_of_it(operator: TriggerR
 
 
 @pytest.mark.parametrize("action", ["hold", "wait"])
-def test_any_other_decision_skips_with_its_reasons(operator: TriggerRetrain, action: str) -> None:
+def test_any_other_decision_skips_with_its_reasons_and_logs_them(
+    operator: TriggerRetrain, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = lines_of(operator, monkeypatch)
     with pytest.raises(AirflowSkipException, match=f"^{action}: 4 alarms in 7 windows; p = 0.01$"):
-        operator.execute({"ti": Instance([decision(action)])})  # type: ignore[typeddict-item]
+        operator.execute(context_of(Instance([decision(action)])))
+    assert said == [f"No retraining is started. {action}: 4 alarms in 7 windows; p = 0.01"]
+    assert RetrainLink().get_link(operator, ti_key=KEY) == ""
+
+
+def test_a_run_that_is_there_is_not_started_twice(operator: TriggerRetrain, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An answer of the API that was lost, or a try that died after it."""
+    said = lines_of(operator, monkeypatch)
+    operator.execute(context_of(Instance([decision()], runs=(RUN,), paused=True)))
+    assert said == [f"{RUN} of flight_delays.retrain was started already."]
+    assert operator.trigger_run_id == RUN
+
+
+def test_a_backfills_retry_waits_for_the_run_that_is_there(operator: TriggerRetrain) -> None:
+    with pytest.raises(TaskDeferred) as caught:
+        operator.execute(context_of(Instance([decision()], runs=(RUN,)), "backfill"))
+    assert caught.value.method_name == "execute_complete"
+    trigger: Any = caught.value.trigger
+    assert (trigger.dag_id, trigger.run_ids, set(trigger.states)) == (
+        "flight_delays.retrain", [RUN], {"success", "failed"}
+    )  # fmt: skip
+
+
+def test_where_a_run_was_started_there_is_a_link_to_it(operator: TriggerRetrain) -> None:
+    execute(operator, Instance([decision()]))
+    with mock.patch.object(TriggerDagRunLink, "get_link", return_value="/dags/there"):
+        assert RetrainLink().get_link(operator, ti_key=KEY) == "/dags/there"
+    assert RetrainLink().xcom_key == TriggerDagRunLink().xcom_key
+
+
+@pytest.fixture
+def undone(use_case: LoadedUseCase) -> StartUndoneRetraining:
+    with DAG("platform.maintenance", schedule=None):
+        return start_undone_retraining(use_case, "flight_delays.retrain_undone")
+
+
+def decided(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
+    from perennial_airflow import tasks
+
+    monkeypatch.setattr(tasks, "undone_retraining", lambda use_case: found)
+
+
+def test_maintenance_starts_what_was_decided_and_never_began_under_the_same_name(
+    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(monkeypatch, decision()["decision"])
+    said = lines_of(undone, monkeypatch, "warning")
+    request = execute(undone, Instance(None))
+    assert (request.trigger_dag_id, request.dag_run_id) == ("flight_delays.retrain", RUN)
+    assert request.conf is not None
+    assert request.conf["as_of"] == "2013-04-10T00:00:00Z"
+    assert not request.wait_for_completion
+    assert "decided and never started" in said[-1]
+
+
+def test_maintenance_names_a_run_that_judged_nothing(
+    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(monkeypatch, decision()["decision"])
+    said = lines_of(undone, monkeypatch, "warning")
+    undone.execute(context_of(Instance(None, runs=(RUN,))))
+    assert f"has a run ({RUN}) that has judged no candidate" in said[-1]
+
+
+def test_maintenance_starts_nothing_where_everything_was_carried_out(
+    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decided(monkeypatch, None)
+    with pytest.raises(AirflowSkipException, match="has been carried out"):
+        undone.execute(context_of(Instance(None)))
 
 
 def test_a_paused_retrain_dag_is_not_passed_over(operator: TriggerRetrain) -> None:
     with pytest.raises(AirflowFailException, match=r"flight_delays.retrain should run \(4 alarms.*Unpause it"):
-        operator.execute({"ti": Instance(decision(), paused=True)})  # type: ignore[typeddict-item]
+        operator.execute(context_of(Instance(decision(), paused=True)))
 
 
-def test_it_is_not_retried(operator: TriggerRetrain) -> None:
-    assert operator.retries == 0
+def test_an_error_of_the_api_does_not_swallow_the_retraining(operator: TriggerRetrain) -> None:
+    """`start` looks for the run first, so that a retry can't start a second one."""
+    assert operator.retries == RETRIES > 0
 
 
 def test_of_several_windows_the_last_decision_to_retrain_counts() -> None:

@@ -20,6 +20,8 @@ from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
+_LEVELS = {Verdict.FAIL: logging.WARNING}  # an alarm is seen by who looks for warnings only
+
 
 @dataclass(frozen=True)
 class Monitored:
@@ -46,7 +48,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
         )
     assessment = _assess(use_case, batch, ports, run_id)
     for reason in assessment.reasons:
-        log.info("%s %s: %s", spec.name, window, reason)
+        log.log(_LEVELS.get(assessment.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_DRIFT, window.key, window.end, ports, run_id)
     return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision)
 
