@@ -8,6 +8,7 @@
     │   ├── UnknownUseCase
     │   ├── SourceRejected            the source answered, with something that is not allowed in
     │   │   ├── EmptyWindow
+    │   │   ├── NotReady          what says that the window is complete does not say so yet
     │   │   ├── SchemaMismatch
     │   │   ├── UndecodableText
     │   │   └── TooMuchData
@@ -68,6 +69,10 @@ class SourceRejected(PermanentError):
 
 class EmptyWindow(SourceRejected):
     """The source has no rows for the window."""
+
+
+class NotReady(SourceRejected):
+    """What says that the window's rows are complete does not say so yet."""
 
 
 class SchemaMismatch(SourceRejected):

@@ -8,14 +8,17 @@ from perennial.lake.port import Lake
 from perennial.ledger.port import Ledger
 from perennial.published.port import PublishedPredictions
 from perennial.registry.port import ModelRegistry
-from perennial.sources.port import Source
+from perennial.sources.port import Missing, Source, nothing_is_missing
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Source as SourceSpec
 
 
 @dataclass(frozen=True)
 class Ports:
-    """The world as a job sees it. `source` turns a source of a spec into one that can be asked."""
+    """The world as a job sees it.
+
+    `source` turns a source of a spec into one that can be asked; `missing` says what of a window has not come yet.
+    """
 
     source: Callable[[LoadedUseCase, SourceSpec], Source]
     lake: Lake
@@ -23,3 +26,4 @@ class Ports:
     registry: ModelRegistry
     published: PublishedPredictions
     artifacts: Artifacts
+    missing: Missing = nothing_is_missing

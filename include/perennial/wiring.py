@@ -1,5 +1,7 @@
 """From settings to ports: the one place where adapters are chosen."""
 
+from datetime import datetime
+
 from perennial import clock
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
@@ -9,10 +11,12 @@ from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.registry.mlflow import MlflowRegistry
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial.sources import ready
 from perennial.sources.factory import source_of
 from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Source as SourceSpec
+from perennial.window import Window
 
 
 def open_ports(settings: Settings, connections: Connections) -> Ports:
@@ -23,6 +27,14 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
         return source_of(use_case, wanted, connections)
 
+    def missing(use_case: LoadedUseCase, window: Window, as_of: datetime) -> str | None:
+        wanted = use_case.spec.source
+        return (
+            None
+            if wanted.ready is None
+            else ready.missing(use_case, window, as_of, source(use_case, wanted), connections)
+        )
+
     return Ports(
         source=source,
         lake=DeltaLake(settings.lake_url, options),
@@ -30,4 +42,5 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
         registry=MlflowRegistry(settings.require_mlflow(), settings.home / "cache" / "models"),
         published=PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
+        missing=missing,
     )

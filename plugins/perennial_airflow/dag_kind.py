@@ -7,10 +7,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param
+from airflow.sdk import DAG, Param
 
 from perennial.spec.models import UseCase
 from perennial.window import Grid
+from perennial_airflow.schedule import WindowTimetable
 
 RETRIES = 4
 _FIRST_RETRY = timedelta(seconds=10)
@@ -42,7 +43,7 @@ def use_case_dag(
     params: dict[str, Param],
     max_active_runs: int,
     execution_timeout: timedelta,
-    timetable: CronDataIntervalTimetable | None = None,
+    timetable: WindowTimetable | None = None,
     runs_until: datetime | None = None,
 ) -> Iterator[DAG]:
     """A DAG of the use case, to add tasks to; without a schedule unless it has a timetable.

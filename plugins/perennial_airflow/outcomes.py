@@ -2,6 +2,7 @@
 
 | error | outcome |
 | --- | --- |
+| `EmptyWindow` or `NotReady`, before the window's deadline | `StillToCome`: the task `ingest` is deferred |
 | `EmptyWindow`, and the spec allows empty windows | the task is skipped, and what follows it too |
 | any other `PermanentError` | the task fails at once: a retry would fail again |
 | `TransientError` | passes through: Airflow retries while the task has retries left |

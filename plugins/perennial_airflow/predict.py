@@ -1,12 +1,15 @@
 """`<use case>.predict`: every window is ingested, validated, scored and monitored. The DAG to backfill."""
 
+import math
 from datetime import timedelta
 
 from airflow.sdk import DAG, Param, task
 
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial_airflow import assets, docs
 from perennial_airflow.dag_kind import DagKind, use_case_dag
+from perennial_airflow.ingest import Ingest
 from perennial_airflow.run import current_run
 from perennial_airflow.schedule import timetable
 from perennial_airflow.trigger import trigger_retrain
@@ -35,6 +38,18 @@ PARAMS = {
 }
 
 
+RUNS_AT_ONCE = 3
+MOST_WAITING = 13
+
+
+def _waiting(spec: UseCase) -> int:
+    """How many windows may wait for their rows at once; they must not keep those back that are there."""
+    if spec.schedule.deadline is None:
+        return 0
+    window = spec.grid.containing(spec.start)
+    return min(math.ceil((spec.schedule.deadline - spec.schedule.delay) / (window.end - window.start)), MOST_WAITING)
+
+
 def predict_dag(use_case: LoadedUseCase) -> DAG:
     """The DAG of the use case."""
     spec = use_case.spec
@@ -44,18 +59,17 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
         description=f"{spec.title}: scores every {spec.schedule.every}",
         doc_md=docs.predict(spec),
         params=PARAMS,
-        max_active_runs=3,
+        max_active_runs=RUNS_AT_ONCE + _waiting(spec),
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
         runs_until=spec.end,
     ) as dag:
-
-        @task(outlets=[assets.raw(spec.name)])
-        def ingest() -> list[Json]:
-            """Takes the window's rows from the source into the lake."""
-            from perennial_airflow import tasks
-
-            return tasks.ingest(use_case, current_run())
+        ingest = Ingest(
+            use_case=use_case,
+            task_id="ingest",
+            outlets=[assets.raw(spec.name)],
+            doc_md="Takes the window's rows from the source into the lake, and waits for those that are not there yet.",
+        )
 
         @task(outlets=[assets.quarantine(spec.name)])
         def validate(ingested: Upstream) -> list[Json]:
@@ -78,5 +92,5 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.monitor(use_case, current_run(), scored)
 
-        monitor(score(validate(ingest()))) >> trigger_retrain(spec.name)
+        monitor(score(validate(ingest.output))) >> trigger_retrain(spec.name)
     return dag

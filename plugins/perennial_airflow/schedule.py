@@ -1,9 +1,16 @@
 """When DAG runs start: the windows of a use case as data intervals of Airflow."""
 
+from typing import TYPE_CHECKING, Union
+
 from airflow.sdk import CronDataIntervalTimetable
 
 from perennial.spec.models import Schedule
 from perennial.window import Every
+
+if TYPE_CHECKING:
+    from perennial_airflow.timetable import DelayedWindows
+
+WindowTimetable = Union[CronDataIntervalTimetable, "DelayedWindows"]
 
 _CRON = {
     Every.HOUR: "0 * * * *",
@@ -13,8 +20,15 @@ _CRON = {
 }
 
 
-def timetable(schedule: Schedule) -> CronDataIntervalTimetable:
-    """A timetable whose data intervals are exactly the windows of the schedule."""
+def timetable(schedule: Schedule) -> "WindowTimetable":
+    """A timetable whose data intervals are exactly the windows of the schedule, and whose runs start when they are due.
+
+    Without a delay it is Airflow's own, which no component needs a plugin to read.
+    """
     # Windows of an hour are counted in UTC, also where a zone is half an hour off or an hour happens twice.
     zone = "UTC" if schedule.every is Every.HOUR else schedule.timezone
-    return CronDataIntervalTimetable(_CRON[schedule.every], timezone=zone)
+    if not schedule.delay:
+        return CronDataIntervalTimetable(_CRON[schedule.every], timezone=zone)
+    from perennial_airflow.timetable import DelayedWindows
+
+    return DelayedWindows(_CRON[schedule.every], zone, schedule.delay)

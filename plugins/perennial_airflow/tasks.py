@@ -10,19 +10,23 @@ from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from perennial import clock
 from perennial.encoding import as_json, from_json
+from perennial.errors import EmptyWindow, NotReady
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
-from perennial.window import parse_instant
+from perennial.window import Window, parse_instant
 from perennial.wiring import open_ports
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
+from perennial_airflow.ingest import StillToCome, next_look
 from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
 from perennial_airflow.xcom import Json
 
 if TYPE_CHECKING:
+    from perennial.jobs.predict.ingest import Ingested
     from perennial.review.preview import Preview
 
 log = logging.getLogger(__name__)
@@ -30,7 +34,6 @@ log = logging.getLogger(__name__)
 
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Ingest the run's windows; with the param `dry_run`, say what scoring them would do, and end the run there."""
-    from perennial.jobs.predict import ingest as ingest_job
     from perennial.records.model_choice import ModelChoice
     from perennial.review import preview as preview_job
 
@@ -39,7 +42,23 @@ def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
         if run.params.get("dry_run"):
             model = ModelChoice.parse(model_choice(run.params))
             raise AirflowSkipException(_told(preview_job.run(use_case, windows, ports, model=model)))
-        return each_window(use_case, windows, lambda window: ingest_job.run(use_case, window, ports, run.name))
+        return each_window(use_case, windows, lambda window: _ingested_or_awaited(use_case, window, ports, run))
+
+
+def _ingested_or_awaited(use_case: LoadedUseCase, window: Window, ports: Ports, run: Run) -> "Ingested":
+    from perennial.jobs.predict import ingest as ingest_job
+
+    spec = use_case.spec
+    try:
+        return ingest_job.run(use_case, window, ports, run.name)
+    except (EmptyWindow, NotReady) as error:
+        deadline = spec.deadline(window)
+        again = next_look(spec.due(window), deadline, clock.now())
+        if again is not None:
+            raise StillToCome(str(error), again) from error
+        if deadline is None:
+            raise
+        raise type(error)(f"{error} The deadline of the window, {deadline:%Y-%m-%d %H:%M} UTC, has passed.") from error
 
 
 def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> list[Json]:

@@ -8,9 +8,17 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
 
 from pathlib import Path
 
+os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[2] / "plugins"))
+
+import warnings
+
 import pytest
 from airflow.dag_processing.dagbag import DagBag
+from airflow.plugins_manager import ensure_plugins_loaded
 from airflow.sdk import DAG
+
+with warnings.catch_warnings(action="ignore"):  # its reader of .airflowignore uses a name that is deprecated
+    ensure_plugins_loaded()
 
 
 @pytest.fixture(scope="session")

@@ -1,15 +1,21 @@
 """Data intervals are windows: Airflow's calendar and ours agree, also where clocks change."""
 
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pendulum
 import pytest
-from airflow.serialization.encoders import coerce_to_core_timetable
-from airflow.timetables.base import DataInterval, TimeRestriction
+from airflow.sdk import DAG, CronDataIntervalTimetable
+from airflow.serialization.decoders import decode_timetable
+from airflow.serialization.encoders import coerce_to_core_timetable, encode_timetable
+from airflow.serialization.serialized_objects import DagSerialization
+from airflow.timetables.base import DagRunInfo, DataInterval, TimeRestriction
 
+import perennial_airflow.timetable
 from perennial.spec.models import Schedule
 from perennial.window import Every
 from perennial_airflow.schedule import timetable
+from perennial_airflow.timetable import DelayedWindows
 
 ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
 HALF_HOURS = ("Asia/Kolkata", "Australia/Lord_Howe")
@@ -49,3 +55,73 @@ def test_a_day_on_which_clocks_change_is_one_window() -> None:
     assert info is not None
     assert info.data_interval is not None
     assert info.data_interval.end - info.data_interval.start == timedelta(hours=23)
+
+
+DELAY = timedelta(hours=30)
+BEGIN = pendulum.datetime(2024, 1, 1)
+
+
+def delayed(delay: timedelta = DELAY) -> Any:
+    return timetable(Schedule(every=Every.DAY, start=date(2024, 1, 1), delay=delay))
+
+
+def next_run(found: Any, last: DataInterval | None = None, *, catchup: bool = True) -> DagRunInfo:
+    restriction = TimeRestriction(earliest=BEGIN, latest=None, catchup=catchup)
+    info: DagRunInfo | None = found.next_dagrun_info(last_automated_data_interval=last, restriction=restriction)
+    assert info is not None
+    assert info.data_interval is not None
+    return info
+
+
+def test_with_a_delay_the_interval_stays_the_window_and_the_run_starts_later() -> None:
+    first = next_run(delayed())
+    assert first.data_interval == DataInterval(BEGIN, BEGIN.add(days=1))
+    assert first.run_after == BEGIN.add(days=1, hours=30)
+    second = next_run(delayed(), first.data_interval)
+    assert second.data_interval == DataInterval(BEGIN.add(days=1), BEGIN.add(days=2))
+
+
+@pytest.mark.parametrize(
+    ("now", "starts"),
+    [
+        (BEGIN.add(days=9, hours=5, minutes=59), BEGIN.add(days=6)),
+        (BEGIN.add(days=9, hours=6), BEGIN.add(days=7)),
+        (BEGIN.add(days=9, hours=7), BEGIN.add(days=7)),
+    ],
+)
+def test_without_catching_up_the_next_run_is_of_the_last_window_that_is_due(
+    now: pendulum.DateTime, starts: pendulum.DateTime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the last window that ended, the run is always still to come when a delay is longer than a window."""
+    monkeypatch.setattr(perennial_airflow.timetable, "utcnow", lambda: now)
+    info = next_run(delayed(), catchup=False)
+    assert info.data_interval is not None
+    assert info.data_interval.start == starts
+    assert info.run_after <= now
+
+
+def test_a_run_by_hand_is_about_the_last_window_that_is_due() -> None:
+    found = delayed().infer_manual_data_interval(run_after=BEGIN.add(days=9, hours=5))
+    assert found == DataInterval(BEGIN.add(days=6), BEGIN.add(days=7))
+
+
+def test_airflow_writes_and_reads_the_timetable_through_the_plugin() -> None:
+    written = encode_timetable(delayed())
+    read = decode_timetable(written)
+    assert isinstance(read, DelayedWindows)
+    assert encode_timetable(read) == written
+    assert next_run(read) == next_run(delayed())
+    assert read.summary == "0 0 * * * + 1 day, 6:00:00"
+
+
+def test_a_backfill_of_a_delayed_schedule_has_a_run_for_every_window() -> None:
+    with DAG("late.predict", schedule=delayed(), start_date=BEGIN, catchup=False) as dag:
+        pass
+    read = DagSerialization.from_dict(DagSerialization.to_dict(dag))
+    runs = list(read.iter_dagrun_infos_between(BEGIN, BEGIN.add(days=3)))
+    assert [info.data_interval.start for info in runs] == [BEGIN.add(days=day) for day in range(4)]
+    assert [info.run_after for info in runs] == [info.data_interval.end + DELAY for info in runs]
+
+
+def test_without_a_delay_it_is_airflows_own_timetable() -> None:
+    assert type(delayed(timedelta(0))) is CronDataIntervalTimetable

@@ -27,7 +27,7 @@ class DatedName:
 
     def of(self, window: Window) -> list[str]:
         """The names of the window's own files."""
-        return _filled(self.pattern, window.start, window.end)
+        return filled(self.pattern, window.start, window.end)
 
     def around(self, window: Window) -> list[str]:
         """The names of all files that may hold rows of the window, its own first."""
@@ -55,11 +55,12 @@ class DatedName:
         return window if name in self._read_by(window) else None
 
     def _read_by(self, window: Window) -> list[str]:
-        return _filled(self.pattern, window.start - self.reach, window.end + self.reach)
+        return filled(self.pattern, window.start - self.reach, window.end + self.reach)
 
 
 @lru_cache(maxsize=1_000)
-def _filled(pattern: str, start: datetime, end: datetime) -> list[str]:
+def filled(pattern: str, start: datetime, end: datetime) -> list[str]:
+    """The pattern's forms between two instants: its directives filled in with each hour, in UTC."""
     hours = int((end - start) / HOUR) + 1
     moments = [min(start + hour * HOUR, end - INSTANT) for hour in range(hours)]
     return list(dict.fromkeys(moment.strftime(pattern) for moment in moments))

@@ -1,11 +1,13 @@
 """What the rest of the system asks of a source."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
+from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Limits
 from perennial.window import Window
 
@@ -47,6 +49,15 @@ class Source(Protocol):
         Rows are read in batches; reading stops as soon as a limit is passed. Errors: `SourceUnavailable`,
         `InvalidQuery`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`.
         """
+
+
+Missing = Callable[[LoadedUseCase, Window, datetime], str | None]
+
+
+def nothing_is_missing(use_case: LoadedUseCase, window: Window, as_of: datetime) -> str | None:
+    """The answer where sources are in memory: every window is complete."""
+    del use_case, window, as_of
+    return None
 
 
 class Connections(Protocol):

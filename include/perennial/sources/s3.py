@@ -64,6 +64,12 @@ class S3Source:
             extract = gather(files, self._layout, window, as_of, limits, address=address)
         return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
 
+    def keys(self, prefix: str) -> list[str]:
+        """Every key of the bucket that starts with `prefix`, those of markers too. Errors: as `fetch`."""
+        with self._reaching(f"s3://{self._bucket}/{prefix}"), closing(self._client()) as client:
+            pages = client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
     def _client(self) -> Any:
         address = self._address
         return boto3.client(

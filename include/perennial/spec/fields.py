@@ -29,13 +29,16 @@ _UNITS = {
     "w": timedelta(weeks=1),
 }
 _ISO = re.compile(r"P(?=\d|T\d)((?P<w>\d{1,6})W)?((?P<d>\d{1,6})D)?(T(?=\d)((?P<h>\d{1,6})H)?((?P<m>\d{1,6})M)?)?")
-_PATTERN = r"^([0-9]+[mhdw]|P(?=[0-9]|T[0-9])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?)?)$"
+_PATTERN = r"^([0-9]+[mhdw]|P(?=[0-9]|T[0-9])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?)?|PT0S)$"
+_NOTHING = "PT0S"  # as ISO 8601 writes no time at all
 _HELP = "write a number and a unit: 30m, 12h, 14d, 2w (minutes, hours, days, weeks)"
 
 
 def _parse(value: Any) -> timedelta:
     if isinstance(value, timedelta):
         return value
+    if value == _NOTHING:
+        return timedelta(0)
     if isinstance(value, str):
         if short := _SHORT.fullmatch(value):
             return int(short["amount"]) * _UNITS[short["unit"]]
@@ -47,12 +50,10 @@ def _parse(value: Any) -> timedelta:
     )
 
 
-Duration = Annotated[
-    timedelta,
-    Field(gt=timedelta(0)),
-    BeforeValidator(_parse),
-    WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["14d", "12h", "30m", "2w"]}),
-]
+_WRITTEN = WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["14d", "12h", "30m", "2w"]})
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_parse), _WRITTEN]
+DurationOrZero = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_parse), _WRITTEN]
 
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"

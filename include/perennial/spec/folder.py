@@ -19,6 +19,7 @@ from perennial.spec.problems import Location, Violation, nearest
 BOUND_ALWAYS = ("start", "end")
 BINDABLE = (*BOUND_ALWAYS, "as_of")
 _SOURCES: tuple[Location, ...] = (("source",), ("labels", "source"))
+_READY: Location = ("source", "ready", "sql")  # it says whether rows are there, and need not say which
 
 # What a colon can stand in without binding anything: comments, texts, quoted names, PostgreSQL's dollar quotes.
 _SILENT = re.compile(
@@ -57,10 +58,20 @@ def read_queries(document: Document, folder: Path) -> tuple[dict[str, str], list
             if sql is not None:
                 queries[name] = sql
                 violations += _violations(file, sql)
+    name = document.at(_READY)
+    if isinstance(name, str) and name not in queries:
+        file, missing = file_beside(document, folder, _READY, name)
+        violations += missing
+        if file is not None:
+            sql, unreadable = read_text(file)
+            violations += unreadable
+            if sql is not None:
+                queries[name] = sql
+                violations += _violations(file, sql, always=())
     return queries, violations
 
 
-def _violations(file: Path, sql: str) -> Iterator[Violation]:
+def _violations(file: Path, sql: str, always: tuple[str, ...] = BOUND_ALWAYS) -> Iterator[Violation]:
     names = bound_names(sql)
     meant = set()
     for name, line in names.items():
@@ -69,7 +80,7 @@ def _violations(file: Path, sql: str) -> Iterator[Violation]:
             meant.add(suggestion)
             problem = f"nothing is bound to this name; there are {', '.join(f':{known}' for known in BINDABLE)}"
             yield Violation(file, line, "", f":{name}", problem, f":{suggestion}" if suggestion else None)
-    for name in BOUND_ALWAYS:
+    for name in always:
         if name not in names and name not in meant:
             problem = f"the query does not use :{name}; it must select the event times of [:start, :end) and no others"
             yield Violation(file, 1, "", None, problem)

@@ -12,12 +12,24 @@ from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
-from perennial.spec.fields import ColumnName, Duration, EstimatorName, FileBeside, MetricName, Name, Spec, Tag, TimeZone
+from perennial.spec.fields import (
+    ColumnName,
+    Duration,
+    DurationOrZero,
+    EstimatorName,
+    FileBeside,
+    MetricName,
+    Name,
+    Spec,
+    Tag,
+    TimeZone,
+)
 from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
 from perennial.spec.names import ESTIMATORS, METRICS, Task
 from perennial.spec.problems import Problem, broken_rules
 from perennial.spec.sources import Csv, FileSource, PostgresSource, S3Source, Source
-from perennial.window import Every, Grid, parse_instant
+from perennial.spec.waiting import Gaps
+from perennial.window import Every, Grid, Window, parse_instant
 
 __all__ = [
     "Csv",
@@ -111,12 +123,21 @@ class Limits(Spec):
 
 
 class Schedule(Spec):
-    """When windows start, from the first one on."""
+    """When windows start, from the first one on, and when they are scored."""
 
     every: Every = Every.DAY
     timezone: TimeZone = "UTC"
     start: date = Field(description="Where the first window starts.")
     end: date | None = Field(None, description="Where the last window ends. Without it the use case goes on.")
+    delay: DurationOrZero = Field(timedelta(0), description="How long after a window's end it is scored.")
+    deadline: Duration | None = Field(
+        None,
+        description="Until how long after its end a window that is not ready, or empty, is asked for again. Without it "
+        "a window is asked for once.",
+    )
+    gaps: Gaps = Field(
+        Gaps.REPORT, description="Whether windows that should have been scored are scored later, or only reported."
+    )
 
     @property
     def grid(self) -> Grid:
@@ -132,6 +153,8 @@ class Schedule(Spec):
         ]
         if not problems and self.end is not None and self.end <= self.start:
             problems = [Problem(("end",), f"must come after the start, {self.start}")]
+        if self.deadline is not None and self.deadline <= self.delay:
+            problems.append(Problem(("deadline",), "must be longer than delay: before that, nothing is asked for"))
         if problems:
             raise broken_rules(problems)
         return self
@@ -161,6 +184,9 @@ class Labels(Spec):
             raise broken_rules(
                 [Problem(("arrival_time",), "the outcome and the time when it became known are two columns")]
             )
+        if self.source.ready is not None:
+            text = "labels are never waited for: each evaluation takes what has arrived; leave this key out"
+            raise broken_rules([Problem(("source", "ready"), text)])
         return self
 
 
@@ -219,6 +245,10 @@ class UseCase(Spec):
     source: Source
     limits: Limits = Limits()
     allow_empty: bool = Field(False, description="A window without rows is skipped instead of failing.")
+    late_data: DurationOrZero = Field(
+        timedelta(0),
+        description="How far back each run looks again: rows that came late make a new snapshot and a new revision.",
+    )
     columns: dict[ColumnName, Column] = Field(json_schema_extra={"additionalProperties": False})
     labels: Labels
     quality: Quality = Quality()
@@ -238,6 +268,13 @@ class UseCase(Spec):
     def _monitoring_fits_the_schedule(self) -> Self:
         if problems := self.monitoring.problems(self.schedule.every):
             raise broken_rules([Problem(("monitoring", *problem.at), problem.text) for problem in problems])
+        return self
+
+    @model_validator(mode="after")
+    def _waits_for_an_end(self) -> Self:
+        if self.source.ready is not None and self.schedule.deadline is None:
+            text = "a source that says when it is ready is waited for: say until how long after a window's end"
+            raise broken_rules([Problem(("schedule", "deadline"), text)])
         return self
 
     @property
@@ -270,6 +307,21 @@ class UseCase(Spec):
         """The end of the last window; None for a use case that goes on."""
         end = self.schedule.end
         return parse_instant(end.isoformat(), self.schedule.timezone) if end else None
+
+    def due(self, window: Window) -> datetime:
+        """When the window is scored."""
+        return window.end + self.schedule.delay
+
+    def deadline(self, window: Window) -> datetime | None:
+        """Until when a window that is not there yet is asked for; None where it is asked for once."""
+        return window.end + self.schedule.deadline if self.schedule.deadline is not None else None
+
+    def closed(self, window: Window) -> datetime:
+        """Until when rows of the window may come: what the source learnt later does not count.
+
+        It is the same whenever the window is asked for, so that a replay finds what was there before.
+        """
+        return (self.deadline(window) or self.due(window)) + self.late_data
 
 
 def whole_problems(

@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from perennial.spec.fields import Duration, Encoding, FileBeside, Name, Spec, TimeZone
 from perennial.spec.problems import Problem, broken_rules
+from perennial.spec.waiting import ReadyMarker, ReadyQuery
 
 
 class AnySource(Spec):
@@ -26,6 +27,7 @@ class PostgresSource(AnySource):
     type: Literal["postgres"]
     connection: Name = Field(description="An Airflow connection id.")
     query: FileBeside = Field(description="SQL file beside the spec.")
+    ready: ReadyQuery | None = Field(None, description="What says that a window is complete. Never for labels.")
 
 
 class Csv(Spec):
@@ -69,6 +71,7 @@ class TabularSource(AnySource):
         description="How far from the dates in its name a file's rows may lie, such as 1d: so much before and after a "
         "window is read, too. Without it only files are read whose names hold a date of the window.",
     )
+    ready: ReadyMarker | None = Field(None, description="What says that a window is complete. Never for labels.")
 
     @model_validator(mode="after")
     def _options_of_the_format(self) -> Self:

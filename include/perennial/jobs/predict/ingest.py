@@ -7,7 +7,7 @@ later. The lake adopts rows it already holds, so a run killed before the ledger 
 import logging
 from dataclasses import dataclass
 
-from perennial.errors import EmptyWindow
+from perennial.errors import EmptyWindow, NotReady
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
@@ -31,14 +31,18 @@ class Ingested:
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Ingested:
-    """Take the window's rows, as the source knew them at the window's end, into the lake.
+    """Take the window's rows, as the source knew them when the window closed (`UseCase.closed`), into the lake.
 
-    Errors: `EmptyWindow`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`, `InvalidQuery`, `SourceUnavailable`,
-    `StoreUnavailable`, `WindowBusy`, `LeaseLost`. After any of them lake and ledger are as they were.
+    Errors: `NotReady`, `EmptyWindow`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`, `InvalidQuery`,
+    `SourceUnavailable`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`. After any of them lake and ledger are as they
+    were.
     """
     spec = use_case.spec
+    closed = spec.closed(window)
     with data_lease(spec.name, window, ports, run_id) as lease:
-        extract = ports.source(use_case, spec.source).fetch(window, window.end, spec.limits)
+        if absent := ports.missing(use_case, window, closed):
+            raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
+        extract = ports.source(use_case, spec.source).fetch(window, closed, spec.limits)
         for remark in extract.told(spec.event_time):
             log.warning("%s %s: %s", spec.name, window, remark)
         if extract.rows.num_rows == 0:
