@@ -3,6 +3,7 @@
 import os
 from contextlib import ExitStack
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -30,8 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN] = Run(Path(worker[FOLDER]))
         return
     config.stash[OPEN] = ExitStack()
-    folder = config._tmp_path_factory.mktemp("servers")  # type: ignore[attr-defined]
-    config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(folder))
+    # Apart from pytest's own folders: a second run of the tests beside this one closes those to PostgreSQL's account.
+    folder = config.stash[OPEN].enter_context(TemporaryDirectory(prefix="perennial-tests-", ignore_cleanup_errors=True))
+    config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(Path(folder)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -21,6 +21,7 @@ PRELOADED = (
     "airflow.dag_processing.dagbag",
     "airflow.providers.standard.decorators.python",
     "airflow.providers.standard.operators.trigger_dagrun",
+    "airflow.providers.standard.triggers.temporal",
     "airflow.sdk.definitions.decorators.task_group",
     "airflow.sdk.execution_time.task_runner",
     "boto3",

@@ -45,7 +45,7 @@ def source_answers(tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, answer: A
             raise answer
         return answer
 
-    monkeypatch.setattr(tasks.ingest_job, "run", run)
+    monkeypatch.setattr("perennial.jobs.predict.ingest.run", run)
     monkeypatch.setattr(tasks.clock, "now", lambda: WINDOW.end + after_end)
 
 
