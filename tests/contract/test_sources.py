@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,12 +30,13 @@ from perennial.errors import (
     TooMuchData,
     UndecodableText,
 )
+from perennial.quality.columns import ARROW_TYPES
 from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.factory import Schedule, open_source
 from perennial.sources.memory import InMemorySource
 from perennial.sources.port import Source
 from perennial.sources.postgres import PostgresSource
-from perennial.spec.models import Column, Limits
+from perennial.spec.models import Column, Kind, Limits
 from perennial.spec.models import Source as SourceSpec
 from perennial.window import Every, Grid, Window
 
@@ -110,13 +112,18 @@ def aws_uri(endpoint: str) -> str:
 
 
 def opened(
-    spec: dict[str, object], folder: Path, sql: str = SQL, arrival: str | None = "arrived", **connections: str
+    spec: dict[str, object],
+    folder: Path,
+    sql: str = SQL,
+    arrival: str | None = "arrived",
+    columns: dict[str, Column] = COLUMNS,
+    **connections: str,
 ) -> Source:
     return open_source(
         TypeAdapter(SourceSpec).validate_python(spec),
         queries={"flights.sql": sql},
         folder=folder,
-        columns=COLUMNS,
+        columns=columns,
         event_time="at",
         arrival=arrival,
         schedule=Schedule(Grid(Every.DAY), START),
@@ -320,6 +327,54 @@ def test_text_in_parquet_is_checked_too(delivered: Callable[..., Source]) -> Non
         delivered("parquet", as_parquet(INSIDE.set_column(2, "carrier", carriers))).fetch(WINDOW, AS_OF, LIMITS)
 
 
+PARQUET_TYPES = [
+    pa.array([True]),
+    *(pa.array([1], kind) for kind in (pa.int8(), pa.int16(), pa.int32(), pa.int64())),
+    *(pa.array([1], kind) for kind in (pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64())),
+    *(pa.array([1.0], kind) for kind in (pa.float16(), pa.float32(), pa.float64())),
+    *(pa.array([Decimal(1)], kind) for kind in (pa.decimal32(5, 2), pa.decimal64(12, 2), pa.decimal128(30, 2))),
+    pa.array([Decimal(1)], pa.decimal256(60, 2)),
+    *(pa.array(["a"], kind) for kind in (pa.string(), pa.large_string(), pa.string_view())),
+    *(pa.array([b"a"], kind) for kind in (pa.binary(), pa.large_binary(), pa.binary_view(), pa.binary(1))),
+    *(pa.array([1], kind) for kind in (pa.date32(), pa.time32("ms"), pa.time64("us"), pa.time64("ns"))),
+    *(pa.array([1000], pa.timestamp(unit, zone)) for unit in ("s", "ms", "us", "ns") for zone in (None, "Asia/Tokyo")),
+    *(pa.array([1], pa.duration(unit)) for unit in ("s", "ms", "us", "ns")),
+    *(pa.array([["a"]], kind) for kind in (pa.list_(pa.string()), pa.large_list(pa.string()))),
+    *(pa.array([["a"]], kind) for kind in (pa.list_view(pa.string()), pa.list_(pa.string(), 1))),
+    pa.array([{"a": 1}]),
+    pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+    pa.array(["a"]).dictionary_encode(),
+    pa.array(["a"], pa.large_string()).dictionary_encode(),
+    pa.nulls(1),
+    pa.array([b"0" * 16], pa.uuid()),
+    pa.array(['{"a": 1}'], pa.json_()),
+    pa.array([1], pa.bool8()),
+]
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("values", PARQUET_TYPES, ids=lambda values: str(values.type))
+def test_every_type_of_parquet_is_read_or_refused_with_its_column(tmp_path: Path, values: pa.Array, kind: Kind) -> None:
+    table = INSIDE.slice(0, 1).append_column("value", values).append_column("left out", values)
+    (tmp_path / "x.parquet").write_bytes(as_parquet(table))
+    columns = COLUMNS | {"value": Column(kind=kind, role="carry")}
+    spec = {"type": "files", "path": ".", "format": "parquet"}
+    found = rows_or_refusal(opened(spec, tmp_path, columns=columns))
+    if isinstance(found, str):
+        assert re.search(r"column value(: | is declared | holds )", found)
+        assert "left out" not in found
+    else:
+        assert found.schema.equals(SCHEMA.append(pa.field("value", ARROW_TYPES[kind])))
+        assert found.column("value").null_count == (values.type == pa.null())
+
+
+def rows_or_refusal(source: Source) -> pa.Table | str:
+    try:
+        return source.fetch(WINDOW, AS_OF, LIMITS).rows
+    except SchemaMismatch as error:
+        return str(error)
+
+
 def test_what_is_no_parquet_is_refused(delivered: Callable[..., Source]) -> None:
     with pytest.raises(SchemaMismatch, match="not a Parquet file"):
         delivered("parquet", as_csv(INSIDE)).fetch(WINDOW, AS_OF, LIMITS)
@@ -379,6 +434,222 @@ def test_cells_are_read_as_the_spec_says(delivered: Callable[..., Source]) -> No
     assert rows.to_pylist() == [
         {"id": 5, "at": START, "carrier": "NA", "distance": None, "cancelled": None, "arrived": START}
     ]
+
+
+SEMICOLONS = HEADER.replace(b",", b";")
+
+
+@pytest.mark.parametrize(
+    ("csv_options", "content", "expected"),
+    [
+        ({"delimiter": ";", "decimal": ","}, SEMICOLONS + b"7;2013-03-01T00:00Z;a,b;1,5;true;2013-03-01T00:00Z\n",
+         ("a,b", 1.5)),
+        ({"delimiter": "tab"}, HEADER.replace(b",", b"\t") + b"7\t2013-03-01T00:00Z\ta\t1.5\t1.0\t2013-03-01T00:00Z\n",
+         ("a", 1.5)),
+        ({"escape": "\\"}, HEADER + rb'7,2013-03-01T00:00Z,"the \"big\", one",1.5,1,2013-03-01T00:00Z',
+         ('the "big", one', 1.5)),
+        ({"quote": "'"}, HEADER + b"7,2013-03-01T00:00Z,'a, \"b\"',1.5,TRUE,2013-03-01T00:00Z\n", ('a, "b"', 1.5)),
+        ({"quote": None}, HEADER + b'7,2013-03-01T00:00Z,5" pipe,1.5,true,2013-03-01T00:00Z\n', ('5" pipe', 1.5)),
+        ({"null_values": ["-", "\\N"]}, HEADER + b"7,2013-03-01T00:00Z,-,\\N,true,2013-03-01T00:00Z\n", (None, None)),
+        ({"null_values": ["-"]}, HEADER + b'7,2013-03-01T00:00Z,"-",-,true,2013-03-01T00:00Z\n', ("-", None)),
+        ({"encoding": "cp1252"}, HEADER + "7,2013-03-01T00:00Z,Zoë €,1.5,true,2013-03-01T00:00Z\n".encode("cp1252"),
+         ("Zoë €", 1.5)),
+        ({"encoding": "utf-16"},
+         (HEADER.decode() + "7,2013-03-01T00:00Z,Zoë,1.5,true,2013-03-01T00:00Z\n").encode("utf-16"), ("Zoë", 1.5)),
+    ],
+)  # fmt: skip
+def test_csv_is_read_in_the_dialect_of_the_spec(
+    delivered: Callable[..., Source], csv_options: dict[str, object], content: bytes, expected: tuple[object, ...]
+) -> None:
+    rows = delivered("csv", content, csv=csv_options).fetch(WINDOW, AS_OF, LIMITS).rows
+    (found,) = rows.to_pylist()
+    assert (found["id"], found["cancelled"], found["at"]) == (7, True, START)
+    assert (found["carrier"], found["distance"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("cell", "csv_options"),
+    [(b"1,5", {"delimiter": ";"}), (b"1.5", {"delimiter": ";", "decimal": ","}), (b"NA", {"null_values": ["-"]})],
+)
+def test_another_decimal_sign_or_null_is_not_guessed(
+    delivered: Callable[..., Source], cell: bytes, csv_options: dict[str, object]
+) -> None:
+    content = HEADER + b"7,2013-03-01T00:00Z,a," + b"1,true,2013-03-01T00:00Z\n"
+    content = content.replace(b",", csv_options.get("delimiter", ",").encode()).replace(b"a;1;", b"a;" + cell + b";")
+    content = content.replace(b"a,1,", b"a," + cell + b",")
+    assert cell in content
+    rows = delivered("csv", content, csv=csv_options).fetch(WINDOW, AS_OF, LIMITS).rows
+    assert rows.column("distance").to_pylist() == [None]
+    assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' is not a number"]
+
+
+def test_naive_times_are_read_in_the_time_zone_of_the_source(delivered: Callable[..., Source]) -> None:
+    content = HEADER + b"7,2013-03-01 01:00,a,1,true,2013-03-01\n8,2013-03-01T00:00:00.5Z,a,1,true,2013-03-01T00:00Z\n"
+    source = delivered("csv", content, timezone="Europe/Berlin")
+    assert source.fetch(WINDOW, AS_OF, LIMITS).rows.column("at").to_pylist() == [
+        START,
+        START + timedelta(milliseconds=500),
+    ]
+
+
+def test_naive_parquet_times_are_read_in_the_time_zone_of_the_source(delivered: Callable[..., Source]) -> None:
+    naive = INSIDE.slice(0, 1).set_column(1, "at", pa.array([datetime(2013, 3, 1, 1)], pa.timestamp("ns")))  # noqa: DTZ001
+    source = delivered("parquet", as_parquet(naive), timezone="Europe/Berlin")
+    assert source.fetch(WINDOW, AS_OF, LIMITS).rows.column("at").to_pylist() == [START]
+
+
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_files_are_read_by_the_names_that_they_have(tmp_path: Path, format: str) -> None:
+    table = INSIDE.rename_columns(["No.", "At", "Carrier name", "distance", "cancelled", "arrived"])
+    (tmp_path / f"x.{format}").write_bytes(WRITERS[format](table))
+    names = {"carrier": "Carrier name", "at": "At", "id": "No."}
+    columns = {name: column.model_copy(update={"from_": names.get(name)}) for name, column in COLUMNS.items()}
+    source = opened(
+        {"type": "files", "path": ".", "pattern": f"x.{format}", "format": format}, tmp_path, columns=columns
+    )
+    assert table_digest(source.fetch(WINDOW, AS_OF, LIMITS).rows) == table_digest(INSIDE)
+
+
+def test_a_query_may_have_other_names_too(database_url: str, tmp_path: Path) -> None:
+    sql = SQL.replace("carrier::text", 'carrier::text AS "Carrier name", 1 AS other')
+    columns = COLUMNS | {"carrier": COLUMNS["carrier"].model_copy(update={"from_": "Carrier name"})}
+    spec = {"type": "postgres", "connection": "db", "query": "flights.sql"}
+    postgres_source(database_url, tmp_path, INSIDE)
+    extract = opened(spec, tmp_path, sql, columns=columns, db=database_url).fetch(WINDOW, AS_OF, LIMITS)
+    assert table_digest(extract.rows) == table_digest(INSIDE)
+    assert "does not declare, other." in extract.remarks[0]
+
+
+# Which files, and which rows of them
+
+
+def day_files(folder: Path, **days: pa.Table | bytes) -> None:
+    for name, content in days.items():
+        path = folder / f"2013-03-{name.removeprefix('d')}.csv"
+        path.write_bytes(content if isinstance(content, bytes) else as_csv(content))
+
+
+def daily(folder: Path, **options: object) -> Source:
+    spec = {"type": "files", "path": ".", "pattern": "%Y-%m-%d*.csv", "format": "csv", **options}
+    return opened(spec, folder, arrival=None)
+
+
+HOUR = timedelta(hours=1)
+
+
+def rows_at(*times: datetime | None) -> pa.Table:
+    return pa.Table.from_pylist([row(number, at, START) for number, at in enumerate(times)], SCHEMA)
+
+
+def test_rows_that_no_window_finds_come_along_to_be_set_aside(tmp_path: Path) -> None:
+    """Three rows without time and two of the next day: nobody reads this file for them."""
+    late = WINDOW.end + HOUR
+    day_files(tmp_path, d01=rows_at(START, None, None, None, late, late + HOUR), d02=rows_at(late))
+    extract = daily(tmp_path).fetch(WINDOW, AS_OF, LIMITS)
+    assert (extract.outside, extract.misplaced, extract.without_time) == (0, 2, 3)
+    assert extract.rows.column("at").to_pylist() == [START, None, None, None, late, late + HOUR]
+    assert extract.told("at") == [
+        "2 rows belong to other windows, which do not read the file they are in, and are set aside.",
+        "3 rows have no at that can be read, and are set aside.",
+    ]
+
+
+def test_with_reach_a_row_in_the_file_of_the_day_before_is_found(tmp_path: Path) -> None:
+    late, early, far = WINDOW.end + HOUR, START - HOUR, WINDOW.end + 30 * HOUR
+    day_files(tmp_path, d01=rows_at(START, early, late, far), d02=rows_at(late + HOUR, None))
+    day_files(tmp_path, d03=rows_at(late + 2 * HOUR))
+    source = daily(tmp_path, reach="1d")
+    first = source.fetch(WINDOW, AS_OF, LIMITS)
+    assert first.rows.column("at").to_pylist() == [START, far]
+    assert (first.outside, first.misplaced, first.without_time) == (2, 1, 0)
+    second = source.fetch(Window(WINDOW.end, WINDOW.end + 24 * HOUR), AS_OF, LIMITS)
+    assert sorted(second.rows.column("at").drop_null().to_pylist()) == [late, late + HOUR, late + 2 * HOUR]
+    assert (second.outside, second.misplaced, second.without_time) == (0, 0, 1)
+
+
+def test_the_neighbours_files_alone_are_an_empty_window(tmp_path: Path) -> None:
+    day_files(tmp_path, d02=rows_at(START))
+    with pytest.raises(EmptyWindow, match="no file matches"):
+        daily(tmp_path, reach="1d").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_a_month_in_one_file_leaves_its_other_days_to_their_windows(tmp_path: Path) -> None:
+    times = [START + timedelta(days=day) for day in range(31)]
+    april = START + timedelta(days=31)
+    (tmp_path / "2013-03.csv").write_bytes(as_csv(rows_at(*times, None, april)))
+    source = daily(tmp_path, pattern="%Y-%m.csv")
+    found = [source.fetch(Window(at, at + 24 * HOUR), AS_OF, LIMITS) for at in times]
+    assert [each.rows.num_rows for each in found] == [3] + [1] * 30  # what has no window of its own is told once
+    assert (found[0].outside, found[0].misplaced, found[0].without_time) == (30, 1, 1)
+    assert {(each.outside, each.misplaced, each.without_time) for each in found[1:]} == {(0, 0, 0)}
+
+
+def test_rows_without_time_in_a_file_without_a_date_are_set_aside_in_every_window(tmp_path: Path) -> None:
+    (tmp_path / "all.csv").write_bytes(as_csv(rows_at(START, None, WINDOW.end)))
+    source = daily(tmp_path, pattern="*.csv")
+    for start, outside in ((START, 1), (WINDOW.end, 1), (WINDOW.end + 24 * HOUR, 2)):
+        extract = source.fetch(Window(start, start + 24 * HOUR), AS_OF, LIMITS)
+        assert (extract.outside, extract.misplaced, extract.without_time) == (outside, 0, 1)
+
+
+def test_a_bad_event_time_goes_with_its_row(tmp_path: Path) -> None:
+    day_files(tmp_path, d01=HEADER + GOOD + GOOD.replace(b"2013-03-01T00:00:00Z", b"yesterday"))
+    extract = daily(tmp_path).fetch(WINDOW, AS_OF, LIMITS)
+    assert extract.without_time == 1
+    assert extract.rows.column("bad_cells").to_pylist() == [None, "column at: 'yesterday' is not a time between the "
+        "years 1 and 9999, such as 2013-03-01T12:00:00Z"]  # fmt: skip
+
+
+FOLDER = {
+    "2013-03-01.csv/part-00000.csv": HEADER + GOOD,
+    "2013-03-01.csv/part-00001.csv": b"",
+    "2013-03-01.csv/part-00002.CSV.GZ": gzip.compress(HEADER + GOOD),
+    "2013-03-01.csv/.part-00000.csv.crc": b"\0\1",
+    "2013-03-01.csv/_SUCCESS": b"",
+    "2013-03-01.csv/_temporary/0/part-00003.csv": b"half a li",
+    "2013-03-01.csv/part-00004.csv.tmp": b"half a li",
+    "2013-03-01.csv/part-00005.csv.inprogress.7f": b"half a li",
+    "2013-03-01.csv/.part-0-0.inprogress.7f": b"half a li",
+    "2013-03-01.csv/part-00006.csv._COPYING_": b"half a li",
+}
+
+
+@pytest.mark.parametrize("kind", ["files", "s3"])
+def test_a_folder_as_engines_write_it_is_read_for_its_data(
+    kind: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    if kind == "files":
+        for name, content in FOLDER.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_bytes(content)
+        source = daily(tmp_path, pattern="%Y-%m-%d.csv")
+    else:
+        endpoint = request.getfixturevalue("s3")
+        for name, content in FOLDER.items():
+            client(endpoint).put_object(Bucket="flights", Key=f"engines/{name}", Body=content)
+        spec = {"type": "s3", "connection": "s3", "bucket": "flights", "prefix": "engines/%Y-%m-%d", "format": "csv"}
+        source = opened(spec, tmp_path, s3=aws_uri(endpoint))
+    extract = source.fetch(WINDOW, AS_OF, LIMITS)
+    assert extract.rows.num_rows == 2
+    assert any("1 of 3 files are empty" in remark for remark in extract.remarks)
+    (unfinished,) = [remark for remark in extract.remarks if "not finished" in remark]
+    assert [name for name in ("part-00004", "part-00005", "part-00006") if name not in unfinished] == []
+    assert "part-0-0" not in unfinished
+
+
+def test_unfinished_files_alone_are_an_empty_window_that_says_so(tmp_path: Path) -> None:
+    day_files(tmp_path)
+    (tmp_path / "2013-03-01.csv.tmp").write_bytes(HEADER)
+    with pytest.raises(EmptyWindow, match=r"left out as not finished: .*2013-03-01\.csv\.tmp"):
+        daily(tmp_path, pattern="%Y-%m-%d*").fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_the_files_of_a_delta_table_are_not_its_rows(tmp_path: Path) -> None:
+    (tmp_path / "2013-03-01" / "_delta_log").mkdir(parents=True)
+    (tmp_path / "2013-03-01" / "_delta_log" / "0.json").touch()
+    (tmp_path / "2013-03-01" / "part-0.csv").write_bytes(HEADER + GOOD)
+    with pytest.raises(SchemaMismatch, match="a Delta table"):
+        daily(tmp_path, pattern="%Y-%m-%d").fetch(WINDOW, AS_OF, LIMITS)
 
 
 def test_a_month_over_daily_files_reads_each_of_them(tmp_path: Path) -> None:

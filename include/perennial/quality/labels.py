@@ -14,12 +14,18 @@ from perennial.spec.problems import listed
 
 def label_columns(spec: UseCase) -> dict[str, Column]:
     """The columns that the labels' source delivers."""
+    labels = spec.labels
     outcome = Kind.BOOLEAN if spec.task is Task.BINARY_CLASSIFICATION else Kind.NUMERIC
-    return {
+    columns = {
         spec.key: spec.columns[spec.key],
-        spec.labels.column: Column(kind=outcome, role=Role.CARRY),
-        spec.labels.arrival_time: Column(kind=Kind.TIMESTAMP, role=Role.CARRY),
+        labels.column: Column(kind=outcome, role=Role.CARRY),
+        labels.arrival_time: Column(kind=Kind.TIMESTAMP, role=Role.CARRY),
     }
+    return {name: _named(column, labels.from_.get(name)) for name, column in columns.items()}
+
+
+def _named(column: Column, there: str | None) -> Column:
+    return column.model_copy(update={"from_": there}) if there else column
 
 
 def label_schema(spec: UseCase) -> pa.Schema:

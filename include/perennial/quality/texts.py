@@ -182,8 +182,8 @@ def _whole(text: str, *, exponent: bool) -> int | None:
 
 
 def _boolean(_: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Canonical:
-    lower = pc.utf8_lower(_with_point(cells, spelling))
-    true, false = (pc.is_in(lower, pa.array(words)) for words in (["true", "1", "1.0"], ["false", "0", "0.0"]))
+    lower = pc.replace_substring_regex(pc.utf8_lower(_with_point(cells, spelling)), r"\.0+$", "")
+    true, false = (pc.is_in(lower, pa.array(words)) for words in (["true", "1"], ["false", "0"]))
     known = pc.or_(true, false)
     values = pc.if_else(known, true, pa.scalar(None, pa.bool_()))
     return Canonical(values, because(cells, pc.and_(pc.is_valid(cells), pc.invert(known)), "is neither true nor false"))

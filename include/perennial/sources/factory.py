@@ -53,7 +53,9 @@ def source_of(use_case: LoadedUseCase, wanted: SourceSpec, connections: Connecti
     """
     spec = use_case.spec
     labels = wanted is spec.labels.source  # both may read the same files, and then are equal
-    event_time = {spec.event_time: spec.columns[spec.event_time]}
+    happened = spec.columns[spec.event_time]
+    there = spec.labels.from_.get(spec.event_time)
+    event_time = {spec.event_time: happened.model_copy(update={"from_": there}) if there else happened}
     return open_source(
         wanted,
         queries=use_case.queries,

@@ -21,6 +21,7 @@ _WORDS = {
     "model_attributes_type": "must hold keys and values",
     "dict_type": "must hold keys and values",
     "tuple_type": "must be a list",
+    "string_too_short": "must not be empty",
     "string_type": "must be a text; put it in quotes if it looks like a number",
     "invalid_key": "a key must be a text",
     "bool_type": "must be true or false",
@@ -87,7 +88,7 @@ def _explain(model: type[BaseModel], document: Document, error: ErrorDetails) ->
 
 def _unknown_key(model: type[BaseModel], owner: type[BaseModel], document: Document, location: Location) -> Violation:
     key = str(location[-1])
-    known = list(owner.model_fields)
+    known = [info.alias or name for name, info in owner.model_fields.items()]
     suggestion = nearest(key, known)
     homes = sorted({path for path in _paths(model, "") if path.rpartition(".")[2] == key})
     if suggestion is None and homes and dotted(location) not in homes:
@@ -98,7 +99,8 @@ def _unknown_key(model: type[BaseModel], owner: type[BaseModel], document: Docum
 
 def _paths(model: type[BaseModel], prefix: str) -> Iterator[str]:
     """The dotted path of every key that the model can hold."""
-    for name, info in model.model_fields.items():
+    for field, info in model.model_fields.items():
+        name = info.alias or field
         yield prefix + name
         for member in _members(info.annotation):
             inside = _inside(member, 0) if get_origin(member) is tuple else member

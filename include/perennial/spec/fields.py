@@ -18,7 +18,7 @@ from perennial.spec.problems import Problem, broken_rules, nearest, unknown_name
 class Spec(BaseModel):
     """Base of every part of a spec: frozen, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, serialize_by_alias=True)
 
 
 _SHORT = re.compile(r"(?P<amount>\d{1,6})(?P<unit>[mhdw])")

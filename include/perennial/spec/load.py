@@ -6,12 +6,13 @@ Light on purpose: DAG files load specs while they are parsed, so nothing here im
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
 from perennial.spec.expectations import Expectation
 from perennial.spec.folder import Reading, read_folder
-from perennial.spec.models import UseCase
+from perennial.spec.models import Column, UseCase
 from perennial.spec.problems import Violation, nearest
 
 
@@ -28,20 +29,25 @@ class LoadedUseCase:
     def suite_digest(self) -> str:
         """What the verdict on a snapshot depends on: columns, limits of quality, and the expectations."""
         quality = self.spec.quality.model_dump(mode="json")
-        columns = {name: column.model_dump(mode="json") for name, column in self.spec.columns.items()}
+        columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
         expectations = [expectation.model_dump(mode="json") for expectation in self.expectations]
         return json_digest({"columns": columns, "quality": quality, "expectations": expectations})
 
     @property
     def scoring_digest(self) -> str:
         """What predictions depend on beside rows and model: the task and the columns."""
-        columns = [(name, column.model_dump(mode="json")) for name, column in self.spec.columns.items()]
+        columns = [(name, _meaning(column)) for name, column in self.spec.columns.items()]
         return json_digest({"task": self.spec.task, "columns": columns})
 
     @property
     def name(self) -> str:
         """The use case's name, which is also its folder's."""
         return self.spec.name
+
+
+def _meaning(column: Column) -> dict[str, Any]:
+    """What the spec says of a column once its values are there: what the source calls it doesn't matter any more."""
+    return column.model_dump(mode="json", exclude={"from_"})
 
 
 def use_case_names(root: Path) -> list[str]:

@@ -7,7 +7,7 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -26,7 +26,7 @@ from perennial.spec.fields import (
 )
 from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
 from perennial.spec.names import ESTIMATORS, METRICS, Task
-from perennial.spec.problems import Problem, broken_rules
+from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.sources import Csv, FileSource, PostgresSource, S3Source, Source
 from perennial.spec.waiting import Gaps
 from perennial.window import Every, Grid, Window, parse_instant
@@ -84,7 +84,7 @@ class Column(Spec):
     nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
     derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
     from_: str | None = Field(
-        None, alias="from", min_length=1, exclude=True, description="What the source calls it, if not by this name."
+        None, alias="from", min_length=1, description="What the source calls it, if not by this name."
     )
 
     @model_validator(mode="before")
@@ -177,6 +177,12 @@ class Labels(Spec):
     column: ColumnName
     arrival_time: ColumnName = Field(description="When the outcome became known.")
     mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
+    from_: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        alias="from",
+        json_schema_extra={"additionalProperties": {"type": "string"}},
+        description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -335,6 +341,15 @@ def whole_problems(
         text = "is an outcome and must not be among the columns: the model would see the future"
         outcomes = (("column", labels.column), ("arrival_time", labels.arrival_time))
         problems += [Problem(("labels", key), text) for key, name in outcomes if name in columns]
+        identity = [name for name, column in columns.items() if column.role in (Role.KEY, Role.EVENT_TIME)]
+        there = [labels.column, labels.arrival_time, *identity]
+        problems += [
+            Problem(
+                ("labels", "from", name), f"is no column of labels; those are {', '.join(there)}", nearest(name, there)
+            )
+            for name in labels.from_
+            if name not in there
+        ]
     if task is not None and training is not None:
         problems += _fit_problems(task, training)
     return problems
@@ -342,6 +357,16 @@ def whole_problems(
 
 def _role_problems(columns: dict[str, Column]) -> list[Problem]:
     problems = []
+    lower: dict[str, str] = {}
+    for name in columns:
+        other = lower.setdefault(name.lower(), name)
+        if other != name:
+            text = f"differs from {other} in case alone, which the lake and many databases don't tell apart"
+            problems.append(Problem(("columns", name), text))
+    sources = [column.from_ for column in columns.values() if column.from_]
+    for name, column in columns.items():
+        if column.from_ and sources.count(column.from_) > 1:
+            problems.append(Problem(("columns", name, "from"), "another column comes from this one, too"))
     for role, meaning in ((Role.KEY, "names the entity"), (Role.EVENT_TIME, "says when it happened")):
         found = [name for name, column in columns.items() if column.role is role]
         if len(found) != 1:

@@ -1,12 +1,25 @@
 """Where rows and labels come from, and how they are written there."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from perennial.spec.fields import Duration, Encoding, FileBeside, Name, Spec, TimeZone
 from perennial.spec.problems import Problem, broken_rules
 from perennial.spec.waiting import ReadyMarker, ReadyQuery
+
+
+def _tab(sign: Any) -> Any:
+    return "\t" if sign in ("\\t", "tab") else sign
+
+
+def _one_character(sign: str) -> str:
+    if len(sign) != 1 or not sign.isascii() or sign in "\r\n\0":
+        raise broken_rules([Problem((), "must be one ASCII character, and no line end")])
+    return sign
+
+
+Sign = Annotated[str, BeforeValidator(_tab), AfterValidator(_one_character)]
 
 
 class AnySource(Spec):
@@ -33,10 +46,10 @@ class PostgresSource(AnySource):
 class Csv(Spec):
     """How CSV files are written. The names are those of pandas and pyarrow."""
 
-    delimiter: str = Field(",", description="What stands between cells: one character, such as ; or a tab.")
+    delimiter: Sign = Field(",", description="What stands between cells: one character, such as ; or tab.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
-    quote: str | None = Field('"', description="What stands around a cell; null when nothing does.")
-    escape: str | None = Field(None, description="What makes the next character, such as a quote, plain text: \\.")
+    quote: Sign | None = Field('"', description="What stands around a cell; null when nothing does.")
+    escape: Sign | None = Field(None, description="What makes the next character, such as a quote, plain text: \\.")
     null_values: tuple[str, ...] | None = Field(
         None,
         description="Texts that mean nothing was there, in every column. Without it these are NA, N/A, NaN, null and "
@@ -48,9 +61,6 @@ class Csv(Spec):
     def _coherent(self) -> Self:
         problems = []
         signs = {"delimiter": self.delimiter, "quote": self.quote, "escape": self.escape}
-        for key, sign in signs.items():
-            if sign is not None and (len(sign) != 1 or not sign.isascii() or sign in "\r\n\0"):
-                problems.append(Problem((key,), "must be one ASCII character, and no line end"))
         given = [(key, sign) for key, sign in signs.items() if sign is not None]
         for position, (key, sign) in enumerate(given):
             same = [other for other, its in given[:position] if its == sign]

@@ -169,3 +169,13 @@ def test_the_scoring_digest_follows_the_columns(root: Path) -> None:
     assert load_use_case(folder).scoring_digest == before.scoring_digest
     change(folder / "use_case.yaml", "[minute_of_day, weekday]", "[hour, weekday]")
     assert load_use_case(folder).scoring_digest != before.scoring_digest
+
+
+def test_what_the_source_calls_a_column_asks_for_no_new_verdict_and_no_new_score(root: Path) -> None:
+    before = load_use_case(root / "flight_delays")
+    old = "distance: {kind: integer, nullable: false}"
+    change(root / "flight_delays" / "use_case.yaml", old, old.replace("}", ", from: 'Miles flown'}"))
+    after = load_use_case(root / "flight_delays")
+    assert after.spec.columns["distance"].from_ == "Miles flown"
+    assert (after.suite_digest, after.scoring_digest) == (before.suite_digest, before.scoring_digest)
+    assert type(after.spec).model_validate(after.spec.model_dump()) == after.spec
