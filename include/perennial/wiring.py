@@ -12,6 +12,7 @@ from perennial.published.postgres import PostgresPublished
 from perennial.registry.mlflow import MlflowRegistry
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
 from perennial.sources import ready
+from perennial.sources.cache import FileCache
 from perennial.sources.factory import source_of
 from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase
@@ -24,8 +25,10 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     named = settings.lake_connection
     options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
+    cache = FileCache()
+
     def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
-        return source_of(use_case, wanted, connections)
+        return source_of(use_case, wanted, connections, cache)
 
     def missing(use_case: LoadedUseCase, window: Window, as_of: datetime) -> str | None:
         wanted = use_case.spec.source

@@ -31,6 +31,7 @@ from perennial.errors import (
     UndecodableText,
 )
 from perennial.quality.columns import ARROW_TYPES
+from perennial.sources.cache import FileCache
 from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.factory import Schedule, open_source
 from perennial.sources.memory import InMemorySource
@@ -117,6 +118,8 @@ def opened(
     sql: str = SQL,
     arrival: str | None = "arrived",
     columns: dict[str, Column] = COLUMNS,
+    event_time: str | None = "at",
+    cache: FileCache | None = None,
     **connections: str,
 ) -> Source:
     return open_source(
@@ -124,10 +127,12 @@ def opened(
         queries={"flights.sql": sql},
         folder=folder,
         columns=columns,
-        event_time="at",
+        key="id",
+        event_time=event_time,
         arrival=arrival,
         schedule=Schedule(Grid(Every.DAY), START),
         connections=EnvironmentConnections({f"AIRFLOW_CONN_{name.upper()}": uri for name, uri in connections.items()}),
+        cache=cache,
     )
 
 

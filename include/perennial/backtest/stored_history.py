@@ -15,7 +15,8 @@ from perennial.lake.port import labels_table, quarantine_table, raw_table, windo
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
-from perennial.quality.labels import conform_labels, label_schema
+from perennial.quality.labels import label_schema
+from perennial.records.labels import delivered_labels
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
@@ -43,8 +44,8 @@ class StoredHistory:
 class _NothingNew:
     """A source that has no more than what is in the lake."""
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
-        del as_of, limits
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
+        del as_of, limits, keys
         raise EmptyWindow(f"{window} is not in the stored history.")
 
 
@@ -89,7 +90,6 @@ def _labels(use_case: LoadedUseCase, window: Window, ports: Ports) -> pa.Table:
     if labels.num_rows:
         return labels
     try:
-        extract = ports.source(use_case, spec.labels.source).fetch(window, clock.now(), spec.limits)
+        return delivered_labels(use_case, window, clock.now(), ports)
     except EmptyWindow:
         return label_schema(spec).empty_table()
-    return conform_labels(spec, extract.rows)

@@ -1,12 +1,13 @@
 """Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected, and who waits for more."""
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
 from perennial.errors import EmptyWindow
-from perennial.lake.port import labels_table, window_partition
+from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.ledger.port import Ledger
 from perennial.performance.labels import active_labels
@@ -17,6 +18,8 @@ from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,9 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
     spec = use_case.spec
     partition = window_partition(window)
     try:
-        extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits)
+        arrived = delivered_labels(use_case, window, as_of, ports)
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
-    arrived = conform_labels(spec, extract.rows)
     with labels_lease(spec.name, window, ports, run_id) as lease:
         known = ports.lake.read(labels_table(spec.name), partition)
         together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
@@ -49,6 +51,23 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
         if new:
             ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
     return WindowLabels(window, distinct.num_rows, new)
+
+
+def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
+    """The labels of the window that the source had by `as_of`. Where the source does not say which window a label is
+    of, those that name one of the window's rows.
+
+    Errors: `EmptyWindow`, and as `collect`.
+    """
+    spec = use_case.spec
+    keys = None
+    if spec.labels.dated_by == "arrival_time":
+        rows = ports.lake.read(raw_table(spec.name), window_partition(window))
+        keys = rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
+    extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
+    for remark in extract.told(spec.event_time):
+        log.info("%s %s, labels: %s", spec.name, window, remark)
+    return conform_labels(spec, extract.rows)
 
 
 def known_labels(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from perennial.quality.labels import label_columns
+from perennial.sources.cache import FileCache
 from perennial.sources.files import FileSource
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Connections, Source
@@ -41,30 +42,43 @@ class _Surroundings:
     selection: Selection
     schedule: Schedule
     connections: Connections
+    cache: FileCache | None
 
     def names(self, pattern: str, reach: timedelta | None) -> DatedName:
-        return DatedName(pattern, reach or timedelta(0), self.schedule.grid, self.schedule.first)
+        by_arrival = self.selection.event_time is None
+        return DatedName(pattern, reach or timedelta(0), self.schedule.grid, self.schedule.first, by_arrival)
+
+    def layout(self, spec: FileSpec | S3Spec) -> Layout:
+        section = f"{spec!r} {self.shape!r}"
+        return Layout(spec.format, self.shape, self.selection, spec.csv, self.cache, section)
 
 
-def source_of(use_case: LoadedUseCase, wanted: SourceSpec, connections: Connections) -> Source:
+def source_of(
+    use_case: LoadedUseCase, wanted: SourceSpec, connections: Connections, cache: FileCache | None = None
+) -> Source:
     """The source of the use case's rows or of its labels: `wanted` is the spec's own object for one of them.
 
-    Errors: as `open_source`.
+    With `cache`, files of labels that were read before are not read again. Errors: as `open_source`.
     """
     spec = use_case.spec
-    labels = wanted is spec.labels.source  # both may read the same files, and then are equal
+    labels = wanted == spec.labels.source and wanted is not spec.source  # both may read the same files
     happened = spec.columns[spec.event_time]
     there = spec.labels.from_.get(spec.event_time)
     event_time = {spec.event_time: happened.model_copy(update={"from_": there}) if there else happened}
+    by_arrival = labels and spec.labels.dated_by == "arrival_time"
+    if by_arrival:
+        event_time = {}
     return open_source(
         wanted,
         queries=use_case.queries,
         folder=use_case.folder,
         columns={**event_time, **label_columns(spec)} if labels else spec.columns,
-        event_time=spec.event_time,
+        key=spec.key,
+        event_time=None if by_arrival else spec.event_time,
         arrival=spec.labels.arrival_time if labels else None,
         schedule=Schedule(spec.grid, spec.start),
         connections=connections,
+        cache=cache if labels else None,
     )
 
 
@@ -74,19 +88,22 @@ def open_source(
     queries: dict[str, str],
     folder: Path,
     columns: Mapping[str, Column],
-    event_time: str,
+    key: str,
+    event_time: str | None,
     arrival: str | None,
     schedule: Schedule,
     connections: Connections,
+    cache: FileCache | None = None,
 ) -> Source:
     """The source that `spec` describes; nothing is opened before it is asked.
 
     `queries` maps file names to SQL, `folder` is the use case's; `columns` are those that the spec knows, and `arrival`
-    is the column that says when a label became known. Errors: `InvalidSettings` for a connection that is missing or of
+    is the column that says when a label became known. Without `event_time` the dates in the names of files are those
+    of arrival. Errors: `InvalidSettings` for a connection that is missing or of
     the wrong type, `InvalidQuery` for an unknown parameter.
     """
     shape = Shape(columns, spec.timezone, refuse_others=spec.other_columns == "refuse")
-    around = _Surroundings(queries, folder, shape, Selection(event_time, arrival), schedule, connections)
+    around = _Surroundings(queries, folder, shape, Selection(event_time, arrival, key), schedule, connections, cache)
     return _OPENERS[type(spec)](spec, around)
 
 
@@ -94,20 +111,22 @@ def _postgres(spec: PostgresSpec, around: _Surroundings) -> Source:
     file = str(spec.query)
     url = around.connections.url(spec.connection)
     sql = around.queries[file]
-    return PostgresSource(url, sql, connection_id=spec.connection, file=file, shape=around.shape)
+    return PostgresSource(
+        url, sql, connection_id=spec.connection, file=file, shape=around.shape, key=around.selection.key or ""
+    )
 
 
 def _files(spec: FileSpec, around: _Surroundings) -> Source:
-    layout = Layout(spec.format, around.shape, around.selection, spec.csv)
     names = around.names(f"{spec.path}\n{spec.pattern}", spec.reach)
-    return FileSource(spec.path, spec.pattern, folder=around.folder, layout=layout, names=names)
+    return FileSource(spec.path, spec.pattern, folder=around.folder, layout=around.layout(spec), names=names)
 
 
 def _s3(spec: S3Spec, around: _Surroundings) -> Source:
-    layout = Layout(spec.format, around.shape, around.selection, spec.csv)
     url = around.connections.url(spec.connection)
     names = around.names(spec.prefix, spec.reach)
-    return S3Source(url, spec.bucket, spec.prefix, connection_id=spec.connection, layout=layout, names=names)
+    return S3Source(
+        url, spec.bucket, spec.prefix, connection_id=spec.connection, layout=around.layout(spec), names=names
+    )
 
 
 _OPENERS: dict[type, Callable[..., Source]] = {

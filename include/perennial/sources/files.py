@@ -1,12 +1,18 @@
 """Rows of CSV or Parquet files in a local folder."""
 
+import os
 import re
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
+from fnmatch import filter as filter_names
 from pathlib import Path
 
+import pyarrow as pa
+
 from perennial.errors import EmptyWindow, InvalidSpec, SourceUnavailable, UndecodableText
+from perennial.sources.damage import unreadable
 from perennial.sources.data_files import sorted_out
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
@@ -31,31 +37,48 @@ class FileSource:
         self._layout = layout
         self._names = names
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`. Errors also: `EmptyWindow` when no file matches, `SchemaMismatch`."""
         address = f"{self._path.rstrip('/')}/{self._pattern}"
         self._require_root()
-        found: dict[str, list[Path]] = {name: list(self._matching(name)) for name in self._names.around(window)}
+        span = self._names.span(window, as_of)
+        listings: dict[Path, dict[str, bool]] = {}
+        found = {name: list(self._matching(name, listings)) for name in self._names.around(span)}
         every = sorted({path for paths in found.values() for path in paths})
         data, unfinished = sorted_out([(str(path), self._below(path)) for path in every], address)
-        own = {str(path) for name in self._names.of(window) for path in found[name]}
+        own = {str(path) for name in self._names.of(span) for path in found[name]}
         if not own.intersection(data):
             raise EmptyWindow(
                 f"{address}: no file matches for {window} below {self._folder}{unfinished}. "
                 "Check that the window's files were delivered, and `path` and `pattern` in the spec."
             )
         named = {str(path): name for name, paths in reversed(found.items()) for path in paths}
-        files = [
-            TabularFile(Path(path), _origin(Path(path)), self._names.at_home(named[path], window)) for path in data
-        ]
-        extract = gather(files, self._layout, window, as_of, limits, address=address)
+        files = [self._file(Path(path), named[path], window) for path in data]
+        extract = gather(files, self._layout, window, as_of, limits, keys, address=address)
         return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
 
-    def _matching(self, name: str) -> Iterator[Path]:
-        path, _, pattern = name.partition("\n")
+    def _file(self, path: Path, name: str, window: Window) -> TabularFile:
+        origin = _origin(path)
         try:
-            for match in (self._folder / path).glob(pattern):
-                yield from (file for file in match.rglob("*") if file.is_file()) if match.is_dir() else [match]
+            found = path.stat()
+        except OSError as error:
+            raise unreadable(origin, error) from error
+        stamp = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        return TabularFile(origin, stamp, self._names.at_home(name, window), lambda: nullcontext(path))
+
+    def _matching(self, name: str, listings: dict[Path, dict[str, bool]]) -> Iterator[Path]:
+        """The files that the filled-in name matches. `listings` are the folders that were listed before."""
+        path, _, pattern = name.partition("\n")
+        folder = self._folder / path
+        try:
+            if "/" in pattern or "**" in pattern or not pattern:
+                matches = [(match, match.is_dir()) for match in folder.glob(pattern)]
+            else:
+                if folder not in listings:
+                    listings[folder] = _listed(folder)
+                matches = [(folder / each, listings[folder][each]) for each in filter_names(listings[folder], pattern)]
+            for match, is_folder in matches:
+                yield from (file for file in match.rglob("*") if file.is_file()) if is_folder else [match]
         except (ValueError, NotImplementedError, re.error) as error:
             raise InvalidSpec(
                 f"The pattern {shown(self._pattern)!r} below {shown(self._path)!r} can't be used: {error}. "
@@ -91,3 +114,12 @@ def _origin(path: Path) -> str:
             f"{str(path)!a}: the file's name is not UTF-8, so it can't be recorded. Rename the file."
         ) from error
     return str(path)
+
+
+def _listed(folder: Path) -> dict[str, bool]:
+    """What is in the folder, and whether it is a folder itself; nothing when the folder is not there."""
+    try:
+        with os.scandir(folder) as entries:
+            return {entry.name: entry.is_dir() for entry in entries}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}

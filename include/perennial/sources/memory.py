@@ -18,16 +18,18 @@ class InMemorySource:
     Like a file whose name holds no date, it is at home in every window.
     """
 
-    def __init__(self, rows: pa.Table, event_time: str, arrival: str | None = None) -> None:
+    def __init__(
+        self, rows: pa.Table, event_time: str | None, arrival: str | None = None, key: str | None = None
+    ) -> None:
         self._rows = rows
-        self._selection = Selection(event_time, arrival)
+        self._selection = Selection(event_time, arrival, key)
         times = {name: Column(kind=Kind.TIMESTAMP, role=Role.CARRY) for name in (event_time, arrival) if name}
         self._shape = Shape(times)
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`."""
         intake = Intake(limits, "memory")
         home = Grid(Every.DAY).containing
-        found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=home)
+        found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=home, keys=keys)
         intake.keep(intake.admit(found.rows))
         return Extract(intake.table(), "memory", found.outside, found.misplaced, found.without_time)

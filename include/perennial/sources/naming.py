@@ -1,5 +1,6 @@
 """Names of files that hold dates: which files belong to a window, and which window each file is at home in."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -9,6 +10,8 @@ from perennial.window import Grid, Window
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
+_HOURLY = re.compile(r"%[^aAbBdjmuUVwWxyYGeDFhC%]")
+"""A directive that can change within a day."""
 
 
 @dataclass(frozen=True)
@@ -17,13 +20,18 @@ class DatedName:
     daily files, or a local day over files by UTC date, has all of the files it touches.
 
     `reach` is how far from the dates in its name a file's rows may lie. `grid` and `first`, the start of the first
-    window, are those of the use case.
+    window, are those of the use case. With `by_arrival` the dates are those on which labels arrived.
     """
 
     pattern: str
     reach: timedelta
     grid: Grid
     first: datetime
+    by_arrival: bool = False
+
+    def span(self, window: Window, as_of: datetime) -> Window:
+        """The time that the names of files with something for the window can hold."""
+        return Window(window.start, max(as_of, window.end)) if self.by_arrival else window
 
     def of(self, window: Window) -> list[str]:
         """The names of the window's own files."""
@@ -61,6 +69,6 @@ class DatedName:
 @lru_cache(maxsize=1_000)
 def filled(pattern: str, start: datetime, end: datetime) -> list[str]:
     """The pattern's forms between two instants: its directives filled in with each hour, in UTC."""
-    hours = int((end - start) / HOUR) + 1
-    moments = [min(start + hour * HOUR, end - INSTANT) for hour in range(hours)]
+    step = HOUR if _HOURLY.search(pattern) else 24 * HOUR
+    moments = [min(start + number * step, end - INSTANT) for number in range(int((end - start) / step) + 2)]
     return list(dict.fromkeys(moment.strftime(pattern) for moment in moments))

@@ -42,9 +42,9 @@ class Extract:
 class Source(Protocol):
     """Where the rows of a window come from."""
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """The rows whose event time lies in the window, as the source knew them at `as_of`, and those that belong to
-        no window and have to be set aside in this one.
+        no window and have to be set aside in this one. With `keys`, only rows that have one of them.
 
         Rows are read in batches; reading stops as soon as a limit is passed. Errors: `SourceUnavailable`,
         `InvalidQuery`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`.

@@ -63,7 +63,8 @@ _UNDECODABLE = ("22021", "22P05")
 class PostgresSource:
     """The rows of `sql`, which may bind :start, :end and :as_of.
 
-    `connection_id` and `file` name connection and query in messages; `shape` is what the spec knows of the columns.
+    `connection_id` and `file` name connection and query in messages; `shape` is what the spec knows of the columns,
+    and `key` the one that names entities.
     `timeout` is in seconds, for the query and for each batch of rows.
     """
 
@@ -75,9 +76,11 @@ class PostgresSource:
         connection_id: str,
         file: str,
         shape: Shape | None = None,
+        key: str = "",
         timeout: float = 600.0,
     ) -> None:
         self._shape = shape or Shape()
+        self._key = key
         self._dsn = postgres_dsn(url)
         self._sql = sql
         self._statement = bound(sql, file)
@@ -85,7 +88,7 @@ class PostgresSource:
         self._file = file
         self._timeout = timeout
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`. The session's time zone is UTC."""
         intake = Intake(limits, f"connection {self._connection_id}, {self._file}")
         values = {"start": window.start, "end": window.end, "as_of": as_of.astimezone(UTC)}
@@ -94,7 +97,8 @@ class PostgresSource:
             for rows, oids in self._batches(session, values):
                 others = self._shape.others(rows.column_names)
                 kept = intake.admit(rows.drop_columns(others))
-                intake.keep(self._shape.canonical(kept, self._named(), partial(self._read, oids)))
+                shaped = self._shape.canonical(kept, self._named(), partial(self._read, oids))
+                intake.keep(shaped if keys is None else self._shape.having(shaped, self._key, keys))
         asked = ", ".join(f":{name} = {value.isoformat()}" for name, value in values.items())
         ignored = f"{self._named()}: left out are the columns that the spec does not declare, {listed(others)}."
         remarks = (ignored,) if others else ()

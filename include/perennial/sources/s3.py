@@ -1,15 +1,18 @@
 """Rows of CSV or Parquet objects below a prefix, on S3 or a store that speaks its language."""
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
+from os.path import commonprefix
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
+import pyarrow as pa
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
@@ -18,12 +21,12 @@ from perennial.errors import EmptyWindow, InvalidQuery, InvalidSettings, SourceU
 from perennial.sources.data_files import sorted_out
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
-from perennial.sources.selection import Home
 from perennial.sources.tabular import Layout, TabularFile, gather
 from perennial.spec.models import Limits
 from perennial.window import Window
 
 SERVER_ERROR = 500
+FEW = 4  # names that are worth a request each
 _PASSING = {"SlowDown", "RequestTimeout", "ServiceUnavailable", "Throttling", "RequestLimitExceeded"}
 _CONFIG = Config(connect_timeout=5, read_timeout=60, retries={"mode": "standard", "max_attempts": 3})
 
@@ -44,24 +47,32 @@ class S3Source:
         self._layout = layout
         self._names = names
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`. One object at a time is copied to a temporary file.
 
         Errors also: `EmptyWindow` when there is no object, `SchemaMismatch`, `InvalidSettings` without credentials.
         """
         address = f"s3://{self._bucket}/{self._prefix}"
         with self._reaching(address), closing(self._client()) as client, TemporaryDirectory() as folder:
-            found = {name: list(self._keys(client, name)) for name in self._names.around(window)}
-            named = {key: name for name, keys in reversed(found.items()) for key in keys}
+            span = self._names.span(window, as_of)
+            found = self._listed(client, self._names.around(span))
+            named = {key: name for name, objects in reversed(found.items()) for key in objects}
             data, unfinished = sorted_out([(key, _below(key, name)) for key, name in sorted(named.items())], address)
-            if not {key for name in self._names.of(window) for key in found[name]}.intersection(data):
+            if not {key for name in self._names.of(span) for key in found[name]}.intersection(data):
                 raise EmptyWindow(
                     f"{address}: there is no object for {window} (connection {self._connection_id}){unfinished}. "
                     "Check that the window's objects were delivered, and `bucket` and `prefix` in the spec."
                 )
-            homes = {key: self._names.at_home(named[key], window) for key in data}
-            files = self._copied(client, homes, Path(folder))
-            extract = gather(files, self._layout, window, as_of, limits, address=address)
+            files = [
+                TabularFile(
+                    f"s3://{self._bucket}/{key}",
+                    found[named[key]][key],
+                    self._names.at_home(named[key], window),
+                    partial(self._copied, client, key, Path(folder) / "object"),
+                )
+                for key in data
+            ]
+            extract = gather(files, self._layout, window, as_of, limits, keys, address=address)
         return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
 
     def keys(self, prefix: str) -> list[str]:
@@ -82,19 +93,25 @@ class S3Source:
             config=_CONFIG,
         )
 
-    def _keys(self, client: Any, prefix: str) -> Iterator[str]:
+    def _listed(self, client: Any, names: list[str]) -> dict[str, dict[str, str]]:
+        """For each name the keys that start with it, with their stamps. Many names are asked for by what they share."""
+        if len(names) <= FEW:
+            return {name: dict(self._keys(client, name)) for name in names}
+        every = dict(self._keys(client, commonprefix(names)))  # noqa: RUF071 - of keys, which are no paths
+        return {name: {key: stamp for key, stamp in every.items() if key.startswith(name)} for name in names}
+
+    def _keys(self, client: Any, prefix: str) -> Iterator[tuple[str, str]]:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix):
             for found in page.get("Contents", []):
                 if not found["Key"].endswith("/"):
-                    yield found["Key"]
+                    yield found["Key"], f"{found['ETag']} {found['LastModified']}"
 
-    def _copied(self, client: Any, homes: Mapping[str, Home | None], folder: Path) -> Iterator[TabularFile]:
-        path = folder / "object"
-        for key, home in homes.items():
-            with closing(client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body, path.open("wb") as file:
-                shutil.copyfileobj(body, file, 1 << 20)
-            yield TabularFile(path, f"s3://{self._bucket}/{key}", home)
-            path.unlink()
+    @contextmanager
+    def _copied(self, client: Any, key: str, path: Path) -> Iterator[Path]:
+        with closing(client.get_object(Bucket=self._bucket, Key=key)["Body"]) as body, path.open("wb") as file:
+            shutil.copyfileobj(body, file, 1 << 20)
+        yield path
+        path.unlink()
 
     @contextmanager
     def _reaching(self, named: str) -> Iterator[None]:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
 from perennial.quality.columns import Unfit
+from perennial.quality.unread import unread_in
 from perennial.sources.shape import ReadColumn, Shape
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
@@ -39,6 +40,7 @@ class Selection:
 
     event_time: str | None
     arrival: str | None
+    key: str | None = None
 
     def of(
         self,
@@ -50,11 +52,16 @@ class Selection:
         *,
         home: Home | None,
         read: ReadColumn | None = None,
+        keys: pa.Array | None = None,
     ) -> Selected:
-        """The rows that belong. `home` is None for a file that is at home in another window.
+        """The rows that belong. `home` is None for a file that is at home in another window; with `keys`, only rows
+        that have one of them in the column `key`.
 
         Errors: `SchemaMismatch` when a time is missing or names no instant.
         """
+        if keys is not None and self.key is not None:
+            named = (read or shape.read)(self.key, shape.columns[self.key], rows.column(self.key)).values
+            rows = rows.filter(pc.is_in(named, value_set=keys.cast(named.type)))
         if self.event_time is None:
             return Selected(rows.filter(self._arrived(rows, as_of, origin, shape, read)))
         happened, _ = self._instants(rows, self.event_time, origin, shape, read)
@@ -82,7 +89,8 @@ class Selection:
         arrived, unread = self._instants(rows, self.arrival, origin, shape, read)
         known = pc.fill_null(pc.less_equal(arrived, _instant(as_of)), fill_value=False)
         # A time that can't be read has to be told, not to be taken for one that has not come.
-        return known if unread is None else pc.or_(known, pa.chunked_array([pc.is_valid(unread)]))
+        bad = unread_in(rows, self.arrival) if unread is None else pc.is_valid(unread)
+        return pc.or_(known, pa.chunked_array([pa.array(bad)]))
 
     def _instants(
         self, rows: pa.Table, name: str, origin: str, shape: Shape, read: ReadColumn | None

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.quality.columns import Undecodable, Unfit, canonical_column
 from perennial.quality.schema import name_problems, raise_misfits
@@ -74,3 +75,7 @@ class Shape:
     def read(self, _: str, column: Column, values: pa.ChunkedArray) -> Canonical:
         """Typed values, as Parquet and tables in memory have them."""
         return canonical_column(column, values, self.timezone)
+
+    def having(self, rows: pa.Table, key: str, keys: pa.Array) -> pa.Table:
+        """The rows, in canonical types, whose key is one of `keys`."""
+        return rows.filter(pc.is_in(rows.column(key), value_set=keys.cast(rows.column(key).type)))

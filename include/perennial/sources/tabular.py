@@ -1,7 +1,7 @@
 """Reading the CSV or Parquet files of a window, one after the other, wherever they come from."""
 
-from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -10,9 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.errors import SchemaMismatch, UndecodableText
+from perennial.errors import SchemaMismatch, TooMuchData, UndecodableText
 from perennial.quality.columns import plain_text
 from perennial.quality.texts import NULL_WORDS, Canonical, Spelling, read_text
+from perennial.quality.unread import BAD_CELLS
+from perennial.sources.cache import FileCache
 from perennial.sources.damage import unreadable
 from perennial.sources.delimited import EmptyFile, header_of, read_csv
 from perennial.sources.intake import Intake
@@ -27,16 +29,19 @@ from perennial.window import Window
 BATCH_ROWS = 65_536
 BATCH_BYTES = 1 << 26
 
+Select = Callable[[pa.Table, str, Home | None, ReadColumn | None], Selected]
+
 
 @dataclass(frozen=True)
 class TabularFile:
-    """A file on this machine, and the address that its user knows it by. `home` is None for the file of another window:
-    see `Selection.of`.
+    """A file, and the address that its user knows it by. `local` brings it onto this machine, `stamp` changes when it
+    does. `home` is None for the file of another window: see `Selection.of`.
     """
 
-    path: Path
     origin: str
+    stamp: str
     home: Home | None
+    local: Callable[[], AbstractContextManager[Path]]
 
 
 @dataclass(frozen=True)
@@ -47,6 +52,8 @@ class Layout:
     shape: Shape
     selection: Selection
     csv: Csv = field(default_factory=Csv)
+    cache: FileCache | None = None
+    section: str = ""  # of the cache: what else than the file decides how it is read
 
     @property
     def read(self) -> ReadColumn:
@@ -57,60 +64,129 @@ class Layout:
         return partial(_read_cells, Spelling(self.csv.decimal, nulls, self.shape.timezone))
 
 
+class _Gathering:
+    """What was found so far in the files of one window."""
+
+    def __init__(self, layout: Layout, intake: Intake, select: Select) -> None:
+        self._layout = layout
+        self._intake = intake
+        self._select = select
+        self._first: tuple[str, list[str]] | None = None
+        self._known: list[pa.Table] = []
+        self.chosen: list[Selected] = []
+        self.ignored: dict[str, None] = {}
+        self.empty: list[EmptyFile] = []
+
+    def add(self, file: TabularFile) -> None:
+        """Take what the window has in the file, from the cache where there is one."""
+        try:
+            whole = _cached(file, self._layout, self.ignored)
+            if whole is not None:
+                self._check_same(file.origin, [name for name in whole.column_names if name != BAD_CELLS])
+                self._known.append(whole)
+                return
+            with file.local() as path:
+                for batch in _batches(path, file.origin, self._layout, self.ignored):
+                    self._check_same(file.origin, batch.column_names)
+                    self._choose(batch, file.origin, file.home, self._layout.read)
+        except EmptyFile as nothing:
+            self.empty.append(nothing)
+
+    def finish(self, address: str) -> None:
+        """Choose from what was known, all at once. Errors: `SchemaMismatch` when no file had so much as a header."""
+        if self._known:
+            self._choose(pa.concat_tables(self._known, promote_options="default"), address, None, None)
+        if not self.chosen:
+            raise SchemaMismatch(str(self.empty[0])) from self.empty[0]
+
+    def _choose(self, rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> None:
+        found = self._select(rows, origin, home, read)
+        admitted = self._intake.admit(found.rows)
+        bad = BAD_CELLS in admitted.column_names
+        self._intake.keep(admitted if bad else self._layout.shape.canonical(admitted, origin, read))
+        self.chosen.append(found)
+
+    def _check_same(self, origin: str, names: list[str]) -> None:
+        first_origin, first_names = self._first = self._first or (origin, names)
+        if sorted(names) != sorted(first_names):
+            differing = listed(sorted(set(names) ^ set(first_names)))
+            raise SchemaMismatch(
+                f"{origin} and {first_origin} don't have the same columns; they differ in {differing}. "
+                "Write all files of a window with the same columns."
+            )
+
+
 def gather(
-    files: Iterable[TabularFile], layout: Layout, window: Window, as_of: datetime, limits: Limits, *, address: str
+    files: Iterable[TabularFile],
+    layout: Layout,
+    window: Window,
+    as_of: datetime,
+    limits: Limits,
+    keys: pa.Array | None,
+    *,
+    address: str,
 ) -> Extract:
     """The window's rows of at least one file. `address` names all of them in messages.
 
     A CSV file without a byte is what some engines write for a part without rows: it is left out, beside others.
     Errors: `TooMuchData`, `UndecodableText`, `SchemaMismatch`, `SourceUnavailable`.
     """
+
+    def select(rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> Selected:
+        return layout.selection.of(rows, window, as_of, origin, layout.shape, home=home, read=read, keys=keys)
+
     intake = Intake(limits, address)
-    first: tuple[str, list[str]] | None = None
-    origins: list[str] = []
-    ignored: dict[str, None] = {}
-    chosen: list[Selected] = []
-    empty: list[EmptyFile] = []
+    found = _Gathering(layout, intake, select)
+    origins = []
     for file in files:
         origins.append(file.origin)
-        try:
-            for batch in _batches(file, layout, ignored):
-                first = first or (file.origin, batch.column_names)
-                _check_same(file.origin, batch.column_names, *first)
-                found = layout.selection.of(
-                    batch.select(first[1]), window, as_of, file.origin, layout.shape, home=file.home, read=layout.read
-                )
-                intake.keep(layout.shape.canonical(intake.admit(found.rows), file.origin, layout.read))
-                chosen.append(found)
-        except EmptyFile as nothing:
-            empty.append(nothing)
-    if first is None:
-        raise SchemaMismatch(str(empty[0])) from empty[0]
+        found.add(file)
+    found.finish(address)
     outside, misplaced, without_time = (
-        sum(getattr(each, count) for each in chosen) for count in ("outside", "misplaced", "without_time")
+        sum(getattr(each, count) for each in found.chosen) for count in ("outside", "misplaced", "without_time")
     )
-    remarks = [f"{address}: {len(empty)} of {len(origins)} files are empty."] if empty else []
-    if ignored:
-        remarks.append(f"{address}: left out are the columns that the spec does not declare, {listed(ignored)}.")
+    remarks = [f"{address}: {len(found.empty)} of {len(origins)} files are empty."] if found.empty else []
+    if found.ignored:
+        remarks.append(f"{address}: left out are the columns that the spec does not declare, {listed(found.ignored)}.")
     return Extract(intake.table(), "\n".join(origins), outside, misplaced, without_time, tuple(remarks))
 
 
-def _batches(file: TabularFile, layout: Layout, ignored: dict[str, None]) -> Iterator[pa.Table]:
+def _cached(file: TabularFile, layout: Layout, ignored: dict[str, None]) -> pa.Table | None:
+    """The file's rows in canonical types, read once; None without a cache, and for a file that is too large for it."""
+    if layout.cache is None:
+        return None
+    name = f"{layout.section}\n{file.origin}\n{file.stamp}"
+    rows = layout.cache.get(name)
+    if rows is not None:
+        return rows
+    intake = Intake(Limits(max_rows=2**62, max_bytes=layout.cache.largest_bytes), file.origin)
+    try:
+        with file.local() as path:
+            for batch in _batches(path, file.origin, layout, ignored):
+                intake.keep(layout.shape.canonical(intake.admit(batch), file.origin, layout.read))
+    except TooMuchData:
+        return None
+    rows = intake.table()
+    layout.cache.put(name, rows)
+    return rows
+
+
+def _batches(path: Path, origin: str, layout: Layout, ignored: dict[str, None]) -> Iterator[pa.Table]:
     """The file's rows, with the columns that are wanted under the names of the spec; the others go to `ignored`."""
     shape = layout.shape
     if layout.format == "csv":
         sought = {column.from_ or name for name, column in shape.columns.items()}
-        names = header_of(file.path, file.origin, layout.csv, sought)
+        names = header_of(path, origin, layout.csv, sought)
     else:
-        names = _parquet_names(file)
+        names = _parquet_names(path, origin)
     renamed = shape.renamed(names)
-    refuse_doubled(renamed, file.origin)
+    refuse_doubled(renamed, origin)
     others = shape.others(renamed)
     ignored.update(dict.fromkeys(others))
     kept = [(name, new) for name, new in zip(names, renamed, strict=True) if new not in others]
-    read = read_csv(file.path, file.origin, layout.csv, names) if layout.format == "csv" else None
     wanted = [name for name, _ in kept]
-    for batch in read if read is not None else _read_parquet(file, wanted):
+    read = read_csv(path, origin, layout.csv, names) if layout.format == "csv" else _read_parquet(path, origin, wanted)
+    for batch in read:
         yield batch.select(wanted).rename_columns([new for _, new in kept])
 
 
@@ -118,30 +194,21 @@ def _read_cells(spelling: Spelling, _: str, column: Column, values: pa.ChunkedAr
     return read_text(column, values, spelling)
 
 
-def _check_same(origin: str, names: list[str], first_origin: str, first_names: list[str]) -> None:
-    if sorted(names) != sorted(first_names):
-        differing = listed(sorted(set(names) ^ set(first_names)))
-        raise SchemaMismatch(
-            f"{origin} and {first_origin} don't have the same columns; they differ in {differing}. "
-            "Write all files of a window with the same columns."
-        )
-
-
-def _parquet_names(file: TabularFile) -> list[str]:
-    with _reading(file), pq.ParquetFile(file.path) as described:
+def _parquet_names(path: Path, origin: str) -> list[str]:
+    with _reading(origin), pq.ParquetFile(path) as described:
         return list(described.schema_arrow.names)
 
 
-def _read_parquet(file: TabularFile, wanted: Collection[str]) -> Iterator[pa.Table]:
-    with _reading(file):
-        with pq.ParquetFile(file.path) as described:
+def _read_parquet(path: Path, origin: str, wanted: Collection[str]) -> Iterator[pa.Table]:
+    with _reading(origin):
+        with pq.ParquetFile(path) as described:
             schema, metadata = described.schema_arrow, described.metadata
         # Texts stay dictionaries until their size is known: see `Intake`.
         texts = [field.name for field in schema if _is_text(field.type)]
         nothing = schema.empty_table()
         yield pa.table({name: plain_text(nothing.column(name)) for name in wanted})  # no rows have their columns, too
         with pq.ParquetFile(
-            file.path,
+            path,
             read_dictionary=texts,
             page_checksum_verification=True,
             # Nanoseconds in 64 bits end in 2262, and what lies behind would become another time.
@@ -149,20 +216,20 @@ def _read_parquet(file: TabularFile, wanted: Collection[str]) -> Iterator[pa.Tab
         ) as parquet:
             for batch in parquet.iter_batches(_batch_rows(metadata), columns=list(wanted)):
                 rows = pa.Table.from_batches([batch])
-                _check_text(rows, file.origin)
+                _check_text(rows, origin)
                 yield pa.table({name: plain_text(rows.column(name)) for name in rows.column_names})
 
 
 @contextmanager
-def _reading(file: TabularFile) -> Iterator[None]:
+def _reading(origin: str) -> Iterator[None]:
     """What Arrow says of a Parquet file that it can't read, as our errors."""
     try:
         yield
     except OSError as error:
-        raise unreadable(file.origin, error) from error
+        raise unreadable(origin, error) from error
     except pa.ArrowException as error:
         text = shown(str(error), 300)
-        raise SchemaMismatch(f"{file.origin}: not a Parquet file that can be read: {text}") from error
+        raise SchemaMismatch(f"{origin}: not a Parquet file that can be read: {text}") from error
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -7,7 +7,7 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
@@ -177,6 +177,11 @@ class Labels(Spec):
     column: ColumnName
     arrival_time: ColumnName = Field(description="When the outcome became known.")
     mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
+    dated_by: Literal["event_time", "arrival_time"] = Field(
+        "event_time",
+        description="Which time the dates in the names of label files are. By arrival time, labels need no event time: "
+        "they find their rows by the key.",
+    )
     from_: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict,
         alias="from",
@@ -193,6 +198,10 @@ class Labels(Spec):
         if self.source.ready is not None:
             text = "labels are never waited for: each evaluation takes what has arrived; leave this key out"
             raise broken_rules([Problem(("source", "ready"), text)])
+        if self.dated_by == "arrival_time" and isinstance(self.source, PostgresSource):
+            raise broken_rules(
+                [Problem(("dated_by",), "is about the names of files; a query says itself what it selects")]
+            )
         return self
 
 

@@ -81,11 +81,11 @@ class Rows:
     down: bool = False
     asked: list[Window] = field(default_factory=list)
 
-    def fetch(self, window: Window, as_of: datetime, limits: Limits) -> Extract:
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         self.asked.append(window)
         if self.down:
             raise SourceUnavailable("the parcels' source does not answer")
-        return InMemorySource(self.table, "sent_at", self.arrival).fetch(window, as_of, limits)
+        return InMemorySource(self.table, "sent_at", self.arrival).fetch(window, as_of, limits, keys)
 
 
 @dataclass

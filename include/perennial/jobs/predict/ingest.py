@@ -21,13 +21,17 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Ingested:
-    """The window's snapshot; `changed` is false when the source still had the rows of the last one."""
+    """The window's snapshot; `changed` is false when the source still had the rows of the last one.
+
+    `remarks` say what was left out of the window, and which rows validation will set aside, in sentences.
+    """
 
     window: Window
     digest: str
     version: int
     rows: int
     changed: bool
+    remarks: tuple[str, ...] = ()
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Ingested:
@@ -43,7 +47,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
         if absent := ports.missing(use_case, window, closed):
             raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
         extract = ports.source(use_case, spec.source).fetch(window, closed, spec.limits)
-        for remark in extract.told(spec.event_time):
+        remarks = tuple(extract.told(spec.event_time))
+        for remark in remarks:
             log.warning("%s %s: %s", spec.name, window, remark)
         if extract.rows.num_rows == 0:
             raise EmptyWindow(
@@ -56,7 +61,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
         latest = ports.ledger.latest_snapshot(spec.name, window)
         if latest is not None and latest.digest == commit.digest:
             log.info("%s %s: unchanged, %d rows, snapshot %s", spec.name, window, latest.rows, latest.digest[:12])
-            return Ingested(window, latest.digest, latest.version, latest.rows, changed=False)
+            return Ingested(window, latest.digest, latest.version, latest.rows, changed=False, remarks=remarks)
         ports.ledger.record_snapshot(
             Snapshot(
                 use_case=spec.name,
@@ -72,4 +77,4 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
             lease,
         )
     log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
-    return Ingested(window, commit.digest, commit.version, commit.rows, changed=True)
+    return Ingested(window, commit.digest, commit.version, commit.rows, changed=True, remarks=remarks)

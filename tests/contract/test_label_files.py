@@ -1,0 +1,227 @@
+"""Labels in files: by the day of the event or by the day of arrival, and each file read once."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from tests.contract.hostile_world import RUN
+
+from perennial.artifacts.memory import InMemoryArtifacts
+from perennial.errors import EmptyWindow, SchemaMismatch
+from perennial.jobs.predict import ingest
+from perennial.lake.memory import InMemoryLake
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ports import Ports
+from perennial.published.memory import InMemoryPublished
+from perennial.records.labels import collect, known_labels
+from perennial.registry.memory import MemoryRegistry
+from perennial.sources import tabular
+from perennial.sources.cache import FileCache
+from perennial.sources.connections import EnvironmentConnections
+from perennial.sources.factory import source_of
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial.window import Window
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+DAYS = 6
+SPEC = """
+name: loans
+title: Loans
+owner: bank
+task: binary_classification
+schedule: {{every: day, start: 2024-01-01}}
+source: {{type: files, path: loans, pattern: '%Y-%m-%d.csv', format: csv}}
+columns:
+  loan: {{kind: categorical, role: key}}
+  at: {{kind: timestamp, role: event_time}}
+  amount: {{kind: numeric}}
+labels:
+  source: {{type: files, path: outcomes, pattern: '{pattern}', format: csv}}
+  column: lost
+  arrival_time: known_at
+  mature_after: 3d
+  {options}
+training:
+  history: 30d
+  holdout: 7d
+  metric: roc_auc
+  candidates: [{{name: model, estimator: dummy}}]
+"""
+EXPECTATIONS = "expectations: [{type: expect_column_values_to_not_be_null, kwargs: {column: amount}}]"
+
+
+def day(number: int) -> Window:
+    return Window(START + timedelta(days=number), START + timedelta(days=number + 1))
+
+
+class Bank:
+    def __init__(self, root: Path, pattern: str, options: str) -> None:
+        self.folder = root / "loans"
+        for part in (self.folder, self.folder / "loans", self.folder / "outcomes"):
+            part.mkdir()
+        (self.folder / "use_case.yaml").write_text(SPEC.format(pattern=pattern, options=options))
+        (self.folder / "expectations.yaml").write_text(EXPECTATIONS)
+        cache = FileCache()
+        connections = EnvironmentConnections({})
+        self.ports = Ports(
+            source=lambda use_case, wanted: source_of(use_case, wanted, connections, cache),
+            lake=InMemoryLake(),
+            ledger=InMemoryLedger(lambda: START + timedelta(days=99)),
+            registry=MemoryRegistry(),
+            published=InMemoryPublished(),
+            artifacts=InMemoryArtifacts(),
+        )
+        for number in range(DAYS):
+            at = day(number).start
+            lines = [f"{number}-{i},{at + timedelta(hours=i):%Y-%m-%dT%H:%MZ},1.5" for i in range(3)]
+            file = self.folder / "loans" / f"{at:%Y-%m-%d}.csv"
+            file.write_text("\n".join(["loan,at,amount", *lines, ""]))
+
+    @property
+    def use_case(self) -> LoadedUseCase:
+        return load_use_case(self.folder)
+
+    def outcomes(self, name: str, *lines: str, header: str = "loan,lost,known_at") -> None:
+        (self.folder / "outcomes" / f"{name}.csv").write_text("\n".join([header, *lines, ""]))
+
+
+@pytest.fixture
+def by_arrival(tmp_path: Path) -> Bank:
+    """The outcomes of each day's loans come one and two days later, in a file of the day on which they came."""
+    bank = Bank(tmp_path, "%Y-%m-%d.csv", "dated_by: arrival_time")
+    for number in range(DAYS):
+        bank.outcomes(
+            f"{day(number).start:%Y-%m-%d}",
+            f"{number - 1}-0,true,{day(number).start:%Y-%m-%dT12:00Z}",
+            f"{number - 2}-1,0.0,{day(number).start:%Y-%m-%dT13:00Z}",
+            f"999{number},1,{day(number).start:%Y-%m-%dT13:00Z}",
+        )
+    return bank
+
+
+def test_labels_by_arrival_find_their_rows_by_the_key(by_arrival: Bank) -> None:
+    use_case, ports = by_arrival.use_case, by_arrival.ports
+    for number in range(DAYS):
+        ingest.run(use_case, day(number), ports, RUN)
+    as_of = day(4).start
+    found = [collect(use_case, day(number), as_of, ports, RUN).labels for number in range(4)]
+    assert found == [2, 2, 1, 0]  # of day 2 the second, of day 3 both come on day 4 or later
+    labels = known_labels(use_case, day(1), as_of, ports).to_pylist()
+    assert [(each["loan"], each["lost"]) for each in labels] == [("1-0", True), ("1-1", False)]
+    later = collect(use_case, day(2), day(5).start, ports, RUN)
+    assert (later.labels, later.new) == (2, 1)
+
+
+def test_labels_by_arrival_of_a_window_without_rows_are_none(by_arrival: Bank) -> None:
+    assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 0
+
+
+def test_each_label_file_is_read_once_and_again_when_it_changes(
+    by_arrival: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case, ports = by_arrival.use_case, by_arrival.ports
+    for number in range(DAYS):
+        ingest.run(use_case, day(number), ports, RUN)
+    with reading(monkeypatch) as read:
+        for number in range(4):
+            collect(use_case, day(number), day(5).start, ports, RUN)
+        assert sorted(read) == [f"{day(number).start:%Y-%m-%d}.csv" for number in range(5)]
+        read.clear()
+        by_arrival.outcomes("2024-01-03", f"0-2,true,{day(2).start:%Y-%m-%dT12:00Z}")
+        assert collect(use_case, day(0), day(5).start, ports, RUN).new == 1
+        assert read == ["2024-01-03.csv"]
+
+
+def test_one_folder_for_all_windows_is_read_once_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = Bank(tmp_path, "*.csv", "from: {lost: Was lost}")
+    for number in range(DAYS):
+        bank.outcomes(
+            f"batch-{number}",
+            *(f"{n}-{number % 3},1,{day(n).end:%Y-%m-%dT00:00Z},{day(n).start:%Y-%m-%dT00:00Z}" for n in range(DAYS)),
+            header="loan,Was lost,known_at,at",
+        )
+    use_case = bank.use_case
+    with reading(monkeypatch) as read:
+        found = [collect(use_case, day(number), day(9).start, bank.ports, RUN).labels for number in range(DAYS)]
+        assert found == [3] * DAYS
+        assert len(read) == DAYS
+
+
+def test_a_file_that_is_too_large_is_not_kept_but_read(by_arrival: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache = FileCache(most_bytes=100, largest_bytes=50)
+    connections = EnvironmentConnections({})
+    ports = replace(by_arrival.ports, source=lambda case, wanted: source_of(case, wanted, connections, cache))
+    use_case = by_arrival.use_case
+    ingest.run(use_case, day(1), ports, RUN)
+    with reading(monkeypatch) as read:
+        assert collect(use_case, day(1), day(4).start, ports, RUN).labels == 2
+        first = len(read)
+        assert collect(use_case, day(1), day(4).start, ports, RUN).labels == 2
+        assert len(read) == 2 * first
+
+
+def test_a_cache_forgets_what_was_asked_for_longest_ago() -> None:
+    table = tabular.pa.table({"a": list(range(10))})
+    cache = FileCache(most_bytes=2 * table.nbytes)
+    for name in ("one", "two"):
+        cache.put(name, table)
+    assert cache.get("one") is not None
+    cache.put("three", table)
+    assert [name for name in ("one", "two", "three") if cache.get(name) is not None] == ["one", "three"]
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("0-0,perhaps,2024-01-02T00:00Z", "column lost: 'perhaps' is neither true nor false, in 1 of 2 rows"),
+        ("0-0,2,2024-01-02T00:00Z", "column lost: '2' is neither true nor false"),
+        ("0-0,1,tomorrow", "column known_at: 'tomorrow' is not a time"),
+    ],
+)
+def test_a_label_that_can_not_be_read_is_told_and_not_lost(tmp_path: Path, line: str, said: str) -> None:
+    bank = Bank(tmp_path, "%Y-%m-%d.csv", "dated_by: arrival_time")
+    bank.outcomes("2024-01-02", line, "0-1,1,2024-01-02T00:00Z")
+    ingest.run(bank.use_case, day(0), bank.ports, RUN)
+    with pytest.raises(SchemaMismatch, match=said):
+        collect(bank.use_case, day(0), day(4).start, bank.ports, RUN)
+
+
+def test_no_label_file_is_an_empty_window(by_arrival: Bank) -> None:
+    for file in (by_arrival.folder / "outcomes").iterdir():
+        file.unlink()
+    use_case = by_arrival.use_case
+    source = by_arrival.ports.source(use_case, use_case.spec.labels.source)
+    with pytest.raises(EmptyWindow):
+        source.fetch(day(0), day(3).start, use_case.spec.limits)
+
+
+def test_rows_and_labels_may_lie_in_the_same_files(tmp_path: Path) -> None:
+    """The rows are all of them, also those whose outcome has not come."""
+    bank = Bank(tmp_path, "%Y-%m-%d.csv", "")
+    file = bank.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace("path: outcomes", "path: loans"))
+    (bank.folder / "loans" / "2024-01-01.csv").write_text(
+        "loan,at,amount,lost,known_at\na,2024-01-01T00:00Z,1.5,true,2024-01-02T00:00Z\nb,2024-01-01T00:00Z,1.5,,\n"
+    )
+    use_case = bank.use_case
+    assert use_case.spec.source == use_case.spec.labels.source
+    assert ingest.run(use_case, day(0), bank.ports, RUN).rows == 2
+    assert collect(use_case, day(0), day(3).start, bank.ports, RUN).labels == 1
+
+
+@contextmanager
+def reading(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """The names of the CSV files that are opened meanwhile."""
+    opened: list[str] = []
+    real = tabular.read_csv
+
+    def noted(path: Path, *arguments: object) -> object:
+        opened.append(path.name)
+        return real(path, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tabular, "read_csv", noted)
+        yield opened
