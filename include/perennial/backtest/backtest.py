@@ -7,7 +7,7 @@ what was known then, judged, and put into service if they win. What differs from
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -29,6 +29,7 @@ from perennial.performance.gain import gain
 from perennial.performance.labels import join_labels, truth_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import known_labels
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
@@ -76,10 +77,12 @@ def run(
     windows: Sequence[Window],
     ports: Ports,
     on_progress: Callable[[str], None] = log.info,
+    on_window: OnWindow = nobody,
 ) -> list[PolicyResult]:
     """Let every policy live through the windows, from a first model trained when they begin.
 
-    `on_progress` hears of every retraining, and of the end of every policy. Errors: `NotEnoughData` when there is no
+    `on_progress` hears of every retraining, and of the end of every policy; `on_window` of every window, counted over
+    all policies. Errors: `NotEnoughData` when there is no
     policy `always`, or too little history for a first model; `NotIngested` when a window is not in the lake;
     `StoreUnavailable`.
     """
@@ -90,7 +93,9 @@ def run(
     for name, policy in policies.items():
         began = time.perf_counter()
         lives[name] = _Life(name, _under(use_case, policy), history.ports(artifacts), trainings, on_progress)
-        lives[name].live(windows)
+        before, total = (len(lives) - 1) * len(windows), len(policies) * len(windows)
+        for done, rows in lives[name].live(windows):
+            on_window(WindowsDone(before + done, total, rows))
         on_progress(
             f"{name}: {len(windows)} windows, {len(lives[name].retrainings)} retrainings, "
             f"{time.perf_counter() - began:.0f} s"
@@ -125,15 +130,18 @@ class _Life:
     retrainings: list[Retraining] = field(default_factory=list)
     seconds: float = 0.0
 
-    def live(self, windows: Sequence[Window]) -> None:
+    def live(self, windows: Sequence[Window]) -> Iterator[tuple[int, int]]:
+        """Live through the windows; after each, how many are done and how many rows they had."""
         if not self._retrain(windows[0].start, "the first model"):
             raise NoModel(
                 f"{self.use_case.name}: no candidate trained as of {windows[0].start:%Y-%m-%d} is better than no skill "
                 "at all. Start later, or lengthen training.history."
             )
-        for window in windows:
+        rows = 0
+        for done, window in enumerate(windows):
+            yield done, rows
             try:
-                score.run(self.use_case, window, self.ports, RUN_ID, model=ModelChoice())
+                rows += score.run(self.use_case, window, self.ports, RUN_ID, model=ModelChoice()).rows
             except (NotIngested, NotValidated, ValidationFailed) as error:
                 log.info("%s: not scored: %s", window, error)
                 continue

@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
+from perennial.cli.progress import progress_of
 from perennial.cli.session import Session, console, show, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName
+from perennial.cli.tables import print_table
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,9 +44,10 @@ def backtest(
     loaded = session.use_case(use_case)
     metric = loaded.spec.training.metric
     chosen = load_policies(policies, loaded.spec)
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
-    with _no_warnings_of_the_past():
-        results = job.run(loaded, chosen, windows_of(loaded, None, start, end), session.ports, progress.print)
+    screen = Console(stderr=True, highlight=False, soft_wrap=True)
+    windows = windows_of(loaded, None, start, end)
+    with _no_warnings_of_the_past(), progress_of("windows of all policies", screen=screen) as on_window:
+        results = job.run(loaded, chosen, windows, session.ports, screen.print, on_window)
     if plot is not None:
         draw(
             metric,
@@ -61,20 +64,28 @@ def backtest(
     if json:
         show(results, as_json_lines=True)
         return
+    names = [each.policy for each in results]
     for name in results[0].overall:
-        by_month = Table(name, *(each.policy for each in results), header_style="bold", box=None)
-        for month in results[0].months:
-            by_month.add_row(month, *(_value(each.months.get(month, {}).get(name)) for each in results))
-        by_month.add_row("all", *(_value(each.overall.get(name)) for each in results), style="bold")
-        if name in (metric, "log_loss"):
-            console.print(by_month)
-            console.print()
-    summary = Table("", *(each.policy for each in results), header_style="bold", box=None)
-    summary.add_row("retrainings", *(str(len(each.retrainings)) for each in results))
-    summary.add_row("of them won", *(str(sum(r.promoted for r in each.retrainings)) for each in results))
-    summary.add_row("compute s", *(f"{each.compute_seconds:.0f}" for each in results))
-    summary.add_row(f"regret ({metric})", *(f"{each.regret:+.4f}" for each in results), style="bold")
-    console.print(summary)
+        if name not in (metric, "log_loss"):
+            continue
+        by_month = [
+            (month, *(_value(each.months.get(month, {}).get(name)) for each in results)) for month in results[0].months
+        ]
+        print_table((name, *names), [*by_month, _bold("all", *(_value(each.overall.get(name)) for each in results))])
+        console.print()
+    print_table(
+        ("", *names),
+        [
+            ("retrainings", *(str(len(each.retrainings)) for each in results)),
+            ("of them won", *(str(sum(r.promoted for r in each.retrainings)) for each in results)),
+            ("compute s", *(f"{each.compute_seconds:.0f}" for each in results)),
+            _bold(f"regret ({metric})", *(f"{each.regret:+.4f}" for each in results)),
+        ],
+    )
+
+
+def _bold(*cells: str) -> tuple[Text, ...]:
+    return tuple(Text(cell, "bold") for cell in cells)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from perennial.cli.session import Session, console, show
+from perennial.cli.tables import print_table
 from perennial.spec.load import check_all, load_use_case, use_case_names
 from perennial.spec.schema import use_case_schema
 
@@ -45,10 +46,10 @@ def use_cases(json: AsJson = False) -> None:
         for spec in specs:
             print(jsonlib.dumps({"name": spec.name, "title": spec.title, "task": spec.task, "owner": spec.owner}))
         return
-    table = Table("use case", "title", "task", "every", "owner", header_style="bold")
-    for spec in specs:
-        table.add_row(spec.name, spec.title, spec.task, spec.schedule.every, spec.owner)
-    console.print(table)
+    print_table(
+        ("use case", "title", "task", "every", "owner"),
+        [(spec.name, spec.title, str(spec.task), str(spec.schedule.every), spec.owner) for spec in specs],
+    )
 
 
 def status(json: AsJson = False) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
 
 from perennial import clock
 from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.tables import print_line, print_table
 from perennial.encoding import as_json
 from perennial.window import parse_instant
 
@@ -43,12 +43,12 @@ def preview(
     if json:
         show(found, as_json_lines=True)
         return
-    table = Table("window", "snapshot", "live", "model", "would be", header_style="bold", box=None)
+    rows = []
     for each in found:
         live = f"revision {each.live_revision}, model {each.live_model}" if each.live_revision else "none"
-        snapshot = f"{each.snapshot} ({each.snapshot_digest[:12]})" if each.snapshot_digest else "none"
-        table.add_row(start_of(each.window), snapshot, live, each.model or "none", each.would_be)
-    console.print(table)
+        snapshot = f"{each.snapshot} ({each.snapshot_digest})" if each.snapshot_digest else "none"
+        rows.append((start_of(each.window), snapshot, live, each.model or "none", each.would_be))
+    print_table(("window", "snapshot", "live", "model", "would be"), rows)
     for reason in sorted({each.why_not.split(":")[0] for each in found if each.why_not}):
         first = next(each for each in found if each.why_not and each.why_not.startswith(reason))
         console.print(first.why_not, markup=False, highlight=False, soft_wrap=True)
@@ -68,11 +68,8 @@ def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window
         recorded = f", recorded {each.recorded_at:%Y-%m-%d %H:%MZ}" if each.recorded_at else ""
         console.print(f"revision {each.revision}{' (live)' if each.live else ''}{recorded}", style="bold")
         aside = "?" if each.quarantined is None else f"{each.quarantined:,}"
-        console.print(f"  model     {each.model} ({each.model_digest[:12]}), {each.resolution}", highlight=False)
-        console.print(
-            f"  snapshot  {each.snapshot} ({each.snapshot_digest[:12]}): {each.rows:,} rows, {aside} set aside",
-            highlight=False,
-        )
+        print_line(f"  model     {each.model} ({each.model_digest}), {each.resolution}")
+        print_line(f"  snapshot  {each.snapshot} ({each.snapshot_digest}): {each.rows:,} rows, {aside} set aside")
         console.print(f"  run       {each.run_id}", highlight=False, soft_wrap=True)
 
 
@@ -101,11 +98,11 @@ def diff(
             highlight=False,
         )
     headings = (loaded.spec.key, f"revision {found.before}", f"revision {found.after}", "by")
-    table = Table(*headings, header_style="bold", box=None)
-    for row in found.rows[:SHOWN_ROWS]:
-        cells = ("" if value is None else f"{value:.6g}" for value in (row.before, row.after, row.difference))
-        table.add_row(str(row.entity), *cells)
-    console.print(table)
+    rows = [
+        (str(row.entity), *("" if n is None else f"{n:.6g}" for n in (row.before, row.after, row.difference)))
+        for row in found.rows[:SHOWN_ROWS]
+    ]
+    print_table(headings, rows)
     if len(found.rows) > SHOWN_ROWS:
         console.print(f"… and {len(found.rows) - SHOWN_ROWS:,} more; --json has all of them", highlight=False)
 
@@ -122,11 +119,11 @@ def reproduce(
     if json:
         show(found, as_json_lines=True)
     else:
-        table = Table("window", "what", "recorded", "again", header_style="bold", box=None)
+        rows = []
         for each in found:
             again = each.why_not or ("the same" if each.same else f"DIFFERENT: {each.again}")
-            table.add_row(start_of(each.window), each.what, each.recorded[:60], again)
-        console.print(table)
+            rows.append((start_of(each.window), each.what, each.recorded, again))
+        print_table(("window", "what", "recorded", "again"), rows)
     if not all(each.same for each in found):
         raise typer.Exit(EXIT_DIFFERENT)
 

@@ -9,12 +9,13 @@ from rich.text import Text
 
 from perennial.cli.session import Session, console, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.tables import print_table
 
 if TYPE_CHECKING:
     from perennial.review.performance import WindowPerformance
 
 BARS = " ▁▂▃▄▅▆▇█"
-MOST_BARS, LONGEST_NAME = 12, 18  # so that a table fits 80 columns
+MOST_BARS = 12  # so that a table fits 80 columns, if names are not long
 LARGE = 100
 FINAL = "final"
 MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
@@ -48,24 +49,25 @@ def drift(
     for left_out in found.left_out:
         _line(f"left out: {left_out}, of another model or never monitored", "yellow")
     _line(" ".join(assessment.reasons), MARKS[assessment.verdict])
-    headings = ("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is")
-    table = Table(*headings, header_style="bold", box=None, padding=(0, 1, 0, 0))
+    rows = []
     for column in (*assessment.columns, *assessment.joint):
         bars = column.measures.bars if column.measures else ()
         was, now = condensed([bar.reference for bar in bars]), condensed([bar.window for bar in bars])
         highest = max((*was, *now), default=0.0)
-        table.add_row(
-            Text("●", "red") if column.drifted else "",
-            column.name if len(column.name) <= LONGEST_NAME else f"{column.name[: LONGEST_NAME - 1]}…",
-            f"{column.importance:.0%}" if column.measures else "",
-            _number(column.distance, ".3f"),
-            _number(column.usual, ".3f"),
-            _number(column.p_value, ".3f"),
-            f"{column.missing_rate:.1%}" if column.measures else "",
-            sparkline(was, highest),
-            sparkline(now, highest),
+        rows.append(
+            (
+                Text("●", "red") if column.drifted else "",
+                column.name,
+                f"{column.importance:.0%}" if column.measures else "",
+                _number(column.distance, ".3f"),
+                _number(column.usual, ".3f"),
+                _number(column.p_value, ".3f"),
+                f"{column.missing_rate:.1%}" if column.measures else "",
+                sparkline(was, highest),
+                sparkline(now, highest),
+            )
         )
-    console.print(table)
+    print_table(("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is"), rows)
     alarms = found.alarms
     _line(
         f"Since its deployment: {alarms.observed} alarms in {alarms.windows} windows; {alarms.expected:.1f} would be "

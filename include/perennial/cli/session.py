@@ -4,16 +4,15 @@ import getpass
 import json
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
 from perennial import clock
+from perennial.cli.tables import console, print_line, print_table
 from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
+from perennial.ledger.entries import COMMAND_LINE
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
@@ -22,7 +21,7 @@ from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial.spec.problems import nearest
 from perennial.window import Window, parse_instant
 
-console = Console()
+__all__ = ["console"]  # at home in `tables`; commands take it from here
 
 
 class Session:
@@ -50,7 +49,7 @@ class Session:
     @cached_property
     def run_id(self) -> str:
         """The name under which this command's facts are recorded."""
-        return f"cli__{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
+        return f"{COMMAND_LINE}{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
 
     @property
     def actor(self) -> str:
@@ -88,8 +87,8 @@ def one_window(use_case: LoadedUseCase, start: str) -> Window:
 
 
 def start_of(window: Window) -> str:
-    """The window's start, as short as it can be told: the day alone if it starts at midnight."""
-    return f"{window.start:%Y-%m-%d}" if (window.start.hour, window.start.minute) == (0, 0) else _moment(window.start)
+    """The window's start as `--window` takes it, with hour and zone."""
+    return _moment(window.start)
 
 
 def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
@@ -99,18 +98,13 @@ def show(results: Sequence[Any], *, as_json_lines: bool) -> None:
             print(json.dumps(as_json(result), default=str))
         return
     if not results:
-        console.print("nothing")
+        print_line("nothing")
         return
     names = [each.name for each in fields(results[0])]
     if len(results) == 1:
-        table = Table("", "", show_header=False)
-        for name in names:
-            table.add_row(name, _cell(getattr(results[0], name)))
+        print_table(("", ""), [(name, _cell(getattr(results[0], name))) for name in names])
     else:
-        table = Table(*names, header_style="bold")
-        for result in results:
-            table.add_row(*[_cell(getattr(result, name)) for name in names])
-    console.print(table)
+        print_table(names, [[_cell(getattr(result, name)) for name in names] for result in results])
 
 
 def _cell(value: Any) -> str:
@@ -124,10 +118,10 @@ def _cell(value: Any) -> str:
         return "\n".join(str(each) for each in value)
     if isinstance(value, dict):
         return "\n".join(f"{name} {_cell(each)}" for name, each in value.items())
-    text = str(value)
-    is_digest = len(text) == 64 and set(text) <= set("0123456789abcdef")  # noqa: PLR2004 - the length of a sha-256
-    return text[:12] if is_digest else text
+    return str(value)
 
 
 def _moment(instant: datetime) -> str:
-    return f"{instant:%Y-%m-%d %H:%MZ}"
+    utc = instant.astimezone(UTC)
+    whole_minute = (utc.second, utc.microsecond) == (0, 0)
+    return f"{utc:%Y-%m-%dT%H:%MZ}" if whole_minute else f"{utc:%Y-%m-%dT%H:%M:%SZ}"

@@ -4,9 +4,13 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 
 from perennial import clock
+from perennial.cli.progress import progress, progress_of
 from perennial.cli.session import Session, show, windows_of
+from perennial.cli.tables import console, print_line
+from perennial.ledger.entries import RecordedDecision
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window, parse_instant
@@ -72,7 +76,8 @@ def monitor(
     """Measure how far scored windows lie from what their model considers normal."""
     from perennial.jobs.predict import monitor as job
 
-    _for_each_window(job.run, use_case, window, start, end, json)
+    results = _for_each_window(job.run, use_case, window, start, end, json)
+    _say_how_to_retrain(use_case, [each.decision for each in results], json)
 
 
 def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) -> None:
@@ -83,7 +88,9 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
     collect_labels.run(loaded, moment, session.ports, session.run_id)
-    show([measure.run(loaded, moment, session.ports, session.run_id)], as_json_lines=json)
+    measured = measure.run(loaded, moment, session.ports, session.run_id)
+    show([measured], as_json_lines=json)
+    _say_how_to_retrain(use_case, [measured.decision], json)
 
 
 def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:
@@ -93,7 +100,10 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
     session = Session()
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
-    result = job.run(loaded, moment, session.ports, session.run_id, actor=session.actor, reason=reason)
+    with progress_of("windows of the training set") as on_window:
+        result = job.run(
+            loaded, moment, session.ports, session.run_id, actor=session.actor, reason=reason, on_window=on_window
+        )
     show([result.judged], as_json_lines=json)
     if result.deployed:
         show([result.deployed], as_json_lines=json)
@@ -122,8 +132,22 @@ def rollback(
 
 def _for_each_window(
     job: WindowJob, use_case: str, window: str | None, start: str | None, end: str | None, as_json_lines: bool
-) -> None:
+) -> list[Any]:
     session = Session()
     loaded = session.use_case(use_case)
-    results = [job(loaded, each, session.ports, session.run_id) for each in windows_of(loaded, window, start, end)]
+    windows = windows_of(loaded, window, start, end)
+    results = []
+    with progress("windows", len(windows)) as advance:
+        for each in windows:
+            results.append(job(loaded, each, session.ports, session.run_id))
+            advance(rows=getattr(results[-1], "rows", 0))
     show(results, as_json_lines=as_json_lines)
+    return results
+
+
+def _say_how_to_retrain(use_case: str, decisions: list[RecordedDecision], as_json_lines: bool) -> None:
+    from perennial.cli.next_steps import after_decisions
+
+    screen = Console(stderr=True) if as_json_lines else console
+    for line in after_decisions(use_case, decisions):
+        print_line(line, screen=screen)

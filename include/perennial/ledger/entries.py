@@ -18,6 +18,8 @@ from perennial.window import Window
 
 Json = dict[str, Any]
 
+COMMAND_LINE = "cli__"  # what the run ids of the command line begin with; those of Airflow begin with the DAG's name
+
 
 class DeployedRole(StrEnum):
     """What a deployed model version is used for."""

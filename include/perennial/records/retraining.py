@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from perennial.drift.accumulate import NOTHING_KEPT, Thresholds, read_thresholds
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, DriftReport, Performance, RecordedDecision
+from perennial.ledger.entries import (
+    COMMAND_LINE,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    Performance,
+    RecordedDecision,
+)
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
@@ -62,12 +70,16 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
 
     Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
     """
-    judged = [each for each in ledger.decisions(spec.name, DecisionKind.PROMOTE) if each.as_of < as_of]
+    promotions = ledger.decisions(spec.name, DecisionKind.PROMOTE)
+    judged = [each for each in promotions if each.as_of < as_of]
+    came_to_judgement = {each.as_of for each in promotions}
     decided = [
         each.as_of
         for kind in (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
         for each in ledger.decisions(spec.name, kind)
         if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
+        # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
+        and (not each.run_id.startswith(COMMAND_LINE) or each.as_of in came_to_judgement)
     ]
     measured = [entry for entry in ledger.performance_between(spec.name, spec.start, as_of) if entry.as_of <= as_of]
     last_trained_as_of = max((each.as_of for each in judged), default=_last_trained_as_of(champion))

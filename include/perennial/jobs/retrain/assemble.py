@@ -19,6 +19,7 @@ from perennial.jobs.predict import ingest, validate
 from perennial.lake.port import training_table
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows
 from perennial.records.labels import collect, known_labels
 from perennial.records.training_set import (
@@ -47,17 +48,21 @@ class Assembled:
     digest: str
 
 
-def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Assembled:
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Assembled:
     """Put together every clean row of the training history whose label had arrived by `as_of`.
 
     Windows that were never ingested or validated are, first. A window that is refused or fails is left out, with its
-    reason in the manifest. Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
+    reason in the manifest. `on_window` hears how far it is.
+
+    Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
     """
     spec = use_case.spec
     used: list[TrainingWindow] = []
     excluded: list[ExcludedWindow] = []
     parts: list[pa.Table] = []
-    for window in training_windows(spec, as_of):
+    windows = list(training_windows(spec, as_of))
+    for done, window in enumerate(windows):
+        on_window(WindowsDone(done, len(windows), sum(part.num_rows for part in parts)))
         try:
             gate, rows = _clean_rows(use_case, window, ports, run_id)
         except (SourceRejected, ValidationFailed) as error:

@@ -8,6 +8,7 @@ from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
 from perennial.ports import Ports
+from perennial.progress import OnWindow, nobody
 from perennial.spec.load import LoadedUseCase
 
 
@@ -20,9 +21,18 @@ class Retrained:
     deployed: Deployed | None
 
 
-def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str, reason: str) -> Retrained:
+def run(
+    use_case: LoadedUseCase,
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+    *,
+    actor: str,
+    reason: str,
+    on_window: OnWindow = nobody,
+) -> Retrained:
     """The steps of the retrain DAG, one after the other. Errors: those of the steps."""
-    assembled = assemble.run(use_case, as_of, ports, run_id)
+    assembled = assemble.run(use_case, as_of, ports, run_id, on_window)
     trained = [
         train.run(use_case, assembled.training_id, candidate.name, ports, run_id)
         for candidate in use_case.spec.training.candidates

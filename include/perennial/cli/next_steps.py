@@ -1,0 +1,101 @@
+"""What to do next, as commands that can be pasted: after `run`, `monitor` and `evaluate`."""
+
+import math
+import shlex
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from perennial.jobs.predict.chain import Predicted, Step
+from perennial.ledger.entries import RecordedDecision
+from perennial.spec.models import UseCase
+from perennial.verdict import RETRAIN
+from perennial.wording import counted
+
+NO_MODEL = "NoModel"
+
+
+def after_decisions(use_case: str, decisions: Iterable[RecordedDecision]) -> list[str]:
+    """How to start the retraining that was decided on, if any: nothing starts it by itself at the command line."""
+    to_retrain = [decision for decision in decisions if decision.action == RETRAIN]
+    if not to_retrain:
+        return []
+    last = max(to_retrain, key=lambda decision: decision.as_of)
+    return [
+        f"The decision is to retrain ({last.reasons[0].rstrip('.')}). Nothing has started it; to start it:",
+        f"  perennial retrain {use_case} --as-of {_stamp(last.as_of)} --reason {shlex.quote(last.reasons[0])}",
+    ]
+
+
+def after_run(spec: UseCase, found: Sequence[Predicted]) -> list[str]:
+    """What to do after windows were taken through the steps."""
+    name = spec.name
+    lines: list[str] = []
+    refused = [each for each in found if each.stopped and each.stopped.step is Step.INGEST and not each.stopped.empty]
+    if refused:
+        lines += [
+            f"{counted(len(refused), 'window')} could not be ingested. To see everything that does not fit at once:",
+            f"  perennial check {name} --sample {_stamp(refused[0].window.start)}",
+        ]
+    failed = [each for each in found if each.stopped and each.stopped.step is Step.VALIDATE]
+    if failed:
+        lines += [
+            f"{counted(len(failed), 'window')} failed validation. To see every check of the first:",
+            f"  perennial validation {name} --window {_stamp(failed[0].window.start)}",
+        ]
+    without = [each for each in found if each.stopped and each.stopped.error == NO_MODEL]
+    if without:
+        lines += _first_model(spec, without)
+    decisions = [each.monitored.decision for each in found if each.monitored]
+    lines += after_decisions(name, decisions)
+    if not lines and decisions:
+        last = max(each.window.end for each in found)
+        lines = [
+            "When outcomes have arrived, measure how good the predictions were:",
+            f"  perennial evaluate {name} --as-of {_stamp(last + spec.labels.mature_after)}",
+        ]
+    return lines
+
+
+def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:
+    rows = [each.validated.rows - each.validated.rows_quarantined for each in without if each.validated]
+    first = min(each.window.start for each in without)
+    as_of = first_training(spec, first, sum(rows) / len(rows) if rows else 0.0)
+    scored_from = _stamp(as_of)
+    lines = [
+        f"{counted(len(without), 'window')} could not be scored, because no model was in force. Train one:",
+        f"  perennial retrain {spec.name} --as-of {scored_from}",
+    ]
+    if as_of > first:
+        lines.append(
+            f"With less history there would hardly be training.min_rows = {spec.training.min_rows:,} labelled rows. "
+            f"The model will score windows from {scored_from} on. Then:"
+        )
+    else:
+        lines.append("Then, for the predictions:")
+    begin, end = spec.grid.containing(as_of).start, max(each.window.end for each in without)
+    if begin >= end:
+        end = spec.grid.containing(begin).end
+    lines.append(f"  perennial run {spec.name} --from {_stamp(begin)} --to {_stamp(end)}")
+    return lines
+
+
+def first_training(spec: UseCase, wanted: datetime, rows_per_window: float) -> datetime:
+    """As of when a first model can be trained, at `wanted` or after it, so that it has windows enough behind it.
+
+    The start of a window: a model holds from the moment that it was trained as of. It needs `training.min_rows` rows,
+    if windows go on having `rows_per_window` of them, twice its holdout, and labels that are complete.
+    """
+    needed = math.ceil(spec.training.min_rows / rows_per_window) if rows_per_window else 1
+    at = spec.start
+    for _ in range(needed):
+        at = spec.grid.containing(at).end
+    earliest = max(at, spec.start + 2 * spec.training.holdout) + spec.labels.mature_after
+    if wanted >= earliest:
+        return wanted
+    window = spec.grid.containing(earliest)
+    return earliest if window.start == earliest else window.end
+
+
+def _stamp(instant: datetime) -> str:
+    utc = instant.astimezone(UTC)
+    return f"{utc:%Y-%m-%dT%H:%MZ}" if (utc.second, utc.microsecond) == (0, 0) else utc.isoformat()

@@ -1,0 +1,91 @@
+"""The command that takes windows through all steps."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+
+from perennial.cli.progress import progress
+from perennial.cli.session import Session, show, start_of, windows_of
+from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.tables import console, print_line
+
+if TYPE_CHECKING:
+    from perennial.jobs.predict.chain import Predicted, Step
+
+EXIT_INCOMPLETE = 3
+MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(run)
+
+
+def run(
+    use_case: UseCaseName,
+    window: WindowStart = None,
+    start: From = None,
+    end: To = None,
+    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
+    json: AsJson = False,
+) -> None:
+    """Take windows through all steps: ingest, validate, score, monitor. Says what to do next.
+
+    Ends with 3 when a window did not come through.
+    """
+    from perennial.cli.next_steps import after_run
+    from perennial.jobs.predict import chain as job
+    from perennial.records.model_choice import ModelChoice
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    windows = windows_of(loaded, window, start, end)
+    choice = ModelChoice.parse(model)
+    with progress("windows", len(windows)) as advance:
+
+        def told(step: "Step", found: "Predicted") -> None:
+            if not json:
+                _print_step(step, found)
+            if found.stopped or found.monitored:
+                advance(rows=found.ingested.rows if found.ingested else 0)
+
+        found = job.run(loaded, windows, session.ports, session.run_id, model=choice, on_step=told)
+    if json:
+        show(found, as_json_lines=True)
+    screen = Console(stderr=True) if json else console
+    for line in after_run(loaded.spec, found):
+        print_line(line, screen=screen)
+    if any(each.stopped and not each.stopped.empty for each in found):
+        sys.exit(EXIT_INCOMPLETE)
+
+
+def _print_step(step: "Step", found: "Predicted") -> None:
+    style, text = _outcome(found)
+    gap = "  " if console.is_terminal else "\t"
+    name = f"{step:<8}" if console.is_terminal else str(step)
+    print_line(gap.join((start_of(found.window), name, text)), style)
+
+
+def _outcome(found: "Predicted") -> tuple[str | None, str]:
+    """What the last step that was taken found, and its colour."""
+    if found.stopped is not None:
+        reason = " ".join(found.stopped.reason.split())
+        return ("yellow", "no rows, which the spec allows") if found.stopped.empty else ("red", f"stopped: {reason}")
+    if found.monitored is not None:
+        monitored = found.monitored
+        said = f"{monitored.verdict}, decision {monitored.decision.action}: {' '.join(monitored.decision.reasons)}"
+        return MARKS[monitored.verdict], said
+    if found.scored is not None:
+        scored = found.scored
+        unchanged = "" if scored.changed else ", unchanged"
+        return None, f"{scored.rows:,} rows, revision {scored.revision} by model {scored.model_version}{unchanged}"
+    if found.validated is not None:
+        validated = found.validated
+        aside = f", {validated.rows_quarantined:,} set aside" if validated.rows_quarantined else ""
+        return MARKS[validated.verdict], f"{validated.verdict}{aside}: {' '.join(validated.reasons)}"
+    assert found.ingested is not None, "a step that was taken has an outcome"
+    ingested = found.ingested
+    unchanged = "" if ingested.changed else ", unchanged"
+    return None, f"{ingested.rows:,} rows, snapshot {ingested.version} ({ingested.digest[:12]}){unchanged}"
