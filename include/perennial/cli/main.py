@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import backtest, database, inspect, past, quarantine, review, run, steps, upkeep
+from perennial.cli import backtest, database, inspect, past, quarantine, review, run, steps, upkeep, validation
 from perennial.errors import PerennialError, TransientError
 
 EXIT_PERMANENT = 3
@@ -26,6 +26,7 @@ app = typer.Typer(
 run.add_to(app)
 steps.add_to(app)
 inspect.add_to(app)
+validation.add_to(app)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)

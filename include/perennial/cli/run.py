@@ -9,13 +9,12 @@ from rich.console import Console
 from perennial.cli.progress import progress
 from perennial.cli.session import Session, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
-from perennial.cli.tables import console, print_line
+from perennial.cli.tables import MARKS, console, print_line
 
 if TYPE_CHECKING:
     from perennial.jobs.predict.chain import Predicted, Step
 
 EXIT_INCOMPLETE = 3
-MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
 
 
 def add_to(app: typer.Typer) -> None:

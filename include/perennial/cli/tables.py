@@ -13,6 +13,7 @@ from rich.text import Text
 
 console = Console()
 
+MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}  # verdicts
 WIDEST = 10_000  # characters; wider than any table
 
 

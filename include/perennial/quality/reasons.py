@@ -57,7 +57,7 @@ def _found(outcome: ExpectationOutcome) -> str:
         return f"observed {outcome.observed:.6g}"
     if outcome.unexpected:
         return f"unexpected are {counted(outcome.unexpected, 'distinct value')}"
-    return "see the validation result for what was observed"
+    return "`perennial validation` shows what was observed"
 
 
 def _percent(share: float) -> str:

@@ -99,5 +99,6 @@ def failure_text(validation: ValidationResult) -> str:
     reasons = "\n".join(f"  - {reason}" for reason in validation.reasons)
     return (
         f"{validation.use_case} {validation.window} failed validation; nothing is scored from it:\n{reasons}\n"
-        "Mend the source and run the window again, or correct expectations.yaml if the rule is wrong."
+        f"`perennial validation {validation.use_case} --window {validation.window.start:%Y-%m-%dT%H:%MZ}` shows every "
+        "check. Mend the source and run the window again, or correct expectations.yaml if the rule is wrong."
     )

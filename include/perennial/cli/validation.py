@@ -1,0 +1,90 @@
+"""The command that shows what every check of a window said."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from perennial.cli.session import Session, one_window, show, start_of
+from perennial.cli.steps import AsJson, UseCaseName
+from perennial.cli.tables import MARKS, print_line, print_table
+
+if TYPE_CHECKING:
+    from perennial.review.validation import Expected, ValidationReport
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(validation)
+
+
+def validation(
+    use_case: UseCaseName,
+    window: Annotated[str, typer.Option("--window", help="Start of the window, e.g. 2013-03-01.")],
+    json: AsJson = False,
+) -> None:
+    """Show what the last validation of a window found: every gate, rule and expectation, and the rows set aside."""
+    from perennial.review import validation as job
+
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.run(loaded, one_window(loaded, window), session.ports)
+    if json:
+        show([found], as_json_lines=True)
+    else:
+        _print(found)
+
+
+def _print(found: "ValidationReport") -> None:
+    print_line(f"{found.use_case} {start_of(found.window)}: {found.verdict}", MARKS[found.verdict])
+    for reason in found.reasons:
+        print_line(f"  {reason}")
+    if found.outdated:
+        print_line(f"  {found.outdated}", "yellow")
+    print_line(f"  {found.rows:,} rows, {found.rows_quarantined:,} set aside; snapshot {found.snapshot_digest}")
+    print_line(f"  checked by {found.run_id}")
+    print_line("")
+    print_table(
+        ("gate", "verdict", "reason"),
+        [(each.name, Text(each.verdict, MARKS[each.verdict]), each.reason or "") for each in found.gates],
+    )
+    print_line("")
+    print_table(
+        ("rows that break", "rows", "first keys", ""),
+        [
+            (
+                each.rule,
+                Text(f"{each.rows:,}", "yellow" if each.rows else ""),
+                ", ".join(map(str, each.keys)) + (", …" if each.rows > len(each.keys) > 0 else ""),
+                each.error or ("accepted by hand" if each.accepted else ""),
+            )
+            for each in found.rules
+        ],
+    )
+    if found.expectations:
+        print_line("")
+        print_table(
+            ("expectation", "on", "severity", "met", "expected", "found", "failing", "samples"),
+            [_row(each) for each in found.expectations],
+        )
+
+
+def _row(each: "Expected") -> tuple[str | Text, ...]:
+    mark = "green" if each.met else MARKS["fail" if each.severity == "critical" else "warn"]
+    return (
+        each.type,
+        ", ".join(each.columns),
+        each.severity,
+        Text("yes" if each.met else "no", mark),
+        ", ".join(f"{name} {value}" for name, value in each.expected.items()),
+        each.error or _observed(each),
+        "" if each.share_failing is None else f"{each.share_failing:.3%}",
+        ", ".join(map(str, each.samples)),
+    )
+
+
+def _observed(each: "Expected") -> str:
+    if each.unexpected is not None and each.checked is not None:
+        missing = f", {each.missing:,} missing" if each.missing else ""
+        return f"{each.unexpected:,} of {each.checked - (each.missing or 0):,} values{missing}"
+    return f"{each.observed:.6g}" if isinstance(each.observed, float) else str(each.observed)

@@ -1,0 +1,115 @@
+"""`perennial validation`: what every check of a window said."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from tests.unit.cli.conftest import Call
+from tests.unit.jobs.world import ROWS, World
+
+from perennial.errors import NotIngested, NotValidated, ValidationFailed
+from perennial.jobs.predict import ingest, validate
+from perennial.review import validation
+from perennial.verdict import Verdict
+
+
+def spoil(world: World, day: int, rows: int) -> list[int]:
+    """Give the first rows of a day a weight that is not possible; their keys."""
+    first = world.rows_of(day)[:rows]
+    weight = world.parcels.table.column("weight").to_pylist()
+    for position in first:
+        weight[position] = -100.0
+    table = world.parcels.table
+    world.parcels.table = table.set_column(table.column_names.index("weight"), "weight", [weight])
+    return first
+
+
+def checked(world: World, day: int) -> validation.ValidationReport:
+    ingest.run(world.use_case, world.day(day), world.ports, "test")
+    validate.run(world.use_case, world.day(day), world.ports, "test")
+    return validation.run(world.use_case, world.day(day), world.ports)
+
+
+def test_rows_set_aside_are_named_by_rule_with_their_first_keys(world: World) -> None:
+    keys = spoil(world, 3, 7)
+    found = checked(world, 3)
+    assert (found.verdict, found.rows, found.rows_quarantined, found.outdated) == (Verdict.WARN, ROWS, 7, None)
+    rule = next(each for each in found.rules if each.rows)
+    assert rule.rule == "expect_column_values_to_be_between(weight)"
+    assert (rule.rows, list(rule.keys)) == (7, keys[:5])
+    assert [gate.name for gate in found.gates] == ["schema", "row_count", "columns_present", "circuit_breaker"]
+
+
+def test_each_expectation_says_what_was_expected_and_what_was_found(world: World) -> None:
+    (mean,) = checked(world, 3).expectations
+    assert (mean.type, mean.columns, mean.met) == ("expect_column_mean_to_be_between", ("weight",), True)
+    assert mean.expected == {"max_value": 100}
+    assert 8 < mean.observed < 12
+    assert mean.share_failing is None
+
+
+def test_a_failed_window_can_be_looked_at_and_its_message_says_how(world: World, perennial: Call) -> None:
+    world.change(3, "weight", 500.0)
+    ingest.run(world.use_case, world.day(3), world.ports, "test")
+    with pytest.raises(
+        ValidationFailed, match=r"`perennial validation parcels --window 2024-01-04T00:00Z` shows every"
+    ):
+        validate.run(world.use_case, world.day(3), world.ports, "test")
+    code, out, _ = perennial("validation", "parcels", "--window", "2024-01-04T00:00Z")
+    assert code == 0
+    lines = out.splitlines()
+    assert lines[0] == "parcels 2024-01-04T00:00Z: fail"
+    cells = next(line.split("\t") for line in lines if line.startswith("expect_column_mean"))
+    assert cells == ["expect_column_mean_to_be_between", "weight", "critical", "no", "max_value 100", "500", "", ""]
+
+
+def test_json_has_all_of_it(world: World, perennial: Call) -> None:
+    spoil(world, 3, 2)
+    checked(world, 3)
+    found = json.loads(perennial("validation", "parcels", "--window", "2024-01-04", "--json")[1])
+    assert found["verdict"] == "warn"
+    assert [each["rows"] for each in found["rules"] if each["rows"]] == [2]
+    assert found["expectations"][0]["observed"] == pytest.approx(10, abs=1)
+
+
+def test_a_verdict_on_older_rows_says_so(world: World) -> None:
+    checked(world, 3)
+    world.change(3, "service", "road")
+    ingest.run(world.use_case, world.day(3), world.ports, "test")
+    found = validation.run(world.use_case, world.day(3), world.ports)
+    assert found.outdated is not None
+    assert "ingested again since. Run `perennial validate parcels" in found.outdated
+
+
+def test_a_verdict_under_other_rules_says_so(world: World) -> None:
+    checked(world, 3)
+    now = replace(world.use_case, expectations=world.use_case.expectations[:1])
+    found = validation.run(now, world.day(3), world.ports)
+    assert found.outdated is not None
+    assert "rules have changed" in found.outdated
+
+
+def test_nothing_to_show_names_the_step_that_is_missing(world: World) -> None:
+    with pytest.raises(NotIngested, match="perennial run parcels --window 2024-01-04T00:00Z"):
+        validation.run(world.use_case, world.day(3), world.ports)
+    ingest.run(world.use_case, world.day(3), world.ports, "test")
+    with pytest.raises(NotValidated, match="perennial validate parcels"):
+        validation.run(world.use_case, world.day(3), world.ports)
+
+
+def test_the_share_that_fails_is_of_the_values_that_are_there() -> None:
+    outcome = {
+        "type": "expect_column_values_to_not_be_in_set",
+        "kwargs": {"column": "service", "value_set": ["air"], "mostly": 0.9},
+        "severity": "warning",
+        "met": False,
+        "checked": 110,
+        "missing": 10,
+        "unexpected": 25,
+        "observed": None,
+        "samples": ["air"],
+        "error": None,
+    }
+    found = validation._expected(outcome)
+    assert found.share_failing == 0.25
+    assert found.expected == {"value_set": ["air"], "mostly": 0.9}
