@@ -1,5 +1,6 @@
 """From settings to ports: the one place where adapters are chosen."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from perennial import clock
@@ -25,10 +26,7 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     named = settings.lake_connection
     options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
-    cache = FileCache()
-
-    def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
-        return source_of(use_case, wanted, connections, cache)
+    source = source_opener(connections)
 
     def missing(use_case: LoadedUseCase, window: Window, as_of: datetime) -> str | None:
         wanted = use_case.spec.source
@@ -47,3 +45,13 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
     )
+
+
+def source_opener(connections: Connections) -> Callable[[LoadedUseCase, SourceSpec], Source]:
+    """What opens the sources of any use case; nothing is read before they are asked, and files are kept in mind."""
+    cache = FileCache()
+
+    def source(use_case: LoadedUseCase, wanted: SourceSpec) -> Source:
+        return source_of(use_case, wanted, connections, cache)
+
+    return source

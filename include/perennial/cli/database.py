@@ -4,7 +4,6 @@ import typer
 
 from perennial.cli.session import Session, console
 from perennial.settings import LEDGER_CONNECTION
-from perennial.sources.connections import EnvironmentConnections
 
 app = typer.Typer(help="The ledger's tables.", no_args_is_help=True)
 
@@ -29,4 +28,4 @@ def current() -> None:
 
 
 def _ledger_url() -> str:
-    return EnvironmentConnections(Session().settings.environment).url(LEDGER_CONNECTION)
+    return Session().connections.url(LEDGER_CONNECTION)

@@ -1,17 +1,25 @@
 """Commands that only look."""
 
 import json as jsonlib
-from typing import Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
-from perennial.cli.session import Session, console, show
-from perennial.cli.tables import print_table
+from perennial import clock
+from perennial.cli.session import Session, console, one_window, show, start_of
+from perennial.cli.tables import print_line, print_table
 from perennial.spec.load import check_all, load_use_case, use_case_names
 from perennial.spec.schema import use_case_schema
+from perennial.wording import counted
+
+if TYPE_CHECKING:
+    from perennial.sources.peek import Peek
+    from perennial.spec.models import Source
 
 EXIT_VIOLATIONS = 5
+LEVELS = {"error": "red", "warning": "yellow", "note": "dim"}
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
 
@@ -23,19 +31,64 @@ def add_to(app: typer.Typer) -> None:
     app.command()(schema)
 
 
-def check(json: AsJson = False) -> None:
-    """Report every error in all specs at once."""
-    root = Session().settings.use_cases
-    violations = check_all(root)
+def check(
+    use_case: Annotated[str | None, typer.Argument(help="Name of one use case. Default: all.")] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", metavar="WINDOW", help="Read this window, e.g. 2013-03-01, and say all that is odd."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Report every error in all specs at once; with --sample also everything in one window that does not fit them."""
+    session = Session()
+    root = session.settings.use_cases
+    names = [session.existing(use_case)] if use_case else use_case_names(root)
+    violations = (
+        [each for each in check_all(root) if root / use_case in each.file.parents] if use_case else check_all(root)
+    )
     if json:
         show(violations, as_json_lines=True)
     else:
         for violation in violations:
-            console.print(str(violation), markup=False, highlight=False, soft_wrap=True)
-        names = use_case_names(root)
-        console.print(f"{len(names)} use cases in {root}, {len(violations)} errors", highlight=False, soft_wrap=True)
-    if violations:
+            print_line(str(violation))
+        print_line(f"{counted(len(names), 'use case')} in {root}, {counted(len(violations), 'error')}")
+    broken = bool(violations)
+    if sample is not None:
+        readable = [name for name in names if not any(root / name in each.file.parents for each in violations)]
+        for name in readable:
+            broken = not _sampled(session, name, sample, json) or broken
+    if broken:
         raise typer.Exit(EXIT_VIOLATIONS)
+
+
+def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bool:
+    """Look at one window of a use case; whether it would come through."""
+    from perennial.review import sample as job
+    from perennial.sources.peek import peek_source
+
+    loaded = session.use_case(name)
+    window, now = one_window(loaded, start), clock.now()
+
+    def look(source: "Source", as_of: datetime) -> "Peek | None":
+        return peek_source(loaded, source, window, as_of, session.connections)
+
+    found = job.run(loaded, window, now, session.ports, look)
+    if as_json_lines:
+        show([found], as_json_lines=True)
+        return found.ready
+    print_line(f"{name} {start_of(window)}")
+    for reading in found.readings:
+        print_line(f"  {reading.what}: {reading.rows:,} rows, {reading.bytes:,} bytes, {reading.seconds:.2f} s")
+    windows = loaded.spec.training.history / (window.end - window.start)
+    seconds = windows * sum(reading.seconds for reading in found.readings)
+    print_line(f"  a training set of {windows:.0f} such windows would take about {seconds:.0f} s to read")
+    for finding in found.findings:
+        print_line(str(finding), LEVELS[finding.level])
+    errors = sum(finding.level == "error" for finding in found.findings)
+    print_line(f"{counted(errors, 'error')}, {counted(len(found.findings) - errors, 'warning or note')}")
+    if found.ready:
+        print_line(f"Next: perennial run {name} --window {start_of(window)}")
+    return found.ready
 
 
 def use_cases(json: AsJson = False) -> None:

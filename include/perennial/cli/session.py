@@ -17,6 +17,7 @@ from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.connections import EnvironmentConnections
+from perennial.sources.port import Connections
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial.spec.problems import nearest
 from perennial.window import Window, parse_instant
@@ -37,14 +38,14 @@ class Session:
         """The real world. The adapters are imported here, so that `--help` and `check` answer at once."""
         from perennial.wiring import open_ports
 
-        return open_ports(self.settings, EnvironmentConnections(self.settings.environment))
+        return open_ports(self.settings, self.connections)
 
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger alone, for commands that need nothing else."""
         from perennial.ledger.postgres import PostgresLedger
 
-        return PostgresLedger(EnvironmentConnections(self.settings.environment).url(LEDGER_CONNECTION), clock.now)
+        return PostgresLedger(self.connections.url(LEDGER_CONNECTION), clock.now)
 
     @cached_property
     def run_id(self) -> str:
@@ -56,8 +57,17 @@ class Session:
         """Who is at the keyboard."""
         return getpass.getuser()
 
+    @cached_property
+    def connections(self) -> Connections:
+        """The named connections."""
+        return EnvironmentConnections(self.settings.environment)
+
     def use_case(self, name: str) -> LoadedUseCase:
         """The use case of that name. Errors: `UnknownUseCase`, `InvalidSpec`."""
+        return load_use_case(self.settings.use_cases / self.existing(name))
+
+    def existing(self, name: str) -> str:
+        """The name, if there is such a use case. Errors: `UnknownUseCase`."""
         names = use_case_names(self.settings.use_cases)
         if name not in names:
             hint = nearest(name, names)
@@ -65,7 +75,7 @@ class Session:
                 f"There is no use case {name!r} in {self.settings.use_cases}; "
                 + (f"did you mean {hint!r}?" if hint else f"there are: {', '.join(names) or 'none'}.")
             )
-        return load_use_case(self.settings.use_cases / name)
+        return name
 
 
 def windows_of(use_case: LoadedUseCase, window: str | None, start: str | None, end: str | None) -> list[Window]:

@@ -1,0 +1,138 @@
+"""A sample: one window of rows and labels, read through the real source, and everything in it that does not fit.
+
+Steps end at the first thing that they may not let in. This goes on after each, so that a new use case is mended in one
+go instead of one run at a time. Nothing is written.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from perennial.errors import EmptyWindow, PerennialError
+from perennial.ports import Ports
+from perennial.quality.labels import label_columns
+from perennial.review.findings import Finding, Findings, Level
+from perennial.review.sample_columns import LABELS, read_columns
+from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
+from perennial.sources.peek import Peek
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Column, PostgresSource, UseCase
+from perennial.spec.models import Source as SourceSpec
+from perennial.spec.problems import Location
+from perennial.window import Window
+
+Look = Callable[[SourceSpec, datetime], Peek | None]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a source gave for the window: rows in it, their size in memory, and how long it took.
+
+    `refused` is what ingesting, or collecting labels, would have ended with; None when it would have taken them.
+    """
+
+    what: str
+    rows: int
+    bytes: int
+    seconds: float
+    refused: str | None
+
+
+@dataclass(frozen=True)
+class SampleReport:
+    """Everything that was found; `ready` says that none of it would stop a step."""
+
+    use_case: str
+    window: Window
+    readings: tuple[Reading, ...]
+    findings: tuple[Finding, ...]
+
+    @property
+    def ready(self) -> bool:
+        """Whether the window would come through."""
+        return not any(each.level is Level.ERROR for each in self.findings)
+
+
+def run(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, look: Look) -> SampleReport:
+    """Read the window's rows, and its labels as of a moment, and compare them with the spec.
+
+    `look` reads a source as it is (`perennial.sources.peek`). What can't be read becomes a finding, too.
+    """
+    spec, found = use_case.spec, Findings.about(use_case)
+    asked = _Asked(use_case, window, ports, look, found)
+    rows_read, rows = asked.taken("rows", spec.source, spec.columns, ("source",), window.end)
+    inside = rows_of_window(spec, rows, window, found) if rows is not None else None
+    columns = dict(label_columns(spec))
+    if not isinstance(spec.labels.source, PostgresSource):
+        columns[spec.event_time] = spec.columns[spec.event_time]
+    labels_read, labels = asked.taken("labels", spec.labels.source, columns, LABELS, as_of)
+    if inside is not None and inside.num_rows:
+        judge_rules(use_case, inside, window, found)
+        judge_features(spec, inside, found)
+    if labels is not None:
+        judge_labels(spec, inside, labels, found)
+    for reading in (rows_read, labels_read):
+        _near_limits(spec, reading, found)
+    return SampleReport(spec.name, window, (rows_read, labels_read), found.in_order())
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Sources of one use case, asked about one window."""
+
+    use_case: LoadedUseCase
+    window: Window
+    ports: Ports
+    look: Look
+    found: Findings
+
+    def taken(
+        self, what: str, source: SourceSpec, columns: dict[str, Column], at: Location, as_of: datetime
+    ) -> tuple[Reading, pa.Table | None]:
+        """How the source was read, and its rows as far as they could be understood; None when there is nothing."""
+        spec, found = self.use_case.spec, self.found
+        began = time.perf_counter()
+        strict, refused = None, None
+        try:
+            strict = self.ports.source(self.use_case, source).fetch(self.window, as_of, spec.limits).rows
+        except PerennialError as error:
+            refused = error
+        seconds = time.perf_counter() - began
+        rows, size = (strict.num_rows, strict.nbytes) if strict is not None else (0, 0)
+        before = found.errors
+        peek = self._peeked(source, as_of, strict)
+        understood = read_columns(spec, peek, source, columns, at, found) if peek is not None else None
+        if refused is not None and found.errors == before:
+            # Labels of a window that is young are not there yet; that is ordinary.
+            level = Level.WARNING if what == "labels" and isinstance(refused, EmptyWindow) else Level.ERROR
+            found.add(level, at, f"{what}: {' '.join(str(refused).split())}")
+        elif refused is None and rows == 0:
+            _empty(what, spec, self.window, as_of, at, found)
+        return Reading(what, rows, size, seconds, str(refused) if refused else None), understood
+
+    def _peeked(self, source: SourceSpec, as_of: datetime, strict: pa.Table | None) -> Peek | None:
+        try:
+            peek = self.look(source, as_of)
+        except PerennialError:  # the source itself was refused for the same reason, and that is told
+            peek = None
+        return Peek(strict, ()) if peek is None and strict is not None else peek
+
+
+def _empty(what: str, spec: UseCase, window: Window, as_of: datetime, at: Location, found: Findings) -> None:
+    if what == "labels":
+        found.add(Level.WARNING, at, f"no label of this window had arrived by {as_of:%Y-%m-%dT%H:%MZ}")
+    else:
+        found.add(Level.NOTE if spec.allow_empty else Level.ERROR, at, f"the source has no rows in {window}")
+
+
+def _near_limits(spec: UseCase, reading: Reading, found: Findings) -> None:
+    for key, used, most in (
+        ("max_rows", reading.rows, spec.limits.max_rows),
+        ("max_bytes", reading.bytes, spec.limits.max_bytes),
+    ):
+        if used > most / 2:
+            text = f"{used:,} of {most:,} are used by the {reading.what} of one window"
+            found.add(Level.WARNING, ("limits", key), text)

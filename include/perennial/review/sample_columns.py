@@ -1,0 +1,120 @@
+"""A sample's columns: how the source writes them, against how the spec says it does."""
+
+from collections.abc import Iterable
+
+import pyarrow as pa
+
+from perennial.review.findings import Findings, Level
+from perennial.review.lenient import understand
+from perennial.sources.peek import Dialect, Peek
+from perennial.spec.models import Column, Kind, UseCase
+from perennial.spec.models import Source as SourceSpec
+from perennial.spec.problems import Location, listed, nearest, shown_name
+
+LABELS = ("labels", "source")
+
+
+def read_columns(
+    spec: UseCase, peek: Peek, source: SourceSpec, columns: dict[str, Column], at: Location, found: Findings
+) -> pa.Table:
+    """The declared columns in canonical types, as far as they could be understood.
+
+    `columns` are those that the source should have, `at` is where the spec describes it.
+    """
+    for oddity in peek.oddities:
+        found.add(Level.ERROR, at, oddity)
+    if peek.dialect is not None:
+        _dialect(peek.dialect, source, at, found)
+    rows = peek.rows
+    _names(spec, columns, rows.column_names, source, at, found)
+    # The sources' own options, where the spec has them.
+    given = getattr(source, "timezone", None)
+    zone = given or spec.schedule.timezone
+    understood: dict[str, pa.Array] = {}
+    for name, column in columns.items():
+        sought = _written(spec, name, column, at)
+        if rows.column_names.count(sought) != 1:
+            continue
+        read = understand(
+            column.kind,
+            rows.column(sought),
+            zone=zone,
+            naive_allowed=given is not None,
+            text=sought in peek.texts and sought not in peek.naive,
+        )
+        place = _place(spec, name)
+        problems = list(read.problems)
+        if sought in peek.naive and column.kind is Kind.TIMESTAMP and given is None and not _told(problems):
+            problems.append("is of a type without a time zone, so it names no instant")
+        for problem in problems:
+            found.add(Level.ERROR, place, f"column {sought} {problem}")
+        understood[name] = read.values
+    return pa.table(understood) if understood else pa.table({"": pa.nulls(rows.num_rows)})
+
+
+def _dialect(dialect: Dialect, source: SourceSpec, at: Location, found: Findings) -> None:
+    said = getattr(source, "csv", None)
+    expected = {
+        "delimiter": getattr(said, "delimiter", ","),
+        "escape": getattr(said, "escape", None),
+        "encoding": getattr(said, "encoding", "utf-8"),
+    }
+    for option, wanted in expected.items():
+        is_so = getattr(dialect, option)
+        if is_so != wanted:
+            found.add(
+                Level.ERROR,
+                at,
+                f"the files are written with {option} {is_so!r}; say so: csv: {{{option}: {is_so!r}}}",
+            )
+
+
+def _names(
+    spec: UseCase, columns: dict[str, Column], there: list[str], source: SourceSpec, at: Location, found: Findings
+) -> None:
+    sought = {_written(spec, name, column, at): name for name, column in columns.items()}
+    others = [name for name in dict.fromkeys(there) if name not in sought]
+    for wanted, name in sought.items():
+        count = there.count(wanted)
+        place = _place(spec, name)
+        what = "labels' " if at[0] == "labels" else ""
+        if count > 1:
+            found.add(Level.ERROR, place, f"{what}column {wanted} is delivered {count} times")
+        elif count == 0:
+            same = next((each for each in others if _simple(each) == _simple(wanted)), None)
+            near = same or nearest(wanted, others)
+            hint = f"; is it {shown_name(near)}?" if near else f"; there are {listed(there) or 'no columns'}"
+            found.add(Level.ERROR, place, f"{what}column {wanted} is missing{hint}")
+    if others and at[0] != "labels":
+        refuses = getattr(source, "other_columns", "refuse") == "refuse"
+        text = f"not declared {'are' if len(others) > 1 else 'is'} {listed(others)}"
+        found.add(
+            Level.ERROR if refuses else Level.NOTE,
+            ("columns",),
+            f"{text}; declare what you need (role: carry keeps a column without using it)"
+            + ("" if not refuses else ", and leave the others out at the source"),
+        )
+
+
+def _written(spec: UseCase, name: str, column: Column, at: Location) -> str:
+    """What the source calls the column: `from`, where the spec has it."""
+    if at[0] == "labels":
+        own = (getattr(spec.labels, "from_", None) or {}).get(name)
+        if own:
+            return str(own)
+    return str(getattr(column, "from_", None) or name)
+
+
+def _place(spec: UseCase, name: str) -> Location:
+    """Where the spec names a column."""
+    if name in spec.columns:
+        return ("columns", name)
+    return ("labels", "arrival_time" if name == spec.labels.arrival_time else "column")
+
+
+def _simple(name: str) -> str:
+    return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def _told(problems: Iterable[str]) -> bool:
+    return any("without a time zone" in problem for problem in problems)

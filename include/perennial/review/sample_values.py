@@ -1,0 +1,178 @@
+"""A sample's values: what the rules of the use case, and good sense, say about them."""
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.quality.row_rules import outside_window
+from perennial.quality.schema import canonical_schema
+from perennial.quality.validate import validate
+from perennial.review.findings import Findings, Level
+from perennial.review.matching import match_keys
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Kind, PostgresSource, Role, UseCase
+from perennial.spec.problems import Location, shown
+from perennial.window import Window
+from perennial.wording import counted
+
+
+def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, found: Findings) -> pa.Table | None:
+    """The rows of the window in the spec's columns; what is not there is missing."""
+    at: Location = ("columns", spec.event_time)
+    schema = canonical_schema(spec)
+    there = [
+        rows.column(field.name) if field.name in rows.column_names else pa.nulls(rows.num_rows, field.type)
+        for field in schema
+    ]
+    whole = pa.Table.from_arrays(there, schema=schema)
+    if spec.event_time not in rows.column_names:
+        return None
+    timeless = whole.column(spec.event_time).null_count
+    if timeless:
+        found.add(Level.ERROR, at, f"{counted(timeless, 'row')} of {whole.num_rows:,} have no {spec.event_time}")
+    outside = pa.array(outside_window(spec, whole, window))
+    strays = pc.sum(outside).as_py() or 0
+    inside = whole.filter(pc.invert(outside))
+    inside = inside.filter(pc.is_valid(inside.column(spec.event_time)))
+    if strays:
+        span = pc.min_max(whole.column(spec.event_time))
+        none = inside.num_rows == 0
+        found.add(
+            Level.ERROR if none or isinstance(spec.source, PostgresSource) else Level.WARNING,
+            at,
+            f"{counted(strays, 'row')} of {whole.num_rows:,} lie outside the window {window}; they reach from "
+            f"{span['min'].as_py():%Y-%m-%dT%H:%M:%SZ} to {span['max'].as_py():%Y-%m-%dT%H:%M:%SZ}. "
+            + (
+                "Cut them in the query: >= :start and < :end."
+                if isinstance(spec.source, PostgresSource)
+                else "Is the schedule's time zone the one that the files are cut by?"
+            ),
+        )
+    return inside
+
+
+def judge_rules(use_case: LoadedUseCase, rows: pa.Table, window: Window, found: Findings) -> None:
+    """What validation would say."""
+    spec = use_case.spec
+    checked = validate(use_case, rows, window)
+    total = max(rows.num_rows, 1)
+    most = spec.quality.max_quarantined_share
+    rules = iter(found.places.row_rules)
+    for rule in checked.result["row_rules"]:
+        name = rule["rule"]
+        file, at = next(rules) if name.startswith("expect_") else (None, _column_of(name))
+        if rule["error"]:
+            found.add(Level.ERROR, at, f"{name} can't be evaluated: {rule['error']}", file)
+        elif rule["rows"]:
+            share = rule["rows"] / total
+            level = Level.ERROR if share > most else Level.WARNING
+            found.add(
+                level,
+                at,
+                f"{name} catches {counted(rule['rows'], 'row')} of {total:,} ({share:.2%}; a window with more than "
+                f"{most:.2%}, quality.max_quarantined_share, fails)",
+                file,
+            )
+    # Where no row is clean, expectations were not judged.
+    for outcome, (file, at) in zip(checked.result["expectations"], found.places.expectations, strict=False):
+        if not outcome["met"]:
+            level = Level.ERROR if outcome["severity"] == "critical" else Level.WARNING
+            found.add(level, at, _unmet(outcome), file)
+    for gate in checked.result["gates"]:
+        if gate["reason"] and gate["gate"] == "row_count":
+            found.add(Level.ERROR, ("quality", "min_rows"), gate["reason"])
+
+
+def judge_features(spec: UseCase, rows: pa.Table, found: Findings) -> None:
+    """Features that tell nothing."""
+    for name, column in spec.columns.items():
+        if column.role is not Role.FEATURE:
+            continue
+        values = rows.column(name)
+        if values.null_count == len(values):
+            found.add(Level.WARNING, ("columns", name), f"feature {name} is missing in every row")
+        elif rows.num_rows > 1 and len(pc.unique(values)) == 1:
+            value = shown(str(values[0].as_py()), 40)
+            found.add(Level.WARNING, ("columns", name), f"feature {name} is {value} in every row: it tells nothing")
+
+
+def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: Findings) -> None:
+    """The labels, by themselves and beside the window's rows."""
+    outcome, arrival = spec.labels.column, spec.labels.arrival_time
+    there = set(labels.column_names)
+    if arrival in there and labels.num_rows:
+        missing = labels.column(arrival).null_count
+        if missing:
+            found.add(
+                Level.WARNING,
+                ("labels", "arrival_time"),
+                f"{counted(missing, 'label')} of {labels.num_rows:,} have no {arrival}: they count as not arrived",
+            )
+    if outcome in there and labels.num_rows:
+        _outcomes(labels.column(outcome), found)
+    if spec.key not in there or rows is None or not rows.num_rows or not labels.num_rows:
+        return
+    match = match_keys(rows.column(spec.key).to_pylist(), labels.column(spec.key).to_pylist())
+    if match.suspicious:
+        example = f", such as {match.example[0]!r} and {match.example[1]!r}" if match.example else ""
+        mended = (
+            f"; without {match.mend}, {match.matched_when_mended:,} would match. Write both in the same way"
+            if match.mend
+            else "; do both name the same entities, in the same window?"
+        )
+        found.add(
+            Level.ERROR,
+            ("labels", "source"),
+            f"only {match.both:,} of {counted(match.labels, 'label key')} are among the {match.rows:,} keys of the "
+            f"rows{example}{mended}",
+        )
+    elif outcome in there:
+        _leaks(spec, rows, labels, found)
+
+
+def _outcomes(values: pa.ChunkedArray, found: Findings) -> None:
+    known = values.drop_null()
+    if len(known) and len(pc.unique(known)) == 1:
+        value = known[0].as_py()
+        found.add(Level.WARNING, ("labels", "column"), f"the outcome is {value} in every label of this window")
+    if values.null_count:
+        text = f"{counted(values.null_count, 'label')} of {len(values):,} have no outcome"
+        found.add(Level.WARNING, ("labels", "column"), text)
+
+
+def _leaks(spec: UseCase, rows: pa.Table, labels: pa.Table, found: Findings) -> None:
+    """Features that are the outcome itself."""
+    truth = dict(zip(*(labels.column(n).to_pylist() for n in (spec.key, spec.labels.column)), strict=True))
+    keys = rows.column(spec.key).to_pylist()
+    known = [position for position, key in enumerate(keys) if truth.get(key) is not None]
+    if len({truth[keys[position]] for position in known}) < 2:  # noqa: PLR2004 - one value equals itself
+        return
+    kinds = (Kind.BOOLEAN, Kind.INTEGER, Kind.NUMERIC)
+    for name, column in spec.feature_columns.items():
+        if column.kind not in kinds:
+            continue
+        values = rows.column(name).to_pylist()
+        if all(values[position] is not None and values[position] == truth[keys[position]] for position in known):
+            found.add(
+                Level.WARNING,
+                ("columns", name),
+                f"feature {name} equals the outcome in all {counted(len(known), 'labelled row')}: is it known before "
+                "the outcome is?",
+            )
+
+
+def _column_of(rule: str) -> Location:
+    """Where the column of an integrity rule, such as `unique_key(order_id)`, is declared."""
+    return ("columns", rule.partition("(")[2].removesuffix(")"))
+
+
+def _unmet(outcome: dict[str, Any]) -> str:
+    if outcome["error"]:
+        return f"{outcome['type']} can't be evaluated: {outcome['error']}"
+    if outcome["unexpected"] is not None and outcome["checked"] is not None:
+        present = outcome["checked"] - (outcome["missing"] or 0)
+        samples = ", ".join(shown(str(each), 40) for each in outcome["samples"])
+        some = f", such as {samples}" if samples else ""
+        return f"{outcome['type']} is not met: {outcome['unexpected']:,} of {counted(present, 'value')} break it{some}"
+    return f"{outcome['type']} is not met: observed {outcome['observed']}"

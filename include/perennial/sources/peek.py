@@ -1,0 +1,312 @@
+"""A first look at data: what is there, read as it is. Nothing is refused, and what is odd is told.
+
+Sources are strict, and end at the first thing that they may not let in. This reads for people who want to know
+everything about some data at once: `perennial check --sample` and `perennial new`.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import psycopg2
+import pyarrow as pa
+import pyarrow.parquet as pq
+from psycopg2.extensions import new_type, register_type
+
+from perennial.addresses import postgres_dsn
+from perennial.errors import EmptyWindow, InvalidQuery, SourceRejected, SourceUnavailable
+from perennial.sources.port import Connections
+from perennial.sources.sql import bound
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import FileSource, PostgresSource
+from perennial.spec.models import Source as SourceSpec
+from perennial.window import Window
+
+SNIFFED = 1 << 18  # bytes from which the dialect of a CSV file is told
+DELIMITERS = ",;\t|"
+LATIN = "cp1252"  # what text that is not UTF-8 most often is
+BATCH_ROWS = 10_000
+CONNECT_SECONDS = 10
+TIMEOUT_MILLISECONDS = 120_000
+# By OID. Everything else comes as PostgreSQL writes it: exact, whatever it is.
+_PLAIN = {
+    16: pa.bool_(),
+    20: pa.int64(),
+    21: pa.int64(),
+    23: pa.int64(),
+    700: pa.float64(),
+    701: pa.float64(),
+}
+_NAIVE = (1082, 1114)
+_AS_TEXT = (*_NAIVE, 1184, 1700)
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a CSV file is written."""
+
+    delimiter: str = ","
+    escape: str | None = None
+    encoding: str = "utf-8"
+
+    @property
+    def plain(self) -> bool:
+        """Whether it needs no word in the spec."""
+        return self == Dialect()
+
+
+@dataclass(frozen=True)
+class Peek:
+    """Rows as they are: every cell of a CSV file is text, other sources keep their types.
+
+    PostgreSQL's dates, times and numerics are texts as it writes them, in UTC; `naive` names the columns whose type has
+    no time zone, and `texts` those that really are text, where cells have types at all. `dialect` is that of CSV files.
+    `oddities` are sentences about what could not be read.
+    """
+
+    rows: pa.Table
+    origins: tuple[str, ...]
+    dialect: Dialect | None = None
+    naive: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    oddities: tuple[str, ...] = ()
+
+
+def peek_source(
+    use_case: LoadedUseCase, source: SourceSpec, window: Window, as_of: datetime, connections: Connections
+) -> Peek | None:
+    """What the use case's source has for a window, as it is; None for a kind of source that can't be looked at so.
+
+    Errors: `EmptyWindow`, `SourceRejected`, `SourceUnavailable`, `InvalidQuery`, `InvalidSettings`.
+    """
+    most = use_case.spec.limits.max_rows
+    if isinstance(source, PostgresSource):
+        file = str(source.query)
+        values = {"start": window.start, "end": window.end, "as_of": as_of}
+        return peek_query(connections.url(source.connection), use_case.queries[file], file, values, most)
+    if isinstance(source, FileSource):
+        files = files_of(source.path, source.pattern, use_case.folder, window)
+        return peek_files(files, source.format, most)
+    return None
+
+
+def peek_files(files: Iterable[Path], form: str, most_rows: int) -> Peek:
+    """The first rows of files; `form` is "csv" or "parquet". Columns that some files lack are missing there.
+
+    Errors: `SourceRejected` when none of them can be read.
+    """
+    parts: list[pa.Table] = []
+    origins: list[str] = []
+    oddities: list[str] = []
+    dialect = None
+    left = most_rows
+    for file in files:
+        try:
+            if form == "csv":
+                rows, found, odd = _csv(file, left)
+                dialect = dialect or found
+                oddities += odd
+            else:
+                rows = _parquet(file, left)
+        except (OSError, ValueError, pa.ArrowException, csv.Error, pd.errors.ParserError) as error:
+            oddities.append(f"{file} can't be read: {' '.join(str(error).split())[:300]}")
+            continue
+        origins.append(str(file))
+        parts.append(rows)
+        left -= rows.num_rows
+        if left <= 0:
+            break
+    if not parts:
+        raise SourceRejected("; ".join(oddities) or "There is no file to look at.")
+    names = {tuple(part.column_names) for part in parts}
+    if len(names) > 1:
+        odd = sorted(set.union(*map(set, names)) - set.intersection(*map(set, names)))
+        oddities.append(f"the files don't all have the same columns; they differ in {', '.join(odd) or 'their order'}")
+    try:
+        together = pa.concat_tables(parts, promote_options="permissive")
+    except pa.ArrowException:
+        oddities.append("a column is of one type in one file and of another in the next; all are taken as text")
+        together = pa.concat_tables([_texts(part) for part in parts], promote_options="permissive")
+    return Peek(
+        together,
+        tuple(origins),
+        dialect,
+        naive=tuple(f.name for f in together.schema if _is_naive(f.type)),
+        texts=() if form == "csv" else tuple(f.name for f in together.schema if pa.types.is_string(f.type)),
+        oddities=tuple(oddities),
+    )
+
+
+def _is_naive(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None))
+
+
+def files_of(path: str, pattern: str, folder: Path, window: Window) -> list[Path]:
+    """The data files that path and pattern name for a window. Errors: `EmptyWindow` when there are none."""
+    hours = int((window.end - window.start) / timedelta(hours=1)) + 1
+    moments = [min(window.start + timedelta(hours=n), window.end - timedelta(microseconds=1)) for n in range(hours)]
+    found: set[Path] = set()
+    for place, name in dict.fromkeys((moment.strftime(path), moment.strftime(pattern)) for moment in moments):
+        found.update(file for file in (folder / place).glob(name) if file.is_file() and file.name[0] not in "._")
+    if not found:
+        first = window.start
+        raise EmptyWindow(
+            f"no file matches; for {window} that would be {first.strftime(path).rstrip('/')}/{first.strftime(pattern)} "
+            f"below {folder}"
+        )
+    return sorted(found)
+
+
+def peek_query(url: str, sql: str, file: str, values: Mapping[str, datetime], most_rows: int) -> Peek:
+    """The first rows of a query, which may bind :start, :end and :as_of.
+
+    Errors: `SourceUnavailable`, `InvalidQuery`; `file` names the query in them.
+    """
+    try:
+        session = psycopg2.connect(postgres_dsn(url), connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
+    except psycopg2.Error as error:
+        raise SourceUnavailable(
+            f"The database can't be reached: {' '.join(str(error).split())}. Check host, user and password."
+        ) from error
+    with closing(session):
+        session.set_session(readonly=True)
+        try:
+            return _queried(session, bound(sql, file), file, values, most_rows)
+        except psycopg2.OperationalError as error:
+            raise SourceUnavailable(f"{file}: {' '.join(str(error).split())}") from error
+        except psycopg2.Error as error:
+            said = error.diag.message_primary or str(error)
+            hint = f" The server's hint: {error.diag.message_hint}" if error.diag.message_hint else ""
+            raise InvalidQuery(f"{file}: {' '.join(said.split())}.{hint}") from error
+
+
+def _queried(session: Any, statement: str, file: str, values: Mapping[str, datetime], most_rows: int) -> Peek:
+    with session.cursor() as setup:
+        setup.execute("SELECT set_config('statement_timeout', %s, true)", (str(TIMEOUT_MILLISECONDS),))
+        setup.execute("SET LOCAL TIME ZONE 'UTC'")
+        setup.execute("SET LOCAL datestyle TO 'ISO'")
+    cursor = session.cursor(name="perennial_peek")
+    register_type(new_type(_AS_TEXT, "as_text", lambda value, _: value), cursor)
+    cursor.execute(statement, dict(values))
+    rows: list[tuple[Any, ...]] = []
+    while len(rows) < most_rows and (more := cursor.fetchmany(min(BATCH_ROWS, most_rows - len(rows)))):
+        rows += more
+    if cursor.description is None:
+        cursor.fetchmany(1)
+    described = cursor.description or ()
+    columns = list(zip(*rows, strict=True)) or [()] * len(described)
+    arrays = [
+        pa.array(cells, _PLAIN[column.type_code])
+        if column.type_code in _PLAIN
+        else pa.array([None if cell is None else str(cell) for cell in cells], pa.string())
+        for column, cells in zip(described, columns, strict=True)
+    ]
+    return Peek(
+        pa.Table.from_arrays(arrays, names=[column.name for column in described]),
+        (file,),
+        naive=tuple(column.name for column in described if column.type_code in _NAIVE),
+        texts=tuple(c.name for c in described if c.type_code not in _PLAIN and c.type_code not in _AS_TEXT),
+    )
+
+
+def _parquet(file: Path, most_rows: int) -> pa.Table:
+    with pq.ParquetFile(file) as parquet:
+        batches = []
+        left = most_rows
+        for batch in parquet.iter_batches(BATCH_ROWS):
+            batches.append(batch.slice(0, left))
+            left -= batch.num_rows
+            if left <= 0:
+                break
+        schema = parquet.schema_arrow
+    rows = pa.Table.from_batches(batches, schema) if batches else schema.empty_table()
+    plain = [_plain(rows.column(position)) for position in range(rows.num_columns)]
+    return pa.Table.from_arrays(plain, names=rows.column_names)
+
+
+def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Texts as ordinary texts, decimals as exact texts."""
+    if pa.types.is_dictionary(values.type):
+        values = values.cast(values.type.value_type)
+    kind = values.type
+    if pa.types.is_string_view(kind) or pa.types.is_large_string(kind) or pa.types.is_decimal(kind):
+        return values.cast(pa.string())
+    return values
+
+
+def _texts(rows: pa.Table) -> pa.Table:
+    columns = [pa.array([None if v is None else str(v) for v in c.to_pylist()], pa.string()) for c in rows.columns]
+    return pa.Table.from_arrays(columns, names=rows.column_names)
+
+
+def _csv(file: Path, most_rows: int) -> tuple[pa.Table, Dialect, list[str]]:
+    with pa.input_stream(str(file), compression="detect") as stream:
+        content = stream.read()
+    oddities = []
+    try:
+        text = content.decode("utf-8-sig")
+        encoding = "utf-8"
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        oddities.append(f"{file}: line {line} is not UTF-8; the file was read as {LATIN}")
+        text = content.decode(LATIN, errors="replace")
+        encoding = LATIN
+    delimiter = _delimiter(text[:SNIFFED])
+    escape = "\\" if '\\"' in text else None
+    dialect = Dialect(delimiter, escape, encoding)
+    names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
+    doubled = sorted({name for name in names if names.count(name) > 1})
+    if doubled:
+        oddities.append(f"{file}: the column {', '.join(doubled)} is there more than once")
+    frame = _frame(text, dialect, most_rows, file, oddities)
+    columns = [pa.array(frame.iloc[:, place].tolist(), pa.string()) for place in range(frame.shape[1])]
+    return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns]), dialect, oddities
+
+
+def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: list[str]) -> pd.DataFrame:
+    def read(bad: Literal["error", "skip"]) -> pd.DataFrame:
+        return pd.read_csv(
+            io.StringIO(text),
+            dtype=str,
+            keep_default_na=False,
+            na_filter=False,
+            sep=dialect.delimiter,
+            escapechar=dialect.escape,
+            nrows=most_rows,
+            on_bad_lines=bad,
+            index_col=False,
+        )
+
+    try:
+        return _nulled(read("error"))
+    except pd.errors.EmptyDataError:
+        oddities.append(f"{file} is empty")
+        return pd.DataFrame()
+    except pd.errors.ParserError as error:
+        oddities.append(f"{file}: lines of another length were left out: {' '.join(str(error).split())}")
+        return _nulled(read("skip"))
+
+
+def _nulled(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype(object).where(frame != "", None)
+
+
+def _delimiter(text: str) -> str:
+    """The sign that parts the first lines into the most columns, the same number in each."""
+    lines = [line for line in islice(io.StringIO(text), 20) if line.strip()]
+    if len(lines) > 1 and not text.endswith("\n"):
+        lines = lines[:-1] or lines  # the last one may be cut off
+
+    def columns(sign: str) -> int:
+        counts = [len(next(csv.reader([line], delimiter=sign), [])) for line in lines]
+        usual = max(set(counts), key=counts.count, default=0)
+        return usual if counts and counts[0] == usual else 0
+
+    return max(DELIMITERS, key=columns)
