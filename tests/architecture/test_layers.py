@@ -19,7 +19,7 @@ WORDS = {
 }
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
-ROOMS = {"records", "jobs", "review", "backtest"}
+ROOMS = {"records", "jobs", "review", "backtest", "scaffold"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
@@ -30,7 +30,8 @@ MAY_IMPORT = {
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
-    "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "settings", "wiring"},
+    "scaffold": WORDS | PURE | {"sources", "review"},
+    "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "scaffold", "settings", "wiring"},
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},

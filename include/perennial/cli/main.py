@@ -5,7 +5,7 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import backtest, database, inspect, past, quarantine, review, run, steps, upkeep, validation
+from perennial.cli import backtest, database, inspect, new, past, quarantine, review, run, steps, upkeep, validation
 from perennial.errors import PerennialError, TransientError
 
 EXIT_PERMANENT = 3
@@ -23,6 +23,7 @@ app = typer.Typer(
         "6 `reproduce` found a difference."
     ),
 )
+new.add_to(app)
 run.add_to(app)
 steps.add_to(app)
 inspect.add_to(app)

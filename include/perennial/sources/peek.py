@@ -68,7 +68,7 @@ class Peek:
 
     PostgreSQL's dates, times and numerics are texts as it writes them, in UTC; `naive` names the columns whose type has
     no time zone, and `texts` those that really are text, where cells have types at all. `dialect` is that of CSV files.
-    `oddities` are sentences about what could not be read.
+    `oddities` are sentences about what could not be read, `whole` says that there are no rows besides these.
     """
 
     rows: pa.Table
@@ -77,6 +77,7 @@ class Peek:
     naive: tuple[str, ...] = ()
     texts: tuple[str, ...] = ()
     oddities: tuple[str, ...] = ()
+    whole: bool = True
 
 
 def peek_source(
@@ -141,6 +142,7 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int) -> Peek:
         naive=tuple(f.name for f in together.schema if _is_naive(f.type)),
         texts=() if form == "csv" else tuple(f.name for f in together.schema if pa.types.is_string(f.type)),
         oddities=tuple(oddities),
+        whole=left > 0,
     )
 
 
@@ -213,6 +215,7 @@ def _queried(session: Any, statement: str, file: str, values: Mapping[str, datet
         (file,),
         naive=tuple(column.name for column in described if column.type_code in _NAIVE),
         texts=tuple(c.name for c in described if c.type_code not in _PLAIN and c.type_code not in _AS_TEXT),
+        whole=len(rows) < most_rows,
     )
 
 

@@ -1,0 +1,1 @@
+"""A first use case, written from what its data look like."""

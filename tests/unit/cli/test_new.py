@@ -1,0 +1,180 @@
+"""`perennial new`: a first use case from what its data look like, ready to be checked and run."""
+
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.cli.conftest import Call
+from tests.unit.cli.test_sample import ports
+from tests.unit.jobs.world import World
+
+from perennial.cli.session import Session
+from perennial.jobs.predict import chain as predict
+from perennial.jobs.retrain import chain as retrain
+from perennial.records.model_choice import ModelChoice
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial.spec.models import Kind, Role
+from perennial.verdict import Verdict
+from perennial.window import Every
+
+DAYS = 40
+FIRST = datetime(2024, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    """Forty days of orders, and their outcomes beside them, by day."""
+    random = np.random.default_rng(5)
+    folder = tmp_path / "delivered"
+    for kind in ("orders", "outcomes"):
+        (folder / kind).mkdir(parents=True)
+    for day in range(DAYS):
+        rows, labels = ["order_id,ordered_at,amount,items,express,country,shop"], ["order_id,ordered_at,late,known_at"]
+        for number in range(60):
+            at = FIRST + timedelta(days=day, minutes=20 * number)
+            amount = random.gamma(2.0, 30.0)
+            late = random.random() < 1 / (1 + np.exp(2 - amount / 30))
+            key = f"o{day:03}-{number:04}"
+            rows.append(
+                f"{key},{at:%Y-%m-%dT%H:%M:%SZ},{amount:.2f},{random.integers(1, 9)},"
+                f"{'true' if random.random() < 0.3 else 'false'},{random.choice(['DE', 'FR', 'PL'])},web"
+            )
+            labels.append(f"{key},{at:%Y-%m-%dT%H:%M:%SZ},{int(late)},{at + timedelta(hours=30):%Y-%m-%dT%H:%M:%SZ}")
+        name = f"{FIRST + timedelta(days=day):%Y-%m-%d}.csv"
+        (folder / "orders" / name).write_text("\n".join([*rows, ""]))
+        (folder / "outcomes" / name).write_text("\n".join([*labels, ""]))
+    return folder
+
+
+def made(world: World, name: str) -> LoadedUseCase:
+    return load_use_case(world.use_case.folder.parent / name)
+
+
+def arguments(files: Path) -> tuple[str, ...]:
+    orders, outcomes = (f"{files}/{kind}/*.csv" for kind in ("orders", "outcomes"))
+    return ("new", "orders", "--from", orders, "--labels-from", outcomes, "--label", "late")
+
+
+def test_a_folder_of_files_becomes_a_use_case_that_scores(
+    world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = perennial(*arguments(files))
+    assert code == 0, out
+    use_case = made(world, "orders")
+    spec = use_case.spec
+    assert {name: (column.kind, column.role) for name, column in spec.columns.items()} == {
+        "order_id": (Kind.CATEGORICAL, Role.KEY),
+        "ordered_at": (Kind.TIMESTAMP, Role.EVENT_TIME),
+        "amount": (Kind.NUMERIC, Role.FEATURE),
+        "items": (Kind.INTEGER, Role.FEATURE),
+        "express": (Kind.BOOLEAN, Role.FEATURE),
+        "country": (Kind.CATEGORICAL, Role.FEATURE),
+        "shop": (Kind.CATEGORICAL, Role.CARRY),
+    }
+    assert spec.source.pattern == "%Y-%m-%d.csv"  # type: ignore[union-attr]
+    assert (spec.start, spec.schedule.every) == (FIRST, Every.DAY)
+    assert (spec.labels.column, spec.labels.arrival_time) == ("late", "known_at")
+    assert spec.labels.mature_after == timedelta(days=2)
+    assert "guess: order_id is taken for the key" in out
+    assert "guess: shop is carried along, not a feature: the same in every row seen" in out
+    monkeypatch.setattr(Session, "ports", ports())
+    assert perennial("check", "orders", "--sample", "2024-02-05")[0] == 0
+    there = ports()
+    retrain.run(use_case, FIRST + timedelta(days=38), there, "test", actor="test", reason="first")
+    (found,) = predict.run(
+        use_case,
+        [spec.grid.starting_at("2024-02-08")],
+        there,
+        "test",
+        model=ModelChoice(),
+        on_step=lambda step, each: None,
+    )
+    assert found.scored is not None
+    assert (found.scored.rows, found.scored.model_version) == (60, "1")
+    assert found.validated is not None
+    assert found.validated.verdict is Verdict.PASS
+
+
+def test_what_was_guessed_is_marked_in_the_spec(world: World, perennial: Call, files: Path) -> None:
+    perennial(*arguments(files))
+    text = (world.use_case.folder.parent / "orders" / "use_case.yaml").read_text()
+    for marked in (
+        "order_id: {kind: categorical, role: key}  # guess",
+        "  every: day  # guess: --every",
+        "  mature_after: 2d  # guess: 99 in 100 outcomes come within this time",
+        "#   - known_at is taken for when the outcome became known (--arrival)",
+    ):
+        assert marked in text
+
+
+def test_ranges_come_from_quantiles_and_only_warn(world: World, perennial: Call, files: Path) -> None:
+    perennial(*arguments(files))
+    expectations = {each.kwargs.get("column", "rows"): each for each in made(world, "orders").expectations}
+    assert {str(each.severity) for each in expectations.values()} == {"warning"}
+    assert expectations["amount"].kwargs["min_value"] == 0
+    assert 300 < expectations["amount"].kwargs["max_value"] < 2_000
+    assert expectations["country"].kwargs["value_set"] == ["DE", "FR", "PL"]
+    assert expectations["rows"].kwargs == {"min_value": 20, "max_value": 180}
+
+
+def test_what_is_there_already_is_never_overwritten(world: World, perennial: Call, files: Path) -> None:
+    before = (world.use_case.folder / "use_case.yaml").read_text()
+    code, _, err = perennial("new", "parcels", *arguments(files)[2:])
+    assert code == 3
+    assert "is there already, and nothing in it was changed" in err
+    assert (world.use_case.folder / "use_case.yaml").read_text() == before
+    assert sorted(path.name for path in world.use_case.folder.parent.iterdir()) == ["parcels"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (("--label", "lat"), "--label lat: there is no such column; did you mean late?"),
+        (("--from", "/nowhere/*.csv"), "there is no folder /nowhere"),
+        (("--from", "postgres://ann:secret@db/orders"), "takes the name of an Airflow connection, not an address"),
+        (("--from", "s3://bucket/orders"), "For S3 copy a file here"),
+        (("--from", "orders.sql"), "say with --connection"),
+        (("--key", "order"), "--key order: there is no such column; did you mean order_id?"),
+    ],
+)
+def test_what_can_not_be_guessed_says_what_to_add(
+    world: World, perennial: Call, files: Path, changed: tuple[str, str], said: str
+) -> None:
+    code, _, err = perennial(*arguments(files), *changed)
+    assert code == 3
+    assert said in " ".join(err.split())
+    assert "secret" not in err
+
+
+def test_without_a_label_the_candidates_are_named(world: World, perennial: Call, files: Path) -> None:
+    code, _, err = perennial(*arguments(files)[:-2])
+    assert code == 3
+    assert "Say --label: the column that holds the outcome. It could be late." in " ".join(err.split())
+
+
+def test_a_name_that_no_spec_takes_is_wrong_usage(world: World, perennial: Call, files: Path) -> None:
+    code, _, err = perennial("new", "Orders!", *arguments(files)[2:])
+    assert code == 2
+    assert "lower-case letters" in err
+
+
+def test_the_dialect_and_odd_names_are_written_down(world: World, perennial: Call, files: Path) -> None:
+    path = files / "orders" / "2024-01-01.csv"
+    for other in (files / "orders").glob("2024-0[12]-*.csv"):
+        if other != path:
+            other.unlink()
+    text = path.read_text().replace(",", ";").replace("amount", "Order Amount").replace("Z;", ";")
+    path.write_text("\n".join(line.replace(".", ",") for line in text.splitlines()) + "\n")
+    perennial(*arguments(files))
+    spec = (world.use_case.folder.parent / "orders" / "use_case.yaml").read_text()
+    assert '  csv: {delimiter: ";", decimal: ","}' in spec
+    assert '  order_amount: {kind: numeric, from: "Order Amount"}' in spec
+    assert "  timezone: UTC  # guess: the zone of times without an offset (--timezone)" in spec
+
+
+def test_nothing_is_left_behind_when_it_fails(world: World, perennial: Call, files: Path) -> None:
+    shutil.rmtree(files / "outcomes")
+    assert perennial(*arguments(files))[0] == 3
+    assert sorted(path.name for path in world.use_case.folder.parent.iterdir()) == ["parcels"]
