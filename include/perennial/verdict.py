@@ -24,6 +24,8 @@ _SERIOUSNESS = [Verdict.PASS, Verdict.INSUFFICIENT, Verdict.WARN, Verdict.FAIL]
 
 # The actions of a decision about retraining: retrain; nothing calls for it; it can't be told, or can't be done, yet.
 RETRAIN, HOLD, WAIT = "retrain", "hold", "wait"
+# And about a challenger.
+PROMOTE, REJECT = "promote", "reject"
 
 
 @dataclass(frozen=True)

@@ -350,6 +350,8 @@ def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> 
         ledger.batches_between(use_case, *ends),
         ledger.drift_between(use_case, *ends),
         ledger.performance_between(use_case, *ends),
+        ledger.last_final(use_case, instant(9), 5),
+        ledger.batches_without_truth(use_case, instant(9)),
         ledger.decisions(use_case, DecisionKind.PROMOTE),
         ledger.deployments(use_case),
     ):
@@ -425,6 +427,45 @@ def test_performance_is_taken_by_as_of_then_revision_not_by_recording(ledger: Le
     newest = ledger.record_performance(performance(use_case, as_of=instant(8), revision=2))
     ledger.record_performance(performance(use_case, as_of=instant(6), revision=3))
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [newest]
+
+
+def test_performance_as_it_was_known_is_not_hidden_by_what_was_measured_later(ledger: Ledger, use_case: str) -> None:
+    then = ledger.record_performance(performance(use_case, as_of=instant(6)))
+    ledger.record_performance(performance(use_case, as_of=instant(8)))
+    ends = (instant(1), instant(2))
+    assert list(ledger.performance_between(use_case, *ends, known_by=instant(7))) == [then]
+    assert list(ledger.performance_between(use_case, *ends, known_by=instant(5))) == []
+
+
+def test_the_last_final_windows_are_those_whose_newest_measurement_is_final(ledger: Ledger, use_case: str) -> None:
+    final = [
+        ledger.record_performance(performance(use_case, day, as_of=instant(9), maturity=Maturity.FINAL))
+        for day in (3, 1, 2, 4)
+    ]
+    ledger.record_performance(performance(use_case, 4, as_of=instant(10), maturity=Maturity.OVERDUE))
+    assert list(ledger.last_final(use_case, instant(11), 2)) == [final[2], final[0]]
+    assert list(ledger.last_final(use_case, instant(9), 1)) == [final[3]]
+    assert list(ledger.last_final(use_case, instant(8), 5)) == []
+
+
+def test_batches_wait_for_their_truth_until_it_is_final_or_given_up(ledger: Ledger, use_case: str) -> None:
+    for day in range(1, 8):
+        record_batch(ledger, batch(use_case, day))
+    newest = record_batch(ledger, batch(use_case, 7, revision=2))
+    states = {1: Maturity.FINAL, 2: Maturity.GIVEN_UP, 3: Maturity.OVERDUE, 4: Maturity.PARTIAL, 7: Maturity.FINAL}
+    for day, maturity in states.items():
+        ledger.record_performance(performance(use_case, day, as_of=instant(9), maturity=maturity))
+    ledger.record_performance(performance(use_case, 5, as_of=instant(9), maturity=Maturity.FINAL, labelled=0))
+
+    def waiting(known_by: datetime) -> list[Window]:
+        return [entry.window for entry in ledger.batches_without_truth(use_case, known_by)]
+
+    assert waiting(instant(9)) == [day_window(day) for day in (3, 4, 5, 6, 7)]
+    assert list(ledger.batches_without_truth(use_case, instant(9)))[-1] == newest
+    ledger.record_performance(performance(use_case, 3, as_of=instant(10), maturity=Maturity.FINAL))
+    ledger.record_performance(performance(use_case, 1, as_of=instant(10), maturity=Maturity.OVERDUE))
+    assert waiting(instant(10)) == [day_window(day) for day in (1, 4, 5, 6, 7)]
+    assert waiting(instant(5)) == [day_window(day) for day in (1, 2, 3, 4)]
 
 
 def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger, use_case: str) -> None:
@@ -628,6 +669,23 @@ def test_status_counts_what_is_live(ledger: Ledger, use_case: str) -> None:
         last_window=day_window(3),
         champion=champion,
     )
+
+
+def test_a_rollback_is_no_retraining_and_rejected_ones_are_counted_apart(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    second = ledger.deploy(deployment(use_case, 2, first))
+    ledger.deploy(deployment(use_case, 1, second, day=3, run_id="back"))
+    for day, action in ((2, "promote"), (3, "reject"), (4, "reject")):
+        ledger.record_decision(decision(use_case, f"t{day}", day, kind=DecisionKind.PROMOTE, action=action))
+    status = ledger.status(use_case)
+    assert (status.retrains, status.retrains_rejected) == (1, 2)
+
+
+def test_status_counts_the_windows_whose_labels_are_overdue(ledger: Ledger, use_case: str) -> None:
+    for day in (1, 2):
+        ledger.record_performance(performance(use_case, day, as_of=instant(5), maturity=Maturity.OVERDUE))
+    ledger.record_performance(performance(use_case, 2, as_of=instant(6), maturity=Maturity.FINAL))
+    assert ledger.status(use_case).windows_overdue == 1
 
 
 def test_a_first_champion_is_no_retraining(ledger: Ledger, use_case: str) -> None:

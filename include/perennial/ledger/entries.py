@@ -140,7 +140,8 @@ class DriftReport:
 class Performance:
     """How good a batch was, by the labels that had arrived by `as_of`.
 
-    `completeness` is the share of predicted rows that have a label; `metrics` maps metric name to value, and
+    The entry with the latest `as_of` counts: labels that came after all make a new one. `completeness` is the share of
+    predicted rows that have a label; `metrics` maps metric name to value, and
     `intervals` to its 95% interval (`low`, `high`, `standard_error`). `estimates` maps metric name to the same and the
     `value` as it is expected of all rows, from the predictions alone. `arrivals` are the shares of rows that had a
     label at the ages of `perennial.performance.delay`, only of a final window. `label_drift` says how unusual the
@@ -241,7 +242,9 @@ class Status:
     """A use case at a glance.
 
     `rows_scored` counts live revisions, `windows_failed` and `alarms` count windows whose latest validation or drift
-    report has the verdict `fail`, `retrains` the champions after the first. `last_window` is the last one ingested.
+    report has the verdict `fail`. `retrains` counts the models that became champion after the first (a rollback is
+    none), `retrains_rejected` the retrainings after which the champion stayed. `windows_overdue` counts windows whose
+    labels are overdue. `last_window` is the last one ingested.
     """
 
     use_case: str
@@ -253,3 +256,5 @@ class Status:
     retrains: int
     last_window: Window | None = None
     champion: Deployment | None = None
+    retrains_rejected: int = 0
+    windows_overdue: int = 0

@@ -28,8 +28,9 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
-from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
-from perennial.verdict import Verdict
+from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats, settled
+from perennial.performance.maturity import Maturity
+from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
 
 Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
@@ -158,9 +159,34 @@ class InMemoryLedger:
         found = self._of(Performance, lambda entry: (entry.use_case, entry.window) == (use_case, window))
         return sorted(found, key=lambda entry: entry.as_of)
 
-    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
-        return self._between(Performance, use_case, start, end, lambda entry: (entry.as_of, entry.revision))
+    def performance_between(
+        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+    ) -> Sequence[Performance]:
+        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
+        first, last = utc(start, "start"), utc(end, "end")
+        return [
+            copy.deepcopy(entry)
+            for entry in self._measured(use_case, known_by)
+            if first <= entry.window.start and entry.window.end <= last
+        ]
+
+    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose newest entry up to `known_by` is final, by window."""
+        final = [entry for entry in self._measured(use_case, known_by) if entry.maturity is Maturity.FINAL]
+        return [copy.deepcopy(entry) for entry in final[-count:]]
+
+    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `known_by` and whose labels are still waited for."""
+        until = utc(known_by, "known_by")
+        newest: dict[tuple[Window, int], Performance] = {}
+        entries = self._found(Performance, lambda entry: entry.use_case == use_case and entry.as_of <= until)
+        for entry in sorted(entries, key=lambda entry: entry.as_of):
+            newest[entry.window, entry.revision] = entry
+        return [
+            copy.deepcopy(batch)
+            for batch in self._newest(Batch, use_case, lambda entry: entry.revision)
+            if batch.window.end <= until and not settled(newest.get((batch.window, batch.revision)))
+        ]
 
     @contextmanager
     def deciding(self, use_case: str) -> Iterator[None]:
@@ -232,9 +258,13 @@ class InMemoryLedger:
                     e.verdict is Verdict.FAIL for e in self._newest(ValidationResult, use_case, _recorded)
                 ),
                 alarms=sum(e.verdict is Verdict.FAIL for e in self._newest(DriftReport, use_case, _recorded)),
-                retrains=max(len(champions) - 1, 0),
+                retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,
                 champion=champions[-1] if champions else None,
+                retrains_rejected=len(
+                    {e.as_of for e in self.decisions(use_case, DecisionKind.PROMOTE) if e.action != PROMOTE}
+                ),
+                windows_overdue=sum(entry.maturity is Maturity.OVERDUE for entry in self._measured(use_case)),
             )
 
     def copy(self) -> "InMemoryLedger":
@@ -259,6 +289,15 @@ class InMemoryLedger:
         stored = replace(entry, id=sum(map(len, self._by_kind.values())) + 1)
         self._by_kind[type(stored)].append(stored)
         return copy.deepcopy(stored)
+
+    def _measured(self, use_case: str, known_by: datetime | None = None) -> list[Performance]:
+        """The newest entry (up to `known_by`) of each window, by window."""
+        until = None if known_by is None else utc(known_by, "known_by")
+        newest: dict[Window, Performance] = {}
+        entries = self._found(Performance, lambda e: e.use_case == use_case and (until is None or e.as_of <= until))
+        for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
+            newest[entry.window] = entry
+        return [newest[window] for window in sorted(newest)]
 
     def _existing(self, entry: Entry) -> Entry | None:
         found = self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))

@@ -95,8 +95,20 @@ class Ledger(Protocol):
     def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
         """All measurements of the window, by `as_of`."""
 
-    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
+    def performance_between(
+        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+    ) -> Sequence[Performance]:
+        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
+
+    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose entry with the latest `as_of` up to `known_by` is final, by window."""
+
+    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `known_by` and whose labels are still waited for, by window.
+
+        Waited for are those whose entry with the latest `as_of` up to `known_by` is not final, or is final without a
+        single label (0.1.0 called windows final by time alone), or isn't there. What was given up is not waited for.
+        """
 
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Be the only one who decides about the use case's retraining while inside, after waiting for the turn.

@@ -164,9 +164,22 @@ class PostgresLedger:
         query = queries.of_window(performance, use_case, window).order_by(performance.c.as_of, performance.c.id)
         return self._entries(Performance, query)
 
-    def performance_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
-        return self._between(Performance, use_case, start, end, "as_of", "revision")
+    def performance_between(
+        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+    ) -> Sequence[Performance]:
+        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
+        within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
+        until = None if known_by is None else utc(known_by, "known_by")
+        return self._entries(Performance, queries.measured(use_case, until).where(within))
+
+    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose newest entry up to `known_by` is final, by window."""
+        query = queries.last_final(use_case, utc(known_by, "known_by"), count)
+        return self._entries(Performance, query)[::-1]
+
+    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `known_by` and whose labels are still waited for."""
+        return self._entries(Batch, queries.without_truth(use_case, utc(known_by, "known_by")))
 
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Decide alone while inside."""
@@ -242,6 +255,8 @@ class PostgresLedger:
             retrains=row["retrains"],
             last_window=None if row["last_start"] is None else Window(row["last_start"], row["last_end"]),
             champion=champion,
+            retrains_rejected=row["retrains_rejected"],
+            windows_overdue=row["windows_overdue"],
         )
 
     def _record(self, given: Entry, lease: Lease | None = None) -> Entry:

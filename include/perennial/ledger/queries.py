@@ -3,12 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, func, select, true
+from sqlalchemy import ColumnElement, Select, Table, false, func, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from perennial.ledger.entries import DeployedRole
-from perennial.ledger.tables import batches, deployments, drift_reports, snapshots, validations
-from perennial.verdict import Verdict
+from perennial.ledger.entries import DecisionKind, DeployedRole
+from perennial.ledger.tables import batches, decisions, deployments, drift_reports, performance, snapshots, validations
+from perennial.performance.maturity import Maturity
+from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
 
 Query = Select[*tuple[Any, ...]]
@@ -30,6 +31,52 @@ def newest_per_window(table: Table, use_case: str, *age: str) -> Query:
         .ext(distinct_on(*window))
         .order_by(*window, *(table.c[name].desc() for name in age))
     )
+
+
+def measured(use_case: str, known_by: datetime | None = None) -> Query:
+    """Of each window the measurement that was newest at `known_by`; by window."""
+    newest = newest_per_window(performance, use_case, "as_of", "revision")
+    return newest if known_by is None else newest.where(performance.c.as_of <= known_by)
+
+
+def last_final(use_case: str, known_by: datetime, count: int) -> Query:
+    """The last windows whose newest measurement is final, the last one first."""
+    window = (performance.c.window_start, performance.c.window_end)
+    newest = (
+        select(performance)
+        .where(performance.c.use_case == use_case, performance.c.as_of <= known_by)
+        .ext(distinct_on(*window))
+        .order_by(*(each.desc() for each in window), performance.c.as_of.desc(), performance.c.revision.desc())
+        .subquery()
+    )
+    return (
+        select(newest)
+        .where(newest.c.maturity == Maturity.FINAL.value)
+        .order_by(newest.c.window_start.desc(), newest.c.window_end.desc())
+        .limit(count)
+    )
+
+
+def without_truth(use_case: str, known_by: datetime) -> Query:
+    """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`)."""
+    live = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= known_by).subquery()
+    final = (performance.c.maturity == Maturity.FINAL.value) & (
+        (performance.c.labelled > 0) | (performance.c.rows == 0)
+    )
+    settled = (
+        select(final | (performance.c.maturity == Maturity.GIVEN_UP.value))
+        .where(
+            performance.c.use_case == live.c.use_case,
+            performance.c.window_start == live.c.window_start,
+            performance.c.window_end == live.c.window_end,
+            performance.c.revision == live.c.revision,
+            performance.c.as_of <= known_by,
+        )
+        .order_by(performance.c.as_of.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    return select(live).where(~func.coalesce(settled, false())).order_by(live.c.window_start, live.c.window_end)
 
 
 def inside(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:
@@ -77,6 +124,7 @@ def counts(use_case: str) -> Query:
     validated = newest_per_window(validations, use_case, "id").subquery()
     monitored = newest_per_window(drift_reports, use_case, "id").subquery()
     champions = of_role(use_case, DeployedRole.CHAMPION).order_by(None).subquery()
+    looked_at = measured(use_case).subquery()
     last = select(ingested).order_by(ingested.c.window_start.desc(), ingested.c.window_end.desc()).limit(1).subquery()
     how_many = func.count()
     return select(
@@ -85,7 +133,21 @@ def counts(use_case: str) -> Query:
         select(func.coalesce(func.sum(scored.c.rows), 0)).scalar_subquery().label("rows_scored"),
         select(how_many).where(validated.c.verdict == Verdict.FAIL.value).scalar_subquery().label("windows_failed"),
         select(how_many).where(monitored.c.verdict == Verdict.FAIL.value).scalar_subquery().label("alarms"),
-        select(func.greatest(how_many - 1, 0)).select_from(champions).scalar_subquery().label("retrains"),
+        select(func.greatest(func.count(champions.c.model_digest.distinct()) - 1, 0))
+        .scalar_subquery()
+        .label("retrains"),
+        select(func.count(decisions.c.as_of.distinct()))
+        .where(
+            decisions.c.use_case == use_case,
+            decisions.c.kind == DecisionKind.PROMOTE.value,
+            decisions.c.action != PROMOTE,
+        )
+        .scalar_subquery()
+        .label("retrains_rejected"),
+        select(how_many)
+        .where(looked_at.c.maturity == Maturity.OVERDUE.value)
+        .scalar_subquery()
+        .label("windows_overdue"),
         select(last.c.window_start).scalar_subquery().label("last_start"),
         select(last.c.window_end).scalar_subquery().label("last_end"),
     )

@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.errors import DeploymentConflict, DeploymentMoved, WindowBusy
-from perennial.ledger.entries import Batch, DeployedRole, Deployment
+from perennial.ledger.entries import Batch, DeployedRole, Deployment, Performance
 from perennial.ledger.rows import same_content
+from perennial.performance.maturity import Maturity
 
 
 def following(deployment: Deployment, current: Deployment | None, scored_until: datetime | None) -> Deployment:
@@ -29,6 +30,18 @@ def repeats(deployment: Deployment, current: Deployment | None) -> bool:
     if current is None or deployment.run_id != current.run_id:
         return False
     return same_content(replace(deployment, effective_from=current.effective_from), current)
+
+
+def settled(entry: Performance | None) -> bool:
+    """Whether a window with this newest measurement is no longer asked about: it is final, or was given up.
+
+    0.1.0 called windows final by time alone; one with rows and without a single label is still waited for.
+    """
+    if entry is None:
+        return False
+    if entry.maturity is Maturity.FINAL:
+        return entry.labelled > 0 or entry.rows == 0
+    return entry.maturity is Maturity.GIVEN_UP
 
 
 def check_still_in_force(batch: Batch, expected: Deployment, found: Deployment | None) -> None:

@@ -75,6 +75,14 @@ def learn_delay(final_windows: Sequence[Sequence[float]], mature_after: timedelt
     )
 
 
+def usual_share(completeness: Sequence[float]) -> float | None:
+    """The share of rows that have a label in the end, from windows that are final: the median.
+
+    It is not moved by some windows that were counted too soon. None below `FEWEST_WINDOWS`.
+    """
+    return float(np.median(completeness)) if len(completeness) >= FEWEST_WINDOWS else None
+
+
 def moved(pairs: Sequence[tuple[float, float]]) -> Movement | None:
     """How far figures moved from (first) partial to (second) final; None below `FEWEST_WINDOWS` windows.
 

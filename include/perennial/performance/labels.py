@@ -1,5 +1,7 @@
 """Outcomes as they were known at a time."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
@@ -42,6 +44,56 @@ def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:
         if name != key:
             labelled = labelled.append_column(name, found.column(name))
     return labelled
+
+
+@dataclass(frozen=True)
+class UnmatchedLabels:
+    """Labels whose key is that of no row: `count` of `labels`, with a label's key and a row's as examples.
+
+    `rewritten` of them would match, if keys were written the same way: `how` says how.
+    """
+
+    count: int
+    labels: int
+    label_key: str
+    row_key: str | None
+    rewritten: int = 0
+    how: str | None = None
+
+    def __str__(self) -> str:
+        """What was found, and what would help."""
+        row = f", a row's {self.row_key!r}" if self.row_key is not None else ""
+        text = (
+            f"{self.count:,} of {self.labels:,} labels match no row by their key (a label's is {self.label_key!r}{row})"
+        )
+        return text + (f"; {self.how} would match {self.rewritten:,} of them" if self.how else "")
+
+
+def unmatched(rows: pa.Table, labels: pa.Table, key: str) -> UnmatchedLabels | None:
+    """The labels whose key no row has; None where there are none. `labels` has each key once."""
+    row_keys = rows.column(key).combine_chunks()
+    label_keys = labels.column(key).cast(row_keys.type).combine_chunks()
+    strange = label_keys.filter(pc.invert(pc.is_in(label_keys, value_set=row_keys)))
+    if len(strange) == 0:
+        return None
+    free = row_keys.filter(pc.invert(pc.is_in(row_keys, value_set=label_keys)))
+    examples = str(strange[0].as_py()), str(free[0].as_py()) if len(free) else None
+    if pa.types.is_string(row_keys.type) or pa.types.is_large_string(row_keys.type):
+        for how, rewrite in _REWRITINGS.items():
+            matching = rewrite(strange).filter(pc.is_in(rewrite(strange), value_set=rewrite(free)))
+            if len(matching):
+                # A pair of keys that mean the same tells more than two that happen to come first.
+                label, row = (each.filter(pc.equal(rewrite(each), matching[0]))[0].as_py() for each in (strange, free))
+                return UnmatchedLabels(len(strange), len(label_keys), label, row, len(matching), how)
+    return UnmatchedLabels(len(strange), len(label_keys), *examples)
+
+
+# Ways in which two systems write one key, the likeliest first.
+_REWRITINGS: dict[str, Callable[[pa.Array], pa.Array]] = {
+    "trimming spaces (in the query, or in the file)": pc.utf8_trim_whitespace,
+    "writing all keys in lower case": pc.utf8_lower,
+    "dropping leading zeros": lambda keys: pc.utf8_ltrim(keys, characters="0"),
+}
 
 
 def truth_of(task: Task, labels: pa.ChunkedArray) -> npt.NDArray[np.float64]:

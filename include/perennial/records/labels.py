@@ -1,6 +1,7 @@
 """Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected, and who waits for more."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,16 +9,20 @@ import pyarrow as pa
 
 from perennial.errors import EmptyWindow
 from perennial.lake.port import labels_table, raw_table, window_partition
-from perennial.ledger.entries import Batch
+from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
-from perennial.performance.labels import active_labels
-from perennial.performance.maturity import Maturity
+from perennial.performance.delay import usual_share
+from perennial.performance.labels import UnmatchedLabels, active_labels, unmatched
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema
 from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
+from perennial.wording import counted
+
+LOOKED_AT_AGAIN = 7  # final windows that lack a label
+LEARNT_FROM = 60  # final windows, about the share of labels that come
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +48,11 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
         arrived = delivered_labels(use_case, window, as_of, ports)
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
+    if (known := _all_known(arrived, ports.lake.read(labels_table(spec.name), partition))) is not None:
+        return WindowLabels(window, known, new=0)
     with labels_lease(spec.name, window, ports, run_id) as lease:
         known = ports.lake.read(labels_table(spec.name), partition)
-        together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
-        distinct = together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
+        distinct = _distinct(arrived, known)
         new = distinct.num_rows - known.num_rows
         if new:
             ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
@@ -70,6 +76,25 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
     return conform_labels(spec, extract.rows)
 
 
+def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:
+    """How many labels there are, if none of the arrived is new; asking first spares taking the lease."""
+    return known.num_rows if _distinct(arrived, known).num_rows == known.num_rows else None
+
+
+def _distinct(arrived: pa.Table, known: pa.Table) -> pa.Table:
+    together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
+    return together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
+
+
+def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, ports: Ports) -> UnmatchedLabels | None:
+    """Those of the window's labels whose key no row of its snapshot has, quarantined rows included."""
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    if snapshot is None or labels.num_rows == 0:
+        return None
+    rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=snapshot.version)
+    return unmatched(rows, labels, use_case.spec.key) if rows.num_columns else None
+
+
 def known_labels(
     use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
 ) -> pa.Table:
@@ -85,11 +110,44 @@ def known_labels(
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:
-    """Live batches of windows that had ended by `as_of` and whose performance is not final yet, by window."""
-    final = {
-        (entry.window, entry.revision)
-        for entry in ledger.performance_between(spec.name, spec.start, as_of)
-        if entry.maturity is Maturity.FINAL
-    }
-    batches = ledger.batches_between(spec.name, spec.start, as_of)
-    return [batch for batch in batches if (batch.window, batch.revision) not in final]
+    """Live batches of windows that had ended by `as_of` and whose truth was not known then, by window.
+
+    Windows whose labels are overdue are among them until they are given up. A window that was scored long after it
+    ended is asked about as well: at least once, and if no label comes then, it is given up at once.
+    """
+    return list(ledger.batches_without_truth(spec.name, as_of))
+
+
+def incomplete_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[tuple[Batch, Performance]]:
+    """The live batches of the last `LOOKED_AT_AGAIN` final windows that lack a label, with their last measurement.
+
+    More labels may still come, and reopen them. While a label source is down no window becomes final, so that these
+    stay the same ones however long it takes.
+    """
+    lacking = [e for e in ledger.last_final(spec.name, as_of, LOOKED_AT_AGAIN) if 0 < e.labelled < e.rows]
+    found = [(ledger.latest_batch(spec.name, entry.window), entry) for entry in lacking]
+    return [(batch, entry) for batch, entry in found if batch is not None and batch.revision == entry.revision]
+
+
+def more_labels_came(spec: UseCase, entry: Performance, ports: Ports) -> bool:
+    """Whether the lake holds more labels of the window than the measurement saw."""
+    table, partition = labels_table(spec.name), window_partition(entry.window)
+    seen = 0
+    if entry.labels_version is not None:
+        seen = ports.lake.read(table, partition, version=entry.labels_version).num_rows
+    return bool(ports.lake.read(table, partition).num_rows > seen)
+
+
+def learnt_share(spec: UseCase, as_of: datetime, ledger: Ledger, also: Sequence[float] = ()) -> float | None:
+    """The share of rows that have a label in the end, from the last windows that were final by `as_of`.
+
+    `also` are shares of windows that have just been counted. None when there are too few to tell.
+    """
+    known = [entry.completeness for entry in ledger.last_final(spec.name, as_of, LEARNT_FROM) if entry.labelled]
+    return usual_share([*known, *also][-LEARNT_FROM:])
+
+
+def overdue_text(labelled: int, rows: int, share: float | None) -> str:
+    """How many labels came, of how many, and how many were to be expected."""
+    expected = "" if share is None else f", where about {share * rows:,.0f} were to be expected"
+    return f"{labelled:,} of {counted(rows, 'row')} {'has' if labelled == 1 else 'have'} a label{expected}"

@@ -188,6 +188,9 @@ class Labels(Spec):
         json_schema_extra={"additionalProperties": {"type": "string"}},
         description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
     )
+    give_up_after: Duration = Field(
+        timedelta(days=90), description="How long labels that are overdue after that are still asked for."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.errors import SchemaMismatch
-from perennial.performance.labels import active_labels, join_labels, truth_of
+from perennial.performance.labels import active_labels, join_labels, truth_of, unmatched
 from perennial.spec.names import Task
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
@@ -152,3 +152,37 @@ def test_truth_of_booleans_and_numbers() -> None:
 def test_truth_that_is_none_is_refused(task: Task, values: list[Any], told: str) -> None:
     with pytest.raises(SchemaMismatch, match=told):
         truth_of(task, pa.chunked_array([values]))
+
+
+@pytest.mark.parametrize(
+    ("rows", "labels", "told"),
+    [
+        (["o1", "o2"], ["o2", "o1"], None),
+        (
+            ["o1", "o2", "o3"],
+            ["o1", "o2  ", "x"],
+            "2 of 3 labels match no row by their key (a label's is 'o2  ', a row's 'o2'); trimming spaces (in the "
+            "query, or in the file) would match 1 of them",
+        ),
+        (
+            ["ab", "cd"],
+            ["AB", "CD"],
+            "2 of 2 labels match no row by their key (a label's is 'AB', a row's 'ab'); writing all keys in lower case "
+            "would match 2 of them",
+        ),
+        (
+            ["7"],
+            ["007"],
+            "1 of 1 labels match no row by their key (a label's is '007', a row's '7'); dropping leading zeros would "
+            "match 1 of them",
+        ),
+        (["a"], ["b"], "1 of 1 labels match no row by their key (a label's is 'b', a row's 'a')"),
+        ([7], [8], "1 of 1 labels match no row by their key (a label's is '8', a row's '7')"),
+        ([7, 8], [8, 9, 7], "1 of 3 labels match no row by their key (a label's is '9')"),
+    ],
+)
+def test_labels_that_match_no_row_are_told_with_what_would_help(
+    rows: list[object], labels: list[object], told: str | None
+) -> None:
+    found = unmatched(pa.table({"key": rows}), pa.table({"key": labels}), "key")
+    assert (str(found) if found else None) == told

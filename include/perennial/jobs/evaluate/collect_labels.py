@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.ports import Ports
-from perennial.records.labels import collect, pending_batches
+from perennial.records.labels import collect, incomplete_batches, pending_batches
 from perennial.spec.load import LoadedUseCase
 
 log = logging.getLogger(__name__)
@@ -22,8 +22,12 @@ class Collected:
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Collected:
-    """Ask the source for the labels of every window that waits. Errors: as `perennial.records.labels.collect`."""
-    waiting = pending_batches(use_case.spec, as_of, ports.ledger)
+    """Ask the source for the labels of every window that waits, and of the last final ones that lack some.
+
+    Errors: as `perennial.records.labels.collect`.
+    """
+    spec, ledger = use_case.spec, ports.ledger
+    waiting = [*pending_batches(spec, as_of, ledger), *(batch for batch, _ in incomplete_batches(spec, as_of, ledger))]
     found = [collect(use_case, batch.window, as_of, ports, run_id) for batch in waiting]
     collected = Collected(as_of, len(found), sum(each.labels for each in found), sum(each.new for each in found))
     log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)

@@ -1,6 +1,8 @@
 """Measure: how good the batches were, by the labels that had arrived, and whether that calls for retraining."""
 
 import logging
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,17 +20,26 @@ from perennial.modeling.estimation import estimate
 from perennial.modeling.reference import ModelReference
 from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import intervals
-from perennial.performance.labels import join_labels, truth_of
+from perennial.performance.labels import UnmatchedLabels, join_labels, truth_of
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
-from perennial.records.labels import known_labels, pending_batches
+from perennial.records.labels import (
+    incomplete_batches,
+    known_labels,
+    learnt_share,
+    more_labels_came,
+    overdue_text,
+    pending_batches,
+    unmatched_labels,
+)
 from perennial.records.retraining import decide_retraining
 from perennial.records.training_set import label_rows
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -37,39 +48,138 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """How many windows were measured and how many became final; `outcome` says it in words."""
+    """How many windows were measured, and what became of them; `outcome` says it in words.
+
+    `reopened` counts windows that were final, and of which more labels came after all; `overdue` those whose labels
+    should be there and are not, `given_up` those that are no longer waited for. `unmatched` counts labels whose key is
+    that of no row.
+    """
 
     as_of: datetime
     windows: int
     final: int
     outcome: str
     decision: RecordedDecision
+    reopened: int = 0
+    overdue: int = 0
+    given_up: int = 0
+    unmatched: int = 0
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Measured:
     """Measure every window that waits for the truth, as it was known at `as_of`, and decide about retraining.
 
-    Errors: `StoreUnavailable`.
+    Final windows of which more labels came are measured again. Errors: `StoreUnavailable`.
     """
-    waiting = pending_batches(use_case.spec, as_of, ports.ledger)
-    recorded = [_record(use_case, batch, as_of, ports, run_id) for batch in waiting]
-    final = sum(entry.maturity is Maturity.FINAL for entry in recorded)
-    outcome = (
-        f"{len(recorded)} windows measured, {final} of them finally"
-        if recorded
-        else "no scored window waits for labels"
-    )
+    spec = use_case.spec
+    waiting = pending_batches(spec, as_of, ports.ledger)
+    reopened = [
+        batch for batch, last in incomplete_batches(spec, as_of, ports.ledger) if more_labels_came(spec, last, ports)
+    ]
+    labels_version = ports.lake.version(labels_table(spec.name))
+    found = [(each, measure_batch(use_case, each, as_of, ports, labels_version)) for each in [*waiting, *reopened]]
+    share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
+    recorded = [_record(use_case, *each, share, as_of, ports, labels_version, run_id) for each in found]
+    strange = [
+        each for batch, measured in found if (each := _unmatched(use_case, batch.window, measured, ports)) is not None
+    ]
+    counts = Counter(entry.maturity for entry in recorded)
+    outcome = "; ".join(_told(recorded, len(reopened), strange)) or "no scored window waits for labels"
     log.info("%s as of %s: %s", use_case.name, as_of, outcome)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of.isoformat(), as_of, ports, run_id)
-    return Measured(as_of, len(recorded), final, outcome, decision)
+    return Measured(
+        as_of=as_of,
+        windows=len(recorded),
+        final=counts[Maturity.FINAL],
+        outcome=outcome,
+        decision=decision,
+        reopened=len(reopened),
+        overdue=counts[Maturity.OVERDUE],
+        given_up=counts[Maturity.GIVEN_UP],
+        unmatched=sum(each.count for each in strange),
+    )
 
 
-def _record(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, run_id: str) -> Performance:
+def _told(recorded: Sequence[Performance], reopened: int, strange: Sequence[UnmatchedLabels]) -> list[str]:
+    """What was found, in words."""
+    if not recorded:
+        return []
+    by_maturity = {
+        kind: [entry for entry in recorded if entry.maturity is kind] for kind in (Maturity.OVERDUE, Maturity.GIVEN_UP)
+    }
+    final = sum(entry.maturity is Maturity.FINAL for entry in recorded)
+    told = [f"{counted(len(recorded), 'window')} measured, {final} of them finally"]
+    if reopened:
+        told.append(f"more labels came of {counted(reopened, 'window')} that had been final")
+    for kind, what in ((Maturity.OVERDUE, "are overdue"), (Maturity.GIVEN_UP, "never came and are given up")):
+        late = by_maturity[kind]
+        if late:
+            labelled, rows = sum(entry.labelled for entry in late), sum(entry.rows for entry in late)
+            told.append(
+                f"labels of {counted(len(late), 'window')} {what} ({overdue_text(labelled, rows, None)}; the last is "
+                f"{late[-1].window})"
+            )
+    if strange:
+        told.append(f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}")
+    return told
+
+
+def _mature_shares(spec: UseCase, found: Sequence[tuple[Batch, "BatchMeasurement"]], as_of: datetime) -> list[float]:
+    """Of windows old enough to be final that have any label, the share of rows that do."""
+    return [
+        each.labelled / each.rows
+        for batch, each in found
+        if as_of >= batch.window.end + spec.labels.mature_after and each.labelled
+    ]
+
+
+def _unmatched(
+    use_case: LoadedUseCase, window: Window, found: "BatchMeasurement", ports: Ports
+) -> UnmatchedLabels | None:
+    """Labels of the window that no row has the key of; rows that were quarantined have theirs."""
+    if found.labels_known.num_rows == found.labelled:
+        return None
+    strange = unmatched_labels(use_case, window, found.labels_known, ports)
+    if strange is not None:
+        log.warning("%s %s: %s.", use_case.name, window, strange)
+    return strange
+
+
+def _record(
+    use_case: LoadedUseCase,
+    batch: Batch,
+    found: "BatchMeasurement",
+    share: float | None,
+    as_of: datetime,
+    ports: Ports,
+    labels_version: int | None,
+    run_id: str,
+) -> Performance:
     spec = use_case.spec
-    labels_version = ports.lake.version(labels_table(spec.name))
-    found = measure_batch(use_case, batch, as_of, ports, labels_version)
-    completeness = found.labelled / found.rows
-    maturity = maturity_of(batch.window.end, as_of, spec.labels.mature_after, completeness)
+    maturity = maturity_of(
+        as_of - batch.window.end,
+        mature_after=spec.labels.mature_after,
+        give_up_after=spec.labels.give_up_after,
+        labelled=found.labelled,
+        rows=found.rows,
+        usual_share=share,
+    )
+    if maturity is Maturity.OVERDUE:
+        log.warning(
+            "%s %s: labels are overdue: %s, %s after the window's end. They are asked for again until %s.",
+            spec.name,
+            batch.window,
+            overdue_text(found.labelled, found.rows, share),
+            as_of - batch.window.end,
+            batch.window.end + spec.labels.mature_after + spec.labels.give_up_after,
+        )
+    if maturity is Maturity.GIVEN_UP:
+        log.warning(
+            "%s %s: labels never came: %s. The window is given up (labels.give_up_after) and judges nothing.",
+            spec.name,
+            batch.window,
+            overdue_text(found.labelled, found.rows, share),
+        )
     final = maturity is Maturity.FINAL
     reference = ModelReference.from_json(ports.registry.reference(spec.name, batch.model_version, batch.model_digest))
     return ports.ledger.record_performance(
@@ -83,7 +193,7 @@ def _record(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports
             maturity=maturity,
             rows=found.rows,
             labelled=found.labelled,
-            completeness=completeness,
+            completeness=found.labelled / found.rows if found.rows else 1.0,
             verdict=Verdict.PASS if spec.training.metric in found.metrics else Verdict.INSUFFICIENT,
             metrics=found.metrics,
             intervals=found.intervals,
@@ -100,7 +210,8 @@ def _record(use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports
 class BatchMeasurement:
     """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
 
-    `labels` are the labels of the batch's rows, as `label_rows` has them.
+    `labels` are the labels of the batch's rows, as `label_rows` has them; `labels_known` are all that were collected of
+    the window, one per key.
     """
 
     rows: int
@@ -109,6 +220,7 @@ class BatchMeasurement:
     intervals: Json
     arrivals: tuple[float, ...]
     labels: pa.Table
+    labels_known: pa.Table
 
 
 def measure_batch(
@@ -130,6 +242,7 @@ def measure_batch(
         intervals={name: _interval(each) for name, each in found.items()},
         arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
         labels=label_rows(spec, labelled),
+        labels_known=labels,
     )
 
 
