@@ -44,11 +44,11 @@ def asked_for_already(spec: Monitoring, evidence: RetrainingEvidence) -> str | N
 
 
 def too_little_new(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
-    """Training again on what the last training knew would give the same model."""
+    """Training again on what the model in force knew would give the same model."""
     if evidence.new_labels is None or evidence.new_labels >= spec.min_new_labels:
         return None
     return (
-        f"{counted(evidence.new_labels, 'final label')} came since the last training; "
+        f"{counted(evidence.new_labels, 'final label')} came since the model in force was trained; "
         f"{spec.min_new_labels:,} are needed to learn something new."
     )
 

@@ -50,11 +50,12 @@ class RetrainingEvidence:
     `performance` holds final windows, `estimates` those whose labels are not final yet, corrected by the estimate's
     usual gap; `trust` says how far estimates may be believed, and `concept_drift` that they were persistently wrong on
     ordinary inputs. `at_deployment` is the metric on the model's holdout. `reference_windows` is the number of windows
-    in the model's reference. `last_trained_as_of` is where its training data ends. `retrains` are the moments at which
-    retraining was decided on or a challenger was judged (those of decisions may lie at or after `as_of`: another window
-    was monitored sooner), `rejected_at` the last one at which the champion stayed. `new_labels` counts final labels of
-    windows after the last training, None when nothing was measured since. `failed` is the last window that was
-    validated, if it failed. `thresholds` are those that were simulated when the model was deployed.
+    in the model's reference. `last_trained_as_of` is when the model in force was trained, in the data's time.
+    `retrains` are the moments at which retraining was decided on or a challenger was judged (those of decisions may lie
+    at or after `as_of`: another window was monitored sooner), `rejected_at` the last one at which the champion stayed.
+    `new_labels` counts final labels of windows after those that the model in force learnt from, None when nothing was
+    measured since. `failed` is the last window that was validated, if it failed. `thresholds` are those that were
+    simulated when the model was deployed.
     """
 
     as_of: datetime

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perennial.performance.gain import METRIC_TITLES, gain, metric_named
 from perennial.spec.models import Training
-from perennial.verdict import Decision
+from perennial.verdict import PROMOTE, REJECT, Decision
 
 Numbers = dict[str, float | int | str | None]
 
@@ -51,7 +51,7 @@ def decide_promotion(
     numbers = _numbers(training, candidates, champion, baseline)
     reason = _not_comparable(training, candidates, best, champion, baseline)
     if best is None or reason:
-        return Decision("reject", (reason,), numbers)
+        return Decision(REJECT, (reason,), numbers)
     rival_name, rival = (champion.name, champion.metrics) if champion else (NO_SKILL, baseline)
     value, other = best.metrics[training.metric], rival[training.metric]
     gained = gain(training.metric, value, other)
@@ -61,11 +61,11 @@ def decide_promotion(
         f"{_difference(value - other)} {rival_name}"
     )
     if gained <= 0:
-        return Decision("reject", (f"{facts}: no improvement.",), numbers)
+        return Decision(REJECT, (f"{facts}: no improvement.",), numbers)
     if gained < training.min_gain:
         needed = f"an improvement of at least {_text(training.min_gain)} was asked for"
-        return Decision("reject", (f"{facts}; {needed}.",), numbers)
-    return Decision("promote", (f"{facts}.",), {**numbers, "winner": best.name, "winner_digest": best.digest})
+        return Decision(REJECT, (f"{facts}; {needed}.",), numbers)
+    return Decision(PROMOTE, (f"{facts}.",), {**numbers, "winner": best.name, "winner_digest": best.digest})
 
 
 def _not_comparable(

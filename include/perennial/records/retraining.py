@@ -24,7 +24,7 @@ from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Trigger, UseCase
-from perennial.verdict import RETRAIN, Verdict
+from perennial.verdict import PROMOTE, RETRAIN, Verdict
 from perennial.window import Window, parse_instant
 
 # New windows bring news of drift; new labels bring news of performance, and of everything else.
@@ -37,14 +37,24 @@ ASKED: dict[DecisionKind, tuple[Trigger, ...]] = {
 def decide_retraining(
     use_case: LoadedUseCase, kind: DecisionKind, subject: str, as_of: datetime, ports: Ports, run_id: str
 ) -> RecordedDecision:
-    """Decide as of a moment of the data's time; who asked first about the subject has decided.
+    """Decide as of a moment of the data's time. The first decision about a subject stands.
 
-    Errors: `StoreUnavailable`.
+    A decision on performance is taken anew when it is asked for again and the numbers have changed, because windows
+    were scored or labels collected meanwhile, unless it was to retrain. Errors: `StoreUnavailable`.
     """
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
         champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
         decision = decide(spec.monitoring, gather(spec, as_of, ports.ledger, champion), ASKED[kind])
+        if kind is DecisionKind.RETRAIN_ON_PERFORMANCE:
+            earlier = [
+                each
+                for each in ports.ledger.decisions(spec.name, kind, since=as_of)
+                if each.as_of == as_of and each.subject.startswith(subject)
+            ]
+            if earlier and (earlier[-1].action == RETRAIN or earlier[-1].numbers == dict(decision.numbers)):
+                return earlier[-1]
+            subject = f"{subject}, asked {len(earlier) + 1} times" if earlier else subject
         return ports.ledger.record_decision(
             RecordedDecision(
                 use_case=spec.name,
@@ -61,7 +71,6 @@ def decide_retraining(
 
 log = logging.getLogger(__name__)
 
-PROMOTED = "promote"
 THRESHOLDS = "evidence_thresholds"  # among what a deployment says of the training
 
 
@@ -81,8 +90,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
         and (not each.run_id.startswith(COMMAND_LINE) or each.as_of in came_to_judgement)
     ]
-    measured = [entry for entry in ledger.performance_between(spec.name, spec.start, as_of) if entry.as_of <= as_of]
-    last_trained_as_of = max((each.as_of for each in judged), default=_last_trained_as_of(champion))
+    measured = list(ledger.performance_between(spec.name, spec.start, as_of, known_by=as_of))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger)
     audited = audit_of(spec, own, reports, kept_thresholds(champion))
@@ -102,11 +110,11 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         ),
         trust=audited.trust,
         concept_drift=audited.concept_drift,
-        last_trained_as_of=last_trained_as_of,
+        last_trained_as_of=_last_trained_as_of(champion),
         deployed_at=champion.effective_from if champion else None,
         retrains=tuple(sorted({*decided, *(each.as_of for each in judged)})),
-        rejected_at=max((each.as_of for each in judged if each.action != PROMOTED), default=None),
-        new_labels=_new_labels(measured, last_trained_as_of),
+        rejected_at=max((each.as_of for each in judged if each.action != PROMOTE), default=None),
+        new_labels=_new_labels(measured, _learnt_until(champion)),
         failed=_failed(spec, as_of, ledger),
         thresholds=kept_thresholds(champion),
     )
@@ -205,10 +213,16 @@ def _last_trained_as_of(champion: Deployment | None) -> datetime | None:
     return parse_instant(moment) if isinstance(moment, str) else None
 
 
-def _new_labels(measured: list[Performance], last_trained_as_of: datetime | None) -> int | None:
-    if last_trained_as_of is None:
+def _learnt_until(champion: Deployment | None) -> datetime | None:
+    """The end of the last window that the champion was trained or judged on; it is older than its `as_of`."""
+    last = champion.training.get("last_window") if champion else None
+    return Window.parse(last).end if isinstance(last, str) else _last_trained_as_of(champion)
+
+
+def _new_labels(measured: list[Performance], learnt_until: datetime | None) -> int | None:
+    if learnt_until is None:
         return None
-    later = [entry for entry in measured if entry.window.start >= last_trained_as_of]
+    later = [entry for entry in measured if entry.window.start >= learnt_until]
     return sum(entry.labelled for entry in later if _is_final(entry)) if later else None
 
 
