@@ -14,19 +14,20 @@ from perennial.spec.names import Task
 MIN_HOLDOUT_ROWS = 100
 
 
-def split(spec: UseCase, rows: pa.Table, as_of: datetime) -> tuple[pa.Table, pa.Table]:
-    """Training rows, and holdout rows: those of the last `training.holdout` before `as_of`.
+def split(spec: UseCase, rows: pa.Table, until: datetime) -> tuple[pa.Table, pa.Table]:
+    """Training rows, and holdout rows: those of the last `training.holdout` before `until`.
 
-    `rows` have the event time and the label. Rows at or after `as_of` are in neither part. Errors: `NotEnoughData`
-    when either part has too few rows, or only one class.
+    `until` is the end of the newest window whose labels are mature, not the present: younger rows would leave the
+    holdout with the labels that come early. `rows` have the event time and the label. Rows at or after `until` are in
+    neither part. Errors: `NotEnoughData` when either part has too few rows, or only one class.
     """
-    start = as_of - spec.training.holdout
+    start = until - spec.training.holdout
     event_time = rows.column(spec.event_time).cast(pa.timestamp("us", tz="UTC"))
     before = pc.less(event_time, pa.scalar(start, event_time.type))
-    within = pc.and_(pc.invert(before), pc.less(event_time, pa.scalar(as_of, event_time.type)))
+    within = pc.and_(pc.invert(before), pc.less(event_time, pa.scalar(until, event_time.type)))
     training, holdout = rows.filter(before), rows.filter(within)
     _require(spec, training, spec.training.min_rows, f"before {start:%Y-%m-%d %H:%M}", "training set")
-    _require(spec, holdout, MIN_HOLDOUT_ROWS, f"from {start:%Y-%m-%d %H:%M} to {as_of:%Y-%m-%d %H:%M}", "holdout")
+    _require(spec, holdout, MIN_HOLDOUT_ROWS, f"from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}", "holdout")
     return training, holdout
 
 

@@ -13,6 +13,7 @@ from perennial.performance.labels import truth_of
 from perennial.ports import Ports
 from perennial.spec.models import Kind, Task, UseCase
 from perennial.window import Window
+from perennial.wording import counted
 
 WINDOW_COLUMN = "window"
 
@@ -37,8 +38,20 @@ class ExcludedWindow:
 
 
 @dataclass(frozen=True)
+class ImmatureWindow:
+    """A window that had ended, but whose labels were not complete yet; `rows` is None where it was not ingested."""
+
+    window: Window
+    rows: int | None
+
+
+@dataclass(frozen=True)
 class TrainingManifest:
-    """A training set as of a moment: where its rows are, their digest, and the windows they came from."""
+    """A training set as of a moment: where its rows are, their digest, and the windows they came from.
+
+    `excluded` windows could not take part, their labels being overdue or their data refused; `immature` ones were too
+    young. `newest` is the event time of the newest row. 0.1.0 wrote neither of the last two.
+    """
 
     use_case: str
     as_of: datetime
@@ -49,6 +62,25 @@ class TrainingManifest:
     rows: int
     windows: tuple[TrainingWindow, ...]
     excluded: tuple[ExcludedWindow, ...]
+    immature: tuple[ImmatureWindow, ...] = ()
+    newest: datetime | None = None
+
+    @property
+    def until(self) -> datetime:
+        """The end of the newest window that took part: the holdout is counted back from here."""
+        return self.windows[-1].window.end if self.windows else self.as_of
+
+    def behind(self) -> str:
+        """What of the newest data takes no part, and how old the newest row is; "" where that is not known."""
+        if self.newest is None:
+            return ""
+        days = (self.as_of - self.newest).total_seconds() / 86_400
+        age = f"newest row used is {days:.1f} days old."
+        if not self.immature:
+            return f"The {age}"
+        windows = counted(len(self.immature), "newer window")
+        rows = counted(sum(each.rows or 0 for each in self.immature), "row")
+        return f"The labels of {windows} ({rows}) are not mature yet: the {age}"
 
     def summary(self) -> dict[str, object]:
         """What the ledger and the registry keep: enough to find the rows again and to know their digest."""
@@ -63,6 +95,7 @@ class TrainingManifest:
             "first_window": self.windows[0].window.key,
             "last_window": self.windows[-1].window.key,
             "excluded": len(self.excluded),
+            "immature": len(self.immature),
         }
 
 

@@ -228,7 +228,9 @@ class Training(Spec):
     """What is trained, on what, and what it must beat."""
 
     history: Duration = Field(description="How far back the training set reaches.")
-    holdout: Duration = Field(description="The last stretch of it, on which candidates and champion are judged.")
+    holdout: Duration = Field(
+        description="The last stretch of it whose labels are mature, on which candidates and champion are judged."
+    )
     min_rows: int = Field(1_000, ge=10)
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     metric: MetricName = Field(description="The metric that decides.")
@@ -362,6 +364,8 @@ def whole_problems(
             for name in labels.from_
             if name not in there
         ]
+    if labels is not None and training is not None and training.holdout < training.history:
+        problems += _maturity_problems(labels, training)
     if task is not None and training is not None:
         problems += _fit_problems(task, training)
     return problems
@@ -387,6 +391,24 @@ def _role_problems(columns: dict[str, Column]) -> list[Problem]:
     if not any(column.role is Role.FEATURE or column.derive for column in columns.values()):
         problems.append(Problem(("columns",), "at least one column has the role feature"))
     return problems
+
+
+def _maturity_problems(labels: Labels, training: Training) -> list[Problem]:
+    """The holdout is the newest stretch of mature windows, and what is before it must be left to train on."""
+    mature = training.history - labels.mature_after
+    if mature > training.holdout:
+        return []
+    text = (
+        f"reaches too short: what is younger than labels.mature_after ({_days(labels.mature_after)}) can't be learnt "
+        f"from, and of the other {_days(max(mature, timedelta(0)))} the holdout takes {_days(training.holdout)}; ask "
+        f"for more than {_days(labels.mature_after + training.holdout)}"
+    )
+    return [Problem(("training", "history"), text)]
+
+
+def _days(duration: timedelta) -> str:
+    days = duration / timedelta(days=1)
+    return f"{days:g}d" if days >= 1 or not days else f"{24 * days:g}h"
 
 
 def _fit_problems(task: Task, training: Training) -> list[Problem]:

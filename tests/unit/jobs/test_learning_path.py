@@ -4,8 +4,9 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.encoding import as_json, from_json
@@ -37,9 +38,46 @@ def test_i6_only_labels_that_had_arrived_take_part(world: World) -> None:
     made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
     manifest = read_manifest(made.training_id, world.ports)
     rows = read_rows(manifest, world.ports)
-    arrived_by = world.day(20).start - timedelta(hours=12)
-    assert max(rows.column("sent_at").to_pylist()) <= arrived_by
-    assert rows.num_rows < 20 * ROWS
+    assert max(rows.column("sent_at").to_pylist()) < world.day(19).start  # day 19 ended just now: it is not mature
+    assert rows.num_rows == 19 * ROWS
+    assert manifest.until == world.day(18).end
+
+
+def test_what_is_too_young_to_learn_from_is_told_with_what_it_costs(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ingest_and_validate(world, 29)
+    verdict = judged(world, 30)
+    manifest = read_manifest(verdict.training_id, world.ports)
+    assert [(each.window, each.rows) for each in manifest.immature] == [(world.day(29), ROWS)]
+    told = "The labels of 1 newer window (180 rows) are not mature yet: the newest row used is 1.0 days old."
+    assert verdict.reasons[-1] == told
+    assert told in caplog.text
+    made = assemble.run(world.use_case, world.day(30).start, world.ports, "test")
+    assert (made.immature, made.immature_rows, made.days_behind) == (1, ROWS, pytest.approx(1.0, abs=0.05))
+
+
+def test_a_window_whose_labels_are_overdue_is_left_out_and_named(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    gone = pa.array(set(world.rows_of(10) + world.rows_of(15)[:100]), pa.int64())
+    table = world.outcomes.table
+    world.outcomes.table = table.filter(pc.invert(pc.is_in(table.column("parcel"), value_set=gone)))
+    made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    excluded = read_manifest(made.training_id, world.ports).excluded
+    assert [each.window for each in excluded] == [world.day(10), world.day(15)]
+    assert "overdue: 80 of 180 rows have a label, where about 180 were to be expected" in excluded[1].reason
+    assert "is left out: its labels are overdue: 0 of 180 rows have a label" in caplog.text
+    assert made.rows == 17 * ROWS
+
+
+def test_labels_that_match_nothing_are_told_instead_of_advising_a_longer_history(world: World) -> None:
+    strange = pc.add(world.outcomes.table.column("parcel"), 1_000_000)
+    world.outcomes.table = world.outcomes.table.set_column(0, "parcel", strange)
+    with pytest.raises(NotEnoughData, match=r"labels came for 19 windows .* none matched a row.*'1003240'") as caught:
+        assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    assert "lengthen" not in str(caught.value)
 
 
 def test_i6_a_label_that_was_corrected_later_does_not_reach_back(world: World) -> None:
@@ -58,13 +96,13 @@ def test_a_window_that_fails_is_left_out_with_its_reason(world: World) -> None:
     world.change(3, "weight", 500.0)
     made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
     manifest = read_manifest(made.training_id, world.ports)
-    assert (made.windows, made.excluded) == (19, 1)
+    assert (made.windows, made.excluded) == (18, 1)
     assert manifest.excluded[0].window == world.day(3)
     assert "weight" in manifest.excluded[0].reason
 
 
 def test_too_little_history_is_told_with_the_keys_to_change(world: World) -> None:
-    with pytest.raises(NotEnoughData, match=r"2 windows.*training\.min_rows"):
+    with pytest.raises(NotEnoughData, match=r"1 window younger than labels.mature_after.*training\.min_rows"):
         assemble.run(world.use_case, world.day(2).start, world.ports, "test")
 
 
@@ -164,11 +202,11 @@ def test_lost_performance_calls_for_retraining(world: World) -> None:
 
 def test_i7_a_deployment_never_reaches_back_over_windows_already_scored(world: World) -> None:
     first_model(world, 30)
-    predict(world, 45)
-    result = retrained(world, 44)
+    predict(world, 57)
+    result = retrained(world, 56)
     assert result.deployed is not None
-    assert result.deployed.effective_from == world.day(45).end
-    assert not predict(world, 45).changed
+    assert result.deployed.effective_from == world.day(57).end
+    assert not predict(world, 57).changed
 
 
 def test_rolling_back_takes_a_version_that_was_in_service(world: World) -> None:

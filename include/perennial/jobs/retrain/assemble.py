@@ -1,11 +1,12 @@
-"""Assemble: the training set as of a moment, from snapshots that passed and labels that had arrived (I6)."""
+"""Assemble: the training set as of a moment, from snapshots that passed and windows whose truth was known (I6)."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.digest import table_digest
 from perennial.errors import (
@@ -17,14 +18,17 @@ from perennial.errors import (
 )
 from perennial.jobs.predict import ingest, validate
 from perennial.lake.port import training_table
-from perennial.performance.labels import join_labels
+from perennial.performance.delay import usual_share
+from perennial.performance.labels import UnmatchedLabels, join_labels
+from perennial.performance.maturity import far_too_few
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows
-from perennial.records.labels import collect, known_labels
+from perennial.records.labels import collect, known_labels, overdue_text, unmatched_labels
 from perennial.records.training_set import (
     WINDOW_COLUMN,
     ExcludedWindow,
+    ImmatureWindow,
     TrainingManifest,
     TrainingWindow,
     keep_manifest,
@@ -32,13 +36,18 @@ from perennial.records.training_set import (
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Assembled:
-    """A training set; `training_id` is the digest of its manifest."""
+    """A training set; `training_id` is the digest of its manifest.
+
+    `excluded` windows could not take part, `immature` ones (with `immature_rows` rows, as far as these were ingested)
+    were too young. `days_behind` is how old the newest row was at `as_of`.
+    """
 
     training_id: str
     as_of: datetime
@@ -46,44 +55,55 @@ class Assembled:
     windows: int
     excluded: int
     digest: str
+    immature: int = 0
+    immature_rows: int = 0
+    days_behind: float | None = None
+
+
+@dataclass(frozen=True)
+class _Candidate:
+    """A mature window of the history: its clean rows that have a label, and how many rows and labels there were."""
+
+    part: TrainingWindow
+    labelled: pa.Table
+    rows: int
+    labels: int
+    strange: UnmatchedLabels | None
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Assembled:
-    """Put together every clean row of the training history whose label had arrived by `as_of`.
+    """Put together every clean row of the training history that has a label and whose window was mature by `as_of`.
 
-    Windows that were never ingested or validated are, first. A window that is refused or fails is left out, with its
-    reason in the manifest. `on_window` hears how far it is.
+    Labels that come early may differ from those that come late, so a window takes part only `labels.mature_after` its
+    end, and not while its labels are overdue. Windows that were never ingested or validated are, first. A window that
+    is refused or fails is left out, with its reason in the manifest. `on_window` hears how far it is.
 
     Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
     """
     spec = use_case.spec
-    used: list[TrainingWindow] = []
     excluded: list[ExcludedWindow] = []
-    parts: list[pa.Table] = []
+    candidates: list[_Candidate] = []
     windows = list(training_windows(spec, as_of))
-    for done, window in enumerate(windows):
-        on_window(WindowsDone(done, len(windows), sum(part.num_rows for part in parts)))
+    mature = [window for window in windows if window.end + spec.labels.mature_after <= as_of]
+    for done, window in enumerate(mature):
+        on_window(WindowsDone(done, len(mature), sum(each.labelled.num_rows for each in candidates)))
         try:
-            gate, rows = _clean_rows(use_case, window, ports, run_id)
+            candidates.append(_candidate(use_case, window, as_of, ports, run_id))
         except (SourceRejected, ValidationFailed) as error:
             excluded.append(ExcludedWindow(window, str(error)))
-            continue
-        collect(use_case, window, as_of, ports, run_id)
-        labelled = join_labels(rows, known_labels(use_case, window, as_of, ports), spec.key)
-        labelled = labelled.drop_columns([spec.labels.arrival_time])
-        parts.append(labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)))
-        used.append(_part(window, gate, labelled.num_rows))
-    training = pa.concat_tables(parts) if parts else pa.table({})
+    share = usual_share([each.part.labelled / each.rows for each in candidates if each.part.labelled])
+    overdue = [each for each in candidates if far_too_few(each.part.labelled, each.rows, share)]
+    excluded += [ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue]
+    used = [each for each in candidates if each not in overdue and each.part.labelled]
+    immature = [ImmatureWindow(each, _rows_of(use_case, each, ports)) for each in windows[len(mature) :]]
+    _tell(use_case, as_of, excluded, [each.strange for each in candidates if each.strange])
+    training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
     if training.num_rows < spec.training.min_rows:
-        raise NotEnoughData(
-            f"{spec.name}: {training.num_rows:,} labelled rows in {len(used)} windows before {as_of:%Y-%m-%dT%H:%MZ} "
-            f"({len(excluded)} windows left out); `training.min_rows` asks for {spec.training.min_rows:,}. "
-            "Retrain as of a later time, lengthen `training.history`, or lower `training.min_rows`."
-            + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
-        )
+        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, candidates, excluded, immature))
     digest = table_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
     commit = ports.lake.replace(training_table(spec.name), partition, training)
+    newest: datetime = pc.max(training.column(spec.event_time)).as_py().astimezone(UTC)
     manifest = TrainingManifest(
         use_case=spec.name,
         as_of=as_of,
@@ -92,11 +112,88 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         version=commit.version,
         digest=digest,
         rows=training.num_rows,
-        windows=tuple(used),
-        excluded=tuple(excluded),
+        windows=tuple(each.part for each in used),
+        excluded=tuple(sorted(excluded, key=lambda each: each.window)),
+        immature=tuple(immature),
+        newest=newest,
     )
-    log.info("%s as of %s: %d rows of %d windows", spec.name, as_of, training.num_rows, len(used))
-    return Assembled(keep_manifest(manifest, ports), as_of, training.num_rows, len(used), len(excluded), digest)
+    log.info(
+        "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
+    )
+    return Assembled(
+        training_id=keep_manifest(manifest, ports),
+        as_of=as_of,
+        rows=training.num_rows,
+        windows=len(used),
+        excluded=len(excluded),
+        digest=digest,
+        immature=len(immature),
+        immature_rows=sum(each.rows or 0 for each in immature),
+        days_behind=round((as_of - newest).total_seconds() / 86_400, 2),
+    )
+
+
+def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> _Candidate:
+    spec = use_case.spec
+    gate, rows = _clean_rows(use_case, window, ports, run_id)
+    collect(use_case, window, as_of, ports, run_id)
+    labels = known_labels(use_case, window, as_of, ports)
+    labelled = join_labels(rows, labels, spec.key).drop_columns([spec.labels.arrival_time])
+    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > labelled.num_rows else None
+    return _Candidate(
+        part=_part(window, gate, labelled.num_rows),
+        labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
+        rows=rows.num_rows,
+        labels=labels.num_rows,
+        strange=strange,
+    )
+
+
+def _overdue(window: _Candidate, share: float | None) -> str:
+    text = f"its labels are overdue: {overdue_text(window.part.labelled, window.rows, share)}"
+    return f"{text}; {window.strange}" if window.strange else text
+
+
+def _rows_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    return snapshot.rows if snapshot else None
+
+
+def _tell(
+    use_case: LoadedUseCase, as_of: datetime, excluded: Sequence[ExcludedWindow], strange: Sequence[UnmatchedLabels]
+) -> None:
+    for each in excluded:
+        log.warning("%s as of %s: %s is left out: %s", use_case.name, as_of, each.window, each.reason)
+    if strange:
+        found = f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}"
+        log.warning("%s as of %s: %s.", use_case.name, as_of, found)
+
+
+def _too_little(
+    spec: UseCase,
+    as_of: datetime,
+    rows: int,
+    candidates: Sequence[_Candidate],
+    excluded: Sequence[ExcludedWindow],
+    immature: Sequence[ImmatureWindow],
+) -> str:
+    strange = [each.strange for each in candidates if each.strange]
+    labels = sum(each.labels for each in candidates)
+    if strange and not any(each.part.labelled for each in candidates):
+        return (
+            f"{spec.name}: {counted(labels, 'label')} came for {counted(len(candidates), 'window')} before "
+            f"{as_of:%Y-%m-%dT%H:%MZ}, but none matched a row. In the last of them {strange[-1]}. Write keys the same "
+            f"way in the source and in labels.source; `{spec.key}` is the key."
+        )
+    young = f", {counted(len(immature), 'window')} younger than labels.mature_after" if immature else ""
+    return (
+        f"{spec.name}: {counted(rows, 'labelled row')} of mature windows before {as_of:%Y-%m-%dT%H:%MZ} "
+        f"({len(candidates) + len(excluded)} windows, {len(excluded)} left out{young}); `training.min_rows` asks for "
+        f"{spec.training.min_rows:,}. Retrain as of a later time, lengthen `training.history`, or lower "
+        "`training.min_rows`."
+        + (f"\n  - in {counted(len(strange), 'window')} labels match no row: {strange[-1]}" if strange else "")
+        + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
+    )
 
 
 def training_windows(spec: UseCase, as_of: datetime) -> Iterator[Window]:

@@ -67,7 +67,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     spec = use_case.spec
     manifest = read_manifest(training_id, ports)
     rows = read_rows(manifest, ports)
-    training, holdout = split(spec, rows, manifest.as_of)
+    training, holdout = split(spec, rows, manifest.until)
     champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     baseline = no_skill(spec.task, outcomes(spec, training), outcomes(spec, holdout))
     candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
@@ -80,7 +80,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
             subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
             as_of=manifest.as_of,
             action=decision.action,
-            reasons=decision.reasons,
+            reasons=(*decision.reasons, *filter(None, [manifest.behind()])),
             numbers=dict(decision.numbers),
             run_id=run_id,
         )

@@ -38,7 +38,7 @@ def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: P
         known = ", ".join(each.name for each in spec.training.candidates)
         raise InvalidSpec(f"{spec.name} has no candidate {candidate_name!r}; the spec has {known}.")
     manifest = read_manifest(training_id, ports)
-    training, holdout = split(spec, read_rows(manifest, ports), manifest.as_of)
+    training, holdout = split(spec, read_rows(manifest, ports), manifest.until)
     started = time.perf_counter()
     pipeline = fit(spec, candidate, feature_frame(spec, training), outcomes(spec, training))
     seconds = time.perf_counter() - started
