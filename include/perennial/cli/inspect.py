@@ -125,6 +125,13 @@ def status(json: AsJson = False) -> None:
             champion.model_version if champion else "none",
         )
     console.print(table)
+    for each in found:
+        if each.windows_overdue:
+            told = f"labels of {counted(each.windows_overdue, 'window')} are overdue (perennial performance says which)"
+            console.print(f"{each.use_case}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        if each.retrains_rejected:
+            told = f"{counted(each.retrains_rejected, 'retraining')} brought no better model, and the champion stayed"
+            console.print(f"{each.use_case}: {told}", markup=False, highlight=False, soft_wrap=True)
 
 
 def schema() -> None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 BARS = " ▁▂▃▄▅▆▇█"
 MOST_BARS = 12  # so that a table fits 80 columns, if names are not long
 LARGE = 100
-FINAL = "final"
+FINAL, OVERDUE, GIVEN_UP = "final", "overdue", "given_up"
 MARKS = {"pass": "green", "fail": "red", "warn": "yellow", "insufficient": "yellow"}
 
 
@@ -88,19 +88,29 @@ def performance(
     if json:
         show([found], as_json_lines=True)
         return
-    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "drift")
+    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "data\ndrift", "label\ndrift")
     table = Table(*headings, header_style="bold", box=None, pad_edge=False)
     for each in found.windows:
         share = each.labelled / each.rows if each.rows else 0.0
         table.add_row(
             start_of(each.window),
             each.model_version,
-            f"{each.maturity}, {share:.0%}" + _usual_share(each),
+            f"{each.maturity.replace('_', ' ')}, {share:.0%}" + _usual_share(each),
             _interval(each.measured),
             _interval(each.estimated),
-            Text(each.label_drift["verdict"], MARKS[each.label_drift["verdict"]]) if each.label_drift else "",
+            _mark(each.data_drift),
+            _mark(each.label_drift),
         )
     console.print(table)
+    for what, late in (("are overdue", OVERDUE), ("never came, and are given up", GIVEN_UP)):
+        lacking = [each for each in found.windows if each.maturity == late]
+        if lacking:
+            labelled, rows = sum(each.labelled for each in lacking), sum(each.rows for each in lacking)
+            _line(
+                f"Labels of {len(lacking)} {'window' if len(lacking) == 1 else 'windows'} {what}: {labelled:,} of "
+                f"{rows:,} rows have one" + _usual_count(lacking) + ". They judge nothing.",
+                "yellow",
+            )
     if found.trailing is not None:
         _line(f"Over the final windows of the last model: {_interval(vars(found.trailing))}.")
     if found.movement is not None:
@@ -137,6 +147,16 @@ def _usual_share(each: "WindowPerformance") -> str:
     """What completeness was to be expected at that age; a final window has what it has."""
     expected = each.expected_completeness
     return f" (usually {expected[1]:.0%})" if expected and each.maturity != FINAL else ""
+
+
+def _usual_count(windows: "Sequence[WindowPerformance]") -> str:
+    """How many labels windows of these ages usually have."""
+    known = [each.expected_completeness[1] * each.rows for each in windows if each.expected_completeness]
+    return f", where about {sum(known):,.0f} were to be expected" if known else ""
+
+
+def _mark(drift: dict[str, Any]) -> Text:
+    return Text(drift["verdict"], MARKS[drift["verdict"]]) if drift else Text()
 
 
 def _interval(found: dict[str, Any] | None) -> str:

@@ -85,9 +85,11 @@ def audit(metric: str, points: Sequence[Audited], drift_shown_by: Window | None 
     persistent = abs(mean) > max(Z * error, floor)
     drifted = sum(each.drifted for each in last)
     trust = Trust.TRUSTED if within >= MIN_WITHIN else Trust.OFF
+    usual = float(np.mean([each.correction for each in last]))
     facts = (
         f"Estimates of {metric} were right in {within:.0%} of the last {n} final windows; the truth is "
-        f"{abs(mean):.4g} {'above' if mean >= 0 else 'below'} them on average."
+        f"{abs(mean):.4g} {'above' if mean >= 0 else 'below'} them on average, net of the "
+        f"{usual:+.4g} that it was in training."
     )
     reasons = [facts]
     if trust is Trust.OFF:

@@ -9,7 +9,7 @@ import numpy as np
 
 from perennial.arrays import Floats
 from perennial.performance.metrics import metrics_of
-from perennial.spec.names import Task
+from perennial.spec.names import METRICS, Task
 
 CONFIDENCE = 0.95
 RESAMPLES = 400
@@ -44,16 +44,18 @@ def intervals(task: Task, truth: Floats, prediction: Floats, confidence: float =
     return {name: _FUNCTIONS[name](value, truth, prediction, z) for name, value in values.items()}
 
 
-def trailing(windows: Sequence[tuple[Interval, int]], confidence: float = CONFIDENCE) -> Interval:
+def trailing(metric: str, windows: Sequence[tuple[Interval, int]], confidence: float = CONFIDENCE) -> Interval:
     """The mean over windows, weighted by their labelled rows. Windows are separate samples and are not mixed.
 
-    `windows` are intervals with their numbers of rows, at least one of them above 0.
+    `windows` are intervals with their numbers of rows, at least one of them above 0. The interval stays inside the
+    metric's range.
     """
     rows = sum(count for _, count in windows)
     value = sum(each.value * count for each, count in windows) / rows
     error = math.sqrt(sum((each.standard_error * count) ** 2 for each, count in windows)) / rows
     z = NormalDist().inv_cdf((1 + confidence) / 2)
-    return Interval(value, value - z * error, value + z * error, error)
+    lowest, highest = METRICS[metric].range
+    return Interval(value, max(lowest, value - z * error), min(highest, value + z * error), error)
 
 
 def auc_variance(truth: Floats, prediction: Floats) -> float:

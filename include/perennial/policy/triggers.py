@@ -202,7 +202,7 @@ def _compared(
     before, most = _before(evidence), spec.max_metric_loss
     assert before is not None
     assert most is not None
-    now = _trailing(points)
+    now = _trailing(evidence.metric, points)
     better = METRICS[evidence.metric].higher_is_better
     loss = before - now.value if better else now.value - before
     surely = before - now.high if better else now.low - before
@@ -225,8 +225,8 @@ def _usable(points: Sequence[PerformancePoint], evidence: RetrainingEvidence, co
     return latest(finite, evidence.as_of, count)
 
 
-def _trailing(points: Sequence[PerformancePoint]) -> Interval:
-    return trailing([(Interval(p.value, p.value, p.value, p.standard_error), p.rows) for p in points])
+def _trailing(metric: str, points: Sequence[PerformancePoint]) -> Interval:
+    return trailing(metric, [(Interval(p.value, p.value, p.value, p.standard_error), p.rows) for p in points])
 
 
 def _before(evidence: RetrainingEvidence) -> float | None:
@@ -235,7 +235,7 @@ def _before(evidence: RetrainingEvidence) -> float | None:
 
 
 def _numbers(spec: Monitoring, evidence: RetrainingEvidence, points: Sequence[PerformancePoint]) -> Numbers:
-    now = _trailing(points) if points else None
+    now = _trailing(evidence.metric, points) if points and evidence.metric in METRICS else None
     return {
         "metric": evidence.metric,
         "at_deployment": _before(evidence),

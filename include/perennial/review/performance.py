@@ -1,7 +1,7 @@
 """How good the batches of some windows were, or are expected to be, and how far that may be believed."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -20,11 +20,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class WindowPerformance:
-    """The deciding metric of one window, as of its last measurement.
+    """The deciding metric of one window, as of its last measurement, and its drift.
 
     `expected_completeness` is the low, mean and high share of labels that windows of this age had. `measured` is what
     the labels that came say; of a partial window it is biased, see `PerformanceOverview.movement`. `estimated` is what
-    the predictions alone let expect, None where the model can't say, or is no longer believed.
+    the predictions alone let expect, None where the model can't say, or is no longer believed. `label_drift` is about
+    the outcomes, `data_drift` (`verdict`, `p_value`) about the inputs and predictions; both are {} where not known.
     """
 
     window: Window
@@ -37,6 +38,7 @@ class WindowPerformance:
     measured: Json | None
     estimated: Json | None
     label_drift: Json
+    data_drift: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -71,11 +73,15 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Per
     own = [entry for entry in history if entry.model_digest == last_model]
     reports = [each for each in _reports(use_case, own, ports) if each.model_digest == last_model]
     found = audit_of(spec, own, reports)
+    drift = {(each.window, each.model_digest): each for each in _reports(use_case, chosen, ports)}
     final = [entry for entry in chosen if entry.maturity is Maturity.FINAL and entry.model_digest == last_model]
     return PerformanceOverview(
         use_case=spec.name,
         metric=metric,
-        windows=tuple(_window(entry, metric, delay, found.trust) for entry in chosen),
+        windows=tuple(
+            _window(entry, metric, delay, found.trust, drift.get((entry.window, entry.model_digest)))
+            for entry in chosen
+        ),
         trailing=_trailing(final, metric),
         movement=moved([pair for window in windows if (pair := _pair(use_case, window, metric, ports)) is not None]),
         delay=delay,
@@ -83,7 +89,9 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Per
     )
 
 
-def _window(entry: Performance, metric: str, delay: DelayCurve | None, trust: Trust) -> WindowPerformance:
+def _window(
+    entry: Performance, metric: str, delay: DelayCurve | None, trust: Trust, drift: DriftReport | None
+) -> WindowPerformance:
     said = entry.estimates.get(metric)
     measured = {"value": entry.metrics[metric], **entry.intervals.get(metric, {})} if metric in entry.metrics else None
     return WindowPerformance(
@@ -97,6 +105,7 @@ def _window(entry: Performance, metric: str, delay: DelayCurve | None, trust: Tr
         measured=measured,
         estimated=said if said and trust is not Trust.OFF else None,
         label_drift=entry.label_drift,
+        data_drift={"verdict": drift.verdict, "p_value": drift.p_value} if drift else {},
     )
 
 
@@ -113,7 +122,7 @@ def _trailing(entries: Sequence[Performance], metric: str) -> Interval | None:
         if metric in entry.metrics and error is not None:
             value = entry.metrics[metric]
             known.append((Interval(value, value, value, error), entry.labelled))
-    return trailing(known) if known else None
+    return trailing(metric, known) if known else None
 
 
 def _pair(use_case: LoadedUseCase, window: Window, metric: str, ports: Ports) -> tuple[float, float] | None:

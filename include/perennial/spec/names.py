@@ -4,6 +4,7 @@ Only names and facts about them: nothing here imports scikit-learn, because spec
 files. Error texts and the JSON Schema are made from these registries.
 """
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -40,12 +41,16 @@ ESTIMATORS: dict[str, Estimator] = {
 
 @dataclass(frozen=True)
 class Metric:
-    """A measure of how good predictions are. `unit` says what one unit of its value means; "" for a pure number."""
+    """A measure of how good predictions are.
+
+    `unit` says what one unit of its value means; "" for a pure number. `range` is what values it can have.
+    """
 
     name: str
     tasks: tuple[Task, ...]
     higher_is_better: bool
     unit: str
+    range: tuple[float, float] = (0.0, math.inf)
 
 
 def _metrics(*metrics: Metric) -> dict[str, Metric]:
@@ -53,11 +58,11 @@ def _metrics(*metrics: Metric) -> dict[str, Metric]:
 
 
 METRICS: dict[str, Metric] = _metrics(
-    Metric("roc_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit=""),
-    Metric("pr_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit=""),
+    Metric("roc_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit="", range=(0.0, 1.0)),
+    Metric("pr_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit="", range=(0.0, 1.0)),
     Metric("log_loss", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit="nat"),
-    Metric("brier", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit=""),
+    Metric("brier", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit="", range=(0.0, 1.0)),
     Metric("mae", (Task.REGRESSION,), higher_is_better=False, unit="label"),
     Metric("rmse", (Task.REGRESSION,), higher_is_better=False, unit="label"),
-    Metric("r2", (Task.REGRESSION,), higher_is_better=True, unit=""),
+    Metric("r2", (Task.REGRESSION,), higher_is_better=True, unit="", range=(-math.inf, 1.0)),
 )

@@ -36,7 +36,7 @@ def test_estimates_that_were_right_are_trusted() -> None:
     assert found.mean_gap == pytest.approx(0.02 / 7)
     assert found.reasons == (
         "Estimates of roc_auc were right in 100% of the last 7 final windows; the truth is 0.002857 above them on "
-        "average.",
+        "average, net of the -0.05 that it was in training.",
     )
 
 

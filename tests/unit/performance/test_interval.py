@@ -108,11 +108,23 @@ def test_exact_predictions_have_no_error() -> None:
 
 def test_trailing_windows_are_weighted_by_rows_and_their_errors_add_up() -> None:
     windows = [(Interval(0.8, 0, 1, 0.02), 300), (Interval(0.6, 0, 1, 0.03), 100)]
-    found = trailing(windows)
+    found = trailing("roc_auc", windows)
     assert found.value == pytest.approx(0.75)
     assert found.standard_error == pytest.approx(math.hypot(0.75 * 0.02, 0.25 * 0.03))
     assert found.high - found.value == pytest.approx(1.959964 * found.standard_error, rel=1e-6)
-    assert trailing([windows[0]]).standard_error == pytest.approx(0.02)
+    assert trailing("roc_auc", [windows[0]]).standard_error == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize(
+    ("metric", "value", "low", "high"),
+    [("roc_auc", 0.99, None, 1.0), ("brier", 0.01, 0.0, None), ("mae", 0.01, 0.0, None), ("r2", 0.99, None, 1.0)],
+)
+def test_a_trailing_interval_stays_inside_the_metrics_range(
+    metric: str, value: float, low: float | None, high: float | None
+) -> None:
+    found = trailing(metric, [(Interval(value, value, value, 0.02), 300)])
+    assert found.low == (pytest.approx(value - 1.959964 * 0.02) if low is None else low)
+    assert found.high == (pytest.approx(value + 1.959964 * 0.02) if high is None else high)
 
 
 def test_a_wider_confidence_is_a_wider_interval() -> None:
