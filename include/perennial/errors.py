@@ -17,6 +17,8 @@
     │   ├── NotValidated              no verdict for that snapshot
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── NoModel                   no deployment holds the role at that time
+    │   ├── FeaturesChanged           the window's rows lack what the model was trained on
+    │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
@@ -105,6 +107,14 @@ class ValidationFailed(PermanentError):
 
 class NoModel(PermanentError):
     """No model version holds the role at the effective time."""
+
+
+class FeaturesChanged(PermanentError):
+    """The columns have changed since the model was trained: the rows can't give all of its features."""
+
+
+class PredictionsNotFinite(PermanentError):
+    """Some rows hold numbers that the model can't compute with; the message names them."""
 
 
 class NotScored(PermanentError):

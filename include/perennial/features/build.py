@@ -1,13 +1,18 @@
 """From rows to model input: one way, the same in training and in scoring."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import InvalidSpec, SchemaMismatch
 from perennial.spec.models import Column, Kind, TimePart, UseCase
+
+# Forests compute in single precision, and squares of anything much larger leave double precision.
+LARGEST_FEATURE = float(np.finfo(np.float32).max)
+_CATEGORY, _NUMBER = "a category", "a number"
 
 
 def feature_frame(spec: UseCase, rows: pa.Table) -> pd.DataFrame:
@@ -61,6 +66,66 @@ def feature_groups(spec: UseCase) -> dict[str, tuple[str, ...]]:
 def categorical_features(spec: UseCase) -> list[str]:
     """The features whose values are categories."""
     return [name for name, column in spec.feature_columns.items() if column.kind is Kind.CATEGORICAL]
+
+
+def too_large(spec: UseCase, rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """For each numeric feature with such values, in which rows it is beyond `LARGEST_FEATURE`, as booleans."""
+    numeric = [name for name, column in spec.feature_columns.items() if column.kind is Kind.NUMERIC]
+    found = {
+        name: pc.fill_null(pc.greater(pc.abs(rows.column(name)), LARGEST_FEATURE), fill_value=False)
+        for name in numeric
+        if name in rows.column_names
+    }
+    return {name: mask for name, mask in found.items() if pc.any(mask).as_py()}
+
+
+def frame_of(features: Sequence[str], categorical: Collection[str], rows: pa.Table) -> pd.DataFrame:
+    """The named features of `rows`, as `feature_frame` makes them: what a model needs, whatever the spec says today.
+
+    Errors: `SchemaMismatch` when `unavailable` names any of them.
+    """
+    types = {field.name: str(field.type) for field in rows.schema}
+    if lacking := unavailable(features, categorical, types):
+        raise SchemaMismatch(f"The rows don't have what the model was trained on: {'; '.join(lacking.values())}.")
+    made = {name: _feature(name, name in categorical, rows) for name in features}
+    return pd.DataFrame(made, index=pd.RangeIndex(rows.num_rows))
+
+
+def unavailable(features: Sequence[str], categorical: Collection[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """The features that rows with these columns (name to Arrow type) can't give, each with why not."""
+    found = {}
+    for name in features:
+        kind = columns.get(name)
+        if kind is None:
+            if _timestamp_and_part(name, columns) is None:
+                found[name] = f"{name} is not among the columns"
+        elif kind != "null" and _sort_of(kind) != (sort := _CATEGORY if name in categorical else _NUMBER):
+            found[name] = f"{name} was {sort} and is now {_sort_of(kind)}"
+    return found
+
+
+def _sort_of(kind: str) -> str:
+    if "string" in kind:
+        return _CATEGORY
+    return "a timestamp" if kind.startswith("timestamp") else _NUMBER
+
+
+def _feature(name: str, is_category: bool, rows: pa.Table) -> pd.Series:
+    if name in rows.column_names:
+        return _categories(rows.column(name)) if is_category else _numbers(rows.column(name))
+    derived = _timestamp_and_part(name, {field.name: str(field.type) for field in rows.schema})
+    assert derived is not None, "unavailable features were refused"
+    column, part = derived
+    return _numbers(_TIME_PARTS[part](rows.column(column).cast(pa.timestamp("us", tz="UTC"))))
+
+
+def _timestamp_and_part(feature: str, columns: Mapping[str, str]) -> tuple[str, TimePart] | None:
+    """The timestamp, and the part of it, that a feature named `<column>_<part>` is read off."""
+    for part in TimePart:
+        column = feature.removesuffix(f"_{part}")
+        if column != feature and columns.get(column, "").startswith("timestamp"):
+            return column, part
+    return None
 
 
 def _features_of(name: str, column: Column, values: pa.ChunkedArray) -> dict[str, pd.Series]:

@@ -57,13 +57,13 @@ def decide_promotion(
     gained = gain(training.metric, value, other)
     numbers["gain"] = gained
     facts = (
-        f"{best.name} has {METRIC_TITLES[training.metric]} {_text(value)} on {best.rows:,} holdout rows, "
+        f"{best.name} has {METRIC_TITLES[training.metric]} {text_of(value)} on {best.rows:,} holdout rows, "
         f"{_difference(value - other)} {rival_name}"
     )
     if gained <= 0:
         return Decision(REJECT, (f"{facts}: no improvement.",), numbers)
     if gained < training.min_gain:
-        needed = f"an improvement of at least {_text(training.min_gain)} was asked for"
+        needed = f"an improvement of at least {text_of(training.min_gain)} was asked for"
         return Decision(REJECT, (f"{facts}; {needed}.",), numbers)
     return Decision(PROMOTE, (f"{facts}.",), {**numbers, "winner": best.name, "winner_digest": best.digest})
 
@@ -114,11 +114,14 @@ def _numbers(
 def _difference(difference: float) -> str:
     if difference == 0:
         return "the same as"
-    return f"{_text(abs(difference))} {'more' if difference > 0 else 'less'} than"
+    return f"{text_of(abs(difference))} {'more' if difference > 0 else 'less'} than"
 
 
-def _text(value: float) -> str:
-    """Three decimals, or for what they would round away two digits that count; no decimals from a thousand on."""
+def text_of(value: float) -> str:
+    """A metric's value as messages show it.
+
+    Three decimals, or for what they would round away two digits that count; no decimals from a thousand on.
+    """
     if abs(value) >= 1000:  # noqa: PLR2004
         return f"{value:,.0f}"
     return f"{value:.3f}" if value == 0 or abs(value) >= 0.001 else f"{value:.1e}"  # noqa: PLR2004

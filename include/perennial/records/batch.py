@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.digest import table_digest
-from perennial.features.build import feature_frame
+from perennial.errors import FeaturesChanged
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
-from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind
+from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
+from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.ports import Ports
 from perennial.records.gate import Gated
@@ -31,7 +32,11 @@ class Provenance:
 
 
 def predicted(spec: UseCase, chunks: Iterable[pa.Table], model: LoadedModel, origin: Provenance) -> pa.Table:
-    """Predict the clean rows that come in chunks; only a chunk's features are in memory at once."""
+    """Predict the clean rows that come in chunks; only a chunk's features are in memory at once.
+
+    Features are those that the model was trained on. Errors: `SchemaMismatch` when the rows lack any.
+    """
+    needed = model_inputs(model.pipeline)
     constants = {
         "model_version": model.version,
         "model_digest": model.digest,
@@ -46,11 +51,30 @@ def predicted(spec: UseCase, chunks: Iterable[pa.Table], model: LoadedModel, ori
         columns = {
             spec.key: rows.column(spec.key),
             "event_time": rows.column(spec.event_time),
-            "prediction": pa.array(predict(model.pipeline, spec.task, feature_frame(spec, rows)), pa.float64()),
+            "prediction": pa.array(predict(model.pipeline, spec.task, needed.frame(rows)), pa.float64()),
             **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
         }
         scored.append(pa.table(columns))
     return pa.concat_tables(scored)
+
+
+def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedModel) -> None:
+    """Refuse to score a snapshot whose columns can't give the model's features.
+
+    Errors: `FeaturesChanged`, with what is lacking and the commands of the way on.
+    """
+    lacking = model_inputs(model.pipeline).unavailable(snapshot.columns)
+    if not lacking:
+        return
+    name, start = use_case.name, f"{snapshot.window.start:%Y-%m-%dT%H:%MZ}"
+    raise FeaturesChanged(
+        f"{name} {snapshot.window}: model version {model.version} was trained on features that the window's rows don't "
+        f"have: {'; '.join(lacking.values())}. Nothing was scored. There are two ways on. With the columns as they are "
+        f"now: train a new model with `perennial retrain {name} --as-of {start}`, then run `perennial score {name} "
+        f"--window {start}`, with `--model as_now` if windows after this one are scored already. With the columns as "
+        f"they were: put them back into the spec and the source, then `perennial ingest {name} --window {start}`, "
+        "validate and score."
+    )
 
 
 def content_digest(predictions: pa.Table) -> str:

@@ -55,7 +55,7 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     if validation is None or validation.rows_quarantined != quarantine.num_rows:
         raise NotValidated(
             f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations. "
-            f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%M}` first."
+            f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))
@@ -89,7 +89,7 @@ def snapshot_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> Snapsh
     if snapshot is None:
         raise NotIngested(
             f"{use_case.name} {window} was never ingested. Run `perennial ingest {use_case.name} "
-            f"--window {window.start:%Y-%m-%dT%H:%M}`, or the DAG {use_case.name}.predict for it."
+            f"--window {window.start:%Y-%m-%dT%H:%MZ}`, or the DAG {use_case.name}.predict for it."
         )
     return snapshot
 

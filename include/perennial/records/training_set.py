@@ -1,7 +1,7 @@
 """What a training set was made of: its manifest, kept as an artefact under its own digest."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 import numpy as np
@@ -50,7 +50,8 @@ class TrainingManifest:
     """A training set as of a moment: where its rows are, their digest, and the windows they came from.
 
     `excluded` windows could not take part, their labels being overdue or their data refused; `immature` ones were too
-    young. `newest` is the event time of the newest row. 0.1.0 wrote neither of the last two.
+    young. `newest` is the event time of the newest row. `too_large` counts the
+    rows that were left out because of a number no estimator computes with, by column. 0.1.0 wrote none of the last three.
     """
 
     use_case: str
@@ -64,6 +65,7 @@ class TrainingManifest:
     excluded: tuple[ExcludedWindow, ...]
     immature: tuple[ImmatureWindow, ...] = ()
     newest: datetime | None = None
+    too_large: dict[str, int] = field(default_factory=dict)
 
     @property
     def until(self) -> datetime:

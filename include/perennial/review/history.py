@@ -129,7 +129,7 @@ def _batches(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Batc
     if not batches:
         raise NotScored(
             f"{use_case.name} {window} has no predictions yet. Run `perennial score {use_case.name} "
-            f"--window {window.start:%Y-%m-%dT%H:%M}` first."
+            f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
     return batches
 

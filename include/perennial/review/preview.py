@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 from perennial.errors import PermanentError
 from perennial.ports import Ports
-from perennial.records.batch import inputs, made_of
+from perennial.records.batch import inputs, made_of, require_features
 from perennial.records.gate import gated
 from perennial.records.model_choice import ModelChoice
+from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -32,10 +33,13 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mod
     It is about the snapshots that are there: whether the source has changed since, only ingesting can tell.
     Errors: `StoreUnavailable`.
     """
-    return [_preview(use_case, window, ports, model) for window in windows]
+    models: dict[str, LoadedModel] = {}
+    return [_preview(use_case, window, ports, model, models) for window in windows]
 
 
-def _preview(use_case: LoadedUseCase, window: Window, ports: Ports, model: ModelChoice) -> Preview:
+def _preview(
+    use_case: LoadedUseCase, window: Window, ports: Ports, model: ModelChoice, models: dict[str, LoadedModel]
+) -> Preview:
     snapshot = ports.ledger.latest_snapshot(use_case.name, window)
     live = ports.ledger.latest_batch(use_case.name, window)
     revision = live.revision if live else None
@@ -43,10 +47,15 @@ def _preview(use_case: LoadedUseCase, window: Window, ports: Ports, model: Model
     try:
         deployment = model.resolve(use_case.name, window, ports.ledger)
         gate = gated(use_case, window, ports)
+        same = live is not None and made_of(live) == inputs(use_case, gate, deployment)
+        if not same:
+            digest = deployment.model_digest
+            if digest not in models:
+                models[digest] = ports.registry.load(use_case.name, deployment.model_version, digest)
+            require_features(use_case, gate.snapshot, models[digest])
     except PermanentError as error:
         why_not = f"{type(error).__name__}: {error}"
     else:
-        same = live is not None and made_of(live) == inputs(use_case, gate, deployment)
         would_be = "unchanged" if same else f"revision {(revision or 0) + 1}"
         version = deployment.model_version
     return Preview(

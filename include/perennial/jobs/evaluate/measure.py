@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.drift.assess import assess_profile
-from perennial.features.build import feature_frame
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
 from perennial.modeling.artifact import load
-from perennial.modeling.estimation import estimate
+from perennial.modeling.estimation import PREDICTION, estimate
+from perennial.modeling.inputs import model_inputs
 from perennial.modeling.reference import ModelReference
 from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import intervals
@@ -85,6 +85,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
     ]
     counts = Counter(entry.maturity for entry in recorded)
     outcome = "; ".join(_told(recorded, len(reopened), strange)) or "no scored window waits for labels"
+    if not_finite := sum(measured.not_finite for _, measured in found):
+        verb = "was" if not_finite == 1 else "were"
+        outcome += f"; {counted(not_finite, 'prediction')} {verb} infinite or NaN and {verb} left out"
     log.info("%s as of %s: %s", use_case.name, as_of, outcome)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of.isoformat(), as_of, ports, run_id)
     return Measured(
@@ -180,6 +183,15 @@ def _record(
             batch.window,
             overdue_text(found.labelled, found.rows, share),
         )
+    if found.not_finite:
+        log.warning(
+            "%s %s: %d of %d predictions of revision %d are infinite or NaN and were left out; score the window again.",
+            spec.name,
+            batch.window,
+            found.not_finite,
+            found.rows,
+            batch.revision,
+        )
     final = maturity is Maturity.FINAL
     reference = ModelReference.from_json(ports.registry.reference(spec.name, batch.model_version, batch.model_digest))
     return ports.ledger.record_performance(
@@ -211,7 +223,7 @@ class BatchMeasurement:
     """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
 
     `labels` are the labels of the batch's rows, as `label_rows` has them; `labels_known` are all that were collected of
-    the window, one per key.
+    the window, one per key. Metrics leave out the `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
     """
 
     rows: int
@@ -221,6 +233,7 @@ class BatchMeasurement:
     arrivals: tuple[float, ...]
     labels: pa.Table
     labels_known: pa.Table
+    not_finite: int = 0
 
 
 def measure_batch(
@@ -231,8 +244,9 @@ def measure_batch(
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
     labels = known_labels(use_case, batch.window, as_of, ports, version=labels_version)
     labelled = join_labels(predictions, labels, spec.key)
-    truth = truth_of(spec.task, labelled.column(spec.labels.column))
-    values = labelled.column("prediction").to_numpy()
+    finite = np.isfinite(labelled.column("prediction").to_numpy())
+    truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
+    values = labelled.column("prediction").to_numpy()[finite]
     found = intervals(spec.task, truth, values)
     after = _seconds_after(batch.window, labelled.column(spec.labels.arrival_time))
     return BatchMeasurement(
@@ -243,6 +257,7 @@ def measure_batch(
         arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
         labels=label_rows(spec, labelled),
         labels_known=labels,
+        not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
     )
 
 
@@ -252,10 +267,14 @@ def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelRefere
     if how is None:
         return {}
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    predictions = predictions.filter(pc.is_finite(predictions.column("prediction")))
+    if predictions.num_rows == 0:
+        return {}
     values = predictions.column("prediction").to_numpy()
     if how.loss_models:
         models = {name: load(ports.artifacts.get(digest), digest) for name, digest in how.loss_models.items()}
-        found = estimate(how, values, feature_frame(spec, _scored_rows(spec, batch, predictions, ports)), models)
+        needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
+        found = estimate(how, values, needed.frame(_scored_rows(spec, batch, predictions, ports)), models)
     else:
         found = estimate(how, values)
     return {

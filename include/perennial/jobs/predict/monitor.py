@@ -44,7 +44,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
     if batch is None:
         raise NotScored(
             f"{spec.name} {window} has no predictions yet. Run `perennial score {spec.name} "
-            f"--window {window.start:%Y-%m-%dT%H:%M}` first."
+            f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
     assessment = _assess(use_case, batch, ports, run_id)
     for reason in assessment.reasons:

@@ -8,20 +8,36 @@ rows that are already there, and what the ledger has is published without scorin
 import logging
 from dataclasses import dataclass
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from perennial.code_version import code_version, lock_digest
+from perennial.errors import PredictionsNotFinite
 from perennial.lake.port import predictions_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, inputs, made_of, predicted, restore_stores
-from perennial.records.gate import gated
+from perennial.records.batch import (
+    Provenance,
+    content_digest,
+    inputs,
+    made_of,
+    predicted,
+    require_features,
+    restore_stores,
+)
+from perennial.records.gate import Gated, gated
 from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import Kind
 from perennial.window import Window
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
 CHUNK_ROWS = 100_000
+MOST_SHOWN = 3
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     """Score the window with the chosen model, in the lake and in the published table.
 
     Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
-    `ValidationFailed`, `NoModel`, `UntrustedModel`, `DeploymentMoved`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
+    `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`, `PredictionsNotFinite`, `DeploymentMoved`,
+    `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
@@ -53,9 +70,11 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
         loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
+        require_features(use_case, gate.snapshot, loaded)
         revision = latest.revision + 1 if latest else 1
         origin = Provenance(gate.snapshot.digest, revision, run_id)
         predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
+        _refuse_what_is_not_finite(use_case, gate, predictions, ports)
         commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
         batch = ports.ledger.record_batch(
             Batch(
@@ -83,6 +102,38 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         ports.published.publish(spec.name, window, predictions, lease)
     log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
     return _scored(batch, changed=True)
+
+
+def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions: pa.Table, ports: Ports) -> None:
+    """Nothing is committed from a window in which a prediction is infinite or NaN. Errors: `PredictionsNotFinite`."""
+    finite = np.isfinite(predictions.column("prediction").to_numpy())
+    if finite.all():
+        return
+    spec, window = use_case.spec, gate.snapshot.window
+    broken = predictions.filter(pa.array(~finite))
+    keys = broken.column(spec.key).slice(0, MOST_SHOWN).combine_chunks()
+    chunks = gate.clean_chunks(ports.lake, spec, CHUNK_ROWS)
+    rows = pa.concat_tables([chunk.filter(pc.is_in(chunk.column(spec.key), value_set=keys)) for chunk in chunks])
+    numeric = [name for name, column in spec.feature_columns.items() if column.kind in (Kind.NUMERIC, Kind.INTEGER)]
+    shown, columns = [], []
+    for row in rows.select([spec.key, *numeric]).to_pylist():
+        known = {name: row[name] for name in numeric if row[name] is not None}
+        largest = max(known, key=lambda name: abs(known[name]), default=None)
+        columns += [largest] if largest else []
+        shown.append(f"{spec.key} {row[spec.key]}" + (f" with {largest} {known[largest]:.4g}" if largest else ""))
+    column = columns[0] if columns else "…"
+    more = f" and {broken.num_rows - len(shown):,} more" if broken.num_rows > len(shown) else ""
+    name, start = spec.name, f"{window.start:%Y-%m-%dT%H:%MZ}"
+    raise PredictionsNotFinite(
+        f"{name} {window}: {counted(broken.num_rows, 'prediction')} of {len(finite):,} would be infinite or NaN "
+        f"({'; '.join(shown)}{more}): the model can't compute with numbers of that size. Nothing was published. "
+        f"Correct the source and run `perennial ingest {name} --window {start}`; or let validation set such rows "
+        "aside, with bounds in expectations.yaml that the column can have:\n"
+        "  - type: expect_column_values_to_be_between\n"
+        f"    kwargs: {{column: {column}, min_value: …, max_value: …}}\n"
+        "    quarantine: true\n"
+        f"Then run `perennial validate {name} --window {start}` and `perennial score {name} --window {start}`."
+    )
 
 
 def _scored(batch: Batch, *, changed: bool) -> Scored:

@@ -1,9 +1,11 @@
 """Assemble: the training set as of a moment, from snapshots that passed and windows whose truth was known (I6)."""
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,6 +18,7 @@ from perennial.errors import (
     SourceRejected,
     ValidationFailed,
 )
+from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
 from perennial.lake.port import training_table
 from perennial.performance.delay import usual_share
@@ -35,6 +38,7 @@ from perennial.records.training_set import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.problems import listed
 from perennial.window import Window
 from perennial.wording import counted
 
@@ -62,13 +66,17 @@ class Assembled:
 
 @dataclass(frozen=True)
 class _Candidate:
-    """A mature window of the history: its clean rows that have a label, and how many rows and labels there were."""
+    """A mature window of the history: its clean rows that have a label, and how many rows and labels there were.
+
+    `beyond` counts the rows that were left out because of a number no estimator computes with, by column.
+    """
 
     part: TrainingWindow
     labelled: pa.Table
     rows: int
     labels: int
     strange: UnmatchedLabels | None
+    beyond: Counter[str]
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Assembled:
@@ -85,12 +93,18 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     candidates: list[_Candidate] = []
     windows = list(training_windows(spec, as_of))
     mature = [window for window in windows if window.end + spec.labels.mature_after <= as_of]
+    outdated: list[Window] = []
     for done, window in enumerate(mature):
         on_window(WindowsDone(done, len(mature), sum(each.labelled.num_rows for each in candidates)))
+        if lacking := _undelivered(use_case, window, ports):
+            excluded.append(ExcludedWindow(window, f"it was ingested without the column {listed(lacking)}"))
+            outdated.append(window)
+            continue
         try:
             candidates.append(_candidate(use_case, window, as_of, ports, run_id))
         except (SourceRejected, ValidationFailed) as error:
             excluded.append(ExcludedWindow(window, str(error)))
+    beyond = sum((each.beyond for each in candidates), Counter[str]())
     share = usual_share([each.part.labelled / each.rows for each in candidates if each.part.labelled])
     overdue = [each for each in candidates if far_too_few(each.part.labelled, each.rows, share)]
     excluded += [ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue]
@@ -99,7 +113,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     _tell(use_case, as_of, excluded, [each.strange for each in candidates if each.strange])
     training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
     if training.num_rows < spec.training.min_rows:
-        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, candidates, excluded, immature))
+        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, candidates, excluded, immature, outdated))
     digest = table_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
     commit = ports.lake.replace(training_table(spec.name), partition, training)
@@ -116,6 +130,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         excluded=tuple(sorted(excluded, key=lambda each: each.window)),
         immature=tuple(immature),
         newest=newest,
+        too_large=dict(beyond),
     )
     log.info(
         "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
@@ -138,14 +153,21 @@ def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: 
     gate, rows = _clean_rows(use_case, window, ports, run_id)
     collect(use_case, window, as_of, ports, run_id)
     labels = known_labels(use_case, window, as_of, ports)
-    labelled = join_labels(rows, labels, spec.key).drop_columns([spec.labels.arrival_time])
+    labelled = join_labels(rows, labels, spec.key)
+    labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
     strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > labelled.num_rows else None
+    known, beyond = labelled.num_rows, Counter[str]()
+    if masks := too_large(spec, labelled):
+        beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
+        labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
+    unusable = known - labelled.num_rows
     return _Candidate(
         part=_part(window, gate, labelled.num_rows),
         labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
-        rows=rows.num_rows,
+        rows=rows.num_rows - unusable,
         labels=labels.num_rows,
         strange=strange,
+        beyond=beyond,
     )
 
 
@@ -176,6 +198,7 @@ def _too_little(
     candidates: Sequence[_Candidate],
     excluded: Sequence[ExcludedWindow],
     immature: Sequence[ImmatureWindow],
+    outdated: Sequence[Window],
 ) -> str:
     strange = [each.strange for each in candidates if each.strange]
     labels = sum(each.labels for each in candidates)
@@ -191,8 +214,26 @@ def _too_little(
         f"({len(candidates) + len(excluded)} windows, {len(excluded)} left out{young}); `training.min_rows` asks for "
         f"{spec.training.min_rows:,}. Retrain as of a later time, lengthen `training.history`, or lower "
         "`training.min_rows`."
+        + _read_again(spec, outdated)
         + (f"\n  - in {counted(len(strange), 'window')} labels match no row: {strange[-1]}" if strange else "")
         + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
+    )
+
+
+def _undelivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[str]:
+    """The columns that came into the spec after the window was ingested."""
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    return [name for name in use_case.spec.columns if name not in snapshot.columns] if snapshot else []
+
+
+def _read_again(spec: UseCase, outdated: Sequence[Window]) -> str:
+    """How to bring windows up to date that were ingested with other columns."""
+    if not outdated:
+        return ""
+    first, last = (f"{moment:%Y-%m-%dT%H:%MZ}" for moment in (outdated[0].start, outdated[-1].end))
+    return (
+        f" {counted(len(outdated), 'window')} were ingested before use_case.yaml had all of its columns: "
+        f"`perennial ingest {spec.name} --from {first} --to {last}` reads them again."
     )
 
 

@@ -13,16 +13,16 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.remarks import left_out, rival_of
 from perennial.jobs.retrain.train import Trained
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
-from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
-from perennial.performance.metrics import metrics_of, no_skill
+from perennial.performance.metrics import no_skill
 from perennial.policy.promotion import CandidateScore, decide_promotion
 from perennial.ports import Ports
 from perennial.records.training_set import (
@@ -71,8 +71,10 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     baseline = no_skill(spec.task, outcomes(spec, training), outcomes(spec, holdout))
     candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
-    rival = _champion_score(spec, champion, holdout, ports) if champion else None
+    compared = rival_of(spec, champion, trained, holdout, manifest, ports)
+    rival = compared.score
     decision = decide_promotion(spec.training, candidates, rival, baseline)
+    remarks = (*compared.remarks, *left_out(manifest))
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
@@ -80,8 +82,8 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
             subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
             as_of=manifest.as_of,
             action=decision.action,
-            reasons=(*decision.reasons, *filter(None, [manifest.behind()])),
-            numbers=dict(decision.numbers),
+            reasons=(*decision.reasons, *remarks, *filter(None, [manifest.behind()])),
+            numbers={**decision.numbers, **compared.numbers},
             run_id=run_id,
         )
     )
@@ -105,13 +107,6 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         return judged
     reference = _reference(use_case, winner, manifest, rows, holdout, ports)
     return replace(judged, reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()))
-
-
-def _champion_score(spec: UseCase, champion: Deployment, holdout: pa.Table, ports: Ports) -> CandidateScore:
-    model = ports.registry.load(spec.name, champion.model_version, champion.model_digest)
-    predictions = predict(model.pipeline, spec.task, feature_frame(spec, holdout))
-    metrics = metrics_of(spec.task, outcomes(spec, holdout), predictions)
-    return CandidateScore(f"champion version {champion.model_version}", model.digest, holdout.num_rows, metrics)
 
 
 def _reference(

@@ -11,6 +11,7 @@ from perennial.modeling.holdout import split
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.metrics import metrics_of
+from perennial.policy.promotion import text_of
 from perennial.ports import Ports
 from perennial.records.training_set import outcomes, read_manifest, read_rows
 from perennial.spec.load import LoadedUseCase
@@ -44,5 +45,6 @@ def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: P
     seconds = time.perf_counter() - started
     metrics = metrics_of(spec.task, outcomes(spec, holdout), predict(pipeline, spec.task, feature_frame(spec, holdout)))
     digest = ports.artifacts.put(dump(pipeline))
-    log.info("%s %s: %s in %.1f s (%s)", spec.name, candidate.name, metrics, seconds, run_id)
+    told = ", ".join(f"{name} {text_of(value)}" for name, value in metrics.items())
+    log.info("%s %s: %s in %.1f s (%s)", spec.name, candidate.name, told, seconds, run_id)
     return Trained(candidate.name, digest, metrics, training.num_rows, holdout.num_rows, round(seconds, 2))

@@ -1,0 +1,158 @@
+"""A use case's columns change after its first model: what still works, what is refused, and how to go on."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from tests.unit.jobs.test_learning_path import retrained
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import World
+
+from perennial.errors import FeaturesChanged, NotEnoughData, SchemaMismatch
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import ingest, score, validate
+from perennial.ledger.entries import DeployedRole
+from perennial.records.model_choice import ModelChoice
+from perennial.review import preview
+from perennial.spec.load import load_use_case
+
+AS_WAS, AS_NOW = ModelChoice(), ModelChoice.parse("as_now")
+SERVICE = "  service: {kind: categorical}\n"
+
+
+def respecified(world: World, old: str, new: str) -> World:
+    """The world after an edit of its use_case.yaml."""
+    file = Path(world.use_case.folder) / "use_case.yaml"
+    text = file.read_text()
+    assert old in text
+    file.write_text(text.replace(old, new))
+    return World(load_use_case(world.use_case.folder), world.ports, world.parcels, world.outcomes)
+
+
+def without_service(world: World) -> World:
+    """The column leaves the spec and the source."""
+    world.parcels.table = world.parcels.table.drop_columns(["service"])
+    return respecified(world, SERVICE, "")
+
+
+def test_a_model_is_not_asked_for_rows_that_lack_its_features(world: World) -> None:
+    first_model(world)
+    world = without_service(world)
+    ingest_and_validate(world, 31)
+    with pytest.raises(
+        FeaturesChanged,
+        match=r"version 1 was trained on features.*service is not among the columns.*"
+        r"perennial retrain parcels --as-of 2024-02-01T00:00Z.*perennial score parcels --window 2024-02-01T00:00Z",
+    ):
+        score.run(world.use_case, world.day(31), world.ports, "test", model=AS_WAS)
+    assert world.ports.ledger.latest_batch("parcels", world.day(31)) is None
+
+
+def test_a_preview_says_what_scoring_will_refuse(world: World) -> None:
+    first_model(world)
+    world = without_service(world)
+    ingest_and_validate(world, 31)
+    (seen,) = preview.run(world.use_case, [world.day(31)], world.ports, model=AS_WAS)
+    assert seen.would_be == "nothing yet"
+    assert seen.why_not is not None
+    assert seen.why_not.startswith("FeaturesChanged: ")
+
+
+def test_the_way_on_after_a_removed_column_is_a_retraining_and_history_is_not_read_again(world: World) -> None:
+    first_model(world)
+    predict(world, 30)
+    world = without_service(world)
+    for day in range(31, 36):
+        ingest_and_validate(world, day)
+    asked = len(world.parcels.asked)
+    result = retrained(world, 34)
+    assert len(world.parcels.asked) == asked
+    assert result.deployed is not None
+    reasons = " ".join(result.judged.reasons)
+    assert "champion version 1 can't score new windows" in reasons
+    assert "service is not among the columns" in reasons
+    # Of the holdout's seven days only three were stored while the column was there.
+    assert "holdout rows of stored snapshots that still have these columns, logistic has ROC AUC" in reasons
+    scored = score.run(world.use_case, world.day(34), world.ports, "test", model=AS_WAS)
+    assert scored.model_version == "2"
+
+
+def test_a_recipe_without_stored_rows_to_compare_on_must_beat_no_skill_and_says_so(world: World) -> None:
+    first_model(world, 24)
+    world = without_service(world)
+    for day in range(24, 34):
+        ingest_and_validate(world, day)
+    result = retrained(world, 34)
+    assert result.deployed is not None
+    reasons = " ".join(result.judged.reasons)
+    assert "more than a prediction without skill" in reasons
+    assert "too few to compare the two" in reasons
+
+
+def test_a_window_that_was_stored_with_the_column_is_still_scored_by_its_model(world: World) -> None:
+    first_model(world)
+    before = predict(world, 31)
+    world = without_service(world)
+    validate.run(world.use_case, world.day(31), world.ports, "test")
+    again = score.run(world.use_case, world.day(31), world.ports, "test", model=AS_WAS)
+    assert (again.revision, again.digest) == (2, before.digest)
+
+
+def with_price(world: World) -> World:
+    """A column comes into the source and the spec."""
+    price = np.random.default_rng(1).normal(size=world.parcels.table.num_rows)
+    world.parcels.table = world.parcels.table.append_column("price", pa.array(price))
+    return respecified(world, SERVICE, SERVICE + "  price: {kind: numeric}\n")
+
+
+def test_a_model_goes_on_scoring_when_a_column_is_added(world: World) -> None:
+    first_model(world)
+    world = with_price(world)
+    assert predict(world, 31).model_version == "1"
+
+
+def test_an_added_column_needs_history_read_again_and_the_error_says_with_which_command(world: World) -> None:
+    first_model(world)
+    world = with_price(world)
+    with pytest.raises(
+        NotEnoughData, match=r"perennial ingest parcels --from 2024-01-09T00:00Z --to 2024-01-31T00:00Z"
+    ):
+        retrained(world, 30)
+    for day in range(8, 34):
+        ingest.run(world.use_case, world.day(day), world.ports, "test")
+    assert retrained(world, 34).judged.winner is not None
+
+
+def test_old_windows_are_measured_after_columns_came_and_went(world: World) -> None:
+    first_model(world)
+    predict(world, 30)
+    world = without_service_kept(with_price(world))
+    collect_labels.run(world.use_case, world.day(33).start, world.ports, "test")
+    measured = measure.run(world.use_case, world.day(33).start, world.ports, "test")
+    assert measured.final == 1
+
+
+def without_service_kept(world: World) -> World:
+    """The column leaves the spec; another one takes its line."""
+    return respecified(world, SERVICE, SERVICE.replace("categorical}", "categorical, role: carry}"))
+
+
+def test_a_column_that_changed_its_kind_is_refused_with_what_to_do(world: World) -> None:
+    first_model(world)
+    world = respecified(world, "weight: {kind: numeric}", "weight: {kind: categorical}")
+    told = "weight is double in the table and arrives as string.*give the column a new name"
+    weights = world.parcels.table.column("weight").cast(pa.string())
+    world.parcels.table = world.parcels.table.set_column(2, "weight", weights)
+    with pytest.raises(SchemaMismatch, match=told):
+        ingest.run(world.use_case, world.day(31), world.ports, "test")
+    with pytest.raises(NotEnoughData, match=told):
+        retrained(world, 30)
+
+
+def test_the_champion_is_judged_as_before_where_a_feature_became_a_column_that_is_carried(world: World) -> None:
+    first_model(world)
+    world = without_service_kept(world)
+    result = retrained(world, 58)
+    assert any("more than champion version 1" in reason for reason in result.judged.reasons)
+    assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None

@@ -1,0 +1,133 @@
+"""One cell of 1.7e308: nothing infinite is published, and what was published by 0.1.0 stops nothing."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from tests.unit.jobs.test_learning_path import retrained
+from tests.unit.jobs.test_predict_path import AS_WAS, first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import ROWS, START, World, make_world
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+
+from perennial.errors import PredictionsNotFinite
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import score
+from perennial.records.leases import data_lease
+from perennial.records.training_set import read_manifest, read_rows
+from perennial.spec.load import load_use_case
+
+HUGE = 1.7e308
+
+
+@pytest.fixture
+def prices(tmp_path: Path) -> World:
+    """The parcels as a regression on a feature that hardly varies."""
+    world = make_world(tmp_path)
+    file = world.use_case.folder / "use_case.yaml"
+    text = file.read_text().replace("binary_classification", "regression").replace("metric: roc_auc", "metric: mae")
+    file.write_text(text)
+    weight = pc.multiply(world.parcels.table.column("weight"), 0.05)
+    world.parcels.table = world.parcels.table.set_column(2, "weight", weight)
+    noise = np.random.default_rng(1).normal(size=len(weight)) / 10
+    world.outcomes.table = world.outcomes.table.set_column(2, "late", pc.add(weight, pa.array(noise)))
+    rules = world.use_case.folder / "expectations.yaml"
+    rules.write_text(rules.read_text().partition("  - type: expect_column_mean")[0])  # it would catch the cell first
+    return World(load_use_case(world.use_case.folder), world.ports, world.parcels, world.outcomes)
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """Threads that wait for each other make tiny fits slow on a busy machine."""
+    with threadpool_limits(1, "openmp"):
+        yield
+
+
+def spoil(world: World, day: int, value: float) -> None:
+    """Overwrite one cell of the day."""
+    spoilt = pc.equal(world.parcels.table.column("parcel"), day * ROWS)
+    weight = pc.if_else(spoilt, value, world.parcels.table.column("weight"))
+    world.parcels.table = world.parcels.table.set_column(2, "weight", weight)
+
+
+def test_an_infinite_prediction_is_refused_by_its_row_before_anything_is_committed(prices: World) -> None:
+    first_model(prices)
+    spoil(prices, 31, HUGE)
+    ingest_and_validate(prices, 31)
+    with pytest.raises(
+        PredictionsNotFinite, match=r"1 prediction of 180.*parcel 5580 with weight 1\.7e\+308(.|\n)*column: weight"
+    ):
+        score.run(prices.use_case, prices.day(31), prices.ports, "test", model=AS_WAS)
+    assert prices.ports.ledger.latest_batch("parcels", prices.day(31)) is None
+    assert prices.ports.published.read("parcels", prices.day(31)).num_rows == 0
+    assert prices.ports.lake.version("predictions/parcels") is None
+
+
+def test_the_rule_that_the_error_proposes_sets_the_row_aside(prices: World) -> None:
+    first_model(prices)
+    spoil(prices, 31, HUGE)
+    file = prices.use_case.folder / "expectations.yaml"
+    file.write_text(file.read_text().replace("min_value: -50", "min_value: -50, max_value: 1000"))
+    bounded = World(load_use_case(prices.use_case.folder), prices.ports, prices.parcels, prices.outcomes)
+    assert predict(bounded, 31).rows == ROWS - 1
+
+
+def with_an_infinite_prediction(world: World, day: int) -> None:
+    """What 0.1.0 recorded of such a window."""
+    predict(world, day)
+    batch = world.ports.ledger.latest_batch("parcels", world.day(day))
+    assert batch is not None
+    rows = world.ports.lake.read(batch.table, world.day(day).key, version=batch.version)
+    values = rows.column("prediction").to_numpy().copy()
+    values[0] = np.inf
+    at = rows.column_names.index("prediction")
+    spoilt = rows.set_column(at, "prediction", pa.array(values)).set_column(
+        rows.column_names.index("revision"), "revision", pa.array([2] * len(values), pa.int64())
+    )
+    with data_lease("parcels", world.day(day), world.ports, "old") as lease:
+        commit = world.ports.lake.replace(batch.table, world.day(day).key, spoilt, lease)
+        old = replace(
+            batch,
+            id=None,
+            revision=2,
+            version=commit.version,
+            digest="0" * 64,
+            fencing_token=lease.fencing_token,
+            suite_digest="1" * 64,
+        )
+        world.ports.ledger.record_batch(old, lease, expected=None)
+
+
+@pytest.mark.parametrize("task", ["regression", "classification"])
+def test_evaluating_an_old_batch_with_an_infinite_prediction_counts_it_and_measures_the_rest(
+    task: str, prices: World, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    world = prices if task == "regression" else make_world(tmp_path_factory.mktemp("other"))
+    first_model(world)
+    with_an_infinite_prediction(world, 31)
+    predict(world, 32)
+    as_of = world.day(34).start
+    collect_labels.run(world.use_case, as_of, world.ports, "test")
+    measured = measure.run(world.use_case, as_of, world.ports, "test")
+    assert measured.outcome == (
+        "2 windows measured, 2 of them finally; 1 prediction was infinite or NaN and was left out"
+    )
+    old, new = world.ports.ledger.performance_between("parcels", START, as_of)
+    assert (old.labelled, old.rows) == (ROWS, ROWS)
+    metric = "mae" if task == "regression" else "roc_auc"
+    assert all(np.isfinite(entry.metrics[metric]) for entry in (old, new))
+    assert np.isfinite(old.estimates[metric]["value"])
+
+
+def test_a_retraining_over_such_a_row_leaves_it_out_and_says_so(prices: World) -> None:
+    spoil(prices, 12, HUGE)
+    spoil(prices, 25, 1e200)
+    result = retrained(prices, 30)
+    assert result.deployed is not None
+    assert "2 rows were left out of training, because weight is beyond 3.4e+38 there" in " ".join(result.judged.reasons)
+    manifest = read_manifest(result.assembled.training_id, prices.ports)
+    assert manifest.too_large == {"weight": 2}
+    assert max(map(abs, read_rows(manifest, prices.ports).column("weight").to_pylist())) < 10
