@@ -1,21 +1,40 @@
 """Windows: half-open UTC intervals of event time, the unit of ingest, scoring and backfill."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidWindow
+
+_DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?")
 
 
 class Every(StrEnum):
     """How often a use case is scored: the length of its windows."""
 
     HOUR = "hour"
+    TWO_HOURS = "2h"
+    THREE_HOURS = "3h"
+    FOUR_HOURS = "4h"
+    SIX_HOURS = "6h"
+    EIGHT_HOURS = "8h"
+    TWELVE_HOURS = "12h"
     DAY = "day"
     WEEK = "week"
     MONTH = "month"
+
+    @property
+    def hours(self) -> int | None:
+        """How many hours by the local clock a window of several hours has; None for all others."""
+        return int(self.removesuffix("h")) if self[0].isdigit() else None
+
+    @property
+    def words(self) -> str:
+        """The length of a window in words, such as `one day` or `6 hours`."""
+        return f"one {self}" if self.hours is None else f"{self.hours} hours"
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +80,10 @@ class Window:
 class Grid:
     """The windows of a use case: calendar hours, days, weeks or months of one time zone, without gap or overlap.
 
-    A day on which clocks change is one window of 23 or 25 hours. Weeks start on Monday.
+    A day on which clocks change is one window of 23 or 25 hours. Weeks start on Monday. Windows of one hour are hours
+    of UTC. Windows of several hours start with the local day and every so many hours of the local clock: the one in
+    which clocks change is an hour shorter or longer. A start that the clock skips is the moment to which it skips; of a
+    start that it shows twice the second counts, as in Airflow.
     """
 
     every: Every
@@ -80,7 +102,7 @@ class Grid:
         for instant in (start, end):
             if self._floor(instant) != instant.astimezone(UTC):
                 raise InvalidWindow(
-                    f"{_stamp(instant)} is not where a window of one {self.every} ({self.timezone}) starts; "
+                    f"{_stamp(instant)} is not where a window of {self.every.words} ({self.timezone}) starts; "
                     f"the nearest before it is {_stamp(self._floor(instant))}."
                 )
         at = start.astimezone(UTC)
@@ -98,7 +120,7 @@ class Grid:
         window = self.containing(start)
         if window.start != start:
             raise InvalidWindow(
-                f"No window of one {self.every} ({self.timezone}) starts at {text!r}; "
+                f"No window of {self.every.words} ({self.timezone}) starts at {text!r}; "
                 f"the one around it starts at {_stamp(window.start)}."
             )
         return window
@@ -113,6 +135,8 @@ class Grid:
     def _floor(self, instant: datetime) -> datetime:
         if self.every is Every.HOUR:  # hours are counted in UTC: a local hour happens twice when clocks go back
             return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+        if self.every.hours is not None:
+            return max(start for start in self._starts_around(instant, self.every.hours) if start <= instant)
         local = instant.astimezone(ZoneInfo(self.timezone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
         if self.every is Every.WEEK:
             local -= timedelta(days=local.weekday())
@@ -123,6 +147,8 @@ class Grid:
     def _next(self, start: datetime) -> datetime:
         if self.every is Every.HOUR:
             return start + timedelta(hours=1)
+        if self.every.hours is not None:
+            return min(each for each in self._starts_around(start, self.every.hours) if each > start)
         local = start.astimezone(ZoneInfo(self.timezone)).replace(hour=0, minute=0)
         if self.every is Every.DAY:
             local += timedelta(days=1)
@@ -132,19 +158,47 @@ class Grid:
             local = local.replace(year=local.year + local.month // 12, month=local.month % 12 + 1)
         return local.astimezone(UTC)
 
+    def _starts_around(self, instant: datetime, hours: int) -> Iterator[datetime]:
+        """Where windows of so many hours start on the local day of the instant, the day before and the day after."""
+        zone = ZoneInfo(self.timezone)
+        midnight = datetime.combine(instant.astimezone(zone).date(), time())
+        for hour in range(-24, 49, hours):
+            clock = midnight + timedelta(hours=hour)
+            second = clock.replace(tzinfo=zone, fold=1)
+            yield (second if _is_shown(second) else second.replace(fold=0)).astimezone(UTC)
+
 
 def parse_instant(text: str, timezone: str = "UTC") -> datetime:
     """The instant that an ISO 8601 text names; without an offset it is read in `timezone`.
 
-    Errors: `InvalidWindow` when the text is no date or time.
+    A date names the start of its day. Errors: `InvalidWindow` when the text is no date or time, or when the clocks of
+    the time zone never show it, or show it twice.
     """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidWindow(f"{text!r} is not a date or time; write 2013-03-01 or 2013-03-01T00:00Z.") from error
-    if instant.tzinfo is None:
-        instant = instant.replace(tzinfo=ZoneInfo(timezone))
-    return instant.astimezone(UTC)
+    if instant.tzinfo is not None:
+        return instant.astimezone(UTC)
+    first = instant.replace(tzinfo=ZoneInfo(timezone), fold=0)
+    second = first.replace(fold=1)
+    if first.utcoffset() != second.utcoffset() and not _DATE.fullmatch(text):
+        if not _is_shown(first):
+            raise InvalidWindow(
+                f"There is no {text} in {timezone}: clocks go forward, and pass over it. Write a time that they show, "
+                f"such as {first.astimezone(UTC).astimezone(first.tzinfo).isoformat(timespec='minutes')}."
+            )
+        raise InvalidWindow(
+            f"{text} happens twice in {timezone}, because clocks go back; say which one is meant: "
+            f"{first.isoformat(timespec='minutes')} or {second.isoformat(timespec='minutes')}."
+        )
+    return first.astimezone(UTC)
+
+
+def _is_shown(local: datetime) -> bool:
+    """Whether clocks in its zone show that time: when they go forward they skip some."""
+    again = local.astimezone(UTC).astimezone(local.tzinfo)
+    return again.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
 def _stamp(instant: datetime) -> str:

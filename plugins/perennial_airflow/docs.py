@@ -13,7 +13,7 @@ _HEAD = """## {title}: {what}
 """
 
 _PREDICT = """
-Each run is about one window of one {every} ({timezone}), from {start} on, and does this:
+Each run is about one window of {every} ({timezone}), from {start} on, and does this:
 
 | task | what it does |
 | --- | --- |
@@ -116,7 +116,7 @@ def predict(spec: UseCase) -> str:
     monitoring = spec.monitoring
     return _head(spec, "predictions") + _PREDICT.format(
         name=spec.name,
-        every=spec.schedule.every,
+        every=spec.schedule.every.words,
         timezone=spec.schedule.timezone,
         start=spec.schedule.start,
         min_rows=spec.quality.min_rows,

@@ -56,7 +56,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
     with use_case_dag(
         spec,
         DagKind.PREDICT,
-        description=f"{spec.title}: scores every {spec.schedule.every}",
+        description=f"{spec.title}: scores windows of {spec.schedule.every.words}",
         doc_md=docs.predict(spec),
         params=PARAMS,
         max_active_runs=RUNS_AT_ONCE + _waiting(spec),

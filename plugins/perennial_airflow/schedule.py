@@ -17,6 +17,7 @@ _CRON = {
     Every.DAY: "0 0 * * *",
     Every.WEEK: "0 0 * * MON",
     Every.MONTH: "0 0 1 * *",
+    **{every: f"0 */{every.hours} * * *" for every in Every if every.hours is not None},
 }
 
 

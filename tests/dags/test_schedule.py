@@ -21,9 +21,10 @@ ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/
 HALF_HOURS = ("Asia/Kolkata", "Australia/Lord_Howe")
 FIRST = date(2013, 7, 1)  # a Monday, and the first of a month
 INTERVALS = {Every.HOUR: 24 * 10, Every.DAY: 365, Every.WEEK: 53, Every.MONTH: 14}
+SEVERAL_HOURS = [every for every in Every if every.hours]
 
 
-CASES = [(every, zone) for every in Every for zone in ZONES if every is not Every.HOUR or zone not in HALF_HOURS]
+CASES = [(every, zone) for every in INTERVALS for zone in ZONES if every is not Every.HOUR or zone not in HALF_HOURS]
 
 
 @pytest.mark.parametrize(("every", "zone"), CASES)
@@ -125,3 +126,26 @@ def test_a_backfill_of_a_delayed_schedule_has_a_run_for_every_window() -> None:
 
 def test_without_a_delay_it_is_airflows_own_timetable() -> None:
     assert type(delayed(timedelta(0))) is CronDataIntervalTimetable
+
+
+@pytest.mark.parametrize("zone", ["America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "America/Sao_Paulo"])
+@pytest.mark.parametrize("every", SEVERAL_HOURS)
+def test_intervals_of_several_hours_are_the_windows_where_clocks_change(every: Every, zone: str) -> None:
+    schedule = Schedule(every=every, timezone=zone, start=FIRST)
+    core = coerce_to_core_timetable(timetable(schedule))
+    days = Schedule(every=Every.DAY, timezone=zone, start=date(2013, 1, 1)).grid
+    first, last = (days.starting_at(day).start for day in ("2013-01-02", "2013-12-30"))
+    changes = [day for day in days.between(first, last) if day.end - day.start != timedelta(days=1)]
+    assert len(changes) == 2
+    for change in changes:
+        found, interval, begin = [], None, days.back(change.start, 1)
+        while interval is None or interval.end < change.end:
+            info = core.next_dagrun_info(
+                last_automated_data_interval=interval,
+                restriction=TimeRestriction(earliest=pendulum.instance(begin), latest=None, catchup=True),
+            )
+            assert info is not None
+            interval = info.data_interval
+            assert interval is not None
+            found.append((interval.start.astimezone(UTC), interval.end.astimezone(UTC)))
+        assert found == [(w.start, w.end) for w in schedule.grid.between(begin, change.end)]

@@ -76,3 +76,43 @@ def test_a_date_is_read_in_the_zone_of_the_schedule() -> None:
 def test_a_start_that_is_none_names_the_window_around_it() -> None:
     with pytest.raises(InvalidWindow, match="the one around it starts at 2013-03-04T00:00Z"):
         Grid(Every.WEEK).starting_at("2013-03-06")
+
+
+def lengths(every: Every, day: str, zone: str = "Europe/Berlin") -> list[float]:
+    """The lengths of the windows of a local day, in hours."""
+    start = parse_instant(day, zone)
+    end = Grid(Every.DAY, zone).containing(start).end
+    return [(window.end - window.start) / timedelta(hours=1) for window in Grid(every, zone).between(start, end)]
+
+
+def test_windows_of_several_hours_follow_the_local_clock_also_when_it_changes() -> None:
+    assert lengths(Every.SIX_HOURS, "2024-03-30") == [6, 6, 6, 6]
+    assert lengths(Every.SIX_HOURS, "2024-03-31") == [5, 6, 6, 6]
+    assert lengths(Every.SIX_HOURS, "2024-10-27") == [7, 6, 6, 6]
+    assert lengths(Every.TWO_HOURS, "2024-03-31")[:3] == [2, 1, 2]
+    assert lengths(Every.TWO_HOURS, "2024-10-27")[:3] == [3, 2, 2]
+    assert lengths(Every.SIX_HOURS, "2024-06-01", "Asia/Kolkata") == [6, 6, 6, 6]
+
+
+def test_a_window_of_several_hours_is_named_by_its_local_start() -> None:
+    grid = Grid(Every.SIX_HOURS, "Europe/Berlin")
+    assert grid.starting_at("2024-07-01T06:00").key == "2024-07-01T04:00Z--2024-07-01T10:00Z"
+    with pytest.raises(InvalidWindow, match=r"No window of 6 hours \(Europe/Berlin\) starts at '2024-07-01T05:00'"):
+        grid.starting_at("2024-07-01T05:00")
+
+
+def test_a_time_that_clocks_skip_is_refused_with_one_that_they_show() -> None:
+    with pytest.raises(InvalidWindow, match=r"no 2024-03-31T02:00 in Europe/Berlin.*such as 2024-03-31T03:00\+02:00"):
+        Grid(Every.HOUR, "Europe/Berlin").starting_at("2024-03-31T02:00")
+
+
+def test_a_time_that_happens_twice_asks_for_its_offset() -> None:
+    grid = Grid(Every.HOUR, "Europe/Berlin")
+    with pytest.raises(InvalidWindow, match=r"twice.*2024-10-27T02:00\+02:00 or 2024-10-27T02:00\+01:00"):
+        grid.starting_at("2024-10-27T02:00")
+    assert grid.starting_at("2024-10-27T02:00+02:00").start == datetime(2024, 10, 27, 0, tzinfo=UTC)
+    assert grid.starting_at("2024-10-27T02:00+01:00").start == datetime(2024, 10, 27, 1, tzinfo=UTC)
+
+
+def test_a_date_names_the_start_of_its_day_also_where_clocks_skip_midnight() -> None:
+    assert parse_instant("2017-10-15", "America/Sao_Paulo") == datetime(2017, 10, 15, 3, tzinfo=UTC)

@@ -24,7 +24,9 @@ class Period(StrEnum):
 
 # The mean Gregorian month and year.
 _HOURS = {Period.DAY: 24.0, Period.WEEK: 168.0, Period.MONTH: 730.485, Period.YEAR: 8765.82}
-_HOURS_OF_WINDOW = {Every.HOUR: 1.0, Every.DAY: 24.0, Every.WEEK: 168.0, Every.MONTH: 730.485}
+_HOURS_OF_WINDOW = {Every.HOUR: 1.0, Every.DAY: 24.0, Every.WEEK: 168.0, Every.MONTH: 730.485} | {
+    every: float(every.hours) for every in Every if every.hours is not None
+}
 _PATTERN = r"(\d+(?:\.\d+)?) per (?:(\d+) )?(window|day|week|month|year)(s?)"
 _WISH = re.compile(_PATTERN)
 
@@ -78,8 +80,8 @@ class FalseAlarms:
         windows = self._windows(every)
         if self.count >= windows:
             raise InvalidSpec(
-                f"{self} can't be kept apart from an alarm on every window: there are {windows:.3g} windows of one "
-                f"{every} in that time. Accept fewer false alarms."
+                f"{self} can't be kept apart from an alarm on every window: there are {windows:.3g} windows of "
+                f"{every.words} in that time. Accept fewer false alarms."
             )
         return self.count / windows
 

@@ -12,9 +12,10 @@ from perennial.spec.document import Document, file_beside, nearest_name, read_do
 from perennial.spec.expectations import COLUMN_ARGUMENTS, EXPECTATION_ARGUMENTS, Suite
 from perennial.spec.explain import UNKNOWN_KEY, validated
 from perennial.spec.fields import ColumnName
-from perennial.spec.models import Column, Labels, Quality, Training, UseCase, whole_problems
+from perennial.spec.models import Column, Kind, Labels, Quality, Training, UseCase, whole_problems
 from perennial.spec.names import Task
 from perennial.spec.problems import Location, Violation, nearest
+from perennial.spec.rule_values import unfit_values
 
 BOUND_ALWAYS = ("start", "end")
 BINDABLE = (*BOUND_ALWAYS, "as_of")
@@ -104,6 +105,8 @@ def read_suite(spec: Document, folder: Path) -> tuple[Suite | None, list[Violati
     suite, found = validated(Suite, document)
     violations += (_argument_out_of_place(violation) for violation in found)
     violations += _unknown_columns(spec, document)
+    if suite is not None:
+        violations += _unfit_values(spec, document, suite)
     return suite, violations
 
 
@@ -112,6 +115,18 @@ def _argument_out_of_place(violation: Violation) -> Violation:
     if violation.problem.startswith(UNKNOWN_KEY) and name in _ARGUMENTS:
         return replace(violation, problem="an expectation's arguments stand under kwargs", suggestion=f"kwargs.{name}")
     return violation
+
+
+def _unfit_values(spec: Document, document: Document, suite: Suite) -> Iterator[Violation]:
+    """Values in rules that can't occur in a column of its kind."""
+    columns = spec.at(("columns",))
+    columns = columns if isinstance(columns, dict) else {}
+    written = {str(name): column.get("kind") for name, column in columns.items() if isinstance(column, dict)}
+    kinds = {name: Kind(kind) for name, kind in written.items() if isinstance(kind, str) and kind in set(Kind)}
+    for position, expectation in enumerate(suite.expectations):
+        for problem in unfit_values(expectation.type, expectation.kwargs, kinds):
+            at = ("expectations", position, "kwargs", *problem.at)
+            yield document.violation(at, problem.text, problem.suggestion)
 
 
 def _unknown_columns(spec: Document, document: Document) -> Iterator[Violation]:

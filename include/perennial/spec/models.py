@@ -8,7 +8,6 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, model_validator
 
@@ -43,6 +42,9 @@ __all__ = [
     "Task",
     "Trigger",
 ]  # at home elsewhere; the parts below are public anyway
+
+
+_DAYS_LOOKED_AT = 400  # a year has all offsets of a time zone
 
 
 class Kind(StrEnum):
@@ -147,9 +149,9 @@ class Schedule(Spec):
     @model_validator(mode="after")
     def _on_the_grid(self) -> Self:
         problems = [
-            Problem((name,), f"no window of one {self.every} {verb} on this day; the nearest {near}")
+            Problem((name,), f"no window of {self.every.words} {verb} {problem}")
             for name, verb, day in (("start", "starts", self.start), ("end", "ends", self.end))
-            if day is not None and (near := self._nearest_boundaries(day))
+            if day is not None and (problem := self._off_the_grid(day))
         ]
         if not problems and self.end is not None and self.end <= self.start:
             problems = [Problem(("end",), f"must come after the start, {self.start}")]
@@ -159,15 +161,26 @@ class Schedule(Spec):
             raise broken_rules(problems)
         return self
 
-    def _nearest_boundaries(self, day: date) -> str:
-        """The boundaries of the grid around the day, in words; "" when it is one itself."""
-        midnight = parse_instant(day.isoformat(), self.timezone)
-        window = self.grid.containing(midnight)
-        if window.start == midnight:
+    def _off_the_grid(self, day: date) -> str:
+        """Which days are boundaries of the grid instead of this one, in words; "" when it is one itself."""
+        if self._is_boundary(day):
             return ""
-        zone = ZoneInfo(self.timezone)
-        before, after = (f"{end.astimezone(zone):%a %Y-%m-%d}" for end in (window.start, window.end))
-        return f"that do are {before} and {after}"
+        around = [
+            next((each for n in range(1, _DAYS_LOOKED_AT) if self._is_boundary(each := day + n * step)), None)
+            for step in (timedelta(days=-1), timedelta(days=1))
+        ]
+        near = [f"{each:%a %Y-%m-%d}" for each in around if each is not None]
+        if near:
+            why = "; hours are counted in UTC" if self.every is Every.HOUR else ""
+            return f"on this day{why}; the nearest that do are {' and '.join(near)}"
+        return (
+            f"with a day in {self.timezone}: hours are counted in UTC, and no day there starts with one. "
+            "Leave the time zone out, or take windows of several hours (2h), which follow the local clock"
+        )
+
+    def _is_boundary(self, day: date) -> bool:
+        midnight = parse_instant(day.isoformat(), self.timezone)
+        return self.grid.containing(midnight).start == midnight
 
 
 class Labels(Spec):

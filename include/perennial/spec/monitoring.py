@@ -81,6 +81,6 @@ class Monitoring(Spec):
                 budget.level(every)
             except InvalidSpec as error:
                 problems.append(Problem((name,), str(error)))
-        if self.season is Season.WEEKDAY and every not in (Every.HOUR, Every.DAY):
-            problems.append(Problem(("season",), f"windows of one {every} have no weekday"))
+        if self.season is Season.WEEKDAY and every in (Every.WEEK, Every.MONTH):
+            problems.append(Problem(("season",), f"windows of {every.words} have no weekday"))
         return problems

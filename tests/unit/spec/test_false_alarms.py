@@ -54,4 +54,5 @@ def test_more_alarms_than_windows_are_refused(text: str, every: Every) -> None:
 def test_years_and_windows() -> None:
     assert FalseAlarms(1, Period.MONTH).per_year(Every.DAY) == pytest.approx(12)
     assert FalseAlarms(1, Period.WINDOW, 20).per_year(Every.WEEK) == pytest.approx(52.18 / 20, rel=1e-3)
-    assert [windows_per_year(every) for every in Every] == [8766, 365, 52, 12]
+    assert [windows_per_year(each) for each in (Every.HOUR, Every.DAY, Every.WEEK, Every.MONTH)] == [8766, 365, 52, 12]
+    assert windows_per_year(Every.SIX_HOURS) == 4 * 365 + 1
