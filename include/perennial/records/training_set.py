@@ -50,8 +50,8 @@ class TrainingManifest:
     """A training set as of a moment: where its rows are, their digest, and the windows they came from.
 
     `excluded` windows could not take part, their labels being overdue or their data refused; `immature` ones were too
-    young. `newest` is the event time of the newest row. `too_large` counts the
-    rows that were left out because of a number no estimator computes with, by column. 0.1.0 wrote none of the last three.
+    young. `newest` is the event time of the newest row. `too_large` counts the rows that were left out because of a
+    number no estimator computes with, by column. 0.1.0 wrote none of the last three.
     """
 
     use_case: str
