@@ -187,7 +187,7 @@ def expectations() -> Compared:
         "a validation definition of Great Expectations",
         seconds(lambda: suite.run_suite(rules, frame)),
         seconds(lambda: definition.run(batch_parameters={"dataframe": frame})),
-        1.5,
+        1,
     )
 
 
