@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import psycopg2
@@ -103,28 +104,60 @@ def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.Te
     return shop
 
 
-def test_a_use_case_of_ones_own_goes_from_files_to_predictions(shop: Shop, command: Callable[..., str]) -> None:
-    checked = shop.start("check")
-    out, _ = checked.communicate(timeout=PATIENCE)
-    assert (checked.returncode, "0 errors" in out) == (0, True), out
-    trained = command("retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first", "--json")
-    judged, deployed = map(json.loads, trained.splitlines())
-    assert judged["action"] == "promote"
-    assert deployed["model_version"] == "1"
+@pytest.fixture(scope="module")
+def command(shop: Shop) -> Callable[..., str]:
+    """The command line in this process: what it printed, after it ended well."""
+
+    def run(*arguments: str, code: int = 0) -> str:
+        result = CliRunner().invoke(app, list(arguments), env=shop.environment, catch_exceptions=False)
+        assert result.exit_code == code, result.output
+        return result.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def first_model(command: Callable[..., str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What judging and deploying the first model said."""
+    judged, deployed = command(
+        "retrain", "parcels", "--as-of", "2024-01-31", "--reason", "first", "--json"
+    ).splitlines()
+    return json.loads(judged), json.loads(deployed)
+
+
+@pytest.fixture(scope="module")
+def two_days(command: Callable[..., str], first_model: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+    """Two windows went through all steps; what the evaluation said about them."""
     for step in ("ingest", "validate", "score", "monitor"):
         results = command(step, "parcels", "--from", "2024-01-31", "--to", "2024-02-02", "--json")
         assert len(results.splitlines()) == 2
-    evaluated = json.loads(command("evaluate", "parcels", "--as-of", "2024-02-03", "--json"))
-    assert evaluated["final"] == 2
+    return dict(json.loads(command("evaluate", "parcels", "--as-of", "2024-02-03", "--json")))
+
+
+def test_a_use_case_of_ones_own_goes_from_files_to_predictions(
+    shop: Shop, first_model: tuple[dict[str, Any], ...], two_days: dict[str, Any]
+) -> None:
+    judged, deployed = first_model
+    assert judged["action"] == "promote"
+    assert deployed["model_version"] == "1"
+    assert two_days["final"] == 2
     assert shop.published_rows(shop.window(30)) == ROWS
 
 
+def test_a_use_case_of_ones_own_is_checked_in_a_shell(shop: Shop) -> None:
+    checked = shop.start("check")
+    out, _ = checked.communicate(timeout=PATIENCE)
+    assert (checked.returncode, "0 errors" in out) == (0, True), out
+
+
+@pytest.mark.usefixtures("two_days")
 def test_i3_the_stores_hold_the_same_rows(shop: Shop) -> None:
     for number in (30, 31):
         lake = shop.ports.lake.read("predictions/parcels", shop.window(number).key)
         assert table_digest(lake) == shop.ports.published.digest("parcels", shop.window(number))
 
 
+@pytest.mark.usefixtures("first_model")
 def test_i4_the_same_window_four_times_at_once_ends_in_one_revision(shop: Shop) -> None:
     context = fork_context()
     rivals = [start(context, shop.environment, shop.window(33), f"rival {number}") for number in range(4)]
@@ -136,6 +169,7 @@ def test_i4_the_same_window_four_times_at_once_ends_in_one_revision(shop: Shop) 
     assert shop.published_rows(shop.window(33)) == ROWS
 
 
+@pytest.mark.usefixtures("first_model")
 def test_i4_what_was_killed_anywhere_is_taken_up_by_the_next_run(shop: Shop) -> None:
     context = fork_context()
     window = shop.window(34)
@@ -170,18 +204,7 @@ def test_a_broken_file_is_refused_by_name_and_nothing_changes(shop: Shop, comman
     assert json.loads(command("ingest", "parcels", "--window", "2024-02-05", "--json"))["rows"] == ROWS
 
 
-@pytest.fixture
-def command(shop: Shop) -> Callable[..., str]:
-    """The command line in this process: what it printed, after it ended well."""
-
-    def run(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(app, list(arguments), env=shop.environment, catch_exceptions=False)
-        assert result.exit_code == code, result.output
-        return result.output
-
-    return run
-
-
+@pytest.mark.usefixtures("two_days")
 def test_the_past_of_a_window_is_told_and_made_again(shop: Shop, command: Callable[..., str]) -> None:
     file = shop.folder / "data" / "2024-02-01.csv"
     whole = file.read_text()
@@ -208,6 +231,7 @@ def test_the_past_of_a_window_is_told_and_made_again(shop: Shop, command: Callab
     file.write_text(whole)
 
 
+@pytest.mark.usefixtures("two_days")
 def test_drift_and_performance_are_shown_as_table_and_json(
     shop: Shop, command: Callable[..., str], repository: Path
 ) -> None:
@@ -232,6 +256,7 @@ def test_drift_and_performance_are_shown_as_table_and_json(
     assert "No window of parcels" in str(nothing.exception)
 
 
+@pytest.mark.usefixtures("two_days")
 def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Callable[..., str], tmp_path: Path) -> None:
     policies, picture = tmp_path / "policies.yaml", tmp_path / "rivals.png"
     policies.write_text("always: {triggers: [age], max_age: 30d}\nnever: {triggers: []}\n")
@@ -245,6 +270,7 @@ def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Call
     assert shop.ports.ledger.status("parcels") == before
 
 
+@pytest.mark.usefixtures("two_days")
 def test_a_prediction_is_explained_as_text_json_and_page(
     shop: Shop, command: Callable[..., str], tmp_path: Path
 ) -> None:
@@ -262,6 +288,7 @@ def test_a_prediction_is_explained_as_text_json_and_page(
     assert evidence["batch"]["model_digest"] in page.read_text()
 
 
+@pytest.mark.usefixtures("first_model")
 def test_quarantine_makes_a_round_trip(shop: Shop, command: Callable[..., str]) -> None:
     days = ("parcels", "--window", "2024-02-08")
     file = shop.folder / "data" / "2024-02-08.csv"
@@ -283,6 +310,7 @@ def test_quarantine_makes_a_round_trip(shop: Shop, command: Callable[..., str]) 
     assert shop.ports.ledger.interventions("parcels")[-1].reason == "balloons"
 
 
+@pytest.mark.usefixtures("two_days")
 def test_an_alias_moved_by_hand_and_a_changed_table_are_put_right(shop: Shop, command: Callable[..., str]) -> None:
     shop.ports.registry.set_alias("parcels", "challenger", "1")
     connection = psycopg2.connect(shop.environment["AIRFLOW_CONN_PERENNIAL_PUBLISHED"])
@@ -296,6 +324,7 @@ def test_an_alias_moved_by_hand_and_a_changed_table_are_put_right(shop: Shop, co
     assert json.loads(command("reconcile", "parcels", "--json"))["restored"] == []
 
 
+@pytest.mark.usefixtures("two_days")
 def test_maintenance_says_what_it_would_remove_and_keeps_what_is_needed(
     shop: Shop, command: Callable[..., str]
 ) -> None:
