@@ -68,10 +68,33 @@ def read_text(column: Column, text: pa.ChunkedArray, spelling: Spelling) -> Cano
     """The texts as values of the column. Nothing is guessed: what does not fit is unread."""
     if column.kind is Kind.CATEGORICAL:
         return Canonical(text)
+    if spelling.decimal == "." and (values := _plainly(column, text)) is not None:
+        return Canonical(values)
     trimmed = pc.utf8_trim_whitespace(text)
     nothing = pc.is_in(pc.utf8_lower(trimmed), pa.array(["", *spelling.nulls]))
     cells = pc.if_else(nothing, pa.scalar(None, pa.string()), trimmed)
     return _READERS[column.kind](column, cells, spelling)
+
+
+def _plainly(column: Column, text: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    """The values, if every text is one without a doubt: several times as fast as looking at each. Else None."""
+    try:
+        values = text.cast(_PLAIN_TYPES[column.kind])
+    except pa.ArrowInvalid:
+        return None
+    exact = column.role in (Role.CARRY, Role.KEY)
+    if column.kind is Kind.BOOLEAN:
+        return values
+    if column.kind is Kind.TIMESTAMP:
+        doubts = on_calendar(values)[1]
+    elif column.kind is Kind.INTEGER:
+        doubts = pc.match_substring(text, "x", ignore_case=True)  # Arrow reads 0x10 as 16
+        doubts = pc.or_(doubts, pc.or_(pc.starts_with(text, "0"), pc.starts_with(text, "-0"))) if exact else doubts
+        doubts = pc.and_(doubts, pc.not_equal(text, "0"))
+    else:
+        doubts = pc.invert(pc.less_equal(pc.abs(values), EXACT))  # also where it is no number
+        doubts = pc.or_(doubts, pc.greater(pc.utf8_length(text), SAFE_DIGITS)) if exact else doubts
+    return None if pc.any(doubts).as_py() else values
 
 
 def localised(times: pa.ChunkedArray, timezone: str) -> Canonical:
@@ -238,6 +261,7 @@ def _where(mask: pa.ChunkedArray, values: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.if_else(pc.fill_null(mask, fill_value=False), values, pa.scalar(None, values.type))
 
 
+_PLAIN_TYPES = {Kind.NUMERIC: pa.float64(), Kind.INTEGER: pa.int64(), Kind.TIMESTAMP: UTC, Kind.BOOLEAN: pa.bool_()}
 _READERS: dict[Kind, Callable[[Column, pa.ChunkedArray, Spelling], Canonical]] = {
     Kind.NUMERIC: _numeric,
     Kind.INTEGER: _integer,

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 from pyarrow import csv as arrow_csv
 
 from perennial.errors import SchemaMismatch, UndecodableText
@@ -153,7 +152,8 @@ def _check_delimiter(start: str, names: list[str], origin: str, dialect: Csv, so
 
 
 def _holds_backslash(rows: pa.Table) -> bool:
-    return any(pc.any(pc.match_substring(column, "\\")).as_py() for column in rows.columns)
+    bytes_of_texts = (chunk.buffers()[2] for column in rows.columns for chunk in column.chunks)
+    return any(buffer is not None and b"\\" in buffer.to_pybytes() for buffer in bytes_of_texts)
 
 
 def _check_backslashes(path: Path, origin: str, dialect: Csv) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import replace
@@ -20,6 +21,8 @@ from perennial.sources.tabular import Layout, TabularFile, gather
 from perennial.spec.models import Limits
 from perennial.spec.problems import shown
 from perennial.window import Window
+
+_MAGIC = re.compile(r"[*?\[]")
 
 
 class FileSource:
@@ -76,7 +79,7 @@ class FileSource:
             else:
                 if folder not in listings:
                     listings[folder] = _listed(folder)
-                matches = [(folder / each, listings[folder][each]) for each in filter_names(listings[folder], pattern)]
+                matches = [(folder / each, listings[folder][each]) for each in _matched(listings[folder], pattern)]
             for match, is_folder in matches:
                 yield from (file for file in match.rglob("*") if file.is_file()) if is_folder else [match]
         except (ValueError, NotImplementedError, re.error) as error:
@@ -120,6 +123,17 @@ def _listed(folder: Path) -> dict[str, bool]:
     """What is in the folder, and whether it is a folder itself; nothing when the folder is not there."""
     try:
         with os.scandir(folder) as entries:
-            return {entry.name: entry.is_dir() for entry in entries}
+            return {entry.name: entry.is_dir() for entry in sorted(entries, key=lambda entry: entry.name)}
     except (FileNotFoundError, NotADirectoryError):
         return {}
+
+
+def _matched(listing: dict[str, bool], pattern: str) -> list[str]:
+    """The names that match. `listing` is sorted, so that what a pattern starts with is found quickly."""
+    start = _MAGIC.split(pattern, maxsplit=1)[0]
+    if start == pattern:
+        return [pattern] if pattern in listing else []
+    names = list(listing)
+    beginning = bisect_left(names, start)
+    end = bisect_left(names, start + "\U0010ffff") if start else len(names)
+    return filter_names(names[beginning:end], pattern)
