@@ -1,9 +1,10 @@
 """Fixtures that several folders of tests share: the real servers of the run, and databases of a test's own."""
 
 import os
+import shutil
+import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -23,7 +24,6 @@ OPEN = pytest.StashKey[ExitStack]()
 FOLDER = "run_folder"
 
 
-@pytest.hookimpl(trylast=True)  # when there is a folder for temporary files
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(FailedPreparations())
     worker = getattr(config, "workerinput", None)
@@ -31,8 +31,9 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[RUN] = Run(Path(worker[FOLDER]))
         return
     config.stash[OPEN] = ExitStack()
-    # Apart from pytest's own folders: a second run of the tests beside this one closes those to PostgreSQL's account.
-    folder = config.stash[OPEN].enter_context(TemporaryDirectory(prefix="perennial-tests-", ignore_cleanup_errors=True))
+    # Not below pytest's own folder: every pytest that starts closes that to other accounts, PostgreSQL's among them.
+    folder = tempfile.mkdtemp(prefix="perennial-tests-")
+    config.stash[OPEN].callback(shutil.rmtree, folder)
     config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(Path(folder)))
 
 

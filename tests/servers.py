@@ -11,6 +11,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
@@ -47,6 +48,10 @@ class Run:
     def pipe(self) -> Path:
         """What the watchdog reads."""
         return self.folder / "started"
+
+    def new_folder(self, prefix: str) -> Path:
+        """An empty folder for a server's files, which goes with the run."""
+        return Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=self.folder))
 
     def watch(self, name: str, pid: int, stop_signal: int = signal.SIGTERM, grace: float = GRACE) -> None:
         """Let the process be ended when the run is over.

@@ -34,8 +34,8 @@ def window(month: int, number: int) -> Window:
 
 
 @pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory, run: Run) -> Iterator[System]:
-    folder = tmp_path_factory.mktemp("e2e")
+def system(run: Run) -> Iterator[System]:
+    folder = run.new_folder("e2e")
     with running_system(folder, run) as running:
         yield running
     left = [

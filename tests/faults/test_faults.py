@@ -18,9 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore:resource_tracker:UserWarning")
 
 
 @pytest.fixture(scope="module")
-def server(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Iterator[WatchedPostgres]:
+def server(run: Run) -> Iterator[WatchedPostgres]:
     """A server of its own: it is made to crash."""
-    server = WatchedPostgres(run, tmp_path_factory.mktemp("faults") / "postgres" / "data", free_port())
+    server = WatchedPostgres(run, run.new_folder("faults") / "postgres" / "data", free_port())
     server.data.parent.mkdir()
     server.start()
     yield server

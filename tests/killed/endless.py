@@ -18,6 +18,6 @@ def test_with_the_servers_that_tests_share(database_url: str, s3_endpoint: str) 
     never_end("shared")
 
 
-def test_with_a_local_system(run: Run, tmp_path: Path) -> None:
-    with running_system(tmp_path, run):
+def test_with_a_local_system(run: Run) -> None:
+    with running_system(run.new_folder("local"), run):
         never_end("local system")

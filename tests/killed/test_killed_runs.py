@@ -12,10 +12,19 @@ from uuid import uuid4
 
 import psutil
 import pytest
-from tests.waiting import ended, wait_until
+from tests.waiting import PATIENCE, ended, wait_until
 
 ENDLESS = Path(__file__).parent / "endless.py"
 MARK = "PERENNIAL_KILLED_RUN"
+# What is started in the background, or by nohup, inherits that it ignores some signals.
+OBEYING = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGTERM, signal.SIG_DFL)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
+import pytest
+sys.exit(pytest.main(sys.argv[1:]))
+"""
 
 
 @dataclass
@@ -73,7 +82,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
         up.mkdir()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
         chosen = [f"{ENDLESS}::{test}" for test in endless_tests(names)]
-        command = [sys.executable, "-m", "pytest", "-n", str(workers), "--dist", "load", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-c", OBEYING, "-n", str(workers), "--dist", "load", "-p", "no:cacheprovider"]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--basetemp", str(tmp_path / "run"), *chosen],
@@ -88,7 +97,7 @@ def start(tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
         for process in run.marked():
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        run.process.wait()
+        run.process.wait(PATIENCE)
 
 
 def endless_tests(names: tuple[str, ...]) -> list[str]:
@@ -113,7 +122,7 @@ def test_a_run_that_is_ended_by_a_signal_leaves_no_server(start: Callable[..., K
     started = run.started()
     assert run.running("postgres -D")
     os.kill(run.process.pid, number)
-    run.process.wait()
+    run.process.wait(PATIENCE)
     assert_nothing_is_left(run, started)
 
 
@@ -125,7 +134,7 @@ def test_a_killed_worker_leaves_no_server_when_the_run_has_ended(start: Callable
         each for each in psutil.Process(run.process.pid).children() if "perennial_local.watchdog" not in started[each]
     ]
     worker.kill()
-    run.process.wait()
+    run.process.wait(PATIENCE)
     assert "1 failed" in run.log.read_text()
     assert_nothing_is_left(run, started)
 
@@ -140,5 +149,5 @@ def test_a_killed_run_with_two_workers_leaves_neither_their_servers_nor_airflow(
     assert run.running("postgres -D")
     assert run.running("moto.server")
     run.process.kill()
-    run.process.wait()
+    run.process.wait(PATIENCE)
     assert_nothing_is_left(run, started)

@@ -2,6 +2,7 @@ from uuid import uuid4
 
 import psycopg2
 import pytest
+from tests.servers import Run
 
 from perennial.errors import StoreUnavailable
 from perennial_local.postgres import EmbeddedPostgres
@@ -18,7 +19,7 @@ def test_a_database_is_created_once_and_answers(postgres: EmbeddedPostgres) -> N
     connection.close()
 
 
-def test_a_taken_port_is_told_with_the_end_of_the_log(postgres: EmbeddedPostgres, tmp_path_factory) -> None:
-    rival = EmbeddedPostgres(tmp_path_factory.mktemp("rival") / "data", postgres.port)
+def test_a_taken_port_is_told_with_the_end_of_the_log(postgres: EmbeddedPostgres, run: Run) -> None:
+    rival = EmbeddedPostgres(run.new_folder("rival") / "data", postgres.port)
     with pytest.raises(StoreUnavailable, match=f"port {postgres.port}.*\n(.*\n)*.*[Aa]ddress already in use"):
         rival.start()
