@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from tests.servers import Run
 from tests.waiting import PATIENCE, ended, wait_until
 
 ENDLESS = Path(__file__).parent / "endless.py"
@@ -73,7 +74,7 @@ def lives(process: psutil.Process) -> bool:
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
+def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
     """Starts a run of the named endless tests, with so many workers."""
     runs: list[KilledRun] = []
 
@@ -81,23 +82,24 @@ def start(tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
         up, log, mark = tmp_path / "up", tmp_path / "log", uuid4().hex
         up.mkdir()
         clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        own = {"TMPDIR": str(run.new_folder("killed")), "SERVERS_ARE_UP": str(up), MARK: mark}
         chosen = [f"{ENDLESS}::{test}" for test in endless_tests(names)]
         command = [sys.executable, "-c", OBEYING, "-n", str(workers), "--dist", "load", "-p", "no:cacheprovider"]
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [*command, "--basetemp", str(tmp_path / "run"), *chosen],
-                env={**clean, "SERVERS_ARE_UP": str(up), MARK: mark}, stdout=output, stderr=output,
+                env={**clean, **own}, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True, cwd=ENDLESS.parents[2],
             )  # fmt: skip
         runs.append(KilledRun(process, log, up, mark))
         return runs[-1]
 
     yield start
-    for run in runs:
-        for process in run.marked():
+    for killed in runs:
+        for process in killed.marked():
             with contextlib.suppress(psutil.Error):
                 process.kill()
-        run.process.wait(PATIENCE)
+        killed.process.wait(PATIENCE)
 
 
 def endless_tests(names: tuple[str, ...]) -> list[str]:
