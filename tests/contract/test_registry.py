@@ -160,8 +160,10 @@ def test_aliases_move(registry: ModelRegistry, use_case: str) -> None:
 
 
 @pytest.fixture
-def make_registry(mlflow_url: str, tmp_path: Path) -> Callable[..., MlflowRegistry]:
+def make_registry(mlflow_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., MlflowRegistry]:
     """MLflow registries, each with a cache of its own unless named alike."""
+    for name in ("MLFLOW_TRACKING_USERNAME", "MLFLOW_TRACKING_PASSWORD"):
+        monkeypatch.setenv(name, "")  # a registry leaves them set; here they are taken back
 
     def make(cache: str = "cache", url: str = mlflow_url) -> MlflowRegistry:
         return MlflowRegistry(url, tmp_path / cache)

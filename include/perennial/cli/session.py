@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from perennial import clock
+from perennial.cli.connections import CommandLineConnections
 from perennial.cli.tables import console, print_line, print_table
 from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
@@ -16,7 +17,6 @@ from perennial.ledger.entries import COMMAND_LINE
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
-from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.port import Connections
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial.spec.problems import nearest
@@ -60,7 +60,7 @@ class Session:
     @cached_property
     def connections(self) -> Connections:
         """The named connections."""
-        return EnvironmentConnections(self.settings.environment)
+        return CommandLineConnections(self.settings.environment)
 
     def use_case(self, name: str) -> LoadedUseCase:
         """The use case of that name. Errors: `UnknownUseCase`, `InvalidSpec`."""

@@ -1,1 +1,21 @@
-"""Model versions, their metrics and artefacts."""
+"""The registry of models: a port, MLflow behind it, and its twin in memory.
+
+MLflow takes its manners from environment variables, some of them when it is imported. They are set here, once, before
+anything in this package imports it, and never taken back: threads of MLflow read the environment at any time. They are
+defaults; what the process was started with stays.
+"""
+
+import os
+
+MLFLOW_MANNERS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    # MLflow by default repeats a request for minutes; the task's own retry is the place for patience.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+
+for _name, _value in MLFLOW_MANNERS.items():
+    os.environ.setdefault(_name, _value)

@@ -23,15 +23,6 @@ from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE
 from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
 
-# MLflow by default repeats a request for minutes; the task's own retry is the place for patience.
-_MANNERS = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
-    "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
-    "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-}
-
 _CREATION_SECONDS = 60
 
 
@@ -42,7 +33,8 @@ class MlflowRegistry:
     """
 
     def __init__(self, tracking_url: str, cache: Path) -> None:
-        self._url, self._environment = _without_credentials(tracking_url.rstrip("/"))
+        self._url, user = _without_credentials(tracking_url.rstrip("/"))
+        os.environ.update(user)  # for good: MLflow looks there with every request, from any thread
         self._client = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
         self._cache = ModelCache(cache)
         self._loaded: dict[tuple[str, str, str], LoadedModel] = {}
@@ -186,9 +178,7 @@ class MlflowRegistry:
 
     @contextmanager
     def _asking(self, attempt: str) -> Iterator[None]:
-        """Ask MLflow with little patience; what goes wrong is `StoreUnavailable`."""
-        before = {name: os.environ.get(name) for name in self._environment}
-        os.environ.update(self._environment)
+        """Ask MLflow; what goes wrong is `StoreUnavailable`."""
         try:
             yield
         except (MlflowException, RequestException) as error:
@@ -196,12 +186,6 @@ class MlflowRegistry:
                 f"MLflow at {self._url} was asked to {attempt} and failed: {_shortened(error)}. "
                 "Is the server up, and PERENNIAL_MLFLOW_URL right?"
             ) from error
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
     @contextmanager
     def _missing(self, use_case: str, version: str) -> Iterator[None]:
@@ -217,19 +201,18 @@ class MlflowRegistry:
 
 
 def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
-    """The URL as it may be shown, and the environment in which MLflow's client knows user and password.
+    """The URL as it may be shown, and the variables from which MLflow's client takes user and password.
 
     MLflow repeats the URL in its errors, so that a password in it would end up in logs.
     """
     parts = urlsplit(url)
     if parts.username is None:
-        return url, _MANNERS
+        return url, {}
     shown = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    user = {
+    return shown, {
         "MLFLOW_TRACKING_USERNAME": unquote(parts.username),
         "MLFLOW_TRACKING_PASSWORD": unquote(parts.password or ""),
     }
-    return shown, {**_MANNERS, **user}
 
 
 def _shortened(error: Exception) -> str:

@@ -20,7 +20,7 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 entity=evidence["entity"],
                 window=batch_window(evidence),
                 prediction=evidence["prediction"],
-                outcome=_or(evidence["outcome"], f"not known by {evidence['as_of']}"),
+                outcome=_outcome(evidence),
                 revision=batch["revision"],
                 published="yes" if evidence["published"] else "no: run `perennial reconcile`",
                 scored_at=batch["recorded_at"],
@@ -94,6 +94,13 @@ def as_html(evidence: Mapping[str, Any]) -> str:
     return environment.from_string(template).render(
         title=f"{evidence['use_case']}: {evidence['entity']}", sections=sections(evidence)
     )
+
+
+def _outcome(evidence: Mapping[str, Any]) -> str:
+    if evidence["outcome_state"] == "not_collected":
+        return f"not collected yet: run `perennial evaluate {evidence['use_case']}`"
+    collected = f"labels were last collected as of {evidence['labels_as_of']}"
+    return _or(evidence["outcome"], f"not known by {evidence['as_of']}; {collected}")
 
 
 def _training(manifest: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 from urllib.parse import quote
 
@@ -20,6 +21,14 @@ from perennial.window import Window
 FORMAT = 1
 
 
+class OutcomeState(StrEnum):
+    """Whether the outcome is known; whether it can't be, because labels were not asked for yet; or did not come."""
+
+    KNOWN = "known"
+    NOT_KNOWN = "not_known"
+    NOT_COLLECTED = "not_collected"
+
+
 @dataclass(frozen=True)
 class DagRun:
     """The run that wrote something: its name in the ledger, and where a person finds it with its logs."""
@@ -32,8 +41,11 @@ class DagRun:
 class PredictionEvidence:
     """One prediction row and its way back. `row` is None where retention took the snapshot's rows.
 
-    `outcome` is the label known by `as_of`, `published` whether consumers see this very prediction. `training` is the
-    manifest: which windows, each with the digest of its snapshot and the verdict on it.
+    `outcome` is the label known by `as_of`, `published` whether consumers see this very prediction. Without an outcome,
+    `outcome_state` is `not_collected` when no collection of labels has covered the window since it ended, `not_known`
+    when one has, and this label was not among them. `labels_as_of` is the moment as of which the window's labels were
+    last collected. `training` is the manifest: which windows, each with the digest of its snapshot and the verdict on
+    it.
     """
 
     format: int
@@ -45,6 +57,8 @@ class PredictionEvidence:
     published: bool
     row: dict[str, Any] | None
     outcome: Any
+    outcome_state: OutcomeState
+    labels_as_of: datetime | None
     batch: Batch
     dag_run: DagRun
     snapshot: Snapshot
@@ -82,6 +96,7 @@ def run(
     deployment = _deployment(batch, ports)
     labels = known_labels(use_case, batch.window, as_of, ports)
     outcome = labels.filter(_is(labels, spec.key, entity))
+    collected = _collected(use_case, batch.window, labels, as_of, ports)
     published = ports.published.read(name, batch.window)
     return PredictionEvidence(
         format=FORMAT,
@@ -93,6 +108,12 @@ def run(
         published=published.num_rows > 0 and published.filter(_is(published, spec.key, entity)).equals(found),
         row=_row(use_case, batch, snapshot, entity, ports),
         outcome=outcome[spec.labels.column][0].as_py() if outcome.num_rows else None,
+        outcome_state=OutcomeState.KNOWN
+        if outcome.num_rows
+        else OutcomeState.NOT_KNOWN
+        if collected
+        else OutcomeState.NOT_COLLECTED,
+        labels_as_of=collected,
         batch=batch,
         dag_run=_dag_run(batch.run_id, airflow_url),
         snapshot=snapshot,
@@ -106,6 +127,19 @@ def run(
         if "training_id" in deployment.training
         else None,
     )
+
+
+def _collected(
+    use_case: LoadedUseCase, window: Window, labels: pa.Table, as_of: datetime, ports: Ports
+) -> datetime | None:
+    """As of when the window's labels were last collected, of the collections by `as_of`; None when they never were.
+
+    Every measurement comes after a collection as of the same moment. A retraining collects, too: it leaves no entry
+    about the window, but what it found had arrived by then.
+    """
+    measured = [each.as_of for each in ports.ledger.performance_of(use_case.name, window) if each.as_of <= as_of]
+    arrived = pc.max(labels.column(use_case.spec.labels.arrival_time)).as_py() if labels.num_rows else None
+    return max([*measured, *([arrived] if arrived else [])], default=None)
 
 
 def _find(

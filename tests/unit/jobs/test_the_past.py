@@ -2,9 +2,10 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import START, World
@@ -15,6 +16,7 @@ from perennial.errors import NotScored
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor, score
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.records.labels import collect
 from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.review import explain, history, preview, reproduce
 from perennial.review.evidence_page import as_html, as_text
@@ -222,3 +224,31 @@ def test_the_page_leads_to_the_log_and_to_nowhere_else(world: World) -> None:
     page = as_html({**found, "dag_run": {"run_id": "a/b", "address": log}, "model_address": "javascript:alert(1)"})
     assert '<a href="http://airflow/dags/a&#34;b" rel="noreferrer">' in page
     assert page.count("<a ") == 1
+
+
+def test_an_outcome_that_was_not_collected_is_told_from_one_that_did_not_come(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    entity = str(world.ports.published.read("parcels", world.day(31)).column("parcel")[0].as_py())
+    as_of = START + timedelta(days=40)
+
+    def outcome_by(moment: datetime) -> explain.PredictionEvidence:
+        return explain.run(world.use_case, entity, None, moment, world.ports, airflow_url=None)
+
+    before = outcome_by(as_of)
+    assert (before.outcome, before.outcome_state, before.labels_as_of) == (
+        None,
+        explain.OutcomeState.NOT_COLLECTED,
+        None,
+    )
+    assert "not collected yet: run `perennial evaluate parcels`" in as_text(as_json(before))
+    known = world.outcomes.table
+    world.outcomes.table = known.filter(pc.not_equal(known.column("parcel"), int(entity)))
+    collect_labels.run(world.use_case, as_of, world.ports, "test")
+    measure.run(world.use_case, as_of, world.ports, "test")
+    after = outcome_by(as_of)
+    assert (after.outcome, after.outcome_state, after.labels_as_of) == (None, explain.OutcomeState.NOT_KNOWN, as_of)
+    assert "labels were last collected as of 2024-02-10" in as_text(as_json(after))
+    world.outcomes.table = known
+    collect(world.use_case, world.day(31), as_of, world.ports, "test")
+    assert outcome_by(as_of).outcome_state is explain.OutcomeState.KNOWN

@@ -1,0 +1,105 @@
+"""Named connections at the command line: from the environment, and beside an Airflow also from there."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from perennial.errors import InvalidSettings, SourceUnavailable
+from perennial.sources.connections import PREFIX, EnvironmentConnections
+
+METADATA_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
+AIRFLOW_HOME, AIRFLOW_CONFIG = "AIRFLOW_HOME", "AIRFLOW_CONFIG"
+PATIENCE_SECONDS = 120
+_NOT_FOUND = "not found"
+_POSTGRES = "postgres://"  # as Airflow writes it
+
+
+class CommandLineConnections:
+    """A connection of the environment (AIRFLOW_CONN_<NAME>), or else of the Airflow that the environment sets up.
+
+    Airflow is asked in a process of its own, once for each name: it keeps connections encrypted in its database, or in
+    a secrets backend, and only it can read them.
+    """
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self._environment = environment
+        self._found: dict[str, str] = {}
+
+    def url(self, name: str) -> str:
+        """See `Connections.url`.
+
+        Errors: `InvalidSettings`, which names every place that was looked at; `SourceUnavailable` when Airflow does not
+        answer.
+        """
+        if self._environment.get(f"{PREFIX}{name.upper()}", "").strip():
+            return EnvironmentConnections(self._environment).url(name)
+        if name not in self._found:
+            self._found[name] = self._from_airflow(name)
+        return self._found[name]
+
+    def _from_airflow(self, name: str) -> str:
+        command, why_not = self._airflow()
+        if command is None:
+            raise self._missing(name, why_not)
+        try:
+            done = subprocess.run(  # noqa: S603 - our own interpreter, or the airflow on the PATH
+                [*command, "connections", "get", name, "--output", "json"],
+                env=dict(self._environment),
+                capture_output=True,
+                text=True,
+                timeout=PATIENCE_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise SourceUnavailable(
+                f"`airflow connections get {name}` did not answer within {PATIENCE_SECONDS} s. "
+                "Is Airflow's database up?"
+            ) from error
+        if done.returncode != 0:
+            said = (done.stderr.strip() or done.stdout.strip()).splitlines() or ["it said nothing"]
+            found = "has no such connection" if _NOT_FOUND in said[-1].lower() else f"failed: {said[-1].strip()[:300]}"
+            raise self._missing(name, f"`airflow connections get {name}` {found}")
+        return _uri(name, done.stdout)
+
+    def _airflow(self) -> tuple[list[str] | None, str]:
+        """How to call the Airflow that the environment sets up; None, and why not, when there is none."""
+        configured = self._environment.get(METADATA_DATABASE) or self._config().is_file()
+        if not configured:
+            return None, f"no Airflow is set up here: {METADATA_DATABASE} is not set, and {self._config()} is not there"
+        if find_spec("airflow") is not None:
+            return [sys.executable, "-m", "airflow"], ""
+        there = shutil.which("airflow", path=self._environment.get("PATH"))
+        return ([there], "") if there else (None, "an Airflow is set up here, but `airflow` is not installed")
+
+    def _config(self) -> Path:
+        """Where Airflow reads its configuration."""
+        given = self._environment.get(AIRFLOW_CONFIG)
+        home = self._environment.get(AIRFLOW_HOME) or "~/airflow"
+        return Path(given or f"{home}/airflow.cfg").expanduser()
+
+    def _missing(self, name: str, airflow: str) -> InvalidSettings:
+        known = sorted(key for key in self._environment if key.startswith(PREFIX))
+        return InvalidSettings(
+            f"There is no connection {name!r}. Looked at: the variable {PREFIX}{name.upper()}, which is not set "
+            f"(set are: {', '.join(known) or 'none'}); Airflow: {airflow}. Set the variable to the connection's URI or "
+            f"JSON, as for Airflow, or add the connection there: `airflow connections add {name} --conn-uri …`. "
+            "A system started here by `make run` needs none of that."
+        )
+
+
+def _uri(name: str, output: str) -> str:
+    """The connection's URI in what Airflow printed: log lines may stand before the JSON."""
+    for start in (position for position, letter in enumerate(output) if letter == "["):
+        try:
+            found: list[dict[str, Any]] = json.loads(output[start:])
+        except json.JSONDecodeError:
+            continue
+        if found and "get_uri" in found[0]:
+            uri = str(found[0]["get_uri"])
+            return uri.replace(_POSTGRES, "postgresql://", 1) if uri.startswith(_POSTGRES) else uri
+    raise InvalidSettings(f"`airflow connections get {name}` did not print the connection as JSON. Is it Airflow 3?")
