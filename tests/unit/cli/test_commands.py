@@ -34,6 +34,9 @@ def test_help_lists_every_command_and_the_exit_codes(run) -> None:
     code, out, _ = run("--help")
     assert code == 0
     for command in (
+        "new",
+        "run",
+        "validation",
         "ingest",
         "validate",
         "score",
