@@ -72,7 +72,7 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     def look(source: "Source", as_of: datetime) -> "Peek | None":
         return peek_source(loaded, source, window, as_of, session.connections)
 
-    found = job.run(loaded, window, now, session.ports, look)
+    found = job.run(loaded, window, now, session.source, look)
     if as_json_lines:
         show([found], as_json_lines=True)
         return found.ready
@@ -85,7 +85,7 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     for finding in found.findings:
         print_line(str(finding), LEVELS[finding.level])
     errors = sum(finding.level == "error" for finding in found.findings)
-    print_line(f"{counted(errors, 'error')}, {counted(len(found.findings) - errors, 'warning or note')}")
+    print_line(f"{counted(errors, 'error')}, {len(found.findings) - errors:,} warnings and notes")
     if found.ready:
         print_line(f"Next: perennial run {name} --window {start_of(window)}")
     return found.ready

@@ -2,7 +2,7 @@
 
 import getpass
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -17,8 +17,9 @@ from perennial.ledger.entries import COMMAND_LINE
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
-from perennial.sources.port import Connections
+from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
+from perennial.spec.models import Source as SourceSpec
 from perennial.spec.problems import nearest
 from perennial.window import Window, parse_instant
 
@@ -39,6 +40,13 @@ class Session:
         from perennial.wiring import open_ports
 
         return open_ports(self.settings, self.connections)
+
+    @cached_property
+    def source(self) -> Callable[[LoadedUseCase, SourceSpec], Source]:
+        """What opens sources alone, for commands that need no store."""
+        from perennial.wiring import source_opener
+
+        return source_opener(self.connections)
 
     @cached_property
     def ledger(self) -> Ledger:

@@ -12,18 +12,19 @@ from datetime import datetime
 import pyarrow as pa
 
 from perennial.errors import EmptyWindow, PerennialError
-from perennial.ports import Ports
 from perennial.quality.labels import label_columns
 from perennial.review.findings import Finding, Findings, Level
 from perennial.review.sample_columns import LABELS, read_columns
 from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
 from perennial.sources.peek import Peek
+from perennial.sources.port import Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Column, PostgresSource, UseCase
 from perennial.spec.models import Source as SourceSpec
 from perennial.spec.problems import Location
 from perennial.window import Window
 
+Opened = Callable[[LoadedUseCase, SourceSpec], Source]
 Look = Callable[[SourceSpec, datetime], Peek | None]
 
 
@@ -56,13 +57,14 @@ class SampleReport:
         return not any(each.level is Level.ERROR for each in self.findings)
 
 
-def run(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, look: Look) -> SampleReport:
+def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened, look: Look) -> SampleReport:
     """Read the window's rows, and its labels as of a moment, and compare them with the spec.
 
-    `look` reads a source as it is (`perennial.sources.peek`). What can't be read becomes a finding, too.
+    `opened` turns a source of the spec into one that can be asked, `look` reads one as it is
+    (`perennial.sources.peek`). What can't be read becomes a finding, too.
     """
     spec, found = use_case.spec, Findings.about(use_case)
-    asked = _Asked(use_case, window, ports, look, found)
+    asked = _Asked(use_case, window, opened, look, found)
     rows_read, rows = asked.taken("rows", spec.source, spec.columns, ("source",), window.end)
     inside = rows_of_window(spec, rows, window, found) if rows is not None else None
     columns = dict(label_columns(spec))
@@ -85,7 +87,7 @@ class _Asked:
 
     use_case: LoadedUseCase
     window: Window
-    ports: Ports
+    opened: Opened
     look: Look
     found: Findings
 
@@ -97,7 +99,7 @@ class _Asked:
         began = time.perf_counter()
         strict, refused = None, None
         try:
-            strict = self.ports.source(self.use_case, source).fetch(self.window, as_of, spec.limits).rows
+            strict = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits).rows
         except PerennialError as error:
             refused = error
         seconds = time.perf_counter() - began

@@ -20,6 +20,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     root.mkdir()
     world = make_world(root)
     monkeypatch.setattr(Session, "ports", world.ports)
+    monkeypatch.setattr(Session, "source", staticmethod(world.ports.source))
     monkeypatch.setattr(Session, "ledger", world.ports.ledger)
     monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PERENNIAL_USE_CASES", str(root))

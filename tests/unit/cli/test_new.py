@@ -79,7 +79,7 @@ def test_a_folder_of_files_becomes_a_use_case_that_scores(
     assert spec.labels.mature_after == timedelta(days=2)
     assert "guess: order_id is taken for the key" in out
     assert "guess: shop is carried along, not a feature: the same in every row seen" in out
-    monkeypatch.setattr(Session, "ports", ports())
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
     assert perennial("check", "orders", "--sample", "2024-02-05")[0] == 0
     there = ports()
     retrain.run(use_case, FIRST + timedelta(days=38), there, "test", actor="test", reason="first")

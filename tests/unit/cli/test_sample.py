@@ -110,7 +110,7 @@ class Orders:
         def look(source: object, as_of: datetime) -> Peek | None:
             return peek_source(use_case, source, window, as_of, connections)  # type: ignore[arg-type]
 
-        return sample.run(use_case, window, NOW, ports(), look)
+        return sample.run(use_case, window, NOW, source_opener(connections), look)
 
     def line_of(self, text: str, file: str = "use_case.yaml") -> int:
         lines = (self.folder / file).read_text().splitlines()
