@@ -35,13 +35,20 @@ Cells = pd.Series
 Reading = tuple[pd.Series, list[str]]
 
 
-def understand(kind: Kind, values: pa.ChunkedArray, *, zone: str, naive_allowed: bool, text: bool) -> Understood:
-    """Read a column as `kind`, naive times in `zone`. `text` says that its source has types, and this one is text."""
+def understand(
+    kind: Kind, values: pa.ChunkedArray, *, zone: str, naive_allowed: bool, text: bool, comma: bool = False
+) -> Understood:
+    """Read a column as `kind`, naive times in `zone`.
+
+    `text` says that its source has types, and this one is text; `comma` that the spec knows of a decimal comma.
+    """
     cells, problems = _cells(values)
     if text and kind is not Kind.CATEGORICAL:
         problems.append(f"is text at the source, and {kind} in the spec; cast it at the source, or declare it so")
     if kind is Kind.TIMESTAMP:
         read, more = _timestamp(cells, zone, naive_allowed)
+    elif kind is Kind.NUMERIC:
+        read, more = _numeric(cells, comma)
     else:
         read, more = _READINGS[kind](cells)
     return Understood(_arrow(read, ARROW_TYPES[kind]), tuple(problems + more))
@@ -75,7 +82,7 @@ def _trimmed(cells: Cells) -> Cells:
     return text.mask(text.str.lower().isin(NULLS))
 
 
-def _numeric(cells: Cells) -> Reading:
+def _numeric(cells: Cells, comma: bool) -> Reading:
     if pd.api.types.is_bool_dtype(cells.dtype):
         return cells.astype("Float64"), ["holds booleans, and is numeric in the spec; declare it boolean"]
     if not _holds_text(cells):
@@ -85,10 +92,11 @@ def _numeric(cells: Cells) -> Reading:
     commas = text.str.fullmatch(_DECIMAL_COMMA).fillna(value=False).astype(bool) & numbers.isna()
     problems = []
     if commas.any():
-        problems.append(
-            f"holds numbers with a decimal comma, such as {_first(cells, commas)}; say so in the source with "
-            'csv: {decimal: ","}'
-        )
+        if not comma:
+            problems.append(
+                f"holds numbers with a decimal comma, such as {_first(cells, commas)}; say so in the source with "
+                'csv: {decimal: ","}'
+            )
         english = text[commas].str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
         numbers[commas] = pd.to_numeric(english).astype("Float64")
     return numbers, problems + _unreadable(cells, text.notna() & numbers.isna(), "not numbers")
@@ -236,7 +244,6 @@ def _first(cells: Cells, chosen: Cells) -> str:
 
 
 _READINGS: dict[Kind, Callable[[Cells], Reading]] = {
-    Kind.NUMERIC: _numeric,
     Kind.INTEGER: _integer,
     Kind.BOOLEAN: _boolean,
     Kind.CATEGORICAL: _categorical,

@@ -18,6 +18,7 @@ from perennial.review.sample_columns import LABELS, read_columns
 from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
 from perennial.sources.peek import Peek
 from perennial.sources.port import Source
+from perennial.spec.fields import RESERVED_COLUMNS
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Column, PostgresSource, UseCase
 from perennial.spec.models import Source as SourceSpec
@@ -68,7 +69,8 @@ def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened
     rows_read, rows = asked.taken("rows", spec.source, spec.columns, ("source",), window.end)
     inside = rows_of_window(spec, rows, window, found) if rows is not None else None
     columns = dict(label_columns(spec))
-    if not isinstance(spec.labels.source, PostgresSource):
+    by_arrival = getattr(spec.labels, "dated_by", None) == "arrival_time"
+    if not isinstance(spec.labels.source, PostgresSource) and not by_arrival:
         columns[spec.event_time] = spec.columns[spec.event_time]
     labels_read, labels = asked.taken("labels", spec.labels.source, columns, LABELS, as_of)
     if inside is not None and inside.num_rows:
@@ -120,7 +122,10 @@ class _Asked:
             peek = self.look(source, as_of)
         except PerennialError:  # the source itself was refused for the same reason, and that is told
             peek = None
-        return Peek(strict, ()) if peek is None and strict is not None else peek
+        if peek is None and strict is not None:
+            ours = [name for name in strict.column_names if name in RESERVED_COLUMNS]
+            return Peek(strict.drop_columns(ours), ())
+        return peek
 
 
 def _empty(what: str, spec: UseCase, window: Window, as_of: datetime, at: Location, found: Findings) -> None:

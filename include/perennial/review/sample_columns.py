@@ -41,6 +41,7 @@ def read_columns(
             zone=zone,
             naive_allowed=given is not None,
             text=sought in peek.texts and sought not in peek.naive,
+            comma=getattr(getattr(source, "csv", None), "decimal", ".") == ",",
         )
         place = _place(spec, name)
         problems = list(read.problems)

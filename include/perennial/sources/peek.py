@@ -94,12 +94,14 @@ def peek_source(
         return peek_query(connections.url(source.connection), use_case.queries[file], file, values, most)
     if isinstance(source, FileSource):
         files = files_of(source.path, source.pattern, use_case.folder, window)
-        return peek_files(files, source.format, most)
+        return peek_files(files, source.format, most, getattr(getattr(source, "csv", None), "encoding", None))
     return None
 
 
-def peek_files(files: Iterable[Path], form: str, most_rows: int) -> Peek:
+def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str | None = None) -> Peek:
     """The first rows of files; `form` is "csv" or "parquet". Columns that some files lack are missing there.
+
+    Without an `encoding`, CSV is read as UTF-8, or else as what it most likely is.
 
     Errors: `SourceRejected` when none of them can be read.
     """
@@ -111,7 +113,7 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int) -> Peek:
     for file in files:
         try:
             if form == "csv":
-                rows, found, odd = _csv(file, left)
+                rows, found, odd = _csv(file, left, encoding)
                 dialect = dialect or found
                 oddities += odd
             else:
@@ -249,16 +251,16 @@ def _texts(rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, names=rows.column_names)
 
 
-def _csv(file: Path, most_rows: int) -> tuple[pa.Table, Dialect, list[str]]:
+def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[str]]:
     with pa.input_stream(str(file), compression="detect") as stream:
         content = stream.read()
     oddities = []
+    encoding = given or "utf-8"
     try:
-        text = content.decode("utf-8-sig")
-        encoding = "utf-8"
+        text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        oddities.append(f"{file}: line {line} is not UTF-8; the file was read as {LATIN}")
+        oddities.append(f"{file}: line {line} is not {encoding.upper()}; the file was read as {LATIN}")
         text = content.decode(LATIN, errors="replace")
         encoding = LATIN
     delimiter = _delimiter(text[:SNIFFED])
