@@ -151,6 +151,15 @@ def test_a_use_case_of_ones_own_is_checked_in_a_shell(shop: Shop) -> None:
 
 
 @pytest.mark.usefixtures("two_days")
+def test_one_command_takes_windows_through_all_steps(shop: Shop, command: Callable[..., str]) -> None:
+    told = command("run", "parcels", "--from", "2024-01-31", "--to", "2024-02-02", "--json")
+    found = [json.loads(line) for line in told.splitlines()]
+    assert [(each["ingested"]["changed"], each["scored"]["changed"]) for each in found] == [(False, False)] * 2
+    assert [each["monitored"]["window"] for each in found] == [each["window"] for each in found]
+    assert command("validation", "parcels", "--window", "2024-01-31").startswith("parcels 2024-01-31T00:00Z: pass")
+
+
+@pytest.mark.usefixtures("two_days")
 def test_i3_the_stores_hold_the_same_rows(shop: Shop) -> None:
     for number in (30, 31):
         lake = shop.ports.lake.read("predictions/parcels", shop.window(number).key)
