@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import InvalidSpec, SchemaMismatch
+from perennial.errors import SchemaMismatch
 from perennial.spec.models import Column, Kind, TimePart, UseCase
 
 # Forests compute in single precision, and squares of anything much larger leave double precision.
@@ -41,18 +41,8 @@ def feature_frame(spec: UseCase, rows: pa.Table) -> pd.DataFrame:
 
 
 def feature_names(spec: UseCase) -> list[str]:
-    """The columns of `feature_frame`, in order: that of the spec, with a timestamp's parts as `<column>_<part>`.
-
-    Errors: `InvalidSpec` when two features would have one name.
-    """
-    names = [name for group in feature_groups(spec).values() for name in group]
-    doubled = sorted({name for name in names if names.count(name) > 1})
-    if doubled:
-        raise InvalidSpec(
-            f"{spec.name}: two features are named {', '.join(doubled)}, a column and a part of a timestamp; "
-            "rename the column."
-        )
-    return names
+    """The columns of `feature_frame`, in order: that of the spec, with a timestamp's parts as `<column>_<part>`."""
+    return [name for group in feature_groups(spec).values() for name in group]
 
 
 def feature_groups(spec: UseCase) -> dict[str, tuple[str, ...]]:

@@ -71,8 +71,13 @@ ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis",
 LONGEST_TAG = 100  # of Airflow
 
 
+# How the event time is called where predictions are published, and columns that every PostgreSQL table has by itself.
+PUBLISHED_EVENT_TIME = "event_time"
+SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
+
+
 def _free_name(name: str) -> str:
-    if name in RESERVED_COLUMNS:
+    if name.lower() in RESERVED_COLUMNS:  # the lake doesn't tell upper and lower case apart
         raise broken_rules(
             [Problem((), "this name is reserved for the lake; let the query give the column another one")]
         )
