@@ -1,7 +1,7 @@
 """Has the world moved? One window against what its model considers normal."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Annotated, Any
 
@@ -17,6 +17,7 @@ from perennial.drift.profile import WindowProfile
 from perennial.drift.reasons import missing_reason, shift_reason
 from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, PREDICTION, Reference
 from perennial.errors import SchemaMismatch
+from perennial.spec.problems import listed
 from perennial.verdict import Verdict
 
 # A window with less than this share of the smallest reference window's rows scatters more than any of them did.
@@ -31,7 +32,8 @@ class Assessment:
 
     `p_value` is None when the verdict is `insufficient`. `score` is the window's largest score over all `columns` and
     over the `joint` measures of all numeric columns; an alarm needs one above `critical_score`. `impact` is the share
-    of the model's importance that lies in drifted columns, 0 to 1.
+    of the model's importance that lies in drifted columns, 0 to 1. `left_out` are columns of the reference that the use
+    case no longer has, and `not_watched` those that came after the model was trained.
     """
 
     verdict: Verdict
@@ -45,6 +47,8 @@ class Assessment:
     columns: tuple[ColumnDrift, ...]
     joint: Annotated[tuple[ColumnDrift, ...], Field(validation_alias=AliasChoices("joint", "together"))]  # 0.1.0's name
     reasons: tuple[str, ...]
+    left_out: tuple[str, ...] = ()
+    not_watched: tuple[str, ...] = ()
 
     @property
     def missing(self) -> tuple[str, ...]:
@@ -70,7 +74,7 @@ class Assessment:
         value["verdict"] = str(self.verdict)
         value["columns"] = [asdict(column) for column in self.columns]
         value["joint"] = [asdict(measure) for measure in self.joint]
-        value["reasons"] = list(self.reasons)
+        value |= {name: list(value[name]) for name in ("reasons", "left_out", "not_watched")}
         return value
 
 
@@ -79,8 +83,14 @@ def assess(reference: Reference, rows: pa.Table, level: float, predictions: Floa
     return assess_profile(reference, reference.profile(rows, predictions), level)
 
 
-def assess_profile(reference: Reference, window: WindowProfile, level: float) -> Assessment:
-    """Compare a window, or several merged, with the reference.
+def assess_profile(
+    reference: Reference,
+    window: WindowProfile,
+    level: float,
+    left_out: Collection[str] = (),
+    not_watched: Collection[str] = (),
+) -> Assessment:
+    """Compare a window, or several merged, with the reference, in all columns but those `left_out`.
 
     The p-value is the rank of the window's largest standardised score among those of the reference's own windows,
     all of them treated alike (see `perennial.drift.conformal`): when windows are exchangeable, at most a share of
@@ -95,9 +105,10 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
             "The window's profile was counted in the bins of another reference. Make it with `profile` of the "
             "reference it is compared with."
         )
-    compared = [compare(column, reference.rows, window) for column in reference.columns]
-    compared += compare_joint(reference, window)
-    n, single = len(reference.windows), len(reference.columns)
+    compared = [compare(column, reference.rows, window) for column in reference.columns if column.name not in left_out]
+    n, single = len(reference.windows), len(compared)
+    compared += compare_joint(reference, window, left_out)
+    changed = _changed(left_out, not_watched)
     obstacle = _obstacle(reference, window.rows, level)
     maxima = np.max([each.scores for each in compared], axis=0) if compared else np.full(n + 1, -np.inf)
     if obstacle is None and not math.isfinite(maxima[-1]):
@@ -115,7 +126,9 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
             impact=0.0,
             columns=found[:single],
             joint=found[single:],
-            reasons=(obstacle,),
+            reasons=(obstacle, *changed),
+            left_out=tuple(left_out),
+            not_watched=tuple(not_watched),
         )
     score, others = float(maxima[-1]), maxima[:-1]
     allowed = math.floor(level * (n + 1) + NEGLIGIBLE)  # the ranks at which p <= level, safe from rounding
@@ -135,8 +148,18 @@ def assess_profile(reference: Reference, window: WindowProfile, level: float) ->
         impact=min(1.0, sum(each.importance for each in columns if each.drifted and each.name != PREDICTION)),
         columns=columns,
         joint=joint,
-        reasons=_reasons(verdict, p, level, columns, joint),
+        reasons=(*_reasons(verdict, p, level, columns, joint), *changed),
+        left_out=tuple(left_out),
+        not_watched=tuple(not_watched),
     )
+
+
+def _changed(left_out: Collection[str], not_watched: Collection[str]) -> Iterator[str]:
+    """What is said about columns that came or went after the model was trained."""
+    if left_out:
+        yield f"Not measured, because use_case.yaml no longer monitors them: {listed(left_out)}."
+    if not_watched:
+        yield f"Not watched until the next model, whose reference will have them: {listed(not_watched)}."
 
 
 def _obstacle(reference: Reference, rows: int, level: float) -> str | None:

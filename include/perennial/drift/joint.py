@@ -109,6 +109,12 @@ def joint_distances(means: Floats, rows: Floats, columns: int) -> JointDistances
     )
 
 
+def of_columns(means: Floats, kept: Sequence[bool]) -> Floats:
+    """The means of n windows (n x (p + p * p)) without the columns, and their products, that are not `kept`."""
+    chosen = np.array(kept)
+    return means[:, np.concatenate([chosen, np.outer(chosen, chosen).ravel()])]
+
+
 def widest_pair(names: Sequence[str], means: Floats) -> tuple[str, str, float, float]:
     """The pair of columns by which the last window is farthest: their names, its correlation, and the others' mean.
 

@@ -1,17 +1,18 @@
 """The columns of a window together, against the reference: how they go together, and where they lie."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import numpy as np
 
 from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, Floor
 from perennial.drift.conformal import standardised
-from perennial.drift.joint import joint_distances, widest_pair
+from perennial.drift.joint import joint_distances, of_columns, widest_pair
 from perennial.drift.profile import WindowProfile
 from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, Reference, stored
 
+FEWEST = 2  # columns that can go together
 # Brackets, so that no column of a use case can have the name.
 CORRELATION, RECONSTRUCTION, CLASSIFIER = "(correlation)", "(reconstruction)", "(domain classifier)"
 UNITS: Mapping[str, str] = {
@@ -26,16 +27,17 @@ FLOORS: Mapping[str, Floor] = {
 }
 
 
-def compare_joint(reference: Reference, window: WindowProfile) -> list[Compared]:
-    """Measure the new window together with the reference's, each against all others, in all numeric columns at once.
+def compare_joint(reference: Reference, window: WindowProfile, left_out: Collection[str] = ()) -> list[Compared]:
+    """Measure the new window together with the reference's, each against all others, in all numeric columns at once
+    but those `left_out`.
 
     Nothing is measured below `MIN_WINDOWS` windows, `MIN_ROWS` rows or two numeric columns that vary.
     """
-    names = reference.joint_columns
-    if window.joint is None or window.rows < MIN_ROWS or len(reference.windows) < MIN_WINDOWS:
+    names = tuple(name for name in reference.joint_columns if name not in left_out)
+    if window.joint is None or window.rows < MIN_ROWS or len(reference.windows) < MIN_WINDOWS or len(names) < FEWEST:
         return []
     new = stored(window.joint.means)
-    means = np.vstack([reference.joint_means, new])
+    means = of_columns(np.vstack([reference.joint_means, new]), [name in names for name in reference.joint_columns])
     rows = np.array([*reference.rows, window.rows], dtype=np.float64)
     found = joint_distances(means, rows, len(names))
     return [

@@ -123,7 +123,11 @@ def _recorded(report: DriftReport) -> Assessment:
 def _merged(name: str, version: str, reports: Sequence[DriftReport], level: float, ports: Ports) -> Assessment:
     reference = _reference(ports.registry.reference(name, version, reports[-1].model_digest))
     profile = reduce(WindowProfile.merge, [WindowProfile.from_json(report.profile) for report in reports])
-    return assess_profile(reference, profile, level)
+    changed = {
+        name: sorted({each for report in reports for each in report.report.get(name, ())})
+        for name in ("left_out", "not_watched")
+    }
+    return assess_profile(reference, profile, level, changed["left_out"], changed["not_watched"])
 
 
 def _reference(stored: dict[str, Any]) -> Reference:

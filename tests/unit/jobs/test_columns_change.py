@@ -11,11 +11,13 @@ from tests.unit.jobs.world import World
 
 from perennial.errors import FeaturesChanged, NotEnoughData, SchemaMismatch
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import ingest, score, validate
+from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.ledger.entries import DeployedRole
 from perennial.records.model_choice import ModelChoice
+from perennial.review import drift as drift_overview
 from perennial.review import preview
 from perennial.spec.load import load_use_case
+from perennial.verdict import Verdict
 
 AS_WAS, AS_NOW = ModelChoice(), ModelChoice.parse("as_now")
 SERVICE = "  service: {kind: categorical}\n"
@@ -156,3 +158,46 @@ def test_the_champion_is_judged_as_before_where_a_feature_became_a_column_that_i
     result = retrained(world, 58)
     assert any("more than champion version 1" in reason for reason in result.judged.reasons)
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None
+
+
+def with_watched(world: World, role: str = "monitor") -> World:
+    """A column that is only watched."""
+    humidity = np.random.default_rng(2).normal(size=world.parcels.table.num_rows)
+    world.parcels.table = world.parcels.table.append_column("humidity", pa.array(humidity))
+    return respecified(world, SERVICE, SERVICE + f"  humidity: {{kind: numeric, role: {role}}}\n")
+
+
+def test_a_column_that_is_no_longer_watched_is_left_out_and_named(world: World) -> None:
+    watching = with_watched(world)
+    first_model(watching)
+    predict(watching, 31)
+    before = monitor.run(watching.use_case, watching.day(31), watching.ports, "test")
+    watching.parcels.table = watching.parcels.table.drop_columns(["humidity"])
+    world = respecified(watching, "  humidity: {kind: numeric, role: monitor}\n", "")
+    predict(world, 32)
+    after = monitor.run(world.use_case, world.day(32), world.ports, "test")
+    assert before.verdict is after.verdict is Verdict.PASS
+    assert after.reasons[-1] == "Not measured, because use_case.yaml no longer monitors them: humidity."
+    report = world.ports.ledger.drift_of("parcels", world.day(32))[-1]
+    assert "humidity" not in report.columns
+    assert report.columns.keys() >= {"weight", "service", "(prediction)", "(correlation)"}
+    together = drift_overview.run(world.use_case, [world.day(31), world.day(32)], world.ports)
+    assert together.assessment.left_out == ("humidity",)
+    assert "humidity" in together.assessment.reasons[-1]
+
+
+def test_a_column_that_came_after_the_model_is_named_as_not_watched(world: World) -> None:
+    first_model(world)
+    world = with_watched(world)
+    predict(world, 31)
+    monitored = monitor.run(world.use_case, world.day(31), world.ports, "test")
+    told = "Not watched until the next model, whose reference will have them: humidity."
+    assert monitored.reasons[-1] == told
+    assert drift_overview.run(world.use_case, [world.day(31)], world.ports).assessment.reasons[-1] == told
+
+
+def test_a_feature_that_became_a_column_to_carry_is_no_longer_measured(world: World) -> None:
+    first_model(world)
+    world = without_service_kept(world)
+    predict(world, 31)
+    assert "service" in monitor.run(world.use_case, world.day(31), world.ports, "test").reasons[-1]

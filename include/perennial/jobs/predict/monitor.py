@@ -3,7 +3,10 @@
 import logging
 from dataclasses import dataclass
 
+import pyarrow as pa
+
 from perennial.drift.assess import Assessment, assess_profile
+from perennial.drift.reference import PREDICTION
 from perennial.drift.seasonal import of_season
 from perennial.errors import NotScored
 from perennial.lake.port import window_partition
@@ -72,12 +75,18 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
         )
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
     scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
-    known = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
-    reference = ModelReference.from_json(known).inputs
+    stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
+    reference = ModelReference.from_json(stored).inputs
+    known, watched = [each.name for each in reference.columns if each.name != PREDICTION], monitored_columns(spec)
+    left_out = [name for name in known if name not in watched or name not in scored.column_names]
+    for name in left_out:
+        if name not in scored.column_names:
+            scored = scored.append_column(name, pa.nulls(scored.num_rows))
     profile = reference.profile(scored, scored.column("prediction").to_numpy())
     if spec.monitoring.season is not None:
         reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
-    assessment = assess_profile(reference, profile, spec.monitoring.false_alarms.level(spec.schedule.every))
+    level = spec.monitoring.false_alarms.level(spec.schedule.every)
+    assessment = assess_profile(reference, profile, level, left_out, [name for name in watched if name not in known])
     ports.ledger.record_drift(
         DriftReport(
             use_case=spec.name,
