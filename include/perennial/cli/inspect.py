@@ -10,7 +10,7 @@ from rich.table import Table
 from perennial import clock
 from perennial.cli.session import Session, console, one_window, show, start_of
 from perennial.cli.tables import print_line, print_table
-from perennial.spec.load import check_all, load_use_case, use_case_names
+from perennial.spec.load import check_all, load_use_case, remarks_on_all, use_case_names
 from perennial.spec.schema import use_case_schema
 from perennial.wording import counted
 
@@ -51,6 +51,8 @@ def check(
     else:
         for violation in violations:
             print_line(str(violation))
+        for remark in remarks_on_all(root):
+            print_line(f"warning: {remark}", "yellow")
         print_line(f"{counted(len(names), 'use case')} in {root}, {counted(len(violations), 'error')}")
     broken = bool(violations)
     if sample is not None:

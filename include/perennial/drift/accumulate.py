@@ -35,6 +35,7 @@ SIMULATED_WINDOWS = 2_000_000  # those of the references included
 FEWEST_YEARS = 200
 HALVINGS = 16
 ROUNDING = 1e-9
+MOST_DECIMALS = 17
 
 
 @dataclass(frozen=True)
@@ -280,7 +281,21 @@ def _reason(windows: int, found: Accumulated, accepted: FalseAlarms) -> str:
         return "No window could be assessed, so there is no evidence."
     outcome = "enough for an alarm" if found.verdict is Verdict.FAIL else "not enough for an alarm"
     of = f" of {found.column.strip('()')}" if found.column else ""
+    stands, takes = told_apart(found.statistic, found.threshold)
     return (
         f"Evidence of drift{of} over {windows} {'window' if windows == 1 else 'windows'} stands at "
-        f"{found.statistic:.2f}: {outcome}, which takes {found.threshold:.2f} ({accepted} in ordinary windows)."
+        f"{stands}: {outcome}, which takes {takes} ({accepted} in ordinary windows)."
     )
+
+
+def told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many decimals as it takes to see which is larger, at least two.
+
+    >>> told_apart(3.0159, 3.0161), told_apart(1.0, 2.0)
+    (('3.0159', '3.0161'), ('1.00', '2.00'))
+    """
+    for decimals in range(2, MOST_DECIMALS):
+        stands, takes = f"{one:.{decimals}f}", f"{other:.{decimals}f}"
+        if stands != takes:
+            return stands, takes
+    return f"{one:.2f}", f"{other:.2f}"

@@ -15,7 +15,7 @@ from perennial.drift.conformal import TIED, benjamini_yekutieli, p_value
 from perennial.drift.joint_comparison import UNITS, compare_joint
 from perennial.drift.profile import WindowProfile
 from perennial.drift.reasons import missing_reason, shift_reason
-from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, PREDICTION, Reference
+from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference
 from perennial.errors import SchemaMismatch
 from perennial.spec.problems import listed
 from perennial.verdict import Verdict
@@ -105,7 +105,8 @@ def assess_profile(
             "The window's profile was counted in the bins of another reference. Make it with `profile` of the "
             "reference it is compared with."
         )
-    compared = [compare(column, reference.rows, window) for column in reference.columns if column.name not in left_out]
+    measured = [column for column in reference.columns if column.name not in left_out]
+    compared = [compare(column, reference.rows, window, reference.min_rows) for column in measured]
     n, single = len(reference.windows), len(compared)
     compared += compare_joint(reference, window, left_out)
     changed = _changed(left_out, not_watched)
@@ -167,7 +168,7 @@ def _obstacle(reference: Reference, rows: int, level: float) -> str | None:
     n = len(reference.windows)
     if n < MIN_WINDOWS:
         return (
-            f"The model's reference has {n} windows of at least {MIN_ROWS} rows; "
+            f"The model's reference has {n} windows of at least {reference.min_rows} rows; "
             f"{MIN_WINDOWS} are needed to know what is ordinary."
         )
     if level * (n + 1) < 1 - NEGLIGIBLE:
@@ -175,8 +176,8 @@ def _obstacle(reference: Reference, rows: int, level: float) -> str | None:
             f"With {n} reference windows no p-value lies below {1 / (n + 1):.3g}, so an alarm at level {level:.3g} "
             f"can't happen; {math.ceil(1 / level) - 1} windows are needed."
         )
-    if rows < MIN_ROWS:
-        return f"The window has {rows} rows; {MIN_ROWS} are needed."
+    if rows < reference.min_rows:
+        return f"The window has {rows} rows; {reference.min_rows} are needed."
     smallest = min(reference.rows)
     if rows < MIN_SHARE_OF_SMALLEST * smallest:
         return (

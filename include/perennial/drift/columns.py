@@ -79,8 +79,9 @@ class Compared:
     scores: Floats
 
 
-def compare(reference: ColumnReference, rows: tuple[int, ...], window: WindowProfile) -> Compared:
-    """Measure the new window together with the reference's, whose sizes are `rows`, each against all others.
+def compare(reference: ColumnReference, rows: tuple[int, ...], window: WindowProfile, min_rows: int) -> Compared:
+    """Measure the new window together with the reference's, whose sizes are `rows`, each against all others; columns
+    with fewer than `min_rows` values are not.
 
     Errors: `SchemaMismatch` when the profile lacks the column.
     """
@@ -92,7 +93,7 @@ def compare(reference: ColumnReference, rows: tuple[int, ...], window: WindowPro
     counted = window.counted(reference.name)
     usable = counted.usable if counted else _usable(window, reference.name)
     rate = 1 - usable / found.rows if found.rows else 0.0
-    distances = _distances(reference, counted)
+    distances = _distances(reference, counted, min_rows)
     scores = _scores(distances, _floor(reference.bins))
     missing = _missing_scores(reference, rows, usable, found.rows)
     distance = None if math.isnan(distances[-1]) else float(distances[-1])
@@ -121,12 +122,12 @@ def _usable(window: WindowProfile, name: str) -> int:
     return window.categorical[name].rows - window.categorical[name].missing
 
 
-def _distances(reference: ColumnReference, counted: Counts | None) -> Floats:
+def _distances(reference: ColumnReference, counted: Counts | None, min_rows: int) -> Floats:
     if reference.bins is None or counted is None:
         return np.full(len(reference.usable) + 1, np.nan)
     shapes = np.vstack([reference.shapes, shape_of(reference.bins, counted)])
     usable = np.array([*reference.usable, counted.usable], dtype=np.float64)
-    return distances_from_rest(reference.bins, shapes, usable)
+    return distances_from_rest(reference.bins, shapes, usable, min_rows)
 
 
 def _scores(distances: Floats, floor: Floor) -> Floats:

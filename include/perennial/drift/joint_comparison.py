@@ -10,7 +10,7 @@ from perennial.drift.columns import ColumnDrift, Compared, Floor
 from perennial.drift.conformal import standardised
 from perennial.drift.joint import joint_distances, of_columns, widest_pair
 from perennial.drift.profile import WindowProfile
-from perennial.drift.reference import MIN_ROWS, MIN_WINDOWS, Reference, stored
+from perennial.drift.reference import MIN_WINDOWS, Reference, stored
 
 FEWEST = 2  # columns that can go together
 # Brackets, so that no column of a use case can have the name.
@@ -31,10 +31,12 @@ def compare_joint(reference: Reference, window: WindowProfile, left_out: Collect
     """Measure the new window together with the reference's, each against all others, in all numeric columns at once
     but those `left_out`.
 
-    Nothing is measured below `MIN_WINDOWS` windows, `MIN_ROWS` rows or two numeric columns that vary.
+    Nothing is measured below `MIN_WINDOWS` windows, `reference.min_rows` rows or two numeric columns that vary.
     """
     names = tuple(name for name in reference.joint_columns if name not in left_out)
-    if window.joint is None or window.rows < MIN_ROWS or len(reference.windows) < MIN_WINDOWS or len(names) < FEWEST:
+    if window.joint is None or window.rows < reference.min_rows or len(reference.windows) < MIN_WINDOWS:
+        return []
+    if len(names) < FEWEST:
         return []
     new = stored(window.joint.means)
     means = of_columns(np.vstack([reference.joint_means, new]), [name in names for name in reference.joint_columns])

@@ -20,7 +20,8 @@ from perennial.errors import NotEnoughData, UntrustedModel
 from perennial.spec.models import Kind
 
 MIN_WINDOWS = 20
-MIN_ROWS = 50
+MIN_ROWS = 50  # where windows are large enough
+FEWEST_ROWS = 5  # fewer say next to nothing about a window
 PREDICTION = "(prediction)"  # brackets, so that no column of a use case can have the name
 # Shapes are kept in single precision; a new window's are rounded in the same way.
 LARGEST_AREA = 1e30
@@ -73,8 +74,9 @@ class ColumnReference:
 class Reference:
     """What a model version considers normal, fitted on its training windows and stored with it.
 
-    `windows` are those of at least `MIN_ROWS` rows and `rows` their sizes, `left_out` the smaller ones. `packed` are
-    their joint means (see `perennial.drift.joint`).
+    `windows` are those of at least `min_rows` rows and `rows` their sizes, `left_out` the smaller ones. `packed` are
+    their joint means (see `perennial.drift.joint`). A window or a column with fewer than `min_rows` values is not
+    measured.
     """
 
     windows: tuple[str, ...]
@@ -83,6 +85,7 @@ class Reference:
     columns: tuple[ColumnReference, ...]
     packed: str
     format: Literal[2] = 2
+    min_rows: int = MIN_ROWS
 
     def __post_init__(self) -> None:
         width = len(self.joint_columns) * (len(self.joint_columns) + 1)
@@ -144,25 +147,28 @@ def fit_reference(
     columns: Mapping[str, Kind],
     importances: Mapping[str, float],
     predictions: Sequence[Floats] | None = None,
+    min_rows: int | None = None,
 ) -> Reference:
     """Learn what is normal from named windows of rows, oldest first.
 
     `predictions` holds one array for each window, made by the model for rows it was not trained on: predictions of
     its own training rows are more certain than any later ones, and every new window would look drifted. Without
-    them, drift of the predictions is not measured. The result depends on the rows' content only, not on their order.
+    them, drift of the predictions is not measured. `min_rows` is how many rows a window needs; without it,
+    `enough_rows` of these windows. The result depends on the rows' content only, not on their order.
 
     Errors: `SchemaMismatch` when a column is not there or holds another kind of values; `NotEnoughData` when
     predictions and rows don't match.
     """
     _check_predictions(windows, predictions)
-    kept = [i for i, (_, rows) in enumerate(windows) if rows.num_rows >= MIN_ROWS]
+    least = enough_rows([rows.num_rows for _, rows in windows]) if min_rows is None else min_rows
+    kept = [i for i, (_, rows) in enumerate(windows) if rows.num_rows >= least]
     total = sum(max(value, 0.0) for value in importances.values())
     fitted: list[ColumnReference] = []
     for name, kind in columns.items():
         share = max(importances.get(name, 0.0), 0.0) / total if total > 0 else 0.0
-        fitted.append(_fit_column(name, kind, share, [read_column(windows[i][1], name, kind) for i in kept]))
+        fitted.append(_fit_column(name, kind, share, [read_column(windows[i][1], name, kind) for i in kept], least))
     if predictions is not None:
-        fitted.append(_fit_column(PREDICTION, Kind.NUMERIC, 1.0, [from_array(predictions[i]) for i in kept]))
+        fitted.append(_fit_column(PREDICTION, Kind.NUMERIC, 1.0, [from_array(predictions[i]) for i in kept], least))
     together = joint_bins({column.name: column.bins for column in fitted if column.bins is not None})
     means = [
         JointMoments.of(
@@ -174,10 +180,23 @@ def fit_reference(
     return Reference(
         windows=tuple(windows[i][0] for i in kept),
         rows=tuple(windows[i][1].num_rows for i in kept),
-        left_out=tuple(name for name, rows in windows if rows.num_rows < MIN_ROWS),
+        left_out=tuple(name for name, rows in windows if rows.num_rows < least),
         columns=tuple(fitted),
         packed=pack(np.array(means)),
+        min_rows=least,
     )
+
+
+def enough_rows(sizes: Sequence[int]) -> int:
+    """How many rows a window needs to be measured, where ordinary windows have these sizes.
+
+    Half of what the middle one has, from 5 to 50: a use case of 24 rows a window is measured too, and one of thousands
+    doesn't take a remainder of six rows for a window.
+
+    >>> enough_rows([24, 24, 23]), enough_rows([900, 1000]), enough_rows([])
+    (12, 50, 50)
+    """
+    return int(min(MIN_ROWS, max(FEWEST_ROWS, np.median(sizes) / 2))) if len(sizes) else MIN_ROWS
 
 
 def stored(values: Floats) -> Floats:
@@ -198,9 +217,9 @@ def shape_of(bins: Bins, counted: Counts) -> Floats:
     return stored(found)
 
 
-def distances_from_rest(bins: Bins, shapes: Floats, usable: Floats) -> Floats:
-    """Each window's distance from the pool of all others; NaN for those with fewer than `MIN_ROWS` usable values."""
-    measured = usable >= MIN_ROWS
+def distances_from_rest(bins: Bins, shapes: Floats, usable: Floats, min_rows: int) -> Floats:
+    """Each window's distance from the pool of all others; NaN for those with fewer than `min_rows` usable values."""
+    measured = usable >= min_rows
     found = np.full(len(usable), np.nan)
     if measured.sum() > 1:
         from_rest = areas_from_rest if isinstance(bins, NumericBins) else shares_from_rest
@@ -209,26 +228,26 @@ def distances_from_rest(bins: Bins, shapes: Floats, usable: Floats) -> Floats:
 
 
 def usual_distances(
-    bins: Bins | None, shapes: Floats, usable: Floats, rows: Floats
+    bins: Bins | None, shapes: Floats, usable: Floats, rows: Floats, min_rows: int
 ) -> tuple[float | None, float | None]:
     """The mean distance of a window from all others, and that of their shares of missing values.
 
     None below `MIN_WINDOWS` windows that could be measured.
     """
-    apart = distances_from_rest(bins, shapes, usable) if bins else np.full(len(usable), np.nan)
+    apart = distances_from_rest(bins, shapes, usable, min_rows) if bins else np.full(len(usable), np.nan)
     measured = np.count_nonzero(~np.isnan(apart)) >= MIN_WINDOWS
     rates = 1 - usable / rows
     missing = float(areas_from_rest(rates[:, None], rows).mean()) if len(rows) >= MIN_WINDOWS else None
     return float(np.nanmean(apart)) if measured else None, missing
 
 
-def _fit_column(name: str, kind: Kind, importance: float, windows: Sequence[Values]) -> ColumnReference:
+def _fit_column(name: str, kind: Kind, importance: float, windows: Sequence[Values], min_rows: int) -> ColumnReference:
     bins = _bins(windows)
     counted = [_count(bins, column) for column in windows]
     usable = np.array([_usable(column) for column in windows], dtype=np.float64)
     rows = np.array([column.rows for column in windows], dtype=np.float64)
     shapes = np.array([shape_of(bins, each) for each in counted if each]) if bins else np.empty((len(windows), 0))
-    usual, usual_missing = usual_distances(bins, shapes, usable, rows)
+    usual, usual_missing = usual_distances(bins, shapes, usable, rows, min_rows)
     return ColumnReference(
         name=name,
         kind=kind,

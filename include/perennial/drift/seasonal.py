@@ -29,7 +29,7 @@ def of_season(reference: Reference, window: Window, season: Season, timezone: st
         reference,
         windows=tuple(reference.windows[i] for i in kept),
         rows=tuple(reference.rows[i] for i in kept),
-        columns=tuple(_of_windows(column, kept, rows) for column in reference.columns),
+        columns=tuple(_of_windows(column, kept, rows, reference.min_rows) for column in reference.columns),
         packed=pack(reference.joint_means[kept]),
     )
 
@@ -41,9 +41,9 @@ def _alike(known: datetime, new: datetime, season: Season, zone: ZoneInfo) -> bo
     return years >= 1 and abs(days - YEAR_DAYS / 2) <= NEAR.days
 
 
-def _of_windows(column: ColumnReference, kept: list[int], rows: Floats) -> ColumnReference:
+def _of_windows(column: ColumnReference, kept: list[int], rows: Floats, min_rows: int) -> ColumnReference:
     usable = np.array(column.usable, dtype=np.float64)[kept]
     shapes = column.shapes[kept]
-    usual, usual_missing = usual_distances(column.bins, shapes, usable, rows)
+    usual, usual_missing = usual_distances(column.bins, shapes, usable, rows, min_rows)
     counts = tuple(column.usable[i] for i in kept)
     return replace(column, usable=counts, packed=pack(shapes), usual=usual, usual_missing=usual_missing)

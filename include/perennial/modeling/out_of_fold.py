@@ -7,11 +7,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.arrays import Floats
+from perennial.errors import NotEnoughData
 from perennial.features.build import feature_frame
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.labels import truth_of
-from perennial.spec.models import Candidate, UseCase
+from perennial.spec.models import Candidate, Task, UseCase
 
 FOLDS = 3
 
@@ -22,11 +23,13 @@ def out_of_fold_predictions(
     """For each window's rows, in their order, the predictions of the candidate fitted without the window's fold.
 
     Windows are cut, in the order given, into three stretches: a fold is predicted by a model of the other two.
-    (Stone, Cross-Validatory Choice and Assessment of Statistical Predictions, JRSS B 1974.)
+    (Stone, Cross-Validatory Choice and Assessment of Statistical Predictions, JRSS B 1974.) Where the windows outside a
+    stretch have outcomes of one class alone, each fold has every third window instead. Errors: `NotEnoughData` when
+    that doesn't help either: only one window has outcomes of both, or of the rarer class.
     """
     found: dict[str, Floats] = {}
-    for fold in np.array_split(np.array(windows, dtype=object), FOLDS):
-        inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold.tolist(), pa.string()))
+    for fold in _folds(spec, rows, window_column, windows):
+        inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold, pa.string()))
         others, own = rows.filter(pc.invert(inside)), rows.filter(inside)
         truth = truth_of(spec.task, others.column(spec.labels.column))
         predictions = predict(
@@ -35,3 +38,25 @@ def out_of_fold_predictions(
         names = np.array(own.column(window_column).to_pylist(), dtype=object)
         found.update({name: predictions[names == name] for name in fold})
     return found
+
+
+def _folds(spec: UseCase, rows: pa.Table, window_column: str, windows: Sequence[str]) -> list[list[str]]:
+    names = list(windows)
+    stretches = [fold.tolist() for fold in np.array_split(np.array(names, dtype=object), FOLDS)]
+    if spec.task is not Task.BINARY_CLASSIFICATION:
+        return stretches
+    truth = truth_of(spec.task, rows.column(spec.labels.column))
+    of_row = np.array(rows.column(window_column).to_pylist(), dtype=object)
+    sums = {name: (float(truth[of_row == name].sum()), int((of_row == name).sum())) for name in names}
+    for folds in (stretches, [names[first::FOLDS] for first in range(FOLDS)]):
+        if all(_both_classes([sums[name] for name in names if name not in fold]) for fold in folds if fold):
+            return folds
+    raise NotEnoughData(
+        f"{spec.name}: one of the two outcomes occurs in too few of the {len(names)} training windows to tell what the "
+        "model says about windows that it has not seen: it takes two windows with each. Lengthen training.history."
+    )
+
+
+def _both_classes(sums: Sequence[tuple[float, int]]) -> bool:
+    positives, rows = sum(each for each, _ in sums), sum(count for _, count in sums)
+    return 0 < positives < rows

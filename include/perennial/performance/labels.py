@@ -12,6 +12,8 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch
 from perennial.spec.names import Task
 
+MOST_SHOWN = 5
+
 
 def active_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:
     """The outcome of each entity that was in force at `as_of`: the last that had arrived by then, ordered by `key`.
@@ -108,10 +110,12 @@ def truth_of(task: Task, labels: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     if not np.isfinite(truth).all():
         raise SchemaMismatch("Some labels are missing or infinite; only rows that have a finite label can be judged.")
     if task is Task.BINARY_CLASSIFICATION and not np.isin(truth, (0, 1)).all():
-        strange = sorted(set(truth[~np.isin(truth, (0, 1))].tolist()))[:5]
+        values = sorted(set(truth.tolist()))
+        shown = [f"{value:.15g}" for value in values[:MOST_SHOWN]] + ["…"] * (len(values) > MOST_SHOWN)
+        example = f"`outcome = {values[-1]:.15g}`" if len(values) == 2 else "`outcome > 10`"  # noqa: PLR2004
         raise SchemaMismatch(
-            f"The labels of a binary classification are 0 and 1, or false and true; found {strange}. "
-            "Correct the labels' query, or make the task a regression."
+            f"The labels of a binary classification are 0 and 1, or false and true; these are {', '.join(shown)}. Say "
+            f"which of them means yes where labels are read, such as {example} in SQL, or make the task a regression."
         )
     return truth
 

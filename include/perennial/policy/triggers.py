@@ -15,7 +15,7 @@ from perennial.verdict import Verdict
 from perennial.window import Every
 from perennial.wording import counted
 
-MIN_ROWS = 500
+MIN_ROWS, FEWEST_ROWS = 500, 30  # 30: below, a mean of rows is hardly normal, and its interval not to be believed
 ROUNDING = 1e-12  # a loss of exactly the limit is not more than the limit
 FEWEST_WINDOWS = 2
 
@@ -139,17 +139,18 @@ def on_performance(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
 
     Windows are averaged with their labelled rows as weights; for a ranking metric such as ROC AUC that is not the
     value over all rows together, and it is the better one here: it does not mix windows. Sure is what the whole 95%
-    interval says. Fewer than `trailing_windows` windows or `MIN_ROWS` rows decide nothing.
+    interval says. Fewer than `trailing_windows` windows or `enough_rows` rows decide nothing.
     """
     points = _usable(evidence.performance, evidence, spec.trailing_windows)
     rows = sum(point.rows for point in points)
     numbers = _numbers(spec, evidence, points)
     if (answer := _no_measure(spec, evidence, numbers)) is not None:
         return answer
-    if len(points) < spec.trailing_windows or rows < MIN_ROWS:
+    least = enough_rows(spec, evidence.performance)
+    if len(points) < spec.trailing_windows or rows < least:
         reason = (
             f"{counted(len(points), 'final window')} with {counted(rows, 'labelled row')}; "
-            f"{spec.trailing_windows} windows with {MIN_ROWS} are needed."
+            f"{spec.trailing_windows} windows with {least:,} are needed."
         )
         return Finding(None, (reason,), numbers)
     return _compared(spec, evidence, points, numbers, f"over the last {counted(len(points), 'final window')}")
@@ -165,10 +166,26 @@ def on_estimate(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     if evidence.trust is not Trust.TRUSTED:
         reason = f"Estimates of {evidence.metric} are {evidence.trust}: they don't decide."
         return Finding(False if evidence.trust is Trust.OFF else None, (reason,), numbers)
-    if sum(point.rows for point in points) < MIN_ROWS:
-        reason = f"Fewer than {MIN_ROWS} rows without final labels: there is nothing to estimate."
+    least = enough_rows(spec, evidence.estimates)
+    if sum(point.rows for point in points) < least:
+        reason = f"Fewer than {least:,} rows without final labels: there is nothing to estimate."
         return Finding(None, (reason,), numbers)
     return _compared(spec, evidence, points, numbers, f"as estimated for {counted(len(points), 'window')}")
+
+
+def enough_rows(spec: Monitoring, points: Sequence[PerformancePoint]) -> int:
+    """How many rows performance is judged on at least.
+
+    Unless the spec says it: half of what `trailing_windows` ordinary windows have, from 30 to 500. How sure the metric
+    is on so many rows is for its interval to say.
+    """
+    if spec.min_labelled_rows is not None:
+        return spec.min_labelled_rows
+    sizes = sorted(point.rows for point in points if point.rows > 0)
+    if not sizes:
+        return MIN_ROWS
+    ordinary = sizes[len(sizes) // 2]
+    return int(min(MIN_ROWS, max(FEWEST_ROWS, spec.trailing_windows * ordinary / 2)))
 
 
 def on_age(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:

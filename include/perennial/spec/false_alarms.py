@@ -91,6 +91,11 @@ class FalseAlarms:
         return self.periods * _HOURS[self.per] / _HOURS_OF_WINDOW[every]
 
 
+def hours_of_window(every: Every) -> float:
+    """The length of a window; of a month, that of the mean one."""
+    return _HOURS_OF_WINDOW[every]
+
+
 def windows_per_year(every: Every) -> int:
     """How many windows a mean year has."""
     return round(_HOURS[Period.YEAR] / _HOURS_OF_WINDOW[every])

@@ -16,6 +16,7 @@ from perennial.spec.models import Column, Kind, Labels, Quality, Training, UseCa
 from perennial.spec.names import Task
 from perennial.spec.problems import Location, Violation, nearest
 from perennial.spec.rule_values import unfit_values
+from perennial.spec.undecidable import undecidable
 
 BOUND_ALWAYS = ("start", "end")
 BINDABLE = (*BOUND_ALWAYS, "as_of")
@@ -154,12 +155,16 @@ SPEC_FILE = "use_case.yaml"
 
 @dataclass(frozen=True)
 class Reading:
-    """What a folder holds: `spec` and `suite` are None where they are wrong, and `violations` says why."""
+    """What a folder holds: `spec` and `suite` are None where they are wrong, and `violations` says why.
+
+    `remarks` say what a valid spec asks for and can never have.
+    """
 
     spec: UseCase | None = None
     suite: Suite | None = None
     queries: dict[str, str] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
+    remarks: tuple[Violation, ...] = ()
 
 
 def read_folder(folder: Path) -> Reading:
@@ -184,7 +189,9 @@ def read_folder(folder: Path) -> Reading:
     suite, found = read_suite(document, folder)
     violations += found
     in_order = sorted(set(violations), key=lambda v: (v.file, v.line, v.key, v.value or "", v.problem))
-    return Reading(spec, suite, queries, tuple(in_order))
+    found_undecidable = undecidable(spec) if spec is not None else ()
+    remarks = tuple(document.violation(each.at, each.text, each.suggestion) for each in found_undecidable)
+    return Reading(spec, suite, queries, tuple(in_order), remarks)
 
 
 def _rules_between_valid_parts(document: Document) -> list[Violation]:

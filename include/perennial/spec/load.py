@@ -102,3 +102,11 @@ def check_all(root: Path) -> list[Violation]:
     Errors: `InvalidSpec` when `root` is not a folder.
     """
     return [violation for name in use_case_names(root) for violation in read_folder(root / name).violations]
+
+
+def remarks_on_all(root: Path) -> list[Violation]:
+    """What the use cases in `root` ask for and can never have, by file and line: worth a look, and no mistake.
+
+    Errors: `InvalidSpec` when `root` is not a folder.
+    """
+    return [remark for name in use_case_names(root) for remark in read_folder(root / name).remarks]

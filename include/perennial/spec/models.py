@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial.spec.collisions import colliding_names
 from perennial.spec.fields import (
-    PUBLISHED_EVENT_TIME,
-    SYSTEM_COLUMNS,
     ColumnName,
     Duration,
     DurationOrZero,
@@ -304,6 +303,13 @@ class UseCase(Spec):
         return self
 
     @model_validator(mode="after")
+    def _windows_can_pass(self) -> Self:
+        if self.quality.min_rows > self.limits.max_rows:
+            text = f"is more than limits.max_rows, {self.limits.max_rows:,}: no window could pass"
+            raise broken_rules([Problem(("quality", "min_rows"), text)])
+        return self
+
+    @model_validator(mode="after")
     def _monitoring_fits_the_schedule(self) -> Self:
         if problems := self.monitoring.problems(self.schedule.every):
             raise broken_rules([Problem(("monitoring", *problem.at), problem.text) for problem in problems])
@@ -369,7 +375,7 @@ def whole_problems(
     """The broken rules that span several parts of a use case; a part that is None (because it is wrong itself) is
     left out of the judgement, so that one mistake doesn't hide others.
     """
-    problems = [] if columns is None else [*_role_problems(columns), *_colliding_names(columns, labels)]
+    problems = [] if columns is None else [*_role_problems(columns), *colliding_names(columns, labels)]
     if columns is not None and labels is not None:
         text = "is an outcome and must not be among the columns: the model would see the future"
         outcomes = (("column", labels.column), ("arrival_time", labels.arrival_time))
@@ -422,36 +428,6 @@ def _maturity_problems(labels: Labels, training: Training) -> list[Problem]:
 def _days(duration: timedelta) -> str:
     days = duration / timedelta(days=1)
     return f"{days:g}d" if days >= 1 or not days else f"{24 * days:g}h"
-
-
-def _colliding_names(columns: dict[str, Column], labels: Labels | None) -> list[Problem]:
-    """Names that would meet in one table or one model: of columns, features, the outcome and what is published."""
-    problems = []
-    outcomes = [(("labels", each), getattr(labels, each)) for each in ("column", "arrival_time") if labels]
-    lowered: dict[str, str] = {}
-    for at, name in [*((("columns", name), name) for name in columns), *outcomes]:
-        other = lowered.setdefault(name.lower(), name)
-        if other != name:
-            text = f"differs from {other} in case alone, which the lake can't tell apart; give one of them another name"
-            problems.append(Problem(at, text))
-    for name, column in columns.items():
-        if column.role is not Role.KEY:
-            continue
-        if name in SYSTEM_COLUMNS:
-            text = "PostgreSQL has a column of this name in every table, so no key can; give it another name"
-            problems.append(Problem(("columns", name), text))
-        if name.lower() == PUBLISHED_EVENT_TIME:
-            text = "predictions are published with the event time under this name; give the key another one"
-            problems.append(Problem(("columns", name), text))
-    taken = {name: name for name in columns}
-    for name, column in columns.items():
-        for position, part in enumerate(column.derive):
-            feature = f"{name}_{part}"
-            if (other := taken.setdefault(feature, name)) != name:
-                what = f"the column {other}" if other == feature else f"a feature read off {other}"
-                text = f"the feature would be named {feature}, as is {what}; rename one of the columns"
-                problems.append(Problem(("columns", name, "derive", position), text))
-    return problems
 
 
 def _fit_problems(task: Task, training: Training) -> list[Problem]:

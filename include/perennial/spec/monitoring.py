@@ -64,6 +64,17 @@ class Monitoring(Spec):
     max_metric_loss: float | None = Field(
         None, gt=0, description="Retrain when the deciding metric is worse than at deployment by more than this."
     )
+    min_rows: int | None = Field(
+        None,
+        ge=5,
+        description="A window with fewer rows is not compared. Default: half of an ordinary window's, from 5 to 50.",
+    )
+    min_labelled_rows: int | None = Field(
+        None,
+        ge=30,
+        description="With fewer rows in the trailing windows, performance decides nothing. Default: half of what that "
+        "many ordinary windows have, from 30 to 500.",
+    )
     trailing_windows: int = Field(7, ge=1, description="Over so many windows performance is judged.")
     max_age: Duration | None = Field(None, description="Retrain when the model's training lies so far back.")
     cooldown: Duration = Field(timedelta(days=14), description="Quiet time after a deployment or a retraining.")

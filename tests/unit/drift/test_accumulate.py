@@ -16,6 +16,7 @@ from perennial.drift.accumulate import (
     read_thresholds,
     strongest,
     thresholds_of,
+    told_apart,
 )
 from perennial.errors import NotEnoughData
 from perennial.spec.false_alarms import FalseAlarms, Period
@@ -179,3 +180,8 @@ def test_simulated_p_values_are_uniform_and_not_independent() -> None:
     shares = (found <= 0.05).mean(axis=1)
     expected = stats.betabinom(100, 2, 38)  # Bates et al., 2023, Annals of Statistics 51(1)
     assert shares.std() * 100 == pytest.approx(expected.std(), rel=0.05)
+
+
+def test_evidence_that_is_just_not_enough_is_told_apart_from_what_it_takes() -> None:
+    assert told_apart(3.0159, 3.0161) == ("3.0159", "3.0161")
+    assert told_apart(3.02, 6.68) == ("3.02", "6.68")

@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from perennial.drift.assess import assess
 from perennial.drift.distances import jensen_shannon, wasserstein
 from perennial.drift.profile import profile
 from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch, UntrustedModel
 from perennial.spec.models import Kind
+from perennial.verdict import Verdict
 
 from .conftest import People
 
@@ -153,3 +155,23 @@ def test_a_hundred_and_twenty_windows_are_fitted_quickly_and_stay_small() -> Non
     fitted = fit_reference(windows, columns, {})
     assert time.thread_time() - started < 3
     assert len(json.dumps(fitted.to_json())) < 1_000_000
+
+
+def test_how_many_rows_a_window_needs_follows_from_the_windows() -> None:
+    people = People(3)
+    small = fit_reference([(name, rows.slice(0, 24)) for name, rows in people.windows(30)], people.columns, {})
+    assert (small.min_rows, len(small.windows)) == (12, 30)
+    assert assess(small, people.windows(1)[0][1].slice(0, 24), 0.05).verdict is not Verdict.INSUFFICIENT
+    eleven = assess(small, people.windows(1)[0][1].slice(0, 11), 0.05)
+    assert eleven.reasons == ("The window has 11 rows; 12 are needed.",)
+
+
+def test_a_spec_may_say_how_many_rows_a_window_needs(people: People) -> None:
+    windows = [(name, rows.slice(0, 24)) for name, rows in people.windows(30)]
+    assert fit_reference(windows, people.columns, {}, min_rows=25).windows == ()
+
+
+def test_a_reference_of_0_1_0_needs_fifty_rows(reference: Reference) -> None:
+    stored = reference.to_json()
+    del stored["min_rows"]
+    assert Reference.from_json(stored).min_rows == 50

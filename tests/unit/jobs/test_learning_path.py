@@ -228,3 +228,10 @@ def test_drift_after_deployment_is_measured_against_the_new_reference(world: Wor
     monitored = monitor.run(world.use_case, world.day(58), world.ports, "test")
     assert monitored.decision.numbers["windows"] == 1
     assert replace(monitored.decision, id=None).subject == world.day(58).key
+
+
+def test_a_feature_that_gives_the_outcome_away_is_named_by_the_judge(world: World) -> None:
+    late = world.outcomes.table.column("late").cast(pa.float64())
+    world.parcels.table = world.parcels.table.set_column(2, "weight", late)
+    reasons = judged(world, 30).reasons
+    assert reasons[-1].startswith("Warning: weight alone predicts the holdout nearly perfectly (ROC AUC 1.000).")

@@ -143,7 +143,7 @@ def test_truth_of_booleans_and_numbers() -> None:
 @pytest.mark.parametrize(
     ("task", "values", "told"),
     [
-        (Task.BINARY_CLASSIFICATION, [0, 2], "2.0"),
+        (Task.BINARY_CLASSIFICATION, [0, 2], "these are 0, 2"),
         (Task.REGRESSION, [1.0, None], "missing"),
         (Task.REGRESSION, [float("inf")], "infinite"),
         (Task.REGRESSION, ["late"], "must be numbers"),
@@ -186,3 +186,8 @@ def test_labels_that_match_no_row_are_told_with_what_would_help(
 ) -> None:
     found = unmatched(pa.table({"key": rows}), pa.table({"key": labels}), "key")
     assert (str(found) if found else None) == told
+
+
+def test_labels_that_are_one_and_two_are_all_named() -> None:
+    with pytest.raises(SchemaMismatch, match=r"these are 1, 2\. Say which.*`outcome = 2` in SQL"):
+        truth_of(Task.BINARY_CLASSIFICATION, pa.chunked_array([[1, 2, 2]]))

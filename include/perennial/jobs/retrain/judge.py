@@ -13,7 +13,7 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
-from perennial.jobs.retrain.remarks import left_out, rival_of
+from perennial.jobs.retrain.remarks import left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Trained
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
@@ -74,7 +74,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     compared = rival_of(spec, champion, trained, holdout, manifest, ports)
     rival = compared.score
     decision = decide_promotion(spec.training, candidates, rival, baseline)
-    remarks = (*compared.remarks, *left_out(manifest))
+    remarks = (*compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
@@ -127,8 +127,14 @@ def _reference(
     windows = [(name, rows.filter(pc.equal(rows.column(WINDOW_COLUMN), name))) for name in names]
     labels = [(name, label_rows(spec, window)) for name, window in windows]
     return ModelReference(
-        inputs=fit_reference(windows, monitored_columns(spec), importances, [predictions[name] for name in names]),
-        labels=fit_reference(labels, {spec.labels.column: label_kind(spec)}, {}),
+        inputs=fit_reference(
+            windows,
+            monitored_columns(spec),
+            importances,
+            [predictions[name] for name in names],
+            spec.monitoring.min_rows,
+        ),
+        labels=fit_reference(labels, {spec.labels.column: label_kind(spec)}, {}, min_rows=spec.monitoring.min_rows),
         estimation=_estimation(spec, windows, predictions, ports),
     ).to_json()
 

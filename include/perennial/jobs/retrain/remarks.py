@@ -18,6 +18,7 @@ from perennial.ledger.entries import Deployment
 from perennial.modeling.artifact import load
 from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.inputs import ModelInputs, model_inputs
+from perennial.modeling.leakage import given_away
 from perennial.modeling.predict import predict
 from perennial.performance.gain import METRIC_TITLES, gain
 from perennial.performance.metrics import metrics_of
@@ -103,6 +104,16 @@ def left_out(manifest: TrainingManifest) -> Iterator[str]:
             f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'} left out of training, because {name} is beyond "
             f"{LARGEST_FEATURE:.3g} there, which no estimator computes with. If it stands for a missing value, let the "
             "source write none."
+        )
+
+
+def suspicions(spec: UseCase, training: pa.Table, holdout: pa.Table) -> Iterator[str]:
+    """What is said about columns that give the outcome away."""
+    known, truth = outcomes(spec, training), outcomes(spec, holdout)
+    for name, skill in given_away(spec, feature_frame(spec, training), known, feature_frame(spec, holdout), truth):
+        yield (
+            f"Warning: {name} alone predicts the holdout nearly perfectly ({skill}). Is it known before the outcome? "
+            "If not, take it out of the columns: in service the model would not have it."
         )
 
 

@@ -1,0 +1,40 @@
+"""Names that are right by themselves, and would meet in one table or one model."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from perennial.spec.fields import PUBLISHED_EVENT_TIME, SYSTEM_COLUMNS
+from perennial.spec.problems import Problem
+
+if TYPE_CHECKING:
+    from perennial.spec.models import Column, Labels
+
+
+def colliding_names(columns: Mapping[str, "Column"], labels: "Labels | None") -> list[Problem]:
+    """Names that would meet in one table or one model: of columns, features, the outcome and what is published."""
+    problems = []
+    outcomes = [(("labels", each), getattr(labels, each)) for each in ("column", "arrival_time") if labels]
+    lowered: dict[str, str] = {}
+    for at, name in [*((("columns", name), name) for name in columns), *outcomes]:
+        other = lowered.setdefault(name.lower(), name)
+        if other != name:
+            text = f"differs from {other} in case alone, which the lake can't tell apart; give one of them another name"
+            problems.append(Problem(at, text))
+    for name, column in columns.items():
+        if column.role != "key":
+            continue
+        if name in SYSTEM_COLUMNS:
+            text = "PostgreSQL has a column of this name in every table, so no key can; give it another name"
+            problems.append(Problem(("columns", name), text))
+        if name.lower() == PUBLISHED_EVENT_TIME:
+            text = "predictions are published with the event time under this name; give the key another one"
+            problems.append(Problem(("columns", name), text))
+    taken = {name: name for name in columns}
+    for name, column in columns.items():
+        for position, part in enumerate(column.derive):
+            feature = f"{name}_{part}"
+            if (other := taken.setdefault(feature, name)) != name:
+                what = f"the column {other}" if other == feature else f"a feature read off {other}"
+                text = f"the feature would be named {feature}, as is {what}; rename one of the columns"
+                problems.append(Problem(("columns", name, "derive", position), text))
+    return problems
