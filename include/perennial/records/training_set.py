@@ -51,7 +51,7 @@ class TrainingManifest:
 
     `excluded` windows could not take part, their labels being overdue or their data refused; `immature` ones were too
     young. `newest` is the event time of the newest row. `too_large` counts the rows that were left out because of a
-    number no estimator computes with, by column. 0.1.0 wrote none of the last three.
+    number beyond `LARGEST_FEATURE`, by column. 0.1.0 wrote none of the last three.
     """
 
     use_case: str
