@@ -102,8 +102,8 @@ def left_out(manifest: TrainingManifest) -> Iterator[str]:
     for name, rows in manifest.too_large.items():
         yield (
             f"{counted(rows, 'row')} {'was' if rows == 1 else 'were'} left out of training, because {name} is beyond "
-            f"{LARGEST_FEATURE:.3g} there, which not every estimator can compute with. If it stands for a missing value, "
-            "let the source write none."
+            f"{LARGEST_FEATURE:.3g} there, which not every estimator can compute with. If it stands for a missing "
+            "value, let the source write none."
         )
 
 
