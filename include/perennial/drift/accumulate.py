@@ -45,7 +45,8 @@ class Accumulated:
     `column` is the column whose evidence this is, None for that of the windows as wholes. `statistic` is the CUSUM
     after the last window, in nats, and `threshold` where it raises an alarm and starts anew. `alarms` are the positions
     of windows that did, `since` that of the first window of the present climb from zero, `windows` the number of
-    windows with a p-value, and `expected` the number of alarms if all of them were ordinary.
+    windows with a p-value, and `expected` the number of alarms if all of them were ordinary. `shift` is where the first
+    of the climbs began that followed each other without a pause up to the present one: an alarm does not end a shift.
     """
 
     verdict: Verdict
@@ -57,6 +58,7 @@ class Accumulated:
     expected: float
     reason: str
     column: str | None = None
+    shift: int = 0
 
 
 PValues = Sequence[float | None]
@@ -124,11 +126,12 @@ def accumulate(
     """
     asked = _asked(reference_windows, accepted, every)
     threshold = kept[asked] if asked in kept else cusum_threshold(*asked)
-    statistic, alarms, raised, since = 0.0, [], False, 0
+    statistic, alarms, raised, since, shift = 0.0, [], False, 0, 0
     for position, p in enumerate(p_values):
         if p is None:
             continue
         carried = 0.0 if raised else statistic
+        shift = shift if statistic > 0 else position
         since = since if carried > 0 else position
         statistic = max(0.0, carried + float(_bet(np.array(p))))
         raised = statistic >= threshold
@@ -144,6 +147,7 @@ def accumulate(
         windows=windows,
         expected=accepted.per_year(every) * windows / windows_per_year(every),
         reason="",
+        shift=shift,
     )
     return replace(found, reason=_reason(windows, found, accepted))
 

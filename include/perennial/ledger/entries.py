@@ -191,9 +191,11 @@ class RecordedDecision:
 class Deployment:
     """A model version that holds a role from an effective time on, until the next entry for the role.
 
-    `supersedes` is the id of the entry that held the role when this one was made, None for the first.
-    `metrics` are the version's own on its holdout; `training` says what it was trained on. `approved_by` is the person
-    who agreed to it, None when the policy decided alone. `code_version` and `lock_digest` say what deployed it.
+    `supersedes` is the id of the entry that held the role when this one was made, None for the first. `metrics` are
+    those that the judged model had on its holdout. `training` says what the version was trained on, which model was
+    judged (`judged_digest`), and, where that one was `refitted` before it was deployed, how alike the two are.
+    `approved_by` is the person who agreed to it, None when the policy decided alone. `code_version` and `lock_digest`
+    say what deployed it.
     """
 
     use_case: str

@@ -1,9 +1,9 @@
 """What speaks against retraining now, although something calls for it. Each blocker says why, and until when."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta
 
-from perennial.policy.evidence import RetrainingEvidence
+from perennial.policy.evidence import DriftPoint, RetrainingEvidence
 from perennial.spec.models import Monitoring
 from perennial.wording import counted
 
@@ -62,6 +62,20 @@ def budget_spent(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     return (
         f"{counted(len(recent), 'retraining')} in the last 30 days, which is all that max_retrains_per_month allows: "
         f"not before {free.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+
+
+def too_little_after_shift(since_shift: Sequence[DriftPoint]) -> str | None:
+    """Drift calls, but no window since it began is mature: a new model would know as little of it as the present one.
+
+    `since_shift` are the windows from the first one on that carries the evidence. Asked of drift alone, see `decide`.
+    """
+    if any(point.learnable is not False for point in since_shift):
+        return None
+    return (
+        f"There is too little data after the shift: none of the {counted(len(since_shift), 'window')} since "
+        f"{since_shift[0].window.start.astimezone(UTC):%Y-%m-%d %H:%M} UTC is mature, and a new model could learn "
+        "nothing of it."
     )
 
 

@@ -24,6 +24,7 @@ class DriftPoint:
     """What was said about a window's drift from the model now in force. `fail` is an alarm.
 
     `missing` are the columns that lie beyond what is ordinary by their missing values alone. `columns` is by name.
+    `learnable` says whether a retraining could learn from the window's `rows` rows yet, None where nobody asked.
     """
 
     window: Window
@@ -31,6 +32,8 @@ class DriftPoint:
     p_value: float | None
     missing: tuple[str, ...] = ()
     columns: Mapping[str, ColumnPoint] = field(default_factory=dict)
+    rows: int = 0
+    learnable: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -32,9 +32,12 @@ def decide(spec: Monitoring, evidence: RetrainingEvidence, asked: Collection[Tri
     numbers["trigger"] = next(iter(calling))
     reasons = tuple(reason for finding in calling.values() for reason in finding.reasons)
     blocks = [reason for blocker in BLOCKERS if (reason := blocker(spec, evidence)) is not None]
-    defects = [finding.defect for finding in calling.values()]
-    if all(defects):
-        blocks += [defect for defect in defects if defect is not None]
+    for obstacles in (
+        [finding.defect for finding in calling.values()],
+        [finding.unlearnable for finding in calling.values()],
+    ):
+        if all(obstacles):
+            blocks += [obstacle for obstacle in obstacles if obstacle is not None]
     return Decision(WAIT if blocks else RETRAIN, (*reasons, *blocks), numbers)
 
 

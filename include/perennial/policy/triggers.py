@@ -2,12 +2,14 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC
 
 from perennial.drift.accumulate import NOTHING_KEPT, Accumulated, Thresholds, strongest
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
+from perennial.policy.blockers import too_little_after_shift
 from perennial.policy.evidence import DriftPoint, PerformancePoint, RetrainingEvidence, latest
 from perennial.spec.models import Monitoring, Persistence, Trigger
 from perennial.spec.names import METRICS
@@ -24,12 +26,16 @@ Numbers = dict[str, float | int | str | None]
 
 @dataclass(frozen=True)
 class Finding:
-    """A trigger's answer. `calls` is None when it can't be told; `defect` says what speaks for broken data instead."""
+    """A trigger's answer. `calls` is None when it can't be told.
+
+    `defect` says what speaks for broken data instead, `unlearnable` why a new model could not know better yet.
+    """
 
     calls: bool | None
     reasons: tuple[str, ...]
     numbers: Numbers
     defect: str | None = None
+    unlearnable: str | None = None
 
 
 def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
@@ -55,7 +61,7 @@ def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     if found.verdict is not Verdict.FAIL:
         return Finding(False, (found.reason,), numbers)
     missing = _missing(climb) if found.column is None else _missing_of(found.column, climb)
-    return Finding(True, (found.reason,), numbers, missing or _spike(climb))
+    return _learning_from(points[found.shift :], Finding(True, (found.reason,), numbers, missing or _spike(climb)))
 
 
 def accumulated(
@@ -88,13 +94,38 @@ def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:
     seen = f"{counted(alarms, 'alarm')} in the last {counted(len(last), 'window')}"
     if alarms >= rule.alarms:
         reason = f"{seen}; {rule.alarms} in {rule.of} call for retraining."
-        return Finding(True, (reason,), numbers, _missing(last))
+        first = next(i for i, point in enumerate(last) if point.verdict is Verdict.FAIL)
+        return _learning_from(last[first:], Finding(True, (reason,), numbers, _missing(last)))
     reason = f"{seen}; {rule.alarms} in {rule.of} are needed."
     if alarms + unknown + absent < rule.alarms:
         return Finding(False, (reason,), numbers)
     missing = [f"{unknown} of these could not be assessed."] if unknown else []
     missing += [f"{counted(absent, 'more window')} must be compared with the model in force first."] if absent else []
     return Finding(None, (reason, *missing), numbers)
+
+
+def _learning_from(since_shift: Sequence[DriftPoint], finding: Finding) -> Finding:
+    """The finding, with how much of the data since the shift a new model could learn from."""
+    if any(point.learnable is None for point in since_shift):
+        return finding
+    mature = [point for point in since_shift if point.learnable]
+    rows = sum(point.rows for point in mature)
+    numbers: Numbers = {
+        "windows_since_shift": len(since_shift),
+        "windows_to_learn_from": len(mature),
+        "rows_to_learn_from": rows,
+    }
+    reason = (
+        f"Of {counted(len(since_shift), 'window')} since it began, "
+        f"{since_shift[0].window.start.astimezone(UTC):%Y-%m-%d %H:%M} UTC, a new model can learn from {len(mature)} "
+        f"({counted(rows, 'row')})."
+    )
+    return replace(
+        finding,
+        reasons=(*finding.reasons, *([reason] if mature else [])),
+        numbers=finding.numbers | numbers,
+        unlearnable=too_little_after_shift(since_shift),
+    )
 
 
 def _missing(points: Sequence[DriftPoint]) -> str | None:

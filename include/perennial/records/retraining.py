@@ -2,8 +2,9 @@
 
 import logging
 import math
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from perennial.drift.accumulate import NOTHING_KEPT, Thresholds, read_thresholds
 from perennial.ledger.entries import (
@@ -97,13 +98,14 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
     metric = spec.training.metric
+    learning = _Learning.of(spec, champion, measured, as_of, ledger)
     return RetrainingEvidence(
         as_of=as_of,
         every=spec.schedule.every,
         metric=metric,
         at_deployment=champion.metrics.get(metric) if champion else None,
         reference_windows=_reference_windows(reports),
-        drift=tuple(map(_drift, reports)),
+        drift=tuple(learning.told(_drift(report)) for report in reports),
         performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
         estimates=tuple(
             _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
@@ -118,6 +120,37 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         failed=_failed(spec, as_of, ledger),
         thresholds=kept_thresholds(champion),
     )
+
+
+@dataclass(frozen=True)
+class _Learning:
+    """What a retraining as of a moment could learn from: windows up to `until` whose labels came, and their rows."""
+
+    until: datetime
+    lacking: frozenset[Window]
+    rows: Mapping[Window, int]
+
+    @classmethod
+    def of(
+        cls,
+        spec: UseCase,
+        champion: Deployment | None,
+        measured: Sequence[Performance],
+        as_of: datetime,
+        ledger: Ledger,
+    ) -> "_Learning":
+        held_out = timedelta(0) if spec.training.refit else spec.training.holdout
+        lacking = {each.window for each in measured if each.maturity in (Maturity.OVERDUE, Maturity.GIVEN_UP)}
+        batches = ledger.batches_between(spec.name, champion.effective_from, as_of) if champion else ()
+        return cls(
+            until=as_of - spec.labels.mature_after - held_out,
+            lacking=frozenset(lacking),
+            rows={batch.window: batch.rows for batch in batches},
+        )
+
+    def told(self, point: DriftPoint) -> DriftPoint:
+        learnable = point.window.end <= self.until and point.window not in self.lacking
+        return replace(point, rows=self.rows.get(point.window, 0), learnable=learnable)
 
 
 def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger) -> list[DriftReport]:

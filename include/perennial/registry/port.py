@@ -12,7 +12,8 @@ from sklearn.pipeline import Pipeline
 class ModelCandidate:
     """A trained model that won, and all that should be known about it.
 
-    `pipeline_bytes` are the skops bytes that were judged, and `digest` their sha-256. `reference` is what the model
+    `pipeline_bytes` are the skops bytes to deploy, and `digest` their sha-256. `metrics` are those of the model that
+    was judged: the same one, or the one before it was refitted (tag `judged_digest`). `reference` is what the model
     considers normal (see `perennial.drift.reference`), `training` says what it was trained on.
     """
 

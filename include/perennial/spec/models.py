@@ -251,6 +251,9 @@ class Training(Spec):
     metric: MetricName = Field(description="The metric that decides.")
     min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
     seed: int = 0
+    refit: bool = Field(
+        True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -9,16 +9,22 @@ import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
 
-from perennial.encoding import as_json, from_json
+from perennial.encoding import as_json, bytes_digest, from_json
 from perennial.errors import DeploymentConflict, InvalidSpec, NoModel, NotEnoughData
+from perennial.features.build import feature_frame
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import assemble, deploy, judge, rollback, train
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DeployedRole
+from perennial.modeling.artifact import dump, load
+from perennial.modeling.holdout import split
+from perennial.modeling.predict import predict as predicted
+from perennial.modeling.train import fit
 from perennial.performance.maturity import Maturity
+from perennial.performance.metrics import metrics_of
 from perennial.records.model_choice import ModelChoice
-from perennial.records.training_set import read_manifest, read_rows
+from perennial.records.training_set import outcomes, read_manifest, read_rows
 
 
 def retrained(world: World, day: int) -> retrain.Retrained:
@@ -207,6 +213,60 @@ def test_i7_a_deployment_never_reaches_back_over_windows_already_scored(world: W
     assert result.deployed is not None
     assert result.deployed.effective_from == world.day(57).end
     assert not predict(world, 57).changed
+
+
+def test_what_is_deployed_is_refitted_on_everything_mature_and_what_was_judged_stays_on_record(world: World) -> None:
+    verdict = judged(world, 30)
+    assert verdict.winner is not None
+    assert verdict.refitted is not None
+    repeated = judged(world, 30).refitted
+    made = deploy.run(world.use_case, verdict, world.ports, "test", actor="ann", reason="first")
+    rows = read_rows(read_manifest(verdict.training_id, world.ports), world.ports)
+    again = fit(
+        world.use_case.spec,
+        world.use_case.spec.training.candidates[0],
+        feature_frame(world.use_case.spec, rows),
+        outcomes(world.use_case.spec, rows),
+    )
+    assert made.model_digest == verdict.refitted.digest == bytes_digest(dump(again)) != verdict.winner.digest
+    (entry,) = world.ports.ledger.deployments("parcels")
+    assert entry.metrics == verdict.winner.metrics
+    assert entry.training["judged_digest"] == verdict.winner.digest
+    assert entry.training["refitted"]["digest"] == made.model_digest
+    agreement = verdict.refitted.agreement
+    assert verdict.refitted.rows == rows.num_rows
+    assert agreement.rows == rows.num_rows - 7 * ROWS
+    assert agreement.correlation == pytest.approx(1, abs=0.02)
+    assert 0 < agreement.mean_absolute_difference < 0.05
+    assert agreement.judged == pytest.approx(agreement.refitted, abs=0.01)
+    assert repeated is not None
+    assert replace(repeated, seconds=verdict.refitted.seconds) == verdict.refitted
+
+
+def test_without_refit_what_was_judged_is_deployed(world: World) -> None:
+    spec = world.use_case.spec
+    training = spec.training.model_copy(update={"refit": False})
+    world = replace(world, use_case=replace(world.use_case, spec=spec.model_copy(update={"training": training})))
+    result = retrained(world, 30)
+    assert result.judged.winner is not None
+    assert result.judged.refitted is None
+    assert result.deployed is not None
+    assert result.deployed.model_digest == result.judged.winner.digest
+
+
+def test_a_champion_that_has_learnt_rows_of_the_holdout_is_judged_as_it_was_before(world: World) -> None:
+    first_model(world, 30)
+    (entry,) = world.ports.ledger.deployments("parcels")
+    soon = judged(world, 33)
+    name = "champion version 1 as it was judged (it has learnt rows of this holdout since)"
+    pipeline = load(world.ports.artifacts.get(entry.training["judged_digest"]), entry.training["judged_digest"])
+    manifest = read_manifest(soon.training_id, world.ports)
+    _, holdout = split(world.use_case.spec, read_rows(manifest, world.ports), manifest.until)
+    said = predicted(pipeline, world.use_case.spec.task, feature_frame(world.use_case.spec, holdout))
+    truth = outcomes(world.use_case.spec, holdout)
+    assert soon.scores[name] == metrics_of(world.use_case.spec.task, truth, said)
+    later = judged(world, 37)
+    assert "champion version 1" in later.scores
 
 
 def test_rolling_back_takes_a_version_that_was_in_service(world: World) -> None:

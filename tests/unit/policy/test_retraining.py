@@ -57,17 +57,25 @@ def policy(case: dict[str, Any], **defaults: Any) -> Monitoring:
 
 
 def on_alarms(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
-    points = [DriftPoint(day(i), SIGNS[sign], None) for i, sign in enumerate(case["windows"])]
+    points = [
+        DriftPoint(day(i), SIGNS[sign], None, rows=900, learnable=learnable(case, i))
+        for i, sign in enumerate(case["windows"])
+    ]
     return policy(case, persistence=Persistence(alarms=4, of=7)), evidence(case, drift=points), Trigger.DRIFT
 
 
 def on_evidence(case: dict[str, Any]) -> tuple[Monitoring, RetrainingEvidence, Trigger]:
     missing = tuple(case.get("missing", ()))
     points = [
-        DriftPoint(day(i), verdict_of(p), p, missing, columns_of(case, i, missing))
+        DriftPoint(day(i), verdict_of(p), p, missing, columns_of(case, i, missing), 900, learnable(case, i))
         for i, p in enumerate(case["p_values"])
     ]
     return policy(case), evidence(case, drift=points), Trigger.DRIFT
+
+
+def learnable(case: dict[str, Any], number: int) -> bool | None:
+    """Whether a window is mature: `mature` of a case says how many are, the oldest first."""
+    return number < case["mature"] if "mature" in case else None
 
 
 def columns_of(case: dict[str, Any], number: int, missing: tuple[str, ...]) -> dict[str, ColumnPoint]:

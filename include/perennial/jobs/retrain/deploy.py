@@ -8,9 +8,11 @@ from datetime import datetime
 from perennial.code_version import code_version, lock_digest
 from perennial.drift.accumulate import thresholds_of
 from perennial.drift.joint_comparison import UNITS
+from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain.judge import Judged
+from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
@@ -38,6 +40,9 @@ class Deployed:
 def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, actor: str, reason: str) -> Deployed:
     """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
 
+    Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
+    digests of both are kept.
+
     Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
     Errors: `DeploymentConflict`, `UntrustedModel`, `StoreUnavailable`.
     """
@@ -47,8 +52,9 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         raise NoModel(
             f"{spec.name}: no candidate was promoted, so there is nothing to deploy: {' '.join(judged.reasons)}"
         )
+    digest = judged.refitted.digest if judged.refitted else winner.digest
     current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    if current is not None and current.model_digest == winner.digest:
+    if current is not None and current.model_digest == digest:
         return deployed(current, use_case, ports)
     manifest = read_manifest(judged.training_id, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
@@ -57,15 +63,15 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         ModelCandidate(
             use_case=spec.name,
             name=winner.candidate,
-            pipeline_bytes=ports.artifacts.get(winner.digest),
-            digest=winner.digest,
+            pipeline_bytes=ports.artifacts.get(digest),
+            digest=digest,
             parameters={"estimator": candidate.estimator, **candidate.parameters},
             metrics=winner.metrics,
             reference=reference,
             training=manifest.summary(),
             input_example=feature_frame(spec, read_rows(manifest, ports).slice(0, EXAMPLE_ROWS)),
             as_of=manifest.as_of,
-            tags={"run_id": run_id, "training_id": judged.training_id},
+            tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
         )
     )
     entry = ports.ledger.deploy(
@@ -73,7 +79,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             use_case=spec.name,
             role=DeployedRole.CHAMPION,
             model_version=registered.version,
-            model_digest=winner.digest,
+            model_digest=digest,
             effective_from=manifest.as_of,
             supersedes=judged.champion_id,
             actor=actor,
@@ -82,6 +88,8 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
                 **manifest.summary(),
                 "training_id": judged.training_id,
                 THRESHOLDS: _thresholds(spec, ModelReference.from_json(reference)),
+                JUDGED: winner.digest,
+                "refitted": as_json(judged.refitted) if judged.refitted else None,
             },
             metrics=winner.metrics,
             approved_by=None,

@@ -13,6 +13,7 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.refit import Refitted, refit
 from perennial.jobs.retrain.remarks import left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Trained
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
@@ -36,6 +37,7 @@ from perennial.records.training_set import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Task, UseCase
+from perennial.verdict import PROMOTE
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +49,7 @@ class Judged:
     """The verdict on the candidates. `winner` is None when the champion stays.
 
     `champion_id` is the ledger entry that the winner may supersede; `reference_digest` names the artefact with what
-    the winner considers normal.
+    the winner considers normal. `refitted` is the winner as it will be deployed, None where it is deployed as judged.
     """
 
     training_id: str
@@ -57,6 +59,7 @@ class Judged:
     champion_id: int | None
     winner: Trained | None
     reference_digest: str | None
+    refitted: Refitted | None = None
 
 
 def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
@@ -96,7 +99,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         reasons=recorded.reasons,
         scores={
             NO_SKILL: baseline,
-            **({f"champion version {champion.model_version}": rival.metrics} if champion and rival else {}),
+            **({rival.name: rival.metrics} if rival else {}),
             **{each.candidate: each.metrics for each in trained},
         },
         champion_id=champion.id if champion else None,
@@ -106,7 +109,11 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     if winner is None:
         return judged
     reference = _reference(use_case, winner, manifest, rows, holdout, ports)
-    return replace(judged, reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()))
+    return replace(
+        judged,
+        reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()),
+        refitted=refit(spec, winner, rows, training, ports) if spec.training.refit else None,
+    )
 
 
 def _reference(
@@ -155,6 +162,6 @@ def _estimation(
 
 
 def _winner(recorded: RecordedDecision, trained: Sequence[Trained]) -> Trained | None:
-    if recorded.action != "promote":
+    if recorded.action != PROMOTE:
         return None
     return next(each for each in trained if each.digest == recorded.numbers["winner_digest"])

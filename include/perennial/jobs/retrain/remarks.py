@@ -6,12 +6,15 @@ beat a prediction without skill, and is compared with the champion on rows of st
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.pipeline import Pipeline
 
 from perennial.errors import RowsRemoved
 from perennial.features.build import LARGEST_FEATURE, feature_frame
+from perennial.jobs.retrain.refit import JUDGED
 from perennial.jobs.retrain.train import Trained
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Deployment
@@ -27,6 +30,7 @@ from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
 from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
+from perennial.window import Window
 from perennial.wording import counted
 
 Numbers = dict[str, float | int | str | None]
@@ -55,14 +59,12 @@ def rival_of(
     """
     if champion is None:
         return Rival(None)
-    model = ports.registry.load(spec.name, champion.model_version, champion.model_digest)
-    name, needed = f"champion version {champion.model_version}", model_inputs(model.pipeline)
+    name, digest, pipeline = _champion(spec, champion, manifest, ports)
+    needed = model_inputs(pipeline)
     lacking = needed.unavailable({field.name: str(field.type) for field in canonical_schema(spec)})
     if not lacking:
-        metrics = metrics_of(
-            spec.task, outcomes(spec, holdout), predict(model.pipeline, spec.task, needed.frame(holdout))
-        )
-        return Rival(CandidateScore(name, model.digest, holdout.num_rows, metrics))
+        metrics = metrics_of(spec.task, outcomes(spec, holdout), predict(pipeline, spec.task, needed.frame(holdout)))
+        return Rival(CandidateScore(name, digest, holdout.num_rows, metrics))
     gone = (
         f"The {name} can't score new windows, because the columns in use_case.yaml have changed since its training "
         f"({'; '.join(lacking.values())}): the candidates had to beat a prediction without skill."
@@ -70,10 +72,10 @@ def rival_of(
     rows, former = _stored_rows(spec, needed, holdout, manifest, ports)
     metric, title = spec.training.metric, METRIC_TITLES[spec.training.metric]
     truth = outcomes(spec, rows)
-    scores = [CandidateScore(name, model.digest, rows.num_rows, {})]
+    scores = [CandidateScore(name, digest, rows.num_rows, {})]
     if rows.num_rows >= MIN_HOLDOUT_ROWS:
-        predictions = predict(model.pipeline, spec.task, needed.frame(former))
-        scores = [CandidateScore(name, model.digest, rows.num_rows, metrics_of(spec.task, truth, predictions))]
+        predictions = predict(pipeline, spec.task, needed.frame(former))
+        scores = [CandidateScore(name, digest, rows.num_rows, metrics_of(spec.task, truth, predictions))]
     if metric not in scores[0].metrics:
         none = (
             f"Stored snapshots still have these columns for {counted(rows.num_rows, 'holdout row')}, too few to "
@@ -95,6 +97,32 @@ def rival_of(
     worse = () if gain(metric, now, then) >= 0 else ("The columns that are gone carried skill, which is lost.",)
     numbers: Numbers = {f"stored_rows.{each.name}.{metric}": each.metrics[metric] for each in scores}
     return Rival(None, (gone, compared, *worse), {"stored_rows": rows.num_rows, **numbers})
+
+
+def _champion(
+    spec: UseCase, champion: Deployment, manifest: TrainingManifest, ports: Ports
+) -> tuple[str, str, Pipeline]:
+    """Name, digest and pipeline of the champion; where it was refitted on rows of the holdout, of what was judged then.
+
+    Who has seen the rows on which it is judged looks better than it is, and no challenger would win.
+    """
+    name, digest = f"champion version {champion.model_version}", champion.model_digest
+    if not _has_seen(champion, manifest.until - spec.training.holdout):
+        return name, digest, ports.registry.load(spec.name, champion.model_version, digest).pipeline
+    digest = champion.training[JUDGED]
+    return (
+        f"{name} as it was judged (it has learnt rows of this holdout since)",
+        digest,
+        load(ports.artifacts.get(digest), digest),
+    )
+
+
+def _has_seen(champion: Deployment, holdout_start: datetime) -> bool:
+    """Whether the champion was refitted on rows from the start of the holdout on."""
+    known = champion.training
+    return known.get(JUDGED, champion.model_digest) != champion.model_digest and (
+        Window.parse(known["last_window"]).end > holdout_start
+    )
 
 
 def left_out(manifest: TrainingManifest) -> Iterator[str]:

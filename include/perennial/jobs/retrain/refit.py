@@ -1,0 +1,81 @@
+"""Refit: the winner is fitted again on everything mature, the holdout included, after it was judged without it."""
+
+import logging
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from perennial.arrays import Floats
+from perennial.features.build import feature_frame
+from perennial.jobs.retrain.train import Trained
+from perennial.modeling.artifact import dump, load
+from perennial.modeling.predict import predict
+from perennial.modeling.train import fit
+from perennial.performance.metrics import metrics_of
+from perennial.ports import Ports
+from perennial.records.training_set import outcomes
+from perennial.spec.models import UseCase
+
+log = logging.getLogger(__name__)
+
+JUDGED = "judged_digest"  # of a deployment's training: the model that was judged, before it was refitted
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How alike the refitted model is to the one that was judged, on the `rows` that both were fitted on.
+
+    `correlation` is that of their predictions, None where one of them says the same of every row;
+    `mean_absolute_difference` is in the unit of a prediction. `judged` and `refitted` are the deciding metric of each,
+    None where it is not defined; both know these rows, so that neither says how good the model is on new ones.
+    """
+
+    rows: int
+    correlation: float | None
+    mean_absolute_difference: float
+    judged: float | None
+    refitted: float | None
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """The refitted winner, kept as an artefact under its digest. It is what is deployed."""
+
+    digest: str
+    rows: int
+    seconds: float
+    agreement: Agreement
+
+
+def refit(spec: UseCase, winner: Trained, rows: pa.Table, training: pa.Table, ports: Ports) -> Refitted:
+    """Fit the winner's recipe on all `rows`, and compare the two on `training`, the rows it was fitted on before.
+
+    A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
+    Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
+    """
+    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    started = time.perf_counter()
+    pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows))
+    seconds = round(time.perf_counter() - started, 2)
+    frame, truth = feature_frame(spec, training), outcomes(spec, training)
+    judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)
+    refitted = predict(pipeline, spec.task, frame)
+    metric = spec.training.metric
+    agreement = Agreement(
+        rows=training.num_rows,
+        correlation=_correlation(judged, refitted),
+        mean_absolute_difference=float(np.abs(judged - refitted).mean()),
+        judged=metrics_of(spec.task, truth, judged).get(metric),
+        refitted=metrics_of(spec.task, truth, refitted).get(metric),
+    )
+    digest = ports.artifacts.put(dump(pipeline))
+    log.info("%s %s: refitted on %d rows in %.1f s: %s", spec.name, candidate.name, rows.num_rows, seconds, agreement)
+    return Refitted(digest, rows.num_rows, seconds, agreement)
+
+
+def _correlation(one: Floats, other: Floats) -> float | None:
+    if one.std() == 0 or other.std() == 0:
+        return None
+    return float(np.corrcoef(one, other)[0, 1])
