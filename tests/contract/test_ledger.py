@@ -429,6 +429,20 @@ def test_performance_is_taken_by_as_of_then_revision_not_by_recording(ledger: Le
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [newest]
 
 
+def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_moment(
+    ledger: Ledger, use_case: str
+) -> None:
+    absent = ledger.record_performance(performance(use_case, labels_version=None))
+    assert ledger.record_performance(performance(use_case, labels_version=None)) == absent
+    ledger.record_performance(performance(use_case, labels_version=9))
+    last = ledger.record_performance(performance(use_case, labels_version=7, maturity=Maturity.FINAL))
+    record_batch(ledger, batch(use_case))
+    assert [entry.labels_version for entry in ledger.performance_of(use_case, day_window(1))] == [None, 9, 7]
+    assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [last]
+    assert list(ledger.last_final(use_case, instant(9), 1)) == [last]
+    assert list(ledger.batches_without_truth(use_case, instant(9))) == []
+
+
 def test_performance_as_it_was_known_is_not_hidden_by_what_was_measured_later(ledger: Ledger, use_case: str) -> None:
     then = ledger.record_performance(performance(use_case, as_of=instant(6)))
     ledger.record_performance(performance(use_case, as_of=instant(8)))

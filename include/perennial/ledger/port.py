@@ -90,10 +90,13 @@ class Ledger(Protocol):
         """
 
     def record_performance(self, performance: Performance) -> Performance:
-        """Natural key: (use case, window, revision, as_of). The first one stands."""
+        """Natural key: (use case, window, revision, as_of, labels version). The first one stands.
+
+        Labels that had arrived by `as_of` and were collected later make a new entry, which counts.
+        """
 
     def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
-        """All measurements of the window, by `as_of`."""
+        """All measurements of the window, by `as_of`, those of one `as_of` in the order they were recorded."""
 
     def performance_between(
         self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None

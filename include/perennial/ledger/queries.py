@@ -35,7 +35,7 @@ def newest_per_window(table: Table, use_case: str, *age: str) -> Query:
 
 def measured(use_case: str, known_by: datetime | None = None) -> Query:
     """Of each window the measurement that was newest at `known_by`; by window."""
-    newest = newest_per_window(performance, use_case, "as_of", "revision")
+    newest = newest_per_window(performance, use_case, "as_of", "revision", "id")
     return newest if known_by is None else newest.where(performance.c.as_of <= known_by)
 
 
@@ -46,7 +46,12 @@ def last_final(use_case: str, known_by: datetime, count: int) -> Query:
         select(performance)
         .where(performance.c.use_case == use_case, performance.c.as_of <= known_by)
         .ext(distinct_on(*window))
-        .order_by(*(each.desc() for each in window), performance.c.as_of.desc(), performance.c.revision.desc())
+        .order_by(
+            *(each.desc() for each in window),
+            performance.c.as_of.desc(),
+            performance.c.revision.desc(),
+            performance.c.id.desc(),
+        )
         .subquery()
     )
     return (
@@ -72,7 +77,7 @@ def without_truth(use_case: str, known_by: datetime) -> Query:
             performance.c.revision == live.c.revision,
             performance.c.as_of <= known_by,
         )
-        .order_by(performance.c.as_of.desc())
+        .order_by(performance.c.as_of.desc(), performance.c.id.desc())
         .limit(1)
         .scalar_subquery()
     )

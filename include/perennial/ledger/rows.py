@@ -42,7 +42,7 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     ValidationResult: ("use_case", "window", "snapshot_digest", "suite_digest"),
     Batch: ("use_case", "window", "revision"),
     DriftReport: ("use_case", "window", "snapshot_digest", "model_digest"),
-    Performance: ("use_case", "window", "revision", "as_of"),
+    Performance: ("use_case", "window", "revision", "as_of", "labels_version"),
     RecordedDecision: ("use_case", "kind", "subject"),
     Deployment: ("use_case", "role", "supersedes"),
     Intervention: ("use_case", "kind", "subject", "run_id"),

@@ -178,7 +178,7 @@ drift_reports = _windowed(
 
 performance = _windowed(
     "performance",
-    ("revision", "as_of"),
+    ("revision", "as_of", "labels_version"),
     _count("revision"),
     _text("model_version"),
     _text("model_digest"),

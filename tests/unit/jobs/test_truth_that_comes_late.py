@@ -172,6 +172,17 @@ def test_evaluating_again_as_of_the_same_moment_decides_on_what_is_known_by_then
     assert [each.action for each in decisions] == ["wait", "retrain"]
 
 
+def test_labels_collected_later_count_also_as_of_the_same_moment(world: World) -> None:
+    first_model(world, 30)
+    predict(world, 31)
+    before = without_labels(world, range(31, 32))
+    assert evaluated(world, world.day(35).start).overdue == 1
+    world.outcomes.table = before
+    assert evaluated(world, world.day(35).start).final == 1
+    assert last(world, 31).maturity is Maturity.FINAL
+    assert evaluated(world, world.day(35).start).windows == 0
+
+
 def test_after_a_rejection_and_a_rollback_age_and_new_labels_are_those_of_the_model_in_force(world: World) -> None:
     def known() -> tuple[datetime | None, int | None]:
         champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
