@@ -41,11 +41,13 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Refitted:
-    """The refitted winner, kept as an artefact under its digest. It is what is deployed."""
+    """The refitted winner, kept as an artefact under its digest. It is what is deployed.
+
+    It holds nothing that differs when the same rows are fitted again, so that a deployment tried again is the same.
+    """
 
     digest: str
     rows: int
-    seconds: float
     agreement: Agreement
 
 
@@ -58,7 +60,7 @@ def refit(spec: UseCase, winner: Trained, rows: pa.Table, training: pa.Table, po
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
     started = time.perf_counter()
     pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows))
-    seconds = round(time.perf_counter() - started, 2)
+    seconds = time.perf_counter() - started
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)
     refitted = predict(pipeline, spec.task, frame)
@@ -72,7 +74,7 @@ def refit(spec: UseCase, winner: Trained, rows: pa.Table, training: pa.Table, po
     )
     digest = ports.artifacts.put(dump(pipeline))
     log.info("%s %s: refitted on %d rows in %.1f s: %s", spec.name, candidate.name, rows.num_rows, seconds, agreement)
-    return Refitted(digest, rows.num_rows, seconds, agreement)
+    return Refitted(digest, rows.num_rows, agreement)
 
 
 def _correlation(one: Floats, other: Floats) -> float | None:
