@@ -110,11 +110,8 @@ def _champion(
     if not _has_seen(champion, manifest.until - spec.training.holdout):
         return name, digest, ports.registry.load(spec.name, champion.model_version, digest).pipeline
     digest = champion.training[JUDGED]
-    return (
-        f"{name} as it was judged (it has learnt rows of this holdout since)",
-        digest,
-        load(ports.artifacts.get(digest), digest),
-    )
+    name = f"{name} as it was judged (it has learnt rows of this holdout since)"
+    return name, digest, load(ports.artifacts.get(digest), digest)
 
 
 def _has_seen(champion: Deployment, holdout_start: datetime) -> bool:
