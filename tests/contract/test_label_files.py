@@ -150,6 +150,19 @@ def test_one_folder_for_all_windows_is_read_once_too(tmp_path: Path, monkeypatch
         assert len(read) == DAYS
 
 
+@pytest.mark.parametrize("pattern", ["*.csv", "%Y-%m-%d.csv"])
+def test_labels_that_belong_to_no_window_are_told(tmp_path: Path, pattern: str) -> None:
+    bank = Bank(tmp_path, pattern, "")
+    bank.outcomes("2024-01-02", "1-0,1,2024-01-02T12:00Z,", "1-1,1,2024-01-02T12:00Z,2024-01-02T00:00Z",
+                  "2-1,1,2024-01-02T12:00Z,2024-01-03T00:00Z", header="loan,lost,known_at,at")  # fmt: skip
+    use_case = bank.use_case
+    extract = bank.ports.source(use_case, use_case.spec.labels.source).fetch(day(1), day(5).start, use_case.spec.limits)
+    assert extract.rows.column("loan").to_pylist() == ["1-1"]
+    told = extract.told("at", kept=False)
+    assert "1 rows have no at that can be read, and are left out." in told
+    assert (extract.misplaced == 1) == ("%" in pattern)
+
+
 def test_a_file_that_is_too_large_is_not_kept_but_read(by_arrival: Bank, monkeypatch: pytest.MonkeyPatch) -> None:
     cache = FileCache(most_bytes=100, largest_bytes=50)
     connections = EnvironmentConnections({})

@@ -68,7 +68,8 @@ def read_text(column: Column, text: pa.ChunkedArray, spelling: Spelling) -> Cano
     """The texts as values of the column. Nothing is guessed: what does not fit is unread."""
     if column.kind is Kind.CATEGORICAL:
         return Canonical(text)
-    if spelling.decimal == "." and (values := _plainly(column, text)) is not None:
+    plain = spelling.decimal == "." and spelling.nulls in (NULL_WORDS, ())
+    if plain and (values := _plainly(column, text)) is not None:
         return Canonical(values)
     trimmed = pc.utf8_trim_whitespace(text)
     nothing = pc.is_in(pc.utf8_lower(trimmed), pa.array(["", *spelling.nulls]))

@@ -71,7 +71,7 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
         rows = ports.lake.read(raw_table(spec.name), window_partition(window))
         keys = rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
     extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
-    for remark in extract.told(spec.event_time):
+    for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
     return conform_labels(spec, extract.rows)
 

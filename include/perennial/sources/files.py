@@ -67,7 +67,7 @@ class FileSource:
         except OSError as error:
             raise unreadable(origin, error) from error
         stamp = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-        return TabularFile(origin, stamp, self._names.at_home(name, window), lambda: nullcontext(path))
+        return TabularFile(origin, stamp, self._layout.home(self._names, name, window), lambda: nullcontext(path))
 
     def _matching(self, name: str, listings: dict[Path, dict[str, bool]]) -> Iterator[Path]:
         """The files that the filled-in name matches. `listings` are the folders that were listed before."""

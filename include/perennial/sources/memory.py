@@ -29,7 +29,10 @@ class InMemorySource:
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`."""
         intake = Intake(limits, "memory")
-        home = Grid(Every.DAY).containing
-        found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=home, keys=keys)
+        found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=_home, keys=keys)
         intake.keep(intake.admit(found.rows))
         return Extract(intake.table(), "memory", found.outside, found.misplaced, found.without_time)
+
+
+def _home(instant: datetime) -> tuple[Window, bool]:
+    return Grid(Every.DAY).containing(instant), True

@@ -29,6 +29,11 @@ class DatedName:
     first: datetime
     by_arrival: bool = False
 
+    @property
+    def dated(self) -> bool:
+        """Whether the name holds a date at all."""
+        return "%" in self.pattern
+
     def span(self, window: Window, as_of: datetime) -> Window:
         """The time that the names of files with something for the window can hold."""
         return Window(window.start, max(as_of, window.end)) if self.by_arrival else window
@@ -50,17 +55,17 @@ class DatedName:
             return False
         if window.start <= self.first:
             return True
-        return "%" not in self.pattern or name != (window.start - INSTANT).strftime(self.pattern)
+        return not self.dated or name != (window.start - INSTANT).strftime(self.pattern)
 
-    def at_home(self, name: str, window: Window) -> Callable[[datetime], Window | None] | None:
-        """None for a file that is not at home in the window; else what says for an instant which other window has it
-        and reads the file, None when none does.
+    def at_home(self, name: str, window: Window) -> Callable[[datetime], tuple[Window, bool]] | None:
+        """None for a file that is not at home in the window; else what says for an instant which window has it, and
+        whether that one reads the file.
         """
         return partial(self._reader, name) if self.home(name, window) else None
 
-    def _reader(self, name: str, instant: datetime) -> Window | None:
+    def _reader(self, name: str, instant: datetime) -> tuple[Window, bool]:
         window = self.grid.containing(instant)
-        return window if name in self._read_by(window) else None
+        return window, name in self._read_by(window)
 
     def _read_by(self, window: Window) -> list[str]:
         return filled(self.pattern, window.start - self.reach, window.end + self.reach)

@@ -29,12 +29,15 @@ class Extract:
     without_time: int = 0
     remarks: tuple[str, ...] = ()
 
-    def told(self, event_time: str) -> list[str]:
-        """Everything that was left out or has to be set aside, in sentences; `event_time` names the column."""
+    def told(self, event_time: str, *, kept: bool = True) -> list[str]:
+        """Everything that was left out or has to be set aside, in sentences; `event_time` names the column. Without
+        `kept` the rows that belong to no window are not among the rows.
+        """
+        fate = "are set aside" if kept else "are left out"
         counts = {
             "of other windows were left to them": self.outside,
-            "belong to other windows, which do not read the file they are in, and are set aside": self.misplaced,
-            f"have no {event_time} that can be read, and are set aside": self.without_time,
+            f"belong to other windows, which do not read the file they are in, and {fate}": self.misplaced,
+            f"have no {event_time} that can be read, and {fate}": self.without_time,
         }
         return [*self.remarks, *(f"{count:,} rows {what}." for what, count in counts.items() if count)]
 

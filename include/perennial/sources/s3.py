@@ -67,7 +67,7 @@ class S3Source:
                 TabularFile(
                     f"s3://{self._bucket}/{key}",
                     found[named[key]][key],
-                    self._names.at_home(named[key], window),
+                    self._layout.home(self._names, named[key], window),
                     partial(self._copied, client, key, Path(folder) / "object"),
                 )
                 for key in data

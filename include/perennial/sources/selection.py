@@ -14,8 +14,8 @@ from perennial.sources.shape import ReadColumn, Shape
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
 
-Home = Callable[[datetime], Window | None]
-"""For the instant of a row outside the window: its own window, if that one reads the file, too."""
+Home = Callable[[datetime], tuple[Window, bool]]
+"""For the instant of a row outside the window: its own window, and whether that one reads the file, too."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +113,13 @@ class Selection:
 def _lost(strays: pa.ChunkedArray, home: Home) -> pa.Array:
     """The instants whose own window does not read the file, each once."""
     left = pc.unique(strays)
-    lost = []
+    lost = [pa.array([], _INSTANT)]
     while len(left):
-        window = home(left[0].as_py())
-        if window is None:
-            lost.append(left.slice(0, 1))
-            left = left.slice(1)
-        else:
-            inside = pc.and_(pc.greater_equal(left, _instant(window.start)), pc.less(left, _instant(window.end)))
-            left = left.filter(pc.invert(inside))
-    return pa.concat_arrays([part.cast(_INSTANT) for part in lost]) if lost else pa.array([], _INSTANT)
+        window, reads = home(left[0].as_py())
+        inside = pc.and_(pc.greater_equal(left, _instant(window.start)), pc.less(left, _instant(window.end)))
+        lost += [] if reads else [left.filter(inside)]
+        left = left.filter(pc.invert(inside))
+    return pa.concat_arrays(lost)
 
 
 _INSTANT = pa.timestamp("us", tz="UTC")

@@ -19,6 +19,7 @@ from perennial.sources.damage import unreadable
 from perennial.sources.delimited import EmptyFile, header_of, read_csv
 from perennial.sources.intake import Intake
 from perennial.sources.names import refuse_doubled
+from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
 from perennial.sources.selection import Home, Selected, Selection
 from perennial.sources.shape import ReadColumn, Shape
@@ -55,6 +56,12 @@ class Layout:
     cache: FileCache | None = None
     section: str = ""  # of the cache: what else than the file decides how it is read
 
+    def home(self, names: DatedName, name: str, window: Window) -> Home | None:
+        """See `TabularFile`. Files without a date that are read from the cache are taken together, and tell nothing of
+        the rows of other windows: they have them all.
+        """
+        return names.at_home(name, window) if names.dated or self.cache is None else None
+
     @property
     def read(self) -> ReadColumn:
         """How a column's values become canonical."""
@@ -83,7 +90,10 @@ class _Gathering:
             whole = _cached(file, self._layout, self.ignored)
             if whole is not None:
                 self._check_same(file.origin, [name for name in whole.column_names if name != BAD_CELLS])
-                self._known.append(whole)
+                if file.home is None:
+                    self._known.append(whole)
+                else:
+                    self._choose(whole, file.origin, file.home, None)
                 return
             with file.local() as path:
                 for batch in _batches(path, file.origin, self._layout, self.ignored):
@@ -95,7 +105,10 @@ class _Gathering:
     def finish(self, address: str) -> None:
         """Choose from what was known, all at once. Errors: `SchemaMismatch` when no file had so much as a header."""
         if self._known:
-            self._choose(pa.concat_tables(self._known, promote_options="default"), address, None, None)
+            rows = pa.concat_tables(self._known, promote_options="default")
+            self._choose(rows, address, None, None)
+            if (event_time := self._layout.selection.event_time) is not None:
+                self.chosen.append(Selected(rows.slice(0, 0), without_time=rows.column(event_time).null_count))
         if not self.chosen:
             raise SchemaMismatch(str(self.empty[0])) from self.empty[0]
 
