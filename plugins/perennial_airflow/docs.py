@@ -22,6 +22,8 @@ Each run is about one window of {every} ({timezone}), from {start} on, and does 
 | score | predicts the clean rows and publishes the predictions, all of the window's at once |
 | monitor | measures how far the window is from what the model considers normal |
 | trigger_retrain | starts `{name}.retrain` if the evidence asks for it; ordinarily it is skipped |
+{late_task}
+A window is due {delay}. {waiting}
 
 When a window fails validation, nothing is scored from it, and the predictions that were published before stay.
 
@@ -49,6 +51,8 @@ be made of which snapshot.
 | retrain after | {evidence}, at most once in {cooldown} |
 """
 
+_LATE = "| late_data | looks again at the windows of the {late} before; where rows came late they are scored anew |\n"
+
 _MAINTENANCE = """## Maintenance
 
 Every night, for each use case:
@@ -57,6 +61,8 @@ Every night, for each use case:
 | --- | --- |
 | reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
+| gaps | names the windows that should have been scored and were not |
+| fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |
 | retrain_undone | starts a retraining that was decided and never began; names one that began and judged nothing |
 
 What is live, what a model was trained on, and what was replaced within the use case's `retention` is never removed.
@@ -117,6 +123,9 @@ def predict(spec: UseCase) -> str:
     return _head(spec, "predictions") + _PREDICT.format(
         name=spec.name,
         every=spec.schedule.every.words,
+        delay=f"{in_words(spec.schedule.delay)} after its end" if spec.schedule.delay else "at its end",
+        waiting=_waiting(spec),
+        late_task=_LATE.format(late=in_words(spec.late_data)) if spec.late_data else "",
         timezone=spec.schedule.timezone,
         start=spec.schedule.start,
         min_rows=spec.quality.min_rows,
@@ -127,6 +136,16 @@ def predict(spec: UseCase) -> str:
         false_alarms=monitoring.false_alarms,
         evidence=_evidence(monitoring),
         cooldown=in_words(monitoring.cooldown),
+    )
+
+
+def _waiting(spec: UseCase) -> str:
+    if spec.schedule.deadline is None:
+        return "What is not there then is not waited for."
+    what = "is empty" if spec.source.ready is None else "is not ready, or empty,"
+    return (
+        f"Until {in_words(spec.schedule.deadline)} after its end, `ingest` asks again for a window that {what}; "
+        f"meanwhile it is deferred and takes no worker's place."
     )
 
 

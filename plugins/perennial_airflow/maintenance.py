@@ -3,10 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, task
+from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
+from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
 
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.waiting import Gaps
 from perennial_airflow import docs
+from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.run import current_run
 from perennial_airflow.trigger import start_undone_retraining
 from perennial_airflow.xcom import Json
@@ -62,3 +65,39 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
 
     reconcile() >> maintain()
     start_undone_retraining(use_case, f"{use_case.name}.retrain_undone")
+    if use_case.spec.schedule.gaps is Gaps.FILL:
+        _fill_gaps(use_case)
+    else:
+        _report_gaps(use_case)
+
+
+def _report_gaps(use_case: LoadedUseCase) -> None:
+    @task(task_id=f"{use_case.name}.gaps", multiple_outputs=False)
+    def gaps() -> Json:
+        """Names the windows that should have been scored and were not."""
+        from perennial_airflow import tasks
+
+        return tasks.gaps(use_case, current_run())
+
+    gaps()
+
+
+def _fill_gaps(use_case: LoadedUseCase) -> None:
+    predict = dag_id(use_case.name, DagKind.PREDICT)
+
+    @task(task_id=f"{use_case.name}.gaps")
+    def gaps() -> list[Json]:
+        """Names the windows that should have been scored and were not, for the task that starts their runs."""
+        from perennial_airflow import tasks
+
+        paused = get_current_context()["ti"].get_dag(predict).is_paused
+        return tasks.gap_runs(use_case, current_run(), paused=bool(paused))
+
+    # One run for each window, under a name of its own: a window is filled once, and named for as long as it is missing.
+    TriggerDagRunOperator.partial(
+        task_id=f"{use_case.name}.fill_gaps",
+        trigger_dag_id=predict,
+        logical_date=None,
+        skip_when_already_exists=True,
+        doc_md="Starts a run of the predict DAG for each window that is missing.",
+    ).expand_kwargs(gaps())

@@ -3,7 +3,7 @@
 import math
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, Param, TriggerRule, task
 
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -92,5 +92,16 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.monitor(use_case, current_run(), scored)
 
-        monitor(score(validate(ingest.output))) >> trigger_retrain(spec.name)
+        monitored = monitor(score(validate(ingest.output)))
+        monitored >> trigger_retrain(spec.name)
+        if spec.late_data:
+
+            @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)
+            def late_data() -> Json:
+                """Looks again at the windows before, and scores those anew in which rows came late."""
+                from perennial_airflow import tasks
+
+                return tasks.late_data(use_case, current_run())
+
+            monitored >> late_data()
     return dag

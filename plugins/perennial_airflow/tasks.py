@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from perennial import clock
 from perennial.encoding import as_json, from_json
@@ -27,9 +27,12 @@ from perennial_airflow.xcom import Json
 
 if TYPE_CHECKING:
     from perennial.jobs.predict.ingest import Ingested
+    from perennial.jobs.upkeep.gaps import Gaps
     from perennial.review.preview import Preview
 
 log = logging.getLogger(__name__)
+
+FILLED_AT_ONCE = 100  # the rest follows the next night
 
 
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
@@ -56,6 +59,8 @@ def _ingested_or_awaited(use_case: LoadedUseCase, window: Window, ports: Ports, 
         again = next_look(spec.due(window), deadline, clock.now())
         if again is not None:
             raise StillToCome(str(error), again) from error
+        if isinstance(error, EmptyWindow) and spec.allow_empty:
+            ingest_job.note_empty(use_case, window, ports, run.name)
         if deadline is None:
             raise
         raise type(error)(f"{error} The deadline of the window, {deadline:%Y-%m-%d %H:%M} UTC, has passed.") from error
@@ -90,6 +95,53 @@ def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[J
     with airflow_outcomes(use_case):
         windows, ports = windows_in(scored), _open_ports()
         return each_window(use_case, windows, lambda window: monitor_job.run(use_case, window, ports, run.name))
+
+
+def late_data(use_case: LoadedUseCase, run: Run) -> Json:
+    """Look again at the windows before the run's, where rows may have come late.
+
+    A run by hand or of a backfill leaves that to the scheduled ones: it reads its own windows anyway.
+    """
+    from perennial.jobs.predict import late as late_job
+
+    with airflow_outcomes(use_case):
+        if run.interval is None or run.is_backfill:
+            raise AirflowSkipException("Only scheduled runs look for late data.")
+        (window,) = windows_of(use_case.spec, run)
+        found = late_job.run(use_case, window, _open_ports(), run.name)
+        if found.failed:
+            raise AirflowFailException("Late data that can't be scored: " + "; ".join(found.failed))
+        return as_json(found)
+
+
+def gaps(use_case: LoadedUseCase, run: Run) -> Json:
+    """Find the windows that should have been scored and were not; they are named in the log."""
+    with airflow_outcomes(use_case):
+        return as_json(_gaps(use_case, run)[0])
+
+
+def gap_runs(use_case: LoadedUseCase, run: Run, *, paused: bool) -> list[Json]:
+    """The runs of the predict DAG that fill the gaps, the oldest window first; none while that DAG is paused."""
+    with airflow_outcomes(use_case):
+        _, missing = _gaps(use_case, run)
+        if paused and missing:
+            log.warning("%s.predict is paused, so nothing is filled. Unpause it.", use_case.name)
+            return []
+        return [
+            {
+                "trigger_run_id": f"gap__{window.key.partition('--')[0]}",
+                "conf": {"window_from": window.start.isoformat(), "window_to": window.end.isoformat()},
+            }
+            for window in missing[:FILLED_AT_ONCE]
+        ]
+
+
+def _gaps(use_case: LoadedUseCase, run: Run) -> "tuple[Gaps, list[Window]]":
+    from perennial.jobs.upkeep import gaps as gaps_job
+
+    found, missing = gaps_job.find(use_case.spec, run.run_after, _open_ports().ledger)
+    log.log(logging.WARNING if missing else logging.INFO, "%s", found)
+    return found, missing
 
 
 def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:

@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -175,6 +176,11 @@ def intervention(use_case: str, subject: str = "champion", **changes: Any) -> In
     return replace(made, **changes)
 
 
+def late(use_case: str, day: int = 1, version: int = 2, **changes: Any) -> LateRows:
+    made = LateRows(use_case, day_window(day), version, 1, instant(day + 2), 900, 950, 60, 10, 5, 2, 75, "run-1")
+    return replace(made, **changes)
+
+
 Record = Callable[[Ledger, Any], LedgerEntry]
 Make = Callable[..., LedgerEntry]
 RECORDINGS: dict[str, tuple[Record, Make]] = {
@@ -186,6 +192,7 @@ RECORDINGS: dict[str, tuple[Record, Make]] = {
     "decision": (lambda ledger, entry: ledger.record_decision(entry), decision),
     "deployment": (lambda ledger, entry: ledger.deploy(entry), deployment),
     "intervention": (lambda ledger, entry: ledger.record_intervention(entry), intervention),
+    "late": (lambda ledger, entry: ledger.record_late_rows(entry), late),
 }
 every_kind = pytest.mark.parametrize(("record", "make"), RECORDINGS.values(), ids=RECORDINGS)
 
@@ -220,6 +227,7 @@ def test_recording_the_same_again_returns_the_entry_that_is_there(
         ("validation", {"verdict": Verdict.FAIL}),
         ("drift", {"p_value": 0.001, "verdict": Verdict.FAIL}),
         ("performance", {"metrics": {"roc_auc": 0.1}}),
+        ("late", {"new": 61}),
         ("decision", {"action": "retrain", "as_of": instant(9)}),
     ],
 )
@@ -443,14 +451,6 @@ def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_m
     assert list(ledger.batches_without_truth(use_case, instant(9))) == []
 
 
-def test_performance_as_it_was_known_is_not_hidden_by_what_was_measured_later(ledger: Ledger, use_case: str) -> None:
-    then = ledger.record_performance(performance(use_case, as_of=instant(6)))
-    ledger.record_performance(performance(use_case, as_of=instant(8)))
-    ends = (instant(1), instant(2))
-    assert list(ledger.performance_between(use_case, *ends, known_by=instant(7))) == [then]
-    assert list(ledger.performance_between(use_case, *ends, known_by=instant(5))) == []
-
-
 def test_the_last_final_windows_are_those_whose_newest_measurement_is_final(ledger: Ledger, use_case: str) -> None:
     final = [
         ledger.record_performance(performance(use_case, day, as_of=instant(9), maturity=Maturity.FINAL))
@@ -471,8 +471,8 @@ def test_batches_wait_for_their_truth_until_it_is_final_or_given_up(ledger: Ledg
         ledger.record_performance(performance(use_case, day, as_of=instant(9), maturity=maturity))
     ledger.record_performance(performance(use_case, 5, as_of=instant(9), maturity=Maturity.FINAL, labelled=0))
 
-    def waiting(known_by: datetime) -> list[Window]:
-        return [entry.window for entry in ledger.batches_without_truth(use_case, known_by)]
+    def waiting(as_of: datetime) -> list[Window]:
+        return [entry.window for entry in ledger.batches_without_truth(use_case, as_of)]
 
     assert waiting(instant(9)) == [day_window(day) for day in (3, 4, 5, 6, 7)]
     assert list(ledger.batches_without_truth(use_case, instant(9)))[-1] == newest
@@ -480,6 +480,74 @@ def test_batches_wait_for_their_truth_until_it_is_final_or_given_up(ledger: Ledg
     ledger.record_performance(performance(use_case, 1, as_of=instant(10), maturity=Maturity.OVERDUE))
     assert waiting(instant(10)) == [day_window(day) for day in (1, 4, 5, 6, 7)]
     assert waiting(instant(5)) == [day_window(day) for day in (1, 2, 3, 4)]
+
+
+def test_a_newer_measurement_does_not_hide_what_was_known_before(ledger: Ledger, use_case: str) -> None:
+    early = ledger.record_performance(performance(use_case, as_of=instant(5)))
+    later = ledger.record_performance(performance(use_case, as_of=instant(8)))
+    ends = (instant(1), instant(9))
+    assert list(ledger.performance_between(use_case, *ends)) == [later]
+    assert list(ledger.performance_between(use_case, *ends, as_of=instant(8))) == [later]
+    assert list(ledger.performance_between(use_case, *ends, as_of=instant(7))) == [early]
+    assert list(ledger.performance_between(use_case, *ends, as_of=instant(4))) == []
+    assert list(ledger.performance_between(use_case, *ends, known_at=early.recorded_at)) == [early]
+    assert list(ledger.performance_between(use_case, *ends, known_at=later.recorded_at)) == [later]
+    assert list(ledger.performance_between(use_case, *ends, as_of=instant(7), known_at=later.recorded_at)) == [early]
+    naive = datetime(2013, 3, 1)  # noqa: DTZ001
+    for moment in ({"as_of": naive}, {"known_at": naive}):
+        with pytest.raises(InvalidWindow, match="without time zone"):
+            ledger.performance_between(use_case, *ends, **moment)
+
+
+def test_drift_is_measured_again_and_the_last_measurement_counts_except_for_what_was_known(
+    ledger: Ledger, use_case: str
+) -> None:
+    first = ledger.record_drift(drift(use_case, basis_digest="a", number=0))
+    changed = ledger.record_drift(drift(use_case, verdict=Verdict.FAIL, basis_digest="b", number=1))
+    again = ledger.record_drift(drift(use_case, basis_digest="a", number=2))
+    assert ledger.drift_of(use_case, day_window(1)) == [first, changed, again]
+    ends = (instant(1), instant(2))
+    for known_at, counts in (
+        (None, again),
+        (again.recorded_at, again),
+        (changed.recorded_at, changed),
+        (first.recorded_at, first),
+    ):
+        (found,) = ledger.drift_between(use_case, *ends, known_at=known_at)
+        assert found == replace(counts, report={}, profile={})
+    assert list(ledger.drift_between(use_case, *ends, known_at=FIRST_RECORDING - timedelta(seconds=1))) == []
+    assert ledger.status(use_case).alarms == 0
+
+
+def test_late_rows_are_found_by_window_in_the_order_they_came(ledger: Ledger, use_case: str) -> None:
+    other = ledger.record_late_rows(late(use_case, day=2))
+    first = ledger.record_late_rows(late(use_case, version=7))
+    second = ledger.record_late_rows(late(use_case, version=3))
+    ledger.record_late_rows(late(use_case, day=3))
+    ledger.record_late_rows(late(f"{use_case}_too"))
+    assert list(ledger.late_rows_between(use_case, instant(1), instant(3))) == [first, second, other]
+
+
+def test_the_first_snapshot_of_each_window_is_the_one_recorded_first(ledger: Ledger, use_case: str) -> None:
+    first = ledger.record_snapshot(snapshot(use_case, version=9))
+    ledger.record_snapshot(snapshot(use_case, version=2))
+    other = ledger.record_snapshot(snapshot(use_case, day=2))
+    ledger.record_snapshot(snapshot(use_case, day=3))
+    assert list(ledger.first_snapshots_between(use_case, instant(1), instant(3))) == [first, other]
+
+
+def test_windows_are_done_when_they_were_scored_or_are_known_to_be_empty(ledger: Ledger, use_case: str) -> None:
+    for day in (1, 2, 2, 5):
+        record_batch(ledger, batch(use_case, day))
+    record_batch(ledger, batch(f"{use_case}_too", 3))
+    for day in (0, 3, 5, 6):
+        window = Window(instant(1) + timedelta(days=day - 1), instant(1) + timedelta(days=day))
+        empty = intervention(use_case, window.key, kind=InterventionKind.WINDOW_EMPTY)
+        ledger.record_intervention(empty)
+    ledger.record_intervention(intervention(use_case, day_window(4).key))
+    assert ledger.windows_done(use_case, instant(1), instant(6)) == {day_window(day) for day in (1, 2, 3, 5)}
+    assert ledger.windows_done(use_case, instant(2), instant(5)) == {day_window(day) for day in (2, 3)}
+    assert ledger.windows_done(use_case, instant(9), instant(9)) == frozenset()
 
 
 def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger, use_case: str) -> None:

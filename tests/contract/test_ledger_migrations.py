@@ -2,6 +2,8 @@
 
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -14,10 +16,12 @@ from sqlalchemy.schema import CreateSchema
 
 from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.ledger import migrate
+from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import SCHEMA, metadata
+from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -111,7 +115,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
     migrate.upgrade(database_url)
     rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
-        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0005"):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0006"):
             call(database_url)
     assert migrate.current(database_url) == "9999"
 
@@ -145,3 +149,32 @@ def test_a_database_that_is_down_is_told() -> None:
     for call in (migrate.current, migrate.pending, migrate.upgrade):
         with pytest.raises(StoreUnavailable, match=r"ledger at 127\.0\.0\.1:1/facts"):
             call("postgresql://alice:hush-hush@127.0.0.1:1/facts")
+
+
+def test_drift_reports_of_before_stay_and_are_the_first_of_their_window(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = shutil.copytree(Path(migrate.__file__).parent / "migrations", tmp_path / "old")
+    (old / "versions" / "0006_late_data.py").unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "_MIGRATIONS", old)
+        migrate.upgrade(database_url)
+    for digest in ("m1", "m2"):
+        rows(
+            database_url,
+            "INSERT INTO ledger.drift_reports (use_case, window_start, window_end, snapshot_digest, model_digest, "
+            "verdict, reasons, report, profile, run_id, recorded_at, reference_windows, missing, columns) VALUES "
+            f"('flights', '2013-03-01Z', '2013-03-02Z', 's', '{digest}', "
+            "'pass', '[]', '{}', '{}', 'run', now(), 0, '[]', '{}')",
+        )
+    assert migrate.upgrade(database_url) == ["0006"]
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+    found = ledger.drift_of("flights", window)
+    assert [(report.model_digest, report.basis_digest, report.number) for report in found] == [
+        ("m1", "", 0),
+        ("m2", "", 0),
+    ]
+    ledger.record_drift(replace(found[0], basis_digest="b", number=1))
+    assert len(ledger.drift_of("flights", window)) == 3
+    ledger.close()

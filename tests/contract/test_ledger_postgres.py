@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -75,6 +76,7 @@ DEPLOYMENT = Deployment(
     "flights", DeployedRole.CHAMPION, "1", "m", START, None, "alice", "first", {}, {}, None, "v", "l", "run"
 )
 
+LATE = LateRows("flights", WINDOW, 2, 1, END, 9, 10, 1, 0, 0, 2, 1, "run")
 INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "alice", "drifted", {}, "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
@@ -105,6 +107,10 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),
     "validations": lambda ledger: ledger.validations("flights", WINDOW),
     "drift_of": lambda ledger: ledger.drift_of("flights", WINDOW),
+    "record_late_rows": lambda ledger: ledger.record_late_rows(LATE),
+    "late_rows_between": lambda ledger: ledger.late_rows_between("flights", START, END),
+    "first_snapshots_between": lambda ledger: ledger.first_snapshots_between("flights", START, END),
+    "windows_done": lambda ledger: ledger.windows_done("flights", START, END),
     "performance_of": lambda ledger: ledger.performance_of("flights", WINDOW),
     "status": lambda ledger: ledger.status("flights"),
 }

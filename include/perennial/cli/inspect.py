@@ -2,19 +2,24 @@
 
 import json as jsonlib
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 
 from perennial import clock
-from perennial.cli.session import Session, console, one_window, show, start_of
+from perennial.cli.session import Session, one_window, show, start_of
 from perennial.cli.tables import print_line, print_table
+from perennial.encoding import as_json
+from perennial.errors import InvalidSpec
+from perennial.ledger.port import Ledger
 from perennial.spec.load import check_all, load_use_case, remarks_on_all, use_case_names
 from perennial.spec.schema import use_case_schema
 from perennial.wording import counted
 
 if TYPE_CHECKING:
+    from perennial.jobs.upkeep.gaps import Gaps
     from perennial.sources.peek import Peek
     from perennial.spec.models import Source
 
@@ -108,32 +113,63 @@ def use_cases(json: AsJson = False) -> None:
 
 
 def status(json: AsJson = False) -> None:
-    """Show every use case at a glance: windows, alarms, retrainings, the champion."""
+    """Show every use case at a glance: windows, those that are missing, alarms, retrainings, the champion."""
     session = Session()
-    found = [session.ledger.status(name) for name in use_case_names(session.settings.use_cases)]
+    root = session.settings.use_cases
+    names = use_case_names(root)
+    found = [session.ledger.status(name) for name in names]
+    missing = [_gaps(root / name, session.ledger) for name in names]
     if json:
-        show(found, as_json_lines=True)
+        for each, gap in zip(found, missing, strict=True):
+            gaps = {"windows_missing": gap.missing if gap else None, "first_missing": list(gap.first) if gap else None}
+            print(jsonlib.dumps(as_json(each) | gaps, default=str))
         return
     table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in ("use case", "windows", "scored", "rows", "failed", "alarms", "retrains", "last", "champion"):
+    for heading in (
+        "use case",
+        "windows",
+        "scored",
+        "missing",
+        "rows",
+        "failed",
+        "alarms",
+        "retrains",
+        "last",
+        "champion",
+    ):
         table.add_column(heading, no_wrap=True)
-    for each in found:
+    for each, gap in zip(found, missing, strict=True):
         champion = each.champion
         table.add_row(
             each.use_case,
-            *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored, each.rows_scored, each.windows_failed)),
-            *(f"{n:,}" for n in (each.alarms, each.retrains)),
+            *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored)),
+            f"{gap.missing:,}" if gap else "?",
+            *(f"{n:,}" for n in (each.rows_scored, each.windows_failed, each.alarms, each.retrains)),
             f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
             champion.model_version if champion else "none",
         )
-    console.print(table)
+    print_table(table)
     for each in found:
         if each.windows_overdue:
             told = f"labels of {counted(each.windows_overdue, 'window')} are overdue (perennial performance says which)"
-            console.print(f"{each.use_case}: {told}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+            print_line(f"{each.use_case}: {told}", "yellow")
         if each.retrains_rejected:
             told = f"{counted(each.retrains_rejected, 'retraining')} brought no better model, and the champion stayed"
-            console.print(f"{each.use_case}: {told}", markup=False, highlight=False, soft_wrap=True)
+            print_line(f"{each.use_case}: {told}")
+    for gap in missing:
+        if gap and gap.missing:
+            print_line(str(gap))
+
+
+def _gaps(folder: Path, ledger: Ledger) -> "Gaps | None":
+    """The use case's windows that are missing; None where its spec is wrong, which `check` explains."""
+    from perennial.jobs.upkeep.gaps import find
+
+    try:
+        spec = load_use_case(folder).spec
+    except InvalidSpec:
+        return None
+    return find(spec, clock.now(), ledger)[0]
 
 
 def schema() -> None:

@@ -5,7 +5,20 @@ import sys
 import typer
 from rich.console import Console
 
-from perennial.cli import backtest, database, inspect, new, past, quarantine, review, run, steps, upkeep, validation
+from perennial.cli import (
+    backtest,
+    database,
+    inspect,
+    lateness,
+    new,
+    past,
+    quarantine,
+    review,
+    run,
+    steps,
+    upkeep,
+    validation,
+)
 from perennial.errors import PerennialError, TransientError
 
 EXIT_PERMANENT = 3
@@ -31,6 +44,7 @@ validation.add_to(app)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)
+lateness.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(database.app, name="db")

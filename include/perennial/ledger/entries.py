@@ -36,6 +36,7 @@ class InterventionKind(StrEnum):
     PUBLISHED_RESTORED = "published_restored"
     ROWS_ACCEPTED = "rows_accepted"
     FILES_REMOVED = "files_removed"
+    WINDOW_EMPTY = "window_empty"
 
 
 class DecisionKind(StrEnum):
@@ -116,7 +117,9 @@ class DriftReport:
 
     `reference_windows` is the number of windows it was ranked among. `missing` are the columns that lie beyond what is
     ordinary by their missing values, if nothing else does. `columns` maps each column to its own evidence: `p_value`,
-    and whether it is its `missing` values that are unusual.
+    and whether it is its `missing` values that are unusual. `basis_digest` names what else it was measured by: the
+    rules that the rows passed, the reference, the level ("" in entries of 0.1.0, which don't say). `number` counts the
+    window's measurements: each follows a change, and the last one counts.
     """
 
     use_case: str
@@ -131,6 +134,34 @@ class DriftReport:
     reasons: tuple[str, ...]
     report: Json
     profile: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+    basis_digest: str = ""
+    number: int = 0
+
+
+@dataclass(frozen=True)
+class LateRows:
+    """What a later look at a window's source found changed, and what became of it.
+
+    `version` is the lake's of the snapshot that was found, which replaced that of `version_before`. Rows are compared
+    by their key: `new`, `gone`, and `changed` in any column. `revision` is the live one afterwards, and
+    `predictions_changed` how many of the entities have another prediction than before, none, or one for the first time.
+    """
+
+    use_case: str
+    window: Window
+    version: int
+    version_before: int
+    as_of: datetime
+    rows_before: int
+    rows: int
+    new: int
+    gone: int
+    changed: int
+    revision: int
+    predictions_changed: int
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
@@ -235,7 +266,15 @@ class Intervention:
 
 
 LedgerEntry = (
-    Snapshot | ValidationResult | Batch | DriftReport | Performance | RecordedDecision | Deployment | Intervention
+    Snapshot
+    | ValidationResult
+    | Batch
+    | DriftReport
+    | LateRows
+    | Performance
+    | RecordedDecision
+    | Deployment
+    | Intervention
 )
 
 

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import Lock, RLock
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -32,6 +33,8 @@ from perennial.ledger.rules import check_same_batch, check_still_in_force, follo
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
+
+_FOREVER = datetime.max.replace(tzinfo=UTC)
 
 Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
 
@@ -146,9 +149,13 @@ class InMemoryLedger:
         """All reports on the window, in the order they were recorded."""
         return self._of(DriftReport, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
-    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
+    def drift_between(
+        self, use_case: str, start: datetime, end: datetime, *, known_at: datetime | None = None
+    ) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
-        return self._between(DriftReport, use_case, start, end, _recorded, lambda e: replace(e, report={}, profile={}))
+        known = _by(known_at, "known_at")
+        found = self._between(DriftReport, use_case, start, end, _recorded, lambda entry: _instant(entry) <= known)
+        return [replace(report, report={}, profile={}) for report in found]
 
     def record_performance(self, performance: Performance) -> Performance:
         """Append the measurement, or return the one that is there."""
@@ -160,24 +167,33 @@ class InMemoryLedger:
         return sorted(found, key=lambda entry: entry.as_of)
 
     def performance_between(
-        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
-        first, last = utc(start, "start"), utc(end, "end")
-        return [
-            copy.deepcopy(entry)
-            for entry in self._measured(use_case, known_by)
-            if first <= entry.window.start and entry.window.end <= last
-        ]
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
+        about, known = _by(as_of, "as_of"), _by(known_at, "known_at")
+        return self._between(
+            Performance,
+            use_case,
+            start,
+            end,
+            lambda entry: (entry.as_of, entry.revision, entry.id),
+            lambda entry: entry.as_of <= about and _instant(entry) <= known,
+        )
 
-    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose newest entry up to `known_by` is final, by window."""
-        final = [entry for entry in self._measured(use_case, known_by) if entry.maturity is Maturity.FINAL]
+    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose newest entry up to `as_of` is final, by window."""
+        final = [entry for entry in self._measured(use_case, as_of) if entry.maturity is Maturity.FINAL]
         return [copy.deepcopy(entry) for entry in final[-count:]]
 
-    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `known_by` and whose labels are still waited for."""
-        until = utc(known_by, "known_by")
+    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `as_of` and whose labels are still waited for."""
+        until = utc(as_of, "as_of")
         newest: dict[tuple[Window, int], Performance] = {}
         entries = self._found(Performance, lambda entry: entry.use_case == use_case and entry.as_of <= until)
         for entry in sorted(entries, key=lambda entry: entry.as_of):
@@ -187,6 +203,29 @@ class InMemoryLedger:
             for batch in self._newest(Batch, use_case, lambda entry: entry.revision)
             if batch.window.end <= until and not settled(newest.get((batch.window, batch.revision)))
         ]
+
+    def record_late_rows(self, found: LateRows) -> LateRows:
+        """Append the finding, or return the one that is there."""
+        return self._record(found)
+
+    def late_rows_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[LateRows]:
+        """What later looks at the windows inside `[start, end)` found, by window, in the order they were recorded."""
+        first, last = utc(start, "start"), utc(end, "end")
+        found = self._of(LateRows, lambda entry: entry.use_case == use_case)
+        inside = [entry for entry in found if first <= entry.window.start and entry.window.end <= last]
+        return sorted(inside, key=lambda entry: (entry.window, entry.id))
+
+    def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The snapshot recorded first of each window inside `[start, end)`, by window."""
+        return self._between(Snapshot, use_case, start, end, lambda entry: -_recorded(entry))
+
+    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that were scored, or that are known to be empty."""
+        first, last = utc(start, "start"), utc(end, "end")
+        empty = self.interventions(use_case, InterventionKind.WINDOW_EMPTY)
+        found = {batch.window for batch in self._found(Batch, lambda batch: batch.use_case == use_case)}
+        found |= {Window.parse(entry.subject) for entry in empty}
+        return frozenset(window for window in found if first <= window.start and window.end <= last)
 
     @contextmanager
     def deciding(self, use_case: str) -> Iterator[None]:
@@ -290,9 +329,9 @@ class InMemoryLedger:
         self._by_kind[type(stored)].append(stored)
         return copy.deepcopy(stored)
 
-    def _measured(self, use_case: str, known_by: datetime | None = None) -> list[Performance]:
-        """The newest entry (up to `known_by`) of each window, by window."""
-        until = None if known_by is None else utc(known_by, "known_by")
+    def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
+        """The newest entry (up to `as_of`) of each window, by window."""
+        until = None if as_of is None else utc(as_of, "as_of")
         newest: dict[Window, Performance] = {}
         entries = self._found(Performance, lambda e: e.use_case == use_case and (until is None or e.as_of <= until))
         for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
@@ -311,10 +350,17 @@ class InMemoryLedger:
         with self._lock:
             return [entry for entry in self._by_kind[kind] if isinstance(entry, kind) and wanted(entry)]
 
-    def _newest(self, kind: type[Windowed], use_case: str, age: Callable[[Windowed], Any]) -> list[Windowed]:
+    def _newest(
+        self,
+        kind: type[Windowed],
+        use_case: str,
+        age: Callable[[Windowed], Any],
+        wanted: Callable[[Windowed], bool] | None = None,
+    ) -> list[Windowed]:
         newest: dict[Window, Windowed] = {}
         for entry in sorted(self._found(kind, lambda entry: entry.use_case == use_case), key=age):
-            newest[entry.window] = entry
+            if wanted is None or wanted(entry):
+                newest[entry.window] = entry
         return [newest[window] for window in sorted(newest)]
 
     def _between(
@@ -324,17 +370,21 @@ class InMemoryLedger:
         start: datetime,
         end: datetime,
         age: Callable[[Windowed], Any],
-        lighter: Callable[[Windowed], Windowed] = lambda entry: entry,
+        wanted: Callable[[Windowed], bool] | None = None,
     ) -> list[Windowed]:
         first, last = utc(start, "start"), utc(end, "end")
         return [
-            copy.deepcopy(lighter(entry))
-            for entry in self._newest(kind, use_case, age)
+            copy.deepcopy(entry)
+            for entry in self._newest(kind, use_case, age, wanted)
             if first <= entry.window.start and entry.window.end <= last
         ]
 
 
-def _instant(entry: Deployment) -> datetime:
+def _by(moment: datetime | None, name: str) -> datetime:
+    return _FOREVER if moment is None else utc(moment, name)
+
+
+def _instant(entry: Deployment | DriftReport | Performance) -> datetime:
     assert entry.recorded_at is not None, "a stored entry has the time it was recorded"
     return entry.recorded_at
 

@@ -14,6 +14,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -78,13 +79,15 @@ class Ledger(Protocol):
         """The live revision of each window inside `[start, end)`, by window."""
 
     def record_drift(self, report: DriftReport) -> DriftReport:
-        """Natural key: (use case, window, snapshot digest, model digest). The first one stands."""
+        """Natural key: (use case, window, snapshot digest, model digest, number). The first one stands."""
 
     def drift_of(self, use_case: str, window: Window) -> Sequence[DriftReport]:
         """All reports on the window, in the order they were recorded."""
 
-    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
-        """The report recorded last for each window inside `[start, end)`, by window.
+    def drift_between(
+        self, use_case: str, start: datetime, end: datetime, *, known_at: datetime | None = None
+    ) -> Sequence[DriftReport]:
+        """The report recorded last for each window inside `[start, end)`, of those recorded by `known_at`; by window.
 
         Their `report` and `profile` are left out, as {}: they are large, and `drift_of` has them.
         """
@@ -99,19 +102,40 @@ class Ledger(Protocol):
         """All measurements of the window, by `as_of`, those of one `as_of` in the order they were recorded."""
 
     def performance_between(
-        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window.
 
-    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose entry with the latest `as_of` up to `known_by` is final, by window."""
+        With `as_of`, of the entries about what was known by then; with `known_at`, of those recorded by then.
+        """
 
-    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `known_by` and whose labels are still waited for, by window.
+    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose entry with the latest `as_of` up to `as_of` is final, by window."""
 
-        Waited for are those whose entry with the latest `as_of` up to `known_by` is not final, or is final without a
+    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `as_of` and whose labels are still waited for, by window.
+
+        Waited for are those whose entry with the latest `as_of` up to `as_of` is not final, or is final without a
         single label (0.1.0 called windows final by time alone), or isn't there. What was given up is not waited for.
         """
+
+    def record_late_rows(self, found: LateRows) -> LateRows:
+        """Natural key: (use case, window, version). The first one stands."""
+
+    def late_rows_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[LateRows]:
+        """What later looks at the windows inside `[start, end)` found, by window, in the order they were recorded."""
+
+    def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The snapshot recorded first of each window inside `[start, end)`, by window."""
+
+    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that were scored, or that are known to be empty (`WINDOW_EMPTY`)."""
 
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Be the only one who decides about the use case's retraining while inside, after waiting for the turn.

@@ -20,6 +20,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     Performance,
     RecordedDecision,
     Snapshot,
@@ -36,6 +37,7 @@ from perennial.ledger.tables import (
     deployments,
     drift_reports,
     interventions,
+    late_rows,
     performance,
     snapshots,
     validations,
@@ -146,13 +148,15 @@ class PostgresLedger:
         query = queries.of_window(drift_reports, use_case, window).order_by(drift_reports.c.id)
         return self._entries(DriftReport, query)
 
-    def drift_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[DriftReport]:
+    def drift_between(
+        self, use_case: str, start: datetime, end: datetime, *, known_at: datetime | None = None
+    ) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
         within = queries.inside(drift_reports, utc(start, "start"), utc(end, "end"))
-        newest = queries.newest_per_window(drift_reports, use_case, "id").where(within)
+        newest = queries.newest_per_window(drift_reports, use_case, "id", known_at=_utc(known_at, "known_at"))
         light = [column for column in drift_reports.c if column.name not in ("report", "profile")]
         with self._database.transaction() as connection:
-            rows = connection.execute(newest.with_only_columns(*light)).mappings()
+            rows = connection.execute(newest.where(within).with_only_columns(*light)).mappings()
             return [from_row(DriftReport, {**row, "report": {}, "profile": {}}) for row in rows]
 
     def record_performance(self, measured: Performance) -> Performance:
@@ -170,21 +174,51 @@ class PostgresLedger:
         return self._entries(Performance, query)
 
     def performance_between(
-        self, use_case: str, start: datetime, end: datetime, known_by: datetime | None = None
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        as_of: datetime | None = None,
+        known_at: datetime | None = None,
     ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` (up to `known_by`) for each window inside `[start, end)`, by window."""
+        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
-        until = None if known_by is None else utc(known_by, "known_by")
-        return self._entries(Performance, queries.measured(use_case, until).where(within))
+        newest = queries.measured(use_case, _utc(as_of, "as_of"), _utc(known_at, "known_at"))
+        return self._entries(Performance, newest.where(within))
 
-    def last_final(self, use_case: str, known_by: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose newest entry up to `known_by` is final, by window."""
-        query = queries.last_final(use_case, utc(known_by, "known_by"), count)
+    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
+        """The last `count` windows whose newest entry up to `as_of` is final, by window."""
+        query = queries.last_final(use_case, utc(as_of, "as_of"), count)
         return self._entries(Performance, query)[::-1]
 
-    def batches_without_truth(self, use_case: str, known_by: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `known_by` and whose labels are still waited for."""
-        return self._entries(Batch, queries.without_truth(use_case, utc(known_by, "known_by")))
+    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
+        """The live revision of each window that ended by `as_of` and whose labels are still waited for."""
+        return self._entries(Batch, queries.without_truth(use_case, utc(as_of, "as_of")))
+
+    def record_late_rows(self, found: LateRows) -> LateRows:
+        """Append the finding, or return the one that is there."""
+        return self._record(found)
+
+    def late_rows_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[LateRows]:
+        """What later looks at the windows inside `[start, end)` found, by window, in the order they were recorded."""
+        within = queries.inside(late_rows, utc(start, "start"), utc(end, "end"))
+        query = select(late_rows).where(late_rows.c.use_case == use_case, within)
+        order = (late_rows.c.window_start, late_rows.c.window_end, late_rows.c.id)
+        return self._entries(LateRows, query.order_by(*order))
+
+    def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
+        """The snapshot recorded first of each window inside `[start, end)`, by window."""
+        within = queries.inside(snapshots, utc(start, "start"), utc(end, "end"))
+        return self._entries(Snapshot, queries.first_per_window(snapshots, use_case).where(within))
+
+    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that were scored, or that are known to be empty."""
+        first, last = utc(start, "start"), utc(end, "end")
+        with self._database.transaction() as connection:
+            rows = connection.execute(queries.windows_done(use_case, first, last)).all()
+        found = {Window.parse(name) if name else Window(opened, closed) for opened, closed, name in rows}
+        return frozenset(window for window in found if first <= window.start and window.end <= last)
 
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Decide alone while inside."""
@@ -225,7 +259,7 @@ class PostgresLedger:
         self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
     ) -> Deployment | None:
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
-        known = None if known_at is None else utc(known_at, "known_at")
+        known = _utc(known_at, "known_at")
         with self._database.transaction() as connection:
             return _first(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known))
 
@@ -278,6 +312,10 @@ class PostgresLedger:
     def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
         with self._database.transaction() as connection:
             return [from_row(kind, row) for row in connection.execute(query).mappings()]
+
+
+def _utc(instant: datetime | None, name: str) -> datetime | None:
+    return None if instant is None else utc(instant, name)
 
 
 def _refuse_if_passed(connection: Connection, lease: Lease | None) -> None:

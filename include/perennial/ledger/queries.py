@@ -1,13 +1,22 @@
 """What is asked of the ledger's tables, as SQL."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, false, func, select, true
+from sqlalchemy import ColumnElement, CompoundSelect, Select, Table, false, func, null, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
-from perennial.ledger.entries import DecisionKind, DeployedRole
-from perennial.ledger.tables import batches, decisions, deployments, drift_reports, performance, snapshots, validations
+from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
+from perennial.ledger.tables import (
+    batches,
+    decisions,
+    deployments,
+    drift_reports,
+    interventions,
+    performance,
+    snapshots,
+    validations,
+)
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
@@ -22,29 +31,37 @@ def of_window(table: Table, use_case: str, window: Window) -> Query:
     )
 
 
-def newest_per_window(table: Table, use_case: str, *age: str) -> Query:
-    """Of each window the entry that is greatest by the columns `age`, the most important first; by window."""
+def newest_per_window(
+    table: Table, use_case: str, *age: str, as_of: datetime | None = None, known_at: datetime | None = None
+) -> Query:
+    """Of each window the entry that is greatest by the columns `age`, the most important first; by window.
+
+    It is chosen among the entries as of that moment, and recorded by that moment: a newer one does not hide those.
+    """
     window = (table.c.window_start, table.c.window_end)
     return (
         select(table)
-        .where(table.c.use_case == use_case)
+        .where(
+            table.c.use_case == use_case,
+            true() if as_of is None else table.c.as_of <= as_of,
+            true() if known_at is None else table.c.recorded_at <= known_at,
+        )
         .ext(distinct_on(*window))
         .order_by(*window, *(table.c[name].desc() for name in age))
     )
 
 
-def measured(use_case: str, known_by: datetime | None = None) -> Query:
-    """Of each window the measurement that was newest at `known_by`; by window."""
-    newest = newest_per_window(performance, use_case, "as_of", "revision", "id")
-    return newest if known_by is None else newest.where(performance.c.as_of <= known_by)
+def measured(use_case: str, as_of: datetime | None = None, known_at: datetime | None = None) -> Query:
+    """Of each window the measurement that counts, of those as of that moment and recorded by that moment; by window."""
+    return newest_per_window(performance, use_case, "as_of", "revision", "id", as_of=as_of, known_at=known_at)
 
 
-def last_final(use_case: str, known_by: datetime, count: int) -> Query:
+def last_final(use_case: str, as_of: datetime, count: int) -> Query:
     """The last windows whose newest measurement is final, the last one first."""
     window = (performance.c.window_start, performance.c.window_end)
     newest = (
         select(performance)
-        .where(performance.c.use_case == use_case, performance.c.as_of <= known_by)
+        .where(performance.c.use_case == use_case, performance.c.as_of <= as_of)
         .ext(distinct_on(*window))
         .order_by(
             *(each.desc() for each in window),
@@ -62,9 +79,9 @@ def last_final(use_case: str, known_by: datetime, count: int) -> Query:
     )
 
 
-def without_truth(use_case: str, known_by: datetime) -> Query:
+def without_truth(use_case: str, as_of: datetime) -> Query:
     """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`)."""
-    live = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= known_by).subquery()
+    live = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of).subquery()
     final = (performance.c.maturity == Maturity.FINAL.value) & (
         (performance.c.labelled > 0) | (performance.c.rows == 0)
     )
@@ -75,7 +92,7 @@ def without_truth(use_case: str, known_by: datetime) -> Query:
             performance.c.window_start == live.c.window_start,
             performance.c.window_end == live.c.window_end,
             performance.c.revision == live.c.revision,
-            performance.c.as_of <= known_by,
+            performance.c.as_of <= as_of,
         )
         .order_by(performance.c.as_of.desc(), performance.c.id.desc())
         .limit(1)
@@ -115,6 +132,26 @@ def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: d
         .order_by(deployments.c.effective_from.desc(), deployments.c.id.desc())
         .limit(1)
     )
+
+
+def first_per_window(table: Table, use_case: str) -> Query:
+    """Of each window the entry that was recorded first; by window."""
+    window = (table.c.window_start, table.c.window_end)
+    return select(table).where(table.c.use_case == use_case).ext(distinct_on(*window)).order_by(*window, table.c.id)
+
+
+def windows_done(use_case: str, start: datetime, end: datetime) -> CompoundSelect[*tuple[Any, ...]]:
+    """Start and end of each window in the interval that was scored, and the names of those known to be empty."""
+    scored = select(batches.c.window_start, batches.c.window_end, null().label("name")).where(
+        batches.c.use_case == use_case, inside(batches, start, end)
+    )
+    first, last = (Window(at, at + timedelta(minutes=1)).key.partition("--")[0] for at in (start, end))
+    empty = select(null(), null(), interventions.c.subject).where(
+        interventions.c.use_case == use_case,
+        interventions.c.kind == InterventionKind.WINDOW_EMPTY.value,
+        interventions.c.subject.collate("C").between(first, last),  # names of windows sort by their start
+    )
+    return scored.union(empty)
 
 
 def scored_until(use_case: str) -> Query:

@@ -33,6 +33,7 @@ from perennial.ledger.entries import (
     DriftReport,
     Intervention,
     InterventionKind,
+    LateRows,
     LedgerEntry,
     Performance,
     RecordedDecision,
@@ -161,7 +162,7 @@ batches = _windowed(
 
 drift_reports = _windowed(
     "drift_reports",
-    ("snapshot_digest", "model_digest"),
+    ("snapshot_digest", "model_digest", "number"),
     _text("snapshot_digest"),
     _text("model_digest"),
     _text("verdict"),
@@ -172,8 +173,26 @@ drift_reports = _windowed(
     _json("reasons"),
     _json("report"),
     _json("profile"),
+    _text("basis_digest"),
+    _count("number"),
     _one_of("verdict", Verdict),
     CheckConstraint("p_value BETWEEN 0 AND 1", name="p_value"),
+)
+
+late_rows = _windowed(
+    "late_rows",
+    ("version",),
+    _count("version"),
+    _count("version_before"),
+    _instant("as_of"),
+    _count("rows_before"),
+    _count("rows"),
+    _count("new"),
+    _count("gone"),
+    _count("changed"),
+    _count("revision"),
+    _count("predictions_changed"),
+    _at_least("rows", 0),
 )
 
 performance = _windowed(
@@ -265,6 +284,7 @@ TABLES: dict[type[LedgerEntry], Table] = {
     ValidationResult: validations,
     Batch: batches,
     DriftReport: drift_reports,
+    LateRows: late_rows,
     Performance: performance,
     RecordedDecision: decisions,
     Deployment: deployments,

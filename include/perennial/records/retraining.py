@@ -91,7 +91,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
         and (not each.run_id.startswith(COMMAND_LINE) or each.as_of in came_to_judgement)
     ]
-    measured = list(ledger.performance_between(spec.name, spec.start, as_of, known_by=as_of))
+    measured = list(ledger.performance_between(spec.name, spec.start, as_of, as_of=as_of))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger)
     audited = audit_of(spec, own, reports, kept_thresholds(champion))

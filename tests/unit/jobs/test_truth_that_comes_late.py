@@ -104,7 +104,7 @@ def test_labels_that_come_after_a_window_was_final_reopen_it(world: World) -> No
     assert (last(world, 31).as_of, last(world, 31).completeness) == (world.day(40).start, 1.0)
     assert evaluated(world, world.day(41).start).windows == 0
     then = world.ports.ledger.performance_between(
-        "parcels", world.day(31).start, world.day(31).end, known_by=world.day(39).start
+        "parcels", world.day(31).start, world.day(31).end, as_of=world.day(39).start
     )
     assert [entry.completeness for entry in then] == [0.5]
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from perennial.errors import EmptyWindow, NotReady
 from perennial.lake.port import raw_table, window_partition
-from perennial.ledger.entries import Snapshot
+from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
 from perennial.quality.schema import check_window, conform
 from perennial.records.leases import data_lease
@@ -32,6 +32,24 @@ class Ingested:
     rows: int
     changed: bool
     remarks: tuple[str, ...] = ()
+
+
+def note_empty(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> None:
+    """Put on record that the window has no rows and need not have any: it is not missing then.
+
+    Errors: `StoreUnavailable`.
+    """
+    ports.ledger.record_intervention(
+        Intervention(
+            use_case=use_case.name,
+            kind=InterventionKind.WINDOW_EMPTY,
+            subject=window.key,
+            actor=run_id,
+            reason="the source has no rows for the window, and the spec says `allow_empty`",
+            details={},
+            run_id=run_id,
+        )
+    )
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Ingested:

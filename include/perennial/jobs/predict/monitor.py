@@ -8,6 +8,7 @@ import pyarrow as pa
 from perennial.drift.assess import Assessment, assess_profile
 from perennial.drift.reference import PREDICTION
 from perennial.drift.seasonal import of_season
+from perennial.encoding import json_digest
 from perennial.errors import NotScored
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
@@ -49,7 +50,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
             f"{spec.name} {window} has no predictions yet. Run `perennial score {spec.name} "
             f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
-    assessment = _assess(use_case, batch, ports, run_id)
+    assessment = measure_drift(use_case, batch, ports, run_id)
     for reason in assessment.reasons:
         log.log(_LEVELS.get(assessment.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_DRIFT, window.key, window.end, ports, run_id)
@@ -65,7 +66,11 @@ def monitored_columns(spec: UseCase) -> dict[str, Kind]:
     }
 
 
-def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) -> Assessment:
+def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) -> Assessment:
+    """Compare a batch's rows with its model's reference; what differs from the last measurement goes on record.
+
+    Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
+    """
     spec = use_case.spec
     gate, rows = clean_rows(use_case, batch.window, ports)
     if gate.snapshot.digest != batch.snapshot_digest:
@@ -87,6 +92,20 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
         reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
     level = spec.monitoring.false_alarms.level(spec.schedule.every)
     assessment = assess_profile(reference, profile, level, left_out, [name for name in watched if name not in known])
+    season = spec.monitoring.season
+    basis = json_digest(
+        {
+            "rules": gate.validation.suite_digest,
+            "predictions": batch.digest,
+            "reference": stored,
+            "season": str(season) if season else None,
+            "level": level,
+            "left_out": left_out,
+        }
+    )
+    last = _last_report(batch, ports)
+    if last is not None and _measured_from(last) == (batch.snapshot_digest, batch.model_digest, basis):
+        return assessment
     ports.ledger.record_drift(
         DriftReport(
             use_case=spec.name,
@@ -102,6 +121,17 @@ def _assess(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) ->
             report=assessment.to_json(),
             profile=profile.to_json(),
             run_id=run_id,
+            basis_digest=basis,
+            number=last.number + 1 if last else 0,
         )
     )
     return assessment
+
+
+def _last_report(batch: Batch, ports: Ports) -> DriftReport | None:
+    reports = ports.ledger.drift_between(batch.use_case, batch.window.start, batch.window.end)
+    return next((report for report in reports if report.window == batch.window), None)
+
+
+def _measured_from(report: DriftReport) -> tuple[str, str, str]:
+    return (report.snapshot_digest, report.model_digest, report.basis_digest)

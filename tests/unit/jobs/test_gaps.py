@@ -1,0 +1,101 @@
+"""Windows that nobody scored are found, whatever stopped them, and named."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import World
+
+from perennial.errors import ValidationFailed
+from perennial.jobs.predict import ingest
+from perennial.jobs.upkeep.gaps import Gaps, find
+from perennial.window import Window
+
+
+def found(world: World, now: datetime, **changes: Any) -> tuple[Gaps, list[Window]]:
+    schedule = {name: changes.pop(name) for name in list(changes) if name in ("delay", "deadline", "end")}
+    spec = world.use_case.spec
+    changed = spec.model_copy(update=changes | {"schedule": spec.schedule.model_copy(update=schedule)})
+    return find(changed, now, world.ports.ledger)
+
+
+@pytest.fixture
+def stopped(world: World) -> World:
+    """Scored daily until day 33, then nothing ran for five days; day 39 was scored again."""
+    first_model(world)
+    for day in (30, 31, 32, 33, 39):
+        predict(world, day)
+    return world
+
+
+def test_after_five_days_of_downtime_everything_missing_is_named(stopped: World) -> None:
+    short, missing = found(stopped, stopped.day(39).end + timedelta(hours=3))
+    assert missing == [stopped.day(day) for day in range(34, 39)]
+    assert (short.expected, short.missing) == (10, 5)
+    assert short.first == tuple(window.key for window in missing)
+    assert str(short).startswith("parcels: 5 of 10 windows are missing: 2024-02-04T00:00Z--2024-02-05T00:00Z, ")
+    for window in missing:
+        predict(stopped, (window.start - stopped.day(0).start).days)
+    short, missing = found(stopped, stopped.day(39).end + timedelta(hours=3))
+    assert (missing, str(short)) == ([], "parcels: no window is missing")
+
+
+def test_only_the_first_few_are_named(stopped: World) -> None:
+    short, missing = found(stopped, stopped.day(46).end)
+    assert len(missing) == short.missing == 11
+    assert len(short.first) == 5
+    assert str(short).endswith(" and 6 more")
+
+
+@pytest.mark.parametrize(
+    ("hours", "schedule", "last"),
+    [
+        (0, {}, 40),
+        (1, {}, 41),
+        (5, {"delay": timedelta(hours=6)}, 40),
+        (7, {"delay": timedelta(hours=6)}, 41),
+        (7, {"delay": timedelta(hours=6), "deadline": timedelta(hours=30)}, 40),
+        (31, {"delay": timedelta(hours=6), "deadline": timedelta(hours=30)}, 41),
+    ],
+)
+def test_a_window_is_missing_once_it_was_due_and_not_waited_for_any_more(
+    stopped: World, hours: int, schedule: dict[str, timedelta], last: int
+) -> None:
+    _, missing = found(stopped, stopped.day(41).end + timedelta(hours=hours), **schedule)
+    assert missing[-1] == stopped.day(last)
+
+
+def test_nothing_is_expected_before_the_first_champion(world: World) -> None:
+    assert found(world, world.day(40).end) == (Gaps("parcels", None, None, 0, 0, ()), [])
+    first_model(world)
+    assert found(world, world.day(29).end)[1] == []
+    assert found(world, world.day(31).end)[1] == [world.day(30)]
+
+
+def test_nothing_is_expected_after_the_last_window_nor_before_the_retention(stopped: World) -> None:
+    end = stopped.day(36).start.date()
+    assert found(stopped, stopped.day(59).end, end=end)[1] == [stopped.day(34), stopped.day(35)]
+    kept = timedelta(days=3)
+    assert found(stopped, stopped.day(39).end + timedelta(hours=1), retention=kept)[1] == [
+        stopped.day(37),
+        stopped.day(38),
+    ]
+
+
+def test_a_window_that_failed_is_missing_and_one_that_may_be_empty_is_not(stopped: World) -> None:
+    stopped.change(34, "weight", 500.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(stopped, 34)
+    ingest.note_empty(stopped.use_case, stopped.day(35), stopped.ports, "run")
+    _, missing = found(stopped, stopped.day(38).start + timedelta(hours=1))
+    assert missing == [stopped.day(34), stopped.day(36), stopped.day(37)]
+
+
+def test_the_ledger_is_asked_once_whatever_the_number_of_windows(stopped: World, monkeypatch: Any) -> None:
+    asked = []
+    done = stopped.ports.ledger.windows_done
+    monkeypatch.setattr(stopped.ports.ledger, "windows_done", lambda *given: asked.append(given) or done(*given))
+    find(replace(stopped.use_case).spec, stopped.day(59).end, stopped.ports.ledger)
+    assert len(asked) == 1
