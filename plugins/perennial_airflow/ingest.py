@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 from airflow.sdk import BaseOperator, Context
 
 from perennial.spec.load import LoadedUseCase
@@ -49,6 +48,8 @@ class Ingest(BaseOperator):
         try:
             return ingest(self._use_case, Run.of(context))
         except StillToCome as waiting:
+            from airflow.providers.standard.triggers.temporal import DateTimeTrigger
+
             self.log.info("%s It is asked for again at %s.", waiting, waiting.moment.isoformat(timespec="seconds"))
             self.defer(trigger=DateTimeTrigger(moment=waiting.moment), method_name=self.ask_again.__name__)
 

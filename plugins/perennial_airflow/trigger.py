@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunLink, TriggerDagRunOperator
-from airflow.providers.standard.triggers.external_task import DagStateTrigger
 from airflow.sdk import BaseOperator, BaseOperatorLink, Context, DagRunState
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.types import TaskInstanceKey
@@ -86,6 +85,8 @@ class TriggerRetrain(TriggerDagRunOperator):
         return AirflowSkipException(why)
 
     def _wait_for(self, run_id: str) -> None:
+        from airflow.providers.standard.triggers.external_task import DagStateTrigger
+
         self.defer(
             trigger=DagStateTrigger(
                 dag_id=self.trigger_dag_id,

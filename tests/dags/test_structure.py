@@ -1,16 +1,21 @@
 """The DAGs as Airflow sees them: tasks, order, retries, params, documentation, lineage."""
 
+import shutil
 import warnings
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from perennial.lake import port as lake
+from perennial_airflow.dag_factory import build_dags
+from perennial_airflow.timetable import DelayedWindows
 
 USE_CASES = ("air_time", "flight_delays")
 KINDS = ("predict", "evaluate", "retrain", "rollback")
@@ -184,11 +189,54 @@ def test_a_use_case_that_ends_is_not_run_after_its_last_window(dags: dict[str, D
     assert evaluate.end_date == datetime(2014, 1, 1, tzinfo=UTC)  # the last window's labels are complete a day later
 
 
+def changed(repository: Path, folder: Path, **changes: Any) -> dict[str, DAG]:
+    """The DAGs of flight_delays with another spec."""
+    copied = shutil.copytree(repository / "include" / "use_cases" / "flight_delays", folder / "flight_delays")
+    path = copied / "use_case.yaml"
+    spec = yaml.safe_load(path.read_text())
+    spec["schedule"] |= changes.pop("schedule", {})
+    path.write_text(yaml.safe_dump(spec | changes, sort_keys=False))
+    return {dag.dag_id: dag for dag in build_dags(folder)}
+
+
+def test_late_data_is_looked_for_after_the_window_whatever_became_of_it(repository: Path, tmp_path: Path) -> None:
+    dag = changed(repository, tmp_path, late_data="3d")["flight_delays.predict"]
+    late = dag.task_dict["late_data"]
+    assert late.upstream_task_ids == {"monitor"}
+    assert late.trigger_rule is TriggerRule.ALL_DONE
+    assert "| late_data | looks again at the windows of the 3 days before;" in (dag.doc_md or "")
+    assert set(DagSerialization.from_dict(DagSerialization.to_dict(dag)).task_ids) == TASKS["predict"] | {"late_data"}
+
+
+def test_windows_that_are_waited_for_do_not_keep_others_back(repository: Path, tmp_path: Path) -> None:
+    schedule = {"delay": "6h", "deadline": "54h"}
+    dags = changed(repository, tmp_path, schedule=schedule)
+    assert dags["flight_delays.predict"].max_active_runs == 5
+    assert dags["flight_delays.evaluate"].max_active_runs == 1
+    text = dags["flight_delays.predict"].doc_md or ""
+    assert "A window is due 6 hours after its end. Until 54 hours after its end, `ingest` asks again" in text
+    for kind in ("predict", "evaluate"):
+        read = DagSerialization.from_dict(DagSerialization.to_dict(dags[f"flight_delays.{kind}"]))
+        assert isinstance(read.timetable, DelayedWindows)
+
+
+def test_gaps_are_filled_by_a_run_for_each_window_where_the_spec_says_so(repository: Path, tmp_path: Path) -> None:
+    dag = changed(repository, tmp_path, schedule={"gaps": "fill"})["platform.maintenance"]
+    fill = dag.task_dict["flight_delays.fill_gaps"]
+    assert isinstance(fill, MappedOperator)
+    assert fill.upstream_task_ids == {"flight_delays.gaps"}
+    assert fill.partial_kwargs["trigger_dag_id"] == "flight_delays.predict"
+    assert fill.partial_kwargs["skip_when_already_exists"]
+    DagSerialization.to_dict(dag)
+
+
 def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]) -> None:
     dag = dags["platform.maintenance"]
     edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
     assert sorted(edges) == [f"{name}.reconcile>{name}.maintain" for name in USE_CASES]
-    assert {f"{name}.retrain_undone" for name in USE_CASES} < set(dag.task_ids)
+    for task in ("retrain_undone", "gaps"):
+        assert {f"{name}.{task}" for name in USE_CASES} < set(dag.task_ids)
+        assert f"| {task} |" in (dag.doc_md or "")
     assert {task.retries for task in dag.tasks} == {4}
     assert dag.timetable.can_be_scheduled
     assert dag.params.validate() == {"dry_run": False}

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from perennial import clock
 from perennial.cli.session import Session, one_window, show, start_of
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from perennial.spec.models import Source
 
 EXIT_VIOLATIONS = 5
+STATUS = ("use case", "windows", "scored", "missing", "rows", "failed", "alarms", "retrains", "last", "champion")
 LEVELS = {"error": "red", "warning": "yellow", "note": "dim"}
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 
@@ -124,31 +124,20 @@ def status(json: AsJson = False) -> None:
             gaps = {"windows_missing": gap.missing if gap else None, "first_missing": list(gap.first) if gap else None}
             print(jsonlib.dumps(as_json(each) | gaps, default=str))
         return
-    table = Table(header_style="bold", box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for heading in (
-        "use case",
-        "windows",
-        "scored",
-        "missing",
-        "rows",
-        "failed",
-        "alarms",
-        "retrains",
-        "last",
-        "champion",
-    ):
-        table.add_column(heading, no_wrap=True)
+    rows = []
     for each, gap in zip(found, missing, strict=True):
         champion = each.champion
-        table.add_row(
-            each.use_case,
-            *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored)),
-            f"{gap.missing:,}" if gap else "?",
-            *(f"{n:,}" for n in (each.rows_scored, each.windows_failed, each.alarms, each.retrains)),
-            f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
-            champion.model_version if champion else "none",
+        rows.append(
+            (
+                each.use_case,
+                *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored)),
+                f"{gap.missing:,}" if gap else "?",
+                *(f"{n:,}" for n in (each.rows_scored, each.windows_failed, each.alarms, each.retrains)),
+                f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
+                champion.model_version if champion else "none",
+            )
         )
-    print_table(table)
+    print_table(STATUS, rows)
     for each in found:
         if each.windows_overdue:
             told = f"labels of {counted(each.windows_overdue, 'window')} are overdue (perennial performance says which)"

@@ -6,15 +6,23 @@ import tempfile
 os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
 
+from pathlib import Path
+
+os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[3] / "plugins"))
+
+import warnings
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from airflow.plugins_manager import ensure_plugins_loaded
 
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial_airflow.run import Run
+
+with warnings.catch_warnings(action="ignore"):  # its reader of .airflowignore uses a name that is deprecated
+    ensure_plugins_loaded()
 
 
 class MakeRun(Protocol):

@@ -136,6 +136,17 @@ def test_a_window_that_fails_holds_no_other_back_and_is_told(running: World) -> 
     assert running.ports.published.read("parcels", running.day(31)).num_rows == ROWS
 
 
+def test_what_came_late_is_counted_from_what_was_scored_last(running: World) -> None:
+    everything = running.parcels.table
+    running.change(32, "weight", 500.0)
+    assert "ValidationFailed" in look(running).failed[0]
+    running.parcels.table = everything
+    done = look(running)
+    assert (done.new, done.changed, done.predictions_changed, done.failed) == (20, 0, 20, ())
+    (entry,) = running.ports.ledger.late_rows_between("parcels", running.day(32).start, running.day(32).end)
+    assert (entry.version - entry.version_before > 1, entry.rows_before, entry.rows) == (True, ROWS - 20, ROWS)
+
+
 @pytest.mark.parametrize("step", ["validate", "score", "measure_drift", "record"])
 def test_a_run_that_was_killed_is_finished_by_the_next(
     running: World, monkeypatch: pytest.MonkeyPatch, step: str

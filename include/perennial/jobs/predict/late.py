@@ -115,12 +115,13 @@ def _look_again(use_case: LoadedUseCase, window: Window, as_of: datetime, ports:
     known = ports.ledger.late_rows_between(use_case.name, window.start, window.end)
     if len(snapshots) == 1 or snapshots[-1].version in {each.version for each in known if each.window == window}:
         return None
-    previous, latest = snapshots[-2], snapshots[-1]
+    latest = snapshots[-1]
     validate.run(use_case, window, ports, run_id)
     score.run(use_case, window, ports, run_id, model=ModelChoice())
     batches = ports.ledger.batches(use_case.name, window)
     measure_drift(use_case, batches[-1], ports, run_id)
     before = [batch for batch in batches if batch.snapshot_digest != latest.digest]
+    previous = _scored_last(snapshots, before)
     rows = differences(_rows(previous, ports), _rows(latest, ports), use_case.spec.key)
     late = ports.ledger.record_late_rows(
         LateRows(
@@ -144,6 +145,12 @@ def _look_again(use_case: LoadedUseCase, window: Window, as_of: datetime, ports:
         *(late.use_case, late.window, late.new, late.gone, late.changed, late.predictions_changed, late.revision),
     )
     return late
+
+
+def _scored_last(snapshots: Sequence[Snapshot], before: Sequence[Batch]) -> Snapshot:
+    """The snapshot that predictions were last made of; one between that failed validation is passed over."""
+    scored = [each for each in snapshots[:-1] if before and each.digest == before[-1].snapshot_digest]
+    return scored[-1] if scored else snapshots[-2]
 
 
 def _predictions_changed(spec: UseCase, before: Sequence[Batch], live: Batch, ports: Ports) -> int:
