@@ -227,6 +227,10 @@ def test_gaps_are_filled_by_a_run_for_each_window_where_the_spec_says_so(reposit
     assert fill.upstream_task_ids == {"flight_delays.gaps"}
     assert fill.partial_kwargs["trigger_dag_id"] == "flight_delays.predict"
     assert fill.partial_kwargs["skip_when_already_exists"]
+    one: Any = fill.unmap({"trigger_run_id": "gap__2013-03-01T00:00Z", "conf": {"window_from": "2013-03-01"}})
+    assert (one.trigger_run_id, one.conf, one.logical_date) == (
+        "gap__2013-03-01T00:00Z", {"window_from": "2013-03-01"}, None
+    )  # fmt: skip
     DagSerialization.to_dict(dag)
 
 
