@@ -112,6 +112,9 @@ def test_the_task_is_deferred_to_a_clock_and_goes_on_where_the_window_is_there(
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context)
     trigger: Any = caught.value.trigger
+    path, arguments = trigger.serialize()
+    assert path == "airflow.providers.standard.triggers.temporal.DateTimeTrigger"
+    assert arguments["moment"] == WINDOW.end + DELAY + timedelta(seconds=30)
     assert (trigger.moment, caught.value.method_name) == (WINDOW.end + DELAY + timedelta(seconds=30), "ask_again")
     source_answers(tasks, monkeypatch, DONE, DELAY + timedelta(seconds=30))
     assert task.ask_again(context, event=None)[0]["rows"] == 9

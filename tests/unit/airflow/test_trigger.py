@@ -1,5 +1,6 @@
 """When a retraining is triggered, under which name, and who waits for it."""
 
+import inspect
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunLink
 from airflow.sdk import DAG, BaseOperator
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, DagRunTriggerException, TaskDeferred
+from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 from airflow.sdk.types import TaskInstanceKey
 
 from perennial.encoding import as_json
@@ -162,6 +164,13 @@ def test_a_backfills_retry_waits_for_the_run_that_is_there(operator: TriggerRetr
     assert (trigger.dag_id, trigger.run_ids, set(trigger.states)) == (
         "flight_delays.retrain", [RUN], {"success", "failed"}
     )  # fmt: skip
+
+
+def test_airflow_can_be_asked_what_the_operator_asks() -> None:
+    """The stand-in above has the methods of Airflow's own task instance, with the same arguments."""
+    count = inspect.signature(RuntimeTaskInstance.get_dr_count).parameters
+    assert {"dag_id", "run_ids"} < set(count)
+    assert set(inspect.signature(RuntimeTaskInstance.get_dag).parameters) == {"dag_id"}
 
 
 def test_where_a_run_was_started_there_is_a_link_to_it(operator: TriggerRetrain) -> None:
