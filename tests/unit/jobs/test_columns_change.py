@@ -142,6 +142,8 @@ def without_service_kept(world: World) -> World:
 
 def test_a_column_that_changed_its_kind_is_refused_with_what_to_do(world: World) -> None:
     first_model(world)
+    rule = "expectations: [{type: expect_column_values_to_not_be_null, kwargs: {column: weight}}]\n"
+    (world.use_case.folder / "expectations.yaml").write_text(rule)
     world = respecified(world, "weight: {kind: numeric}", "weight: {kind: categorical}")
     told = "weight is double in the table and arrives as string.*give the column a new name"
     weights = world.parcels.table.column("weight").cast(pa.string())
