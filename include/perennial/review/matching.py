@@ -73,7 +73,7 @@ def _needed(ours: set[str], theirs: set[str], used: list[str], best: int) -> lis
         return len(left & right)
 
     kept = list(used)
-    for name in used:
+    for name in reversed(used):  # the later ones change more
         without = [each for each in kept if each != name]
         if matched(without) >= best:
             kept = without

@@ -83,5 +83,9 @@ def test_keys_are_not_mended_by_making_two_of_them_one() -> None:
     assert found.matched_when_mended == 2
 
 
+def test_the_mend_that_changes_least_is_told() -> None:
+    assert match_keys(["a-1", "a-2"], ["A-1 ", "A-2 "]).mend == "spaces around them, upper and lower case"
+
+
 def test_a_float_where_the_other_side_has_a_whole_number() -> None:
     assert match_keys([1, 2, 3], ["1.0", "2.0", "3.0"]).mend == "a .0 at the end (a number that was written as a float)"
