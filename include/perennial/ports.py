@@ -10,7 +10,7 @@ from perennial.published.port import PublishedPredictions
 from perennial.registry.port import ModelRegistry
 from perennial.sources.port import Missing, Source, nothing_is_missing
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import Source as SourceSpec
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from perennial.sources.cache import FileCache
 from perennial.sources.factory import source_of
 from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 

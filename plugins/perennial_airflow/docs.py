@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from perennial.spec.models import Monitoring, Training, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.monitoring import Monitoring
+from perennial.spec.training import Training
 
 _UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
 

@@ -23,7 +23,7 @@ from perennial.drift.assess import Assessment, assess_profile
 from perennial.drift.bins import NumericBins
 from perennial.drift.distances import jensen_shannon, population_stability_index
 from perennial.drift.reference import Reference, fit_reference
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 ROWS, NUMERIC, CATEGORICAL, WINDOWS, REPEATS = 500_000, 15, 5, 50, 5
 FASTER_THAN_EVIDENTLY, FASTER_THAN_NANNYML = 50, 10

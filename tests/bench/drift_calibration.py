@@ -26,8 +26,8 @@ import pyarrow as pa
 from perennial.drift.accumulate import accumulate, k_of_n_alarms, strongest
 from perennial.drift.assess import assess
 from perennial.drift.reference import Reference, fit_reference
+from perennial.spec.columns import Kind
 from perennial.spec.false_alarms import FalseAlarms, Period
-from perennial.spec.models import Kind
 from perennial.window import Every
 
 COLUMNS = {

@@ -31,7 +31,7 @@ def child(rows: int) -> None:
     """Profile so many rows, and print the peak of memory in kB."""
     from perennial.drift.profile import profile
     from perennial.drift.reference import fit_reference
-    from perennial.spec.models import Kind
+    from perennial.spec.columns import Kind
 
     kinds = {**{f"n{i}": Kind.NUMERIC for i in range(4)}, "keys": Kind.CATEGORICAL, "kind": Kind.CATEGORICAL}
     reference = fit_reference([(str(i), chunk) for i, chunk in enumerate(chunks(5 * CHUNK))], kinds, {})

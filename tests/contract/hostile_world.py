@@ -36,7 +36,7 @@ from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.factory import source_of
 from perennial.sources.port import Source
 from perennial.spec.load import LoadedUseCase, load_use_case
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 RUN = "hostile"

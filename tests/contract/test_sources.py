@@ -37,8 +37,9 @@ from perennial.sources.factory import Schedule, open_source
 from perennial.sources.memory import InMemorySource
 from perennial.sources.port import Source
 from perennial.sources.postgres import PostgresSource
-from perennial.spec.models import Column, Kind, Limits
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.columns import Column, Kind
+from perennial.spec.models import Limits
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Every, Grid, Window
 
 START = datetime(2013, 3, 1, tzinfo=UTC)

@@ -33,7 +33,7 @@ from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import known_labels
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Monitoring
+from perennial.spec.monitoring import Monitoring
 from perennial.verdict import RETRAIN
 from perennial.window import Window
 

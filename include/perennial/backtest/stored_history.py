@@ -21,7 +21,7 @@ from perennial.registry.memory import MemoryRegistry
 from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Limits
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 

@@ -20,7 +20,7 @@ from perennial.wording import counted
 if TYPE_CHECKING:
     from perennial.jobs.upkeep.gaps import Gaps
     from perennial.sources.peek import Peek
-    from perennial.spec.models import Source
+    from perennial.spec.sources import Source
 
 EXIT_VIOLATIONS = 5
 STATUS = ("use case", "windows", "scored", "missing", "rows", "failed", "alarms", "retrains", "last", "champion")

@@ -19,8 +19,8 @@ from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
-from perennial.spec.models import Source as SourceSpec
 from perennial.spec.problems import nearest
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window, parse_instant
 
 __all__ = ["console"]  # at home in `tables`; commands take it from here

@@ -23,7 +23,7 @@ from perennial.drift.sketches import DistinctSketch, FrequencySketch, QuantileSk
 from perennial.drift.values import Categories, Numbers, read_column
 from perennial.encoding import json_digest
 from perennial.errors import SchemaMismatch
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 PROBABILITIES = (0.0, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 TOP_CATEGORIES = 20

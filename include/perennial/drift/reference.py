@@ -17,7 +17,7 @@ from perennial.drift.joint import JointMoments
 from perennial.drift.profile import WindowProfile, digest_of_bins, joint_bins, profile
 from perennial.drift.values import Categories, Numbers, Values, from_array, read_column
 from perennial.errors import NotEnoughData, UntrustedModel
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 MIN_WINDOWS = 20
 MIN_ROWS = 50  # where windows are large enough

@@ -8,7 +8,7 @@ import numpy as np
 
 from perennial.arrays import Floats
 from perennial.drift.reference import ColumnReference, Reference, pack, usual_distances
-from perennial.spec.models import Season
+from perennial.spec.monitoring import Season
 from perennial.window import Window
 
 # Days of the year that count as the same season: so far on either side, in earlier years.

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from perennial.arrays import Floats
 from perennial.errors import SchemaMismatch
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 # Beyond this, sums of squares leave the range of a float; no measurement is that large, so it counts as not finite.
 LARGEST = 1e100

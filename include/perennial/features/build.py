@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
-from perennial.spec.models import Column, Kind, TimePart, UseCase
+from perennial.spec.columns import Column, Kind, TimePart
+from perennial.spec.models import UseCase
 
 # Forests compute in single precision, and squares of anything much larger leave double precision.
 LARGEST_FEATURE = float(np.finfo(np.float32).max)

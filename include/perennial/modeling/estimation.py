@@ -19,7 +19,8 @@ from perennial.performance.interval import Interval
 from perennial.performance.loss_model import estimate as estimate_regression
 from perennial.performance.loss_model import losses
 from perennial.performance.metrics import metrics_of
-from perennial.spec.models import Task, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.names import Task
 
 FEWEST_WINDOWS = 5
 FOLDS = 3

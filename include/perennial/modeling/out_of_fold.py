@@ -12,7 +12,9 @@ from perennial.features.build import feature_frame
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.labels import truth_of
-from perennial.spec.models import Candidate, Task, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.names import Task
+from perennial.spec.training import Candidate
 
 FOLDS = 3
 

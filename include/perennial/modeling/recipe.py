@@ -13,8 +13,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from perennial.errors import InvalidSpec
 from perennial.features.build import categorical_features, feature_names
-from perennial.spec.models import Candidate, UseCase
+from perennial.spec.models import UseCase
 from perennial.spec.names import ESTIMATORS
+from perennial.spec.training import Candidate
 
 
 def build_pipeline(spec: UseCase, candidate: Candidate) -> Pipeline:

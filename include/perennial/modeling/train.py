@@ -8,8 +8,9 @@ from sklearn.pipeline import Pipeline
 
 from perennial.errors import NotEnoughData
 from perennial.modeling.recipe import build_pipeline
-from perennial.spec.models import Candidate, UseCase
+from perennial.spec.models import UseCase
 from perennial.spec.names import Task
+from perennial.spec.training import Candidate
 
 
 def fit(spec: UseCase, candidate: Candidate, frame: pd.DataFrame, truth: npt.NDArray[np.float64]) -> Pipeline:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, timedelta
 
 from perennial.policy.evidence import DriftPoint, RetrainingEvidence
-from perennial.spec.models import Monitoring
+from perennial.spec.monitoring import Monitoring
 from perennial.wording import counted
 
 MONTH = timedelta(days=30)

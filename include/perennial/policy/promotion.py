@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from perennial.performance.gain import METRIC_TITLES, gain, metric_named
-from perennial.spec.models import Training
+from perennial.spec.training import Training
 from perennial.verdict import PROMOTE, REJECT, Decision
 
 Numbers = dict[str, float | int | str | None]

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from perennial.policy.blockers import BLOCKERS
 from perennial.policy.evidence import RetrainingEvidence
 from perennial.policy.triggers import TRIGGERS, Numbers
-from perennial.spec.models import Monitoring, Trigger
+from perennial.spec.monitoring import Monitoring, Trigger
 from perennial.verdict import HOLD, RETRAIN, WAIT, Decision
 
 

@@ -11,7 +11,7 @@ from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
 from perennial.policy.blockers import too_little_after_shift
 from perennial.policy.evidence import DriftPoint, PerformancePoint, RetrainingEvidence, latest
-from perennial.spec.models import Monitoring, Persistence, Trigger
+from perennial.spec.monitoring import Monitoring, Persistence, Trigger
 from perennial.spec.names import METRICS
 from perennial.verdict import Verdict
 from perennial.window import Every

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from perennial.quality.texts import EXACT, NO_TIME, Canonical, Spelling, localised, on_calendar, read_text
 from perennial.quality.unread import because, either
-from perennial.spec.models import Column, Kind
+from perennial.spec.columns import Column, Kind
 
 ARROW_TYPES: dict[Kind, pa.DataType] = {
     Kind.NUMERIC: pa.float64(),

@@ -7,7 +7,8 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.quality.unread import first_unread, unread_in
-from perennial.spec.models import Column, Kind, Role, UseCase
+from perennial.spec.columns import Column, Kind, Role
+from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.spec.problems import listed
 

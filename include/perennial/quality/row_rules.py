@@ -29,8 +29,9 @@ import pyarrow.compute as pc
 from perennial.errors import InvalidSpec
 from perennial.quality.frame import comparable_arguments, to_series
 from perennial.quality.unread import BAD_CELLS, unread_in
+from perennial.spec.columns import Kind
 from perennial.spec.expectations import Expectation
-from perennial.spec.models import Kind, UseCase
+from perennial.spec.models import UseCase
 from perennial.window import Window
 
 LONGEST_KEY = 1_000  # bytes; PostgreSQL refuses index entries of more than about 2,700

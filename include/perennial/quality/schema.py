@@ -23,7 +23,8 @@ from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.quality.columns import ARROW_TYPES, Undecodable, Unfit, canonical_column
 from perennial.quality.row_rules import outside_window
 from perennial.quality.unread import BAD_CELLS, bad_cells, first_unread, unread_in
-from perennial.spec.models import Column, UseCase
+from perennial.spec.columns import Column
+from perennial.spec.models import UseCase
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Window
 

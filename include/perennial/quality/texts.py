@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.quality.unread import because, either
-from perennial.spec.models import Column, Kind, Role
+from perennial.spec.columns import Column, Kind, Role
 
 NULL_WORDS = ("na", "n/a", "nan", "null", "none")
 EXACT = 2**53  # whole numbers up to here are themselves as 64-bit floats

@@ -24,7 +24,8 @@ from perennial.policy.retraining import decide
 from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Trigger, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.monitoring import Trigger
 from perennial.verdict import PROMOTE, RETRAIN, Verdict
 from perennial.window import Window, parse_instant
 

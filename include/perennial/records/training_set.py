@@ -11,7 +11,9 @@ import pyarrow as pa
 from perennial.encoding import as_json, from_json
 from perennial.performance.labels import truth_of
 from perennial.ports import Ports
-from perennial.spec.models import Kind, Task, UseCase
+from perennial.spec.columns import Kind
+from perennial.spec.models import UseCase
+from perennial.spec.names import Task
 from perennial.window import Window
 from perennial.wording import counted
 

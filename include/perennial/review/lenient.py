@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from perennial.quality.columns import ARROW_TYPES
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 from perennial.spec.problems import shown
 
 NULLS = ("", "na", "n/a", "nan", "null", "none")

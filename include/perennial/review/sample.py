@@ -18,11 +18,13 @@ from perennial.review.sample_columns import LABELS, read_columns
 from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
 from perennial.sources.peek import Peek
 from perennial.sources.port import Source
+from perennial.spec.columns import Column
 from perennial.spec.fields import RESERVED_COLUMNS
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Column, PostgresSource, UseCase
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.models import UseCase
 from perennial.spec.problems import Location
+from perennial.spec.sources import PostgresSource
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 Opened = Callable[[LoadedUseCase, SourceSpec], Source]

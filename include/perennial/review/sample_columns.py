@@ -7,9 +7,10 @@ import pyarrow as pa
 from perennial.review.findings import Findings, Level
 from perennial.review.lenient import understand
 from perennial.sources.peek import Dialect, Peek
-from perennial.spec.models import Column, Kind, UseCase
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.columns import Column, Kind
+from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, listed, nearest, shown_name
+from perennial.spec.sources import Source as SourceSpec
 
 LABELS = ("labels", "source")
 

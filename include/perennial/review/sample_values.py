@@ -10,9 +10,11 @@ from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
 from perennial.review.findings import Findings, Level
 from perennial.review.matching import match_keys
+from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Kind, PostgresSource, Role, UseCase
+from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, shown
+from perennial.spec.sources import PostgresSource
 from perennial.window import Window
 from perennial.wording import counted
 

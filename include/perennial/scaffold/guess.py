@@ -16,8 +16,8 @@ import pyarrow.compute as pc
 from perennial.errors import InvalidSettings
 from perennial.review.lenient import understand
 from perennial.sources.peek import Peek
+from perennial.spec.columns import Kind, Role
 from perennial.spec.fields import RESERVED_COLUMNS
-from perennial.spec.models import Kind, Role
 from perennial.spec.names import Task
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Every, Grid

@@ -13,8 +13,8 @@ from perennial.errors import InvalidSettings
 from perennial.scaffold.guess import ColumnGuess, Guess
 from perennial.scaffold.origin import Origin, Query
 from perennial.sources.peek import Dialect
+from perennial.spec.columns import Kind, Role
 from perennial.spec.folder import SPEC_FILE, bound_names, read_folder
-from perennial.spec.models import Kind, Role
 from perennial.spec.names import Task
 from perennial.spec.problems import Violation
 from perennial.window import Every, Grid

@@ -16,8 +16,8 @@ from pyarrow import csv as arrow_csv
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.sources.damage import unreadable
 from perennial.sources.names import refuse_doubled
-from perennial.spec.models import Csv
 from perennial.spec.problems import shown
+from perennial.spec.sources import Csv
 
 SCAN_BYTES = 1 << 20
 LONGEST_ROW = 1 << 20  # bytes; also of the header, whose end must be found before anything else can be

@@ -15,12 +15,12 @@ from perennial.sources.s3 import S3Source
 from perennial.sources.selection import Selection
 from perennial.sources.shape import Shape
 from perennial.sources.tabular import Layout
+from perennial.spec.columns import Column
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Column
-from perennial.spec.models import FileSource as FileSpec
-from perennial.spec.models import PostgresSource as PostgresSpec
-from perennial.spec.models import S3Source as S3Spec
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import FileSource as FileSpec
+from perennial.spec.sources import PostgresSource as PostgresSpec
+from perennial.spec.sources import S3Source as S3Spec
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Grid
 
 

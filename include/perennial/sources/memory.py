@@ -8,7 +8,8 @@ from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
 from perennial.sources.selection import Selection
 from perennial.sources.shape import Shape
-from perennial.spec.models import Column, Kind, Limits, Role
+from perennial.spec.columns import Column, Kind, Role
+from perennial.spec.models import Limits
 from perennial.window import Every, Grid, Window
 
 

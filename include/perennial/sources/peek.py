@@ -25,8 +25,8 @@ from perennial.errors import EmptyWindow, InvalidQuery, SourceRejected, SourceUn
 from perennial.sources.port import Connections
 from perennial.sources.sql import bound
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import FileSource, PostgresSource
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import FileSource, PostgresSource
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 SNIFFED = 1 << 18  # bytes from which the dialect of a CSV file is told

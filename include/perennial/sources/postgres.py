@@ -31,7 +31,8 @@ from perennial.sources.intake import Intake
 from perennial.sources.port import Extract
 from perennial.sources.shape import Shape
 from perennial.sources.sql import bound
-from perennial.spec.models import Column, Kind, Limits
+from perennial.spec.columns import Column, Kind
+from perennial.spec.models import Limits
 from perennial.spec.problems import listed, shown
 from perennial.window import Window
 

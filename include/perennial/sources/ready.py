@@ -11,9 +11,9 @@ from perennial.sources.port import Connections, Source
 from perennial.sources.postgres import PostgresSource
 from perennial.sources.s3 import S3Source
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import FileSource as FileSpec
-from perennial.spec.models import PostgresSource as PostgresSpec
-from perennial.spec.models import S3Source as S3Spec
+from perennial.spec.sources import FileSource as FileSpec
+from perennial.spec.sources import PostgresSource as PostgresSpec
+from perennial.spec.sources import S3Source as S3Spec
 from perennial.window import Window
 
 WILDCARDS = "*?["

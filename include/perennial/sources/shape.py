@@ -10,7 +10,7 @@ from perennial.quality.columns import Undecodable, Unfit, canonical_column
 from perennial.quality.schema import name_problems, raise_misfits
 from perennial.quality.texts import Canonical
 from perennial.quality.unread import BAD_CELLS, bad_cells
-from perennial.spec.models import Column
+from perennial.spec.columns import Column
 
 ReadColumn = Callable[[str, Column, pa.ChunkedArray], Canonical]
 """How a source's values of a column become canonical. Errors: `Unfit`."""

@@ -23,8 +23,10 @@ from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
 from perennial.sources.selection import Home, Selected, Selection
 from perennial.sources.shape import ReadColumn, Shape
-from perennial.spec.models import Column, Csv, Limits
+from perennial.spec.columns import Column
+from perennial.spec.models import Limits
 from perennial.spec.problems import listed, shown
+from perennial.spec.sources import Csv
 from perennial.window import Window
 
 BATCH_ROWS = 65_536

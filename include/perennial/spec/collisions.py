@@ -1,16 +1,14 @@
 """Names that are right by themselves, and would meet in one table or one model."""
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
+from perennial.spec.columns import Column
 from perennial.spec.fields import PUBLISHED_EVENT_TIME, SYSTEM_COLUMNS
 from perennial.spec.problems import Problem
-
-if TYPE_CHECKING:
-    from perennial.spec.models import Column, Labels
+from perennial.spec.training import Labels
 
 
-def colliding_names(columns: Mapping[str, "Column"], labels: "Labels | None") -> list[Problem]:
+def colliding_names(columns: Mapping[str, Column], labels: Labels | None) -> list[Problem]:
     """Names that would meet in one table or one model: of columns, features, the outcome and what is published."""
     problems = []
     outcomes = [(("labels", each), getattr(labels, each)) for each in ("column", "arrival_time") if labels]

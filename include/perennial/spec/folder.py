@@ -8,14 +8,16 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
+from perennial.spec.columns import Column, Kind
 from perennial.spec.document import Document, file_beside, nearest_name, read_document, read_text
 from perennial.spec.expectations import COLUMN_ARGUMENTS, EXPECTATION_ARGUMENTS, Suite
 from perennial.spec.explain import UNKNOWN_KEY, validated
 from perennial.spec.fields import ColumnName
-from perennial.spec.models import Column, Kind, Labels, Quality, Training, UseCase, whole_problems
+from perennial.spec.models import Quality, UseCase, whole_problems
 from perennial.spec.names import Task
 from perennial.spec.problems import Location, Violation, nearest
 from perennial.spec.rule_values import unfit_values
+from perennial.spec.training import Labels, Training
 from perennial.spec.undecidable import undecidable
 
 BOUND_ALWAYS = ("start", "end")

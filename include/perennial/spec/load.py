@@ -10,9 +10,10 @@ from typing import Any
 
 from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
+from perennial.spec.columns import Column
 from perennial.spec.expectations import Expectation
 from perennial.spec.folder import Reading, read_folder
-from perennial.spec.models import Column, UseCase
+from perennial.spec.models import UseCase
 from perennial.spec.problems import Violation, nearest
 
 

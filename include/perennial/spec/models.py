@@ -5,118 +5,32 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 """
 
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Self
 
 from pydantic import Field, model_validator
 
 from perennial.spec.collisions import colliding_names
+from perennial.spec.columns import Column, Role
 from perennial.spec.fields import (
     ColumnName,
     Duration,
     DurationOrZero,
-    EstimatorName,
     FileBeside,
-    MetricName,
     Name,
     Spec,
     Tag,
     TimeZone,
 )
-from perennial.spec.monitoring import Monitoring, Persistence, Season, Trigger
-from perennial.spec.names import ESTIMATORS, METRICS, Task
+from perennial.spec.monitoring import Monitoring
+from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
-from perennial.spec.sources import Csv, FileSource, PostgresSource, S3Source, Source
+from perennial.spec.sources import Source
+from perennial.spec.training import Labels, Training, fit_problems, maturity_problems
 from perennial.spec.waiting import Gaps
 from perennial.window import Every, Grid, Window, parse_instant
 
-__all__ = [
-    "Csv",
-    "FileSource",
-    "Monitoring",
-    "Persistence",
-    "PostgresSource",
-    "S3Source",
-    "Season",
-    "Source",
-    "Task",
-    "Trigger",
-]  # at home elsewhere; the parts below are public anyway
-
-
-NO_SKILL = "no_skill"
 _DAYS_LOOKED_AT = 400  # a year has all offsets of a time zone
-
-
-class Kind(StrEnum):
-    """The kind of values in a column."""
-
-    NUMERIC = "numeric"
-    INTEGER = "integer"
-    CATEGORICAL = "categorical"
-    BOOLEAN = "boolean"
-    TIMESTAMP = "timestamp"
-
-
-class Role(StrEnum):
-    """What a column is for."""
-
-    KEY = "key"
-    EVENT_TIME = "event_time"
-    FEATURE = "feature"
-    MONITOR = "monitor"
-    CARRY = "carry"
-
-
-class TimePart(StrEnum):
-    """A number read off a timestamp, in UTC."""
-
-    HOUR = "hour"
-    MINUTE_OF_DAY = "minute_of_day"
-    WEEKDAY = "weekday"
-    DAY_OF_MONTH = "day_of_month"
-    DAY_OF_YEAR = "day_of_year"
-    MONTH = "month"
-
-
-class Column(Spec):
-    """One column that the source delivers."""
-
-    kind: Kind
-    role: Role = Role.FEATURE
-    nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
-    derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
-    from_: str | None = Field(
-        None, alias="from", min_length=1, description="What the source calls it, if not by this name."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _identity_is_never_null(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("role") in (Role.KEY, Role.EVENT_TIME):
-            return {"nullable": False, **data}
-        return data
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        problems = []
-        if self.derive and self.kind is not Kind.TIMESTAMP:
-            problems.append(Problem(("derive",), f"parts are read off a timestamp; this column is {self.kind}"))
-        if len(set(self.derive)) != len(self.derive):
-            problems.append(Problem(("derive",), "names a part twice"))
-        if self.role is Role.EVENT_TIME and self.kind is not Kind.TIMESTAMP:
-            problems.append(Problem(("kind",), "the event time must be a timestamp"))
-        if self.role is Role.KEY and self.kind not in (Kind.INTEGER, Kind.CATEGORICAL):
-            problems.append(Problem(("kind",), "the key names an entity, so it must be integer or categorical"))
-        if self.role in (Role.KEY, Role.EVENT_TIME) and self.nullable:
-            problems.append(Problem(("nullable",), f"the {self.role} can't be missing in a row; leave this key out"))
-        if self.role is Role.FEATURE and self.kind is Kind.TIMESTAMP and not self.derive:
-            text = "a timestamp is a feature through its parts: say which in 'derive', or give it another role"
-            problems.append(Problem((), text))
-        if problems:
-            raise broken_rules(problems)
-        return self
 
 
 class Limits(Spec):
@@ -185,92 +99,12 @@ class Schedule(Spec):
         return self.grid.containing(midnight).start == midnight
 
 
-class Labels(Spec):
-    """The outcome: where it comes from, and when it is known."""
-
-    source: Source
-    column: ColumnName
-    arrival_time: ColumnName = Field(description="When the outcome became known.")
-    mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
-    dated_by: Literal["event_time", "arrival_time"] = Field(
-        "event_time",
-        description="Which time the dates in the names of label files are. By arrival time, labels need no event time: "
-        "they find their rows by the key.",
-    )
-    from_: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
-        default_factory=dict,
-        alias="from",
-        json_schema_extra={"additionalProperties": {"type": "string"}},
-        description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
-    )
-    give_up_after: Duration = Field(
-        timedelta(days=90), description="How long labels that are overdue after that are still asked for."
-    )
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        if self.column == self.arrival_time:
-            raise broken_rules(
-                [Problem(("arrival_time",), "the outcome and the time when it became known are two columns")]
-            )
-        if self.source.ready is not None:
-            text = "labels are never waited for: each evaluation takes what has arrived; leave this key out"
-            raise broken_rules([Problem(("source", "ready"), text)])
-        if self.dated_by == "arrival_time" and isinstance(self.source, PostgresSource):
-            raise broken_rules(
-                [Problem(("dated_by",), "is about the names of files; a query says itself what it selects")]
-            )
-        return self
-
-
 class Quality(Spec):
     """How validation decides; the expectations themselves stand in their own file."""
 
     expectations: FileBeside = Field(Path("expectations.yaml"), description="YAML file beside the spec.")
     max_quarantined_share: float = Field(0.01, ge=0, le=1, description="Above this share of rows, the window fails.")
     min_rows: int = Field(1, ge=1)
-
-
-class Candidate(Spec):
-    """One pipeline to train: an estimator of the registry and its parameters."""
-
-    name: Name
-    estimator: EstimatorName
-    parameters: dict[str, Any] = Field(default_factory=dict)
-
-
-class Training(Spec):
-    """What is trained, on what, and what it must beat."""
-
-    history: Duration = Field(description="How far back the training set reaches.")
-    holdout: Duration = Field(
-        description="The last stretch of it whose labels are mature, on which candidates and champion are judged."
-    )
-    min_rows: int = Field(1_000, ge=10)
-    candidates: tuple[Candidate, ...] = Field(min_length=1)
-    metric: MetricName = Field(description="The metric that decides.")
-    min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
-    seed: int = 0
-    refit: bool = Field(
-        True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
-    )
-
-    @model_validator(mode="after")
-    def _coherent(self) -> Self:
-        problems = []
-        if self.holdout >= self.history:
-            problems.append(Problem(("holdout",), "is the last part of the history and must be shorter than it"))
-        names = [candidate.name for candidate in self.candidates]
-        for position, name in enumerate(names):
-            if name == NO_SKILL:
-                text = "this is what a prediction without skill is called in the judge's numbers; take another name"
-                problems.append(Problem(("candidates", position, "name"), text))
-            if name in names[:position]:
-                text = f"candidates[{names.index(name)}] has this name already"
-                problems.append(Problem(("candidates", position, "name"), text))
-        if problems:
-            raise broken_rules(problems)
-        return self
 
 
 class UseCase(Spec):
@@ -393,9 +227,9 @@ def whole_problems(
             if name not in there
         ]
     if labels is not None and training is not None and training.holdout < training.history:
-        problems += _maturity_problems(labels, training)
+        problems += maturity_problems(labels, training)
     if task is not None and training is not None:
-        problems += _fit_problems(task, training)
+        problems += fit_problems(task, training)
     return problems
 
 
@@ -412,35 +246,4 @@ def _role_problems(columns: dict[str, Column]) -> list[Problem]:
             problems.append(Problem(("columns",), text))
     if not any(column.role is Role.FEATURE or column.derive for column in columns.values()):
         problems.append(Problem(("columns",), "at least one column has the role feature"))
-    return problems
-
-
-def _maturity_problems(labels: Labels, training: Training) -> list[Problem]:
-    """The holdout is the newest stretch of mature windows, and what is before it must be left to train on."""
-    mature = training.history - labels.mature_after
-    if mature > training.holdout:
-        return []
-    text = (
-        f"reaches too short: what is younger than labels.mature_after ({_days(labels.mature_after)}) can't be learnt "
-        f"from, and of the other {_days(max(mature, timedelta(0)))} the holdout takes {_days(training.holdout)}; ask "
-        f"for more than {_days(labels.mature_after + training.holdout)}"
-    )
-    return [Problem(("training", "history"), text)]
-
-
-def _days(duration: timedelta) -> str:
-    days = duration / timedelta(days=1)
-    return f"{days:g}d" if days >= 1 or not days else f"{24 * days:g}h"
-
-
-def _fit_problems(task: Task, training: Training) -> list[Problem]:
-    problems = []
-    if task not in METRICS[training.metric].tasks:
-        fitting = sorted(name for name, metric in METRICS.items() if task in metric.tasks)
-        problems.append(Problem(("training", "metric"), f"does not measure {task}; {', '.join(fitting)} do"))
-    for position, candidate in enumerate(training.candidates):
-        if ESTIMATORS[candidate.estimator].path(task) is None:
-            fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
-            text = f"has no form for {task}; {', '.join(fitting)} have"
-            problems.append(Problem(("training", "candidates", position, "estimator"), text))
     return problems

@@ -6,7 +6,8 @@ import yaml
 from pydantic import ValidationError
 
 from perennial.errors import InvalidSpec
-from perennial.spec.models import Monitoring, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.monitoring import Monitoring
 
 
 def load_policies(file: Path, spec: UseCase) -> dict[str, Monitoring]:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from perennial.errors import InvalidWindow
+from perennial.spec.columns import Kind
 from perennial.spec.expectations import BOUNDS
-from perennial.spec.models import Kind
 from perennial.spec.problems import Problem
 from perennial.window import parse_instant
 

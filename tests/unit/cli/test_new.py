@@ -14,8 +14,8 @@ from perennial.cli.session import Session
 from perennial.jobs.predict import chain as predict
 from perennial.jobs.retrain import chain as retrain
 from perennial.records.model_choice import ModelChoice
+from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase, load_use_case
-from perennial.spec.models import Kind, Role
 from perennial.verdict import Verdict
 from perennial.window import Every
 

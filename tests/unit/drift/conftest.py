@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from perennial.drift.reference import Reference, fit_reference
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 COLUMNS = {"height": Kind.NUMERIC, "age": Kind.INTEGER, "colour": Kind.CATEGORICAL, "member": Kind.BOOLEAN}
 COLOURS = ["red", "green", "blue"]

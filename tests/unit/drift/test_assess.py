@@ -13,7 +13,7 @@ from perennial.drift.conformal import benjamini_yekutieli
 from perennial.drift.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 from perennial.verdict import Verdict
 
 from .conftest import People

@@ -15,7 +15,7 @@ from perennial.drift.bins import Bins, CategoricalBins, NumericBins
 from perennial.drift.profile import PROBABILITIES, TOP_CATEGORIES, WindowProfile, profile
 from perennial.drift.values import Categories, from_array
 from perennial.errors import SchemaMismatch
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 COLUMNS = {"x": Kind.NUMERIC, "c": Kind.CATEGORICAL}
 values = st.one_of(st.none(), st.floats(width=32), st.sampled_from([0.0, 1.0, float("inf"), float("nan")]))

@@ -13,7 +13,7 @@ from perennial.drift.distances import jensen_shannon, wasserstein
 from perennial.drift.profile import profile
 from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch, UntrustedModel
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 from perennial.verdict import Verdict
 
 from .conftest import People

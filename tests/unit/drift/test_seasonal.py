@@ -9,7 +9,8 @@ import pytest
 from perennial.drift.assess import assess
 from perennial.drift.reference import Reference, fit_reference
 from perennial.drift.seasonal import of_season
-from perennial.spec.models import Kind, Season
+from perennial.spec.columns import Kind
+from perennial.spec.monitoring import Season
 from perennial.verdict import Verdict
 from perennial.window import Window
 

@@ -8,7 +8,7 @@ import pytest
 
 from perennial.drift.values import LONGEST_CATEGORY, Categories, Numbers, from_array, read_column
 from perennial.errors import SchemaMismatch
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 
 def test_null_is_missing_and_nan_infinite_or_absurd_is_not_finite() -> None:

@@ -23,7 +23,7 @@ from perennial.policy.evidence import RetrainingEvidence
 from perennial.records.retraining import gather
 from perennial.review import drift as drift_overview
 from perennial.review import performance as performance_overview
-from perennial.spec.models import Monitoring, Season
+from perennial.spec.monitoring import Monitoring, Season
 from perennial.verdict import Verdict
 
 

@@ -23,7 +23,7 @@ from perennial.sources.memory import InMemorySource
 from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Limits
-from perennial.spec.models import Source as SourceSpec
+from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
 START = datetime(2024, 1, 1, tzinfo=UTC)

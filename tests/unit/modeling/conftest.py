@@ -14,8 +14,9 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from perennial.features.build import feature_frame
 from perennial.performance.labels import truth_of
-from perennial.spec.models import Candidate, UseCase
+from perennial.spec.models import UseCase
 from perennial.spec.names import Task
+from perennial.spec.training import Candidate
 
 START = datetime(2013, 1, 1, tzinfo=UTC)
 

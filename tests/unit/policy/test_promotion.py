@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from perennial.policy.promotion import CandidateScore, decide_promotion
-from perennial.spec.models import Training
+from perennial.spec.training import Training
 
 CASES = yaml.safe_load((Path(__file__).parents[2] / "golden" / "promotion.yaml").read_text())
 

@@ -13,7 +13,7 @@ from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.policy.evidence import ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
 from perennial.policy.retraining import decide
-from perennial.spec.models import Monitoring, Persistence, Trigger
+from perennial.spec.monitoring import Monitoring, Persistence, Trigger
 from perennial.verdict import Decision, Verdict
 from perennial.window import Every, Window
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 
 from perennial.quality.texts import Spelling, read_text
-from perennial.spec.models import Column
+from perennial.spec.columns import Column
 
 DRAW = random.Random(7)
 NUMBERS = [

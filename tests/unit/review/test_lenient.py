@@ -7,7 +7,7 @@ import pytest
 
 from perennial.review.lenient import understand
 from perennial.review.matching import match_keys
-from perennial.spec.models import Kind
+from perennial.spec.columns import Kind
 
 
 def read(kind: Kind, values: list[object], type_: pa.DataType | None = None, **said: object) -> tuple[list, str]:

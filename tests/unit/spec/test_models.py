@@ -7,10 +7,12 @@ from pydantic import BaseModel, ValidationError
 
 import perennial.spec.expectations
 import perennial.spec.models
+from perennial.spec.columns import Column, Kind, Role
 from perennial.spec.expectations import Expectation
 from perennial.spec.fields import Spec
 from perennial.spec.load import load_use_case
-from perennial.spec.models import Column, Kind, Monitoring, Role, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import ESTIMATORS, Estimator
 
 MODELS = [

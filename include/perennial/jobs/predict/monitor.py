@@ -17,8 +17,9 @@ from perennial.performance.labels import join_labels
 from perennial.ports import Ports
 from perennial.records.gate import clean_rows
 from perennial.records.retraining import decide_retraining
+from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Kind, Role, UseCase
+from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 

@@ -29,8 +29,8 @@ from perennial.records.batch import (
 from perennial.records.gate import Gated, gated
 from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Kind
 from perennial.window import Window
 from perennial.wording import counted
 

@@ -36,7 +36,8 @@ from perennial.records.training_set import (
     read_rows,
 )
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Task, UseCase
+from perennial.spec.models import UseCase
+from perennial.spec.names import Task
 from perennial.verdict import PROMOTE
 
 log = logging.getLogger(__name__)

@@ -1,0 +1,132 @@
+"""What is learnt and how: the labels, the candidates and the training, with the rules between them."""
+
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from perennial.spec.fields import (
+    ColumnName,
+    Duration,
+    EstimatorName,
+    MetricName,
+    Name,
+    Spec,
+)
+from perennial.spec.names import ESTIMATORS, METRICS, Task
+from perennial.spec.problems import Problem, broken_rules
+from perennial.spec.sources import PostgresSource, Source
+
+NO_SKILL = "no_skill"
+
+
+class Labels(Spec):
+    """The outcome: where it comes from, and when it is known."""
+
+    source: Source
+    column: ColumnName
+    arrival_time: ColumnName = Field(description="When the outcome became known.")
+    mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
+    dated_by: Literal["event_time", "arrival_time"] = Field(
+        "event_time",
+        description="Which time the dates in the names of label files are. By arrival time, labels need no event time: "
+        "they find their rows by the key.",
+    )
+    from_: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
+        default_factory=dict,
+        alias="from",
+        json_schema_extra={"additionalProperties": {"type": "string"}},
+        description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
+    )
+    give_up_after: Duration = Field(
+        timedelta(days=90), description="How long labels that are overdue after that are still asked for."
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        if self.column == self.arrival_time:
+            raise broken_rules(
+                [Problem(("arrival_time",), "the outcome and the time when it became known are two columns")]
+            )
+        if self.source.ready is not None:
+            text = "labels are never waited for: each evaluation takes what has arrived; leave this key out"
+            raise broken_rules([Problem(("source", "ready"), text)])
+        if self.dated_by == "arrival_time" and isinstance(self.source, PostgresSource):
+            raise broken_rules(
+                [Problem(("dated_by",), "is about the names of files; a query says itself what it selects")]
+            )
+        return self
+
+
+class Candidate(Spec):
+    """One pipeline to train: an estimator of the registry and its parameters."""
+
+    name: Name
+    estimator: EstimatorName
+    parameters: dict[str, Any] = Field(default_factory=dict)
+
+
+class Training(Spec):
+    """What is trained, on what, and what it must beat."""
+
+    history: Duration = Field(description="How far back the training set reaches.")
+    holdout: Duration = Field(
+        description="The last stretch of it whose labels are mature, on which candidates and champion are judged."
+    )
+    min_rows: int = Field(1_000, ge=10)
+    candidates: tuple[Candidate, ...] = Field(min_length=1)
+    metric: MetricName = Field(description="The metric that decides.")
+    min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
+    seed: int = 0
+    refit: bool = Field(
+        True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
+    )
+
+    @model_validator(mode="after")
+    def _coherent(self) -> Self:
+        problems = []
+        if self.holdout >= self.history:
+            problems.append(Problem(("holdout",), "is the last part of the history and must be shorter than it"))
+        names = [candidate.name for candidate in self.candidates]
+        for position, name in enumerate(names):
+            if name == NO_SKILL:
+                text = "this is what a prediction without skill is called in the judge's numbers; take another name"
+                problems.append(Problem(("candidates", position, "name"), text))
+            if name in names[:position]:
+                text = f"candidates[{names.index(name)}] has this name already"
+                problems.append(Problem(("candidates", position, "name"), text))
+        if problems:
+            raise broken_rules(problems)
+        return self
+
+
+def maturity_problems(labels: Labels, training: Training) -> list[Problem]:
+    """The holdout is the newest stretch of mature windows, and what is before it must be left to train on."""
+    mature = training.history - labels.mature_after
+    if mature > training.holdout:
+        return []
+    text = (
+        f"reaches too short: what is younger than labels.mature_after ({_days(labels.mature_after)}) can't be learnt "
+        f"from, and of the other {_days(max(mature, timedelta(0)))} the holdout takes {_days(training.holdout)}; ask "
+        f"for more than {_days(labels.mature_after + training.holdout)}"
+    )
+    return [Problem(("training", "history"), text)]
+
+
+def _days(duration: timedelta) -> str:
+    days = duration / timedelta(days=1)
+    return f"{days:g}d" if days >= 1 or not days else f"{24 * days:g}h"
+
+
+def fit_problems(task: Task, training: Training) -> list[Problem]:
+    """Metric and candidates must have a form for the task."""
+    problems = []
+    if task not in METRICS[training.metric].tasks:
+        fitting = sorted(name for name, metric in METRICS.items() if task in metric.tasks)
+        problems.append(Problem(("training", "metric"), f"does not measure {task}; {', '.join(fitting)} do"))
+    for position, candidate in enumerate(training.candidates):
+        if ESTIMATORS[candidate.estimator].path(task) is None:
+            fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
+            text = f"has no form for {task}; {', '.join(fitting)} have"
+            problems.append(Problem(("training", "candidates", position, "estimator"), text))
+    return problems
