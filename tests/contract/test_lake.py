@@ -273,6 +273,21 @@ def test_a_commit_whose_answer_was_lost_is_recognised(folder: DeltaLake, monkeyp
     assert folder.read(TABLE, FIRST, version=second.version).column("id").to_pylist() == [2]
 
 
+def test_a_table_that_a_rival_makes_meanwhile_keeps_the_rivals_columns(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = DeltaLake._create
+
+    def after_a_rival(self: DeltaLake, table: str, columns: pa.Schema) -> DeltaTable:
+        monkeypatch.setattr(DeltaLake, "_create", create)
+        self.replace(TABLE, SECOND, pa.table({"theirs": [1]}))
+        return create(self, table, columns)
+
+    monkeypatch.setattr(DeltaLake, "_create", after_a_rival)
+    folder.replace(TABLE, FIRST, pa.table({"ours": [1]}))
+    assert {"ours", "theirs"} <= {field.name for field in DeltaTable(folder.location(TABLE)).schema().fields}
+
+
 WRITER = """
 import sys, time
 from pathlib import Path

@@ -13,7 +13,7 @@ from tests.contract.test_sources import aws_uri, client
 
 from perennial.errors import EmptyWindow, InvalidQuery, NotReady
 from perennial.sources.connections import EnvironmentConnections
-from perennial.sources.factory import open_source
+from perennial.sources.factory import source_of
 from perennial.sources.ready import missing
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import UseCase
@@ -53,11 +53,7 @@ def with_source(base: LoadedUseCase, folder: Path, source: dict[str, Any], sql: 
 def asked(use_case: LoadedUseCase, window: Window = WINDOW, **connections: str) -> str | None:
     known = EnvironmentConnections({f"AIRFLOW_CONN_{name.upper()}": url for name, url in connections.items()})
     spec = use_case.spec
-    opened = open_source(
-        spec.source, queries=use_case.queries, folder=use_case.folder, columns=spec.columns,
-        event_time=spec.event_time, arrival=None, connections=known,
-    )  # fmt: skip
-    return missing(use_case, window, window.end, opened, known)
+    return missing(use_case, window, window.end, source_of(use_case, spec.source, known), known)
 
 
 @pytest.mark.parametrize("marker", ["%m-%d.done", "%m-%d.*", "_[DS]%d"])

@@ -88,7 +88,9 @@ class DeltaLake:
             nonlocal written
             delta = self._open(table)
             schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
-            delta = delta or self._create(table, schema)
+            if delta is None:
+                delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
+                schema = merged_schema(table, _columns(delta), ordered.schema)
             self._refuse_if_passed(table, delta, partition, lease)
             if self._holds(table, delta, partition, ordered.num_rows, digest):
                 return Commit(table, delta.version(), digest, ordered.num_rows)

@@ -71,7 +71,7 @@ def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened
     rows_read, rows = asked.taken("rows", spec.source, spec.columns, ("source",), window.end)
     inside = rows_of_window(spec, rows, window, found) if rows is not None else None
     columns = dict(label_columns(spec))
-    by_arrival = getattr(spec.labels, "dated_by", None) == "arrival_time"
+    by_arrival = spec.labels.dated_by == "arrival_time"
     if not isinstance(spec.labels.source, PostgresSource) and not by_arrival:
         columns[spec.event_time] = spec.columns[spec.event_time]
     labels_read, labels = asked.taken("labels", spec.labels.source, columns, LABELS, as_of)

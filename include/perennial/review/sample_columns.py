@@ -10,6 +10,7 @@ from perennial.sources.peek import Dialect, Peek
 from perennial.spec.columns import Column, Kind
 from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, listed, nearest, shown_name
+from perennial.spec.sources import Csv, TabularSource
 from perennial.spec.sources import Source as SourceSpec
 
 LABELS = ("labels", "source")
@@ -28,8 +29,7 @@ def read_columns(
         _dialect(peek.dialect, source, at, found)
     rows = peek.rows
     _names(spec, columns, rows.column_names, source, at, found)
-    # The sources' own options, where the spec has them.
-    given = getattr(source, "timezone", None)
+    given = source.timezone
     zone = given or spec.schedule.timezone
     understood: dict[str, pa.Array] = {}
     for name, column in columns.items():
@@ -42,7 +42,7 @@ def read_columns(
             zone=zone,
             naive_allowed=given is not None,
             text=sought in peek.texts and sought not in peek.naive,
-            comma=getattr(getattr(source, "csv", None), "decimal", ".") == ",",
+            comma=isinstance(source, TabularSource) and source.csv.decimal == ",",
         )
         place = _place(spec, name)
         problems = list(read.problems)
@@ -55,14 +55,12 @@ def read_columns(
 
 
 def _dialect(dialect: Dialect, source: SourceSpec, at: Location, found: Findings) -> None:
-    said = getattr(source, "csv", None)
-    expected = {
-        "delimiter": getattr(said, "delimiter", ","),
-        "escape": getattr(said, "escape", None),
-        "encoding": getattr(said, "encoding", "utf-8"),
-    }
-    for option, wanted in expected.items():
-        is_so = getattr(dialect, option)
+    said = source.csv if isinstance(source, TabularSource) else Csv()
+    for option, is_so, wanted in (
+        ("delimiter", dialect.delimiter, said.delimiter),
+        ("escape", dialect.escape, said.escape),
+        ("encoding", dialect.encoding, said.encoding),
+    ):
         if is_so != wanted:
             found.add(
                 Level.ERROR,
@@ -88,7 +86,7 @@ def _names(
             hint = f"; is it {shown_name(near)}?" if near else f"; there are {listed(there) or 'no columns'}"
             found.add(Level.ERROR, place, f"{what}column {wanted} is missing{hint}")
     if others and at[0] != "labels":
-        refuses = getattr(source, "other_columns", "refuse") == "refuse"
+        refuses = source.other_columns == "refuse"
         text = f"not declared {'are' if len(others) > 1 else 'is'} {listed(others)}"
         found.add(
             Level.ERROR if refuses else Level.NOTE,
@@ -100,11 +98,8 @@ def _names(
 
 def _written(spec: UseCase, name: str, column: Column, at: Location) -> str:
     """What the source calls the column: `from`, where the spec has it."""
-    if at[0] == "labels":
-        own = (getattr(spec.labels, "from_", None) or {}).get(name)
-        if own:
-            return str(own)
-    return str(getattr(column, "from_", None) or name)
+    own = spec.labels.from_.get(name) if at[0] == "labels" else None
+    return own or column.from_ or name
 
 
 def _place(spec: UseCase, name: str) -> Location:

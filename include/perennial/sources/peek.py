@@ -94,7 +94,7 @@ def peek_source(
         return peek_query(connections.url(source.connection), use_case.queries[file], file, values, most)
     if isinstance(source, FileSource):
         files = files_of(source.path, source.pattern, use_case.folder, window)
-        return peek_files(files, source.format, most, getattr(getattr(source, "csv", None), "encoding", None))
+        return peek_files(files, source.format, most, source.csv.encoding)
     return None
 
 

@@ -81,7 +81,7 @@ def test_an_empty_window_counts_as_empty_only_at_the_deadline(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
     source_answers(tasks, monkeypatch, errors.EmptyWindow("no rows"), DEADLINE)
-    monkeypatch.setattr(tasks.ingest_job, "note_empty", lambda *given: None)
+    monkeypatch.setattr("perennial.jobs.predict.ingest.note_empty", lambda *given: None)
     run = make_run("scheduled", (WINDOW.start, WINDOW.end))
     with pytest.raises(AirflowSkipException, match="no rows"):
         tasks.ingest(patient(use_case, allow_empty=True), run)

@@ -157,7 +157,7 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(orders: Orders) 
     )
     orders.labels([label(n, late=1 + n % 2) for n in range(60)])
     found = orders.found()
-    told = "\n".join(errors(found))
+    told = "\n".join(f"{each.line}: {each.problem}" for each in found.findings)
     assert not found.ready
     for line_text, said in (
         ("order_id:", "column order_id is missing; is it Order-ID?"),

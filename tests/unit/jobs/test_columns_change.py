@@ -63,6 +63,7 @@ def test_a_preview_says_what_scoring_will_refuse(world: World) -> None:
 
 def test_the_way_on_after_a_removed_column_is_a_retraining_and_history_is_not_read_again(world: World) -> None:
     first_model(world)
+    ingest_and_validate(world, 29)  # its labels were not mature when the first model was trained
     predict(world, 30)
     world = without_service(world)
     for day in range(31, 36):
@@ -118,7 +119,7 @@ def test_an_added_column_needs_history_read_again_and_the_error_says_with_which_
     first_model(world)
     world = with_price(world)
     with pytest.raises(
-        NotEnoughData, match=r"perennial ingest parcels --from 2024-01-09T00:00Z --to 2024-01-31T00:00Z"
+        NotEnoughData, match=r"perennial ingest parcels --from 2024-01-09T00:00Z --to 2024-01-30T00:00Z"
     ):
         retrained(world, 30)
     for day in range(8, 34):

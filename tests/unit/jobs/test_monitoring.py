@@ -70,7 +70,7 @@ def test_monitoring_and_evaluating_simulate_nothing(world: World, monkeypatch: p
     assert known_at(world, 32).drift[-1].p_value is not None
     assert calls == []
     live(with_monitoring(world, false_retrains="2 per year"), range(33, 34))
-    assert {numbers[0] for numbers in calls} == {22}
+    assert {numbers[0] for numbers in calls} == {21}
 
 
 def test_accumulated_evidence_calls_when_the_world_shifts_and_not_before(world: World) -> None:

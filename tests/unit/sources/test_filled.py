@@ -2,7 +2,7 @@
 
 import pytest
 
-from perennial.sources.tabular import filled
+from perennial.sources.naming import filled
 from perennial.window import Every, Grid
 
 
@@ -25,4 +25,5 @@ from perennial.window import Every, Grid
 def test_a_pattern_is_filled_in_for_every_hour_of_the_window(
     every: Every, zone: str, start: str, pattern: str, expected: list[str]
 ) -> None:
-    assert filled(pattern, Grid(every, zone).starting_at(start)) == expected
+    window = Grid(every, zone).starting_at(start)
+    assert filled(pattern, window.start, window.end) == expected

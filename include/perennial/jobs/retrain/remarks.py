@@ -66,8 +66,9 @@ def rival_of(
         metrics = metrics_of(spec.task, outcomes(spec, holdout), predict(pipeline, spec.task, needed.frame(holdout)))
         return Rival(CandidateScore(name, digest, holdout.num_rows, metrics))
     gone = (
-        f"The {name} can't score new windows, because the columns in use_case.yaml have changed since its training "
-        f"({'; '.join(lacking.values())}): the candidates had to beat a prediction without skill."
+        f"The champion version {champion.model_version} can't score new windows, because the columns in use_case.yaml "
+        f"have changed since its training ({'; '.join(lacking.values())}): the candidates had to beat a prediction "
+        "without skill."
     )
     rows, former = _stored_rows(spec, needed, holdout, manifest, ports)
     metric, title = spec.training.metric, METRIC_TITLES[spec.training.metric]
