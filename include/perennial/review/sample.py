@@ -74,7 +74,12 @@ def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened
     by_arrival = spec.labels.dated_by == "arrival_time"
     if not isinstance(spec.labels.source, PostgresSource) and not by_arrival:
         columns[spec.event_time] = spec.columns[spec.event_time]
-    labels_read, labels = asked.taken("labels", spec.labels.source, columns, LABELS, as_of)
+    keys = (
+        inside.column(spec.key).combine_chunks()
+        if by_arrival and inside is not None and spec.key in inside.column_names
+        else None
+    )
+    labels_read, labels = asked.taken("labels", spec.labels.source, columns, LABELS, as_of, keys)
     if inside is not None and inside.num_rows:
         judge_rules(use_case, inside, window, found)
         judge_features(spec, inside, found)
@@ -96,20 +101,30 @@ class _Asked:
     found: Findings
 
     def taken(
-        self, what: str, source: SourceSpec, columns: dict[str, Column], at: Location, as_of: datetime
+        self,
+        what: str,
+        source: SourceSpec,
+        columns: dict[str, Column],
+        at: Location,
+        as_of: datetime,
+        keys: pa.Array | None = None,
     ) -> tuple[Reading, pa.Table | None]:
-        """How the source was read, and its rows as far as they could be understood; None when there is nothing."""
+        """How the source was read, and its rows as far as they could be understood; None when there is nothing.
+
+        With `keys`, the labels of these are sought in files by day of arrival, whichever day that was; such files are
+        not looked at one by one.
+        """
         spec, found = self.use_case.spec, self.found
         began = time.perf_counter()
         strict, refused = None, None
         try:
-            strict = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits).rows
+            strict = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits, keys).rows
         except PerennialError as error:
             refused = error
         seconds = time.perf_counter() - began
         rows, size = (strict.num_rows, strict.nbytes) if strict is not None else (0, 0)
         before = found.errors
-        peek = self._peeked(source, as_of, strict)
+        peek = self._peeked(source, as_of, strict, by_itself=keys is None)
         understood = read_columns(spec, peek, source, columns, at, found) if peek is not None else None
         if refused is not None and found.errors == before:
             # Labels of a window that is young are not there yet; that is ordinary.
@@ -119,9 +134,9 @@ class _Asked:
             _empty(what, spec, self.window, as_of, at, found)
         return Reading(what, rows, size, seconds, str(refused) if refused else None), understood
 
-    def _peeked(self, source: SourceSpec, as_of: datetime, strict: pa.Table | None) -> Peek | None:
+    def _peeked(self, source: SourceSpec, as_of: datetime, strict: pa.Table | None, *, by_itself: bool) -> Peek | None:
         try:
-            peek = self.look(source, as_of)
+            peek = self.look(source, as_of) if by_itself or strict is None else None
         except PerennialError:  # the source itself was refused for the same reason, and that is told
             peek = None
         if peek is None and strict is not None:

@@ -66,7 +66,8 @@ class Said:
 class Guess:
     """A use case as far as its data tell. `remarks` are what a person should check.
 
-    `rows_per_window` is the fewest and the most, None where only a part of the rows was seen.
+    `rows_per_window` is the fewest and the most, None where only a part of the rows was seen. `by_arrival` says that
+    outcomes come without their row's event time, so that files of them can only be dated by arrival.
     """
 
     columns: tuple[ColumnGuess, ...]
@@ -80,6 +81,7 @@ class Guess:
     last: datetime
     rows_per_window: tuple[float, float] | None
     mature_after: timedelta
+    by_arrival: bool
     remarks: tuple[str, ...] = field(default=())
 
 
@@ -119,7 +121,8 @@ def guess(rows: Peek, labels: Peek | None, said: Said) -> Guess:
         first=first,
         last=last,
         rows_per_window=_rows_per_window(times, Grid(every, said.timezone)) if rows.whole else None,
-        mature_after=_delay(labels or rows, event_time, arrival, said.timezone),
+        mature_after=_delay(rows, labels, key, event_time, arrival, said.timezone),
+        by_arrival=labels is not None and arrival is not None and event_time.written not in outcome_names,
         remarks=tuple(remarks),
     )
 
@@ -335,12 +338,26 @@ def _rows_per_window(times: pa.Array, grid: Grid) -> tuple[float, float]:
     return float(whole.min()), float(whole.max())
 
 
-def _delay(peek: Peek, event_time: ColumnGuess, arrival: ColumnGuess | None, timezone: str) -> timedelta:
+def _delay(
+    rows: Peek,
+    labels: Peek | None,
+    key: ColumnGuess,
+    event_time: ColumnGuess,
+    arrival: ColumnGuess | None,
+    timezone: str,
+) -> timedelta:
     """After how many days 99% of the outcomes had come, where both times are at hand; else one day."""
-    there = peek.rows.column_names
-    if arrival is None or event_time.written not in there or arrival.written not in there:
+    if arrival is None:
         return timedelta(days=1)
-    happened, known = (_values(peek, each, timezone) for each in (event_time, arrival))
+    outcomes = labels or rows
+    known = _values(outcomes, arrival, timezone)
+    if event_time.written in outcomes.rows.column_names:
+        happened = _values(outcomes, event_time, timezone)
+    else:  # the times of the rows that the outcomes are of
+        theirs, ours = (
+            pa.array(peek.rows.column(key.written).cast(pa.string()).to_pylist()) for peek in (outcomes, rows)
+        )
+        happened = _values(rows, event_time, timezone).take(pc.index_in(theirs, value_set=ours))
     seconds = pc.divide(pc.subtract(known, happened).cast(pa.int64()), 1_000_000).drop_null()
     if len(seconds) == 0:
         return timedelta(days=1)

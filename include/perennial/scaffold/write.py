@@ -109,6 +109,7 @@ labels:
   arrival_time: {_arrival_name(guess)}{"" if guess.arrival else "  # guess: known at the event time"}
 {_labels_from(plan)}\
   mature_after: {guess.mature_after.days}d  # guess: 99 in 100 outcomes come within this time
+{_dated_by(plan)}\
 
 quality:
   expectations: {EXPECTATIONS_FILE}
@@ -207,6 +208,13 @@ def _labels_from(plan: Plan) -> str:
         written[guess.key.name] = guess.key.written
     pairs = [f"{name}: {json.dumps(there, ensure_ascii=False)}" for name, there in written.items() if name != there]
     return f"  from: {{{', '.join(pairs)}}}\n" if pairs else ""
+
+
+def _dated_by(plan: Plan) -> str:
+    """How files of outcomes are dated, where that is not by their rows' event time."""
+    if not plan.guess.by_arrival or isinstance(plan.labels or plan.rows, Query):
+        return ""
+    return "  dated_by: arrival_time  # guess: outcomes come without their row's event time\n"
 
 
 def _expectations(plan: Plan) -> str:

@@ -97,6 +97,26 @@ def test_a_folder_of_files_becomes_a_use_case_that_scores(
     assert found.validated.verdict is Verdict.PASS
 
 
+def test_outcomes_without_event_time_are_dated_by_their_arrival(
+    world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes = [row.split(",") for file in sorted((files / "outcomes").iterdir()) for row in file.read_text().split()]
+    for file in (files / "outcomes").iterdir():
+        file.unlink()
+    (key, _, *others), by_day = outcomes[0], {}
+    for row in outcomes:
+        if row[0] != key:
+            by_day.setdefault(row[-1][:10], []).append(",".join((row[0], *row[2:])))
+    for day, rows in by_day.items():
+        (files / "outcomes" / f"{day}.csv").write_text("\n".join([",".join((key, *others)), *rows, ""]))
+    assert perennial(*arguments(files))[0] == 0
+    spec = made(world, "orders").spec
+    assert (spec.labels.dated_by, spec.labels.mature_after) == ("arrival_time", timedelta(days=2))
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
+    code, out, _ = perennial("check", "orders", "--sample", "2024-02-05")
+    assert code == 0, out
+
+
 def test_what_was_guessed_is_marked_in_the_spec(world: World, perennial: Call, files: Path) -> None:
     perennial(*arguments(files))
     text = (world.use_case.folder.parent / "orders" / "use_case.yaml").read_text()
