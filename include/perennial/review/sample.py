@@ -14,7 +14,7 @@ import pyarrow as pa
 from perennial.errors import EmptyWindow, PerennialError
 from perennial.quality.labels import label_columns
 from perennial.review.findings import Finding, Findings, Level
-from perennial.review.sample_columns import LABELS, read_columns
+from perennial.review.sample_columns import LABELS, read_columns, written
 from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
 from perennial.sources.peek import Peek
 from perennial.sources.port import Source
@@ -124,6 +124,9 @@ class _Asked:
         seconds = time.perf_counter() - began
         rows, size = (strict.num_rows, strict.nbytes) if strict is not None else (0, 0)
         before = found.errors
+        if strict is not None:  # as the source writes it, which is what a look at the source itself finds
+            names = {name: written(spec, name, column, at) for name, column in columns.items()}
+            strict = strict.rename_columns([names.get(name, name) for name in strict.column_names])
         peek = self._peeked(source, as_of, strict, by_itself=keys is None)
         understood = read_columns(spec, peek, source, columns, at, found) if peek is not None else None
         if refused is not None and found.errors == before:

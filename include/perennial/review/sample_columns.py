@@ -33,7 +33,7 @@ def read_columns(
     zone = given or spec.schedule.timezone
     understood: dict[str, pa.Array] = {}
     for name, column in columns.items():
-        sought = _written(spec, name, column, at)
+        sought = written(spec, name, column, at)
         if rows.column_names.count(sought) != 1:
             continue
         read = understand(
@@ -72,7 +72,7 @@ def _dialect(dialect: Dialect, source: SourceSpec, at: Location, found: Findings
 def _names(
     spec: UseCase, columns: dict[str, Column], there: list[str], source: SourceSpec, at: Location, found: Findings
 ) -> None:
-    sought = {_written(spec, name, column, at): name for name, column in columns.items()}
+    sought = {written(spec, name, column, at): name for name, column in columns.items()}
     others = [name for name in dict.fromkeys(there) if name not in sought]
     for wanted, name in sought.items():
         count = there.count(wanted)
@@ -96,7 +96,7 @@ def _names(
         )
 
 
-def _written(spec: UseCase, name: str, column: Column, at: Location) -> str:
+def written(spec: UseCase, name: str, column: Column, at: Location) -> str:
     """What the source calls the column: `from`, where the spec has it."""
     own = spec.labels.from_.get(name) if at[0] == "labels" else None
     return own or column.from_ or name

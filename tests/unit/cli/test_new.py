@@ -103,12 +103,14 @@ def test_outcomes_without_event_time_are_dated_by_their_arrival(
     outcomes = [row.split(",") for file in sorted((files / "outcomes").iterdir()) for row in file.read_text().split()]
     for file in (files / "outcomes").iterdir():
         file.unlink()
-    (key, _, *others), by_day = outcomes[0], {}
+    (_, _, *others), by_day = outcomes[0], {}
     for row in outcomes:
-        if row[0] != key:
+        if row[0] != outcomes[0][0]:
             by_day.setdefault(row[-1][:10], []).append(",".join((row[0], *row[2:])))
     for day, rows in by_day.items():
-        (files / "outcomes" / f"{day}.csv").write_text("\n".join([",".join((key, *others)), *rows, ""]))
+        (files / "outcomes" / f"{day}.csv").write_text("\n".join([",".join(("Order ID", *others)), *rows, ""]))
+    for file in (files / "orders").iterdir():
+        file.write_text(file.read_text().replace("order_id", "Order ID", 1))
     assert perennial(*arguments(files))[0] == 0
     spec = made(world, "orders").spec
     assert (spec.labels.dated_by, spec.labels.mature_after) == ("arrival_time", timedelta(days=2))
