@@ -3,10 +3,10 @@
 import json as jsonlib
 
 import typer
-from rich.table import Table
 
 from perennial.cli.session import Session, console, show, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.tables import print_table
 from perennial.encoding import as_json
 from perennial.window import parse_instant
 
@@ -45,8 +45,14 @@ def lateness(use_case: UseCaseName, start: From = None, end: To = None, json: As
     if found.windows_left_out:
         console.print(f"{found.windows_left_out} windows that were read too late to tell are left out", highlight=False)
     if found.windows:
-        table = Table("windows later", "rows there", "came", "went", "changed", header_style="bold")
-        for age in found.ages:
-            counts = (age.new, age.gone, age.changed)
-            table.add_row(str(age.windows_later), f"{age.share_there:.2%}", *(f"{count:,}" for count in counts))
-        console.print(table)
+        print_table(
+            ("windows later", "rows there", "came", "went", "changed"),
+            [
+                (
+                    str(age.windows_later),
+                    f"{age.share_there:.2%}",
+                    *(f"{count:,}" for count in (age.new, age.gone, age.changed)),
+                )
+                for age in found.ages
+            ],
+        )

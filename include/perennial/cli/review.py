@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
-from rich.table import Table
 from rich.text import Text
 
 from perennial.cli.session import Session, console, show, start_of, windows_of
@@ -88,27 +87,29 @@ def performance(
     if json:
         show([found], as_json_lines=True)
         return
-    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "data\ndrift", "label\ndrift")
-    table = Table(*headings, header_style="bold", box=None, pad_edge=False)
+    headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "data drift", "label drift")
+    rows = []
     for each in found.windows:
         share = each.labelled / each.rows if each.rows else 0.0
-        table.add_row(
-            start_of(each.window),
-            each.model_version,
-            f"{each.maturity.replace('_', ' ')}, {share:.0%}" + _usual_share(each),
-            _interval(each.measured),
-            _interval(each.estimated),
-            _mark(each.data_drift),
-            _mark(each.label_drift),
+        rows.append(
+            (
+                start_of(each.window),
+                each.model_version,
+                f"{each.maturity.replace('_', ' ')}, {share:.0%}" + _usual_share(each),
+                _interval(each.measured),
+                _interval(each.estimated),
+                _mark(each.data_drift),
+                _mark(each.label_drift),
+            )
         )
-    console.print(table)
+    print_table(headings, rows)
     for what, late in (("are overdue", OVERDUE), ("never came, and are given up", GIVEN_UP)):
         lacking = [each for each in found.windows if each.maturity == late]
         if lacking:
-            labelled, rows = sum(each.labelled for each in lacking), sum(each.rows for each in lacking)
+            labelled, scored = sum(each.labelled for each in lacking), sum(each.rows for each in lacking)
             _line(
                 f"Labels of {len(lacking)} {'window' if len(lacking) == 1 else 'windows'} {what}: {labelled:,} of "
-                f"{rows:,} rows have one" + _usual_count(lacking) + ". They judge nothing.",
+                f"{scored:,} rows have one" + _usual_count(lacking) + ". They judge nothing.",
                 "yellow",
             )
     if found.trailing is not None:

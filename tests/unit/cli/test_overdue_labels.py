@@ -34,9 +34,9 @@ def test_overdue_windows_are_told_beside_both_kinds_of_drift(world: World, monke
     monkeypatch.setattr(review, "Session", lambda: session)
     monkeypatch.setattr(inspect, "Session", lambda: session)
     shown = CliRunner().invoke(app, ["performance", "parcels", "--from", "2024-02-01", "--to", "2024-02-05"]).output
-    assert shown.splitlines()[0].split()[-2:] == ["data", "label"]
-    assert shown.splitlines()[1].split()[-2:] == ["drift", "drift"]
-    assert shown.splitlines()[2].split()[-2:] == ["pass", "pass"]
+    heading, first = (line.split("\t") for line in shown.splitlines()[:2])
+    assert heading[-2:] == ["data drift", "label drift"]
+    assert first[-2:] == ["pass", "pass"]
     assert "overdue, 0%" in shown
     assert "Labels of 1 window are overdue: 0 of 180 rows have one" in shown
     status = CliRunner().invoke(app, ["status"]).output
