@@ -72,7 +72,8 @@ Every repair and every removal is an entry in the ledger. **Run by hand** with `
 """
 
 _EVALUATE = """
-Labels come late: column `{label}` is known from `{arrival}` on, and a window counts as final {mature} after its end.
+Labels come late: column `{label}` is known from `{arrival}` on. A window is final {mature} after its end, if as many
+labels came as usual; if far fewer came it is overdue, which is said and asked for again.
 Each run uses what was known at its interval's end:
 
 | task | what it does |
