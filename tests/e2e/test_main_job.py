@@ -6,7 +6,8 @@ and whatever does not need it runs all the same.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -255,3 +256,87 @@ def test_a_shell_beside_it_finds_the_same_system(
     _, err = refused.communicate(timeout=PATIENCE)
     assert refused.returncode == 3
     assert "failed validation" in err
+
+
+@dataclass(frozen=True)
+class Awaited:
+    """An hourly use case whose last window is due in a moment, and is not there yet."""
+
+    folder: Path
+    end: datetime
+    due: datetime
+
+
+@pytest.fixture(scope="module")
+def awaited(system: System) -> Awaited:
+    now = datetime.now(UTC)
+    end = now.replace(minute=0, second=0, microsecond=0)
+    delay = timedelta(minutes=now.minute + 1)
+    folder = system.home.parent / "use_cases" / "meters"
+    (folder / "data").mkdir(parents=True)
+    minutes = delay // timedelta(minutes=1)
+    (folder / "use_case.yaml").write_text(METERS.format(day=now - timedelta(days=2), delay=minutes))
+    (folder / "expectations.yaml").write_text(
+        "expectations: [{type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}]\n"
+    )
+    token = system.api("GET", f"dags/{PREDICT}")["file_token"]
+    system.client.put(f"/api/v2/parseDagFile/{token}").raise_for_status()
+    system.wait_until(
+        lambda: METERS_PREDICT in {dag["dag_id"] for dag in system.api("GET", "dags?limit=100")["dags"]}, "the DAG"
+    )
+    system.api("PATCH", f"dags/{METERS_PREDICT}", is_paused=False)
+    return Awaited(folder, end, end + delay)
+
+
+def test_a_window_is_scored_after_its_delay_and_waited_for_without_a_workers_place(
+    system: System, awaited: Awaited
+) -> None:
+    def due() -> dict[str, Any] | None:
+        found = [run for run in system.runs(METERS_PREDICT) if run["data_interval_end"]]
+        return next((run for run in found if datetime.fromisoformat(run["data_interval_end"]) == awaited.end), None)
+
+    system.wait_until(lambda: due() is not None, "the run of the window")
+    run = due()
+    assert run is not None
+    assert datetime.fromisoformat(run["run_after"]) == awaited.due
+    assert datetime.fromisoformat(run["data_interval_start"]) == awaited.end - timedelta(hours=1)
+
+    def ingest() -> dict[str, Any]:
+        return system.tasks(METERS_PREDICT, run["dag_run_id"])["ingest"]
+
+    system.wait_until(lambda: ingest()["state"] == "deferred", "ingest to wait")
+    at = awaited.end - timedelta(minutes=30)
+    (awaited.folder / "data" / "rows.csv").write_text(f"meter,at,reading\n1,{at.isoformat()},2.5\n")
+    (awaited.folder / "data" / "_READY").touch()
+    system.wait_until(lambda: ingest()["state"] == "success", "ingest to find the rows")
+    assert ingest()["try_number"] == 1
+    system.api("PATCH", f"dags/{METERS_PREDICT}", is_paused=True)
+    snapshot = system.ports.ledger.latest_snapshot("meters", Window(awaited.end - timedelta(hours=1), awaited.end))
+    assert snapshot is not None
+    assert snapshot.rows == 1
+    assert "there is no data/_READY yet" in system.log(METERS_PREDICT, run["dag_run_id"], "ingest")
+
+
+METERS_PREDICT = "meters.predict"
+METERS = """
+name: meters
+title: Meters whose readings come late
+owner: grid
+task: regression
+schedule: {{every: hour, start: {day:%Y-%m-%d}, delay: {delay}m, deadline: 10h}}
+source: {{type: files, path: data, pattern: "*.csv", format: csv, ready: {{marker: _READY}}}}
+columns:
+  meter: {{kind: integer, role: key}}
+  at: {{kind: timestamp, role: event_time}}
+  reading: {{kind: numeric}}
+labels:
+  source: {{type: files, path: labels, pattern: "*.csv", format: csv}}
+  column: used
+  arrival_time: known_at
+  mature_after: 1h
+training:
+  history: 10d
+  holdout: 2d
+  metric: mae
+  candidates: [{{name: guess, estimator: dummy}}]
+"""
