@@ -4,6 +4,7 @@ A champion that was trained on columns which the spec no longer has can't score 
 beat a prediction without skill, and is compared with the champion on rows of stored snapshots that still have them.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,6 +33,8 @@ from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, outc
 from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import counted
+
+log = logging.getLogger(__name__)
 
 Numbers = dict[str, float | int | str | None]
 
@@ -155,7 +158,8 @@ def _stored_rows(
             continue
         try:
             old = ports.lake.read(raw_table(spec.name), window_partition(window), version=complete[-1].version)
-        except RowsRemoved:
+        except RowsRemoved as error:
+            log.warning("%s %s takes no part in the comparison on stored rows: %s", spec.name, window, error)
             continue
         own = holdout.filter(pc.equal(holdout.column(WINDOW_COLUMN), window.key))
         at = pc.index_in(own.column(spec.key), value_set=old.column(spec.key).combine_chunks())
