@@ -1,21 +1,35 @@
-"""A LocalExecutor whose workers are born with the heavy libraries already imported.
+"""A LocalExecutor whose workers are born with the heavy libraries and our own modules already imported.
 
 Airflow runs each task in a fork of a worker, and a worker is a fork of the scheduler. What the scheduler has
 imported, every task has for nothing, in shared pages; what it has not, every task imports again.
 `LocalExecutor` itself freezes the garbage collector around its forks, so that collections don't copy those pages.
+
+A task must still run the code that lies on the disk when it starts. So each fork looks whether a file of ours has
+changed, which takes it a millisecond, and if so forgets our modules and imports them again.
 """
 
 import importlib
 import logging
+import os
+import pkgutil
+import sys
 import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from airflow.executors.local_executor import LocalExecutor
 
+import perennial
+import perennial.jobs
+import perennial_airflow
+
 log = logging.getLogger(__name__)
 
-# Third parties only: our own modules must be read anew by each task. Nothing here may start a Python thread, because
-# a thread does not survive a fork but the locks that it holds do (which is why polars is not among them).
+OURS = (perennial, perennial_airflow)
+
+# Nothing here may start a Python thread, because a thread does not survive a fork but the locks that it holds do
+# (which is why polars is not among them).
 PRELOADED = (
     "skops.io",  # first: it searches all modules that are loaded before it
     "airflow.dag_processing.dagbag",
@@ -54,7 +68,9 @@ class PreloadedLocalExecutor(LocalExecutor):
     def start(self) -> None:
         """Import what tasks need, then fork the workers. Workers that are spawned would inherit nothing."""
         if self.is_mp_using_fork:
+            files = OurFiles()
             preload()
+            os.register_at_fork(after_in_child=files.forget_if_changed)
         super().start()
 
 
@@ -62,23 +78,30 @@ def _rehearse() -> None:
     """Do what makes the libraries search all installed packages the first time, and remember what they found.
 
     The first asset that a DAG names makes Airflow load every provider's kinds of addresses; the first data frame that
-    scikit-learn sees makes it look for plugins.
+    scikit-learn sees makes it look for plugins; the first suite of Great Expectations builds its context.
     """
     import pandas
     from airflow.sdk import Asset
     from sklearn.utils.validation import check_array
 
+    from perennial.quality.suite import run_suite
+    from perennial.spec.expectations import Expectation
+
+    rows = pandas.DataFrame({"number": [0.0], "text": ["a"]})
     Asset("rehearsal", uri="s3://rehearsal/rehearsal")
-    check_array(pandas.DataFrame({"number": [0.0], "text": ["a"]}), dtype=None)
+    check_array(rows, dtype=None)
+    run_suite([Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "number"})], rows)
 
 
 def preload() -> None:
-    """Import `PRELOADED` into this process, and say so if threads run that a fork would cut off."""
+    """Import what tasks use into this process, and say so if threads run that a fork would cut off."""
     started = time.perf_counter()
     for name in PRELOADED:
         importlib.import_module(name)
+    for name in our_modules():
+        importlib.import_module(name)
     _rehearse()
-    log.info("%d modules preloaded in %.1f s", len(PRELOADED), time.perf_counter() - started)
+    log.info("Libraries and our own modules preloaded in %.1f s", time.perf_counter() - started)
     others = [thread.name for thread in threading.enumerate() if thread is not threading.main_thread()]
     if others:
         log.warning(
@@ -86,3 +109,36 @@ def preload() -> None:
             "locked in every task. Find what started them, and keep it out of the scheduler.",
             ", ".join(others),
         )
+
+
+def our_modules() -> Iterator[str]:
+    """What the tasks of all DAGs use: the DAGs, the tasks and every job, by their full names."""
+    yield "perennial_airflow.dag_factory"
+    yield "perennial_airflow.tasks"
+    for module in pkgutil.walk_packages(perennial.jobs.__path__, "perennial.jobs."):
+        yield module.name
+
+
+class OurFiles:
+    """The Python files of our packages, as they are when this is made."""
+
+    def __init__(self) -> None:
+        paths = [path for package in OURS for folder in package.__path__ for path in Path(folder).rglob("*.py")]
+        self._seen = {path: _stamp(path) for path in paths}
+
+    def forget_if_changed(self) -> None:
+        """If one of the files has changed or is gone, take our modules out of `sys.modules`."""
+        if all(_stamp(path) == stamp for path, stamp in self._seen.items()):
+            return
+        log.info("The code has changed since the scheduler started; this process reads it again.")
+        names = [package.__name__ for package in OURS]
+        for module in [name for name in sys.modules if name.partition(".")[0] in names]:
+            del sys.modules[module]
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        stat = path.stat()
+    except FileNotFoundError:
+        return None
+    return stat.st_mtime_ns, stat.st_size

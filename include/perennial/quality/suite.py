@@ -23,6 +23,10 @@ with warnings.catch_warnings():
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.expectations.expectation import Expectation as NativeExpectation
     from great_expectations.expectations.registry import get_expectation_impl
+    from great_expectations.validator import validation_graph
+
+# No thread that watches over progress bars: none is shown.
+validation_graph.tqdm.monitor_interval = 0  # type: ignore[attr-defined]
 
 # Their observed value is a count or a share, which tells nothing about any single value.
 _OBSERVE_NO_VALUES = (
