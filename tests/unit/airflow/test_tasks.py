@@ -14,7 +14,7 @@ from perennial.errors import EmptyWindow
 from perennial.jobs.predict.late import LateData
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Trained
-from perennial.jobs.upkeep.gaps import Gaps
+from perennial.jobs.upkeep.gaps import Gaps, MissingRange
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial_airflow.run import windows_of
@@ -189,7 +189,8 @@ def test_late_data_that_cannot_be_scored_fails_the_task(
 
 def gaps_of(days: int) -> tuple[Gaps, list[Window]]:
     windows = [Window(WINDOW.start + timedelta(days=n), WINDOW.end + timedelta(days=n)) for n in range(days)]
-    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, (WINDOW.key,)), windows
+    ranges = (MissingRange(WINDOW.start, windows[-1].end, days, "the days"),)
+    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, ranges), windows
 
 
 @pytest.fixture
@@ -208,7 +209,7 @@ def test_gaps_are_named_as_a_warning(
     missing(7)
     assert tasks.gaps(use_case, make_run())["missing"] == 7
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", f"flight_delays: 7 of 200 windows are missing: {WINDOW.key} and 6 more")
+        ("WARNING", "flight_delays: 7 of 200 windows are missing: the days (7 windows)")
     ]
 
 
