@@ -122,8 +122,8 @@ def status(json: AsJson = False) -> None:
     if json:
         for each, gap in zip(found, missing, strict=True):
             ranges = [as_json(each_range) for each_range in gap.ranges] if gap else None
-            told = {"windows_missing": gap.missing if gap else None, "missing": ranges}
-            print(jsonlib.dumps(as_json(each) | told, default=str))
+            gaps = {"windows_missing": gap.missing if gap else None, "missing": ranges}
+            print(jsonlib.dumps(as_json(each) | gaps, default=str))
         return
     rows = []
     for each, gap in zip(found, missing, strict=True):
