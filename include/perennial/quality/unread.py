@@ -6,6 +6,7 @@ cell was taken have no such column.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -18,10 +19,20 @@ from perennial.spec.problems import shown
 BAD_CELLS = "bad_cells"
 
 
+@dataclass(frozen=True)
+class UnreadCell:
+    """A cell that could not be read as its column's kind: its text, cut where it is long, and what is wrong with it."""
+
+    column: str
+    text: str
+    why: str
+
+
 def because(cells: pa.ChunkedArray, bad: pa.ChunkedArray, why: str) -> pa.Array | None:
     """A text for every cell: `'abc' is not a number` for the bad ones, null for the others; None when none is bad.
 
-    A long cell is cut, and none ever breaks the line.
+    A long cell is cut, and none ever breaks the line. `why` has no quotation mark in it: `unread_cells` looks for the
+    last one.
     """
     mask = pc.fill_null(bad, fill_value=False)
     if not pc.any(mask).as_py():
@@ -71,6 +82,20 @@ def first_unread(rows: pa.Table, column: str) -> str:
     lines: list[str] = rows.column(BAD_CELLS).filter(pa.array(unread_in(rows, column)))[0].as_py().split("\n")
     start = f"column {column}: "
     return next(line.removeprefix(start) for line in lines if line.startswith(start))
+
+
+def unread_cells(lines: str | None) -> tuple[UnreadCell, ...]:
+    """What `bad_cells` says of one row, cell by cell.
+
+    >>> unread_cells("column amount: 'abc' is not a number")
+    (UnreadCell(column='amount', text='abc', why='is not a number'),)
+    """
+    found = []
+    for line in (lines or "").splitlines():
+        column, _, said = line.removeprefix("column ").partition(": ")
+        text, _, why = said.removeprefix("'").rpartition("' ")
+        found.append(UnreadCell(column, text, why))
+    return tuple(found)
 
 
 def without_bad_cells(rows: pa.Table) -> pa.Table:
