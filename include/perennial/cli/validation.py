@@ -9,6 +9,7 @@ from perennial.cli.quarantine import cells, first_keys
 from perennial.cli.session import Session, one_window, show, start_of
 from perennial.cli.steps import AsJson, UseCaseName
 from perennial.cli.tables import MARKS, print_line, print_table
+from perennial.wording import left_out
 
 if TYPE_CHECKING:
     from perennial.review.validation import Expected, ValidationReport
@@ -43,6 +44,8 @@ def _print(found: "ValidationReport") -> None:
     if found.outdated:
         print_line(f"  {found.outdated}", "yellow")
     print_line(f"  {found.rows:,} rows, {found.rows_quarantined:,} set aside; snapshot {found.snapshot_digest}")
+    for remark in left_out(found.remarks):
+        print_line(f"  left out: {remark}")
     print_line(f"  checked by {found.run_id}")
     print_line("")
     print_table(

@@ -5,7 +5,7 @@ one line a cell: `column amount: 'abc' is not a number`. Validation sets the row
 cell was taken have no such column.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.spec.problems import shown
+from perennial.wording import counted
 
 BAD_CELLS = "bad_cells"
 
@@ -75,6 +76,22 @@ def unread_in(rows: pa.Table, column: str) -> npt.NDArray[np.bool_]:
         return np.zeros(rows.num_rows, dtype=np.bool_)
     named = pc.match_substring_regex(rows.column(BAD_CELLS), rf"(^|\n)column {column}: ")
     return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(), dtype=np.bool_)
+
+
+def unread_rows(rows: pa.Table) -> Iterator[str]:
+    """A sentence on how many rows have cells that could not be read, and in which columns; none if there are none.
+
+    >>> list(unread_rows(pa.table({BAD_CELLS: ["column amount: 'abc' is not a number", None]})))
+    ["1 row has cells that can't be read (amount in 1), and is set aside."]
+    """
+    if BAD_CELLS not in rows.column_names:
+        return
+    lines = pc.split_pattern(rows.column(BAD_CELLS).drop_null(), "\n")
+    named = pc.extract_regex(pc.list_flatten(lines), r"^column (?P<name>\w+): ")
+    counts = {each["values"]: each["counts"] for each in pc.struct_field(named, "name").value_counts().to_pylist()}
+    columns = ", ".join(f"{name} in {count:,}" for name, count in counts.items())
+    has, is_ = ("has", "is") if len(lines) == 1 else ("have", "are")
+    yield f"{counted(len(lines), 'row')} {has} cells that can't be read ({columns}), and {is_} set aside."
 
 
 def first_unread(rows: pa.Table, column: str) -> str:

@@ -69,7 +69,8 @@ class Expected:
 class ValidationReport:
     """The last validation of a window.
 
-    `outdated` says why it does not speak for the window any more, None when it does.
+    `outdated` says why it does not speak for the window any more, None when it does. `remarks` say what was left out of
+    the window when its snapshot was ingested, None where that is not on record.
     """
 
     use_case: str
@@ -86,6 +87,7 @@ class ValidationReport:
     outdated: str | None
     run_id: str
     recorded_at: datetime | None
+    remarks: tuple[str, ...] | None
     format: Literal[1] = 1
 
 
@@ -111,11 +113,15 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
             outdated = f"The rules have changed since. Run `perennial validate {command}`."
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
-    return _report(last, caught, outdated)
+    remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
+    return _report(last, remarks, caught, outdated)
 
 
 def _report(
-    recorded: ValidationResult, caught: Mapping[str, quarantine.RuleCatch], outdated: str | None
+    recorded: ValidationResult,
+    remarks: tuple[str, ...] | None,
+    caught: Mapping[str, quarantine.RuleCatch],
+    outdated: str | None,
 ) -> ValidationReport:
     result = recorded.result
     return ValidationReport(
@@ -133,6 +139,7 @@ def _report(
         outdated=outdated,
         run_id=recorded.run_id,
         recorded_at=recorded.recorded_at,
+        remarks=remarks,
     )
 
 
