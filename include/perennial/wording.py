@@ -1,5 +1,16 @@
 """Wording that messages share."""
 
+from collections.abc import Sequence
+
+
+def left_out(remarks: Sequence[str] | None) -> Sequence[str]:
+    """What ingest remarked about a window, as lines to show.
+
+    >>> left_out(["2 of 4 files are empty."]), left_out([]), left_out(None)
+    (['2 of 4 files are empty.'], ['nothing'], ['not on record: ingested before remarks were kept'])
+    """
+    return ["not on record: ingested before remarks were kept"] if remarks is None else remarks or ["nothing"]
+
 
 def counted(number: int, noun: str) -> str:
     """The number with its noun.

@@ -76,6 +76,13 @@ def test_layers_import_one_way(module: Path) -> None:
     assert not wrong, f"{label(module)} may import {sorted(allowed)}"
 
 
+def test_profiles_of_windows_know_nothing_of_what_they_are_compared_with() -> None:
+    room = sorted((PACKAGE / "drift" / "profiles").glob("*.py"))
+    ours = {name for module in room for name in imports(module) if name.startswith("perennial.drift.")}
+    assert ours
+    assert not {name for name in ours if not name.startswith("perennial.drift.profiles")}
+
+
 @pytest.mark.parametrize("module", [m for m in MODULES if folder(m) in PORTS | PURE | ROOMS], ids=label)
 def test_third_parties_stay_behind_their_adapter(module: Path) -> None:
     for name in imports(module):

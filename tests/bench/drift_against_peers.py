@@ -20,8 +20,8 @@ from peers import ask
 from scipy import stats
 
 from perennial.drift.assess import Assessment, assess_profile
-from perennial.drift.bins import NumericBins
 from perennial.drift.distances import jensen_shannon, population_stability_index
+from perennial.drift.profiles.bins import NumericBins
 from perennial.drift.reference import Reference, fit_reference
 from perennial.spec.columns import Kind
 

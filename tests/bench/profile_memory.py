@@ -29,7 +29,7 @@ def chunks(rows: int) -> Iterator[pa.Table]:
 
 def child(rows: int) -> None:
     """Profile so many rows, and print the peak of memory in kB."""
-    from perennial.drift.profile import profile
+    from perennial.drift.profiles.profile import profile
     from perennial.drift.reference import fit_reference
     from perennial.spec.columns import Kind
 

@@ -209,6 +209,16 @@ def test_an_entry_comes_back_whole_with_id_and_recording_time(
     assert isinstance(stored.id, int)
 
 
+@pytest.mark.parametrize("remarks", [("2 of 4 files are empty.", "7 rows were left out."), (), None])
+def test_what_was_left_out_of_a_snapshot_is_not_mistaken_for_nothing(
+    ledger: Ledger, use_case: str, remarks: tuple[str, ...] | None
+) -> None:
+    ledger.record_snapshot(snapshot(use_case, remarks=remarks))
+    found = ledger.latest_snapshot(use_case, day_window(1))
+    assert found is not None
+    assert found.remarks == remarks
+
+
 @every_kind
 def test_recording_the_same_again_returns_the_entry_that_is_there(
     ledger: Ledger, use_case: str, record: Record, make: Make

@@ -21,7 +21,7 @@ from perennial.ledger.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -115,7 +115,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
     migrate.upgrade(database_url)
     rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
-        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0006"):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0007"):
             call(database_url)
     assert migrate.current(database_url) == "9999"
 
@@ -151,14 +151,42 @@ def test_a_database_that_is_down_is_told() -> None:
             call("postgresql://alice:hush-hush@127.0.0.1:1/facts")
 
 
+def upgrade_to(url: str, last: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the tables as they were at an older revision."""
+    old = shutil.copytree(Path(migrate.__file__).parent / "migrations", folder / "old")
+    for file in (old / "versions").glob("0*.py"):
+        if file.name[:4] > last:
+            file.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(migrate, "_MIGRATIONS", old)
+        migrate.upgrade(url)
+
+
+def test_snapshots_of_before_are_read_and_do_not_say_that_nothing_was_left_out(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0006", tmp_path, monkeypatch)
+    rows(
+        database_url,
+        'INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, '
+        "query, run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 'raw/flights', 0, 's', 9, '{}', "
+        "'SELECT 1', 'run', now())",
+    )
+    assert migrate.upgrade(database_url) == ["0007"]
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+    (found,) = ledger.snapshots("flights", window)
+    assert found.remarks is None
+    ledger.record_snapshot(replace(found, version=1, remarks=()))
+    assert [each.remarks for each in ledger.snapshots("flights", window)] == [None, ()]
+    assert rows(database_url, "SELECT remarks IS NULL FROM ledger.snapshots ORDER BY id") == [(True,), (False,)]
+    ledger.close()
+
+
 def test_drift_reports_of_before_stay_and_are_the_first_of_their_window(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    old = shutil.copytree(Path(migrate.__file__).parent / "migrations", tmp_path / "old")
-    (old / "versions" / "0006_late_data.py").unlink()
-    with monkeypatch.context() as patch:
-        patch.setattr(migrate, "_MIGRATIONS", old)
-        migrate.upgrade(database_url)
+    upgrade_to(database_url, "0005", tmp_path, monkeypatch)
     for digest in ("m1", "m2"):
         rows(
             database_url,
@@ -167,7 +195,7 @@ def test_drift_reports_of_before_stay_and_are_the_first_of_their_window(
             f"('flights', '2013-03-01Z', '2013-03-02Z', 's', '{digest}', "
             "'pass', '[]', '{}', '{}', 'run', now(), 0, '[]', '{}')",
         )
-    assert migrate.upgrade(database_url) == ["0006"]
+    assert migrate.upgrade(database_url) == REVISIONS[5:]
     ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
     window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
     found = ledger.drift_of("flights", window)

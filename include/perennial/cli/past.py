@@ -12,6 +12,7 @@ from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_line, print_table
 from perennial.encoding import as_json
 from perennial.window import parse_instant
+from perennial.wording import left_out
 
 AIRFLOW_URL = "AIRFLOW__API__BASE_URL"
 SHOWN_ROWS = 10
@@ -70,6 +71,8 @@ def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window
         aside = "?" if each.quarantined is None else f"{each.quarantined:,}"
         print_line(f"  model     {each.model} ({each.model_digest}), {each.resolution}")
         print_line(f"  snapshot  {each.snapshot} ({each.snapshot_digest}): {each.rows:,} rows, {aside} set aside")
+        for remark in left_out(each.remarks):
+            print_line(f"  left out  {remark}")
         console.print(f"  run       {each.run_id}", highlight=False, soft_wrap=True)
 
 

@@ -1,11 +1,18 @@
 """Commands about rows that a check set aside."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from perennial.cli.session import Session, one_window, show, windows_of
+from perennial.cli.session import Session, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, Reason, To, UseCaseName, WindowStart
+from perennial.cli.tables import print_table
+from perennial.wording import counted
+
+if TYPE_CHECKING:
+    from perennial.review.quarantine import RuleCatch
+    from perennial.review.validation import RowRule
 
 app = typer.Typer(help="Rows that a check set aside: list, accept, replay.", no_args_is_help=True)
 
@@ -14,12 +21,23 @@ app = typer.Typer(help="Rows that a check set aside: list, accept, replay.", no_
 def list_(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
-    """List the rows in quarantine, by window and rule."""
-    from perennial.jobs.upkeep import quarantine as job
+    """List the rows in quarantine by window and rule, with the values that each rule did not accept."""
+    from perennial.review import quarantine as job
 
     session = Session()
     loaded = session.use_case(use_case)
-    show(job.caught(loaded, windows_of(loaded, window, start, end), session.ports), as_json_lines=json)
+    found = job.run(loaded, windows_of(loaded, window, start, end), session.ports)
+    if json or not found:
+        show(found, as_json_lines=json)
+        return
+    headings = ("window", "rule", "rows", "first keys", "what was found")
+    print_table(
+        headings,
+        [
+            (start_of(each.window), each.rule, f"{each.rows:,}", first_keys(each.entities, each.rows), cells(each))
+            for each in found
+        ],
+    )
 
 
 @app.command()
@@ -58,3 +76,17 @@ def replay(
     loaded = session.use_case(use_case)
     windows = job.affected(loaded, windows_of(loaded, window, start, end), session.ports)
     show([job.replay(loaded, each, session.ports, session.run_id) for each in windows], as_json_lines=json)
+
+
+def first_keys(keys: Sequence[Any], rows: int) -> str:
+    """The keys, and whether there are more rows than those."""
+    return ", ".join(map(str, keys)) + (", …" if rows > len(keys) > 0 else "")
+
+
+def cells(found: "RuleCatch | RowRule") -> str:
+    """The values that a rule did not accept, one a line, and what it expected."""
+    return "\n".join(
+        f"{each.column} {'is missing' if each.text is None else repr(each.text)}{f' {each.why}' if each.why else ''}; "
+        f"expected {each.expected} ({counted(each.rows, 'row')})"
+        for each in found.cells
+    )

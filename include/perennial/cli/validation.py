@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from perennial.cli.quarantine import cells, first_keys
 from perennial.cli.session import Session, one_window, show, start_of
 from perennial.cli.steps import AsJson, UseCaseName
 from perennial.cli.tables import MARKS, print_line, print_table
+from perennial.wording import left_out
 
 if TYPE_CHECKING:
     from perennial.review.validation import Expected, ValidationReport
@@ -42,6 +44,8 @@ def _print(found: "ValidationReport") -> None:
     if found.outdated:
         print_line(f"  {found.outdated}", "yellow")
     print_line(f"  {found.rows:,} rows, {found.rows_quarantined:,} set aside; snapshot {found.snapshot_digest}")
+    for remark in left_out(found.remarks):
+        print_line(f"  left out: {remark}")
     print_line(f"  checked by {found.run_id}")
     print_line("")
     print_table(
@@ -50,13 +54,13 @@ def _print(found: "ValidationReport") -> None:
     )
     print_line("")
     print_table(
-        ("rows that break", "rows", "first keys", ""),
+        ("rows that break", "rows", "first keys", "what was found"),
         [
             (
                 each.rule,
                 Text(f"{each.rows:,}", "yellow" if each.rows else ""),
-                ", ".join(map(str, each.keys)) + (", …" if each.rows > len(each.keys) > 0 else ""),
-                each.error or ("accepted by hand" if each.accepted else ""),
+                first_keys(each.keys, each.rows),
+                each.error or ("accepted by hand" if each.accepted else cells(each)),
             )
             for each in found.rules
         ],

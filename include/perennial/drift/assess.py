@@ -13,7 +13,7 @@ from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, compare
 from perennial.drift.conformal import TIED, benjamini_yekutieli, p_value
 from perennial.drift.joint_comparison import UNITS, compare_joint
-from perennial.drift.profile import WindowProfile
+from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.reasons import missing_reason, shift_reason
 from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference
 from perennial.errors import SchemaMismatch

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
 from perennial.drift.conformal import areas_from_rest, standardised
 from perennial.drift.measures import Measures, measure_categories, measure_numbers
-from perennial.drift.profile import WindowProfile
+from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.reasons import describe
 from perennial.drift.reference import MIN_WINDOWS, ColumnReference, distances_from_rest, shape_of
 from perennial.errors import SchemaMismatch

@@ -8,8 +8,8 @@ import numpy as np
 from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, Floor
 from perennial.drift.conformal import standardised
-from perennial.drift.joint import joint_distances, of_columns, widest_pair
-from perennial.drift.profile import WindowProfile
+from perennial.drift.profiles.joint import joint_distances, of_columns, widest_pair
+from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.reference import MIN_WINDOWS, Reference, stored
 
 FEWEST = 2  # columns that can go together

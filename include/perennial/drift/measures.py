@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.drift.bins import CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 from perennial.drift.distances import chi_squared, hellinger, jensen_shannon, population_stability_index
+from perennial.drift.profiles.bins import CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 
 GROUPS = 10
 

@@ -1,6 +1,6 @@
 """Drift in words that need no statistics."""
 
-from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
 
 
 def describe(bins: Bins | None, pooled: Counts | None, window: Counts | None, distance: float | None) -> str:

@@ -11,11 +11,11 @@ import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from perennial.arrays import Floats
-from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
 from perennial.drift.conformal import areas_from_rest, shares_from_rest
-from perennial.drift.joint import JointMoments
-from perennial.drift.profile import WindowProfile, digest_of_bins, joint_bins, profile
-from perennial.drift.values import Categories, Numbers, Values, from_array, read_column
+from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.profiles.joint import JointMoments
+from perennial.drift.profiles.profile import WindowProfile, digest_of_bins, joint_bins, profile
+from perennial.drift.profiles.values import Categories, Numbers, Values, from_array, read_column
 from perennial.errors import NotEnoughData, UntrustedModel
 from perennial.spec.columns import Kind
 
@@ -32,8 +32,8 @@ class ColumnReference:
     """One column of the reference.
 
     `pooled` are all windows' values together. Of each window there are its number of `usable` values (not null, NaN
-    or infinite), and its shape (see `perennial.drift.bins`), in `packed`. `bins` and `pooled` are None when the column
-    had no value at all.
+    or infinite), and its shape (see `perennial.drift.profiles.bins`), in `packed`. `bins` and `pooled` are None when
+    the column had no value at all.
     `usual` is the mean distance of a window from all others, `usual_missing` that of their shares of missing values;
     None below `MIN_WINDOWS` windows that could be measured.
     `importance` is the column's share of all importances, 0 to 1; the predictions have 1.
@@ -75,8 +75,8 @@ class Reference:
     """What a model version considers normal, fitted on its training windows and stored with it.
 
     `windows` are those of at least `min_rows` rows and `rows` their sizes, `left_out` the smaller ones. `packed` are
-    their joint means (see `perennial.drift.joint`). A window or a column with fewer than `min_rows` values is not
-    measured.
+    their joint means (see `perennial.drift.profiles.joint`). A window or a column with fewer than `min_rows` values is
+    not measured.
     """
 
     windows: tuple[str, ...]

@@ -49,7 +49,11 @@ class DecisionKind(StrEnum):
 
 @dataclass(frozen=True)
 class Snapshot:
-    """The immutable rows of one window as ingested."""
+    """The immutable rows of one window as ingested.
+
+    `remarks` say, when these rows were first read, what was left out of the window and which rows validation will set
+    aside, in sentences. They are None in entries of before remarks were kept, which is not the same as none.
+    """
 
     use_case: str
     window: Window
@@ -62,6 +66,7 @@ class Snapshot:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    remarks: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)

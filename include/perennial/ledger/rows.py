@@ -9,7 +9,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from numbers import Integral, Real
-from typing import Any, TypeVar, get_origin, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
 from perennial.ledger.entries import (
@@ -171,4 +171,5 @@ def _restored(hint: Any, value: Any) -> Any:
         return value.astimezone(UTC)
     if isinstance(hint, type) and issubclass(hint, StrEnum):
         return hint(value)
-    return tuple(value) if get_origin(hint) is tuple else value
+    is_tuple = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))  # also of `tuple[str, ...] | None`
+    return tuple(value) if is_tuple and value is not None else value

@@ -116,6 +116,7 @@ snapshots = _windowed(
     _count("rows"),
     _json("columns"),
     _text("query"),
+    Column("remarks", JSONB(none_as_null=True)),
     _at_least("version", 0),
     _at_least("rows", 0),
     Index("ix_snapshots_digest", "digest"),

@@ -4,6 +4,7 @@ Some hold for every row of every use case, without being asked for:
 
 | rule | what it catches |
 | --- | --- |
+| readable(column) | a cell that could not be read as the column's kind |
 | required(column) | no value in a column with `nullable: false`; key and event time always are |
 | short_key(column) | a key of more than 1,000 bytes: the published table's index could not hold it |
 | unique_key(column) | a key that another row of the window has too: all of them, since nothing tells which is right |

@@ -5,7 +5,8 @@ one line a cell: `column amount: 'abc' is not a number`. Validation sets the row
 cell was taken have no such column.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -14,14 +15,25 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.spec.problems import shown
+from perennial.wording import counted
 
 BAD_CELLS = "bad_cells"
+
+
+@dataclass(frozen=True)
+class UnreadCell:
+    """A cell that could not be read as its column's kind: its text, cut where it is long, and what is wrong with it."""
+
+    column: str
+    text: str
+    why: str
 
 
 def because(cells: pa.ChunkedArray, bad: pa.ChunkedArray, why: str) -> pa.Array | None:
     """A text for every cell: `'abc' is not a number` for the bad ones, null for the others; None when none is bad.
 
-    A long cell is cut, and none ever breaks the line.
+    A long cell is cut, and none ever breaks the line. `why` has no quotation mark in it: `unread_cells` looks for the
+    last one.
     """
     mask = pc.fill_null(bad, fill_value=False)
     if not pc.any(mask).as_py():
@@ -66,11 +78,41 @@ def unread_in(rows: pa.Table, column: str) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(), dtype=np.bool_)
 
 
+def unread_rows(rows: pa.Table) -> Iterator[str]:
+    """A sentence on how many rows have cells that could not be read, and in which columns; none if there are none.
+
+    >>> list(unread_rows(pa.table({BAD_CELLS: ["column amount: 'abc' is not a number", None]})))
+    ["1 row has cells that can't be read (amount in 1), and is set aside."]
+    """
+    if BAD_CELLS not in rows.column_names:
+        return
+    lines = pc.split_pattern(rows.column(BAD_CELLS).drop_null(), "\n")
+    named = pc.extract_regex(pc.list_flatten(lines), r"^column (?P<name>\w+): ")
+    counts = {each["values"]: each["counts"] for each in pc.struct_field(named, "name").value_counts().to_pylist()}
+    columns = ", ".join(f"{name} in {count:,}" for name, count in counts.items())
+    has, is_ = ("has", "is") if len(lines) == 1 else ("have", "are")
+    yield f"{counted(len(lines), 'row')} {has} cells that can't be read ({columns}), and {is_} set aside."
+
+
 def first_unread(rows: pa.Table, column: str) -> str:
     """What is wrong with the first bad cell of the column; there must be one."""
     lines: list[str] = rows.column(BAD_CELLS).filter(pa.array(unread_in(rows, column)))[0].as_py().split("\n")
     start = f"column {column}: "
     return next(line.removeprefix(start) for line in lines if line.startswith(start))
+
+
+def unread_cells(lines: str | None) -> tuple[UnreadCell, ...]:
+    """What `bad_cells` says of one row, cell by cell.
+
+    >>> unread_cells("column amount: 'abc' is not a number")
+    (UnreadCell(column='amount', text='abc', why='is not a number'),)
+    """
+    found = []
+    for line in (lines or "").splitlines():
+        column, _, said = line.removeprefix("column ").partition(": ")
+        text, _, why = said.removeprefix("'").rpartition("' ")
+        found.append(UnreadCell(column, text, why))
+    return tuple(found)
 
 
 def without_bad_cells(rows: pa.Table) -> pa.Table:

@@ -9,7 +9,7 @@ Bad data is a result, never an exception.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -137,7 +137,7 @@ def validate(
         # Great Expectations takes seconds to import, and jobs that validate nothing shouldn't pay for it.
         from perennial.quality.suite import run_suite  # noqa: PLC0415
 
-        outcomes = run_suite(expected, to_frame(split.clean), private=(spec.key,))
+        outcomes = run_suite(expected, to_frame(split.clean), private=spec.private_columns)
     return _validated(delivered, gates, split, outcomes)
 
 
@@ -153,7 +153,7 @@ def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted
     masks: list[tuple[str, Mask]] = list(integrity_rules(use_case.spec, rows, window))
     outcomes = [RuleOutcome(name, int(np.count_nonzero(mask))) for name, mask in masks]
     findings = []
-    for name, expectation in _named(use_case.expectations):
+    for name, expectation in named_rules(use_case.expectations):
         try:
             mask = failing_rows(expectation, rows)
         except InvalidSpec as error:
@@ -178,7 +178,7 @@ def _rules_of_each(caught: Mask, masks: list[tuple[str, Mask]]) -> list[str]:
     return [texts[combination] for combination in combination_of_row.reshape(-1)]
 
 
-def _named(expectations: tuple[Expectation, ...]) -> list[tuple[str, Expectation]]:
+def named_rules(expectations: Sequence[Expectation]) -> list[tuple[str, Expectation]]:
     """The expectations that set rows aside, each with a name of its own: `type(column)`, then `type(column) #2`."""
     seen: Counter[str] = Counter()
     named = []

@@ -49,9 +49,7 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     snapshot = snapshot_of(use_case, window, ports)
     suite = suite_digest_with(use_case, accepted_rules(use_case.name, snapshot.digest, ports.ledger))
     validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, suite)
-    quarantine = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
-    if quarantine.num_rows:
-        quarantine = quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), snapshot.digest))
+    quarantine = quarantined_rows(snapshot, ports.lake)
     if validation is None or validation.rows_quarantined != quarantine.num_rows:
         raise NotValidated(
             f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations. "
@@ -68,6 +66,12 @@ def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[G
     gate = gated(use_case, window, ports)
     rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=gate.snapshot.version)
     return gate, gate.clean(rows, use_case.spec.key)
+
+
+def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
+    """The rows of exactly this snapshot that are in quarantine; without any, a table that may lack the columns."""
+    rows = lake.read(quarantine_table(snapshot.use_case), window_partition(snapshot.window))
+    return rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest)) if rows.num_rows else rows
 
 
 def accepted_rules(use_case: str, snapshot_digest: str, ledger: Ledger) -> frozenset[str]:

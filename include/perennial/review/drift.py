@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import TypeAdapter, ValidationError
 
 from perennial.drift.assess import Assessment, assess_profile
-from perennial.drift.profile import WindowProfile
+from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.reference import Reference
 from perennial.errors import NotMonitored, UntrustedModel
 from perennial.ledger.entries import DeployedRole, Deployment, DriftReport

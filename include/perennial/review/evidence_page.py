@@ -6,6 +6,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined
 
+from perennial.wording import left_out
+
 Section = tuple[str, Sequence[tuple[str, str]]]
 
 
@@ -55,7 +57,8 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 ingested_at=snapshot["recorded_at"],
                 run=snapshot["run_id"],
                 query=snapshot["query"],
-            ),
+            )
+            + [("left out", each) for each in left_out(snapshot["remarks"])],
         ),
         ("Validation", _verdict(evidence["validation"], "rows_quarantined")),
         ("Drift of the window", _drift(evidence["drift"])),

@@ -156,10 +156,13 @@ def _find(
         found = rows.filter(_is(rows, use_case.spec.key, entity))
         if found.num_rows:
             return batch, found
+    remarked = ""
+    if window is not None and (snapshot := ports.ledger.latest_snapshot(name, window)) and snapshot.remarks:
+        remarked = f" Of the window, ingest remarked: {' '.join(snapshot.remarks)}"
     where = f"in {window}" if window else f"in its {len(batches)} scored windows"
     raise NotScored(
         f"{name} has no live prediction for {use_case.spec.key} {entity!r} {where}. It may be in quarantine "
-        f"(`perennial quarantine list {name}`), or never have been in the source."
+        f"(`perennial quarantine list {name}`), or never have been in the source.{remarked}"
     )
 
 

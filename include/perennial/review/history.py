@@ -18,7 +18,10 @@ from perennial.window import Window
 
 @dataclass(frozen=True)
 class Revision:
-    """One committed version of a window's predictions: when, which model, which data, by which run."""
+    """One committed version of a window's predictions: when, which model, which data, by which run.
+
+    `remarks` say what was left out of the window when its snapshot was ingested, None where that is not on record.
+    """
 
     window: Window
     revision: int
@@ -32,6 +35,7 @@ class Revision:
     quarantined: int | None
     resolution: str
     run_id: str
+    remarks: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Difference:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]:
     """All revisions of the window, the oldest first. Errors: `NotScored`, `StoreUnavailable`."""
     batches = _batches(use_case, window, ports)
-    versions = {snapshot.digest: snapshot.version for snapshot in ports.ledger.snapshots(use_case.name, window)}
+    snapshots = {snapshot.digest: snapshot for snapshot in ports.ledger.snapshots(use_case.name, window)}
     quarantined = {
         (verdict.snapshot_digest, verdict.suite_digest): verdict.rows_quarantined
         for verdict in ports.ledger.validations(use_case.name, window)
@@ -76,12 +80,13 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]
             recorded_at=batch.recorded_at,
             model=batch.model_version,
             model_digest=batch.model_digest,
-            snapshot=versions.get(batch.snapshot_digest),
+            snapshot=snapshots[batch.snapshot_digest].version if batch.snapshot_digest in snapshots else None,
             snapshot_digest=batch.snapshot_digest,
             rows=batch.rows,
             quarantined=quarantined.get((batch.snapshot_digest, batch.suite_digest)),
             resolution=batch.resolution,
             run_id=batch.run_id,
+            remarks=snapshots[batch.snapshot_digest].remarks if batch.snapshot_digest in snapshots else None,
         )
         for batch in batches
     ]

@@ -1,14 +1,16 @@
 """The validation of a window: the verdict, and what every check said."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from perennial.errors import NotIngested, NotValidated
-from perennial.jobs.upkeep.quarantine import caught
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
+from perennial.quality.caught import CaughtCell
 from perennial.records.gate import accepted_rules, suite_digest_with
+from perennial.review import quarantine
 from perennial.spec.expectations import COLUMN_ARGUMENTS
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
@@ -26,15 +28,16 @@ class Gate:
 
 @dataclass(frozen=True)
 class RowRule:
-    """A rule about single rows: how many it caught, with the first few keys.
+    """A rule about single rows: how many it caught, with the first few keys and the most frequent cells.
 
-    Where a person `accepted` what it caught, the rows were not set aside. `keys` is empty when the quarantine no longer
-    holds this snapshot's rows. `error` says why the rule could not be evaluated.
+    Where a person `accepted` what it caught, the rows were not set aside. `keys` and `cells` are empty when the
+    quarantine no longer holds this snapshot's rows. `error` says why the rule could not be evaluated.
     """
 
     rule: str
     rows: int
     keys: tuple[Any, ...]
+    cells: tuple[CaughtCell, ...]
     accepted: bool
     error: str | None
 
@@ -66,7 +69,8 @@ class Expected:
 class ValidationReport:
     """The last validation of a window.
 
-    `outdated` says why it does not speak for the window any more, None when it does.
+    `outdated` says why it does not speak for the window any more, None when it does. `remarks` say what was left out of
+    the window when its snapshot was ingested, None where that is not on record.
     """
 
     use_case: str
@@ -83,6 +87,7 @@ class ValidationReport:
     outdated: str | None
     run_id: str
     recorded_at: datetime | None
+    remarks: tuple[str, ...] | None
     format: Literal[1] = 1
 
 
@@ -100,18 +105,24 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
     if not verdicts:
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     last = verdicts[-1]
-    keys: dict[str, tuple[Any, ...]] = {}
+    caught: dict[str, quarantine.RuleCatch] = {}
     outdated = None
     if last.snapshot_digest == snapshot.digest:
-        keys = {each.rule: each.entities for each in caught(use_case, [window], ports)}
+        caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
         if last.suite_digest != suite_digest_with(use_case, accepted_rules(name, snapshot.digest, ledger)):
             outdated = f"The rules have changed since. Run `perennial validate {command}`."
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
-    return _report(last, keys, outdated)
+    remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
+    return _report(last, remarks, caught, outdated)
 
 
-def _report(recorded: ValidationResult, keys: dict[str, tuple[Any, ...]], outdated: str | None) -> ValidationReport:
+def _report(
+    recorded: ValidationResult,
+    remarks: tuple[str, ...] | None,
+    caught: Mapping[str, quarantine.RuleCatch],
+    outdated: str | None,
+) -> ValidationReport:
     result = recorded.result
     return ValidationReport(
         use_case=recorded.use_case,
@@ -123,16 +134,23 @@ def _report(recorded: ValidationResult, keys: dict[str, tuple[Any, ...]], outdat
         rows=recorded.rows,
         rows_quarantined=recorded.rows_quarantined,
         gates=tuple(Gate(each["gate"], Verdict(each["verdict"]), each["reason"]) for each in result["gates"]),
-        rules=tuple(
-            RowRule(
-                each["rule"], each["rows"], keys.get(each["rule"], ()), each.get("accepted", False), each.get("error")
-            )
-            for each in result["row_rules"]
-        ),
+        rules=tuple(_rule(each, caught.get(each["rule"])) for each in result["row_rules"]),
         expectations=tuple(_expected(each) for each in result["expectations"]),
         outdated=outdated,
         run_id=recorded.run_id,
         recorded_at=recorded.recorded_at,
+        remarks=remarks,
+    )
+
+
+def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None) -> RowRule:
+    return RowRule(
+        rule=outcome["rule"],
+        rows=outcome["rows"],
+        keys=caught.entities if caught else (),
+        cells=caught.cells if caught else (),
+        accepted=outcome.get("accepted", False),
+        error=outcome.get("error"),
     )
 
 

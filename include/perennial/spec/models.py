@@ -165,6 +165,11 @@ class UseCase(Spec):
         return next(name for name, column in self.columns.items() if column.role is Role.KEY)
 
     @property
+    def private_columns(self) -> tuple[str, ...]:
+        """The columns whose values are kept out of what checks say about single cells."""
+        return (self.key,)
+
+    @property
     def event_time(self) -> str:
         """The column that says when it happened."""
         return next(name for name, column in self.columns.items() if column.role is Role.EVENT_TIME)

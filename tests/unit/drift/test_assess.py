@@ -10,7 +10,7 @@ from perennial.arrays import Floats
 from perennial.drift.assess import Assessment, assess, assess_profile
 from perennial.drift.columns import ColumnDrift
 from perennial.drift.conformal import benjamini_yekutieli
-from perennial.drift.profile import WindowProfile, profile
+from perennial.drift.profiles.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch
 from perennial.spec.columns import Kind

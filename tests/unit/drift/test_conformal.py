@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from perennial.arrays import Floats
-from perennial.drift.bins import NumericBins
 from perennial.drift.conformal import (
     FARTHEST,
     areas_from_rest,
@@ -21,7 +20,8 @@ from perennial.drift.conformal import (
     standardised,
 )
 from perennial.drift.distances import jensen_shannon, wasserstein
-from perennial.drift.values import from_array
+from perennial.drift.profiles.bins import NumericBins
+from perennial.drift.profiles.values import from_array
 
 RANDOM = np.random.default_rng(3)
 NOTHING = -1.0  # a negligible distance below all distances

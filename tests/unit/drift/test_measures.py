@@ -5,9 +5,9 @@ import pytest
 from scipy import spatial, stats
 
 from perennial.arrays import Floats
-from perennial.drift.bins import CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 from perennial.drift.measures import GROUPS, Measures, measure_categories, measure_numbers
-from perennial.drift.values import Categories, Numbers
+from perennial.drift.profiles.bins import CategoricalBins, CategoryCounts, NumericBins, NumericCounts
+from perennial.drift.profiles.values import Categories, Numbers
 
 RANDOM = np.random.default_rng(11)
 

@@ -10,7 +10,7 @@ import pytest
 
 from perennial.drift.assess import assess
 from perennial.drift.distances import jensen_shannon, wasserstein
-from perennial.drift.profile import profile
+from perennial.drift.profiles.profile import profile
 from perennial.drift.reference import MIN_WINDOWS, PREDICTION, Reference, fit_reference
 from perennial.errors import NotEnoughData, SchemaMismatch, UntrustedModel
 from perennial.spec.columns import Kind

@@ -11,6 +11,7 @@ from perennial.jobs.predict import score
 from perennial.jobs.upkeep import maintain, quarantine, reconcile
 from perennial.ledger.entries import InterventionKind
 from perennial.records.model_choice import ModelChoice
+from perennial.review import quarantine as review_quarantine
 from perennial.window import Window
 
 RULE = "expect_column_values_to_be_between(weight)"
@@ -103,7 +104,7 @@ def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledge
     spoil(world, 31, 3)
     predict(world, 31)
     predict(world, 32)
-    (catch,) = quarantine.caught(world.use_case, windows(world), world.ports)
+    (catch,) = review_quarantine.run(world.use_case, windows(world), world.ports)
     assert (catch.window, catch.rule, catch.rows, len(catch.entities)) == (world.day(31), RULE, 3, 3)
     assert quarantine.affected(world.use_case, windows(world), world.ports) == [world.day(31)]
     accepted = quarantine.accept(

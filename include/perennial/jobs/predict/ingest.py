@@ -5,6 +5,7 @@ later. The lake adopts rows it already holds, so a run killed before the ledger 
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from perennial.errors import EmptyWindow, NotReady
@@ -12,8 +13,10 @@ from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
 from perennial.quality.schema import check_window, conform
+from perennial.quality.unread import unread_rows
 from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
@@ -66,8 +69,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
             raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
         extract = ports.source(use_case, spec.source).fetch(window, closed, spec.limits)
         remarks = tuple(extract.told(spec.event_time))
-        for remark in remarks:
-            log.warning("%s %s: %s", spec.name, window, remark)
+        _warn(spec, window, remarks)
         if extract.rows.num_rows == 0:
             raise EmptyWindow(
                 f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
@@ -75,6 +77,9 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
             )
         rows = conform(spec, extract.rows)
         check_window(spec, rows, window)
+        unread = tuple(unread_rows(rows))
+        _warn(spec, window, unread)
+        remarks += unread
         commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, lease)
         latest = ports.ledger.latest_snapshot(spec.name, window)
         if latest is not None and latest.digest == commit.digest:
@@ -91,8 +96,14 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
                 columns={field.name: str(field.type) for field in rows.schema},
                 query=extract.query,
                 run_id=run_id,
+                remarks=remarks,
             ),
             lease,
         )
     log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
     return Ingested(window, commit.digest, commit.version, commit.rows, changed=True, remarks=remarks)
+
+
+def _warn(spec: UseCase, window: Window, remarks: Iterable[str]) -> None:
+    for remark in remarks:
+        log.warning("%s %s: %s", spec.name, window, remark)

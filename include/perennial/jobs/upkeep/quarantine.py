@@ -1,35 +1,21 @@
-"""Quarantine: what was set aside, letting rows in by hand, and replaying the windows concerned."""
+"""Quarantine: letting rows in by hand, and replaying the windows concerned."""
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
-import pyarrow.compute as pc
+import numpy as np
 
 from perennial.errors import NotEnoughData, PermanentError
 from perennial.jobs.predict import ingest, score, validate
-from perennial.lake.port import quarantine_table, window_partition
-from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
-from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR
-from perennial.records.gate import accepted_rules
+from perennial.quality.caught import caught_by_rule
+from perennial.records.gate import accepted_rules, quarantined_rows
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
-SAMPLES = 5
 EXPECTATION = "expect_"  # rules that are not expectations always hold
-
-
-@dataclass(frozen=True)
-class RuleCatch:
-    """The rows of a window that one rule caught; `entities` are the first few keys."""
-
-    window: Window
-    rule: str
-    rows: int
-    entities: tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -54,23 +40,6 @@ class Replayed:
     error: str | None = None
 
 
-def caught(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -> list[RuleCatch]:
-    """The quarantined rows of the windows' latest snapshots, by window and rule. Errors: `StoreUnavailable`."""
-    found = []
-    for window in windows:
-        snapshot = ports.ledger.latest_snapshot(use_case.name, window)
-        rows = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
-        if snapshot is None or rows.num_rows == 0:
-            continue
-        rows = rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest))
-        keys, texts = rows.column(use_case.spec.key).to_pylist(), rows.column(RULE_COLUMN).to_pylist()
-        counts = Counter(rule for text in texts for rule in text.split(RULE_SEPARATOR))
-        for rule, count in sorted(counts.items()):
-            entities = [key for key, text in zip(keys, texts, strict=True) if rule in text.split(RULE_SEPARATOR)]
-            found.append(RuleCatch(window, rule, count, tuple(entities[:SAMPLES])))
-    return found
-
-
 def accept(
     use_case: LoadedUseCase, window: Window, rule: str, ports: Ports, run_id: str, *, actor: str, reason: str
 ) -> Accepted:
@@ -78,8 +47,8 @@ def accept(
 
     Errors: `NotEnoughData` when the rule caught nothing there, or is one that always holds; `StoreUnavailable`.
     """
-    catches = {each.rule: each for each in caught(use_case, [window], ports)}
     snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    catches = _caught(snapshot, ports) if snapshot else {}
     if rule not in catches or snapshot is None:
         known = ", ".join(sorted(catches)) or "none"
         raise NotEnoughData(
@@ -101,12 +70,12 @@ def accept(
                 "window": window.key,
                 "snapshot_digest": snapshot.digest,
                 "rule": rule,
-                "rows": catches[rule].rows,
+                "rows": catches[rule],
             },
             run_id=run_id,
         )
     )
-    return Accepted(window, rule, catches[rule].rows, snapshot.digest)
+    return Accepted(window, rule, catches[rule], snapshot.digest)
 
 
 def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -> list[Window]:
@@ -134,6 +103,12 @@ def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -
         error = f"{type(defect).__name__}: {defect}"
     after = _quarantined(use_case, window, ports)
     return Replayed(window, before, after, revision, _revision(use_case, window, ports), error)
+
+
+def _caught(snapshot: Snapshot, ports: Ports) -> dict[str, int]:
+    """How many rows of the snapshot each rule caught."""
+    rows = quarantined_rows(snapshot, ports.lake)
+    return {rule: int(np.count_nonzero(mask)) for rule, mask in caught_by_rule(rows).items()} if rows.num_rows else {}
 
 
 def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:

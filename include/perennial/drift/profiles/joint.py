@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.arrays import Floats
-from perennial.drift.bins import NumericBins
+from perennial.drift.profiles.bins import NumericBins
 
 FARTHEST_VALUE = 5.0
 MOST_COLUMNS = 20

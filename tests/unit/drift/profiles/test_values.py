@@ -6,7 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from perennial.drift.values import LONGEST_CATEGORY, Categories, Numbers, from_array, read_column
+from perennial.drift.profiles.values import LONGEST_CATEGORY, Categories, Numbers, from_array, read_column
 from perennial.errors import SchemaMismatch
 from perennial.spec.columns import Kind
 

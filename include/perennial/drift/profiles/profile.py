@@ -16,11 +16,11 @@ import numpy as np
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from perennial.drift.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
-from perennial.drift.joint import MOST_COLUMNS, JointMoments
-from perennial.drift.moments import Moments
-from perennial.drift.sketches import DistinctSketch, FrequencySketch, QuantileSketch
-from perennial.drift.values import Categories, Numbers, read_column
+from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.profiles.joint import MOST_COLUMNS, JointMoments
+from perennial.drift.profiles.moments import Moments
+from perennial.drift.profiles.sketches import DistinctSketch, FrequencySketch, QuantileSketch
+from perennial.drift.profiles.values import Categories, Numbers, read_column
 from perennial.encoding import json_digest
 from perennial.errors import SchemaMismatch
 from perennial.spec.columns import Kind

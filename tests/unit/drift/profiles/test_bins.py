@@ -5,9 +5,16 @@ import pytest
 from scipy import spatial, stats
 
 from perennial.arrays import Floats
-from perennial.drift.bins import MAX_CATEGORIES, QUANTILES, CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 from perennial.drift.distances import jensen_shannon
-from perennial.drift.values import Categories, from_array
+from perennial.drift.profiles.bins import (
+    MAX_CATEGORIES,
+    QUANTILES,
+    CategoricalBins,
+    CategoryCounts,
+    NumericBins,
+    NumericCounts,
+)
+from perennial.drift.profiles.values import Categories, from_array
 
 RANDOM = np.random.default_rng(7)
 SHAPES = {

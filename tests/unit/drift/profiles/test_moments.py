@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.drift.moments import Moments
+from perennial.drift.profiles.moments import Moments
 
 numbers = st.lists(st.floats(-1e6, 1e6), max_size=30)
 

@@ -11,8 +11,8 @@ from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.metrics import roc_auc_score
 
 from perennial.arrays import Floats
-from perennial.drift.bins import NumericBins
-from perennial.drift.joint import FARTHEST_VALUE, JointMoments, joint_distances, widest_pair
+from perennial.drift.profiles.bins import NumericBins
+from perennial.drift.profiles.joint import FARTHEST_VALUE, JointMoments, joint_distances, widest_pair
 
 RANDOM = np.random.default_rng(17)
 BINS = {name: NumericBins((0.0,), 0.0, 1.0, False) for name in "xyz"}

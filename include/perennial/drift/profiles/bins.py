@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.drift.values import Categories, Numbers
+from perennial.drift.profiles.values import Categories, Numbers
 
 QUANTILES = 64
 MAX_CATEGORIES = 200

@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perennial.drift.bins import Bins, CategoricalBins, NumericBins
-from perennial.drift.profile import PROBABILITIES, TOP_CATEGORIES, WindowProfile, profile
-from perennial.drift.values import Categories, from_array
+from perennial.drift.profiles.bins import Bins, CategoricalBins, NumericBins
+from perennial.drift.profiles.profile import PROBABILITIES, TOP_CATEGORIES, WindowProfile, profile
+from perennial.drift.profiles.values import Categories, from_array
 from perennial.errors import SchemaMismatch
 from perennial.spec.columns import Kind
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from perennial.drift.sketches import (
+from perennial.drift.profiles.sketches import (
     EXACT_CATEGORIES,
     LARGE,
     QUANTILE_SIZE,

@@ -1,0 +1,105 @@
+"""Rows that were set aside: which rule caught how many of a window's rows, for which cells, and the rows themselves."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+
+from perennial.ledger.entries import Snapshot
+from perennial.ports import Ports
+from perennial.quality.caught import HIDDEN, CaughtCell, caught_by_rule, cells_caught
+from perennial.quality.outcome import JsonValue, json_safe
+from perennial.quality.unread import BAD_CELLS, UnreadCell, unread_cells
+from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR, named_rules
+from perennial.records.gate import accepted_rules, quarantined_rows, suite_digest_with
+from perennial.spec.expectations import Expectation
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
+from perennial.window import Window
+
+SAMPLES = 5
+
+
+@dataclass(frozen=True)
+class QuarantinedRow:
+    """A row that was set aside, with every rule that caught it.
+
+    `entity` is its key, None where it has none. `values` are those of the columns that are not private. Of the cells
+    that could not be read they have None, and `unread` says what was delivered.
+    """
+
+    entity: Any
+    values: dict[str, JsonValue]
+    unread: tuple[UnreadCell, ...]
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class RuleCatch:
+    """The rows of a window that one rule caught.
+
+    `rows` counts all of them, `entities` are the first few keys and `examples` the first few rows. `cells` are the most
+    frequent values that the rule did not accept.
+    """
+
+    window: Window
+    rule: str
+    rows: int
+    entities: tuple[Any, ...]
+    cells: tuple[CaughtCell, ...]
+    examples: tuple[QuarantinedRow, ...]
+
+
+def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, most: int = SAMPLES) -> list[RuleCatch]:
+    """What is in quarantine of the windows' latest snapshots, by window and rule.
+
+    Of each rule at most `most` keys, cells and rows are given. Errors: `StoreUnavailable`.
+    """
+    found = []
+    for window in windows:
+        snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+        if snapshot is None:
+            continue
+        rows = quarantined_rows(snapshot, ports.lake)
+        if rows.num_rows == 0:
+            continue
+        expectations = _rules_in_force(use_case, snapshot, ports)
+        for rule, caught in caught_by_rule(rows).items():
+            found.append(_catch(use_case.spec, window, rule, rows.filter(pa.array(caught)), expectations, most))
+    return found
+
+
+def _rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
+    """The expectations that the snapshot was checked by; none, where they have changed since."""
+    accepted = accepted_rules(use_case.name, snapshot.digest, ports.ledger)
+    suites = (use_case.suite_digest, suite_digest_with(use_case, accepted))
+    verdicts = ports.ledger.validations(use_case.name, snapshot.window)
+    checked = [each for each in verdicts if each.snapshot_digest == snapshot.digest and each.suite_digest in suites]
+    return dict(named_rules(use_case.expectations)) if checked else {}
+
+
+def _catch(
+    spec: UseCase, window: Window, rule: str, rows: pa.Table, expectations: Mapping[str, Expectation], most: int
+) -> RuleCatch:
+    first = rows.slice(0, most)
+    return RuleCatch(
+        window=window,
+        rule=rule,
+        rows=rows.num_rows,
+        entities=tuple(first.column(spec.key).to_pylist()),
+        cells=cells_caught(spec, rule, rows, expectations, most),
+        examples=tuple(_row(spec, row) for row in first.to_pylist()),
+    )
+
+
+def _row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
+    private = spec.private_columns
+    return QuarantinedRow(
+        entity=row[spec.key],
+        values={name: json_safe(row[name]) for name in spec.columns if name in row and name not in private},
+        unread=tuple(
+            replace(cell, text=HIDDEN) if cell.column in private else cell for cell in unread_cells(row.get(BAD_CELLS))
+        ),
+        rules=tuple(row[RULE_COLUMN].split(RULE_SEPARATOR)),
+    )
