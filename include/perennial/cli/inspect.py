@@ -96,7 +96,8 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     for finding in found.findings:
         print_line(str(finding), LEVELS[finding.level])
     errors = sum(finding.level == "error" for finding in found.findings)
-    print_line(f"{counted(errors, 'error')}, {len(found.findings) - errors:,} warnings and notes")
+    others = len(found.findings) - errors
+    print_line(f"{counted(errors, 'error')}, {others:,} {'warning or note' if others == 1 else 'warnings and notes'}")
     if found.ready:
         print_line(f"Next: perennial run {name} --window {start_of(window)}")
     return found.ready

@@ -182,7 +182,7 @@ def test_text_that_is_not_utf_8_is_told_with_its_line_and_the_rest_is_read(order
     path = orders.folder / "data" / "2024-01-05.csv"
     path.write_bytes(path.read_text().replace("FR", "Zürich").encode("cp1252"))
     told = "\n".join(errors(orders.found()))
-    assert "line 2 is not UTF-8" in told
+    assert "line 2: not UTF-8, and read as cp1252" in told
     assert "expect_column_values_to_be_in_set is not met: 20 of 60 values break it, such as Zürich" in told
 
 
