@@ -118,9 +118,9 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str |
     for file in files:
         try:
             if form == "csv":
-                rows, found, odd = _csv(file, left, encoding)
+                rows, found, noticed = _csv(file, left, encoding)
                 dialect = dialect or found
-                for text, place in odd:
+                for text, place in noticed:
                     found_odd.setdefault(text, []).append(place)
             else:
                 rows = _parquet(file, left)
