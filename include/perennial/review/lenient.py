@@ -153,6 +153,13 @@ def _boolean(cells: Cells) -> Reading:
     return read, problems
 
 
+def words_of_no_boolean(values: pa.ChunkedArray) -> set[str]:
+    """The different texts of a column in lower case, if some of them are neither true nor false; else nothing."""
+    text = _trimmed(_cells(values)[0]).str.lower().dropna()
+    found = set(text.unique()[:1_000])
+    return found if found - {*_TRUE, *_FALSE} else set()
+
+
 def _categorical(cells: Cells) -> Reading:
     if _holds_text(cells):
         return cells.astype("string"), []
