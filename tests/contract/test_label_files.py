@@ -189,8 +189,12 @@ def test_a_cache_forgets_what_was_asked_for_longest_ago() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("0-0,perhaps,2024-01-02T00:00Z", "column lost: 'perhaps' is neither true nor false, in 1 of 2 rows"),
-        ("0-0,2,2024-01-02T00:00Z", "column lost: '2' is neither true nor false"),
+        ("0-0,perhaps,2024-01-02T00:00Z", r"column lost holds true and perhaps; .* \(1 of 2 rows have neither\)"),
+        (
+            "0-0,2,2024-01-02T00:00Z",
+            "column lost holds 1 and 2; binary_classification wants true and false, or 1 and 0: write them so in the "
+            r"files \(1 of 2 rows have neither\)\nCorrect their source, or `labels` \(use_case.yaml:[0-9]+\)",
+        ),
         ("0-0,1,tomorrow", "column known_at: 'tomorrow' is not a time"),
     ],
 )

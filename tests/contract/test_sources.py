@@ -474,11 +474,19 @@ def test_csv_is_read_in_the_dialect_of_the_spec(
 
 
 @pytest.mark.parametrize(
-    ("cell", "csv_options"),
-    [(b"1,5", {"delimiter": ";"}), (b"1.5", {"delimiter": ";", "decimal": ","}), (b"NA", {"null_values": ["-"]})],
+    ("cell", "csv_options", "said"),
+    [
+        (b"1,5", {"delimiter": ";"}, 'has a decimal comma, it seems; say so in the source with `csv: {decimal: ","}`'),
+        (
+            b"1.5",
+            {"delimiter": ";", "decimal": ","},
+            'has a decimal point, and the source says `csv: {decimal: ","}`: take that out, or write a comma',
+        ),
+        (b"NA", {"null_values": ["-"]}, "is not a number"),
+    ],
 )
 def test_another_decimal_sign_or_null_is_not_guessed(
-    delivered: Callable[..., Source], cell: bytes, csv_options: dict[str, object]
+    delivered: Callable[..., Source], cell: bytes, csv_options: dict[str, object], said: str
 ) -> None:
     content = HEADER + b"7,2013-03-01T00:00Z,a," + b"1,true,2013-03-01T00:00Z\n"
     content = content.replace(b",", csv_options.get("delimiter", ",").encode()).replace(b"a;1;", b"a;" + cell + b";")
@@ -486,7 +494,7 @@ def test_another_decimal_sign_or_null_is_not_guessed(
     assert cell in content
     rows = delivered("csv", content, csv=csv_options).fetch(WINDOW, AS_OF, LIMITS).rows
     assert rows.column("distance").to_pylist() == [None]
-    assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' is not a number"]
+    assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' {said}"]
 
 
 def test_naive_times_are_read_in_the_time_zone_of_the_source(delivered: Callable[..., Source]) -> None:

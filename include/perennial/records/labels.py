@@ -73,7 +73,7 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
     extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
     for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
-    return conform_labels(spec, extract.rows)
+    return conform_labels(spec, extract.rows, use_case.line)
 
 
 def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:

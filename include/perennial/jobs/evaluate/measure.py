@@ -25,6 +25,7 @@ from perennial.performance.labels import UnmatchedLabels, join_labels, truth_of
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import (
     incomplete_batches,
     known_labels,
@@ -93,10 +94,11 @@ class NewestWindow:
         return cls(last.window, metric, last.metrics[metric], low, high, last.maturity)
 
 
-def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Measured:
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Measured:
     """Measure every window that waits for the truth, as it was known at `as_of`, and decide about retraining.
 
-    Final windows of which more labels came are measured again. Errors: `StoreUnavailable`.
+    Final windows of which more labels came are measured again. `on_window` hears how far it is.
+    Errors: `StoreUnavailable`.
     """
     spec = use_case.spec
     waiting = pending_batches(spec, as_of, ports.ledger)
@@ -104,7 +106,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
         batch for batch, last in incomplete_batches(spec, as_of, ports.ledger) if more_labels_came(spec, last, ports)
     ]
     labels_version = ports.lake.version(labels_table(spec.name))
-    found = [(each, measure_batch(use_case, each, as_of, ports, labels_version)) for each in [*waiting, *reopened]]
+    found: list[tuple[Batch, BatchMeasurement]] = []
+    for batch in (to_measure := [*waiting, *reopened]):
+        found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
+        on_window(WindowsDone(len(found), len(to_measure), sum(measured.rows for _, measured in found)))
     share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
     recorded = [_record(use_case, *each, share, as_of, ports, labels_version, run_id) for each in found]
     strange = [
