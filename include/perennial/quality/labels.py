@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.quality.unread import first_unread, unread_in
 from perennial.spec.columns import Column, Kind, Role
@@ -37,6 +38,9 @@ def label_schema(spec: UseCase) -> pa.Schema:
 def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
     """The same labels in canonical types, without other columns; those without an arrival time have not arrived.
 
+    A null outcome with an arrival time says that none will come; not so where `known_at_the_event`, because nothing can
+    have been known then: such labels have not arrived either.
+
     Errors: `SchemaMismatch`, listing everything that is wrong.
     """
     problems: list[str] = []
@@ -67,4 +71,11 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{lines}\nCorrect labels.sql or `labels`.")
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
-    return labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
+    arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
+    return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
+
+
+def known_at_the_event(spec: UseCase) -> bool:
+    """Whether labels take the event time for their arrival time, because the source has no other."""
+    arrival = spec.labels.from_.get(spec.labels.arrival_time, spec.labels.arrival_time)
+    return arrival in (spec.event_time, spec.columns[spec.event_time].from_)
