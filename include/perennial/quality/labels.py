@@ -5,6 +5,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.features.build import LARGEST_FEATURE
 from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.quality.unread import first_unread, unread_in
@@ -62,10 +63,12 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
         bad = int(np.count_nonzero(unread_in(rows, name)))
         if bad:
             problems.append(f"column {name}: {first_unread(rows, name)}, in {bad} of {rows.num_rows} rows")
-        infinite = pc.sum(pc.is_inf(columns[-1])).as_py() if column.kind is Kind.NUMERIC else 0
-        if infinite:
+        beyond = columns[-1].filter(too_large_to_judge(columns[-1])) if name == spec.labels.column else []
+        if len(beyond):
             problems.append(
-                f"column {name} is infinite in {infinite} of {rows.num_rows} rows; no model can be judged by that"
+                f"column {name} is {beyond[0].as_py():.3g}, beyond {LARGEST_FEATURE:.3g}, in {len(beyond)} of "
+                f"{rows.num_rows} rows; no model can be judged by that. If it stands for a missing outcome, let the "
+                "source write null where none will come, and leave the row out where it may still come"
             )
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
@@ -73,6 +76,13 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
     arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
     return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
+
+
+def too_large_to_judge(outcomes: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where an outcome is infinite, or so large that errors, squared, would be: beyond what features may be, too."""
+    if not pa.types.is_floating(outcomes.type):
+        return pa.chunked_array([pa.repeat(False, len(outcomes))])
+    return pc.fill_null(pc.greater(pc.abs(outcomes), LARGEST_FEATURE), fill_value=False)
 
 
 def known_at_the_event(spec: UseCase) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.errors import EmptyWindow
 from perennial.lake.port import labels_table, raw_table, window_partition
@@ -14,7 +15,7 @@ from perennial.ledger.port import Ledger
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import UnmatchedLabels, last_labels, unmatched, with_outcome
 from perennial.ports import Ports
-from perennial.quality.labels import conform_labels, label_schema
+from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
 from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -107,13 +108,25 @@ def settled_labels(
 ) -> pa.Table:
     """One label per entity, the last that had arrived by `as_of`; where it is null, no outcome will come.
 
-    `version` of the labels' table (default: its present one) says what had been collected.
+    `version` of the labels' table (default: its present one) says what had been collected. Outcomes that are too large
+    to judge by, which 0.1.0 collected, count as not there, with a warning, until another arrives.
     """
     spec = use_case.spec
     labels = ports.lake.read(labels_table(spec.name), window_partition(window), version=version)
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
-    return last_labels(labels, key=spec.key, label=spec.labels.column, arrival=spec.labels.arrival_time, as_of=as_of)
+    names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
+    found = last_labels(labels, **names, as_of=as_of)
+    beyond = too_large_to_judge(found.column(spec.labels.column))
+    if number := pc.sum(beyond).as_py():
+        log.warning(
+            "%s %s: %s too large to judge by and left out. An outcome with a later %s takes its place.",
+            spec.name,
+            window,
+            f"{counted(number, 'label')} {'is' if number == 1 else 'are'}",
+            spec.labels.arrival_time,
+        )
+    return found.filter(pc.invert(beyond)) if number else found
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:

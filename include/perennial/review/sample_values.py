@@ -5,7 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.quality.labels import known_at_the_event
+from perennial.features.build import LARGEST_FEATURE
+from perennial.quality.labels import known_at_the_event, too_large_to_judge
 from perennial.quality.row_rules import outside_window
 from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
@@ -136,6 +137,10 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
 
 def _outcomes(spec: UseCase, labels: pa.Table, found: Findings) -> None:
     values, arrival = labels.column(spec.labels.column), spec.labels.arrival_time
+    if too_large := pc.sum(too_large_to_judge(values)).as_py():
+        told = f"{counted(too_large, 'label')} of {len(values):,} beyond {LARGEST_FEATURE:.3g}"
+        text = f"{told}: no model can be judged by that"
+        found.add(Level.ERROR, ("labels", "column"), text)
     known = values.drop_null()
     if len(known) and len(pc.unique(known)) == 1:
         value = known[0].as_py()
