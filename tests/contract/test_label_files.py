@@ -211,6 +211,14 @@ def test_no_label_file_is_an_empty_window(by_arrival: Bank) -> None:
         source.fetch(day(0), day(3).start, use_case.spec.limits)
 
 
+def test_a_label_file_without_a_byte_brings_no_label(by_arrival: Bank) -> None:
+    """It must not keep other windows from being measured."""
+    ingest.run(by_arrival.use_case, day(1), by_arrival.ports, RUN)
+    for file in (by_arrival.folder / "outcomes").iterdir():
+        file.write_bytes(b"")
+    assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 0
+
+
 def test_rows_and_labels_may_lie_in_the_same_files(tmp_path: Path) -> None:
     """The rows are all of them, also those whose outcome has not come."""
     bank = Bank(tmp_path, "%Y-%m-%d.csv", "")
