@@ -87,10 +87,11 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     session = Session()
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
-    collect_labels.run(loaded, moment, session.ports, session.run_id)
+    collected = collect_labels.run(loaded, moment, session.ports, session.run_id)
     measured = measure.run(loaded, moment, session.ports, session.run_id)
     show([measured], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
+    collect_labels.require_all(loaded, collected.refused)
 
 
 def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:
