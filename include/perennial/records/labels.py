@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from perennial.errors import EmptyWindow
+from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
@@ -23,6 +24,8 @@ from perennial.wording import counted
 
 LOOKED_AT_AGAIN = 7  # final windows that lack a label
 LEARNT_FROM = 60  # final windows, about the share of labels that come
+RECURRING = 0.1  # so many keys in the next window, too, are no rows that were delivered twice
+INSTANT = timedelta(microseconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -68,12 +71,44 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
     spec = use_case.spec
     keys = None
     if spec.labels.dated_by == "arrival_time":
-        rows = ports.lake.read(raw_table(spec.name), window_partition(window))
-        keys = rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
+        keys = _stored_keys(spec, window, ports)
+        _refuse_keys_that_recur(spec, window, keys, ports)
     extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
     for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
     return conform_labels(spec, extract.rows)
+
+
+def _stored_keys(spec: UseCase, window: Window, ports: Ports) -> pa.Array:
+    rows = ports.lake.read(raw_table(spec.name), window_partition(window))
+    return rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
+
+
+def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports: Ports) -> None:
+    """Keys that name customers, say, and not rows, come again in the windows around: a label that has nothing but the
+    key may then be of any of them, and the last one would count in all.
+
+    A few may be rows that were delivered twice: they are told. Errors: `SchemaMismatch` for a tenth of them or more.
+    """
+    before = spec.grid.containing(window.start - INSTANT)
+    for other in (before, spec.grid.containing(window.end)):
+        others = _stored_keys(spec, other, ports)
+        if len(keys) == 0 or len(others) == 0:
+            continue
+        again = keys.filter(pc.is_in(keys, value_set=others.cast(keys.type)))
+        if len(again) == 0:
+            return
+        text = (
+            f"{len(again):,} of {counted(len(keys), 'row')} have a {spec.key} that rows of {other} have, too, such as "
+            f"{again[0].as_py()}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
+        )
+        if len(again) < RECURRING * len(keys):
+            log.warning("%s %s: %s.", spec.name, window, text)
+            return
+        raise SchemaMismatch(
+            f"{spec.name} {window}: {text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take "
+            "a key that names one row of all windows."
+        )
 
 
 def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:
