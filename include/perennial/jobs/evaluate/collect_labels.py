@@ -62,5 +62,6 @@ def require_all(use_case: LoadedUseCase, refused: Sequence[str]) -> None:
     lines = "\n".join(f"- {each}" for each in shown)
     raise SourceRejected(
         f"{use_case.name}: the labels of {counted(len(refused), 'window')} can't be used. "
-        f"What was known of them stays. All others were measured. Correct the labels at their source, and evaluate again:\n{lines}"
+        "What was known of them stays. All others were measured. "
+        f"Correct the labels at their source, and evaluate again:\n{lines}"
     )
