@@ -122,7 +122,7 @@ def test_labels_by_arrival_are_refused_where_keys_recur_from_window_to_window(by
         file.write_text(file.read_text().replace(f"\n{number}-", "\ncustomer-"))
         ingest.run(by_arrival.use_case, day(number), by_arrival.ports, RUN)
     for number in (1, 2):
-        with pytest.raises(SchemaMismatch, match=r"3 of 3 rows have a loan that rows of .*, too, such as customer-0: "):
+        with pytest.raises(SchemaMismatch, match=r"3 of 3 rows have the same loan as rows of .*, such as customer-0: "):
             collect(by_arrival.use_case, day(number), day(4).start, by_arrival.ports, RUN)
 
 
@@ -136,7 +136,7 @@ def test_a_row_that_was_delivered_again_for_the_next_window_is_told(
         file.write_text("\n".join(["loan,at,amount", *lines, ""]))
         ingest.run(by_arrival.use_case, day(number), by_arrival.ports, RUN)
     assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 2
-    assert "1 of 21 rows have a loan that rows of" in caplog.text
+    assert "1 of 21 rows have the same loan as rows of" in caplog.text
 
 
 def test_labels_by_arrival_of_a_window_without_rows_are_none(by_arrival: Bank) -> None:

@@ -99,15 +99,15 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
         if len(again) == 0:
             return
         text = (
-            f"{len(again):,} of {counted(len(keys), 'row')} have a {spec.key} that rows of {other} have, too, such as "
+            f"{len(again):,} of {counted(len(keys), 'row')} have the same {spec.key} as rows of {other}, such as "
             f"{again[0].as_py()}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
         )
         if len(again) < RECURRING * len(keys):
             log.warning("%s %s: %s.", spec.name, window, text)
             return
         raise SchemaMismatch(
-            f"{spec.name} {window}: {text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take "
-            "a key that names one row of all windows."
+            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take a key that names one row "
+            "of all windows."
         )
 
 
