@@ -1,7 +1,8 @@
 """Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected, and who waits for more."""
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,7 +23,7 @@ from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import counted
 
-LOOKED_AT_AGAIN = 7  # final windows that lack a label
+LOOKED_AT_AGAIN = 7  # final windows, for labels that they lack
 LEARNT_FROM = 60  # final windows, about the share of labels that come
 RECURRING = 0.1  # so many keys in the next window, too, are no rows that were delivered twice
 INSTANT = timedelta(microseconds=1)
@@ -106,8 +107,8 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
             log.warning("%s %s: %s.", spec.name, window, text)
             return
         raise SchemaMismatch(
-            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take a key that names one row "
-            "of all windows."
+            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take a key that names one "
+            "row of all windows."
         )
 
 
@@ -153,13 +154,35 @@ def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batc
     return list(ledger.batches_without_truth(spec.name, as_of))
 
 
-def incomplete_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[tuple[Batch, Performance]]:
-    """The live batches of the last `LOOKED_AT_AGAIN` final windows that lack a label, with their last measurement.
+def reopened_batches(
+    spec: UseCase, as_of: datetime, ledger: Ledger, more_came: Callable[[Batch, Performance], bool]
+) -> list[Batch]:
+    """Of the final windows that lack a label those of which more came, as `more_came` finds.
+
+    It is asked about the last `LOOKED_AT_AGAIN` windows, and about as many before them as long as more came of some:
+    after an outage that took a part of the labels all its windows are found, and on an ordinary day few are looked at.
+    """
+    reopened: list[Batch] = []
+    seen: set[Window] = set()
+    for number in itertools.count(LOOKED_AT_AGAIN, LOOKED_AT_AGAIN):
+        further = [each for each in incomplete_batches(spec, as_of, ledger, number) if each[0].window not in seen]
+        seen.update(batch.window for batch, _ in further)
+        came = [batch for batch, entry in further if more_came(batch, entry)]
+        reopened += came
+        if not came:
+            break
+    return reopened
+
+
+def incomplete_batches(
+    spec: UseCase, as_of: datetime, ledger: Ledger, number: int = LOOKED_AT_AGAIN
+) -> list[tuple[Batch, Performance]]:
+    """The live batches of the last `number` final windows that lack a label, with their last measurement.
 
     More labels may still come, and reopen them. While a label source is down no window becomes final, so that these
     stay the same ones however long it takes.
     """
-    lacking = [e for e in ledger.last_final(spec.name, as_of, LOOKED_AT_AGAIN) if 0 < e.labelled < e.rows]
+    lacking = [e for e in ledger.last_final(spec.name, as_of, number) if 0 < e.labelled < e.rows]
     found = [(ledger.latest_batch(spec.name, entry.window), entry) for entry in lacking]
     return [(batch, entry) for batch, entry in found if batch is not None and batch.revision == entry.revision]
 

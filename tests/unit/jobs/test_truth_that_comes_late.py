@@ -75,6 +75,24 @@ def test_no_label_at_all_is_never_final_and_what_comes_after_all_is_measured(
     ]
 
 
+def test_after_an_outage_of_a_part_of_the_labels_all_its_windows_are_reopened(world: World) -> None:
+    """Four fifths of the labels are no outage for sure, so that such windows are final; more than a week of them."""
+    outage = range(31, 51)
+    first_model(world, 30)
+    for number in range(31, 53):
+        predict(world, number)
+    before = without_labels(world, outage, keep=0.8)
+    found = evaluated(world, world.day(54).start)
+    assert (found.final, found.overdue, last(world, 31).completeness) == (22, 0, 0.8)
+    world.outcomes.table = before
+    found = evaluated(world, world.day(55).start)
+    assert found.reopened == len(outage)
+    assert [last(world, number).completeness for number in outage] == [1.0] * len(outage)
+    world.outcomes.asked.clear()
+    assert evaluated(world, world.day(56).start).reopened == 0
+    assert world.outcomes.asked == []  # all is known
+
+
 def with_an_unreadable_label(world: World, day: int) -> None:
     """One label of the day is neither true nor false."""
     table = world.outcomes.table

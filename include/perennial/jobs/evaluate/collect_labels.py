@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.errors import SourceRejected
+from perennial.ledger.entries import Batch, Performance
 from perennial.ports import Ports
-from perennial.records.labels import WindowLabels, collect, incomplete_batches, pending_batches
+from perennial.records.labels import WindowLabels, collect, pending_batches, reopened_batches
 from perennial.spec.load import LoadedUseCase
 from perennial.wording import counted
 
@@ -30,21 +31,28 @@ class Collected:
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Collected:
-    """Ask the source for the labels of every window that waits, and of the last final ones that lack some.
+    """Ask the source for the labels of every window that waits, and of final ones that lack some: see
+    `reopened_batches`.
 
     A window whose labels can't be used keeps those that it has, and does not keep others from getting theirs.
     Errors: as `perennial.records.labels.collect`, except `SourceRejected`.
     """
     spec, ledger = use_case.spec, ports.ledger
-    waiting = [*pending_batches(spec, as_of, ledger), *(batch for batch, _ in incomplete_batches(spec, as_of, ledger))]
     found: list[WindowLabels] = []
     refused: list[str] = []
-    for batch in waiting:
+
+    def more_came(batch: Batch, _: Performance | None = None) -> bool:
         try:
             found.append(collect(use_case, batch.window, as_of, ports, run_id))
         except SourceRejected as error:
             refused.append(f"{batch.window}: {error}")
             log.warning("%s %s", use_case.name, refused[-1])
+            return False
+        return found[-1].new > 0
+
+    for batch in pending_batches(spec, as_of, ledger):
+        more_came(batch)
+    reopened_batches(spec, as_of, ledger, more_came)
     labels, new = sum(each.labels for each in found), sum(each.new for each in found)
     collected = Collected(as_of, len(found), labels, new, tuple(refused))
     log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)

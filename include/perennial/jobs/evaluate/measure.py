@@ -25,12 +25,12 @@ from perennial.performance.maturity import Maturity, maturity_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.records.labels import (
-    incomplete_batches,
     known_labels,
     learnt_share,
     more_labels_came,
     overdue_text,
     pending_batches,
+    reopened_batches,
     unmatched_labels,
 )
 from perennial.records.retraining import decide_retraining
@@ -73,9 +73,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
     """
     spec = use_case.spec
     waiting = pending_batches(spec, as_of, ports.ledger)
-    reopened = [
-        batch for batch, last in incomplete_batches(spec, as_of, ports.ledger) if more_labels_came(spec, last, ports)
-    ]
+    reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
     labels_version = ports.lake.version(labels_table(spec.name))
     found = [(each, measure_batch(use_case, each, as_of, ports, labels_version)) for each in [*waiting, *reopened]]
     share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
