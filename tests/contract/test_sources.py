@@ -283,7 +283,6 @@ def test_cells_that_do_not_fit_make_bad_rows(
             HEADER + b"1,2\n",
             "not a CSV file that can be read: .* got 2.* A cell with the delimiter in it must be quoted",
         ),
-        (b"", "is empty"),
         (HEADER.replace(b"carrier", b"id") + GOOD, "column id is there more than once"),
         (HEADER.replace(b",", b";") + GOOD.replace(b",", b";"), r"separated by ',' but by ';'.*delimiter: ';'"),
         (HEADER.replace(b",", b"\t") + GOOD.replace(b",", b"\t"), r"separated by ',' but by '.t'.*delimiter: '.t'"),
@@ -302,6 +301,12 @@ def test_files_that_are_written_otherwise_are_refused(
 ) -> None:
     with pytest.raises(SchemaMismatch, match=rf"(?s)2013/.*{message}"):
         delivered("csv", content).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_files_without_a_byte_are_an_empty_window(delivered: Callable[..., Source]) -> None:
+    """So that it is asked for again until the deadline, and skipped where empty windows are allowed."""
+    with pytest.raises(EmptyWindow, match=r"2013/.*: is empty; a CSV file starts with a line of column names"):
+        delivered("csv", b"", b"").fetch(WINDOW, AS_OF, LIMITS)
 
 
 def test_empty_parts_beside_full_ones_are_left_out_and_told(delivered: Callable[..., Source]) -> None:

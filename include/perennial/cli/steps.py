@@ -88,10 +88,11 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
     with stages() as stage:
-        collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
+        collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
     show([measured], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
+    collect_labels.require_all(loaded, collected.refused)
 
 
 def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:

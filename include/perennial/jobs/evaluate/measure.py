@@ -27,11 +27,11 @@ from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import (
-    incomplete_batches,
     learnt_share,
     more_labels_came,
     overdue_text,
     pending_batches,
+    reopened_batches,
     settled_labels,
     unmatched_labels,
 )
@@ -104,9 +104,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     """
     spec = use_case.spec
     waiting = pending_batches(spec, as_of, ports.ledger)
-    reopened = [
-        batch for batch, last in incomplete_batches(spec, as_of, ports.ledger) if more_labels_came(spec, last, ports)
-    ]
+    reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
     labels_version = ports.lake.version(labels_table(spec.name))
     found: list[tuple[Batch, BatchMeasurement]] = []
     for batch in (to_measure := [*waiting, *reopened]):
