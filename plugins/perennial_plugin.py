@@ -1,12 +1,24 @@
-"""What Airflow must know of Perennial before it reads a DAG: its timetable."""
+"""What Airflow must know of Perennial before it reads a DAG: its timetable, and its pages."""
+
+from functools import cached_property
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
+from perennial_airflow.pages.views import PREFIX, VIEWS
 from perennial_airflow.timetable import DelayedWindows
 
 
 class PerennialPlugin(AirflowPlugin):
-    """Lets the scheduler and the API server read DAGs whose windows are scored after a delay."""
+    """Lets the scheduler and the API server read DAGs whose windows are scored after a delay, and shows our pages."""
 
     name = "perennial"
     timetables = (DelayedWindows,)
+    external_views = VIEWS
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The pages; made only where they are asked for, which is in the API server."""
+        from perennial_airflow.pages.app import create_app  # noqa: PLC0415 - a web server, in one process only
+
+        return [{"app": create_app(), "url_prefix": PREFIX, "name": "Perennial"}]
