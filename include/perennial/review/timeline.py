@@ -53,7 +53,7 @@ class Event:
 class WindowState:
     """What became of a window. A verdict is None while the step has not been done.
 
-    `missing`: it should have been scored by now and was not. `empty`: it is on record that it has no rows.
+    `missing`: it should have been scored by now, and nothing was validated. `empty`: it is on record as without rows.
     `rows` were read, `rows_quarantined` of them set aside, `rows_late` came, went or changed after the first look.
     `value` is the deciding metric with its interval (`low`, `high`), by the labels that have come (`maturity`).
     `run_id` is the run that worked on the window last.
@@ -188,7 +188,7 @@ def _state(window: Window, found: _Found, metric: str) -> WindowState:
         revision=batch.revision if batch else None,
         run_id=last.run_id if last else None,
         recorded_at=last.recorded_at if last else None,
-        missing=found.is_expected(window) and window not in found.done,
+        missing=verdict is None and window not in found.done and found.is_expected(window),
         empty=window in found.done and batch is None,
     )
 
