@@ -207,6 +207,7 @@ def _environment() -> Environment:
         "instant": words.instant,
         "window": words.window_name,
         "number": words.number,
+        "plain": words.plain,
         "p": words.p_value,
         "share": words.share,
         "validation_word": words.validation_word,

@@ -60,6 +60,21 @@ def number(value: float | None, digits: int = 3) -> str:
     return f"{rounded:,.0f}" if abs(rounded) >= 10**digits else f"{rounded:.{digits}g}"
 
 
+def plain(value: object) -> str:
+    """A value of an expectation as a person would write it.
+
+    >>> plain(1001.7075664621677), plain(["JFK", "LGA"]), plain(None), plain(1439)
+    ('1,001.71', 'JFK, LGA', '', '1439')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(each) for each in value)
+    return str(value)
+
+
 def p_value(value: float | None) -> str:
     """A p-value; what is smaller than a thousandth is said to be."""
     if value is None:
