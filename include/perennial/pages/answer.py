@@ -15,7 +15,7 @@ from perennial.encoding import as_json
 from perennial.errors import InvalidSpec, InvalidWindow, PerennialError, TransientError
 from perennial.pages import charts, words
 from perennial.ports import Ports
-from perennial.review import portfolio, timeline, window_report
+from perennial.review import evaluation_report, portfolio, retraining_report, timeline, window_report
 from perennial.review.timeline import WindowState
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
@@ -152,11 +152,24 @@ def _interval(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     return _Found(found, "use_case.html", {"spec": spec})
 
 
+def _retraining(asked: Asked, settings: Settings, ports: Ports) -> _Found:
+    found = retraining_report.run(_asked_use_case(asked, settings), asked.arguments["run_id"], ports)
+    return _Found(found, "retraining.html", {})
+
+
+def _evaluation(asked: Asked, settings: Settings, ports: Ports) -> _Found:
+    use_case = _asked_use_case(asked, settings)
+    as_of = parse_instant(asked.arguments["as_of"], use_case.spec.schedule.timezone)
+    return _Found(evaluation_report.run(use_case, asked.arguments["run_id"], as_of, ports), "evaluation.html", {})
+
+
 VIEWS: dict[str, Callable[[Asked, Settings, Ports], _Found]] = {
     "home": _home,
     "use_case": _use_case,
     "window": _window,
     "interval": _interval,
+    "retraining": _retraining,
+    "evaluation": _evaluation,
 }
 
 

@@ -23,6 +23,11 @@ from perennial_airflow.pages.reader import Reader, ReaderUnavailable
 from perennial_airflow.pages.views import PREFIX
 
 WITH_INTERVAL = ("scheduled", "backfill")
+VIEW_OF_RUN: dict[str, str] = {
+    DagKind.PREDICT: "interval",
+    DagKind.EVALUATE: "evaluation",
+    DagKind.RETRAIN: "retraining",
+}
 FILTERS = ("owner", "tag", "state")
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
@@ -68,15 +73,16 @@ def _readable(user: GetUserDep) -> tuple[str, ...]:
 
 
 def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
-    """The interval of data that a run is about; empty when it is about no windows."""
+    """What a run is about, for the view that shows it: an interval of data, or a moment; empty when it is neither."""
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is None:
         return {}
-    if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
-        return {"start": run.data_interval_start.isoformat(), "end": run.data_interval_end.isoformat()}
     conf = run.conf if isinstance(run.conf, dict) else {}
-    given = {"start": conf.get("window_from"), "end": conf.get("window_to")}
-    return {name: value for name, value in given.items() if isinstance(value, str)} if all(given.values()) else {}
+    start, end = conf.get("window_from"), conf.get("window_to")
+    if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
+        start, end = run.data_interval_start.isoformat(), run.data_interval_end.isoformat()
+    found = {"start": start, "end": end, "as_of": end or conf.get("as_of") or run.run_after.isoformat()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
 async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(_readable)]) -> Response:
@@ -90,10 +96,15 @@ async def dag(request: Request, dag_id: str) -> Response:
     return await _of_dag(request, dag_id, "use_case", {})
 
 
-async def dag_run(request: Request, dag_id: str, about: Annotated[dict[str, str], Depends(_about)]) -> Response:
-    """What the run was about: the report of its window, or its windows."""
-    is_predict = dag_id.rpartition(".")[2] == DagKind.PREDICT
-    return await _of_dag(request, dag_id, "interval" if is_predict and about else "use_case", about)
+async def dag_run(
+    request: Request, dag_id: str, run_id: str, about: Annotated[dict[str, str], Depends(_about)]
+) -> Response:
+    """What the run did: the report of its window, or its windows; what it measured; what it trained."""
+    kind = dag_id.rpartition(".")[2]
+    view = VIEW_OF_RUN.get(kind, "use_case")
+    if not about or (view == "interval" and "start" not in about):
+        view = "use_case"
+    return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
 
 
 async def window_of_dag(request: Request, dag_id: str, window: str) -> Response:

@@ -131,11 +131,16 @@ def test_the_windows_of_a_use_case(lived: World) -> None:
 def test_performance_is_drawn_with_intervals_and_maturity(tmp_path: Path) -> None:
     lived = live(make_world(tmp_path))
     for job in (collect_labels, measure):
-        job.run(lived.use_case, lived.day(34).end, lived.ports, "test")
+        job.run(lived.use_case, lived.day(34).start, lived.ports, "test")
     said = page(lived, "use_case", use_case="parcels")
     assert 'class="performance"' in said
     assert said.count('<circle class="final"') == 2
     assert said.count('<line class="interval"') == 2
+    said = page(lived, "evaluation", use_case="parcels", run_id="test", as_of=lived.day(34).start.isoformat())
+    assert "2 windows measured, 2 of them final." in said
+    assert "180 of 180" in said
+    said = page(lived, "evaluation", use_case="parcels", run_id="other", as_of=lived.day(34).start.isoformat())
+    assert "This run measured no window anew" in said
 
 
 def test_the_report_of_a_good_window(lived: World) -> None:
@@ -169,6 +174,13 @@ def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
 def test_windows_without_any_record_say_so(lived: World) -> None:
     assert "should have been scored by now" in page(lived, "window", **of_day(lived, 33))
     assert "Nothing is on record about this window yet." in page(lived, "window", **of_day(lived, 50))
+
+
+def test_the_report_of_a_retraining_says_what_it_learnt_from_and_what_came_of_it(lived: World) -> None:
+    said = page(lived, "retraining", use_case="parcels", run_id="test")
+    assert "Version 1 is the champion, for data from 2024-01-31 on." in said
+    assert "3,780 rows of 21 windows" in said
+    assert "No candidate has been judged in this run." in page(lived, "retraining", use_case="parcels", run_id="other")
 
 
 def test_a_run_of_several_windows_lists_them_and_of_one_is_its_report(lived: World) -> None:
@@ -207,9 +219,10 @@ def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyP
         assert b"the ledger does not answer" in found.body
 
 
-@pytest.mark.parametrize("view", [view for view in VIEWS if view != "interval"])
+@pytest.mark.parametrize("view", VIEWS)
 def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
-    found = ask(lived, view, as_json=True, **of_day(lived, 31))
+    given = {"run_id": "test", "as_of": "2024-02-03", "start": "2024-02-01", "end": "2024-02-03"}
+    found = ask(lived, view, as_json=True, **of_day(lived, 31), **given)
     assert (found.status, found.media_type) == (200, "application/json")
     assert "parcels" in json.dumps(json.loads(found.body))
 
