@@ -6,16 +6,25 @@ from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from perennial import clock
 from perennial.encoding import as_json
-from perennial.errors import InvalidSpec, InvalidWindow, PerennialError, TransientError
+from perennial.errors import InvalidSpec, InvalidWindow, NotScored, PerennialError, TransientError
 from perennial.pages import charts, words
 from perennial.ports import Ports
-from perennial.review import evaluation_report, portfolio, retraining_report, timeline, window_report
+from perennial.review import (
+    evaluation_report,
+    explain,
+    portfolio,
+    quarantine,
+    retraining_report,
+    timeline,
+    window_report,
+)
+from perennial.review.evidence_page import sections
 from perennial.review.timeline import WindowState
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
@@ -24,6 +33,7 @@ from perennial.window import Window, parse_instant
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 ASSETS = {"style.css": "text/css; charset=utf-8", "frame.js": "text/javascript; charset=utf-8"}
 WINDOWS_SHOWN = 371  # a year and a week
+MOST_ROWS = 100
 OK, NOT_FOUND, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 422, 503, 500
 
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
@@ -65,6 +75,16 @@ class _Found:
     data: Any
     template: str
     extra: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class InQuarantine:
+    """What each rule set aside of a window, with the first `MOST_ROWS` rows."""
+
+    use_case: str
+    window: Window
+    rules: tuple[quarantine.RuleCatch, ...]
+    format: Literal[1] = 1
 
 
 class NothingThere(Exception):  # noqa: N818 - it becomes a page, not a crash
@@ -135,9 +155,7 @@ def _use_case(asked: Asked, settings: Settings, ports: Ports) -> _Found:
 
 def _window(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     use_case = _asked_use_case(asked, settings)
-    window = Window.parse(asked.arguments["window"])
-    if list(use_case.spec.grid.between(window.start, window.end)) != [window]:
-        raise InvalidWindow(f"{window} is not a window of {use_case.name}.")
+    window = _asked_window(asked, use_case)
     return _Found(window_report.run(use_case, window, clock.now(), ports), "window.html", {"spec": use_case.spec})
 
 
@@ -150,6 +168,27 @@ def _interval(asked: Asked, settings: Settings, ports: Ports) -> _Found:
         return _window(replace(asked, arguments={**asked.arguments, "window": windows[0].key}), settings, ports)
     found = timeline.run(spec, windows, clock.now(), ports.ledger)
     return _Found(found, "use_case.html", {"spec": spec})
+
+
+def _quarantine(asked: Asked, settings: Settings, ports: Ports) -> _Found:
+    use_case = _asked_use_case(asked, settings)
+    window = _asked_window(asked, use_case)
+    found = InQuarantine(use_case.name, window, tuple(quarantine.run(use_case, [window], ports, most=MOST_ROWS)))
+    return _Found(found, "quarantine.html", {"spec": use_case.spec, "window": window, "most": MOST_ROWS})
+
+
+def _evidence(asked: Asked, settings: Settings, ports: Ports) -> _Found:
+    """The evidence on one row: the prediction of an entity, in the window that is named or the last that has it."""
+    use_case = _asked_use_case(asked, settings)
+    window = _asked_window(asked, use_case) if asked.arguments.get("window") else None
+    entity = asked.arguments.get("entity", "").strip()
+    if not entity:
+        raise NothingThere(f"Say which {use_case.spec.key} in the address: ?entity=…")
+    try:
+        found = explain.run(use_case, entity, window, clock.now(), ports, airflow_url=asked.airflow)
+    except NotScored as error:
+        raise NothingThere(str(error)) from error
+    return _Found(found, "evidence.html", {"sections": sections(as_json(found))})
 
 
 def _retraining(asked: Asked, settings: Settings, ports: Ports) -> _Found:
@@ -170,6 +209,8 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], _Found]] = {
     "interval": _interval,
     "retraining": _retraining,
     "evaluation": _evaluation,
+    "quarantine": _quarantine,
+    "evidence": _evidence,
 }
 
 
@@ -178,6 +219,13 @@ def _asked_use_case(asked: Asked, settings: Settings) -> LoadedUseCase:
     if name not in asked.use_cases or name not in use_case_names(settings.use_cases):
         raise NothingThere("There is no such use case, or you may not see it.")
     return load_use_case(settings.use_cases / name)
+
+
+def _asked_window(asked: Asked, use_case: LoadedUseCase) -> Window:
+    window = Window.parse(asked.arguments["window"])
+    if use_case.spec.grid.containing(window.start) != window:
+        raise InvalidWindow(f"{window} is not a window of {use_case.name}.")
+    return window
 
 
 def _problem(asked: Asked, status: int, title: str, said: str) -> Answer:

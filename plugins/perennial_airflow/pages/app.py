@@ -58,6 +58,8 @@ def create_app() -> FastAPI:
     app.get("/dags/{dag_id}", dependencies=[MAY_READ])(dag)
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
     app.get("/dags/{dag_id}/windows/{window}", dependencies=[MAY_READ])(window_of_dag)
+    app.get("/dags/{dag_id}/windows/{window}/quarantine", dependencies=[MAY_READ])(quarantine)
+    app.get("/dags/{dag_id}/evidence", dependencies=[MAY_READ])(evidence)
     app.get("/{name:path}")(asset_or_nothing)
     return app
 
@@ -110,6 +112,17 @@ async def dag_run(
 async def window_of_dag(request: Request, dag_id: str, window: str) -> Response:
     """The report of one window."""
     return await _of_dag(request, dag_id, "window", {"window": window})
+
+
+async def quarantine(request: Request, dag_id: str, window: str) -> Response:
+    """The rows of one window that were set aside."""
+    return await _of_dag(request, dag_id, "quarantine", {"window": window})
+
+
+async def evidence(request: Request, dag_id: str) -> Response:
+    """Everything that made one prediction."""
+    given = {name: request.query_params[name] for name in ("entity", "window") if name in request.query_params}
+    return await _of_dag(request, dag_id, "evidence", given)
 
 
 async def asset_or_nothing(request: Request, name: str) -> Response:

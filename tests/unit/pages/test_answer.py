@@ -165,6 +165,25 @@ def test_the_report_of_a_window_with_rows_in_quarantine(lived: World) -> None:
     assert str(lived.rows_of(31)[3]) in said
 
 
+def test_the_rows_in_quarantine_are_shown_with_what_was_not_accepted(lived: World) -> None:
+    said = page(lived, "quarantine", **of_day(lived, 31))
+    assert "expect_column_values_to_be_between(weight)" in said
+    assert "1 row</span>" in said
+    assert "-60" in said
+    assert f'<td class="long">{lived.rows_of(31)[3]}</td>' in said
+    assert "Nothing is in quarantine" in page(lived, "quarantine", **of_day(lived, 30))
+
+
+def test_the_evidence_on_one_row(lived: World) -> None:
+    key = str(lived.rows_of(30)[0])
+    for given in (of_day(lived, 30), {"use_case": "parcels"}):
+        said = page(lived, "evidence", entity=key, **given)
+        assert f"Evidence on {key}" in said
+        assert "in service from" in said
+    for entity in ("no-such", "", "' OR 1=1 --"):
+        assert ask(lived, "evidence", use_case="parcels", entity=entity).status == 404
+
+
 def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 45))
     assert "Drift: the window is unlike what its model considers normal." in said
@@ -221,7 +240,13 @@ def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.parametrize("view", VIEWS)
 def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
-    given = {"run_id": "test", "as_of": "2024-02-03", "start": "2024-02-01", "end": "2024-02-03"}
+    given = {
+        "entity": str(lived.rows_of(31)[0]),
+        "run_id": "test",
+        "as_of": "2024-02-03",
+        "start": "2024-02-01",
+        "end": "2024-02-03",
+    }
     found = ask(lived, view, as_json=True, **of_day(lived, 31), **given)
     assert (found.status, found.media_type) == (200, "application/json")
     assert "parcels" in json.dumps(json.loads(found.body))
