@@ -21,6 +21,7 @@ from perennial.jobs.upkeep.maintain import Maintained, TablePlan
 from perennial.jobs.upkeep.reconcile import Reconciled
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.performance.maturity import Maturity
+from perennial.quality.reasons import rows_set_aside
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -111,6 +112,8 @@ def test_a_warning_of_validation_and_a_score_that_changes_nothing_are_said(use_c
     assert said(verdict_lines.validated, use_case, warned).then == (
         "0 in quarantine, validation warns: distance is often 0"
     )
+    aside = Validated(DAY, "d", Verdict.WARN, (rows_set_aside(12, 914, {"a": 12}, 0.1, too_many=False),), 914, 12)
+    assert said(verdict_lines.validated, use_case, aside).then == "12 in quarantine"
     again = Scored(DAY, 1, 902, "3", "m", "d", changed=False)
     assert said(verdict_lines.scored, use_case, again).then == "scored by v3 as before"
 
