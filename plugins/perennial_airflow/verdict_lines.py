@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from perennial.performance.gain import METRIC_TITLES
 from perennial.policy.promotion import text_of
+from perennial.quality.reasons import SET_ASIDE
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import listed
 from perennial.verdict import PROMOTE, Verdict
@@ -27,10 +28,11 @@ def ingested(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
 
 
 def validated(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
-    """How many rows were set aside, and what validation warns of."""
+    """How many rows were set aside, and what else validation warns of."""
     del use_case
     aside = sum(each["rows_quarantined"] for each in results)
-    warned = [each["reasons"][0] for each in results if each["verdict"] == Verdict.WARN and each["reasons"]]
+    reasons = [reason for each in results if each["verdict"] == Verdict.WARN for reason in each["reasons"]]
+    warned = [reason for reason in reasons if not reason.startswith(SET_ASIDE)]
     more = f", validation warns: {clause(warned[0])}" if warned else ""
     return Line(then=f"{aside:,} in quarantine{more}")
 
