@@ -6,6 +6,9 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 from tests.contract.hostile_world import RUN
 
@@ -16,7 +19,7 @@ from perennial.lake.memory import InMemoryLake
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
-from perennial.records.labels import collect, known_labels
+from perennial.records.labels import collect, known_labels, settled_labels
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources import tabular
 from perennial.sources.cache import FileCache
@@ -200,6 +203,28 @@ def test_a_label_that_can_not_be_read_is_told_and_not_lost(tmp_path: Path, line:
     ingest.run(bank.use_case, day(0), bank.ports, RUN)
     with pytest.raises(SchemaMismatch, match=said):
         collect(bank.use_case, day(0), day(4).start, bank.ports, RUN)
+
+
+@pytest.mark.parametrize("options", ["dated_by: arrival_time", ""])
+@pytest.mark.parametrize("format_", ["csv", "parquet"])
+def test_an_empty_outcome_with_an_arrival_time_says_that_none_will_come(
+    tmp_path: Path, options: str, format_: str
+) -> None:
+    bank = Bank(tmp_path, f"%Y-%m-%d.{format_}", options)
+    file = bank.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace(f".{format_}', format: csv", f".{format_}', format: {format_}"))
+    event = "" if options else f",{day(1).start:%Y-%m-%dT00:00Z}"
+    lines = (f"1-0,,2024-01-02T12:00Z{event}", f"1-1,true,2024-01-02T12:00Z{event}", f"1-2,,{event}")
+    bank.outcomes("2024-01-02", *lines, header="loan,lost,known_at" + (",at" if event else ""))
+    if format_ == "parquet":
+        text = bank.folder / "outcomes" / "2024-01-02.csv"
+        pq.write_table(pa.csv.read_csv(text), text.with_suffix(".parquet"))
+        text.unlink()
+    ingest.run(bank.use_case, day(1), bank.ports, RUN)
+    assert collect(bank.use_case, day(1), day(5).start, bank.ports, RUN).labels == 2
+    settled = settled_labels(bank.use_case, day(1), day(5).start, bank.ports).to_pylist()
+    assert [(each["loan"], each["lost"]) for each in settled] == [("1-0", None), ("1-1", True)]
+    assert known_labels(bank.use_case, day(1), day(5).start, bank.ports).column("loan").to_pylist() == ["1-1"]
 
 
 def test_no_label_file_is_an_empty_window(by_arrival: Bank) -> None:

@@ -480,6 +480,9 @@ def test_batches_wait_for_their_truth_until_it_is_final_or_given_up(ledger: Ledg
     for day, maturity in states.items():
         ledger.record_performance(performance(use_case, day, as_of=instant(9), maturity=maturity))
     ledger.record_performance(performance(use_case, 5, as_of=instant(9), maturity=Maturity.FINAL, labelled=0))
+    record_batch(ledger, batch(use_case, 8))
+    none = performance(use_case, 8, as_of=instant(9), maturity=Maturity.FINAL, labelled=0, without_outcome=5)
+    assert ledger.record_performance(none).without_outcome == 5
 
     def waiting(as_of: datetime) -> list[Window]:
         return [entry.window for entry in ledger.batches_without_truth(use_case, as_of)]

@@ -21,7 +21,7 @@ from perennial.ledger.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -115,7 +115,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
     migrate.upgrade(database_url)
     rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
-        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0007"):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0008"):
             call(database_url)
     assert migrate.current(database_url) == "9999"
 
@@ -165,14 +165,14 @@ def upgrade_to(url: str, last: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_snapshots_of_before_are_read_and_do_not_say_that_nothing_was_left_out(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade_to(database_url, "0006", tmp_path, monkeypatch)
+    upgrade_to(database_url, "0007", tmp_path, monkeypatch)
     rows(
         database_url,
         'INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, '
         "query, run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 'raw/flights', 0, 's', 9, '{}', "
         "'SELECT 1', 'run', now())",
     )
-    assert migrate.upgrade(database_url) == ["0007"]
+    assert migrate.upgrade(database_url) == ["0008"]
     ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
     window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
     (found,) = ledger.snapshots("flights", window)
@@ -205,4 +205,25 @@ def test_drift_reports_of_before_stay_and_are_the_first_of_their_window(
     ]
     ledger.record_drift(replace(found[0], basis_digest="b", number=1))
     assert len(ledger.drift_of("flights", window)) == 3
+    ledger.close()
+
+
+def test_measurements_of_before_stay_and_know_of_no_row_without_an_outcome(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0006", tmp_path, monkeypatch)
+    rows(
+        database_url,
+        "INSERT INTO ledger.performance (use_case, window_start, window_end, revision, model_version, model_digest, "
+        "as_of, maturity, rows, labelled, completeness, verdict, metrics, intervals, estimates, arrivals, label_drift, "
+        "run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 1, '1', 'm', '2013-03-04Z', 'final', "
+        "10, 9, 0.9, 'pass', '{}', '{}', '{}', '[]', '{}', 'run', now())",
+    )
+    assert migrate.upgrade(database_url) == REVISIONS[6:]
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+    (found,) = ledger.performance_of("flights", window)
+    assert (found.labelled, found.without_outcome, found.settled) == (9, 0, 9)
+    ledger.record_performance(replace(found, as_of=datetime(2013, 3, 5, tzinfo=UTC), without_outcome=1))
+    assert ledger.performance_of("flights", window)[-1].without_outcome == 1
     ledger.close()

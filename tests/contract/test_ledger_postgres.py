@@ -432,6 +432,8 @@ def test_an_entry_survives_the_attempt_to_overwrite_it(url: str, ledger: Postgre
         (PERFORMANCE, {"completeness": 1.01}, "ck_performance_completeness"),
         (PERFORMANCE, {"completeness": -0.01}, "ck_performance_completeness"),
         (PERFORMANCE, {"labelled": 10}, "ck_performance_labelled"),
+        (PERFORMANCE, {"without_outcome": 10}, "ck_performance_without_outcome"),
+        (PERFORMANCE, {"without_outcome": -1}, "ck_performance_without_outcome"),
     ],
 )
 def test_the_database_refuses_impossible_facts(

@@ -90,12 +90,13 @@ def performance(
     headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "data drift", "label drift")
     rows = []
     for each in found.windows:
-        share = each.labelled / each.rows if each.rows else 0.0
+        settled = each.labelled + each.without_outcome
+        share = settled / each.rows if each.rows else 0.0
         rows.append(
             (
                 start_of(each.window),
                 each.model_version,
-                f"{each.maturity.replace('_', ' ')}, {share:.0%}" + _usual_share(each),
+                f"{each.maturity.replace('_', ' ')}, {share:.0%}" + _usual_share(each) + _without_outcome(each),
                 _interval(each.measured),
                 _interval(each.estimated),
                 _mark(each.data_drift),
@@ -148,6 +149,11 @@ def _usual_share(each: "WindowPerformance") -> str:
     """What completeness was to be expected at that age; a final window has what it has."""
     expected = each.expected_completeness
     return f" (usually {expected[1]:.0%})" if expected and each.maturity != FINAL else ""
+
+
+def _without_outcome(each: "WindowPerformance") -> str:
+    """How many of the settled rows have no outcome and will not get one."""
+    return f", {each.without_outcome:,} without an outcome" if each.without_outcome else ""
 
 
 def _usual_count(windows: "Sequence[WindowPerformance]") -> str:

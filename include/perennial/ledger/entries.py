@@ -177,10 +177,11 @@ class Performance:
     """How good a batch was, by the labels that had arrived by `as_of`.
 
     The entry with the latest `as_of` counts: labels that came after all make a new one. `completeness` is the share of
-    predicted rows that have a label; `metrics` maps metric name to value, and
+    predicted rows that are settled: they have a label, or it is known that no outcome will come of them
+    (`without_outcome`, which 0.1.0 did not count); `metrics` maps metric name to value, and
     `intervals` to its 95% interval (`low`, `high`, `standard_error`). `estimates` maps metric name to the same and the
-    `value` as it is expected of all rows, from the predictions alone. `arrivals` are the shares of rows that had a
-    label at the ages of `perennial.performance.delay`, only of a final window. `label_drift` says how unusual the
+    `value` as it is expected of all rows, from the predictions alone. `arrivals` are the shares of rows that were
+    settled at the ages of `perennial.performance.delay`, only of a final window. `label_drift` says how unusual the
     labels are (`verdict`, `p_value`, `reasons`), only of a final window whose model knows the labels it was trained on.
     `labels_version` is the version of the labels' table that was read, None when it was not there yet.
     """
@@ -205,6 +206,12 @@ class Performance:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    without_outcome: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many rows have a label, or will never have one."""
+        return self.labelled + self.without_outcome
 
 
 @dataclass(frozen=True)

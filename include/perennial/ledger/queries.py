@@ -83,7 +83,7 @@ def without_truth(use_case: str, as_of: datetime) -> Query:
     """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`)."""
     live = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of).subquery()
     final = (performance.c.maturity == Maturity.FINAL.value) & (
-        (performance.c.labelled > 0) | (performance.c.rows == 0)
+        (performance.c.labelled + performance.c.without_outcome > 0) | (performance.c.rows == 0)
     )
     settled = (
         select(final | (performance.c.maturity == Maturity.GIVEN_UP.value))

@@ -35,12 +35,12 @@ def repeats(deployment: Deployment, current: Deployment | None) -> bool:
 def settled(entry: Performance | None) -> bool:
     """Whether a window with this newest measurement is no longer asked about: it is final, or was given up.
 
-    0.1.0 called windows final by time alone; one with rows and without a single label is still waited for.
+    0.1.0 called windows final by time alone; one with rows of which none is settled is still waited for.
     """
     if entry is None:
         return False
     if entry.maturity is Maturity.FINAL:
-        return entry.labelled > 0 or entry.rows == 0
+        return entry.settled > 0 or entry.rows == 0
     return entry.maturity is Maturity.GIVEN_UP
 
 

@@ -206,6 +206,7 @@ performance = _windowed(
     _text("maturity"),
     _count("rows"),
     _count("labelled"),
+    _count("without_outcome"),
     Column("completeness", Double, nullable=False),
     _text("verdict"),
     _json("metrics"),
@@ -218,6 +219,7 @@ performance = _windowed(
     _one_of("maturity", Maturity),
     _at_least("rows", 0),
     CheckConstraint("labelled BETWEEN 0 AND rows", name="labelled"),
+    CheckConstraint("without_outcome BETWEEN 0 AND rows - labelled", name="without_outcome"),
     CheckConstraint("completeness BETWEEN 0 AND 1", name="completeness"),
     _one_of("verdict", Verdict),
 )

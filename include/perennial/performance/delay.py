@@ -16,9 +16,10 @@ TAILS = (0.05, 0.95)
 
 @dataclass(frozen=True)
 class DelayCurve:
-    """The share of a window's rows that have a label at an age: the mean, and the range of 90% of the windows.
+    """The share of a window's rows that are settled at an age: the mean, and the range of 90% of the windows.
 
-    `ages` are in seconds since the window's end. Rows whose label never comes are in the curve's end, below 1.
+    A row is settled when it has a label, or when it is known that no outcome will come. `ages` are in seconds since the
+    window's end. Rows of which nothing is ever heard keep the curve's end below 1.
     """
 
     ages: tuple[float, ...]
@@ -45,7 +46,7 @@ class Movement:
 
 
 def shares_by_age(arrivals: Floats, rows: int, mature_after: timedelta) -> tuple[float, ...]:
-    """The share of all predicted rows that had a label at each age of `GRID`; empty without rows.
+    """The share of all predicted rows that were settled at each age of `GRID`; empty without rows.
 
     `arrivals` are the labels' arrival times in seconds since the window's end, negative before it.
     """
@@ -76,7 +77,7 @@ def learn_delay(final_windows: Sequence[Sequence[float]], mature_after: timedelt
 
 
 def usual_share(completeness: Sequence[float]) -> float | None:
-    """The share of rows that have a label in the end, from windows that are final: the median.
+    """The share of rows that are settled in the end, from windows that are final: the median.
 
     It is not moved by some windows that were counted too soon. None below `FEWEST_WINDOWS`.
     """

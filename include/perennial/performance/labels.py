@@ -15,11 +15,12 @@ from perennial.spec.names import Task
 MOST_SHOWN = 5
 
 
-def active_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:
-    """The outcome of each entity that was in force at `as_of`: the last that had arrived by then, ordered by `key`.
+def last_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:
+    """The last label of each entity that had arrived by `as_of`, ordered by `key`.
 
-    A null outcome that arrived last withdraws the earlier one. Of outcomes that arrived at one instant the greatest
-    counts, so that the answer doesn't depend on the order of rows. Rows without key or arrival time don't count.
+    A null outcome says that none will come (a cancelled flight never lands); it withdraws an earlier one, and an
+    outcome that arrives later replaces it. Of outcomes that arrived at one instant the greatest counts, so that the
+    answer doesn't depend on the order of rows. Rows without key or arrival time don't count.
     """
     arrived = labels.filter(pc.less_equal(labels.column(arrival), _like(as_of, labels.column(arrival).type)))
     arrived = arrived.filter(pc.is_valid(arrived.column(key)))
@@ -30,14 +31,23 @@ def active_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of
     keys = arrived.column(key).combine_chunks()
     last = np.ones(len(keys), dtype=bool)
     last[:-1] = pc.not_equal(keys[:-1], keys[1:]).to_numpy(zero_copy_only=False)
-    active = arrived.filter(pa.array(last))
-    return active.filter(pc.is_valid(active.column(label)))
+    return arrived.filter(pa.array(last))
+
+
+def active_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:
+    """Of the `last_labels` those that have an outcome: what was known of each entity at `as_of`."""
+    return with_outcome(last_labels(labels, key=key, label=label, arrival=arrival, as_of=as_of), label)
+
+
+def with_outcome(labels: pa.Table, label: str) -> pa.Table:
+    """The labels, or labelled rows, that have an outcome, without those that say that none will come."""
+    return labels.filter(pc.is_valid(labels.column(label)))
 
 
 def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:
     """The rows that have a label, in their order, with the other columns of `labels` beside theirs.
 
-    `labels` has each key once, as `active_labels` gives it.
+    `labels` has each key once, as `active_labels` or `last_labels` give it.
     """
     at = pc.index_in(rows.column(key), value_set=labels.column(key).cast(rows.column(key).type).combine_chunks())
     labelled = rows.filter(pc.is_valid(at))

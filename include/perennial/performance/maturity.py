@@ -28,7 +28,7 @@ def maturity_of(
     *,
     mature_after: timedelta,
     give_up_after: timedelta,
-    labelled: int,
+    settled: int,
     rows: int,
     usual_share: float | None,
 ) -> Maturity:
@@ -36,24 +36,24 @@ def maturity_of(
 
     Before `mature_after` it is `partial`, or `estimated` while no label has arrived; even a complete window may still
     be corrected. Later it is `final`, unless `far_too_few` labels came: then it is `overdue`, and `given_up` when that
-    has lasted for `give_up_after`. `usual_share` is the share of rows that have a label in windows that are final.
+    has lasted for `give_up_after`. `usual_share` is the share of rows that are settled in windows that are final.
     """
     if age < mature_after:
-        return Maturity.PARTIAL if labelled else Maturity.ESTIMATED
-    if not far_too_few(labelled, rows, usual_share):
+        return Maturity.PARTIAL if settled else Maturity.ESTIMATED
+    if not far_too_few(settled, rows, usual_share):
         return Maturity.FINAL
     return Maturity.OVERDUE if age < mature_after + give_up_after else Maturity.GIVEN_UP
 
 
-def far_too_few(labelled: int, rows: int, usual_share: float | None) -> bool:
+def far_too_few(settled: int, rows: int, usual_share: float | None) -> bool:
     """Whether labels must be missing: none came, or fewer than three quarters of the usual, and not by chance.
 
     Chance is three standard deviations of a binomial count. Without a `usual_share` only no label at all is too few.
     """
-    if labelled == 0:
+    if settled == 0:
         return rows > 0
     if usual_share is None:
         return False
     expected = usual_share * rows
     chance = Z * math.sqrt(expected * (1 - usual_share))
-    return labelled < min(FAR_FEWER * expected, expected - chance)
+    return settled < min(FAR_FEWER * expected, expected - chance)

@@ -5,6 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.features.build import LARGEST_FEATURE
+from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.quality.unread import first_unread, unread_in
 from perennial.spec.columns import Column, Kind, Role
@@ -37,6 +39,9 @@ def label_schema(spec: UseCase) -> pa.Schema:
 def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
     """The same labels in canonical types, without other columns; those without an arrival time have not arrived.
 
+    A null outcome with an arrival time says that none will come; not so where `known_at_the_event`, because nothing can
+    have been known then: such labels have not arrived either.
+
     Errors: `SchemaMismatch`, listing everything that is wrong.
     """
     problems: list[str] = []
@@ -58,13 +63,29 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
         bad = int(np.count_nonzero(unread_in(rows, name)))
         if bad:
             problems.append(f"column {name}: {first_unread(rows, name)}, in {bad} of {rows.num_rows} rows")
-        infinite = pc.sum(pc.is_inf(columns[-1])).as_py() if column.kind is Kind.NUMERIC else 0
-        if infinite:
+        beyond = columns[-1].filter(too_large_to_judge(columns[-1])) if name == spec.labels.column else []
+        if len(beyond):
             problems.append(
-                f"column {name} is infinite in {infinite} of {rows.num_rows} rows; no model can be judged by that"
+                f"column {name} is {beyond[0].as_py():.3g}, beyond {LARGEST_FEATURE:.3g}, in {len(beyond)} of "
+                f"{rows.num_rows} rows; no model can be judged by that. If it stands for a missing outcome, let the "
+                "source write null where none will come, and leave the row out where it may still come"
             )
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
         raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{lines}\nCorrect labels.sql or `labels`.")
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
-    return labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
+    arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
+    return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
+
+
+def too_large_to_judge(outcomes: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Where an outcome is infinite, or so large that errors, squared, would be: beyond what features may be, too."""
+    if not pa.types.is_floating(outcomes.type):
+        return pa.chunked_array([pa.repeat(False, len(outcomes))])
+    return pc.fill_null(pc.greater(pc.abs(outcomes), LARGEST_FEATURE), fill_value=False)
+
+
+def known_at_the_event(spec: UseCase) -> bool:
+    """Whether labels take the event time for their arrival time, because the source has no other."""
+    arrival = spec.labels.from_.get(spec.labels.arrival_time, spec.labels.arrival_time)
+    return arrival in (spec.event_time, spec.columns[spec.event_time].from_)

@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.errors import EmptyWindow
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, active_labels, unmatched
+from perennial.performance.labels import UnmatchedLabels, last_labels, unmatched, with_outcome
 from perennial.ports import Ports
-from perennial.quality.labels import conform_labels, label_schema
+from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
 from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -98,15 +99,34 @@ def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, 
 def known_labels(
     use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
 ) -> pa.Table:
-    """One label per entity: the last that had arrived by `as_of` (invariant I6).
+    """One outcome per entity: the last that had arrived by `as_of` (invariant I6). Arguments as `settled_labels`."""
+    return with_outcome(settled_labels(use_case, window, as_of, ports, version=version), use_case.spec.labels.column)
 
-    `version` of the labels' table (default: its present one) says what had been collected.
+
+def settled_labels(
+    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
+) -> pa.Table:
+    """One label per entity, the last that had arrived by `as_of`; where it is null, no outcome will come.
+
+    `version` of the labels' table (default: its present one) says what had been collected. Outcomes that are too large
+    to judge by, which 0.1.0 collected, count as not there, with a warning, until another arrives.
     """
     spec = use_case.spec
     labels = ports.lake.read(labels_table(spec.name), window_partition(window), version=version)
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
-    return active_labels(labels, key=spec.key, label=spec.labels.column, arrival=spec.labels.arrival_time, as_of=as_of)
+    names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
+    found = last_labels(labels, **names, as_of=as_of)
+    beyond = too_large_to_judge(found.column(spec.labels.column))
+    if number := pc.sum(beyond).as_py():
+        log.warning(
+            "%s %s: %s too large to judge by and left out. An outcome with a later %s takes its place.",
+            spec.name,
+            window,
+            f"{counted(number, 'label')} {'is' if number == 1 else 'are'}",
+            spec.labels.arrival_time,
+        )
+    return found.filter(pc.invert(beyond)) if number else found
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:
@@ -119,12 +139,12 @@ def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batc
 
 
 def incomplete_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[tuple[Batch, Performance]]:
-    """The live batches of the last `LOOKED_AT_AGAIN` final windows that lack a label, with their last measurement.
+    """The live batches of the last `LOOKED_AT_AGAIN` final windows that lack an outcome, with their last measurement.
 
-    More labels may still come, and reopen them. While a label source is down no window becomes final, so that these
-    stay the same ones however long it takes.
+    More labels may still come, also where none was to come, and reopen them. While a label source is down no window
+    becomes final, so that these stay the same ones however long it takes.
     """
-    lacking = [e for e in ledger.last_final(spec.name, as_of, LOOKED_AT_AGAIN) if 0 < e.labelled < e.rows]
+    lacking = [e for e in ledger.last_final(spec.name, as_of, LOOKED_AT_AGAIN) if e.labelled < e.rows and e.settled]
     found = [(ledger.latest_batch(spec.name, entry.window), entry) for entry in lacking]
     return [(batch, entry) for batch, entry in found if batch is not None and batch.revision == entry.revision]
 
@@ -139,15 +159,16 @@ def more_labels_came(spec: UseCase, entry: Performance, ports: Ports) -> bool:
 
 
 def learnt_share(spec: UseCase, as_of: datetime, ledger: Ledger, also: Sequence[float] = ()) -> float | None:
-    """The share of rows that have a label in the end, from the last windows that were final by `as_of`.
+    """The share of rows that are settled in the end, from the last windows that were final by `as_of`.
 
     `also` are shares of windows that have just been counted. None when there are too few to tell.
     """
-    known = [entry.completeness for entry in ledger.last_final(spec.name, as_of, LEARNT_FROM) if entry.labelled]
+    known = [entry.completeness for entry in ledger.last_final(spec.name, as_of, LEARNT_FROM) if entry.settled]
     return usual_share([*known, *also][-LEARNT_FROM:])
 
 
-def overdue_text(labelled: int, rows: int, share: float | None) -> str:
+def overdue_text(labelled: int, without_outcome: int, rows: int, share: float | None) -> str:
     """How many labels came, of how many, and how many were to be expected."""
     expected = "" if share is None else f", where about {share * rows:,.0f} were to be expected"
-    return f"{labelled:,} of {counted(rows, 'row')} {'has' if labelled == 1 else 'have'} a label{expected}"
+    none = f", of {without_outcome:,} no outcome will come" if without_outcome else ""
+    return f"{labelled:,} of {counted(rows, 'row')} {'has' if labelled == 1 else 'have'} a label{none}{expected}"

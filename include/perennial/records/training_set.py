@@ -22,13 +22,22 @@ WINDOW_COLUMN = "window"
 
 @dataclass(frozen=True)
 class TrainingWindow:
-    """One window's part in a training set; `labelled` counts its rows whose outcome was known."""
+    """One window's part in a training set; `labelled` counts its rows whose outcome was known.
+
+    `without_outcome` counts those of which no outcome will come; 0.1.0 did not tell them from others.
+    """
 
     window: Window
     snapshot_digest: str
     version: int
     verdict: str
     labelled: int
+    without_outcome: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many rows have a label, or will never have one."""
+        return self.labelled + self.without_outcome
 
 
 @dataclass(frozen=True)

@@ -102,6 +102,8 @@ def as_html(evidence: Mapping[str, Any]) -> str:
 def _outcome(evidence: Mapping[str, Any]) -> str:
     if evidence["outcome_state"] == "not_collected":
         return f"not collected yet: run `perennial evaluate {evidence['use_case']}`"
+    if evidence["outcome_state"] == "none_will_come":
+        return f"none will come, as was known by {evidence['as_of']}"
     collected = f"labels were last collected as of {evidence['labels_as_of']}"
     return _or(evidence["outcome"], f"not known by {evidence['as_of']}; {collected}")
 
@@ -124,7 +126,7 @@ def _training_windows(manifest: Mapping[str, Any] | None) -> list[tuple[str, str
         (
             f"{each['window']['start'][:16]}",
             f"snapshot {each['snapshot_digest'][:12]} (version {each['version']}), {each['verdict']}, "
-            f"{each['labelled']} labelled",
+            f"{each['labelled']} labelled{_without_outcome(each)}",
         )
         for each in (manifest["windows"] if manifest else ())
     ]
@@ -148,9 +150,13 @@ def _performance(entry: Mapping[str, Any] | None) -> list[tuple[str, str]]:
         return [("", "not measured yet")]
     return _facts(
         maturity=entry["maturity"],
-        labels=f"{entry['labelled']} of {entry['rows']}, as of {entry['as_of']}",
+        labels=f"{entry['labelled']} of {entry['rows']}{_without_outcome(entry)}, as of {entry['as_of']}",
         **_named(entry["metrics"]),
     )
+
+
+def _without_outcome(entry: Mapping[str, Any]) -> str:
+    return f", {entry['without_outcome']} without an outcome" if entry["without_outcome"] else ""
 
 
 def _facts(**values: Any) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from perennial.errors import NotScored, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Deployment, DriftReport, Performance, Snapshot, ValidationResult
 from perennial.ports import Ports
-from perennial.records.labels import known_labels
+from perennial.records.labels import settled_labels
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -22,9 +22,13 @@ FORMAT = 1
 
 
 class OutcomeState(StrEnum):
-    """Whether the outcome is known; whether it can't be, because labels were not asked for yet; or did not come."""
+    """Whether the outcome is known; whether it can't be, because labels were not asked for yet; or did not come.
+
+    `NONE_WILL_COME` says that the label's source said so.
+    """
 
     KNOWN = "known"
+    NONE_WILL_COME = "none_will_come"
     NOT_KNOWN = "not_known"
     NOT_COLLECTED = "not_collected"
 
@@ -94,8 +98,9 @@ def run(
     drift = [d for d in ledger.drift_of(name, batch.window) if _is_about(d, batch)]
     measured = [p for p in ledger.performance_of(name, batch.window) if p.revision == batch.revision]
     deployment = _deployment(batch, ports)
-    labels = known_labels(use_case, batch.window, as_of, ports)
-    outcome = labels.filter(_is(labels, spec.key, entity))
+    labels = settled_labels(use_case, batch.window, as_of, ports)
+    found_label = labels.filter(_is(labels, spec.key, entity))
+    outcome = found_label[spec.labels.column][0].as_py() if found_label.num_rows else None
     collected = _collected(use_case, batch.window, labels, as_of, ports)
     published = ports.published.read(name, batch.window)
     return PredictionEvidence(
@@ -107,12 +112,8 @@ def run(
         prediction=found["prediction"][0].as_py(),
         published=published.num_rows > 0 and published.filter(_is(published, spec.key, entity)).equals(found),
         row=_row(use_case, batch, snapshot, entity, ports),
-        outcome=outcome[spec.labels.column][0].as_py() if outcome.num_rows else None,
-        outcome_state=OutcomeState.KNOWN
-        if outcome.num_rows
-        else OutcomeState.NOT_KNOWN
-        if collected
-        else OutcomeState.NOT_COLLECTED,
+        outcome=outcome,
+        outcome_state=_outcome_state(outcome, settled=found_label.num_rows > 0, collected=collected is not None),
         labels_as_of=collected,
         batch=batch,
         dag_run=_dag_run(batch.run_id, airflow_url),
@@ -127,6 +128,12 @@ def run(
         if "training_id" in deployment.training
         else None,
     )
+
+
+def _outcome_state(outcome: object, *, settled: bool, collected: bool) -> OutcomeState:
+    if settled:
+        return OutcomeState.NONE_WILL_COME if outcome is None else OutcomeState.KNOWN
+    return OutcomeState.NOT_KNOWN if collected else OutcomeState.NOT_COLLECTED
 
 
 def _collected(

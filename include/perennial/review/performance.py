@@ -22,7 +22,8 @@ Json = dict[str, Any]
 class WindowPerformance:
     """The deciding metric of one window, as of its last measurement, and its drift.
 
-    `expected_completeness` is the low, mean and high share of labels that windows of this age had. `measured` is what
+    Of `without_outcome` rows it is known that no outcome will come. `expected_completeness` is the low, mean and high
+    share of rows that were settled, by a label or by that word, in windows of this age. `measured` is what
     the labels that came say; of a partial window it is biased, see `PerformanceOverview.movement`. `estimated` is what
     the predictions alone let expect, None where the model can't say, or is no longer believed. `label_drift` is about
     the outcomes, `data_drift` (`verdict`, `p_value`) about the inputs and predictions; both are {} where not known.
@@ -34,6 +35,7 @@ class WindowPerformance:
     maturity: Maturity
     rows: int
     labelled: int
+    without_outcome: int
     expected_completeness: tuple[float, float, float] | None
     measured: Json | None
     estimated: Json | None
@@ -101,6 +103,7 @@ def _window(
         maturity=entry.maturity,
         rows=entry.rows,
         labelled=entry.labelled,
+        without_outcome=entry.without_outcome,
         expected_completeness=delay.expected(entry.as_of - entry.window.end) if delay else None,
         measured=measured,
         estimated=said if said and trust is not Trust.OFF else None,

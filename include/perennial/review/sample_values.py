@@ -5,6 +5,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.features.build import LARGEST_FEATURE
+from perennial.quality.labels import known_at_the_event, too_large_to_judge
 from perennial.quality.row_rules import outside_window
 from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
@@ -112,7 +114,7 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
                 f"{counted(missing, 'label')} of {labels.num_rows:,} have no {arrival}: they count as not arrived",
             )
     if outcome in there and labels.num_rows:
-        _outcomes(labels.column(outcome), found)
+        _outcomes(spec, labels, found)
     if spec.key not in there or rows is None or not rows.num_rows or not labels.num_rows:
         return
     match = match_keys(rows.column(spec.key).to_pylist(), labels.column(spec.key).to_pylist())
@@ -133,14 +135,30 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
         _leaks(spec, rows, labels, found)
 
 
-def _outcomes(values: pa.ChunkedArray, found: Findings) -> None:
+def _outcomes(spec: UseCase, labels: pa.Table, found: Findings) -> None:
+    values, arrival = labels.column(spec.labels.column), spec.labels.arrival_time
+    if too_large := pc.sum(too_large_to_judge(values)).as_py():
+        told = f"{counted(too_large, 'label')} of {len(values):,} beyond {LARGEST_FEATURE:.3g}"
+        text = f"{told}: no model can be judged by that"
+        found.add(Level.ERROR, ("labels", "column"), text)
     known = values.drop_null()
     if len(known) and len(pc.unique(known)) == 1:
         value = known[0].as_py()
         found.add(Level.WARNING, ("labels", "column"), f"the outcome is {value} in every label of this window")
-    if values.null_count:
-        text = f"{counted(values.null_count, 'label')} of {len(values):,} have no outcome"
-        found.add(Level.WARNING, ("labels", "column"), text)
+    if arrival in labels.column_names:
+        labels = labels.filter(pc.is_valid(labels.column(arrival)))
+    lacking = labels.column(spec.labels.column).null_count
+    if not lacking:
+        return
+    if known_at_the_event(spec):
+        meaning = "as nothing was known at the event time, these are left out"
+    else:
+        meaning = (
+            "it says that none will come, and the row is not waited for. Leave out labels whose outcome may still come"
+        )
+    level = Level.WARNING if 2 * lacking > labels.num_rows else Level.NOTE
+    text = f"{counted(lacking, 'label')} of {labels.num_rows:,} without an outcome: {meaning}"
+    found.add(level, ("labels", "column"), text)
 
 
 def _leaks(spec: UseCase, rows: pa.Table, labels: pa.Table, found: Findings) -> None:

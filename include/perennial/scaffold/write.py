@@ -267,10 +267,17 @@ def _labels_sql(plan: Plan, origin: Query) -> str:
         f"{outcome} AS {_quoted(_label_name(guess))}" if outcome != _quoted(_label_name(guess)) else outcome,
         f"{known} AS {_quoted(_arrival_name(guess))}",
     ]
-    text = _sql("The outcomes that had arrived by :as_of.", origin, columns, guess.event_time, plan.timezone)
-    if "as_of" in bound_names(origin.sql):
-        return text
-    return f"{text.rstrip()}\n    {'AND' if not _is_cut(origin) else 'WHERE'} {known} <= :as_of\n"
+    title = "The outcomes that had arrived by :as_of."
+    if guess.arrival:
+        title += " One that is null says that none will come."
+    text = _sql(title, origin, columns, guess.event_time, plan.timezone)
+    conditions = [] if "as_of" in bound_names(origin.sql) else [f"{known} <= :as_of"]
+    if not guess.arrival:  # at the event time nothing is known yet
+        conditions.append(f"{_quoted(guess.label.written)} IS NOT NULL")
+    for position, condition in enumerate(conditions):
+        word = "WHERE" if _is_cut(origin) and not position else "AND"
+        text = f"{text.rstrip()}\n    {word} {condition}\n"
+    return text
 
 
 def _is_cut(origin: Query) -> bool:

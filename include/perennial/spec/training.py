@@ -24,8 +24,13 @@ class Labels(Spec):
     """The outcome: where it comes from, and when it is known."""
 
     source: Source
-    column: ColumnName
-    arrival_time: ColumnName = Field(description="When the outcome became known.")
+    column: ColumnName = Field(
+        description="The outcome. Null beside an arrival time says that none will come (a cancelled flight never "
+        "lands): the row is not waited for, and takes no part in metrics and training."
+    )
+    arrival_time: ColumnName = Field(
+        description="When the outcome became known, or that there will be none. Without it a label has not arrived."
+    )
     mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
     dated_by: Literal["event_time", "arrival_time"] = Field(
         "event_time",

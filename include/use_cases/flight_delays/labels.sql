@@ -1,9 +1,11 @@
--- How the window's flights ended, as far as that was known by then. Cancelled and diverted flights never get a label.
+-- How the window's flights ended, as far as that was known by then. A flight that has not landed 24 hours after it should
+-- have left is taken to be cancelled or diverted: null says that no outcome will come. Should it land after all, its
+-- outcome follows, and counts.
 SELECT
     f.flight_id,
     a.arr_delay >= 15 AS late,
-    a.arrived_at
+    COALESCE(a.arrived_at, f.scheduled_departure + INTERVAL '24 hours') AS arrived_at
 FROM flights AS f
-JOIN arrivals AS a ON a.flight_id = f.flight_id
+LEFT JOIN arrivals AS a ON a.flight_id = f.flight_id AND a.arrived_at <= :as_of
 WHERE f.scheduled_departure >= :start AND f.scheduled_departure < :end
-    AND a.arrived_at <= :as_of
+    AND (a.flight_id IS NOT NULL OR f.scheduled_departure + INTERVAL '24 hours' <= :as_of)

@@ -236,6 +236,37 @@ def test_features_that_tell_nothing_or_everything(orders: Orders) -> None:
     assert any(each.startswith("feature express equals the outcome in all 60 labelled rows") for each in told)
 
 
+@pytest.mark.parametrize(("lacking", "level"), [(6, Level.NOTE), (40, Level.WARNING)])
+def test_labels_without_an_outcome_are_counted_and_what_they_mean_is_told(
+    orders: Orders, lacking: int, level: Level
+) -> None:
+    unknown = [label(59, late="", known_at="")]
+    orders.labels([*(label(n, **({"late": ""} if n < lacking else {})) for n in range(59)), *unknown])
+    (found,) = (each for each in orders.found().findings if "without an outcome" in each.problem)
+    assert (found.level, found.line) == (level, orders.line_of("column: late"))
+    assert found.problem.startswith(f"{lacking} labels of 59 without an outcome: it says that none will come")
+
+
+def test_labels_without_an_outcome_at_the_event_time_are_left_out(orders: Orders) -> None:
+    file = orders.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace("column: late", "column: late\n  from: {known_at: ordered_at}"))
+    orders.labels([label(n, **({"late": ""} if n < 6 else {})) for n in range(60)])
+    (found,) = (each for each in orders.found().findings if "without an outcome" in each.problem)
+    assert (
+        found.problem == "6 labels of 60 without an outcome: as nothing was known at the event time, these are left out"
+    )
+
+
+def test_an_outcome_that_no_model_can_be_judged_by_is_an_error(orders: Orders) -> None:
+    file = orders.folder / "use_case.yaml"
+    text = file.read_text().replace("binary_classification", "regression").replace("roc_auc", "mae")
+    file.write_text(text)
+    orders.labels([label(n, late=1.7e308 if n == 7 else n) for n in range(60)])
+    (problem,) = errors(orders.found())
+    said = "1 label of 60 beyond 3.4e+38: no model can be judged by that"
+    assert problem == f"{orders.line_of('column: late')}: {said}"
+
+
 def test_no_file_and_no_labels_yet(orders: Orders) -> None:
     (orders.folder / "labels" / "2024-01-05.csv").unlink()
     found = orders.found()

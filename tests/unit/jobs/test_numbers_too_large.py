@@ -13,9 +13,11 @@ from tests.unit.jobs.test_predict_path import AS_WAS, first_model, ingest_and_va
 from tests.unit.jobs.world import ROWS, START, World, make_world
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
-from perennial.errors import PredictionsNotFinite
+from perennial.errors import PredictionsNotFinite, SchemaMismatch
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import score
+from perennial.quality import labels as quality_labels
+from perennial.records.labels import collect
 from perennial.records.leases import data_lease
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.spec.load import load_use_case
@@ -120,6 +122,57 @@ def test_evaluating_an_old_batch_with_an_infinite_prediction_counts_it_and_measu
     metric = "mae" if task == "regression" else "roc_auc"
     assert all(np.isfinite(entry.metrics[metric]) for entry in (old, new))
     assert np.isfinite(old.estimates[metric]["value"])
+
+
+def with_an_outcome_of(world: World, day: int, value: float) -> pa.Table:
+    """Overwrite one outcome of the day; what there was before."""
+    before = world.outcomes.table
+    first = pc.equal(before.column("parcel"), day * ROWS)
+    world.outcomes.table = before.set_column(2, "late", pc.if_else(first, value, before.column("late")))
+    return before
+
+
+@pytest.mark.parametrize("value", [HUGE, -1e39, np.inf])
+def test_an_outcome_that_no_model_can_be_judged_by_is_refused_before_it_is_kept(value: float, prices: World) -> None:
+    before = with_an_outcome_of(prices, 31, value)
+    ingest_and_validate(prices, 31)
+    as_of = prices.day(34).start
+    with pytest.raises(SchemaMismatch, match=r"column late is .*, beyond 3\.4e\+38, in 1 of 180 rows; no model can"):
+        collect(prices.use_case, prices.day(31), as_of, prices.ports, "test")
+    assert prices.ports.lake.version("labels/parcels") is None
+    prices.outcomes.table = before
+    assert collect(prices.use_case, prices.day(31), as_of, prices.ports, "test").new == ROWS
+
+
+def test_such_an_outcome_in_an_old_lake_stops_nothing_and_is_told(
+    prices: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_model(prices)
+    predict(prices, 31)
+    as_of = prices.day(34).start
+    before = with_an_outcome_of(prices, 31, HUGE)
+    with monkeypatch.context() as patch:
+        patch.setattr(quality_labels, "LARGEST_FEATURE", np.inf)  # what 0.1.0 let in
+        collect(prices.use_case, prices.day(31), as_of, prices.ports, "test")
+    prices.outcomes.table = before.filter(pc.not_equal(before.column("parcel"), 31 * ROWS))
+    measure.run(prices.use_case, as_of, prices.ports, "test")
+    (entry,) = prices.ports.ledger.performance_between("parcels", START, as_of)
+    assert (entry.labelled, entry.rows) == (ROWS - 1, ROWS)
+    assert all(np.isfinite(value) for value in entry.metrics.values())
+    assert "1 label is too large to judge by and left out" in caplog.text
+
+
+def test_outcomes_as_large_as_they_may_be_are_measured(prices: World) -> None:
+    largest = pc.multiply(prices.outcomes.table.column("late"), 1e37)
+    prices.outcomes.table = prices.outcomes.table.set_column(2, "late", largest)
+    first_model(prices)
+    predict(prices, 31)
+    as_of = prices.day(34).start
+    collect_labels.run(prices.use_case, as_of, prices.ports, "test")
+    measure.run(prices.use_case, as_of, prices.ports, "test")
+    (entry,) = prices.ports.ledger.performance_between("parcels", START, as_of)
+    assert set(entry.metrics) == {"mae", "rmse", "r2"}
+    assert all(np.isfinite([each["low"], each["high"]]).all() for each in entry.intervals.values())
 
 
 def test_a_retraining_over_such_a_row_leaves_it_out_and_says_so(prices: World) -> None:

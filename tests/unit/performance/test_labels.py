@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.errors import SchemaMismatch
-from perennial.performance.labels import active_labels, join_labels, truth_of, unmatched
+from perennial.performance.labels import active_labels, join_labels, last_labels, truth_of, unmatched
 from perennial.spec.names import Task
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
@@ -48,6 +48,22 @@ def test_null_labels_are_dropped_and_a_late_null_withdraws() -> None:
     table = labels(("a", None, 1), ("b", 1, 1), ("b", None, 2))
     assert active(table, 1) == {"b": 1}
     assert active(table, 2) == {}
+
+
+def test_a_null_label_that_arrived_last_says_that_no_outcome_will_come() -> None:
+    table = labels(("a", None, 1), ("a", 1, 3), ("b", 1, 1), ("b", None, 2), ("c", None, None))
+
+    def last(hours: int) -> dict[str, float | None]:
+        at = START + timedelta(hours=hours)
+        found = last_labels(table, key="id", label="late", arrival="arrived", as_of=at)
+        return dict(zip(found["id"].to_pylist(), found["late"].to_pylist(), strict=True))
+
+    assert [last(hours) for hours in (0, 1, 2, 3)] == [
+        {},
+        {"a": None, "b": 1},
+        {"a": None, "b": None},
+        {"a": 1, "b": None},
+    ]
 
 
 def test_rows_without_key_or_arrival_do_not_count() -> None:

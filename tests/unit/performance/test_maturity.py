@@ -29,7 +29,7 @@ DAY = timedelta(days=1)
 )
 def test_maturity(age: timedelta, labelled: int, usual_share: float | None, expected: Maturity) -> None:
     found = maturity_of(
-        age, mature_after=DAY, give_up_after=30 * DAY, labelled=labelled, rows=100, usual_share=usual_share
+        age, mature_after=DAY, give_up_after=30 * DAY, settled=labelled, rows=100, usual_share=usual_share
     )
     assert found is expected
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +78,26 @@ def test_the_source_delivers_the_columns_of_the_spec_for_the_flights_of_the_wind
 def test_the_labels_source_delivers_key_outcome_and_arrival(name: str, cursor: psycopg2.extras.RealDictCursor) -> None:
     spec = USE_CASES[name].spec
     found = ask(cursor, name, "labels.sql", LATER)
-    assert set(found) == {1, 2}  # 5 was cancelled: its label never comes
+    assert set(found) == {1, 2, 5}
     assert set(found[1]) == {spec.key, spec.labels.column, spec.labels.arrival_time}
+    assert [flight for flight, row in found.items() if row[spec.labels.column] is None] == [5]
+
+
+@pytest.mark.parametrize("name", USE_CASES)
+def test_of_a_cancelled_flight_no_outcome_will_come_and_that_is_known_a_day_later(
+    name: str, cursor: psycopg2.extras.RealDictCursor
+) -> None:
+    column = USE_CASES[name].spec.labels.column
+    a_day_later = datetime(2013, 7, 5, 12, tzinfo=UTC)
+    assert 5 not in ask(cursor, name, "labels.sql", a_day_later - timedelta(seconds=1))
+    assert ask(cursor, name, "labels.sql", a_day_later)[5] == {
+        "flight_id": 5,
+        column: None,
+        "arrived_at": a_day_later,
+    }
+    cursor.execute("INSERT INTO arrivals VALUES (5, '2013-07-05T13:00Z', 1400, 90)")
+    assert ask(cursor, name, "labels.sql", a_day_later)[5][column] is None
+    assert ask(cursor, name, "labels.sql", LATER)[5][column] in (True, 90)
 
 
 @pytest.mark.parametrize("name", USE_CASES)
@@ -91,7 +109,7 @@ def test_no_label_is_known_before_it_arrived(name: str, cursor: psycopg2.extras.
 
 def test_late_means_fifteen_minutes_or_more(cursor: psycopg2.extras.RealDictCursor) -> None:
     found = ask(cursor, "flight_delays", "labels.sql", LATER)
-    assert {flight: row["late"] for flight, row in found.items()} == {1: True, 2: False}
+    assert {flight: row["late"] for flight, row in found.items()} == {1: True, 2: False, 5: None}
 
 
 def test_air_time_is_in_minutes(cursor: psycopg2.extras.RealDictCursor) -> None:

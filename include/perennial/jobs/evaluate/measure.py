@@ -20,17 +20,17 @@ from perennial.modeling.inputs import model_inputs
 from perennial.modeling.reference import ModelReference
 from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import intervals
-from perennial.performance.labels import UnmatchedLabels, join_labels, truth_of
+from perennial.performance.labels import UnmatchedLabels, join_labels, truth_of, with_outcome
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.records.labels import (
     incomplete_batches,
-    known_labels,
     learnt_share,
     more_labels_came,
     overdue_text,
     pending_batches,
+    settled_labels,
     unmatched_labels,
 )
 from perennial.records.retraining import decide_retraining
@@ -52,7 +52,7 @@ class Measured:
 
     `reopened` counts windows that were final, and of which more labels came after all; `overdue` those whose labels
     should be there and are not, `given_up` those that are no longer waited for. `unmatched` counts labels whose key is
-    that of no row.
+    that of no row, `without_outcome` rows of which it is known that no outcome will come.
     """
 
     as_of: datetime
@@ -64,6 +64,7 @@ class Measured:
     overdue: int = 0
     given_up: int = 0
     unmatched: int = 0
+    without_outcome: int = 0
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Measured:
@@ -100,6 +101,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
         overdue=counts[Maturity.OVERDUE],
         given_up=counts[Maturity.GIVEN_UP],
         unmatched=sum(each.count for each in strange),
+        without_outcome=sum(entry.without_outcome for entry in recorded),
     )
 
 
@@ -118,21 +120,24 @@ def _told(recorded: Sequence[Performance], reopened: int, strange: Sequence[Unma
         late = by_maturity[kind]
         if late:
             labelled, rows = sum(entry.labelled for entry in late), sum(entry.rows for entry in late)
+            without = sum(entry.without_outcome for entry in late)
             told.append(
-                f"labels of {counted(len(late), 'window')} {what} ({overdue_text(labelled, rows, None)}; the last is "
-                f"{late[-1].window})"
+                f"labels of {counted(len(late), 'window')} {what} ({overdue_text(labelled, without, rows, None)}; the "
+                f"last is {late[-1].window})"
             )
+    if without := sum(entry.without_outcome for entry in recorded):
+        told.append(f"of {counted(without, 'row')} no outcome will come")
     if strange:
         told.append(f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}")
     return told
 
 
 def _mature_shares(spec: UseCase, found: Sequence[tuple[Batch, "BatchMeasurement"]], as_of: datetime) -> list[float]:
-    """Of windows old enough to be final that have any label, the share of rows that do."""
+    """Of windows old enough to be final that have any label, the share of rows that are settled."""
     return [
-        each.labelled / each.rows
+        each.settled / each.rows
         for batch, each in found
-        if as_of >= batch.window.end + spec.labels.mature_after and each.labelled
+        if as_of >= batch.window.end + spec.labels.mature_after and each.settled
     ]
 
 
@@ -140,7 +145,7 @@ def _unmatched(
     use_case: LoadedUseCase, window: Window, found: "BatchMeasurement", ports: Ports
 ) -> UnmatchedLabels | None:
     """Labels of the window that no row has the key of; rows that were quarantined have theirs."""
-    if found.labels_known.num_rows == found.labelled:
+    if found.labels_known.num_rows == found.settled:
         return None
     strange = unmatched_labels(use_case, window, found.labels_known, ports)
     if strange is not None:
@@ -163,7 +168,7 @@ def _record(
         as_of - batch.window.end,
         mature_after=spec.labels.mature_after,
         give_up_after=spec.labels.give_up_after,
-        labelled=found.labelled,
+        settled=found.settled,
         rows=found.rows,
         usual_share=share,
     )
@@ -172,7 +177,7 @@ def _record(
             "%s %s: labels are overdue: %s, %s after the window's end. They are asked for again until %s.",
             spec.name,
             batch.window,
-            overdue_text(found.labelled, found.rows, share),
+            overdue_text(found.labelled, found.without_outcome, found.rows, share),
             as_of - batch.window.end,
             batch.window.end + spec.labels.mature_after + spec.labels.give_up_after,
         )
@@ -181,7 +186,7 @@ def _record(
             "%s %s: labels never came: %s. The window is given up (labels.give_up_after) and judges nothing.",
             spec.name,
             batch.window,
-            overdue_text(found.labelled, found.rows, share),
+            overdue_text(found.labelled, found.without_outcome, found.rows, share),
         )
     if found.not_finite:
         log.warning(
@@ -205,7 +210,8 @@ def _record(
             maturity=maturity,
             rows=found.rows,
             labelled=found.labelled,
-            completeness=found.labelled / found.rows if found.rows else 1.0,
+            without_outcome=found.without_outcome,
+            completeness=found.settled / found.rows if found.rows else 1.0,
             verdict=Verdict.PASS if spec.training.metric in found.metrics else Verdict.INSUFFICIENT,
             metrics=found.metrics,
             intervals=found.intervals,
@@ -222,18 +228,25 @@ def _record(
 class BatchMeasurement:
     """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
 
-    `labels` are the labels of the batch's rows, as `label_rows` has them; `labels_known` are all that were collected of
-    the window, one per key. Metrics leave out the `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
+    Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
+    `label_rows` has them; `labels_known` are all that were collected of the window, one per key. Metrics leave out the
+    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
     """
 
     rows: int
     labelled: int
+    without_outcome: int
     metrics: dict[str, float]
     intervals: Json
     arrivals: tuple[float, ...]
     labels: pa.Table
     labels_known: pa.Table
     not_finite: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many rows have a label, or will never have one."""
+        return self.labelled + self.without_outcome
 
 
 def measure_batch(
@@ -242,16 +255,18 @@ def measure_batch(
     """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
     spec = use_case.spec
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    labels = known_labels(use_case, batch.window, as_of, ports, version=labels_version)
-    labelled = join_labels(predictions, labels, spec.key)
+    labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
+    settled = join_labels(predictions, labels, spec.key)
+    labelled = with_outcome(settled, spec.labels.column)
     finite = np.isfinite(labelled.column("prediction").to_numpy())
     truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
     values = labelled.column("prediction").to_numpy()[finite]
     found = intervals(spec.task, truth, values)
-    after = _seconds_after(batch.window, labelled.column(spec.labels.arrival_time))
+    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
     return BatchMeasurement(
         rows=predictions.num_rows,
         labelled=labelled.num_rows,
+        without_outcome=settled.num_rows - labelled.num_rows,
         metrics=metrics_of(spec.task, truth, values),
         intervals={name: _interval(each) for name, each in found.items()},
         arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),

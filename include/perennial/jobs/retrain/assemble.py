@@ -22,12 +22,12 @@ from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
 from perennial.lake.port import training_table
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, join_labels
+from perennial.performance.labels import UnmatchedLabels, join_labels, with_outcome
 from perennial.performance.maturity import far_too_few
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows
-from perennial.records.labels import collect, known_labels, overdue_text, unmatched_labels
+from perennial.records.labels import collect, overdue_text, settled_labels, unmatched_labels
 from perennial.records.training_set import (
     WINDOW_COLUMN,
     ExcludedWindow,
@@ -50,7 +50,8 @@ class Assembled:
     """A training set; `training_id` is the digest of its manifest.
 
     `excluded` windows could not take part, `immature` ones (with `immature_rows` rows, as far as these were ingested)
-    were too young. `days_behind` is how old the newest row was at `as_of`.
+    were too young. Of `without_outcome` rows of mature windows it is known that no outcome will come; they take no
+    part. `days_behind` is how old the newest row was at `as_of`.
     """
 
     training_id: str
@@ -62,6 +63,7 @@ class Assembled:
     immature: int = 0
     immature_rows: int = 0
     days_behind: float | None = None
+    without_outcome: int = 0
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,11 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         except (SourceRejected, ValidationFailed) as error:
             excluded.append(ExcludedWindow(window, str(error)))
     beyond = sum((each.beyond for each in candidates), Counter[str]())
-    share = usual_share([each.part.labelled / each.rows for each in candidates if each.part.labelled])
-    overdue = [each for each in candidates if far_too_few(each.part.labelled, each.rows, share)]
+    share = usual_share([each.part.settled / each.rows for each in candidates if each.part.settled])
+    overdue = [each for each in candidates if far_too_few(each.part.settled, each.rows, share)]
     excluded += [ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue]
+    barren = [each for each in candidates if each.part.settled and not each.part.labelled]
+    excluded += [ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren]
     used = [each for each in candidates if each not in overdue and each.part.labelled]
     immature = [ImmatureWindow(each, _rows_of(use_case, each, ports)) for each in windows[len(mature) :]]
     _tell(use_case, as_of, excluded, [each.strange for each in candidates if each.strange])
@@ -135,6 +139,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     log.info(
         "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
     )
+    if without_outcome := sum(each.part.without_outcome for each in candidates):
+        log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, as_of, without_outcome)
     return Assembled(
         training_id=keep_manifest(manifest, ports),
         as_of=as_of,
@@ -142,6 +148,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         windows=len(used),
         excluded=len(excluded),
         digest=digest,
+        without_outcome=without_outcome,
         immature=len(immature),
         immature_rows=sum(each.rows or 0 for each in immature),
         days_behind=round((as_of - newest).total_seconds() / 86_400, 2),
@@ -152,17 +159,18 @@ def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: 
     spec = use_case.spec
     gate, rows = _clean_rows(use_case, window, ports, run_id)
     collect(use_case, window, as_of, ports, run_id)
-    labels = known_labels(use_case, window, as_of, ports)
-    labelled = join_labels(rows, labels, spec.key)
+    labels = settled_labels(use_case, window, as_of, ports)
+    settled = join_labels(rows, labels, spec.key)
+    labelled = with_outcome(settled, spec.labels.column)
     labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
-    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > labelled.num_rows else None
+    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > settled.num_rows else None
     known, beyond = labelled.num_rows, Counter[str]()
     if masks := too_large(spec, labelled):
         beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
         labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
     unusable = known - labelled.num_rows
     return _Candidate(
-        part=_part(window, gate, labelled.num_rows),
+        part=_part(window, gate, labelled.num_rows, settled.num_rows - known),
         labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
         rows=rows.num_rows - unusable,
         labels=labels.num_rows,
@@ -172,7 +180,9 @@ def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: 
 
 
 def _overdue(window: _Candidate, share: float | None) -> str:
-    text = f"its labels are overdue: {overdue_text(window.part.labelled, window.rows, share)}"
+    part = window.part
+    found = overdue_text(part.labelled, part.without_outcome, window.rows, share)
+    text = f"its labels are overdue: {found}"
     return f"{text}; {window.strange}" if window.strange else text
 
 
@@ -256,5 +266,6 @@ def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: s
     return clean_rows(use_case, window, ports)
 
 
-def _part(window: Window, gate: Gated, labelled: int) -> TrainingWindow:
-    return TrainingWindow(window, gate.snapshot.digest, gate.snapshot.version, str(gate.validation.verdict), labelled)
+def _part(window: Window, gate: Gated, labelled: int, without_outcome: int) -> TrainingWindow:
+    snapshot, verdict = gate.snapshot, str(gate.validation.verdict)
+    return TrainingWindow(window, snapshot.digest, snapshot.version, verdict, labelled, without_outcome)
