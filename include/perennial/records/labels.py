@@ -1,4 +1,4 @@
-"""Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected, and who waits for more."""
+"""Labels in the lake: every (entity, outcome, arrival) ever collected of a window; and which windows wait for more."""
 
 import logging
 from collections.abc import Sequence
@@ -88,7 +88,7 @@ def _distinct(arrived: pa.Table, known: pa.Table) -> pa.Table:
 
 
 def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, ports: Ports) -> UnmatchedLabels | None:
-    """Those of the window's labels whose key no row of its snapshot has, quarantined rows included."""
+    """The window's labels whose key no row of its snapshot has; quarantined rows are rows here, too."""
     snapshot = ports.ledger.latest_snapshot(use_case.name, window)
     if snapshot is None or labels.num_rows == 0:
         return None
