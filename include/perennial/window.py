@@ -125,6 +125,17 @@ class Grid:
             )
         return window
 
+    def name_of(self, window: Window) -> str:
+        """What `starting_at` finds the window by: the local date of a day, week or month, else the start in UTC.
+
+        >>> berlin = Grid(Every.DAY, "Europe/Berlin")
+        >>> berlin.name_of(berlin.starting_at("2024-03-31"))
+        '2024-03-31'
+        """
+        if self.every is Every.HOUR or self.every.hours is not None:
+            return _stamp(window.start)
+        return f"{window.start.astimezone(ZoneInfo(self.timezone)):%Y-%m-%d}"
+
     def back(self, end: datetime, windows: int) -> datetime:
         """The start of the `windows`-th window before the boundary `end`."""
         at = end

@@ -50,5 +50,5 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.measure(use_case, current_run())
 
-        collect_labels() >> measure() >> trigger_retrain(spec.name)
+        collect_labels() >> measure() >> trigger_retrain(use_case)
     return dag

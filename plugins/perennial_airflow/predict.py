@@ -93,7 +93,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
             return tasks.monitor(use_case, current_run(), scored)
 
         monitored = monitor(score(validate(ingest.output)))
-        monitored >> trigger_retrain(spec.name)
+        monitored >> trigger_retrain(use_case)
         if spec.late_data:
 
             @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)

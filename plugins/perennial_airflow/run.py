@@ -1,7 +1,7 @@
 """What a task knows about the DAG run that it belongs to, and the time that the run is about."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -10,14 +10,21 @@ from airflow.sdk import Context, get_current_context
 from perennial.errors import InvalidWindow, NoModel
 from perennial.spec.models import UseCase
 from perennial.window import Window, parse_instant
+from perennial_airflow.note import KEY, Line
 
 _WITH_INTERVAL = ("scheduled", "backfill")
 _PINNED = "pinned"
 
 
+def _nowhere(line: Line) -> None:
+    del line
+
+
 @dataclass(frozen=True)
 class Run:
     """A DAG run. `name` is unique among all DAGs' runs; `run_after` is when it was asked for, the same in every try.
+
+    `leave` takes the task's line for the run's note.
 
     `interval` is the data interval of a scheduled or backfill run; for every other run it is None, even where
     Airflow made one up, and the params say what the run is about.
@@ -29,6 +36,7 @@ class Run:
     run_after: datetime
     params: Mapping[str, Any]
     actor: str
+    leave: Callable[[Line], None] = field(default=_nowhere, compare=False, repr=False)
 
     @classmethod
     def of(cls, context: Context) -> "Run":
@@ -44,6 +52,7 @@ class Run:
             run_after=dag_run.run_after,
             params=dict(context["params"]),
             actor=dag_run.triggering_user_name or "airflow",
+            leave=lambda line: context["ti"].xcom_push(key=KEY, value=line.to_json()),
         )
 
     @property

@@ -6,6 +6,7 @@ its process is a new one, and all jobs together take it a tenth of a second.
 
 import logging
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
@@ -16,13 +17,18 @@ from perennial.errors import EmptyWindow, NotReady
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
+from perennial.verdict import RETRAIN
 from perennial.window import Window, parse_instant
 from perennial.wiring import open_ports
+from perennial_airflow import verdict_lines
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
 from perennial_airflow.ingest import StillToCome, next_look
+from perennial_airflow.note import Line, clause
+from perennial_airflow.noted import leave, noted
 from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
+from perennial_airflow.trigger import done_already, run_id_of
 from perennial_airflow.xcom import Json
 
 if TYPE_CHECKING:
@@ -35,6 +41,7 @@ log = logging.getLogger(__name__)
 FILLED_AT_ONCE = 100  # the rest follows the next night
 
 
+@noted(verdict_lines.ingested, tell_skips=True)
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Ingest the run's windows; with the param `dry_run`, say what scoring them would do, and end the run there."""
     from perennial.records.model_choice import ModelChoice
@@ -66,6 +73,7 @@ def _ingested_or_awaited(use_case: LoadedUseCase, window: Window, ports: Ports, 
         raise type(error)(f"{error} The deadline of the window, {deadline:%Y-%m-%d %H:%M} UTC, has passed.") from error
 
 
+@noted(verdict_lines.validated)
 def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> list[Json]:
     """Validate the windows that were ingested."""
     from perennial.jobs.predict import validate as validate_job
@@ -75,6 +83,7 @@ def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> lis
         return each_window(use_case, windows, lambda window: validate_job.run(use_case, window, ports, run.name))
 
 
+@noted(verdict_lines.scored)
 def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[Json]:
     """Score the windows that passed, with the model that the run's params choose."""
     from perennial.jobs.predict import score as score_job
@@ -88,6 +97,7 @@ def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[
         )
 
 
+@noted(verdict_lines.monitored)
 def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[Json]:
     """Monitor the windows that were scored."""
     from perennial.jobs.predict import monitor as monitor_job
@@ -97,6 +107,7 @@ def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[J
         return each_window(use_case, windows, lambda window: monitor_job.run(use_case, window, ports, run.name))
 
 
+@noted(verdict_lines.late_data)
 def late_data(use_case: LoadedUseCase, run: Run) -> Json:
     """Look again at the windows before the run's, where rows may have come late.
 
@@ -114,12 +125,14 @@ def late_data(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(found)
 
 
+@noted(verdict_lines.nothing)
 def gaps(use_case: LoadedUseCase, run: Run) -> Json:
     """Find the windows that should have been scored and were not; they are named in the log."""
     with airflow_outcomes(use_case):
         return as_json(_gaps(use_case, run)[0])
 
 
+@noted(verdict_lines.nothing)
 def gap_runs(use_case: LoadedUseCase, run: Run, *, paused: bool) -> list[Json]:
     """The runs of the predict DAG that fill the gaps, the oldest window first; none while that DAG is paused."""
     with airflow_outcomes(use_case):
@@ -141,9 +154,12 @@ def _gaps(use_case: LoadedUseCase, run: Run) -> "tuple[Gaps, list[Window]]":
 
     found, missing = gaps_job.find(use_case.spec, run.run_after, _open_ports().ledger)
     log.log(logging.WARNING if missing else logging.INFO, "%s", found)
+    if missing:
+        leave(run, Line(first=clause(str(found))))
     return found, missing
 
 
+@noted(verdict_lines.labels_collected)
 def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
     """Collect the labels that had arrived by the run's moment."""
     from perennial.jobs.evaluate import collect_labels as collect_labels_job
@@ -152,6 +168,7 @@ def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(collect_labels_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
+@noted(verdict_lines.measured)
 def measure(use_case: LoadedUseCase, run: Run) -> Json:
     """Measure every scored window that waits for labels."""
     from perennial.jobs.evaluate import measure as measure_job
@@ -160,14 +177,35 @@ def measure(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
 
 
+@noted(verdict_lines.assembled)
 def assemble(use_case: LoadedUseCase, run: Run) -> Json:
     """Assemble the training set as of the run's moment."""
     from perennial.jobs.retrain import assemble as assemble_job
 
     with airflow_outcomes(use_case):
-        return as_json(assemble_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+        moment, ports = as_of(use_case.spec, run), _open_ports()
+        _skip_what_is_done(use_case, run, moment, ports)
+        return as_json(assemble_job.run(use_case, moment, ports, run.name))
 
 
+def _skip_what_is_done(use_case: LoadedUseCase, run: Run, moment: datetime, ports: Ports) -> None:
+    """End the run of a decision that another retraining has answered while this run was queued.
+
+    Errors: `AirflowSkipException`.
+    """
+    from perennial.jobs.upkeep.undone import ASKING
+    from perennial.records.retraining import answer_to
+
+    asked = [each for kind in ASKING for each in ports.ledger.decisions(use_case.name, kind, moment)]
+    for decision in asked:
+        if decision.action != RETRAIN or run.name.rpartition("/")[2] != run_id_of(as_json(decision)):
+            continue
+        answer = answer_to(decision, ports.ledger, run.name)
+        if answer is not None:
+            raise AirflowSkipException(done_already(as_json(answer)))
+
+
+@noted(verdict_lines.nothing)
 def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) -> Json:
     """Train one candidate on the assembled set."""
     from perennial.jobs.retrain import train as train_job
@@ -176,6 +214,7 @@ def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) ->
         return as_json(train_job.run(use_case, assembled["training_id"], candidate, _open_ports(), run.name))
 
 
+@noted(verdict_lines.judged)
 def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[Json]) -> Json:
     """Judge the candidates against the champion on the same rows."""
     from perennial.jobs.retrain import judge as judge_job
@@ -186,6 +225,7 @@ def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[
         return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
 
 
+@noted(verdict_lines.deployed)
 def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
     """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons."""
     from perennial.jobs.retrain import deploy as deploy_job
@@ -200,6 +240,7 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
         )
 
 
+@noted(verdict_lines.deployed)
 def rollback(use_case: LoadedUseCase, run: Run) -> Json:
     """Deploy the earlier version that the run's params name."""
     from perennial.jobs.retrain import rollback as rollback_job
@@ -218,6 +259,7 @@ def rollback(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(deployed)
 
 
+@noted(verdict_lines.reconciled)
 def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
     """Put right whatever differs from the ledger."""
     from perennial.jobs.upkeep import reconcile as reconcile_job
@@ -226,6 +268,7 @@ def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
         return as_json(reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor))
 
 
+@noted(verdict_lines.maintained)
 def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Say what would be removed from the lake; then, unless it is a dry run, do it."""
     from perennial.jobs.upkeep import maintain as maintain_job
@@ -249,6 +292,16 @@ def undone_retraining(use_case: LoadedUseCase) -> Json | None:
     with airflow_outcomes(use_case):
         decision = undone_job.undone_retraining(use_case, _open_ports())
         return None if decision is None else as_json(decision)
+
+
+def answer_to(use_case: LoadedUseCase, decision: Json) -> Json | None:
+    """The judgement of another retraining that makes the one needless that was decided, if there is one."""
+    from perennial.ledger.entries import RecordedDecision
+    from perennial.records import retraining
+
+    with airflow_outcomes(use_case):
+        answer = retraining.answer_to(from_json(RecordedDecision, decision), _open_ports().ledger, run_id="")
+        return None if answer is None else as_json(answer)
 
 
 def _told(previews: "Iterable[Preview]") -> str:

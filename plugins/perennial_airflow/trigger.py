@@ -2,7 +2,8 @@
 
 A decision is on record before its run is started. The run's id is made from the decision, and Airflow takes an id once,
 so that whoever starts it, however often, starts it once. A try that fails is retried; what no retry starts, because the
-task's worker died or somebody marked the task, the nightly maintenance finds by the ledger.
+task's worker died or somebody marked the task, the nightly maintenance finds by the ledger. What somebody retrained by
+hand meanwhile is not done again: the ledger has its judgement.
 """
 
 from collections.abc import Iterable
@@ -15,9 +16,11 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 from airflow.sdk.types import TaskInstanceKey
 
 from perennial.spec.load import LoadedUseCase
-from perennial.verdict import RETRAIN
+from perennial.verdict import RETRAIN, WAIT
 from perennial.window import parse_instant
 from perennial_airflow.dag_kind import DagKind, dag_id
+from perennial_airflow.note import FAILED, NOTHING, Line, clause
+from perennial_airflow.noted import leave
 from perennial_airflow.run import Run
 from perennial_airflow.xcom import Json
 
@@ -49,27 +52,41 @@ class TriggerRetrain(TriggerDagRunOperator):
 
     operator_extra_links: list[BaseOperatorLink] = [RetrainLink()]  # noqa: RUF012 - Airflow declares it so
 
+    def __init__(self, *, use_case: LoadedUseCase, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._use_case = use_case
+
     def execute(self, context: Context) -> None:
         """Read the decision, and trigger or skip."""
         (decided_by,) = self.upstream_task_ids
         decision = decision_in(context["ti"].xcom_pull(task_ids=decided_by))
         if decision["action"] != RETRAIN:
+            leave(Run.of(context), line_of(decision))
             raise self.skipped(f"{decision['action']}: " + "; ".join(decision["reasons"]))
         self.start(decision, context, wait=Run.of(context).is_backfill)
 
     def start(self, decision: Json, context: Context, *, wait: bool) -> None:
         """Start the decision's run, unless an earlier try has, or somebody else; with `wait`, wait for its end.
 
-        Errors: `AirflowFailException` when the retrain DAG is paused.
+        Errors: `AirflowSkipException` when another retraining has answered the decision, `AirflowFailException` when
+        the retrain DAG is paused.
         """
+        from perennial_airflow import tasks
+
         instance, run_id = context["ti"], run_id_of(decision)
         if instance.get_dr_count(dag_id=self.trigger_dag_id, run_ids=[run_id]):
             self.trigger_run_id = run_id
             self.log.info("%s of %s was started already.", run_id, self.trigger_dag_id)
+            leave(Run.of(context), Line(first=f"retraining started before ({run_id})"))
             if wait:
                 self._wait_for(run_id)
             return
+        answer = tasks.answer_to(self._use_case, decision)
+        if answer is not None:
+            leave(Run.of(context), Line(then=clause(done_already(answer))))
+            raise self.skipped(done_already(answer))
         if instance.get_dag(self.trigger_dag_id).is_paused:
+            leave(Run.of(context), Line(first=f"{FAILED} to start a retraining: {self.trigger_dag_id} is paused"))
             raise AirflowFailException(
                 f"{self.trigger_dag_id} should run ({'; '.join(decision['reasons'])}), but it is paused. Unpause it "
                 "and clear this task. Everything before this task is done."
@@ -77,6 +94,7 @@ class TriggerRetrain(TriggerDagRunOperator):
         self.trigger_run_id = run_id
         self.conf = {"as_of": decision["as_of"], "reason": reason_of(decision), "evidence": decision["numbers"]}
         self.wait_for_completion = wait
+        leave(Run.of(context), Line(first=clause(f"retraining started ({run_id}): {decision['reasons'][0]}")))
         super().execute(context)
 
     def skipped(self, why: str) -> AirflowSkipException:
@@ -104,10 +122,6 @@ class StartUndoneRetraining(TriggerRetrain):
     Where its run is there but ended before a candidate was judged, that is told, as a warning: a person must look.
     """
 
-    def __init__(self, *, use_case: LoadedUseCase, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._use_case = use_case
-
     def execute(self, context: Context) -> None:
         """Ask the ledger, and start, tell or skip."""
         from perennial_airflow import tasks
@@ -125,16 +139,19 @@ class StartUndoneRetraining(TriggerRetrain):
                 decision["as_of"],
                 run_id,
             )
+            judged_nothing = f"{self.trigger_dag_id}: {run_id} has judged no candidate"
+            leave(Run.of(context), Line(first=judged_nothing))
             return
         self.log.warning("%s: %s was decided and never started; it is now.", self.trigger_dag_id, run_id)
         self.start(decision, context, wait=False)
 
 
-def trigger_retrain(use_case: str) -> TriggerRetrain:
+def trigger_retrain(use_case: LoadedUseCase) -> TriggerRetrain:
     """The task, for the DAG that is being built."""
     return TriggerRetrain(
+        use_case=use_case,
         task_id="trigger_retrain",
-        trigger_dag_id=dag_id(use_case, DagKind.RETRAIN),
+        trigger_dag_id=dag_id(use_case.name, DagKind.RETRAIN),
         logical_date=None,
         skip_when_already_exists=True,
         deferrable=True,
@@ -174,6 +191,21 @@ def run_id_of(decision: Json) -> str:
     """
     moment = parse_instant(decision["as_of"])
     return f"{_RUN_ID_PREFIXES[decision['kind']]}__{_stamp(moment)}"
+
+
+def done_already(answer: Json) -> str:
+    """Why a retraining that was decided is not started: another one came to a judgement."""
+    return (
+        f"The retraining that was decided has been carried out: {answer['run_id']} judged its candidates as of "
+        f"{answer['as_of']} ({answer['action']})."
+    )
+
+
+def line_of(decision: Json) -> Line:
+    """What the note says of a decision that starts nothing: something only where a retraining has to wait."""
+    if decision["action"] != WAIT or not decision["numbers"].get("trigger"):
+        return NOTHING
+    return Line(first=clause(f"retraining is called for and has to wait: {decision['reasons'][-1]}"))
 
 
 def reason_of(decision: Json) -> str:

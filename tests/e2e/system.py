@@ -84,6 +84,20 @@ class System:
         found: list[dict[str, Any]] = self.api("GET", f"dags/{dag_id}/dagRuns?limit=100")["dag_runs"]
         return found
 
+    def note(self, dag_id: str, run_id: str) -> str:
+        """The run's note, as the web interface shows it."""
+        return str(self.api("GET", f"dags/{dag_id}/dagRuns/{run_id}")["note"])
+
+    def find_dags(self, *wanted: str) -> None:
+        """Wait until Airflow knows the DAGs of use cases that were written just now."""
+        token = self.api("GET", "dags/flight_delays.predict")["file_token"]
+        self.client.put(f"/api/v2/parseDagFile/{token}").raise_for_status()
+
+        def known() -> bool:
+            return set(wanted) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]}
+
+        self.wait_until(known, f"the DAGs {', '.join(wanted)}")
+
     def begin(self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none") -> "Backfill":
         """Begin to backfill the windows that start from `first` to `last`."""
         self.wait_for_backfills(dag_id)

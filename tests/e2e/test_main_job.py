@@ -4,6 +4,7 @@ The steps that others build on are fixtures, so that each test says what it need
 and whatever does not need it runs all the same.
 """
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from typing import Any
 import psutil
 import pyarrow.compute as pc
 import pytest
+from tests.e2e.orders import ROWS, Orders, write_orders
 from tests.e2e.system import DONE, Backfill, System, running_system
 from tests.servers import Run
 from tests.waiting import PATIENCE
@@ -129,6 +131,10 @@ def day_after_an_outage(system: System, first_model: str | None) -> None:
     system.succeed(PREDICT, "by_hand")
 
 
+def windows_of_june(number: int) -> str:
+    return f"2013-06-{number:02}"
+
+
 def drift_runs(system: System) -> list[dict[str, Any]]:
     return [run for run in system.runs(RETRAIN) if run["dag_run_id"].startswith("drift__")]
 
@@ -139,6 +145,10 @@ def test_the_first_model_is_trained_registered_and_deployed(system: System, firs
     assert (champion.effective_from, champion.reason) == (day(3, 1), "first model")
     assert champion.metrics["roc_auc"] > 0.6
     assert first_model == "1"
+    note = system.note(RETRAIN, "first")
+    assert note.startswith(f"as of 2013-03-01 00:00 UTC: {champion.training['rows']:,} rows of ")
+    assert ", promoted: " in note
+    assert note.endswith(", v1 is champion from 2013-03-01 00:00 UTC on.")
 
 
 def test_a_backfill_over_drifted_days_scores_every_window_and_retrains_once(
@@ -154,6 +164,20 @@ def test_a_backfill_over_drifted_days_scores_every_window_and_retrains_once(
         assert lake.num_rows == batch.rows > 500
         assert table_digest(lake) == system.ports.published.digest("flight_delays", batch.window)
         assert pc.count_distinct(lake.column("model_digest")).as_py() == 1
+
+
+def test_the_notes_of_runs_say_the_alarm_first_and_what_was_started(
+    system: System, drifted_days: dict[str, Any]
+) -> None:
+    runs = [run for run in system.runs(PREDICT) if str(run["logical_date"]).startswith("2013-06-0")]
+    notes = [system.note(PREDICT, run["dag_run_id"]) for run in runs]
+    assert len(notes) == 5
+    (started,) = [note for note in notes if "retraining started" in note]
+    assert started.startswith("ALARM: drift in ")
+    assert f"; retraining started ({drifted_days['dag_run_id']}): " in started
+    window = next(window for window in map(windows_of_june, range(1, 6)) if f" {window}: " in started)
+    assert f". {window}: " in started
+    assert started.endswith(" in quarantine, scored by v1.")
 
 
 def test_i6_the_drift_retrain_learnt_from_nothing_later_than_the_alarm(
@@ -187,6 +211,10 @@ def test_evaluation_measures_the_windows_by_the_labels_that_had_arrived(
     assert [entry.maturity for entry in measured] == [Maturity.FINAL] * 5
     assert all(entry.as_of == day(6, 7) and 0.5 < entry.metrics["roc_auc"] < 0.95 for entry in measured)
     assert all(0.9 < entry.completeness <= 1 for entry in measured)
+    (run,) = system.finish(evaluation_begun)
+    note = system.note(EVALUATE, run["dag_run_id"])
+    assert f"2013-06-05: ROC AUC {measured[-1].metrics['roc_auc']:.3f} (" in note
+    assert "), final; 5 windows measured, 5 of them finally" in note
 
 
 def test_i2_a_failed_validation_blocks_scoring_and_says_why(system: System, refused_day: dict[str, Any]) -> None:
@@ -201,6 +229,10 @@ def test_i2_a_failed_validation_blocks_scoring_and_says_why(system: System, refu
     assert system.ports.ledger.latest_batch("flight_delays", window(6, 10)) is None
     assert system.ports.lake.read(raw_table("flight_delays"), window(6, 10).key).num_rows > 0
     assert "distance" in system.log(PREDICT, run["dag_run_id"], "validate")
+    note = system.note(PREDICT, run["dag_run_id"])
+    assert note.startswith("FAILED validate: ValidationFailed: flight_delays 2013-06-10")
+    assert "distance" in note
+    assert note.split(". ")[-1].startswith("2013-06-10: ")
 
 
 def test_a_source_that_was_down_is_tried_again(system: System, day_after_an_outage: None) -> None:
@@ -258,6 +290,82 @@ def test_a_shell_beside_it_finds_the_same_system(
     assert "failed validation" in err
 
 
+@pytest.fixture(scope="module")
+def orders(system: System) -> tuple[Orders, Orders]:
+    """Two use cases whose days of almost a week nobody scored, although they had a model: one fills gaps, one tells."""
+    today = datetime.now(UTC).date()
+    folder = system.home.parent / "use_cases"
+    filled, reported = (
+        write_orders(folder, name, gaps, today) for name, gaps in (("orders", "fill"), ("told", "report"))
+    )
+    system.find_dags(f"{filled.name}.predict", f"{reported.name}.predict")
+    training = [
+        system.start_command("retrain", each.name, "--as-of", each.down_since.isoformat())
+        for each in (filled, reported)
+    ]
+    for command in training:
+        _, err = command.communicate(timeout=PATIENCE)
+        assert command.returncode == 0, err
+    return filled, reported
+
+
+@pytest.fixture(scope="module")
+def after_downtime(system: System, orders: tuple[Orders, Orders]) -> str:
+    """The nightly maintenance after one of the two was unpaused, and its scheduled run of yesterday has ended."""
+    filled, _ = orders
+    predict, yesterday = f"{filled.name}.predict", filled.missing[-1]
+    system.api("PATCH", f"dags/{predict}", is_paused=False)
+    ledger = system.ports.ledger
+    system.wait_until(lambda: ledger.latest_batch(filled.name, yesterday) is not None, "yesterday to be scored")
+    assert ledger.batches_between(filled.name, filled.missing[0].start, yesterday.start) == []
+    system.trigger("platform.maintenance", "after_downtime")
+    system.succeed("platform.maintenance", "after_downtime")
+    return "after_downtime"
+
+
+def test_after_days_of_downtime_every_window_is_scored_by_a_run_of_its_own(
+    system: System, orders: tuple[Orders, Orders], after_downtime: str
+) -> None:
+    filled, _ = orders
+    missing = filled.missing[:-1]
+    names = [f"gap__{window.start:%Y-%m-%dT%H:%MZ}" for window in missing]
+    first, last = (f"{window.start:%Y-%m-%d}" for window in (missing[0], missing[-1]))
+    told = f"orders: 5 of 6 windows are missing: {first} to {last} (5 windows)"
+    assert told in system.log("platform.maintenance", after_downtime, "orders.gaps")
+    assert told in system.note("platform.maintenance", after_downtime)
+    for name in names:
+        system.succeed("orders.predict", name)
+    assert {run["dag_run_id"] for run in system.runs("orders.predict") if run["run_type"] == "manual"} == set(names)
+    batches = system.ports.ledger.batches_between("orders", filled.missing[0].start, filled.missing[-1].end)
+    assert [(batch.window, batch.revision, batch.rows) for batch in batches] == [
+        (window, 1, ROWS) for window in filled.missing
+    ]
+    for batch in batches:
+        assert system.ports.published.digest("orders", batch.window) == batch.digest
+    note = system.note("orders.predict", names[0])
+    assert note.startswith(f"{first}: {ROWS} rows, 0 in quarantine, scored by v1, drift can't be told: ")
+
+
+def test_where_gaps_are_only_told_every_one_is_named(
+    system: System, orders: tuple[Orders, Orders], after_downtime: str
+) -> None:
+    _, reported = orders
+    first, last = (f"{window.start:%Y-%m-%d}" for window in (reported.missing[0], reported.missing[-1]))
+    told = f"told: 6 of 6 windows are missing: {first} to {last} (6 windows)"
+    log = system.log("platform.maintenance", after_downtime, "told.gaps")
+    assert told in log
+    assert "warning" in next(line for line in log.splitlines() if told in line).lower()
+    assert told in system.note("platform.maintenance", after_downtime)
+    assert system.runs("told.predict") == []
+    status = system.start_command("status", "--json")
+    out, err = status.communicate(timeout=PATIENCE)
+    assert status.returncode == 0, err
+    (line,) = [found for found in map(json.loads, out.splitlines()) if found["use_case"] == "told"]
+    (missing,) = line["missing"]
+    ends = [datetime.fromisoformat(missing[name]) for name in ("start", "end")]
+    assert ends == [reported.missing[0].start, reported.missing[-1].end]
+
+
 @dataclass(frozen=True)
 class Awaited:
     """An hourly use case whose last window is due in a moment, and is not there yet."""
@@ -279,11 +387,7 @@ def awaited(system: System) -> Awaited:
     (folder / "expectations.yaml").write_text(
         "expectations: [{type: expect_table_row_count_to_be_between, kwargs: {min_value: 1}}]\n"
     )
-    token = system.api("GET", f"dags/{PREDICT}")["file_token"]
-    system.client.put(f"/api/v2/parseDagFile/{token}").raise_for_status()
-    system.wait_until(
-        lambda: METERS_PREDICT in {dag["dag_id"] for dag in system.api("GET", "dags?limit=100")["dags"]}, "the DAG"
-    )
+    system.find_dags(METERS_PREDICT)
     system.api("PATCH", f"dags/{METERS_PREDICT}", is_paused=False)
     return Awaited(folder, end, end + delay)
 

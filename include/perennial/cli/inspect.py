@@ -121,7 +121,8 @@ def status(json: AsJson = False) -> None:
     missing = [_gaps(root / name, session.ledger) for name in names]
     if json:
         for each, gap in zip(found, missing, strict=True):
-            gaps = {"windows_missing": gap.missing if gap else None, "first_missing": list(gap.first) if gap else None}
+            ranges = [as_json(each_range) for each_range in gap.ranges] if gap else None
+            gaps = {"windows_missing": gap.missing if gap else None, "missing": ranges}
             print(jsonlib.dumps(as_json(each) | gaps, default=str))
         return
     rows = []

@@ -15,12 +15,15 @@ def all_met(rows: int, rules: int, expectations: int) -> str:
     return f"{found}, with {counted(rules, 'row rule')} and {counted(expectations, 'expectation')}."
 
 
+SET_ASIDE = "Set aside: "  # what the reason for a quarantine begins with
+
+
 def rows_set_aside(caught: int, rows: int, by_rule: Mapping[str, int], most: float, *, too_many: bool) -> str:
     """How many rows which rules caught, and whether the window can go on without them."""
     ranked = sorted(by_rule.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{rule} caught {count}" for rule, count in ranked[:_MOST_RULES])
     more = f", and {len(ranked) - _MOST_RULES} more rules" if len(ranked) > _MOST_RULES else ""
-    found = f"Set aside: {caught} of {counted(rows, 'row')} ({_percent(caught / rows)}); {named}{more}."
+    found = f"{SET_ASIDE}{caught} of {counted(rows, 'row')} ({_percent(caught / rows)}); {named}{more}."
     if too_many:
         return (
             f"{found} That is more than quality.max_quarantined_share, {_percent(most)}, so the source is taken to be "

@@ -42,7 +42,9 @@ def decide_retraining(
     """Decide as of a moment of the data's time. The first decision about a subject stands.
 
     A decision on performance is taken anew when it is asked for again and the numbers have changed, because windows
-    were scored or labels collected meanwhile, unless it was to retrain. Errors: `StoreUnavailable`.
+    were scored or labels collected meanwhile, unless it was to retrain. One to retrain that was taken at the command
+    line, and that nobody has acted on when a task of Airflow takes it too, is recorded again as that task's: from then
+    on a retraining is under way, for which later windows wait. Errors: `StoreUnavailable`.
     """
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
@@ -55,9 +57,9 @@ def decide_retraining(
                 if each.as_of == as_of and each.subject.startswith(subject)
             ]
             if earlier and (earlier[-1].action == RETRAIN or earlier[-1].numbers == dict(decision.numbers)):
-                return earlier[-1]
+                return _told(_taken_over(earlier[-1], ports.ledger, run_id))
             subject = f"{subject}, asked {len(earlier) + 1} times" if earlier else subject
-        return ports.ledger.record_decision(
+        recorded = ports.ledger.record_decision(
             RecordedDecision(
                 use_case=spec.name,
                 kind=kind,
@@ -69,6 +71,47 @@ def decide_retraining(
                 run_id=run_id,
             )
         )
+        return _told(_taken_over(recorded, ports.ledger, run_id))
+
+
+def taken_by_hand(decision: RecordedDecision) -> bool:
+    """Whether it was taken at the command line: then nobody but the person there starts anything."""
+    return decision.run_id.startswith(COMMAND_LINE)
+
+
+def answer_to(decision: RecordedDecision, ledger: Ledger, run_id: str) -> RecordedDecision | None:
+    """The judgement that makes the retraining needless that was decided, if another run than `run_id` came to one.
+
+    It is one as of the decision's own moment, whoever started it, or one as of a later moment that came after the
+    decision. Errors: `StoreUnavailable`.
+    """
+    judged = [
+        each
+        for each in ledger.decisions(decision.use_case, DecisionKind.PROMOTE, since=decision.as_of)
+        if each.run_id != run_id and (each.as_of == decision.as_of or _later(each, decision))
+    ]
+    return judged[0] if judged else None
+
+
+def _later(one: RecordedDecision, other: RecordedDecision) -> bool:
+    return one.id is not None and other.id is not None and one.id > other.id
+
+
+def _taken_over(decision: RecordedDecision, ledger: Ledger, run_id: str) -> RecordedDecision:
+    if decision.action != RETRAIN or not taken_by_hand(decision) or run_id.startswith(COMMAND_LINE):
+        return decision
+    if answer_to(decision, ledger, run_id) is not None:
+        return decision
+    subject = f"{decision.subject}, taken over from {decision.run_id}"
+    return ledger.record_decision(replace(decision, subject=subject, run_id=run_id, recorded_at=None, id=None))
+
+
+def _told(decision: RecordedDecision) -> RecordedDecision:
+    """The decision, which is logged: as a warning where something calls for retraining, even if it has to wait."""
+    level = logging.WARNING if decision.numbers.get("trigger") else logging.INFO
+    reasons = "; ".join(decision.reasons)
+    log.log(level, "%s as of %s: %s: %s", decision.use_case, decision.as_of, decision.action, reasons)
+    return decision
 
 
 log = logging.getLogger(__name__)
@@ -91,7 +134,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         for each in ledger.decisions(spec.name, kind)
         if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
         # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
-        and (not each.run_id.startswith(COMMAND_LINE) or each.as_of in came_to_judgement)
+        and (not taken_by_hand(each) or each.as_of in came_to_judgement)
     ]
     measured = list(ledger.performance_between(spec.name, spec.start, as_of, as_of=as_of))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -14,7 +14,9 @@ from perennial.errors import EmptyWindow
 from perennial.jobs.predict.late import LateData
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Trained
-from perennial.jobs.upkeep.gaps import Gaps
+from perennial.jobs.upkeep.gaps import Gaps, MissingRange
+from perennial.ledger.entries import DecisionKind, RecordedDecision
+from perennial.ledger.memory import InMemoryLedger
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial_airflow.run import windows_of
@@ -22,7 +24,7 @@ from perennial_airflow.run import windows_of
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
 
-PORTS = object()
+PORTS = SimpleNamespace(ledger=InMemoryLedger(lambda: WINDOW.end))
 WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
 AT = {"window": {"start": "2013-03-01T00:00:00Z", "end": "2013-03-02T00:00:00Z"}}
 
@@ -107,6 +109,30 @@ def test_a_task_as_of_a_moment_takes_it_from_the_run(
     assert job.calls == [((use_case, datetime(2013, 3, 1, tzinfo=UTC), PORTS, run.name), {})]
 
 
+def test_the_run_of_a_decision_that_was_answered_while_it_was_queued_is_skipped(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    """Somebody retrained by hand, in Airflow or at the command line, while the run was waiting for its turn."""
+    job = stand_in(monkeypatch, "assemble", Done(WINDOW))
+    ledger = InMemoryLedger(lambda: WINDOW.end)
+    monkeypatch.setattr(tasks, "_open_ports", lambda: SimpleNamespace(ledger=ledger))
+    as_of = WINDOW.end
+
+    def record(kind: DecisionKind, action: str, run_id: str) -> None:
+        ledger.record_decision(RecordedDecision("flight_delays", kind, run_id, as_of, action, ("why",), {}, run_id))
+
+    record(DecisionKind.RETRAIN_ON_DRIFT, "retrain", "flight_delays.predict/one")
+    queued = replace(make_run(as_of=as_of.isoformat()), name="flight_delays.retrain/drift__2013-03-02T00:00Z")
+    record(DecisionKind.PROMOTE, "reject", queued.name)
+    assert tasks.assemble(use_case, queued) == AT  # cleared by somebody: its own judgement is no answer
+    record(DecisionKind.PROMOTE, "promote", "cli__by_hand")
+    with pytest.raises(AirflowSkipException, match="carried out: cli__by_hand judged its candidates"):
+        tasks.assemble(use_case, queued)
+    by_hand = replace(queued, name="flight_delays.retrain/manual__2")
+    assert tasks.assemble(use_case, by_hand) == AT  # who asks for it by hand gets it
+    assert len(job.calls) == 2
+
+
 def test_candidates_travel_through_xcom_to_the_judge_and_the_winner_to_deploy(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
@@ -189,7 +215,8 @@ def test_late_data_that_cannot_be_scored_fails_the_task(
 
 def gaps_of(days: int) -> tuple[Gaps, list[Window]]:
     windows = [Window(WINDOW.start + timedelta(days=n), WINDOW.end + timedelta(days=n)) for n in range(days)]
-    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, (WINDOW.key,)), windows
+    ranges = (MissingRange(WINDOW.start, windows[-1].end, days, "the days"),)
+    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, ranges), windows
 
 
 @pytest.fixture
@@ -208,7 +235,7 @@ def test_gaps_are_named_as_a_warning(
     missing(7)
     assert tasks.gaps(use_case, make_run())["missing"] == 7
     assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", f"flight_delays: 7 of 200 windows are missing: {WINDOW.key} and 6 more")
+        ("WARNING", "flight_delays: 7 of 200 windows are missing: the days (7 windows)")
     ]
 
 

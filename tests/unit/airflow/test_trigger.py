@@ -80,10 +80,16 @@ class Instance:
         return SimpleNamespace(is_paused=self.paused)
 
 
+@pytest.fixture(autouse=True)
+def unanswered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No other retraining has come to a judgement."""
+    monkeypatch.setattr("perennial_airflow.tasks.answer_to", lambda use_case, decision: None)
+
+
 @pytest.fixture
-def operator() -> TriggerRetrain:
+def operator(use_case: LoadedUseCase) -> TriggerRetrain:
     with DAG("flight_delays.predict", schedule=None, default_args={"retries": RETRIES}):
-        trigger = trigger_retrain("flight_delays")
+        trigger = trigger_retrain(use_case)
         BaseOperator(task_id="monitor") >> trigger
     return trigger
 
@@ -154,6 +160,38 @@ def test_a_run_that_is_there_is_not_started_twice(operator: TriggerRetrain, monk
     operator.execute(context_of(Instance([decision()], runs=(RUN,), paused=True)))
     assert said == [f"{RUN} of flight_delays.retrain was started already."]
     assert operator.trigger_run_id == RUN
+
+
+def test_what_was_retrained_by_hand_is_not_retrained_again(
+    operator: TriggerRetrain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answer = {"run_id": "cli__now", "as_of": "2013-04-10T00:00:00Z", "action": "promote"}
+    asked = []
+    monkeypatch.setattr("perennial_airflow.tasks.answer_to", lambda use_case, found: asked.append(found) or answer)
+    instance = Instance([decision()])
+    with pytest.raises(AirflowSkipException, match=r"carried out: cli__now judged .* 2013-04-10T00:00:00Z \(promote\)"):
+        operator.execute(context_of(instance))
+    assert asked == [decision()["decision"]]
+    assert "carried out: cli__now" in instance.pushed["verdict"]["then"]
+    monkeypatch.setattr("perennial_airflow.tasks.answer_to", lambda *_: pytest.fail("its own run has judged"))
+    operator.execute(context_of(Instance([decision()], runs=(RUN,))))
+
+
+def test_the_note_says_what_was_started_or_has_to_wait(operator: TriggerRetrain) -> None:
+    started = Instance([decision()])
+    execute(operator, started)
+    assert started.pushed["verdict"]["first"] == f"retraining started ({RUN}): 4 alarms in 7 windows"
+    for numbers, first in (({"trigger": "drift"}, "retraining is called for and has to wait: p = 0.01"), ({}, None)):
+        waiting = decision("wait")
+        waiting["decision"]["numbers"] = numbers
+        instance = Instance([waiting])
+        with pytest.raises(AirflowSkipException):
+            operator.execute(context_of(instance))
+        assert instance.pushed.get("verdict", {}).get("first") == first
+    paused = Instance(decision(), paused=True)
+    with pytest.raises(AirflowFailException):
+        operator.execute(context_of(paused))
+    assert paused.pushed["verdict"]["first"] == "FAILED to start a retraining: flight_delays.retrain is paused"
 
 
 def test_a_backfills_retry_waits_for_the_run_that_is_there(operator: TriggerRetrain) -> None:

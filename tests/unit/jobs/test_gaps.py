@@ -1,7 +1,7 @@
 """Windows that nobody scored are found, whatever stopped them, and named."""
 
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +10,8 @@ from tests.unit.jobs.world import World
 
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import ingest
-from perennial.jobs.upkeep.gaps import Gaps, find
-from perennial.window import Window
+from perennial.jobs.upkeep.gaps import Gaps, MissingRange, find, ranges_of
+from perennial.window import Every, Grid, Window
 
 
 def found(world: World, now: datetime, **changes: Any) -> tuple[Gaps, list[Window]]:
@@ -34,19 +34,43 @@ def test_after_five_days_of_downtime_everything_missing_is_named(stopped: World)
     short, missing = found(stopped, stopped.day(39).end + timedelta(hours=3))
     assert missing == [stopped.day(day) for day in range(34, 39)]
     assert (short.expected, short.missing) == (10, 5)
-    assert short.first == tuple(window.key for window in missing)
-    assert str(short).startswith("parcels: 5 of 10 windows are missing: 2024-02-04T00:00Z--2024-02-05T00:00Z, ")
+    assert short.ranges == (
+        MissingRange(missing[0].start, missing[-1].end, 5, "2024-02-04 to 2024-02-08"),
+    )  # fmt: skip
+    assert str(short) == "parcels: 5 of 10 windows are missing: 2024-02-04 to 2024-02-08 (5 windows)"
     for window in missing:
         predict(stopped, (window.start - stopped.day(0).start).days)
     short, missing = found(stopped, stopped.day(39).end + timedelta(hours=3))
     assert (missing, str(short)) == ([], "parcels: no window is missing")
 
 
-def test_only_the_first_few_are_named(stopped: World) -> None:
-    short, missing = found(stopped, stopped.day(46).end)
-    assert len(missing) == short.missing == 11
-    assert len(short.first) == 5
-    assert str(short).endswith(" and 6 more")
+def test_months_of_downtime_are_one_range_and_a_window_by_itself_is_named(stopped: World) -> None:
+    predict(stopped, 36)
+    short, missing = found(stopped, stopped.day(339).start + timedelta(hours=1))
+    assert len(missing) == short.missing == 4 + 299
+    assert str(short) == (
+        "parcels: 303 of 309 windows are missing: 2024-02-04 to 2024-02-05 (2 windows), 2024-02-07 to 2024-02-08 "
+        "(2 windows), 2024-02-10 to 2024-12-04 (299 windows)"
+    )
+    one, _ = found(stopped, stopped.day(39).start + timedelta(hours=1), end=stopped.day(35).start.date())
+    assert str(one) == "parcels: 1 of 5 windows is missing: 2024-02-04"
+
+
+def test_the_ranges_hold_all_that_is_missing_and_nothing_else(stopped: World) -> None:
+    predict(stopped, 36)
+    short, missing = found(stopped, stopped.day(59).end + timedelta(hours=1))
+    grid = stopped.use_case.spec.grid
+    assert [window for each in short.ranges for window in grid.between(each.start, each.end)] == missing
+    assert sum(each.windows for each in short.ranges) == short.missing
+
+
+def test_of_many_ranges_the_sentence_names_the_first_and_counts_the_rest() -> None:
+    grid = Grid(Every.HOUR)
+    hours = list(grid.between(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC)))
+    ranges = tuple(ranges_of(grid, hours[::2]))
+    told = str(Gaps("meters", hours[0].start, hours[-1].end, 24, 12, ranges))
+    assert told.startswith("meters: 12 of 24 windows are missing: 2024-01-01T00:00Z, 2024-01-01T02:00Z, ")
+    assert told.endswith(", 2024-01-01T18:00Z and 2 more in 2 ranges")
 
 
 @pytest.mark.parametrize(

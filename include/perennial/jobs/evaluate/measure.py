@@ -1,6 +1,7 @@
 """Measure: how good the batches were, by the labels that had arrived, and whether that calls for retraining."""
 
 import logging
+import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -52,7 +53,9 @@ class Measured:
 
     `reopened` counts windows that were final, and of which more labels came after all; `overdue` those whose labels
     should be there and are not, `given_up` those that are no longer waited for. `unmatched` counts labels whose key is
-    that of no row, `without_outcome` rows of which it is known that no outcome will come.
+    that of no row, `without_outcome` rows of which it is known that no outcome will come. `drifted_labels` counts final
+    windows whose labels are unlike those that the model was trained on; `newest` is the last of the measured windows
+    that has the deciding metric.
     """
 
     as_of: datetime
@@ -65,6 +68,31 @@ class Measured:
     given_up: int = 0
     unmatched: int = 0
     without_outcome: int = 0
+    drifted_labels: int = 0
+    newest: "NewestWindow | None" = None
+
+
+@dataclass(frozen=True)
+class NewestWindow:
+    """The deciding metric in one window, in its own unit, with its 95% interval where that is finite."""
+
+    window: Window
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    maturity: Maturity
+
+    @classmethod
+    def among(cls, entries: Sequence[Performance], metric: str) -> "NewestWindow | None":
+        """That of the last window that has the metric."""
+        known = [entry for entry in entries if metric in entry.metrics]
+        if not known:
+            return None
+        last = max(known, key=lambda entry: entry.window)
+        ends = (last.intervals.get(metric, {}).get(name) for name in ("low", "high"))
+        low, high = (None if end is None or not math.isfinite(end) else end for end in ends)
+        return cls(last.window, metric, last.metrics[metric], low, high, last.maturity)
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Measured:
@@ -102,6 +130,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
         given_up=counts[Maturity.GIVEN_UP],
         unmatched=sum(each.count for each in strange),
         without_outcome=sum(entry.without_outcome for entry in recorded),
+        drifted_labels=sum(entry.label_drift.get("verdict") == Verdict.FAIL for entry in recorded),
+        newest=NewestWindow.among(recorded, spec.training.metric),
     )
 
 
@@ -199,6 +229,9 @@ def _record(
         )
     final = maturity is Maturity.FINAL
     reference = ModelReference.from_json(ports.registry.reference(spec.name, batch.model_version, batch.model_digest))
+    drift = label_drift(use_case, found.labels, reference) if final else {}
+    if drift.get("verdict") == Verdict.FAIL:
+        log.warning("%s %s: labels have drifted. %s", spec.name, batch.window, " ".join(drift["reasons"]))
     return ports.ledger.record_performance(
         Performance(
             use_case=spec.name,
@@ -217,7 +250,7 @@ def _record(
             intervals=found.intervals,
             estimates=estimate_batch(use_case, batch, reference, ports),
             arrivals=found.arrivals if final else (),
-            label_drift=label_drift(use_case, found.labels, reference) if final else {},
+            label_drift=drift,
             labels_version=labels_version,
             run_id=run_id,
         )

@@ -30,13 +30,14 @@ _LEVELS = {Verdict.FAIL: logging.WARNING}  # an alarm is seen by who looks for w
 
 @dataclass(frozen=True)
 class Monitored:
-    """The window's drift verdict, and what was decided."""
+    """The window's drift verdict, and what was decided. `drifted` names the columns and joint measures that did."""
 
     window: Window
     verdict: Verdict
     p_value: float | None
     reasons: tuple[str, ...]
     decision: RecordedDecision
+    drifted: tuple[str, ...] = ()
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Monitored:
@@ -55,7 +56,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
     for reason in assessment.reasons:
         log.log(_LEVELS.get(assessment.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_DRIFT, window.key, window.end, ports, run_id)
-    return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision)
+    drifted = tuple(each.name for each in (*assessment.columns, *assessment.joint) if each.drifted)
+    return Monitored(window, assessment.verdict, assessment.p_value, assessment.reasons, decision, drifted)
 
 
 def monitored_columns(spec: UseCase) -> dict[str, Kind]:

@@ -19,6 +19,8 @@ from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
+_LEVELS = {Verdict.WARN: logging.WARNING, Verdict.FAIL: logging.WARNING}
+
 
 @dataclass(frozen=True)
 class Validated:
@@ -66,7 +68,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
             lease,
         )
     for reason in recorded.reasons:
-        log.info("%s %s: %s", spec.name, window, reason)
+        log.log(_LEVELS.get(recorded.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)
     if recorded.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(recorded))
     return Validated(

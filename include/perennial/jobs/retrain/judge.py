@@ -14,7 +14,7 @@ from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.refit import Refitted, refit
-from perennial.jobs.retrain.remarks import left_out, rival_of, suspicions
+from perennial.jobs.retrain.remarks import SUSPICION, left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Trained
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
@@ -92,7 +92,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         )
     )
     for reason in recorded.reasons:
-        log.info("%s: %s", spec.name, reason)
+        log.log(logging.WARNING if reason.startswith(SUSPICION) else logging.INFO, "%s: %s", spec.name, reason)
     winner = _winner(recorded, trained)
     judged = Judged(
         training_id=training_id,

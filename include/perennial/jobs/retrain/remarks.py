@@ -38,6 +38,8 @@ log = logging.getLogger(__name__)
 
 Numbers = dict[str, float | int | str | None]
 
+SUSPICION = "Warning: "  # what remarks begin with that a person should look at before the model is trusted
+
 
 @dataclass(frozen=True)
 class Rival:
@@ -141,7 +143,7 @@ def suspicions(spec: UseCase, training: pa.Table, holdout: pa.Table) -> Iterator
     known, truth = outcomes(spec, training), outcomes(spec, holdout)
     for name, skill in given_away(spec, feature_frame(spec, training), known, feature_frame(spec, holdout), truth):
         yield (
-            f"Warning: {name} alone predicts the holdout nearly perfectly ({skill}). Is it known before the outcome? "
+            f"{SUSPICION}{name} alone predicts the holdout nearly perfectly ({skill}). Is it known before the outcome? "
             "If not, take it out of the columns: in service the model would not have it."
         )
 

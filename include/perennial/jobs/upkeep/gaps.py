@@ -1,33 +1,55 @@
 """Gaps: windows that should have been scored and were not, because nothing ran, or what ran failed."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial.ledger.entries import DeployedRole
 from perennial.ledger.port import Ledger
 from perennial.spec.models import UseCase
-from perennial.window import Window
+from perennial.window import Grid, Window
+from perennial.wording import counted
 
-NAMED = 5
+NAMED = 10  # ranges, in the sentence for people
 STILL_RUNNING = timedelta(minutes=15)  # a window that was due less long ago is at work
 
 
 @dataclass(frozen=True)
+class MissingRange:
+    """Windows that are missing one after the other: from `start` to `end`, which is not included.
+
+    `named` says it by the first and the last window, each by its start.
+    """
+
+    start: datetime
+    end: datetime
+    windows: int
+    named: str
+
+    def __str__(self) -> str:
+        return self.named if self.windows == 1 else f"{self.named} ({self.windows:,} windows)"
+
+
+@dataclass(frozen=True)
 class Gaps:
-    """How many windows should have been scored between two moments, how many were not, and the first of those."""
+    """How many windows should have been scored between two moments, how many were not, and all of those in ranges."""
 
     use_case: str
     since: datetime | None
     until: datetime | None
     expected: int
     missing: int
-    first: tuple[str, ...]
+    ranges: tuple[MissingRange, ...]
 
     def __str__(self) -> str:
         if not self.missing:
             return f"{self.use_case}: no window is missing"
-        more = f" and {self.missing - len(self.first)} more" if self.missing > len(self.first) else ""
-        return f"{self.use_case}: {self.missing} of {self.expected} windows are missing: {', '.join(self.first)}{more}"
+        shown = self.ranges[:NAMED]
+        rest = self.missing - sum(each.windows for each in shown)
+        more = f" and {rest:,} more in {counted(len(self.ranges) - NAMED, 'range')}" if rest else ""
+        named = ", ".join(str(each) for each in shown)
+        verb = "is" if self.missing == 1 else "are"
+        return f"{self.use_case}: {self.missing:,} of {self.expected:,} windows {verb} missing: {named}{more}"
 
 
 def find(spec: UseCase, now: datetime, ledger: Ledger) -> tuple[Gaps, list[Window]]:
@@ -41,9 +63,27 @@ def find(spec: UseCase, now: datetime, ledger: Ledger) -> tuple[Gaps, list[Windo
         return Gaps(spec.name, None, None, 0, 0, ()), []
     done = ledger.windows_done(spec.name, expected[0].start, expected[-1].end)
     missing = [window for window in expected if window not in done]
-    first = tuple(window.key for window in missing[:NAMED])
-    found = Gaps(spec.name, expected[0].start, expected[-1].end, len(expected), len(missing), first)
+    ranges = tuple(ranges_of(spec.grid, missing))
+    found = Gaps(spec.name, expected[0].start, expected[-1].end, len(expected), len(missing), ranges)
     return found, missing
+
+
+def ranges_of(grid: Grid, windows: Iterable[Window]) -> Iterator[MissingRange]:
+    """The windows, oldest first, in as few ranges as hold all of them and nothing else."""
+    run: list[Window] = []
+    for window in windows:
+        if run and run[-1].end != window.start:
+            yield _range(grid, run)
+            run = []
+        run.append(window)
+    if run:
+        yield _range(grid, run)
+
+
+def _range(grid: Grid, run: Sequence[Window]) -> MissingRange:
+    first, last = grid.name_of(run[0]), grid.name_of(run[-1])
+    named = first if len(run) == 1 else f"{first} to {last}"
+    return MissingRange(run[0].start, run[-1].end, len(run), named)
 
 
 def _expected(spec: UseCase, now: datetime, ledger: Ledger) -> list[Window]:

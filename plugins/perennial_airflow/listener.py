@@ -1,0 +1,94 @@
+"""When a run of ours has ended, its note is written from the lines that its tasks left.
+
+Airflow calls these functions in the scheduler, or in the API server when somebody marks a run, with the run's row in
+the session that it is about to commit. What goes wrong here must not hold a scheduler up: everything is done behind a
+savepoint and logged. A note that a person wrote is left alone. Every process that loads the plugin imports this module,
+so what is heavy is imported when a run has ended.
+"""
+
+import logging
+from typing import TYPE_CHECKING
+
+from airflow.listeners import hookimpl
+
+from perennial_airflow.note import FAILED, KEY, Line, note_of
+
+if TYPE_CHECKING:
+    from airflow.models.dagrun import DagRun
+    from sqlalchemy.orm import Session
+
+log = logging.getLogger(__name__)
+
+TAG = "perennial"  # of every DAG of ours
+AUTHOR = "perennial"  # of the notes that are written here; a person's have the person's name
+
+
+@hookimpl
+def on_dag_run_success(dag_run: "DagRun") -> None:
+    """The run has ended well."""
+    _write_note(dag_run)
+
+
+@hookimpl
+def on_dag_run_failed(dag_run: "DagRun") -> None:
+    """The run has failed."""
+    _write_note(dag_run)
+
+
+def _write_note(dag_run: "DagRun") -> None:
+    if dag_run.dag is None or TAG not in dag_run.dag.tags:
+        return
+    try:
+        from sqlalchemy.orm import object_session
+
+        session = object_session(dag_run)
+        if session is None:
+            log.warning("%s %s gets no note: it belongs to no session of Airflow.", dag_run.dag_id, dag_run.run_id)
+            return
+        # A savepoint of the session would ask for a commit, which the scheduler forbids; one of its connection doesn't.
+        with session.no_autoflush, session.connection().begin_nested():
+            _replace_note(dag_run, note_of(_lines(dag_run, session)), session)
+    except Exception:
+        log.exception(
+            "%s %s gets no note. Its tasks' XComs named %r have the lines; nothing else depends on them.",
+            *(dag_run.dag_id, dag_run.run_id, KEY),
+        )
+
+
+def _lines(dag_run: "DagRun", session: "Session") -> list[Line]:
+    """What the run's tasks left, in the order in which they left it; and which failed without a word."""
+    from airflow.models.taskinstance import TaskInstance
+    from airflow.models.xcom import XComModel
+    from sqlalchemy import select
+
+    of_run = (XComModel.dag_id == dag_run.dag_id, XComModel.run_id == dag_run.run_id, XComModel.key == KEY)
+    left = session.execute(
+        select(XComModel.task_id, XComModel.value).where(*of_run).order_by(XComModel.timestamp)
+    ).all()
+    failed = session.scalars(
+        select(TaskInstance.task_id)
+        .where(TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
+        .where(TaskInstance.state == "failed")
+        .order_by(TaskInstance.end_date)
+    )
+    told = {task_id for task_id, _ in left}
+    silent = dict.fromkeys(task_id for task_id in failed if task_id not in told)
+    return [
+        *(Line.from_json(value) for _, value in left),
+        *(Line(first=f"{FAILED} {task_id}: see its log") for task_id in silent),
+    ]
+
+
+def _replace_note(dag_run: "DagRun", text: str, session: "Session") -> None:
+    from airflow.models.dagrun import DagRunNote
+    from sqlalchemy import insert, update
+
+    there = dag_run.dag_run_note
+    if not text or (there is not None and there.user_id != AUTHOR):
+        return
+    if there is None:
+        session.execute(insert(DagRunNote.__table__).values(dag_run_id=dag_run.id, content=text, user_id=AUTHOR))
+    else:
+        mine = DagRunNote.__table__.c.dag_run_id == dag_run.id
+        session.execute(update(DagRunNote.__table__).where(mine).values(content=text))
+    session.expire(dag_run, ["dag_run_note"])
