@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +13,7 @@ from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, last_labels, unmatched, with_outcome
+from perennial.performance.labels import UnmatchedLabels, active_labels, last_labels, unmatched, with_outcome
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
 from perennial.records.leases import labels_lease
@@ -127,6 +127,16 @@ def settled_labels(
             spec.labels.arrival_time,
         )
     return found.filter(pc.invert(beyond)) if number else found
+
+
+def labels_at_ages(use_case: LoadedUseCase, window: Window, ages: Sequence[timedelta], ports: Ports) -> list[pa.Table]:
+    """At each age since the window's end, the outcomes that were known then, one per entity."""
+    spec = use_case.spec
+    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
+    if labels.num_rows == 0:
+        return [label_schema(spec).empty_table() for _ in ages]
+    return [active_labels(labels, **names, as_of=window.end + age) for age in ages]
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:
