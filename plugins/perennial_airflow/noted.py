@@ -39,7 +39,7 @@ def noted(
                     leave(run, Line(then=clause(str(skip))))
                 raise
             except Exception as error:
-                leave(run, Line(first=f"{FAILED} {work.__name__}: {clause(_text(error))}"))
+                leave(run, Line(first=f"{FAILED} {_task(work.__name__, use_case, run)}: {clause(_text(error))}"))
                 raise
             _leave(run, lambda: line_of(use_case, result))
             return result
@@ -62,6 +62,11 @@ def _leave(run: Run, said: Callable[[], Line]) -> None:
             run.leave(line)
     except Exception:
         log.exception("The note of %s will lack this task's line. The task's own work is not concerned.", run.name)
+
+
+def _task(name: str, use_case: LoadedUseCase, run: Run) -> str:
+    """The task's name; in a run that is about several use cases, with the one that it works for."""
+    return name if run.name.startswith(f"{use_case.name}.") else f"{use_case.name}.{name}"
 
 
 def _text(error: Exception) -> str:

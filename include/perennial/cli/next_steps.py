@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 
 from perennial.jobs.predict.chain import Predicted, Step
 from perennial.ledger.entries import RecordedDecision
+from perennial.ledger.port import Ledger
+from perennial.records.retraining import answer_to
 from perennial.spec.models import UseCase
 from perennial.verdict import RETRAIN
 from perennial.wording import counted
@@ -14,20 +16,28 @@ from perennial.wording import counted
 NO_MODEL = "NoModel"
 
 
-def after_decisions(use_case: str, decisions: Iterable[RecordedDecision]) -> list[str]:
-    """How to start the retraining that was decided on, if any: nothing starts it by itself at the command line."""
+def after_decisions(use_case: str, decisions: Iterable[RecordedDecision], ledger: Ledger) -> list[str]:
+    """How to start the retraining that was decided on, if any: nothing starts it by itself at the command line.
+
+    Where one has been judged since, that is said instead. Errors: `StoreUnavailable`.
+    """
     to_retrain = [decision for decision in decisions if decision.action == RETRAIN]
     if not to_retrain:
         return []
     last = max(to_retrain, key=lambda decision: decision.as_of)
+    if (answer := answer_to(last, ledger, run_id="")) is not None:
+        return [
+            f"The decision is to retrain ({last.reasons[0].rstrip('.')}). That has been done: {answer.run_id} judged "
+            f"its candidates as of {_stamp(answer.as_of)} ({answer.action})."
+        ]
     return [
         f"The decision is to retrain ({last.reasons[0].rstrip('.')}). Nothing has started it; to start it:",
         f"  perennial retrain {use_case} --as-of {_stamp(last.as_of)} --reason {shlex.quote(last.reasons[0])}",
     ]
 
 
-def after_run(spec: UseCase, found: Sequence[Predicted]) -> list[str]:
-    """What to do after windows were taken through the steps."""
+def after_run(spec: UseCase, found: Sequence[Predicted], ledger: Ledger) -> list[str]:
+    """What to do after windows were taken through the steps. Errors: `StoreUnavailable`."""
     name = spec.name
     lines: list[str] = []
     refused = [each for each in found if each.stopped and each.stopped.step is Step.INGEST and not each.stopped.empty]
@@ -46,7 +56,7 @@ def after_run(spec: UseCase, found: Sequence[Predicted]) -> list[str]:
     if without:
         lines += _first_model(spec, without)
     decisions = [each.monitored.decision for each in found if each.monitored]
-    lines += after_decisions(name, decisions)
+    lines += after_decisions(name, decisions, ledger)
     if not lines and decisions:
         last = max(each.window.end for each in found)
         lines = [

@@ -54,7 +54,7 @@ def run(
     if json:
         show(found, as_json_lines=True)
     screen = Console(stderr=True) if json else console
-    for line in after_run(loaded.spec, found):
+    for line in after_run(loaded.spec, found, session.ports.ledger):
         print_line(line, screen=screen)
     if any(each.stopped and not each.stopped.empty for each in found):
         sys.exit(EXIT_INCOMPLETE)

@@ -149,5 +149,5 @@ def _say_how_to_retrain(use_case: str, decisions: list[RecordedDecision], as_jso
     from perennial.cli.next_steps import after_decisions
 
     screen = Console(stderr=True) if as_json_lines else console
-    for line in after_decisions(use_case, decisions):
+    for line in after_decisions(use_case, decisions, Session().ports.ledger):
         print_line(line, screen=screen)

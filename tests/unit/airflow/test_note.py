@@ -1,5 +1,6 @@
 """What a run says of itself in one line: the lines that its tasks leave, and how they become a note."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -186,8 +187,6 @@ def test_alarms_and_failures_stand_before_other_news_and_the_note_is_cut() -> No
 @pytest.fixture
 def left(make_run: Any) -> Any:
     """A run of which the lines that are left are seen."""
-    from dataclasses import replace
-
     lines: list[Line] = []
     return replace(make_run(), leave=lines.append), lines
 
@@ -230,6 +229,14 @@ def test_an_error_leaves_its_text_before_it_is_raised(
     assert lines == ([] if line == NOTHING else [line])
 
 
+def test_a_failure_in_a_run_about_all_use_cases_names_the_one(use_case: LoadedUseCase, left: Any) -> None:
+    run, lines = left
+    work = noted(verdict_lines.nothing)(work_that(OSError("no route")))
+    with pytest.raises(OSError, match="no route"):
+        work(use_case, replace(run, name="platform.maintenance/by_hand"), "")
+    assert lines == [Line(first="FAILED flight_delays.validate: OSError: no route")]
+
+
 def test_a_skip_is_said_where_no_other_task_would_say_it(use_case: LoadedUseCase, left: Any) -> None:
     run, lines = left
     work = noted(verdict_lines.nothing, tell_skips=True)(work_that(AirflowSkipException("no rows.")))
@@ -241,8 +248,6 @@ def test_a_skip_is_said_where_no_other_task_would_say_it(use_case: LoadedUseCase
 def test_a_line_that_airflow_does_not_take_holds_no_task_up(
     use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from dataclasses import replace
-
     def refuse(line: Line) -> None:
         raise ConnectionError("the API server is gone")
 

@@ -136,6 +136,9 @@ def test_monitor_by_hand_says_how_to_start_the_retraining(world: World, perennia
     assert perennial(*command)[0] == 0
     kept = world.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)
     assert kept[-1].as_of == decided.window.end
+    _, again, _ = perennial("monitor", "parcels", "--window", f"{decided.window.start:%Y-%m-%d}")
+    assert "That has been done: cli__" in again
+    assert "perennial retrain" not in again
 
 
 @pytest.mark.parametrize(
