@@ -1,8 +1,8 @@
-"""Evidence that accumulates over windows: slow drift shows in many p-values that are small, none of them remarkable.
+"""Evidence that accumulates over windows: slow drift shows in many small p-values, none remarkable by itself.
 
 Two rules, both with a known number of false alarms in a year of ordinary windows:
 
-- a CUSUM of conformal p-values, of the windows as wholes and of each column, the default;
+- a CUSUM of conformal p-values, for whole windows and for each column, the default;
 - k alarms in n windows.
 
 The p-values of several windows are not independent, because all are ranks among the same reference windows: a
@@ -42,11 +42,12 @@ MOST_DECIMALS = 17
 class Accumulated:
     """What the windows since a deployment say together. `fail`: the last one of them raised an alarm.
 
-    `column` is the column whose evidence this is, None for that of the windows as wholes. `statistic` is the CUSUM
-    after the last window, in nats, and `threshold` where it raises an alarm and starts anew. `alarms` are the positions
-    of windows that did, `since` that of the first window of the present climb from zero, `windows` the number of
-    windows with a p-value, and `expected` the number of alarms if all of them were ordinary. `shift` is where the first
-    of the climbs began that followed each other without a pause up to the present one: an alarm does not end a shift.
+    `column` is the column whose evidence this is, None for that of whole windows. `statistic` is the CUSUM after the
+    last window, in nats, and `threshold` where it raises an alarm and starts anew. `alarms` are the positions of
+    windows that did, `since` that of the first window of the present climb from zero, `windows` the number of windows
+    with a p-value, and `expected` the number of alarms if all of them were ordinary. `shift` is where the present shift
+    began: an alarm starts a new climb and does not end a shift, so it is the start of the first of the climbs that
+    followed each other without a pause.
     """
 
     verdict: Verdict
@@ -75,14 +76,14 @@ def strongest(
     every: Every,
     kept: Thresholds = NOTHING_KEPT,
 ) -> Accumulated:
-    """The evidence that is nearest to an alarm, or beyond: that of the windows as wholes, or that of one column.
+    """The evidence that is nearest to an alarm, or beyond: that of whole windows, or that of one column.
 
     `whole` and each of `columns` are the p-values of the same windows, oldest first.
 
-    A window's own p-value is that of its most unusual column. A change that is small beside what other columns do by
-    themselves hardly moves it, however long the change lasts; the column's own p-values do show it. Half of the
-    accepted false alarms is for the windows as wholes, which notice large changes sooner, and half for all columns, the
-    same for each: expected numbers of alarms add up, whatever depends on what.
+    A window's own p-value is that of its most unusual column. A change that is small compared with the ordinary changes
+    of other columns hardly moves it, however long the change lasts; the column's own p-values do show it. Half of the
+    accepted false alarms is for whole windows, which notice large changes sooner, and half for all columns, the same
+    for each: expected numbers of alarms add up, however the columns depend on each other.
 
     `alarms` are those of any evidence. Thresholds that are not `kept` are simulated. Errors: `NotEnoughData` when there
     is no reference window.
@@ -251,7 +252,7 @@ def _null_cusum(reference_windows: int, windows: int) -> _NullCusum:
 
 
 def _shares(accepted: FalseAlarms, columns: int) -> tuple[FalseAlarms, FalseAlarms]:
-    """The accepted false alarms of the windows as wholes, and of each column."""
+    """The accepted false alarms of whole windows, and of each column."""
     return accepted.share(WHOLE_SHARE), accepted.share((1 - WHOLE_SHARE) / columns)
 
 

@@ -17,7 +17,7 @@ from perennial.errors import SchemaMismatch
 
 @dataclass(frozen=True)
 class Floor:
-    """What is too small to matter: distances up to `negligible` are alike, SDs of distances below `spread` are it."""
+    """What is too small to matter: distances up to `negligible` count as equal, SDs below `spread` as `spread`."""
 
     negligible: float
     spread: float

@@ -77,6 +77,6 @@ def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
 
 
 def _rest(shapes: Floats, weights: Floats) -> Floats:
-    """The pool of all windows but each."""
+    """For each window, the pool of all others."""
     own = weights[:, None]
     return np.asarray((weights @ shapes - own * shapes) / (weights.sum() - own))

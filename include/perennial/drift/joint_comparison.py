@@ -80,7 +80,7 @@ def _percentage(change: float) -> str:
 
 
 def _area_under_curve(separation: float) -> str:
-    """For normal rows of one covariance, two means so far apart are told with this area under the ROC curve."""
+    """The area under the ROC curve of a linear classifier between two normal distributions with means so far apart."""
     area = (1 + math.erf(separation / 2)) / 2
     return (
         f"a linear classifier tells this window's rows from the reference's with an area under the curve of {area:.2f}"

@@ -23,7 +23,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Measures:
-    """How far a column lies from the reference, in all customary ways; what a kind of column doesn't have is None.
+    """How far a column lies from the reference, by all customary measures; those that its kind doesn't have are None.
 
     `wasserstein` (Vallender, 1974) is in the bins' unit, and too small by at most what lies in bins where the two
     distribution functions cross; `kolmogorov_smirnov` (Smirnov, 1939) is the largest gap at the bins' edges, too small
@@ -104,7 +104,7 @@ def _groups(counts: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
 
 
 def _labels(bins: NumericBins, groups: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[str]:
-    """The groups as intervals; bin i ends at edge i, and the last bin nowhere."""
+    """The groups as intervals; bin i ends at edge i, and the last bin has no end."""
     last = [int(np.flatnonzero(groups == group)[-1]) for group in range(int(groups[-1]) + 1)]
     ends = [f"{bins.edges[i]:.4g}" for i in last[:-1]]
     if not ends:

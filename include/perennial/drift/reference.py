@@ -1,4 +1,4 @@
-"""What a model considers normal: its training windows, counted in bins of their own, and how far those lie apart."""
+"""What a model considers normal: its training windows, counted in their own bins, and how far they lie apart."""
 
 import base64
 from collections.abc import Mapping, Sequence
@@ -190,8 +190,8 @@ def fit_reference(
 def enough_rows(sizes: Sequence[int]) -> int:
     """How many rows a window needs to be measured, where ordinary windows have these sizes.
 
-    Half of what the middle one has, from 5 to 50: a use case of 24 rows a window is measured too, and one of thousands
-    doesn't take a remainder of six rows for a window.
+    Half of the median size, from 5 to 50: a use case of 24 rows a window is measured too, and one of thousands doesn't
+    take a remainder of six rows for a window.
 
     >>> enough_rows([24, 24, 23]), enough_rows([900, 1000]), enough_rows([])
     (12, 50, 50)

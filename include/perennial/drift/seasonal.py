@@ -1,4 +1,4 @@
-"""A reference of those windows only that are of the same season as a new one."""
+"""The part of a reference that is of the same season as a new window."""
 
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -6,11 +6,11 @@ the same bytes for ever, also when other partitions bring new columns. Reading o
 A replacement is one commit: the new file in, the old one out.
 
 A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched off,
-because it lets two first writers of one partition both in. Whoever loses reads again and tries again. So does whoever
-got no answer: the rows may be there already. A commit made under a lease carries the partition's fencing token as a
-Delta application transaction; a writer that finds a greater one there gives up. A file whose commit never came is
-unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive, and whose answer
-alone was lost.
+because it would accept both of two first writers of a partition. Whoever loses reads again and tries again. So does
+whoever got no answer: the rows may be there already. A commit made under a lease carries the partition's fencing token
+as a Delta application transaction; a writer that finds a greater one there gives up. A file whose commit never came is
+unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive, while only the
+answer was lost.
 """
 
 import json
@@ -186,9 +186,9 @@ class DeltaLake:
         return f"{self._url}/{table}"
 
     def _until_committed(self, what: str, attempt: Callable[[], Result]) -> Result:
-        """Repeat what looks at the table and commits on top of what it saw, until its commit is the next version.
+        """Look at the table, and commit on top of what was seen, again and again until the commit is the next version.
 
-        A store that fails may have taken the commit and lost the answer, so that is a reason to look again, too.
+        A store that fails may have made the commit and lost only the answer: that, too, is a reason to look again.
         """
         failures = 0
         for lost in range(ATTEMPTS):
@@ -298,7 +298,7 @@ class DeltaLake:
 
 
 def open_path(url: str) -> str:
-    """The path that a file system knows a location by."""
+    """A location's path within its file system."""
     return url.removeprefix(S3_SCHEME)
 
 

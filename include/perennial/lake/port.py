@@ -61,7 +61,8 @@ class Lake(Protocol):
         """The partitions that hold rows, sorted."""
 
     def optimize(self, table: str) -> int:
-        """Make opening and reading cheap again: one file a partition, and a checkpoint; how many partitions changed.
+        """Make opening and reading cheap again: one file per partition, and a checkpoint. Returns the number of
+        partitions changed.
 
         No row changes, and no version becomes unreadable.
         """
@@ -70,7 +71,7 @@ class Lake(Protocol):
         """The files that `remove` would remove, sorted."""
 
     def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
-        """Remove the files that neither the present version nor one of `keep` needs, and that are older; their names.
+        """Remove older files that neither the present version nor one of `keep` needs, and return their names.
 
         A file's age counts from when it was replaced, or written if its commit never came.
         """

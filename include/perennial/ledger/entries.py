@@ -120,11 +120,11 @@ class Batch:
 class DriftReport:
     """How far a window lies from what its model considers normal.
 
-    `reference_windows` is the number of windows it was ranked among. `missing` are the columns that lie beyond what is
-    ordinary by their missing values, if nothing else does. `columns` maps each column to its own evidence: `p_value`,
-    and whether it is its `missing` values that are unusual. `basis_digest` names what else it was measured by: the
-    rules that the rows passed, the reference, the level ("" in entries of 0.1.0, which don't say). `number` counts the
-    window's measurements: each follows a change, and the last one counts.
+    `reference_windows` is the number of windows it was ranked among. `missing` are the drifted columns, if all of them
+    are unusual only by their missing values. `columns` maps each column to its own evidence: `p_value`, and whether its
+    `missing` values are what is unusual. `basis_digest` names what else it was measured by: the rules that the rows
+    passed, the reference, the level ("" in entries of 0.1.0, which don't say). `number` counts the window's
+    measurements: each follows a change, and the last one counts.
     """
 
     use_case: str
@@ -152,7 +152,7 @@ class LateRows:
 
     `version` is the lake's of the snapshot that was found, which replaced that of `version_before`. Rows are compared
     by their key: `new`, `gone`, and `changed` in any column. `revision` is the live one afterwards, and
-    `predictions_changed` how many of the entities have another prediction than before, none, or one for the first time.
+    `predictions_changed` how many entities have another prediction than before, lost theirs, or have their first one.
     """
 
     use_case: str
@@ -261,7 +261,7 @@ class Deployment:
 
 @dataclass(frozen=True)
 class Intervention:
-    """Something that was put right, allowed or removed by hand or by maintenance: what was found, and what was done.
+    """Something that was repaired, allowed or removed, by hand or by maintenance: what was found, and what was done.
 
     `subject` names it within its kind: a window's key, a role, a snapshot's digest and rule, a table.
     """

@@ -39,7 +39,7 @@ _SESSION = {
     "tcp_keepalives_count": "3",
     "idle_session_timeout": "0",
 }
-_MIGRATED = text("SELECT 1 FROM ledger.leases LIMIT 0")  # a ledger without tables is told before the work, not after
+_MIGRATED = text("SELECT 1 FROM ledger.leases LIMIT 0")  # a ledger without tables is refused before the work, not after
 # What another database user does is hidden from us: such a holder never counts as silent.
 _HOLDER = text(
     "SELECT a.pid, a.backend_start, "
@@ -49,7 +49,7 @@ _HOLDER = text(
     "AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) "
     "AND ((l.classid::bigint << 32) | l.objid::bigint) = :key"
 )
-# At least the clock in microseconds: a ledger restored from a backup does not fall behind what the stores have seen.
+# At least the clock in microseconds: so a ledger restored from a backup gives no token smaller than stores have seen.
 _TAKE = text(
     "INSERT INTO ledger.leases AS held VALUES (:subject, :window_start, :window_end, "
     "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, :taken_at) "
@@ -73,9 +73,9 @@ def holding_window(
 ) -> Iterator[Lease]:
     """Hold the window while inside, after waiting for it.
 
-    Work that ends with anything but a `PermanentError` may have a commit under way, whose answer alone was lost: the
-    window is let go, but the next lease is contested. Errors: `WindowBusy` when another session keeps it;
-    `StoreUnavailable` when the session with the lock was lost while the caller worked, so that another run may have
+    Work that ends with anything but a `PermanentError` may have a commit under way of which only the answer was lost:
+    the window is given back, but the next lease counts as contested. Errors: `WindowBusy` when another session keeps
+    it; `StoreUnavailable` when the session with the lock was lost while the caller worked, so that another run may have
     worked on the window too.
     """
     key = lock_key("window", subject, window.key)
@@ -192,7 +192,7 @@ def _give_back(connection: Connection, lease: Lease, key: int) -> None:
 def _beating(connection: Connection, seconds: float) -> Iterator[None]:
     """A query every `seconds` inside, so that the server sees that this process lives.
 
-    The connection is nobody else's meanwhile. A session that breaks is told when the lease is given back.
+    Nobody else uses the connection meanwhile. A session that breaks is reported when the lease is given back.
     """
     session = connection.connection.driver_connection
     assert session is not None, "an open connection has a driver's"

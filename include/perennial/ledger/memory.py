@@ -56,7 +56,7 @@ class InMemoryLedger:
 
     @contextmanager
     def working_on(self, subject: str, window: Window, run_id: str) -> Iterator[Lease]:
-        """Hold the window while inside. There is nobody to tell which run holds it, so `run_id` is not kept."""
+        """Hold the window while inside. Nobody can ask which run holds it, so `run_id` is not kept."""
         del run_id
         name = (subject, window)
         with self._lock:
@@ -240,7 +240,7 @@ class InMemoryLedger:
             yield
 
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
-        """Append the decision, or return the one that was first."""
+        """Append the decision, or return the one that is there."""
         return self._record(decision)
 
     def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:

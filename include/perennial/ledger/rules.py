@@ -1,4 +1,4 @@
-"""What every ledger holds to, whatever it stores in: how deployments follow each other, and who is told what."""
+"""The rules of every ledger, wherever it stores: how deployments follow each other, and what a rival is answered."""
 
 from dataclasses import replace
 from datetime import datetime

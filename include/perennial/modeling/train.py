@@ -13,8 +13,16 @@ from perennial.spec.names import Task
 from perennial.spec.training import Candidate
 
 
-def fit(spec: UseCase, candidate: Candidate, frame: pd.DataFrame, truth: npt.NDArray[np.float64]) -> Pipeline:
+def fit(
+    spec: UseCase,
+    candidate: Candidate,
+    frame: pd.DataFrame,
+    truth: npt.NDArray[np.float64],
+    weights: npt.NDArray[np.float64] | None = None,
+) -> Pipeline:
     """The candidate's pipeline, fitted on a `feature_frame` and its outcomes, shape (rows,).
+
+    `weights`, of the same shape, say how many rows each stands for; without them, each stands for itself.
 
     The same rows in the same order and the same seed give the same model, however many threads fitted it. Errors:
     `InvalidSpec` for a wrong candidate, `NotEnoughData` when there are no rows, or no second class to tell apart.
@@ -24,7 +32,8 @@ def fit(spec: UseCase, candidate: Candidate, frame: pd.DataFrame, truth: npt.NDA
             f"{spec.name}: {candidate.name} can't be trained on {len(frame)} rows with "
             f"{len(np.unique(truth))} distinct outcomes; lengthen training.history or wait for labels."
         )
-    pipeline = build_pipeline(spec, candidate).fit(_without_empty_numbers(frame), truth)
+    weighted = {} if weights is None else {"estimator__sample_weight": weights}
+    pipeline = build_pipeline(spec, candidate).fit(_without_empty_numbers(frame), truth, **weighted)
     _forget_threads(pipeline)
     return pipeline
 

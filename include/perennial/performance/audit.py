@@ -1,4 +1,4 @@
-"""Were estimates right? When labels have come, estimate and truth are compared, and trust follows."""
+"""Were estimates right? Once labels have come, comparing estimates with the truth shows how far to trust them."""
 
 import math
 from collections.abc import Sequence
@@ -47,9 +47,10 @@ class Audited:
 class Audit:
     """What the last windows say about estimates of a metric.
 
-    `within` is the share of windows in which the truth was where the estimate said, `mean_gap` by how much it was
-    larger on average (beyond the usual), `low` and `high` how sure that is. `concept_drift`: the gap persists while the
-    inputs look ordinary, so what has changed is how the outcome depends on them.
+    `within` is the share of windows whose truth lay within the range of the estimate. `mean_gap` is by how much the
+    truth was larger on average (beyond the usual bias), and `low` and `high` are the ends of its confidence interval.
+    `concept_drift`: the gap persists while the inputs look ordinary, so what has changed is how the outcome depends on
+    them.
     """
 
     trust: Trust
@@ -117,7 +118,7 @@ def _usable(point: Audited) -> bool:
 def _error_of_mean(
     gaps: "np.ndarray[tuple[int], np.dtype[np.float64]]", errors: "np.ndarray[tuple[int], np.dtype[np.float64]]"
 ) -> float:
-    """Of the observed scatter, with its correlation at lag 1, or of what is known of each window, if that is more."""
+    """From the observed scatter and its correlation at lag 1, or from the windows' own errors, whichever is larger."""
     n = len(gaps)
     centred = gaps - gaps.mean()
     variance = centred @ centred / (n - 1)

@@ -2,7 +2,7 @@
 
 Confidence-based performance estimation (Białek, Kuberski, Perrakis and Bifet, 2024, arXiv 2407.08649): if probabilities
 mean what they say, they say how often they are wrong. It holds while the outcome depends on the inputs as it did in
-training (covariate shift), and not when that changes (concept drift); `perennial.performance.audit` tells.
+training (covariate shift), and not when that changes (concept drift), which `perennial.performance.audit` finds out.
 """
 
 import math
@@ -24,7 +24,9 @@ Z = NormalDist().inv_cdf(0.975)
 
 @dataclass(frozen=True)
 class Calibration:
-    """What a model's probabilities mean: lines through the points (`raw`, `calibrated`); themselves without points."""
+    """From a model's probabilities to calibrated ones: straight lines between the points (`raw`, `calibrated`). Without
+    points, probabilities stay as they are.
+    """
 
     raw: tuple[float, ...] = ()
     calibrated: tuple[float, ...] = ()
@@ -39,9 +41,9 @@ class Calibration:
 def fit_calibration(truth: Floats, prediction: Floats, groups: Floats) -> Calibration:
     """Isotonic calibration (Zadrozny and Elkan, 2002, KDD), if it lowers the log loss of rows it was not fitted on.
 
-    Shapes (rows,); `groups` numbers the rows' windows, which are cut into three stretches: each is calibrated by the
-    others. Predictions must be of rows that the model was not trained on. Where calibrating does not help, or there is
-    too little to tell, probabilities stay as they are.
+    Shapes (rows,); `groups` numbers the rows' windows, which are cut into three stretches: each is calibrated by what
+    the two others say. Predictions must be of rows that the model was not trained on. Where calibrating does not help,
+    or there is too little to tell, probabilities stay as they are.
     """
     names = np.unique(groups)
     if len(names) < FOLDS:
@@ -61,7 +63,7 @@ def estimate(prediction: Floats, calibrated: Floats) -> Mapping[str, Interval]:
     """ROC AUC, log loss and Brier score to expect of predictions whose calibrated probabilities are these.
 
     The standard error is that of truth drawn from the calibrated probabilities: by sums of variances, for ROC AUC by
-    `DRAWS` draws with a fixed seed. PR AUC is not estimated. Without rows nothing is.
+    `DRAWS` draws with a fixed seed. PR AUC is not estimated. Without rows, nothing is estimated.
     """
     if not len(prediction):
         return {}

@@ -1,4 +1,4 @@
-"""When labels come, learnt from windows that are final, and how partial figures moved on their way there."""
+"""When labels come, learnt from final windows, and how far partial figures moved until they were final."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -79,7 +79,7 @@ def learn_delay(final_windows: Sequence[Sequence[float]], mature_after: timedelt
 def usual_share(completeness: Sequence[float]) -> float | None:
     """The share of rows that are settled in the end, from windows that are final: the median.
 
-    It is not moved by some windows that were counted too soon. None below `FEWEST_WINDOWS`.
+    A few windows that were counted too soon hardly change it. None below `FEWEST_WINDOWS`.
     """
     return float(np.median(completeness)) if len(completeness) >= FEWEST_WINDOWS else None
 

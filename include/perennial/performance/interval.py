@@ -1,4 +1,4 @@
-"""How sure a metric is: intervals for what a sample of rows says about all rows like them."""
+"""How certain a metric is: confidence intervals, because it is measured on a sample of rows only."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -21,7 +21,8 @@ CHANCE_OF_ROW = 1.0
 class Interval:
     """A metric's value with a confidence interval, and the standard error of the value.
 
-    What a sample can't tell (the spread of one row) is infinite, and the interval as wide as the metric's range.
+    Where a sample can't tell (one row has no spread), the standard error is infinite and the interval as wide as the
+    metric's range.
     """
 
     value: float

@@ -60,7 +60,7 @@ def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class UnmatchedLabels:
-    """Labels whose key is that of no row: `count` of `labels`, with a label's key and a row's as examples.
+    """Labels whose key belongs to no row: `count` of `labels`, with a label's key and a row's as examples.
 
     `rewritten` of them would match, if keys were written the same way: `how` says how.
     """

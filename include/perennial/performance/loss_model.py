@@ -17,7 +17,7 @@ Z = NormalDist().inv_cdf(0.975)
 
 
 def losses(truth: Floats, prediction: Floats) -> dict[str, Floats]:
-    """Each row's loss, by the metric whose mean it is (RMSE: whose square's). R² has none, and is not estimated."""
+    """Each row's loss. The metric (the square of RMSE) is their mean; R² is no such mean, and is not estimated."""
     error = truth - prediction
     return {"mae": np.abs(error), "rmse": error**2}
 

@@ -32,7 +32,7 @@ def maturity_of(
     rows: int,
     usual_share: float | None,
 ) -> Maturity:
-    """The maturity of a window whose end lies `age` back, `labelled` of whose `rows` have a label.
+    """The maturity of a window that ended `age` ago; the labels of `settled` of its `rows` are decided.
 
     Before `mature_after` it is `partial`, or `estimated` while no label has arrived; even a complete window may still
     be corrected. Later it is `final`, unless `far_too_few` labels came: then it is `overdue`, and `given_up` when that

@@ -36,7 +36,7 @@ def cooling_down(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
 
 
 def asked_for_already(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
-    """A retraining was decided on for this moment or one soon after: another window, or another trigger, was first."""
+    """A retraining for this moment, or one soon after, is already decided, for another window or by another trigger."""
     coming = [each for each in evidence.retrains if evidence.as_of <= each < evidence.as_of + spec.cooldown]
     if not coming:
         return None
@@ -66,9 +66,10 @@ def budget_spent(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
 
 
 def too_little_after_shift(since_shift: Sequence[DriftPoint]) -> str | None:
-    """Drift calls, but no window since it began is mature: a new model would know as little of it as the present one.
+    """Drift calls for retraining, but no window since it began is mature: a new model could not learn from it either.
 
-    `since_shift` are the windows from the first one on that carries the evidence. Asked of drift alone, see `decide`.
+    `since_shift` are the windows from the first one on that carries the evidence. It is asked only when drift is the
+    trigger; see `decide`.
     """
     if any(point.learnable is not False for point in since_shift):
         return None

@@ -13,7 +13,7 @@ from perennial.window import Every, Window
 
 @dataclass(frozen=True)
 class ColumnPoint:
-    """A column's own p-value in a window, and whether it is its missing values that are most unusual."""
+    """A column's own p-value in a window, and whether its missing values are the most unusual thing about it."""
 
     p_value: float
     missing: bool
@@ -21,10 +21,10 @@ class ColumnPoint:
 
 @dataclass(frozen=True)
 class DriftPoint:
-    """What was said about a window's drift from the model now in force. `fail` is an alarm.
+    """How far a window drifted from what the model now in force considers normal. `fail` is an alarm.
 
-    `missing` are the columns that lie beyond what is ordinary by their missing values alone. `columns` is by name.
-    `learnable` says whether a retraining could learn from the window's `rows` rows yet, None where nobody asked.
+    `missing` are the columns that are unusual only by their missing values. `columns` is by name. `learnable` says
+    whether a retraining could learn from the window's `rows` rows yet, None where nobody asked.
     """
 
     window: Window

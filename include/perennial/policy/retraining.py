@@ -1,4 +1,4 @@
-"""When to retrain: `retrain`, `hold` (nothing calls for it) or `wait` (it can't be told, or can't be done, yet)."""
+"""When to retrain: `retrain`, `hold` (nothing calls for it) or `wait` (too early to decide, or not possible yet)."""
 
 from collections.abc import Collection
 

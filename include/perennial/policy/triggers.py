@@ -1,4 +1,4 @@
-"""What may call for retraining. Each trigger looks at the evidence and says yes, no, or that it can't be told yet."""
+"""What may call for retraining. Each trigger looks at the evidence and says yes, no, or that it is too early to say."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -26,9 +26,9 @@ Numbers = dict[str, float | int | str | None]
 
 @dataclass(frozen=True)
 class Finding:
-    """A trigger's answer. `calls` is None when it can't be told.
+    """A trigger's answer. `calls` is None when it is too early to say.
 
-    `defect` says what speaks for broken data instead, `unlearnable` why a new model could not know better yet.
+    `defect` says what points to broken data instead, `unlearnable` why a new model could not do better yet.
     """
 
     calls: bool | None
@@ -79,7 +79,7 @@ def accumulated(
 
 
 def _k_of_n(rule: Persistence, points: Sequence[DriftPoint]) -> Finding:
-    """An `insufficient` window takes its place among the last ones without counting for either side."""
+    """An `insufficient` window is one of the last n, but counts neither as an alarm nor as an ordinary window."""
     last = points[-rule.of :]
     alarms = sum(point.verdict is Verdict.FAIL for point in last)
     unknown = sum(point.verdict is Verdict.INSUFFICIENT for point in last)
@@ -129,7 +129,7 @@ def _learning_from(since_shift: Sequence[DriftPoint], finding: Finding) -> Findi
 
 
 def _missing(points: Sequence[DriftPoint]) -> str | None:
-    """Values that went missing speak for a defect upstream rather than for a world that moved."""
+    """Values that went missing point to a defect upstream rather than to a change in the world."""
     alarms = [point for point in points if point.verdict is Verdict.FAIL]
     by_missing = [point for point in alarms if point.missing]
     if 2 * len(by_missing) <= len(alarms):
@@ -139,7 +139,7 @@ def _missing(points: Sequence[DriftPoint]) -> str | None:
 
 
 def _missing_of(column: str, points: Sequence[DriftPoint]) -> str | None:
-    """The same of one column, whose evidence it is."""
+    """The same for the one column that the evidence is about."""
     own = [point.columns[column] for point in points if column in point.columns]
     by_missing = sum(each.missing for each in own)
     if 2 * by_missing <= len(own):
@@ -156,7 +156,7 @@ def _looks_broken(where: str, columns: str) -> str:
 
 
 def _spike(points: Sequence[DriftPoint]) -> str | None:
-    """So does a single window that carries all the evidence."""
+    """A single window that carries all the evidence points to a defect, too."""
     if len(points) >= FEWEST_WINDOWS:
         return None
     return (
@@ -169,8 +169,8 @@ def on_performance(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     """The metric over the last final windows is surely worse than at deployment by more than `max_metric_loss`.
 
     Windows are averaged with their labelled rows as weights; for a ranking metric such as ROC AUC that is not the
-    value over all rows together, and it is the better one here: it does not mix windows. Sure is what the whole 95%
-    interval says. Fewer than `trailing_windows` windows or `enough_rows` rows decide nothing.
+    value over all rows together, and it is the better one here: it does not mix windows. It is surely worse when the
+    whole 95% interval is. Fewer than `trailing_windows` windows or `enough_rows` rows decide nothing.
     """
     points = _usable(evidence.performance, evidence, spec.trailing_windows)
     rows = sum(point.rows for point in points)

@@ -1,4 +1,4 @@
-"""Published predictions in PostgreSQL: a window is exchanged as a whole, in one transaction.
+"""Published predictions in PostgreSQL: a window is replaced as a whole, in one transaction.
 
 Rows are copied into a temporary table first, so that the old ones are live until all of the new ones have arrived.
 """
@@ -36,7 +36,7 @@ class PostgresPublished:
         self._heartbeat_timeout = heartbeat_timeout
 
     def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
-        """See `PublishedPredictions.publish`. Without a hold the window keeps the fencing token that it has.
+        """See `PublishedPredictions.publish`. Without a lease the window keeps the fencing token that it has.
 
         Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.

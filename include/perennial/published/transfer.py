@@ -15,7 +15,7 @@ from perennial.published.layout import ARROW_TYPES
 
 @contextmanager
 def as_csv(rows: pa.Table) -> Iterator[IO[bytes]]:
-    """The rows as a file to copy in: written before a transaction begins, which then is short."""
+    """The rows as a file to copy in: it is written before the transaction begins, so that the transaction is short."""
     with TemporaryFile() as file:
         csv.write_csv(rows, file, csv.WriteOptions(include_header=False))
         yield file
@@ -56,7 +56,7 @@ def copy_out(cursor: extensions.cursor, columns: Mapping[str, str], source: Comp
 
 
 def _readable(name: str, kind: str) -> Composed:
-    """Instants leave as microseconds, so that no session setting has a say in how they are written."""
+    """Instants are written as microseconds, so that their form depends on no setting of the session."""
     instant = ARROW_TYPES[kind] == pa.timestamp("us", tz="UTC")
     form = "(extract(epoch FROM {}) * 1000000)::bigint" if instant else "{}"
     return SQL(form).format(Identifier(name))

@@ -86,7 +86,7 @@ Inputs = tuple[str, str, str, str]
 
 
 def inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> Inputs:
-    """Snapshot, rules it passed, what predictions depend on in the spec, and the model."""
+    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, and model."""
     return (
         gate.snapshot.digest,
         gate.validation.suite_digest,
@@ -96,7 +96,7 @@ def inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> Inpu
 
 
 def made_of(batch: Batch) -> Inputs:
-    """The same of a recorded revision."""
+    """What a recorded revision was made of, in the same form."""
     return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest)
 
 
@@ -105,7 +105,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class StoresFound:
-    """What the lake's head and the published table hold of a window, beside what its live revision has."""
+    """What the lake's head and the published table hold of a window, compared with its live revision."""
 
     live_rows: int
     live_digest: str
@@ -144,7 +144,7 @@ def compare_stores(batch: Batch, ports: Ports) -> StoresFound:
 def restore_stores(
     batch: Batch, ports: Ports, lease: Lease, run_id: str, *, actor: str
 ) -> tuple[InterventionKind, ...]:
-    """Bring lake and published table back to the live revision, where they hold anything else; what was restored.
+    """Bring lake and published table back to the live revision, and say what was restored.
 
     Each is recorded as an intervention once it is done. Errors: `StoreUnavailable`, `LeaseLost`.
     """

@@ -42,7 +42,7 @@ class Gated:
 
 
 def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
-    """The window's latest snapshot, if today's suite, with what was accepted in it, passed exactly it.
+    """The window's latest snapshot, if exactly it passed today's suite; what a person accepted in it counts as passed.
 
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
     """
@@ -81,7 +81,7 @@ def accepted_rules(use_case: str, snapshot_digest: str, ledger: Ledger) -> froze
 
 
 def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str]) -> str:
-    """What the verdict depends on: the suite, and what was accepted. Without that, it is the suite's own digest."""
+    """The digest of what a verdict depends on: the suite and what was accepted. Without that, the suite's own."""
     if not accepted:
         return use_case.suite_digest
     return json_digest({"suite": use_case.suite_digest, "accepted": sorted(accepted)})

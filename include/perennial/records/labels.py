@@ -1,4 +1,4 @@
-"""Labels in the lake: per window, every (entity, outcome, arrival) that was ever collected, and who waits for more."""
+"""Labels in the lake: every (entity, outcome, arrival) ever collected of a window; and which windows wait for more."""
 
 import itertools
 import logging
@@ -14,7 +14,7 @@ from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, last_labels, unmatched, with_outcome
+from perennial.performance.labels import UnmatchedLabels, active_labels, last_labels, unmatched, with_outcome
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
 from perennial.records.leases import labels_lease
@@ -123,7 +123,7 @@ def _distinct(arrived: pa.Table, known: pa.Table) -> pa.Table:
 
 
 def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, ports: Ports) -> UnmatchedLabels | None:
-    """Those of the window's labels whose key no row of its snapshot has, quarantined rows included."""
+    """The window's labels whose key no row of its snapshot has; quarantined rows are rows here, too."""
     snapshot = ports.ledger.latest_snapshot(use_case.name, window)
     if snapshot is None or labels.num_rows == 0:
         return None
@@ -162,6 +162,16 @@ def settled_labels(
             spec.labels.arrival_time,
         )
     return found.filter(pc.invert(beyond)) if number else found
+
+
+def labels_at_ages(use_case: LoadedUseCase, window: Window, ages: Sequence[timedelta], ports: Ports) -> list[pa.Table]:
+    """At each age since the window's end, the outcomes that were known then, one per entity."""
+    spec = use_case.spec
+    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
+    if labels.num_rows == 0:
+        return [label_schema(spec).empty_table() for _ in ages]
+    return [active_labels(labels, **names, as_of=window.end + age) for age in ages]
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:

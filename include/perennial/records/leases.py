@@ -1,4 +1,4 @@
-"""Holding a window: alone on it, and safe from those who held it before."""
+"""Leases: one run at a time works on a window, and a run that held it before can't write any more."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,7 +31,7 @@ def labels_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> It
 def _lease(subject: str, tables: Sequence[str], window: Window, ports: Ports, run_id: str) -> Iterator[Lease]:
     """The ledger's lease. Where the holder before did not give it back, the lake is fenced against its late commits.
 
-    The ledger refuses those by itself, and nothing is published that the ledger does not have.
+    The ledger itself refuses such commits, and nothing is published that the ledger does not have.
     """
     with ports.ledger.working_on(subject, window, run_id) as lease:
         if lease.contested:

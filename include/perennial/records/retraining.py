@@ -122,7 +122,8 @@ THRESHOLDS = "evidence_thresholds"  # among what a deployment says of the traini
 def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> RetrainingEvidence:
     """Everything that was recorded for the champion, and known by `as_of` in the data's time (I6).
 
-    Only what was decided already is told of later moments too, so that a retraining under way is not asked for twice.
+    Earlier decisions are included even when they are about later moments, so that a retraining under way is not asked
+    for twice.
     """
     promotions = ledger.decisions(spec.name, DecisionKind.PROMOTE)
     judged = [each for each in promotions if each.as_of < as_of]

@@ -18,6 +18,7 @@ from perennial.window import Window
 from perennial.wording import counted
 
 WINDOW_COLUMN = "window"
+LAST_WEIGHTED = "last_weighted_window"  # in the summary, where the refit learnt from immature windows
 
 
 @dataclass(frozen=True)
@@ -50,10 +51,22 @@ class ExcludedWindow:
 
 @dataclass(frozen=True)
 class ImmatureWindow:
-    """A window that had ended, but whose labels were not complete yet; `rows` is None where it was not ingested."""
+    """A window that had ended, but whose labels were not complete yet; `rows` is None where it was not ingested.
+
+    `reason` says why it could not be weighted, where that was asked for.
+    """
 
     window: Window
     rows: int | None
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WeightedWindow:
+    """An immature window that takes part in the refit: its labels 0 and 1 have these weights."""
+
+    part: TrainingWindow
+    weights: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -62,7 +75,9 @@ class TrainingManifest:
 
     `excluded` windows could not take part, their labels being overdue or their data refused; `immature` ones were too
     young. `newest` is the event time of the newest row. `too_large` counts the rows that were left out because of a
-    number beyond `LARGEST_FEATURE`, by column. 0.1.0 wrote none of the last three.
+    number beyond `LARGEST_FEATURE`, by column. `weighted` are immature windows that the winner's refit learns from, by
+    weights; their rows lie beside the others, in `weighted_partition` of the same version of the table, with a digest
+    of their own, and are counted nowhere else. 0.1.0 wrote none of these.
     """
 
     use_case: str
@@ -77,6 +92,9 @@ class TrainingManifest:
     immature: tuple[ImmatureWindow, ...] = ()
     newest: datetime | None = None
     too_large: dict[str, int] = field(default_factory=dict)
+    weighted: tuple[WeightedWindow, ...] = ()
+    weighted_partition: str | None = None
+    weighted_digest: str | None = None
 
     @property
     def until(self) -> datetime:
@@ -89,6 +107,13 @@ class TrainingManifest:
             return ""
         days = (self.as_of - self.newest).total_seconds() / 86_400
         age = f"newest row used is {days:.1f} days old."
+        if self.weighted:
+            parts = [each.part for each in self.weighted]
+            age += (
+                f" The refit also learns from {counted(sum(each.labelled for each in parts), 'label')} of "
+                f"{counted(len(parts), 'immature window')} up to {parts[-1].window}, weighted by how likely they were "
+                "to have arrived."
+            )
         if not self.immature:
             return f"The {age}"
         windows = counted(len(self.immature), "newer window")
@@ -109,6 +134,16 @@ class TrainingManifest:
             "last_window": self.windows[-1].window.key,
             "excluded": len(self.excluded),
             "immature": len(self.immature),
+            **self._weighted_summary(),
+        }
+
+    def _weighted_summary(self) -> dict[str, object]:
+        if not self.weighted:
+            return {}
+        return {
+            "weighted": len(self.weighted),
+            "weighted_digest": self.weighted_digest,
+            LAST_WEIGHTED: self.weighted[-1].part.window.key,
         }
 
 
@@ -125,6 +160,19 @@ def read_manifest(training_id: str, ports: Ports) -> TrainingManifest:
 def read_rows(manifest: TrainingManifest, ports: Ports) -> pa.Table:
     """The training set's rows: the use case's columns, the label, and `window`, the key of each row's window."""
     return ports.lake.read(manifest.table, manifest.partition, version=manifest.version)
+
+
+def read_weighted_rows(
+    spec: UseCase, manifest: TrainingManifest, ports: Ports
+) -> tuple[pa.Table, npt.NDArray[np.float64]] | None:
+    """The rows of the immature windows, and the weight of each; None where none takes part."""
+    if manifest.weighted_partition is None:
+        return None
+    rows = ports.lake.read(manifest.table, manifest.weighted_partition, version=manifest.version)
+    of_window = {each.part.window.key: each.weights for each in manifest.weighted}
+    names = rows.column(WINDOW_COLUMN).to_pylist()
+    weights = [of_window[name][int(y)] for name, y in zip(names, outcomes(spec, rows), strict=True)]
+    return rows, np.array(weights)
 
 
 def label_kind(spec: UseCase) -> Kind:

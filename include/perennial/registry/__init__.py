@@ -1,15 +1,15 @@
 """The registry of models: a port, MLflow behind it, and its twin in memory.
 
-MLflow takes its manners from environment variables, some of them when it is imported. They are set here, once, before
+Environment variables say how MLflow behaves; it reads some of them when it is imported. They are set here, once, before
 anything in this package imports it, and never taken back: threads of MLflow read the environment at any time. They are
-defaults; what the process was started with stays.
+defaults: a variable that the process was started with keeps its value.
 """
 
 import os
 
 MLFLOW_MANNERS = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
-    # MLflow by default repeats a request for minutes; the task's own retry is the place for patience.
+    # MLflow by default repeats a request for minutes; waiting is left to the task's own retries.
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
     "MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",

@@ -1,4 +1,4 @@
-"""A model registry that forgets: for tests, and for trying a use case out."""
+"""The model registry in memory: for tests, and for trying a use case out."""
 
 import json
 from dataclasses import dataclass

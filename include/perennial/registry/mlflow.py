@@ -43,8 +43,8 @@ class MlflowRegistry:
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`.
 
-        The version is made last, complete with its digest: a run that was killed before leaves none. Of two that
-        register one model at once, the later version gives way.
+        The version is made last, complete with its digest: a run that was killed before leaves none. When two runs
+        register one model at once, the later version is deleted again.
         """
         attempt = f"register a model of {candidate.use_case}"
         pipeline = load(candidate.pipeline_bytes, candidate.digest)
@@ -178,7 +178,7 @@ class MlflowRegistry:
 
     @contextmanager
     def _asking(self, attempt: str) -> Iterator[None]:
-        """Ask MLflow; what goes wrong is `StoreUnavailable`."""
+        """Ask MLflow; any failure becomes `StoreUnavailable`."""
         try:
             yield
         except (MlflowException, RequestException) as error:

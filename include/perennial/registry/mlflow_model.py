@@ -1,4 +1,4 @@
-"""A model folder that MLflow and its users can read, around exactly our bytes."""
+"""A model folder that MLflow and its users can read, and that holds exactly the bytes that were judged."""
 
 import json
 import warnings

@@ -41,7 +41,7 @@ class RegisteredModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model ready to score, with its own idea of normal."""
+    """A model ready to score, with the reference that says what is normal for it."""
 
     version: str
     digest: str

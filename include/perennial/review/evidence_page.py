@@ -118,6 +118,7 @@ def _training(manifest: Mapping[str, Any] | None, deployment: Mapping[str, Any])
         table=f"{manifest['table']} version {manifest['version']}, partition {manifest['partition']}",
         windows=len(manifest["windows"]),
         excluded=len(manifest["excluded"]),
+        **({"weighted": len(manifest["weighted"])} if manifest["weighted"] else {}),
     )
 
 

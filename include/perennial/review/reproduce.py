@@ -7,7 +7,7 @@ from math import isfinite
 import pyarrow.compute as pc
 
 from perennial.errors import NotScored
-from perennial.jobs.evaluate.measure import measure_batch
+from perennial.jobs.evaluate.measurement import measure_batch
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.ports import Ports

@@ -83,6 +83,11 @@ class Training(Spec):
     metric: MetricName = Field(description="The metric that decides.")
     min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
     seed: int = 0
+    immature: Literal["leave_out", "weighted"] = Field(
+        "leave_out",
+        description="What becomes of windows whose labels are not mature: they are left out, or the refit learns from "
+        "them, each label weighted by how rarely its like has arrived at that age. Nothing is judged by them.",
+    )
     refit: bool = Field(
         True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
     )
@@ -92,6 +97,8 @@ class Training(Spec):
         problems = []
         if self.holdout >= self.history:
             problems.append(Problem(("holdout",), "is the last part of the history and must be shorter than it"))
+        if self.immature == "weighted" and not self.refit:
+            problems.append(Problem(("immature",), "it is the refit that learns from them; set refit: true"))
         names = [candidate.name for candidate in self.candidates]
         for position, name in enumerate(names):
             if name == NO_SKILL:
@@ -129,6 +136,9 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
     if task not in METRICS[training.metric].tasks:
         fitting = sorted(name for name, metric in METRICS.items() if task in metric.tasks)
         problems.append(Problem(("training", "metric"), f"does not measure {task}; {', '.join(fitting)} do"))
+    if training.immature == "weighted" and task is not Task.BINARY_CLASSIFICATION:
+        text = "labels are weighted by their outcome, which is only done for binary_classification; leave this key out"
+        problems.append(Problem(("training", "immature"), text))
     for position, candidate in enumerate(training.candidates):
         if ESTIMATORS[candidate.estimator].path(task) is None:
             fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))

@@ -1,7 +1,7 @@
 """The reference's own bins, and exact counts in them.
 
-A window's counts in the reference's bins say all that drift is measured by, they are small, and those of several
-windows add up. A null, a value that is not finite and a category that the reference never had are counted apart.
+All that drift is measured by is a window's counts in the reference's bins. They are small, and those of several windows
+add up. A null, a value that is not finite and a category that the reference never had are counted apart.
 """
 
 from collections.abc import Sequence

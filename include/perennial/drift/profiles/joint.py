@@ -72,8 +72,8 @@ class JointMoments:
 class JointDistances:
     """Of each of n windows from all others, one number each.
 
-    `correlation` is by how many SDs of the other windows' correlations of a pair of columns its own lies from their
-    mean, for the pair for which that is most: some pairs go together in the same way every day, others never do.
+    `correlation` is about the pair of columns that is most unusual: by how many SDs the window's correlation of the
+    pair lies from the mean of the other windows'. Some pairs go together in the same way every day, others never do.
     `reconstruction` is the change of the variance that the principal components of the others' pool leave over
     (Pearson, 1901, Philosophical Magazine 2), relative to that variance. `separation` is the distance of the means in
     that pool's Mahalanobis metric: a linear domain classifier (Fisher, 1936, Annals of Eugenics 7) tells the window's

@@ -35,7 +35,7 @@ class QuantileSketch:
     """Quantiles of any number of values: KLL (Karnin, Lang and Liberty, 2016, FOCS), `QUANTILE_SIZE` wide.
 
     The rank of a quantile is off by less than `rank_error`, with 99% confidence; up to `QUANTILE_SIZE` values it is
-    exact. The sketch flips coins: two of the same many values differ in their bytes, within the error.
+    exact. The sketch draws random numbers: two sketches of the same values may differ in their bytes, within the error.
     """
 
     data: str

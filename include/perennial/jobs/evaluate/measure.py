@@ -4,26 +4,15 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from perennial.drift.assess import assess_profile
-from perennial.lake.port import labels_table, raw_table, window_partition
+from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch, label_drift, measure_batch
+from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
-from perennial.modeling.artifact import load
-from perennial.modeling.estimation import PREDICTION, estimate
-from perennial.modeling.inputs import model_inputs
 from perennial.modeling.reference import ModelReference
-from perennial.performance.delay import shares_by_age
-from perennial.performance.interval import intervals
-from perennial.performance.labels import UnmatchedLabels, join_labels, truth_of, with_outcome
+from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
-from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import (
@@ -32,11 +21,9 @@ from perennial.records.labels import (
     overdue_text,
     pending_batches,
     reopened_batches,
-    settled_labels,
     unmatched_labels,
 )
 from perennial.records.retraining import decide_retraining
-from perennial.records.training_set import label_rows
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -44,33 +31,6 @@ from perennial.window import Window
 from perennial.wording import counted
 
 log = logging.getLogger(__name__)
-
-Json = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Measured:
-    """How many windows were measured, and what became of them; `outcome` says it in words.
-
-    `reopened` counts windows that were final, and of which more labels came after all; `overdue` those whose labels
-    should be there and are not, `given_up` those that are no longer waited for. `unmatched` counts labels whose key is
-    that of no row, `without_outcome` rows of which it is known that no outcome will come. `drifted_labels` counts final
-    windows whose labels are unlike those that the model was trained on; `newest` is the last of the measured windows
-    that has the deciding metric.
-    """
-
-    as_of: datetime
-    windows: int
-    final: int
-    outcome: str
-    decision: RecordedDecision
-    reopened: int = 0
-    overdue: int = 0
-    given_up: int = 0
-    unmatched: int = 0
-    drifted_labels: int = 0
-    newest: "NewestWindow | None" = None
-    without_outcome: int = 0
 
 
 @dataclass(frozen=True)
@@ -94,6 +54,31 @@ class NewestWindow:
         ends = (last.intervals.get(metric, {}).get(name) for name in ("low", "high"))
         low, high = (None if end is None or not math.isfinite(end) else end for end in ends)
         return cls(last.window, metric, last.metrics[metric], low, high, last.maturity)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """How many windows were measured, and what became of them; `outcome` says it in words.
+
+    `reopened` counts windows that were final, and of which more labels came after all; `overdue` those whose labels
+    should be there and are not, `given_up` those that are no longer waited for. `unmatched` counts labels whose key is
+    that of no row, `without_outcome` rows of which it is known that no outcome will come. `drifted_labels` counts final
+    windows whose labels are unlike those that the model was trained on; `newest` is the last of the measured windows
+    that has the deciding metric.
+    """
+
+    as_of: datetime
+    windows: int
+    final: int
+    outcome: str
+    decision: RecordedDecision
+    reopened: int = 0
+    overdue: int = 0
+    given_up: int = 0
+    unmatched: int = 0
+    without_outcome: int = 0
+    drifted_labels: int = 0
+    newest: NewestWindow | None = None
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Measured:
@@ -132,40 +117,13 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         overdue=counts[Maturity.OVERDUE],
         given_up=counts[Maturity.GIVEN_UP],
         unmatched=sum(each.count for each in strange),
+        without_outcome=sum(entry.without_outcome for entry in recorded),
         drifted_labels=sum(entry.label_drift.get("verdict") == Verdict.FAIL for entry in recorded),
         newest=NewestWindow.among(recorded, spec.training.metric),
-        without_outcome=sum(entry.without_outcome for entry in recorded),
     )
 
 
-def _told(recorded: Sequence[Performance], reopened: int, strange: Sequence[UnmatchedLabels]) -> list[str]:
-    """What was found, in words."""
-    if not recorded:
-        return []
-    by_maturity = {
-        kind: [entry for entry in recorded if entry.maturity is kind] for kind in (Maturity.OVERDUE, Maturity.GIVEN_UP)
-    }
-    final = sum(entry.maturity is Maturity.FINAL for entry in recorded)
-    told = [f"{counted(len(recorded), 'window')} measured, {final} of them finally"]
-    if reopened:
-        told.append(f"more labels came of {counted(reopened, 'window')} that had been final")
-    for kind, what in ((Maturity.OVERDUE, "are overdue"), (Maturity.GIVEN_UP, "never came and are given up")):
-        late = by_maturity[kind]
-        if late:
-            labelled, rows = sum(entry.labelled for entry in late), sum(entry.rows for entry in late)
-            without = sum(entry.without_outcome for entry in late)
-            told.append(
-                f"labels of {counted(len(late), 'window')} {what} ({overdue_text(labelled, without, rows, None)}; the "
-                f"last is {late[-1].window})"
-            )
-    if without := sum(entry.without_outcome for entry in recorded):
-        told.append(f"of {counted(without, 'row')} no outcome will come")
-    if strange:
-        told.append(f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}")
-    return told
-
-
-def _mature_shares(spec: UseCase, found: Sequence[tuple[Batch, "BatchMeasurement"]], as_of: datetime) -> list[float]:
+def _mature_shares(spec: UseCase, found: Sequence[tuple[Batch, BatchMeasurement]], as_of: datetime) -> list[float]:
     """Of windows old enough to be final that have any label, the share of rows that are settled."""
     return [
         each.settled / each.rows
@@ -174,22 +132,10 @@ def _mature_shares(spec: UseCase, found: Sequence[tuple[Batch, "BatchMeasurement
     ]
 
 
-def _unmatched(
-    use_case: LoadedUseCase, window: Window, found: "BatchMeasurement", ports: Ports
-) -> UnmatchedLabels | None:
-    """Labels of the window that no row has the key of; rows that were quarantined have theirs."""
-    if found.labels_known.num_rows == found.settled:
-        return None
-    strange = unmatched_labels(use_case, window, found.labels_known, ports)
-    if strange is not None:
-        log.warning("%s %s: %s.", use_case.name, window, strange)
-    return strange
-
-
 def _record(
     use_case: LoadedUseCase,
     batch: Batch,
-    found: "BatchMeasurement",
+    found: BatchMeasurement,
     share: float | None,
     as_of: datetime,
     ports: Ports,
@@ -205,31 +151,7 @@ def _record(
         rows=found.rows,
         usual_share=share,
     )
-    if maturity is Maturity.OVERDUE:
-        log.warning(
-            "%s %s: labels are overdue: %s, %s after the window's end. They are asked for again until %s.",
-            spec.name,
-            batch.window,
-            overdue_text(found.labelled, found.without_outcome, found.rows, share),
-            as_of - batch.window.end,
-            batch.window.end + spec.labels.mature_after + spec.labels.give_up_after,
-        )
-    if maturity is Maturity.GIVEN_UP:
-        log.warning(
-            "%s %s: labels never came: %s. The window is given up (labels.give_up_after) and judges nothing.",
-            spec.name,
-            batch.window,
-            overdue_text(found.labelled, found.without_outcome, found.rows, share),
-        )
-    if found.not_finite:
-        log.warning(
-            "%s %s: %d of %d predictions of revision %d are infinite or NaN and were left out; score the window again.",
-            spec.name,
-            batch.window,
-            found.not_finite,
-            found.rows,
-            batch.revision,
-        )
+    _warn(spec, batch, found, maturity, share, as_of)
     final = maturity is Maturity.FINAL
     reference = ModelReference.from_json(ports.registry.reference(spec.name, batch.model_version, batch.model_digest))
     drift = label_drift(use_case, found.labels, reference) if final else {}
@@ -260,117 +182,71 @@ def _record(
     )
 
 
-@dataclass(frozen=True)
-class BatchMeasurement:
-    """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
-
-    Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
-    `label_rows` has them; `labels_known` are all that were collected of the window, one per key. Metrics leave out the
-    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
-    """
-
-    rows: int
-    labelled: int
-    without_outcome: int
-    metrics: dict[str, float]
-    intervals: Json
-    arrivals: tuple[float, ...]
-    labels: pa.Table
-    labels_known: pa.Table
-    not_finite: int = 0
-
-    @property
-    def settled(self) -> int:
-        """How many rows have a label, or will never have one."""
-        return self.labelled + self.without_outcome
-
-
-def measure_batch(
-    use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, labels_version: int | None
-) -> BatchMeasurement:
-    """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
-    spec = use_case.spec
-    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
-    settled = join_labels(predictions, labels, spec.key)
-    labelled = with_outcome(settled, spec.labels.column)
-    finite = np.isfinite(labelled.column("prediction").to_numpy())
-    truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
-    values = labelled.column("prediction").to_numpy()[finite]
-    found = intervals(spec.task, truth, values)
-    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
-    return BatchMeasurement(
-        rows=predictions.num_rows,
-        labelled=labelled.num_rows,
-        without_outcome=settled.num_rows - labelled.num_rows,
-        metrics=metrics_of(spec.task, truth, values),
-        intervals={name: _interval(each) for name, each in found.items()},
-        arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
-        labels=label_rows(spec, labelled),
-        labels_known=labels,
-        not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
-    )
+def _warn(
+    spec: UseCase, batch: Batch, found: BatchMeasurement, maturity: Maturity, share: float | None, as_of: datetime
+) -> None:
+    """Log what a person should look at: labels that should have come, and predictions that are no numbers."""
+    if maturity is Maturity.OVERDUE:
+        log.warning(
+            "%s %s: labels are overdue: %s, %s after the window's end. They are asked for again until %s.",
+            spec.name,
+            batch.window,
+            overdue_text(found.labelled, found.without_outcome, found.rows, share),
+            as_of - batch.window.end,
+            batch.window.end + spec.labels.mature_after + spec.labels.give_up_after,
+        )
+    if maturity is Maturity.GIVEN_UP:
+        log.warning(
+            "%s %s: labels never came: %s. The window is given up (labels.give_up_after) and judges nothing.",
+            spec.name,
+            batch.window,
+            overdue_text(found.labelled, found.without_outcome, found.rows, share),
+        )
+    if found.not_finite:
+        log.warning(
+            "%s %s: %d of %d predictions of revision %d are infinite or NaN and were left out; score the window again.",
+            spec.name,
+            batch.window,
+            found.not_finite,
+            found.rows,
+            batch.revision,
+        )
 
 
-def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelReference, ports: Ports) -> Json:
-    """The metrics to expect of the batch, estimated from its predictions alone; empty where the model can't say."""
-    spec, how = use_case.spec, reference.estimation
-    if how is None:
-        return {}
-    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    predictions = predictions.filter(pc.is_finite(predictions.column("prediction")))
-    if predictions.num_rows == 0:
-        return {}
-    values = predictions.column("prediction").to_numpy()
-    if how.loss_models:
-        models = {name: load(ports.artifacts.get(digest), digest) for name, digest in how.loss_models.items()}
-        needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
-        found = estimate(how, values, needed.frame(_scored_rows(spec, batch, predictions, ports)), models)
-    else:
-        found = estimate(how, values)
-    return {
-        name: {
-            "value": each.value,
-            **_interval(each),
-            "bias_correction": how.bias[name].correction,
-            "error_sd": how.bias[name].sd,
-        }
-        for name, each in found.items()
-        if name in how.bias
+def _unmatched(
+    use_case: LoadedUseCase, window: Window, found: BatchMeasurement, ports: Ports
+) -> UnmatchedLabels | None:
+    """Labels of the window that no row has the key of; rows that were quarantined have theirs."""
+    if found.labels_known.num_rows == found.settled:
+        return None
+    strange = unmatched_labels(use_case, window, found.labels_known, ports)
+    if strange is not None:
+        log.warning("%s %s: %s.", use_case.name, window, strange)
+    return strange
+
+
+def _told(recorded: Sequence[Performance], reopened: int, strange: Sequence[UnmatchedLabels]) -> list[str]:
+    """What was found, in words."""
+    if not recorded:
+        return []
+    by_maturity = {
+        kind: [entry for entry in recorded if entry.maturity is kind] for kind in (Maturity.OVERDUE, Maturity.GIVEN_UP)
     }
-
-
-def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelReference) -> Json:
-    """How unusual the labels of a window are among those that the model was trained on; empty when it doesn't know."""
-    if reference.labels is None:
-        return {}
-    level = use_case.spec.monitoring.false_alarms.level(use_case.spec.schedule.every)
-    found = assess_profile(reference.labels, reference.labels.profile(labels), level)
-    column = found.columns[0]
-    return {
-        "verdict": str(found.verdict),
-        "p_value": found.p_value,
-        "reasons": list(found.reasons),
-        "distance": column.distance,
-        "usual": column.usual,
-        "unit": column.unit,
-    }
-
-
-def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:
-    """The rows that the batch was predicted from, in the order of its predictions."""
-    snapshot = next(s for s in ports.ledger.snapshots(spec.name, batch.window) if s.digest == batch.snapshot_digest)
-    rows = ports.lake.read(raw_table(spec.name), window_partition(batch.window), version=snapshot.version)
-    keys = rows.column(spec.key).combine_chunks()
-    return rows.take(pc.index_in(predictions.column(spec.key).cast(keys.type), value_set=keys))
-
-
-def _seconds_after(window: Window, arrivals: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """When labels arrived, in seconds after the window's end; negative before it."""
-    end = (window.end - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
-    since = arrivals.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
-    return np.asarray(since.to_numpy(), dtype=np.float64) / 1e6 - end
-
-
-def _interval(each: Any) -> Json:
-    return {name: value for name, value in asdict(each).items() if name != "value"}
+    final = sum(entry.maturity is Maturity.FINAL for entry in recorded)
+    told = [f"{counted(len(recorded), 'window')} measured, {final} of them finally"]
+    if reopened:
+        told.append(f"more labels came of {counted(reopened, 'window')} that had been final")
+    for kind, what in ((Maturity.OVERDUE, "are overdue"), (Maturity.GIVEN_UP, "never came and are given up")):
+        late = by_maturity[kind]
+        if late:
+            labelled, rows = sum(entry.labelled for entry in late), sum(entry.rows for entry in late)
+            without = sum(entry.without_outcome for entry in late)
+            told.append(
+                f"labels of {counted(len(late), 'window')} {what} ({overdue_text(labelled, without, rows, None)}; the "
+                f"last is {late[-1].window})"
+            )
+    if without := sum(entry.without_outcome for entry in recorded):
+        told.append(f"of {counted(without, 'row')} no outcome will come")
+    if strange:
+        told.append(f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}")
+    return told

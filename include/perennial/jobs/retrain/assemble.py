@@ -20,6 +20,7 @@ from perennial.errors import (
 )
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
+from perennial.jobs.retrain.immature import Labelled, weigh
 from perennial.lake.port import training_table
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import UnmatchedLabels, join_labels, with_outcome
@@ -35,6 +36,7 @@ from perennial.records.training_set import (
     ImmatureWindow,
     TrainingManifest,
     TrainingWindow,
+    WeightedWindow,
     keep_manifest,
 )
 from perennial.spec.load import LoadedUseCase
@@ -52,7 +54,8 @@ class Assembled:
 
     `excluded` windows could not take part, `immature` ones (with `immature_rows` rows, as far as these were ingested)
     were too young. Of `without_outcome` rows of mature windows it is known that no outcome will come; they take no
-    part. `days_behind` is how old the newest row was at `as_of`.
+    part. `weighted` immature windows, counted nowhere else, teach the refit alone. `days_behind` is how old the newest
+    row was at `as_of`.
     """
 
     training_id: str
@@ -65,18 +68,16 @@ class Assembled:
     immature_rows: int = 0
     days_behind: float | None = None
     without_outcome: int = 0
+    weighted: int = 0
 
 
 @dataclass(frozen=True)
-class _Candidate:
-    """A mature window of the history: its clean rows that have a label, and how many rows and labels there were.
+class _Candidate(Labelled):
+    """A window of the history: its clean rows that have a label, and how many rows and labels there were.
 
     `beyond` counts the rows that were left out because of a number no estimator computes with, by column.
     """
 
-    part: TrainingWindow
-    labelled: pa.Table
-    rows: int
     labels: int
     strange: UnmatchedLabels | None
     beyond: Counter[str]
@@ -114,13 +115,23 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     barren = [each for each in candidates if each.part.settled and not each.part.labelled]
     excluded += [ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren]
     used = [each for each in candidates if each not in overdue and each.part.labelled]
-    immature = [ImmatureWindow(each, _rows_of(use_case, each, ports)) for each in windows[len(mature) :]]
+    young = windows[len(mature) :]
+    weighted, refused = _weighted(use_case, used, young, as_of, ports, run_id)
+    teaching = {each.part.window for each in weighted.windows}
+    immature = [
+        ImmatureWindow(each, _rows_of(use_case, each, ports), refused.get(each, ""))
+        for each in young
+        if each not in teaching
+    ]
     _tell(use_case, as_of, excluded, [each.strange for each in candidates if each.strange])
     training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
     if training.num_rows < spec.training.min_rows:
         raise NotEnoughData(_too_little(spec, as_of, training.num_rows, candidates, excluded, immature, outdated))
     digest = table_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
+    weighted_partition = f"{partition}-weighted" if weighted.windows else None
+    if weighted_partition:  # first, so that the version of the training set holds both
+        ports.lake.replace(training_table(spec.name), weighted_partition, weighted.rows)
     commit = ports.lake.replace(training_table(spec.name), partition, training)
     newest: datetime = pc.max(training.column(spec.event_time)).as_py().astimezone(UTC)
     manifest = TrainingManifest(
@@ -136,6 +147,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         immature=tuple(immature),
         newest=newest,
         too_large=dict(beyond),
+        weighted=weighted.windows,
+        weighted_partition=weighted_partition,
+        weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
     )
     log.info(
         "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
@@ -150,6 +164,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         excluded=len(excluded),
         digest=digest,
         without_outcome=without_outcome,
+        weighted=len(weighted.windows),
         immature=len(immature),
         immature_rows=sum(each.rows or 0 for each in immature),
         days_behind=round((as_of - newest).total_seconds() / 86_400, 2),
@@ -178,6 +193,43 @@ def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: 
         strange=strange,
         beyond=beyond,
     )
+
+
+@dataclass(frozen=True)
+class _Weighted:
+    """Immature windows that the refit may learn from, and their rows that have a label."""
+
+    windows: tuple[WeightedWindow, ...]
+    rows: pa.Table
+
+
+def _weighted(
+    use_case: LoadedUseCase,
+    mature: Sequence[_Candidate],
+    windows: Sequence[Window],
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+) -> tuple[_Weighted, dict[Window, str]]:
+    """The immature windows that can be weighted, where the spec asks for that, and why others can't."""
+    refused: dict[Window, str] = {}
+    young: list[_Candidate] = []
+    if use_case.spec.training.immature == "weighted":
+        for window in windows:
+            if lacking := _undelivered(use_case, window, ports):
+                refused[window] = f"it was ingested without the column {listed(lacking)}"
+                continue
+            try:
+                young.append(_candidate(use_case, window, as_of, ports, run_id))
+            except (SourceRejected, ValidationFailed) as error:
+                refused[window] = str(error)
+    found, others = weigh(use_case, mature, young, as_of, ports)
+    refused |= {part.window: reason for part, reason in others.items()}
+    for window, reason in refused.items():
+        log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)
+    rows_of = {each.part: each.labelled for each in young}
+    rows = pa.concat_tables([rows_of[each.part] for each in found]) if found else pa.table({})
+    return _Weighted(tuple(found), rows), refused
 
 
 def _overdue(window: _Candidate, share: float | None) -> str:

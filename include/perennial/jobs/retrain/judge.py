@@ -34,6 +34,7 @@ from perennial.records.training_set import (
     outcomes,
     read_manifest,
     read_rows,
+    read_weighted_rows,
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -113,7 +114,9 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     return replace(
         judged,
         reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()),
-        refitted=refit(spec, winner, rows, training, ports) if spec.training.refit else None,
+        refitted=refit(spec, winner, rows, training, ports, read_weighted_rows(spec, manifest, ports))
+        if spec.training.refit
+        else None,
     )
 
 

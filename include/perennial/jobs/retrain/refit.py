@@ -51,15 +51,27 @@ class Refitted:
     agreement: Agreement
 
 
-def refit(spec: UseCase, winner: Trained, rows: pa.Table, training: pa.Table, ports: Ports) -> Refitted:
+def refit(
+    spec: UseCase,
+    winner: Trained,
+    rows: pa.Table,
+    training: pa.Table,
+    ports: Ports,
+    weighted: tuple[pa.Table, Floats] | None = None,
+) -> Refitted:
     """Fit the winner's recipe on all `rows`, and compare the two on `training`, the rows it was fitted on before.
 
+    `weighted` are further rows, of immature windows, with the weight of each; all others have the weight 1.
     A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
     started = time.perf_counter()
-    pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows))
+    weights = None
+    if weighted is not None:
+        weights = np.concatenate([np.ones(rows.num_rows), weighted[1]])
+        rows = pa.concat_tables([rows, weighted[0].select(rows.column_names)])
+    pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows), weights)
     seconds = time.perf_counter() - started
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)

@@ -29,7 +29,7 @@ from perennial.performance.metrics import metrics_of
 from perennial.policy.promotion import CandidateScore, best_candidate, text_of
 from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
-from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, outcomes
+from perennial.records.training_set import LAST_WEIGHTED, WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import counted
@@ -123,9 +123,10 @@ def _champion(
 def _has_seen(champion: Deployment, holdout_start: datetime) -> bool:
     """Whether the champion was refitted on rows from the start of the holdout on."""
     known = champion.training
-    return known.get(JUDGED, champion.model_digest) != champion.model_digest and (
-        Window.parse(known["last_window"]).end > holdout_start
-    )
+    if known.get(JUDGED, champion.model_digest) == champion.model_digest:
+        return False
+    last = known[LAST_WEIGHTED] if LAST_WEIGHTED in known else known["last_window"]
+    return Window.parse(last).end > holdout_start
 
 
 def left_out(manifest: TrainingManifest) -> Iterator[str]:

@@ -1,0 +1,145 @@
+"""One batch against the truth: how good its predictions were, when labels came, and what to expect without them."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.drift.assess import assess_profile
+from perennial.lake.port import raw_table, window_partition
+from perennial.ledger.entries import Batch
+from perennial.modeling.artifact import load
+from perennial.modeling.estimation import PREDICTION, estimate
+from perennial.modeling.inputs import model_inputs
+from perennial.modeling.reference import ModelReference
+from perennial.performance.delay import shares_by_age
+from perennial.performance.interval import intervals
+from perennial.performance.labels import join_labels, truth_of, with_outcome
+from perennial.performance.metrics import metrics_of
+from perennial.ports import Ports
+from perennial.records.labels import settled_labels
+from perennial.records.training_set import label_rows
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
+from perennial.window import Window
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class BatchMeasurement:
+    """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
+
+    Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
+    `label_rows` has them; `labels_known` are all that were collected of the window, one per key. Metrics leave out the
+    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
+    """
+
+    rows: int
+    labelled: int
+    without_outcome: int
+    metrics: dict[str, float]
+    intervals: Json
+    arrivals: tuple[float, ...]
+    labels: pa.Table
+    labels_known: pa.Table
+    not_finite: int = 0
+
+    @property
+    def settled(self) -> int:
+        """How many rows have a label, or will never have one."""
+        return self.labelled + self.without_outcome
+
+
+def measure_batch(
+    use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, labels_version: int | None
+) -> BatchMeasurement:
+    """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
+    spec = use_case.spec
+    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
+    settled = join_labels(predictions, labels, spec.key)
+    labelled = with_outcome(settled, spec.labels.column)
+    finite = np.isfinite(labelled.column("prediction").to_numpy())
+    truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
+    values = labelled.column("prediction").to_numpy()[finite]
+    found = intervals(spec.task, truth, values)
+    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
+    return BatchMeasurement(
+        rows=predictions.num_rows,
+        labelled=labelled.num_rows,
+        without_outcome=settled.num_rows - labelled.num_rows,
+        metrics=metrics_of(spec.task, truth, values),
+        intervals={name: _interval(each) for name, each in found.items()},
+        arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
+        labels=label_rows(spec, labelled),
+        labels_known=labels,
+        not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
+    )
+
+
+def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelReference, ports: Ports) -> Json:
+    """The metrics to expect of the batch, estimated from its predictions alone; empty where the model can't say."""
+    spec, how = use_case.spec, reference.estimation
+    if how is None:
+        return {}
+    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    predictions = predictions.filter(pc.is_finite(predictions.column("prediction")))
+    if predictions.num_rows == 0:
+        return {}
+    values = predictions.column("prediction").to_numpy()
+    if how.loss_models:
+        models = {name: load(ports.artifacts.get(digest), digest) for name, digest in how.loss_models.items()}
+        needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
+        found = estimate(how, values, needed.frame(_scored_rows(spec, batch, predictions, ports)), models)
+    else:
+        found = estimate(how, values)
+    return {
+        name: {
+            "value": each.value,
+            **_interval(each),
+            "bias_correction": how.bias[name].correction,
+            "error_sd": how.bias[name].sd,
+        }
+        for name, each in found.items()
+        if name in how.bias
+    }
+
+
+def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelReference) -> Json:
+    """How unusual the labels of a window are among those that the model was trained on; empty when it doesn't know."""
+    if reference.labels is None:
+        return {}
+    level = use_case.spec.monitoring.false_alarms.level(use_case.spec.schedule.every)
+    found = assess_profile(reference.labels, reference.labels.profile(labels), level)
+    column = found.columns[0]
+    return {
+        "verdict": str(found.verdict),
+        "p_value": found.p_value,
+        "reasons": list(found.reasons),
+        "distance": column.distance,
+        "usual": column.usual,
+        "unit": column.unit,
+    }
+
+
+def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:
+    """The rows that the batch was predicted from, in the order of its predictions."""
+    snapshot = next(s for s in ports.ledger.snapshots(spec.name, batch.window) if s.digest == batch.snapshot_digest)
+    rows = ports.lake.read(raw_table(spec.name), window_partition(batch.window), version=snapshot.version)
+    keys = rows.column(spec.key).combine_chunks()
+    return rows.take(pc.index_in(predictions.column(spec.key).cast(keys.type), value_set=keys))
+
+
+def _seconds_after(window: Window, arrivals: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    """When labels arrived, in seconds after the window's end; negative before it."""
+    end = (window.end - datetime(1970, 1, 1, tzinfo=UTC)) / timedelta(seconds=1)
+    since = arrivals.cast(pa.timestamp("us", tz="UTC"), safe=False).cast(pa.int64())
+    return np.asarray(since.to_numpy(), dtype=np.float64) / 1e6 - end
+
+
+def _interval(each: Any) -> Json:
+    return {name: value for name, value in asdict(each).items() if name != "value"}
