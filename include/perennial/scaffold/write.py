@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidSettings
 from perennial.scaffold.guess import ColumnGuess, Guess
-from perennial.scaffold.origin import Origin, Query
+from perennial.scaffold.origin import Objects, Origin, Query
 from perennial.sources.peek import Dialect
 from perennial.spec.columns import Kind, Role
 from perennial.spec.folder import SPEC_FILE, bound_names, read_folder
@@ -141,12 +141,12 @@ def _source(
     if isinstance(origin, Query):
         lines = ["type: postgres", f"connection: {origin.connection}", f"query: {file}"]
         return "".join(f"{indent}{line}\n" for line in lines)
-    lines = [
-        "type: files",
-        f"path: {_text(origin.path)}",
-        f"pattern: {_text(origin.pattern)}",
-        f"format: {origin.format}",
-    ]
+    if isinstance(origin, Objects):
+        lines = ["type: s3", f"connection: {origin.connection}", f"bucket: {_text(origin.bucket)}"]
+        lines.append(f"prefix: {_text(origin.prefix)}")
+    else:
+        lines = ["type: files", f"path: {_text(origin.path)}", f"pattern: {_text(origin.pattern)}"]
+    lines.append(f"format: {origin.format}")
     if any(each.naive for each in columns):
         lines.append(f"timezone: {timezone}  # guess: the zone of times without an offset (--timezone)")
     options = {}
