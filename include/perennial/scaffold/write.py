@@ -26,6 +26,7 @@ _HISTORY = {
     Every.DAY: ("90d", "14d", timedelta(days=1)),
     Every.WEEK: ("52w", "8w", timedelta(weeks=1)),
     Every.MONTH: ("1096d", "184d", timedelta(days=30)),
+    **{every: ("30d", "7d", timedelta(hours=every.hours)) for every in Every if every.hours is not None},
 }
 
 

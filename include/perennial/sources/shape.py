@@ -31,6 +31,14 @@ class Shape:
         known = {column.from_: name for name, column in self.columns.items() if column.from_}
         return [known.get(name, name) for name in names]
 
+    def shared(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Pairs of a column of the source and a name in the spec that `renamed` leaves out, because another name has
+        the column, too: outcomes that are known at the event have its time for both.
+        """
+        taken = set(self.renamed(names))
+        sources = {name: column.from_ or name for name, column in self.columns.items()}
+        return [(there, name) for name, there in sources.items() if name not in taken and there in names]
+
     def others(self, names: Sequence[str]) -> list[str]:
         """Those of the (renamed) columns that are left out. While a column is missing, none is: a message can name
         the one that may be meant.

@@ -205,6 +205,28 @@ def rewritten(files: Path, kind: str, change: Callable[[str], str], encoding: st
         file.write_bytes(change(file.read_text()).encode(encoding))
 
 
+@pytest.mark.parametrize("every", list(Every))
+def test_windows_of_every_length_are_ready_to_be_checked(
+    world: World, perennial: Call, files: Path, every: Every
+) -> None:
+    code, out, _ = perennial(*arguments(files), "--every", str(every))
+    assert code == 0, out
+    assert made(world, "orders").spec.schedule.every is every
+    code, out, _ = perennial("check", "orders")
+    assert (code, "warning" in out) == (0, False), out
+
+
+def test_an_outcome_beside_the_rows_is_not_called_undeclared(
+    world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten(files, "orders", lambda text: text.replace("express", "Late?").replace("true", "1").replace("false", "0"))
+    code, out, _ = perennial("new", "orders", "--from", f"{files}/orders/*.csv", "--label", "Late?")
+    assert code == 0, out
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
+    code, out, _ = perennial("check", "orders", "--sample", "2024-02-05")
+    assert (code, "not declared" in out, "labels: 60 rows" in out) == (0, False, True), out
+
+
 def test_outcomes_of_two_numbers_are_asked_about(world: World, perennial: Call, files: Path) -> None:
     rewritten(files, "outcomes", lambda text: text.replace(",1,", ",2,").replace(",0,", ",1,"))
     code, out, _ = perennial(*arguments(files))
