@@ -86,6 +86,9 @@ def _spec(plan: Plan) -> str:
     least = max(50, min(1_000, math.floor(rows)))
     metric = "roc_auc" if guess.task is Task.BINARY_CLASSIFICATION else "mae"
     remarks = "".join(f"#   - {remark}\n" for remark in guess.remarks)
+    of_rows, of_labels = guess.columns, _label_columns(guess)
+    if plan.labels is None:  # the same files, so they are written in the same way
+        of_rows = of_labels = (*of_rows, *of_labels)
     return f"""\
 # Written by `perennial new` from what the data look like. What is marked "guess" should be checked by somebody who
 # knows them, and so should this: a column that is known only after the outcome must not be a feature.
@@ -100,12 +103,12 @@ schedule:
   start: {_first_start(guess, plan.timezone)}  # guess: the window of the first row that was seen
 
 source:
-{_source(plan.rows, SOURCE_FILE, plan.dialect, guess.columns, plan.timezone, "  ")}
+{_source(plan.rows, SOURCE_FILE, plan.dialect, of_rows, plan.timezone, "  ")}
 columns:
 {_columns(guess, renamed=isinstance(plan.rows, Query))}
 labels:
   source:
-{_source(plan.labels or plan.rows, LABELS_FILE, plan.labels_dialect, _label_columns(guess), plan.timezone, "    ")}\
+{_source(plan.labels or plan.rows, LABELS_FILE, plan.labels_dialect, of_labels, plan.timezone, "    ")}\
   column: {_label_name(guess)}
   arrival_time: {_arrival_name(guess)}{"" if guess.arrival else "  # guess: known at the event time"}
 {_labels_from(plan)}\

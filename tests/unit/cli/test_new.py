@@ -219,9 +219,14 @@ def test_windows_of_every_length_are_ready_to_be_checked(
 def test_an_outcome_beside_the_rows_is_not_called_undeclared(
     world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rewritten(files, "orders", lambda text: text.replace("express", "Late?").replace("true", "1").replace("false", "0"))
+    def european(text: str) -> str:
+        text = text.replace("express", "Late?").replace("true", "1").replace("false", "0").replace(",", ";")
+        return re.sub(r"(\d)\.(\d)", r"\1,\2", text)
+
+    rewritten(files, "orders", european)
     code, out, _ = perennial("new", "orders", "--from", f"{files}/orders/*.csv", "--label", "Late?")
     assert code == 0, out
+    assert made(world, "orders").spec.source == made(world, "orders").spec.labels.source
     monkeypatch.setattr(Session, "source", staticmethod(ports().source))
     code, out, _ = perennial("check", "orders", "--sample", "2024-02-05")
     assert (code, "not declared" in out, "labels: 60 rows" in out) == (0, False, True), out
