@@ -198,7 +198,7 @@ def _batches(path: Path, origin: str, layout: Layout, ignored: dict[str, None]) 
     refuse_doubled(renamed, origin)
     shared = shape.shared(names)
     others = shape.others([*renamed, *(name for _, name in shared)])
-    ignored.update(dict.fromkeys(others))
+    ignored.update(dict.fromkeys(name for name in others if name not in shape.beside))
     kept = [(name, new) for name, new in [*zip(names, renamed, strict=True), *shared] if new not in others]
     wanted = [name for name, _ in kept]
     distinct = list(dict.fromkeys(wanted))
