@@ -282,6 +282,9 @@ def test_rows_and_labels_may_lie_in_the_same_files(tmp_path: Path) -> None:
     )
     use_case = bank.use_case
     assert use_case.spec.source == use_case.spec.labels.source
+    for source in (use_case.spec.source, use_case.spec.labels.source):  # neither calls the other's columns undeclared
+        extract = bank.ports.source(use_case, source).fetch(day(0), day(3).start, use_case.spec.limits)
+        assert (extract.rows.num_rows, extract.remarks) == (2 - (source is not use_case.spec.source), ())
     assert ingest.run(use_case, day(0), bank.ports, RUN).rows == 2
     assert collect(use_case, day(0), day(3).start, bank.ports, RUN).labels == 1
 

@@ -502,6 +502,17 @@ def test_another_decimal_sign_or_null_is_not_guessed(
     assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' {said}"]
 
 
+@pytest.mark.parametrize("format", ["csv", "parquet"])
+def test_a_column_that_two_names_of_the_spec_mean_is_read_for_both(tmp_path: Path, format: str) -> None:
+    """Outcomes beside their rows that are known at the event: its time is their arrival, too."""
+    (tmp_path / "flights").write_bytes(WRITERS[format](INSIDE))
+    columns = {**COLUMNS, "known_at": COLUMNS["arrived"].model_copy(update={"from_": "at"})}
+    spec = {"type": "files", "path": ".", "pattern": "flights", "format": format}
+    rows = opened(spec, tmp_path, columns=columns, arrival="known_at").fetch(WINDOW, AS_OF, LIMITS).rows
+    assert rows.num_rows == INSIDE.num_rows
+    assert rows.column("known_at").equals(rows.column("at"))
+
+
 def test_naive_times_are_read_in_the_time_zone_of_the_source(delivered: Callable[..., Source]) -> None:
     content = HEADER + b"7,2013-03-01 01:00,a,1,true,2013-03-01\n8,2013-03-01T00:00:00.5Z,a,1,true,2013-03-01T00:00Z\n"
     source = delivered("csv", content, timezone="Europe/Berlin")

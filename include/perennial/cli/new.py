@@ -25,7 +25,10 @@ def new(
     name: Annotated[str, typer.Argument(help="Name of the use case; its folder has the same.")],
     source: Annotated[
         str,
-        typer.Option("--from", help="Files (data/*.csv), postgres://connection/table, or query.sql with --connection."),
+        typer.Option(
+            "--from",
+            help="data/*.csv, postgres://connection/table; with --connection also query.sql and s3://bucket/prefix.",
+        ),
     ],
     label: Annotated[str | None, typer.Option(help="Column that holds the outcome.")] = None,
     labels_from: Annotated[
@@ -36,7 +39,7 @@ def new(
     event_time: Annotated[str | None, typer.Option(help="Column that says when it happened.")] = None,
     every: Annotated[Every, typer.Option(help="How long a window is.")] = Every.DAY,
     timezone: Annotated[str, typer.Option(help="Time zone of the windows, and of times without one.")] = "UTC",
-    connection: Annotated[str | None, typer.Option(help="Airflow connection that query.sql asks.")] = None,
+    connection: Annotated[str | None, typer.Option(help="Airflow connection of query.sql or of the bucket.")] = None,
 ) -> None:
     """Write a first use case from what its data look like: spec, SQL and expectations, ready to be checked and run."""
     from perennial.scaffold.guess import Said, guess
@@ -46,8 +49,8 @@ def new(
     if not re.match(NAME_PATTERN, name):
         raise typer.BadParameter(f"{name!r} {PATTERNS_IN_WORDS[NAME_PATTERN]}")
     session = Session()
-    rows = origin(source, connection)
-    labels = origin(labels_from, connection) if labels_from else None
+    rows = origin(source, connection, session.connections)
+    labels = origin(labels_from, connection, session.connections) if labels_from else None
     seen = rows.peek(session.connections)
     seen_labels = labels.peek(session.connections) if labels else None
     said = Said(label, arrival, key, event_time, every, timezone)

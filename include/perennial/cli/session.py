@@ -13,7 +13,7 @@ from perennial.cli.connections import CommandLineConnections
 from perennial.cli.tables import console, print_line, print_table
 from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
-from perennial.ledger.entries import COMMAND_LINE
+from perennial.ledger.entries import COMMAND_LINE, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
@@ -129,7 +129,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4f}"
     if is_dataclass(value) and not isinstance(value, type | Window):
-        return "\n".join(f"{each.name} {_cell(getattr(value, each.name))}" for each in fields(value))
+        return _parts(value)
     if isinstance(value, datetime):
         return _moment(value)
     if isinstance(value, tuple | list):
@@ -137,6 +137,12 @@ def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return "\n".join(f"{name} {_cell(each)}" for name, each in value.items())
     return str(value)
+
+
+def _parts(value: Any) -> str:
+    if isinstance(value, RecordedDecision):
+        return f"{value.action}: {' '.join(value.reasons)}"  # the numbers behind it are for --json
+    return "\n".join(f"{each.name} {_cell(getattr(value, each.name))}" for each in fields(value))
 
 
 def _moment(instant: datetime) -> str:

@@ -35,7 +35,8 @@ Look = Callable[[SourceSpec, datetime], Peek | None]
 class Reading:
     """What a source gave for the window: rows in it, their size in memory, and how long it took.
 
-    `refused` is what ingesting, or collecting labels, would have ended with; None when it would have taken them.
+    `of_others` counts rows beside them that have windows of their own, which read them. `refused` is what ingesting, or
+    collecting labels, would have ended with; None when it would have taken them.
     """
 
     what: str
@@ -43,6 +44,7 @@ class Reading:
     bytes: int
     seconds: float
     refused: str | None
+    of_others: int = 0
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened
     spec, found = use_case.spec, Findings.about(use_case)
     asked = _Asked(use_case, window, opened, look, found)
     rows_read, rows = asked.taken("rows", spec.source, spec.columns, ("source",), window.end)
-    inside = rows_of_window(spec, rows, window, found) if rows is not None else None
+    inside = rows_of_window(spec, rows, window, rows_read.of_others, found) if rows is not None else None
     columns = dict(label_columns(spec))
     by_arrival = spec.labels.dated_by == "arrival_time"
     if not isinstance(spec.labels.source, PostgresSource) and not by_arrival:
@@ -116,9 +118,10 @@ class _Asked:
         """
         spec, found = self.use_case.spec, self.found
         began = time.perf_counter()
-        strict, refused = None, None
+        strict, refused, of_others = None, None, 0
         try:
-            strict = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits, keys).rows
+            extract = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits, keys)
+            strict, of_others = extract.rows, extract.outside
         except PerennialError as error:
             refused = error
         seconds = time.perf_counter() - began
@@ -135,7 +138,7 @@ class _Asked:
             found.add(level, at, f"{what}: {' '.join(str(refused).split())}")
         elif refused is None and rows == 0:
             _empty(what, spec, self.window, as_of, at, found)
-        return Reading(what, rows, size, seconds, str(refused) if refused else None), understood
+        return Reading(what, rows, size, seconds, str(refused) if refused else None, of_others), understood
 
     def _peeked(self, source: SourceSpec, as_of: datetime, strict: pa.Table | None, *, by_itself: bool) -> Peek | None:
         try:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from perennial.quality.labels import not_binary
+from perennial.quality.labels import label_columns, not_binary
 from perennial.review.findings import Findings, Level
 from perennial.review.lenient import understand, words_of_no_boolean
 from perennial.sources.peek import Dialect, Peek
@@ -78,6 +78,9 @@ def _names(
 ) -> None:
     sought = {written(spec, name, column, at): name for name, column in columns.items()}
     others = [name for name in dict.fromkeys(there) if name not in sought]
+    if spec.labels.source == source:  # rows and outcomes lie side by side
+        outcomes = {written(spec, name, column, LABELS) for name, column in label_columns(spec).items()}
+        others = [name for name in others if name not in outcomes]
     for wanted, name in sought.items():
         count = there.count(wanted)
         place = _place(spec, name)

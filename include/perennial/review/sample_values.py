@@ -21,8 +21,10 @@ from perennial.window import Window
 from perennial.wording import counted
 
 
-def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, found: Findings) -> pa.Table | None:
-    """The rows of the window in the spec's columns; what is not there is missing."""
+def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, of_others: int, found: Findings) -> pa.Table | None:
+    """The rows of the window in the spec's columns; what is not there is missing. So many are `of_others`: they are
+    read by windows of their own, which is ordinary where files are cut by another clock than windows.
+    """
     at: Location = ("columns", spec.event_time)
     schema = canonical_schema(spec)
     there = [
@@ -39,7 +41,10 @@ def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, found: Finding
     strays = pc.sum(outside).as_py() or 0
     inside = whole.filter(pc.invert(outside))
     inside = inside.filter(pc.is_valid(inside.column(spec.event_time)))
-    if strays:
+    if strays and strays == of_others:
+        text = f"{counted(strays, 'row')} of {whole.num_rows:,} belong to other windows, which read these files, too"
+        found.add(Level.NOTE, at, text)
+    elif strays:
         span = pc.min_max(whole.column(spec.event_time))
         none = inside.num_rows == 0
         found.add(

@@ -5,7 +5,6 @@ Pure. Everything that was guessed and not said by a person is in `remarks`, for 
 
 import math
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -16,9 +15,9 @@ import pyarrow.compute as pc
 
 from perennial.errors import InvalidSettings
 from perennial.review.lenient import understand
+from perennial.scaffold.names import identifier, identifiers
 from perennial.sources.peek import Peek
 from perennial.spec.columns import Kind, Role
-from perennial.spec.fields import RESERVED_COLUMNS
 from perennial.spec.names import Task
 from perennial.spec.problems import listed, nearest, shown_name
 from perennial.window import Every, Grid
@@ -94,7 +93,8 @@ def guess(rows: Peek, labels: Peek | None, said: Said) -> Guess:
     remarks: list[str] = []
     outcome_names = labels.rows.column_names if labels is not None else rows.rows.column_names
     label_name = _named(said.label, outcome_names, "label", _label_candidates(labels or rows))
-    columns = _apart({name: _column(rows, name, said.timezone) for name in dict.fromkeys(rows.rows.column_names)})
+    names = identifiers(dict.fromkeys(rows.rows.column_names))
+    columns = {there: replace(_column(rows, there, said.timezone), name=name) for there, name in names.items()}
     others = {name: column for name, column in columns.items() if labels is not None or name != label_name}
     event_time = _event_time(rows, others, said, remarks)
     key = _key(rows, others, said, event_time, labels, remarks)
@@ -139,20 +139,7 @@ def _column(peek: Peek | None, name: str, timezone: str) -> ColumnGuess:
     if kind is Kind.TIMESTAMP and not naive:
         found = understand(kind, values, zone=timezone, naive_allowed=False, text=False)
         naive = any("without a time zone" in problem for problem in found.problems)
-    return ColumnGuess(_identifier(name), name, kind, Role.FEATURE, naive, comma)
-
-
-def _apart(columns: dict[str, ColumnGuess]) -> dict[str, ColumnGuess]:
-    """The columns with a number behind names that another has already, in whatever case."""
-    taken: set[str] = set()
-    apart = {}
-    for written, column in columns.items():
-        name, number = column.name, 2
-        while name.casefold() in taken:
-            name, number = f"{column.name}_{number}", number + 1
-        taken.add(name.casefold())
-        apart[written] = replace(column, name=name)
-    return apart
+    return ColumnGuess(identifier(name), name, kind, Role.FEATURE, naive, comma)
 
 
 def _kind(peek: Peek, name: str, values: pa.ChunkedArray) -> tuple[Kind, bool]:
@@ -393,12 +380,3 @@ def _delay(
         return timedelta(days=1)
     usual = pc.quantile(seconds, q=0.99, interpolation="higher")[0].as_py()
     return timedelta(days=max(1, math.ceil(usual / 86_400)))
-
-
-def _identifier(written: str) -> str:
-    """A name that a spec takes; letters lose their accents."""
-    letters = "".join(each for each in unicodedata.normalize("NFKD", written) if not unicodedata.combining(each))
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", letters).strip("_") or "column"
-    plain = plain if plain == written else plain.lower()
-    plain = f"c_{plain}" if plain[0].isdigit() else plain[:63]
-    return f"{plain}_" if plain in RESERVED_COLUMNS else plain

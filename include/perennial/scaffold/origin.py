@@ -3,15 +3,21 @@
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
+from fnmatch import fnmatchcase
+from itertools import islice
+from pathlib import Path, PurePath, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from perennial.errors import InvalidSettings
-from perennial.sources.peek import Peek, peek_files, peek_query
+from perennial.sources.bucket import Bucket, below
+from perennial.sources.data_files import sorted_out
+from perennial.sources.peek import Peek, peek_files, peek_objects, peek_query
 from perennial.sources.port import Connections
 from perennial.spec.folder import bound_names
+from perennial.wording import counted
 
 MOST_ROWS = 20_000
+MOST_KEYS = 10_000  # of a bucket, to tell from where dates stand in them
 _BEGINNING, _END = datetime(1900, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
 EVER = {"start": _BEGINNING, "end": _END, "as_of": _END}
 _DATES = (
@@ -42,6 +48,32 @@ class Files:
 
 
 @dataclass(frozen=True)
+class Objects:
+    """Objects in a bucket; `prefix` as the spec has it, `seen` are keys. `others` begin like them and are read, too,
+    though nobody asked for them.
+    """
+
+    connection: str
+    bucket: str
+    prefix: str
+    format: str
+    seen: tuple[str, ...]
+    others: tuple[str, ...] = ()
+
+    def peek(self, connections: Connections) -> Peek:
+        """The first rows."""
+        bucket = Bucket(connections.url(self.connection), self.bucket, self.connection)
+        found = peek_objects(bucket, self.seen, self.format, MOST_ROWS)
+        if not self.others:
+            return found
+        odd = (
+            f"{counted(len(self.others), 'object')} of another name, such as {self.others[0]}, will be read, too: all "
+            f"whose keys start with {self.prefix}. Put them elsewhere"
+        )
+        return replace(found, oddities=(*found.oddities, odd))
+
+
+@dataclass(frozen=True)
 class Query:
     """A query of a connection; `table` is the table's name where it is simply one."""
 
@@ -56,11 +88,14 @@ class Query:
         return peek_query(connections.url(self.connection), self.sql, self.table or "the query", values, MOST_ROWS)
 
 
-Origin = Files | Query
+Origin = Files | Objects | Query
 
 
-def origin(text: str, connection: str | None) -> Origin:
-    """What the text names. `connection` is for a query in a file. Errors: `InvalidSettings`."""
+def origin(text: str, connection: str | None, connections: Connections) -> Origin:
+    """What the text names. `connection` is the name of the one that a query in a file, or a bucket, is asked by.
+
+    Errors: `InvalidSettings`; for a bucket also `InvalidQuery`, `SourceUnavailable`.
+    """
     if text.startswith(("postgres://", "postgresql://")):
         return _table(text)
     if text.endswith(".sql"):
@@ -70,10 +105,12 @@ def origin(text: str, connection: str | None) -> Origin:
         if not file.is_file():
             raise InvalidSettings(f"--from {text}: there is no such file.")
         return Query(connection, file.read_text("utf-8").rstrip().rstrip(";"))
+    if text.startswith("s3://"):
+        return _objects(text, connection, connections)
     if re.match(r"[a-z0-9]+://", text):
         raise InvalidSettings(
-            f"--from {text}: only files, postgres://connection/table and query.sql can be looked at. For S3 copy a "
-            "file here, then change `source` to type: s3."
+            f"--from {text}: what can be looked at are files, s3://bucket/prefix, postgres://connection/table and "
+            "query.sql."
         )
     return _files(text)
 
@@ -110,12 +147,58 @@ def _files(text: str) -> Files:
     return found if "%" in rest else _dated(found)
 
 
+def _objects(text: str, connection: str | None, connections: Connections) -> Objects:
+    name, _, pattern = text.removeprefix("s3://").partition("/")
+    if not name or "@" in name or ":" in name:
+        raise InvalidSettings(
+            "--from s3://…: write s3://bucket/prefix. The store's address and its keys are the connection's part."
+        )
+    if connection is None:
+        raise InvalidSettings(
+            f"--from {text}: say with --connection which Airflow connection (of type aws) opens the bucket."
+        )
+    wild = min((pattern.index(sign) for sign in "*?[" if sign in pattern), default=len(pattern))
+    prefix, rest = pattern[:wild], pattern[wild:]
+    if "%" in rest:
+        raise InvalidSettings(
+            f"--from {text}: objects are found by what their keys start with, so no * can stand before a date. Give "
+            "one such prefix, up to the date."
+        )
+    fixed = prefix.partition("%")[0]
+    bucket = Bucket(connections.url(connection), name, connection)
+    with bucket.reached(text) as reached:
+        listed = [key for key, _ in islice(reached.objects(fixed), MOST_KEYS)]
+    if not prefix.endswith("/") and "%" not in prefix and not rest and any(k.startswith(f"{fixed}/") for k in listed):
+        prefix = f"{prefix}/"  # the folder, and not what has a longer name
+    begins = [key for key in listed if fnmatchcase(key, f"{_any_date(prefix)}*")]
+    data, _ = sorted_out([(key, below(key, prefix)) for key in begins], text)
+    seen = tuple(key for key in data if not rest or fnmatchcase(key, f"{_any_date(prefix)}{rest}"))
+    if not seen:
+        raise InvalidSettings(
+            f"--from {text}: no object's key matches {_any_date(prefix)}{rest or '*'} in s3://{name}."
+        )
+    found = prefix if "%" in prefix else _dated_prefix(seen) or prefix
+    read = (key for key in data if fnmatchcase(key, f"{_any_date(found)}*"))
+    others = tuple(sorted(set(read) - set(seen)))
+    return Objects(connection, name, found, _format(PurePosixPath(seen[0])), seen, others)
+
+
+def _dated_prefix(keys: tuple[str, ...]) -> str | None:
+    """What all keys start with, up to and with directives in the place of their dates; None where there is no such."""
+    for date, directives in (*_PATH_DATES, *_DATES):
+        matches = [date.search(f"/{key}") for key in keys]
+        starts = {match.string[: match.start()] for match in matches if match}
+        if all(matches) and len(starts) == 1:
+            return f"{starts.pop()}{directives}".lstrip("/")
+    return None
+
+
 def _any_date(part: str) -> str:
     """The part of a path with any text in the place of its directives. Two stars together would mean folders."""
     return re.sub(r"\*{2,}", "*", re.sub(r"%[A-Za-z]", "*", part))
 
 
-def _format(file: Path) -> str:
+def _format(file: PurePath) -> str:
     endings = {ending.lower() for ending in file.suffixes}
     if endings & {".parquet", ".pq"}:
         return "parquet"

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidSettings
 from perennial.scaffold.guess import ColumnGuess, Guess
-from perennial.scaffold.origin import Origin, Query
+from perennial.scaffold.origin import Objects, Origin, Query
 from perennial.sources.peek import Dialect
 from perennial.spec.columns import Kind, Role
 from perennial.spec.folder import SPEC_FILE, bound_names, read_folder
@@ -26,6 +26,7 @@ _HISTORY = {
     Every.DAY: ("90d", "14d", timedelta(days=1)),
     Every.WEEK: ("52w", "8w", timedelta(weeks=1)),
     Every.MONTH: ("1096d", "184d", timedelta(days=30)),
+    **{every: ("30d", "7d", timedelta(hours=every.hours)) for every in Every if every.hours is not None},
 }
 
 
@@ -85,6 +86,9 @@ def _spec(plan: Plan) -> str:
     least = max(50, min(1_000, math.floor(rows)))
     metric = "roc_auc" if guess.task is Task.BINARY_CLASSIFICATION else "mae"
     remarks = "".join(f"#   - {remark}\n" for remark in guess.remarks)
+    of_rows, of_labels = guess.columns, _label_columns(guess)
+    if plan.labels is None:  # the same files, so they are written in the same way
+        of_rows = of_labels = (*of_rows, *of_labels)
     return f"""\
 # Written by `perennial new` from what the data look like. What is marked "guess" should be checked by somebody who
 # knows them, and so should this: a column that is known only after the outcome must not be a feature.
@@ -99,12 +103,12 @@ schedule:
   start: {_first_start(guess, plan.timezone)}  # guess: the window of the first row that was seen
 
 source:
-{_source(plan.rows, SOURCE_FILE, plan.dialect, guess.columns, plan.timezone, "  ")}
+{_source(plan.rows, SOURCE_FILE, plan.dialect, of_rows, plan.timezone, "  ")}
 columns:
 {_columns(guess, renamed=isinstance(plan.rows, Query))}
 labels:
   source:
-{_source(plan.labels or plan.rows, LABELS_FILE, plan.labels_dialect, _label_columns(guess), plan.timezone, "    ")}\
+{_source(plan.labels or plan.rows, LABELS_FILE, plan.labels_dialect, of_labels, plan.timezone, "    ")}\
   column: {_label_name(guess)}
   arrival_time: {_arrival_name(guess)}{"" if guess.arrival else "  # guess: known at the event time"}
 {_labels_from(plan)}\
@@ -141,12 +145,12 @@ def _source(
     if isinstance(origin, Query):
         lines = ["type: postgres", f"connection: {origin.connection}", f"query: {file}"]
         return "".join(f"{indent}{line}\n" for line in lines)
-    lines = [
-        "type: files",
-        f"path: {_text(origin.path)}",
-        f"pattern: {_text(origin.pattern)}",
-        f"format: {origin.format}",
-    ]
+    if isinstance(origin, Objects):
+        lines = ["type: s3", f"connection: {origin.connection}", f"bucket: {_text(origin.bucket)}"]
+        lines.append(f"prefix: {_text(origin.prefix)}")
+    else:
+        lines = ["type: files", f"path: {_text(origin.path)}", f"pattern: {_text(origin.pattern)}"]
+    lines.append(f"format: {origin.format}")
     if any(each.naive for each in columns):
         lines.append(f"timezone: {timezone}  # guess: the zone of times without an offset (--timezone)")
     options = {}

@@ -36,7 +36,7 @@ def header_of(path: Path, origin: str, dialect: Csv, sought: Collection[str]) ->
     `UndecodableText`, `SourceUnavailable`.
     """
     with _explained(path, origin, dialect):
-        with io.TextIOWrapper(_opened(path, origin), encoding=_python_encoding(dialect), newline="") as text:
+        with io.TextIOWrapper(opened(path, origin), encoding=_python_encoding(dialect), newline="") as text:
             start = text.read(LONGEST_ROW)
         try:
             names = _first_line(start, dialect, dialect.delimiter)
@@ -72,7 +72,7 @@ def read_csv(path: Path, origin: str, dialect: Csv, names: list[str]) -> Iterato
         )
         read = arrow_csv.ReadOptions(block_size=LONGEST_ROW, encoding=dialect.encoding)
         last, checked = None, False
-        with _opened(path, origin) as stream, arrow_csv.open_csv(stream, read, parse, convert) as batches:
+        with opened(path, origin) as stream, arrow_csv.open_csv(stream, read, parse, convert) as batches:
             yield batches.schema.empty_table()  # a file without rows has columns, too
             for batch in batches:
                 rows = pa.Table.from_batches([batch])
@@ -113,7 +113,7 @@ def _explained(path: Path, origin: str, dialect: Csv) -> Iterator[None]:
         raise SchemaMismatch(f"{origin}: not a CSV file that can be read: {shown(str(error), 300)}.{hint}") from error
 
 
-def _opened(path: Path, origin: str) -> pa.NativeFile:
+def opened(path: Path, origin: str) -> pa.NativeFile:
     """The file's bytes, unpacked as its user's name for it says."""
     name = origin.lower()
     packing = next((packing for suffix, packing in PACKINGS.items() if name.endswith(suffix)), None)
@@ -165,7 +165,7 @@ def _check_backslashes(path: Path, origin: str, dialect: Csv) -> None:
         return
     quote, delimiter = re.escape(dialect.quote.encode()), re.escape(dialect.delimiter.encode())
     escaped = re.compile(rb"\\" + quote + rb"[^" + quote + delimiter + rb"\r\n]")
-    with _opened(path, origin) as stream:
+    with opened(path, origin) as stream:
         before, line = b"", 1
         while block := stream.read(SCAN_BYTES):
             if found := escaped.search(before + block):
@@ -181,7 +181,7 @@ def _check_backslashes(path: Path, origin: str, dialect: Csv) -> None:
 def _quotes(path: Path, origin: str, dialect: Csv) -> int:
     """How many quotes the file has: an even number, unless one is never closed."""
     quote = (dialect.quote or '"').encode()
-    with _opened(path, origin) as stream:
+    with opened(path, origin) as stream:
         count = 0
         while block := stream.read(SCAN_BYTES):
             count += block.count(quote)
@@ -192,7 +192,7 @@ def _undecodable(path: Path, origin: str, dialect: Csv) -> str | None:
     """Where the file stops being in its encoding; None when all of it is."""
     decoder = codecs.getincrementaldecoder(dialect.encoding)()
     before, line = 0, 1
-    with _opened(path, origin) as stream:
+    with opened(path, origin) as stream:
         while True:
             block = stream.read(SCAN_BYTES)
             pending = len(decoder.getstate()[0])

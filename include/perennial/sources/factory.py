@@ -68,11 +68,15 @@ def source_of(
     by_arrival = labels and spec.labels.dated_by == "arrival_time"
     if by_arrival:
         event_time = {}
+    of_labels = {**event_time, **label_columns(spec)}
+    columns, others = (of_labels, spec.columns) if labels else (spec.columns, of_labels)
+    side_by_side = spec.labels.source == spec.source
     return open_source(
         wanted,
         queries=use_case.queries,
         folder=use_case.folder,
-        columns={**event_time, **label_columns(spec)} if labels else spec.columns,
+        columns=columns,
+        beside=frozenset(column.from_ or name for name, column in others.items()) if side_by_side else frozenset(),
         key=spec.key,
         event_time=None if by_arrival else spec.event_time,
         arrival=spec.labels.arrival_time if labels else None,
@@ -94,15 +98,17 @@ def open_source(
     schedule: Schedule,
     connections: Connections,
     cache: FileCache | None = None,
+    beside: frozenset[str] = frozenset(),
 ) -> Source:
     """The source that `spec` describes; nothing is opened before it is asked.
 
     `queries` maps file names to SQL, `folder` is the use case's; `columns` are those that the spec knows, and `arrival`
     is the column that says when a label became known. Without `event_time` the dates in the names of files are those
-    of arrival. Errors: `InvalidSettings` for a connection that is missing or of
-    the wrong type, `InvalidQuery` for an unknown parameter.
+    of arrival. Columns `beside` are left out without a word.
+    Errors: `InvalidSettings` for a connection that is missing or of the wrong type, `InvalidQuery` for an unknown
+    parameter.
     """
-    shape = Shape(columns, spec.timezone, refuse_others=spec.other_columns == "refuse")
+    shape = Shape(columns, spec.timezone, refuse_others=spec.other_columns == "refuse", beside=beside)
     around = _Surroundings(queries, folder, shape, Selection(event_time, arrival, key), schedule, connections, cache)
     return _OPENERS[type(spec)](spec, around)
 

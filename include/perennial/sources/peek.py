@@ -6,12 +6,14 @@ everything about some data at once: `perennial check --sample` and `perennial ne
 
 import csv
 import io
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal
 
 import pandas as pd
@@ -22,10 +24,14 @@ from psycopg2.extensions import new_type, register_type
 
 from perennial.addresses import postgres_dsn
 from perennial.errors import EmptyWindow, InvalidQuery, SourceRejected, SourceUnavailable
+from perennial.sources.bucket import Bucket, below
+from perennial.sources.data_files import sorted_out
+from perennial.sources.delimited import opened
+from perennial.sources.naming import filled
 from perennial.sources.port import Connections
 from perennial.sources.sql import bound
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.sources import FileSource, PostgresSource
+from perennial.spec.sources import FileSource, PostgresSource, S3Source
 from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
@@ -67,6 +73,14 @@ class Dialect:
 
 
 @dataclass(frozen=True)
+class DataFile:
+    """A file, by the address that its user knows; `local` brings it onto this machine."""
+
+    origin: str
+    local: Callable[[], AbstractContextManager[Path]]
+
+
+@dataclass(frozen=True)
 class Peek:
     """Rows as they are: every cell of a CSV file is text, other sources keep their types.
 
@@ -99,10 +113,30 @@ def peek_source(
     if isinstance(source, FileSource):
         files = files_of(source.path, source.pattern, use_case.folder, window)
         return peek_files(files, source.format, most, source.csv.encoding)
+    if isinstance(source, S3Source):
+        bucket = Bucket(connections.url(source.connection), source.bucket, source.connection)
+        return peek_objects(bucket, objects_of(bucket, source.prefix, window), source.format, most, source.csv.encoding)
     return None
 
 
 def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str | None = None) -> Peek:
+    """`peek_data` of files on this machine."""
+    return peek_data(map(_on_disk, files), form, most_rows, encoding)
+
+
+def _on_disk(file: Path) -> DataFile:
+    return DataFile(str(file), lambda: nullcontext(file))
+
+
+def peek_objects(bucket: Bucket, keys: Iterable[str], form: str, most_rows: int, encoding: str | None = None) -> Peek:
+    """`peek_data` of objects in a bucket, of which each is copied to a temporary file. Errors also: as `Bucket`."""
+    with bucket.reached(f"s3://{bucket.name}") as reached, TemporaryDirectory() as folder:
+        copy = Path(folder) / "object"
+        files = [DataFile(f"s3://{bucket.name}/{key}", partial(reached.copied, key, copy)) for key in keys]
+        return peek_data(files, form, most_rows, encoding)
+
+
+def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: str | None = None) -> Peek:
     """The first rows of files; `form` is "csv" or "parquet". Columns that some files lack are missing there.
 
     Without an `encoding`, CSV is read as UTF-8, or else as what it most likely is.
@@ -117,17 +151,18 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str |
     left = most_rows
     for file in files:
         try:
-            if form == "csv":
-                rows, found, noticed = _csv(file, left, encoding)
-                dialect = dialect or found
-                for text, place in noticed:
-                    found_odd.setdefault(text, []).append(place)
-            else:
-                rows = _parquet(file, left)
+            with file.local() as path:
+                if form == "csv":
+                    rows, found, noticed = _csv(path, file.origin, left, encoding)
+                    dialect = dialect or found
+                    for text, place in noticed:
+                        found_odd.setdefault(text, []).append(place)
+                else:
+                    rows = _parquet(path, left)
         except (OSError, ValueError, pa.ArrowException, csv.Error, pd.errors.ParserError) as error:
-            oddities.append(f"{file} can't be read: {' '.join(str(error).split())[:300]}")
+            oddities.append(f"{file.origin} can't be read: {' '.join(str(error).split())[:300]}")
             continue
-        origins.append(str(file))
+        origins.append(file.origin)
         parts.append(rows)
         left -= rows.num_rows
         if left <= 0:
@@ -159,6 +194,21 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str |
 
 def _is_naive(kind: pa.DataType) -> bool:
     return bool(pa.types.is_date(kind) or (pa.types.is_timestamp(kind) and kind.tz is None))
+
+
+def objects_of(bucket: Bucket, prefix: str, window: Window) -> list[str]:
+    """The keys of the data objects that the prefix names for a window.
+
+    Errors: `EmptyWindow` when there are none; `SchemaMismatch` for a Delta table; as `Bucket`.
+    """
+    address = f"s3://{bucket.name}/{prefix}"
+    with bucket.reached(address) as reached:
+        names = list(filled(prefix, window.start, window.end))
+        found = {key: below(key, name) for name in names for key, _ in reached.objects(name)}
+    keys, unfinished = sorted_out(sorted(found.items()), address)
+    if not keys:
+        raise EmptyWindow(f"no object's key starts with {names[0]} in s3://{bucket.name}{unfinished}")
+    return keys
 
 
 def files_of(path: str, pattern: str, folder: Path, window: Window) -> list[Path]:
@@ -260,8 +310,8 @@ def _texts(rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, names=rows.column_names)
 
 
-def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[Oddity]]:
-    with pa.input_stream(str(file), compression="detect") as stream:
+def _csv(path: Path, file: str, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[Oddity]]:
+    with opened(path, file) as stream:
         content = stream.read()
     oddities: list[Oddity] = []
     encoding = given or "utf-8"
@@ -278,13 +328,13 @@ def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Diale
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        oddities.append((f"the column {', '.join(doubled)} is there more than once", str(file)))
+        oddities.append((f"the column {', '.join(doubled)} is there more than once", file))
     frame = _frame(text, dialect, most_rows, file, oddities)
     columns = [pa.array(frame.iloc[:, place].tolist(), pa.string()) for place in range(frame.shape[1])]
     return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns]), dialect, oddities
 
 
-def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: list[Oddity]) -> pd.DataFrame:
+def _frame(text: str, dialect: Dialect, most_rows: int, file: str, oddities: list[Oddity]) -> pd.DataFrame:
     def read(bad: Literal["error", "skip"]) -> pd.DataFrame:
         return pd.read_csv(
             io.StringIO(text),
@@ -301,10 +351,10 @@ def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: li
     try:
         return _nulled(read("error"))
     except pd.errors.EmptyDataError:
-        oddities.append(("empty", str(file)))
+        oddities.append(("empty", file))
         return pd.DataFrame()
     except pd.errors.ParserError as error:
-        oddities.append((f"lines of another length were left out: {' '.join(str(error).split())}", str(file)))
+        oddities.append((f"lines of another length were left out: {' '.join(str(error).split())}", file))
         return _nulled(read("skip"))
 
 

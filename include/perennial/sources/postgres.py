@@ -101,6 +101,7 @@ class PostgresSource:
                 shaped = self._shape.canonical(kept, self._named(), partial(self._read, oids))
                 intake.keep(shaped if keys is None else self._shape.having(shaped, self._key, keys))
         asked = ", ".join(f":{name} = {value.isoformat()}" for name, value in values.items())
+        others = [name for name in others if name not in self._shape.beside]
         ignored = f"{self._named()}: left out are the columns that the spec does not declare, {listed(others)}."
         remarks = (ignored,) if others else ()
         return Extract(intake.table(), f"{self._sql.rstrip()}\n-- {asked}\n", remarks=remarks)

@@ -19,24 +19,34 @@ ReadColumn = Callable[[str, Column, pa.ChunkedArray], Canonical]
 @dataclass(frozen=True)
 class Shape:
     """The columns that the spec knows. `timezone` is that of naive times; columns that are not declared are left out,
-    or with `refuse_others` kept, to be refused with everything else that is wrong.
+    or with `refuse_others` kept, to be refused with everything else that is wrong. Those `beside` are declared, but as
+    something else: outcomes in the files of rows. They are left out without a word.
     """
 
     columns: Mapping[str, Column] = field(default_factory=dict)
     timezone: str | None = None
     refuse_others: bool = False
+    beside: frozenset[str] = frozenset()
 
     def renamed(self, names: Sequence[str]) -> list[str]:
         """The names as the spec knows them, in the same order."""
         known = {column.from_: name for name, column in self.columns.items() if column.from_}
         return [known.get(name, name) for name in names]
 
+    def shared(self, names: Sequence[str]) -> list[tuple[str, str]]:
+        """Pairs of a column of the source and a name in the spec that `renamed` leaves out, because another name has
+        the column, too: outcomes that are known at the event have its time for both.
+        """
+        taken = set(self.renamed(names))
+        sources = {name: column.from_ or name for name, column in self.columns.items()}
+        return [(there, name) for name, there in sources.items() if name not in taken and there in names]
+
     def others(self, names: Sequence[str]) -> list[str]:
         """Those of the (renamed) columns that are left out. While a column is missing, none is: a message can name
         the one that may be meant.
         """
         if self.refuse_others or not self.columns.keys() <= set(names) or not self.columns:
-            return []
+            return [name for name in names if name in self.beside and name not in self.columns]
         return [name for name in names if name not in self.columns]
 
     def canonical(self, rows: pa.Table, origin: str, read: ReadColumn | None = None) -> pa.Table:

@@ -197,11 +197,14 @@ def _batches(path: Path, origin: str, layout: Layout, ignored: dict[str, None]) 
         names = _parquet_names(path, origin)
     renamed = shape.renamed(names)
     refuse_doubled(renamed, origin)
-    others = shape.others(renamed)
-    ignored.update(dict.fromkeys(others))
-    kept = [(name, new) for name, new in zip(names, renamed, strict=True) if new not in others]
+    shared = shape.shared(names)
+    others = shape.others([*renamed, *(name for _, name in shared)])
+    ignored.update(dict.fromkeys(name for name in others if name not in shape.beside))
+    kept = [(name, new) for name, new in [*zip(names, renamed, strict=True), *shared] if new not in others]
     wanted = [name for name, _ in kept]
-    read = read_csv(path, origin, layout.csv, names) if layout.format == "csv" else _read_parquet(path, origin, wanted)
+    distinct = list(dict.fromkeys(wanted))
+    csv = layout.format == "csv"
+    read = read_csv(path, origin, layout.csv, names) if csv else _read_parquet(path, origin, distinct)
     for batch in read:
         yield batch.select(wanted).rename_columns([new for _, new in kept])
 

@@ -159,7 +159,8 @@ def test_what_is_there_already_is_never_overwritten(world: World, perennial: Cal
         (("--label", "lat"), "--label lat: there is no such column; did you mean late?"),
         (("--from", "/nowhere/*.csv"), "there is no folder /nowhere"),
         (("--from", "postgres://ann:secret@db/orders"), "takes the name of an Airflow connection, not an address"),
-        (("--from", "s3://bucket/orders"), "For S3 copy a file here"),
+        (("--from", "s3://bucket/orders"), "say with --connection which Airflow connection"),
+        (("--from", "ftp://host/orders"), "what can be looked at are files, s3://bucket/prefix, postgres:"),
         (("--from", "orders.sql"), "say with --connection"),
         (("--key", "order"), "--key order: there is no such column; did you mean order_id?"),
     ],
@@ -202,6 +203,33 @@ def test_the_dialect_and_odd_names_are_written_down(world: World, perennial: Cal
 def rewritten(files: Path, kind: str, change: Callable[[str], str], encoding: str = "utf-8") -> None:
     for file in (files / kind).iterdir():
         file.write_bytes(change(file.read_text()).encode(encoding))
+
+
+@pytest.mark.parametrize("every", list(Every))
+def test_windows_of_every_length_are_ready_to_be_checked(
+    world: World, perennial: Call, files: Path, every: Every
+) -> None:
+    code, out, _ = perennial(*arguments(files), "--every", str(every))
+    assert code == 0, out
+    assert made(world, "orders").spec.schedule.every is every
+    code, out, _ = perennial("check", "orders")
+    assert (code, "warning" in out) == (0, False), out
+
+
+def test_an_outcome_beside_the_rows_is_not_called_undeclared(
+    world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def european(text: str) -> str:
+        text = text.replace("express", "Late?").replace("true", "1").replace("false", "0").replace(",", ";")
+        return re.sub(r"(\d)\.(\d)", r"\1,\2", text)
+
+    rewritten(files, "orders", european)
+    code, out, _ = perennial("new", "orders", "--from", f"{files}/orders/*.csv", "--label", "Late?")
+    assert code == 0, out
+    assert made(world, "orders").spec.source == made(world, "orders").spec.labels.source
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
+    code, out, _ = perennial("check", "orders", "--sample", "2024-02-05")
+    assert (code, "not declared" in out, "labels: 60 rows" in out) == (0, False, True), out
 
 
 def test_outcomes_of_two_numbers_are_asked_about(world: World, perennial: Call, files: Path) -> None:

@@ -127,6 +127,18 @@ def test_a_decision_in_airflow_blocks_the_next_windows_as_ever(world: World) -> 
     assert first.decision.as_of in asked_for(world, first.decision.as_of)
 
 
+def test_evaluate_shows_its_decision_as_a_sentence(world: World, perennial: Call) -> None:
+    train(world, 30)
+    perennial("run", "parcels", "--window", date(30))
+    code, out, _ = perennial("evaluate", "parcels", "--as-of", date(33))
+    (decision,) = [line for line in out.splitlines() if line.startswith("decision\t")]
+    assert code == 0
+    assert re.fullmatch(r"decision\twait: 1 final window .*\.", decision)
+    assert "run_id" not in out
+    _, out, _ = perennial("evaluate", "parcels", "--as-of", date(33), "--json")
+    assert json.loads(out)["decision"]["run_id"].startswith(COMMAND_LINE)
+
+
 def test_monitor_by_hand_says_how_to_start_the_retraining(world: World, perennial: Call) -> None:
     decided = next(m for m in drifted(world, "parcels.predict/x") if m.decision.action == RETRAIN)
     code, out, _ = perennial("monitor", "parcels", "--window", f"{decided.window.start:%Y-%m-%d}")

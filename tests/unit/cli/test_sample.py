@@ -210,6 +210,17 @@ def test_outcomes_of_a_query_that_are_no_booleans_are_refused_with_what_to_chang
         conform_labels(spec, pa.table({"order_id": ["a", "b", "c"], "late": outcomes, "known_at": known}))
 
 
+def test_rows_that_other_windows_read_are_no_mistake(orders: Orders) -> None:
+    spec = orders.folder / "use_case.yaml"
+    spec.write_text(spec.read_text().replace("{every: day,", "{every: day, timezone: Europe/Berlin,"))
+    orders.rows([row(n) for n in range(59)] + [row(59, ordered_at="2024-01-05T23:30:00Z")])  # the 6th in Berlin
+    (note,) = orders.found().findings
+    assert (note.level, note.problem) == (
+        Level.NOTE,
+        "1 row of 60 belong to other windows, which read these files, too",
+    )
+
+
 def test_another_dialect_is_named(orders: Orders) -> None:
     orders.rows([row(n).replace(",", ";") for n in range(60)], header=HEADER.replace(",", ";"))
     (problem,) = errors(orders.found())
