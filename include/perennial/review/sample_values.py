@@ -121,6 +121,18 @@ def judge_features(spec: UseCase, rows: pa.Table, found: Findings) -> None:
             found.add(Level.WARNING, ("columns", name), f"feature {name} is {value} in every row: it tells nothing")
 
 
+def _recurring(spec: UseCase, labels: pa.Table, found: Findings) -> None:
+    """Tell where labels that find their rows by the key alone have one key again and again."""
+    entities = pc.count_distinct(labels.column(spec.key)).as_py()
+    if spec.labels.dated_by == "arrival_time" and labels.num_rows > 2 * entities:
+        text = (
+            f"{counted(entities, 'key')} with {labels.num_rows:,} labels: by arrival time they are matched by the key "
+            "alone, which must name one row of all windows. Where it names one that comes again, let label files hold "
+            f"{spec.event_time} and leave dated_by out"
+        )
+        found.add(Level.WARNING, ("labels", "dated_by"), text)
+
+
 def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: Findings) -> None:
     """The labels, by themselves and beside the window's rows."""
     outcome, arrival = spec.labels.column, spec.labels.arrival_time
@@ -154,18 +166,6 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
         )
     elif outcome in there:
         _leaks(spec, rows, labels, found)
-
-
-def _recurring(spec: UseCase, labels: pa.Table, found: Findings) -> None:
-    """Tell where labels that find their rows by the key alone have one key again and again."""
-    entities = pc.count_distinct(labels.column(spec.key)).as_py()
-    if spec.labels.dated_by == "arrival_time" and labels.num_rows > 2 * entities:
-        text = (
-            f"{counted(entities, 'key')} with {labels.num_rows:,} labels: by arrival time they are matched by the key "
-            "alone, which must name one row of all windows. Where it names one that comes again, let label files hold "
-            f"{spec.event_time} and leave dated_by out"
-        )
-        found.add(Level.WARNING, ("labels", "dated_by"), text)
 
 
 def _outcomes(values: pa.ChunkedArray, found: Findings) -> None:
