@@ -118,6 +118,22 @@ def test_labels_by_arrival_find_their_rows_by_the_key(by_arrival: Bank) -> None:
     assert (later.labels, later.new) == (2, 1)
 
 
+def test_outcomes_that_contradict_each_other_are_told(by_arrival: Bank, caplog: pytest.LogCaptureFixture) -> None:
+    use_case, ports = by_arrival.use_case, by_arrival.ports
+    ingest.run(use_case, day(1), ports, RUN)
+    at = f"{day(2).start:%Y-%m-%dT12:00Z}"
+    by_arrival.outcomes("2024-01-03", f"1-0,true,{at}", f"1-0,false,{at}", f"1-1,true,{at}", f"1-1,true,{at}")
+    assert collect(use_case, day(1), day(4).start, ports, RUN).labels == 4  # with one of the next day
+    said = "1 key has several outcomes with one known_at, such as loan 1-0: the greatest counts"
+    assert said in caplog.text
+    caplog.clear()
+    assert collect(use_case, day(1), day(4).start, ports, RUN).new == 0
+    assert not caplog.text
+    by_arrival.outcomes("2024-01-05", f"1-2,true,{day(4).start:%Y-%m-%dT00:00Z}")
+    collect(use_case, day(1), day(5).start, ports, RUN)
+    assert said in caplog.text
+
+
 def test_labels_by_arrival_are_refused_where_keys_recur_from_window_to_window(by_arrival: Bank) -> None:
     """The outcome of a later window would count in all windows before it."""
     for number in (1, 2):

@@ -566,6 +566,8 @@ def test_windows_are_done_when_they_were_scored_or_are_known_to_be_empty(ledger:
     assert ledger.windows_done(use_case, instant(1), instant(6)) == {day_window(day) for day in (1, 2, 3, 5)}
     assert ledger.windows_done(use_case, instant(2), instant(5)) == {day_window(day) for day in (2, 3)}
     assert ledger.windows_done(use_case, instant(9), instant(9)) == frozenset()
+    assert ledger.windows_noted_empty(use_case, instant(1), instant(6)) == {day_window(3), day_window(5)}
+    assert ledger.windows_noted_empty(use_case, instant(2), instant(3)) == frozenset()
 
 
 def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger, use_case: str) -> None:

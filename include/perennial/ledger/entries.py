@@ -150,9 +150,10 @@ class DriftReport:
 class LateRows:
     """What a later look at a window's source found changed, and what became of it.
 
-    `version` is the lake's of the snapshot that was found, which replaced that of `version_before`. Rows are compared
-    by their key: `new`, `gone`, and `changed` in any column. `revision` is the live one afterwards, and
-    `predictions_changed` how many entities have another prediction than before, lost theirs, or have their first one.
+    `version` is the lake's of the snapshot that was found, which replaced that of `version_before`. Of a window that
+    was empty before, they are the same, and `rows_before` is 0. Rows are compared by their key: `new`, `gone`, and
+    `changed` in any column. `revision` is the live one afterwards, and `predictions_changed` how many entities have
+    another prediction than before, lost theirs, or have their first one.
     """
 
     use_case: str

@@ -227,9 +227,15 @@ class InMemoryLedger:
     def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that were scored, or that are known to be empty."""
         first, last = utc(start, "start"), utc(end, "end")
-        empty = self.interventions(use_case, InterventionKind.WINDOW_EMPTY)
         found = {batch.window for batch in self._found(Batch, lambda batch: batch.use_case == use_case)}
-        found |= {Window.parse(entry.subject) for entry in empty}
+        scored = frozenset(window for window in found if first <= window.start and window.end <= last)
+        return scored | self.windows_noted_empty(use_case, start, end)
+
+    def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that are known to be empty."""
+        first, last = utc(start, "start"), utc(end, "end")
+        noted = self.interventions(use_case, InterventionKind.WINDOW_EMPTY)
+        found = {Window.parse(entry.subject) for entry in noted}
         return frozenset(window for window in found if first <= window.start and window.end <= last)
 
     @contextmanager

@@ -143,6 +143,11 @@ class Ledger(Protocol):
     def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that were scored, or that are known to be empty (`WINDOW_EMPTY`)."""
 
+    def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that had no rows when they were asked for last and need not have any
+        (`WINDOW_EMPTY`), also those that were scored later.
+        """
+
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Be the only one who decides about the use case's retraining while inside, after waiting for the turn.
 

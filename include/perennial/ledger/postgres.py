@@ -229,6 +229,14 @@ class PostgresLedger:
         found = {Window.parse(name) if name else Window(opened, closed) for opened, closed, name in rows}
         return frozenset(window for window in found if first <= window.start and window.end <= last)
 
+    def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
+        """The windows inside `[start, end)` that are known to be empty."""
+        first, last = utc(start, "start"), utc(end, "end")
+        with self._database.transaction() as connection:
+            names = connection.execute(queries.noted_empty(use_case, first, last)).scalars().all()
+        found = {Window.parse(name) for name in names}
+        return frozenset(window for window in found if first <= window.start and window.end <= last)
+
     def deciding(self, use_case: str) -> AbstractContextManager[None]:
         """Decide alone while inside."""
         return deciding_alone(self._database, use_case, self._timeouts.lock)

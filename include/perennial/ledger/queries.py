@@ -145,13 +145,18 @@ def windows_done(use_case: str, start: datetime, end: datetime) -> CompoundSelec
     scored = select(batches.c.window_start, batches.c.window_end, null().label("name")).where(
         batches.c.use_case == use_case, inside(batches, start, end)
     )
+    empty = noted_empty(use_case, start, end).with_only_columns(null(), null(), interventions.c.subject)
+    return scored.union(empty)
+
+
+def noted_empty(use_case: str, start: datetime, end: datetime) -> Select[str]:
+    """The names of the windows in the interval that are known to be empty."""
     first, last = (Window(at, at + timedelta(minutes=1)).key.partition("--")[0] for at in (start, end))
-    empty = select(null(), null(), interventions.c.subject).where(
+    return select(interventions.c.subject).where(
         interventions.c.use_case == use_case,
         interventions.c.kind == InterventionKind.WINDOW_EMPTY.value,
         interventions.c.subject.collate("C").between(first, last),  # names of windows sort by their start
     )
-    return scored.union(empty)
 
 
 def scored_until(use_case: str) -> Query:

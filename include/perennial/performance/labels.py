@@ -108,6 +108,13 @@ _REWRITINGS: dict[str, Callable[[pa.Array], pa.Array]] = {
 }
 
 
+def contradicting(labels: pa.Table, *, key: str, label: str, arrival: str) -> pa.ChunkedArray:
+    """The keys that have several outcomes with one arrival time, so that none of them is the last; in order."""
+    found = labels.group_by([key, arrival]).aggregate([(label, "count_distinct")])
+    several = found.filter(pc.greater(found.column(f"{label}_count_distinct"), 1)).column(key)
+    return pa.chunked_array([pc.unique(several).sort()], labels.schema.field(key).type)
+
+
 def truth_of(task: Task, labels: pa.ChunkedArray) -> npt.NDArray[np.float64]:
     """Outcomes as numbers, shape (rows,): 0 and 1 for classification, the value for regression.
 

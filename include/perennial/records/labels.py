@@ -14,7 +14,14 @@ from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, active_labels, last_labels, unmatched, with_outcome
+from perennial.performance.labels import (
+    UnmatchedLabels,
+    active_labels,
+    contradicting,
+    last_labels,
+    unmatched,
+    with_outcome,
+)
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
 from perennial.records.leases import labels_lease
@@ -60,7 +67,26 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
         new = distinct.num_rows - known.num_rows
         if new:
             ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
+    if new:
+        _tell_contradictions(spec, window, distinct)
     return WindowLabels(window, distinct.num_rows, new)
+
+
+def _tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:
+    names = spec.labels
+    keys = contradicting(labels, key=spec.key, label=names.column, arrival=names.arrival_time)
+    if len(keys):
+        log.warning(
+            "%s %s: %s several outcomes with one %s, such as %s %s: the greatest counts. Let the source say which one "
+            "holds, by a later %s.",
+            spec.name,
+            window,
+            "1 key has" if len(keys) == 1 else f"{len(keys):,} keys have",
+            names.arrival_time,
+            spec.key,
+            keys[0],
+            names.arrival_time,
+        )
 
 
 def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:

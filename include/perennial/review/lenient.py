@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.quality.columns import ARROW_TYPES
 from perennial.spec.columns import Kind
@@ -66,6 +67,8 @@ def _cells(values: pa.ChunkedArray) -> tuple[Cells, list[str]]:
     if pa.types.is_binary(values.type) or pa.types.is_large_binary(values.type):
         decoded = [None if v is None else v.decode("utf-8", "replace") for v in values.to_pylist()]
         return pd.Series(decoded, dtype=object), []
+    if pa.types.is_uint64(values.type) and (pc.max(values).as_py() or 0) >= _LARGEST:
+        return values.cast(pa.string()).to_pandas().astype(object), []
     if pa.types.is_integer(values.type):
         return values.to_pandas(types_mapper=lambda _: pd.Int64Dtype()).astype("Int64"), []
     series = values.to_pandas()

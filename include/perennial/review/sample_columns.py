@@ -7,6 +7,7 @@ import pyarrow as pa
 from perennial.quality.labels import label_columns, not_binary
 from perennial.review.findings import Findings, Level
 from perennial.review.lenient import understand, words_of_no_boolean
+from perennial.review.sample_spelling import as_said
 from perennial.sources.peek import Dialect, Peek
 from perennial.spec.columns import Column, Kind
 from perennial.spec.models import UseCase
@@ -28,7 +29,7 @@ def read_columns(
         found.add(Level.ERROR, at, oddity)
     if peek.dialect is not None:
         _dialect(peek.dialect, source, at, found)
-    rows = peek.rows
+    rows = as_said(peek.rows, source, columns, {name: written(spec, name, each, at) for name, each in columns.items()})
     _names(spec, columns, rows.column_names, source, at, found)
     given = source.timezone
     zone = given or spec.schedule.timezone

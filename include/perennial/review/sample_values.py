@@ -1,5 +1,6 @@
 """A sample's values: what the rules of the use case, and good sense, say about them."""
 
+from datetime import timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -12,11 +13,12 @@ from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
 from perennial.review.findings import Findings, Level
 from perennial.review.matching import match_keys
+from perennial.sources.naming import filled
 from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, shown
-from perennial.spec.sources import PostgresSource
+from perennial.spec.sources import PostgresSource, S3Source
 from perennial.window import Window
 from perennial.wording import counted
 
@@ -39,6 +41,8 @@ def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, of_others: int
         found.add(Level.ERROR, at, f"{counted(timeless, 'row')} of {whole.num_rows:,} have no {spec.event_time}")
     outside = pa.array(outside_window(spec, whole, window))
     strays = pc.sum(outside).as_py() or 0
+    if 0 < strays < whole.num_rows:
+        strays = _lost(spec, whole.filter(outside).column(spec.event_time), window)
     inside = whole.filter(pc.invert(outside))
     inside = inside.filter(pc.is_valid(inside.column(spec.event_time)))
     if strays and strays == of_others:
@@ -55,10 +59,28 @@ def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, of_others: int
             + (
                 "Cut them in the query: >= :start and < :end."
                 if isinstance(spec.source, PostgresSource)
-                else "Is the schedule's time zone the one that the files are cut by?"
+                else "Is the schedule's time zone the one that the files are cut by? Where rows lie in the file of a "
+                "day before or after theirs, set `reach: 1d` in the source"
             ),
         )
     return inside
+
+
+def _lost(spec: UseCase, times: pa.ChunkedArray, window: Window) -> int:
+    """How many of the rows outside the window no other one finds, because it reads none of the files of this one."""
+    if isinstance(spec.source, PostgresSource):
+        return len(times)
+    pattern = spec.source.prefix if isinstance(spec.source, S3Source) else f"{spec.source.path}\n{spec.source.pattern}"
+    reach = spec.source.reach or timedelta(0)
+    read = set(filled(pattern, window.start - reach, window.end + reach))
+    left, lost = pc.drop_null(times).to_pylist(), 0
+    while left:
+        other = spec.grid.containing(left[0])
+        outside = [time for time in left if not other.start <= time < other.end]
+        if read.isdisjoint(filled(pattern, other.start - reach, other.end + reach)):
+            lost += len(left) - len(outside)
+        left = outside
+    return lost
 
 
 def judge_rules(use_case: LoadedUseCase, rows: pa.Table, window: Window, found: Findings) -> None:
@@ -106,6 +128,18 @@ def judge_features(spec: UseCase, rows: pa.Table, found: Findings) -> None:
             found.add(Level.WARNING, ("columns", name), f"feature {name} is {value} in every row: it tells nothing")
 
 
+def _recurring(spec: UseCase, labels: pa.Table, found: Findings) -> None:
+    """Tell where labels that find their rows by the key alone have one key again and again."""
+    entities = pc.count_distinct(labels.column(spec.key)).as_py()
+    if spec.labels.dated_by == "arrival_time" and labels.num_rows > 2 * entities:
+        text = (
+            f"{counted(entities, 'key')} with {labels.num_rows:,} labels: by arrival time they are matched by the key "
+            "alone, which must name one row of all windows. Where it names one that comes again, let label files hold "
+            f"{spec.event_time} and leave dated_by out"
+        )
+        found.add(Level.WARNING, ("labels", "dated_by"), text)
+
+
 def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: Findings) -> None:
     """The labels, by themselves and beside the window's rows."""
     outcome, arrival = spec.labels.column, spec.labels.arrival_time
@@ -122,6 +156,7 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
         _outcomes(spec, labels, found)
     if spec.key not in there or rows is None or not rows.num_rows or not labels.num_rows:
         return
+    _recurring(spec, labels, found)
     match = match_keys(rows.column(spec.key).to_pylist(), labels.column(spec.key).to_pylist())
     if match.suspicious:
         example = f", such as {match.example[0]!r} and {match.example[1]!r}" if match.example else ""

@@ -12,9 +12,9 @@ import pytest
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, World
 
-from perennial.errors import LeaseLost
+from perennial.errors import EmptyWindow, LeaseLost
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import late, monitor, score
+from perennial.jobs.predict import ingest, late, monitor, score
 from perennial.jobs.retrain import chain
 from perennial.verdict import Verdict
 
@@ -125,6 +125,30 @@ def test_it_is_measured_again_and_what_was_known_before_stays(running: World) ->
         (1, ROWS - 20),
         (2, ROWS),
     ]
+
+
+def test_rows_of_a_window_that_was_empty_when_it_was_due_are_not_lost(world: World) -> None:
+    world = with_spec(world, late_data=timedelta(days=3), allow_empty=True)
+    first_model(world)
+    everything = world.parcels.table
+    world.parcels.table = without(world, 32, ROWS)
+    for day in (31, 33):
+        predict(world, day)
+    with pytest.raises(EmptyWindow):
+        ingest.run(world.use_case, world.day(32), world.ports, "test")
+    ingest.note_empty(world.use_case, world.day(32), world.ports, "test")
+    done = look(world)
+    assert (done.windows, done.changed_windows, done.failed) == (3, (), ())
+    world.parcels.table = everything
+    done = look(world, run_id="later still")
+    window = world.day(32)
+    assert (done.windows, done.changed_windows) == (3, (window.key,))
+    assert (done.new, done.gone, done.predictions_changed) == (ROWS, 0, ROWS)
+    assert world.ports.published.read("parcels", window).num_rows == ROWS
+    assert len(world.ports.ledger.drift_of("parcels", window)) == 1
+    (entry,) = world.ports.ledger.late_rows_between("parcels", window.start, window.end)
+    assert (entry.rows_before, entry.rows, entry.revision) == (0, ROWS, 1)
+    assert look(world, run_id="once more").changed_windows == ()
 
 
 def test_a_window_that_fails_holds_no_other_back_and_is_told(running: World) -> None:

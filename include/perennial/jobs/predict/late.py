@@ -1,19 +1,20 @@
-"""Late data: windows that were scored a short time ago are looked at again, and scored again where rows came late.
+"""Late data: windows that were scored a short time ago, or were empty and may be, are looked at again, and scored again
+where rows came late.
 
-Whether there is something to do is read off the ledger: a snapshot that replaced another and has no entry of late rows
-yet. So a run that was killed anywhere is finished by the next one.
+Whether there is something to do is read off the ledger: a snapshot that replaced another, or that a window has after it
+was noted as empty, and that has no entry of late rows yet. So a run that was killed anywhere is finished by the next.
 """
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import PermanentError
+from perennial.errors import EmptyWindow, PermanentError
 from perennial.jobs.predict import ingest, score, validate
 from perennial.jobs.predict.monitor import measure_drift
 from perennial.lake.port import raw_table, window_partition
@@ -54,20 +55,26 @@ class Differences:
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> LateData:
-    """Look again at the scored windows that ended within the spec's `late_data` before the window began.
+    """Look again at the windows that ended within the spec's `late_data` before the window began, if they were scored,
+    or noted as empty.
 
     Each is scored by the model that was in force at its time. One that fails holds no other back. Errors:
     `SourceUnavailable`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
     """
     found: list[LateRows] = []
     failed: list[str] = []
-    looked_at = _scored_before(use_case.spec, window, ports)
-    for batch in looked_at:
+    scored, empty = _windows_before(use_case.spec, window, ports)
+    looked_at = sorted(scored | empty)
+    as_of = use_case.spec.due(window)
+    for each in looked_at:
         try:
-            late = _look_again(use_case, batch.window, use_case.spec.due(window), ports, run_id)
+            late = _look_again(use_case, each, as_of, ports, run_id, was_empty=each in empty)
+        except EmptyWindow as error:
+            if each in scored:
+                failed.append(_told(use_case, each, error))
+            continue
         except PermanentError as error:
-            log.warning("%s %s: late data can't be scored: %s", use_case.name, batch.window, error)
-            failed.append(f"{batch.window}: {type(error).__name__}: {error}")
+            failed.append(_told(use_case, each, error))
             continue
         if late is not None:
             found.append(late)
@@ -102,18 +109,30 @@ def differences(before: pa.Table, after: pa.Table, key: str) -> Differences:
     return Differences(int((~stayed).sum()), int((~kept).sum()), int(differing.sum()))
 
 
-def _scored_before(spec: UseCase, window: Window, ports: Ports) -> Sequence[Batch]:
+def _told(use_case: LoadedUseCase, window: Window, error: PermanentError) -> str:
+    log.warning("%s %s: late data can't be scored: %s", use_case.name, window, error)
+    return f"{window}: {type(error).__name__}: {error}"
+
+
+def _windows_before(spec: UseCase, window: Window, ports: Ports) -> tuple[frozenset[Window], frozenset[Window]]:
+    """The windows to look at again: those that were scored, and those that were noted as empty."""
     if not spec.late_data or window.start <= spec.start:
-        return []
+        return frozenset(), frozenset()
     earliest = spec.grid.containing(max(window.start - spec.late_data, spec.start)).start
-    return ports.ledger.batches_between(spec.name, earliest, window.start)
+    batches = ports.ledger.batches_between(spec.name, earliest, window.start)
+    noted = ports.ledger.windows_noted_empty(spec.name, earliest, window.start)
+    return frozenset(batch.window for batch in batches), noted
 
 
-def _look_again(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> LateRows | None:
+def _look_again(
+    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str, *, was_empty: bool
+) -> LateRows | None:
     ingest.run(use_case, window, ports, run_id)
     snapshots = ports.ledger.snapshots(use_case.name, window)
     known = ports.ledger.late_rows_between(use_case.name, window.start, window.end)
-    if len(snapshots) == 1 or snapshots[-1].version in {each.version for each in known if each.window == window}:
+    if snapshots[-1].version in {each.version for each in known if each.window == window}:
+        return None
+    if len(snapshots) == 1 and not was_empty:
         return None
     latest = snapshots[-1]
     validate.run(use_case, window, ports, run_id)
@@ -121,8 +140,9 @@ def _look_again(use_case: LoadedUseCase, window: Window, as_of: datetime, ports:
     batches = ports.ledger.batches(use_case.name, window)
     measure_drift(use_case, batches[-1], ports, run_id)
     before = [batch for batch in batches if batch.snapshot_digest != latest.digest]
-    previous = _scored_last(snapshots, before)
-    rows = differences(_rows(previous, ports), _rows(latest, ports), use_case.spec.key)
+    previous = _scored_last(snapshots, before) if len(snapshots) > 1 else replace(latest, rows=0)
+    after = _rows(latest, ports)
+    rows = differences(_rows(previous, ports) if previous.rows else after.slice(0, 0), after, use_case.spec.key)
     late = ports.ledger.record_late_rows(
         LateRows(
             use_case=use_case.name,
