@@ -21,7 +21,7 @@ class Season(StrEnum):
 
 
 class Persistence(Spec):
-    """Evidence must persist: so many alarms in so many windows."""
+    """How long evidence must persist: how many alarms in how many windows."""
 
     alarms: int = Field(ge=1)
     of: int = Field(ge=1)

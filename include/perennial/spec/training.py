@@ -101,7 +101,7 @@ class Training(Spec):
 
 
 def maturity_problems(labels: Labels, training: Training) -> list[Problem]:
-    """The holdout is the newest stretch of mature windows, and what is before it must be left to train on."""
+    """The holdout is the newest stretch of mature windows; something before it must be left to train on."""
     mature = training.history - labels.mature_after
     if mature > training.holdout:
         return []
