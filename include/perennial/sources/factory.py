@@ -99,8 +99,8 @@ def open_source(
 
     `queries` maps file names to SQL, `folder` is the use case's; `columns` are those that the spec knows, and `arrival`
     is the column that says when a label became known. Without `event_time` the dates in the names of files are those
-    of arrival. Errors: `InvalidSettings` for a connection that is missing or of
-    the wrong type, `InvalidQuery` for an unknown parameter.
+    of arrival. Errors: `InvalidSettings` for a connection that is missing or of the wrong type, `InvalidQuery` for an
+    unknown parameter.
     """
     shape = Shape(columns, spec.timezone, refuse_others=spec.other_columns == "refuse")
     around = _Surroundings(queries, folder, shape, Selection(event_time, arrival, key), schedule, connections, cache)

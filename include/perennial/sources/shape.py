@@ -32,8 +32,8 @@ class Shape:
         return [known.get(name, name) for name in names]
 
     def others(self, names: Sequence[str]) -> list[str]:
-        """Those of the (renamed) columns that are left out. While a column is missing, none is: a message can name
-        the one that may be meant.
+        """Those of the (renamed) columns that are left out. None is left out while a declared column is missing, so
+        that a message can name the one that may be meant.
         """
         if self.refuse_others or not self.columns.keys() <= set(names) or not self.columns:
             return []

@@ -50,8 +50,8 @@ class Schedule(Spec):
     delay: DurationOrZero = Field(timedelta(0), description="How long after a window's end it is scored.")
     deadline: Duration | None = Field(
         None,
-        description="Until how long after its end a window that is not ready, or empty, is asked for again. Without it "
-        "a window is asked for once.",
+        description="How long after its end a window that is not ready, or empty, is still asked for. Without it, a "
+        "window is asked for once.",
     )
     gaps: Gaps = Field(
         Gaps.REPORT, description="Whether windows that should have been scored are scored later, or only reported."

@@ -36,7 +36,7 @@ class Labels(Spec):
         default_factory=dict,
         alias="from",
         json_schema_extra={"additionalProperties": {"type": "string"}},
-        description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
+        description="The names of the outcome, its arrival time or the key in the labels' source, if they are others.",
     )
     give_up_after: Duration = Field(
         timedelta(days=90), description="How long labels that are overdue after that are still asked for."
