@@ -40,7 +40,7 @@ def conform(spec: UseCase, rows: pa.Table) -> pa.Table:
     """The same rows with exactly the declared columns, in the spec's order and in canonical types; and `bad_cells`
     (see `perennial.quality.unread`) where there are any.
 
-    To conform rows again changes nothing. Errors: `SchemaMismatch`, `UndecodableText`; either lists everything that is
+    Conforming twice is conforming once. Errors: `SchemaMismatch`, `UndecodableText`; either lists everything that is
     wrong, not only the first thing found.
     """
     found = [name for name in rows.column_names if name != BAD_CELLS]

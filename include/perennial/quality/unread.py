@@ -21,7 +21,7 @@ BAD_CELLS = "bad_cells"
 def because(cells: pa.ChunkedArray, bad: pa.ChunkedArray, why: str) -> pa.Array | None:
     """A text for every cell: `'abc' is not a number` for the bad ones, null for the others; None when none is bad.
 
-    Long cells are cut, and line breaks in them are escaped.
+    A long cell is cut, and none ever breaks the line.
     """
     mask = pc.fill_null(bad, fill_value=False)
     if not pc.any(mask).as_py():

@@ -114,7 +114,7 @@ def _explained(path: Path, origin: str, dialect: Csv) -> Iterator[None]:
 
 
 def _opened(path: Path, origin: str) -> pa.NativeFile:
-    """The file's bytes, unpacked as the ending of `origin` says."""
+    """The file's bytes, unpacked as its user's name for it says."""
     name = origin.lower()
     packing = next((packing for suffix, packing in PACKINGS.items() if name.endswith(suffix)), None)
     return pa.input_stream(str(path), compression=packing)

@@ -9,7 +9,7 @@ from perennial.spec.models import UseCase
 from perennial.window import Window
 
 NAMED = 5
-STILL_RUNNING = timedelta(minutes=15)  # a window that was due less than this ago may still be in progress
+STILL_RUNNING = timedelta(minutes=15)  # a window that was due less long ago is at work
 
 
 @dataclass(frozen=True)
