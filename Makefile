@@ -6,6 +6,7 @@ BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.installed-runtime
 DEVELOPMENT := $(VENV)/.installed-development
 PEERS := .venv-peers/.installed
+LOWEST := .venv-lowest/.installed
 UV := $(BIN)/uv
 ARGS ?=
 
@@ -13,10 +14,10 @@ ARGS ?=
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test lint faults bench clean lock setup browser screenshots
+.PHONY: help run stop test test-lowest lint faults bench clean lock setup browser screenshots
 
 help:  ## Show this help
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 run: $(RUNTIME)  ## Start everything and play the demonstration (ARGS=--demo-until=2013-12-31 for the whole year)
 	@$(BIN)/python -m perennial_local run $(ARGS)
@@ -26,6 +27,9 @@ stop:  ## Stop what `make run` started
 
 test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-lowest: $(LOWEST)  ## Run unit, contract and DAG tests on the lowest versions that pyproject.toml allows
+	@.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/dags)
 
 lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .
@@ -48,22 +52,34 @@ clean:  ## Remove the local system's data and all caches (the virtual environmen
 
 setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
 
-lock: $(UV)  ## Resolve the dependencies of pyproject.toml anew, for Python 3.11 to 3.13
+lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 3.13 (ARGS=--upgrade for the newest of everything)
 	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra dev --constraint requirements.txt"; do \
 	    set -- $$target; output=$$1; shift; \
-	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes --upgrade \
+	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \
 	done
-	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes --upgrade \
+	@echo uv | $(UV) pip compile - --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	    --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-uv.txt
-	@$(UV) pip compile tests/bench/peers/requirements.in --python-version 3.11 --generate-hashes --upgrade \
+	@$(UV) pip compile tests/bench/peers/requirements.in --python-version 3.11 --generate-hashes $(ARGS) \
 	    --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file tests/bench/peers/requirements.txt
+	@# The lowest versions are run by the tools of the development lock: those that are not needed at run time.
+	@grep -E '^[a-z0-9].*==' requirements-dev.txt | grep -vxFf requirements.txt | sed 's/ \\$$//' | \
+	    $(UV) pip compile pyproject.toml --extra local --extra dev --constraint - --resolution lowest-direct \
+	        --python-version 3.11 --generate-hashes --upgrade \
+	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-lowest.txt
 
 # The peers that the bench measures against want another pandas.
 $(PEERS): $(UV) tests/bench/peers/requirements.txt
 	@echo "Installing the peers …"
 	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-peers
 	@$(UV) pip sync --quiet --python .venv-peers/bin/python --require-hashes tests/bench/peers/requirements.txt
+	@touch $@
+
+$(LOWEST): $(UV) requirements-lowest.txt pyproject.toml
+	@echo "Installing the lowest versions …"
+	@$(UV) venv --quiet --clear --python $(BIN)/python .venv-lowest
+	@$(UV) pip sync --quiet --python .venv-lowest/bin/python --require-hashes --compile-bytecode requirements-lowest.txt
+	@$(UV) pip install --quiet --python .venv-lowest/bin/python --no-deps --editable .
 	@touch $@
 
 browser:  ## Install Chromium for the screenshots, in CI on Debian as root only

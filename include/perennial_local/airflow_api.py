@@ -24,7 +24,7 @@ class DagRunState:
 
     @property
     def ended(self) -> bool:
-        """It will not change by itself any more."""
+        """Whether the run is over, well or badly."""
         return self.state in ENDED
 
 

@@ -1,8 +1,8 @@
-"""Processes that the supervisor started, recognisable after its death, and how they are ended to the last child.
+"""The processes that the supervisor started: how to recognise them after its death, and how to end them all.
 
-A process is named by its number and its start time, for numbers are used again. Each leads a session of its own,
-which its descendants stay in whatever process group they move to; descendants that left it (PostgreSQL's do) are
-found through the tree while their parent lives.
+A process is identified by its number and its start time, because numbers are used again. Each leads a session of its
+own. Its descendants stay in that session, whatever process group they move to. Those that left it (PostgreSQL's do)
+are found through the process tree as long as their parent lives.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ def record_process(name: str, pid: int, stop_signal: int, grace: float) -> Recor
 
 
 def is_alive(record: Record) -> bool:
-    """That very process still runs."""
+    """Whether this very process still runs."""
     process = _leader(record)
     return process is not None and _runs(process)
 
@@ -84,7 +84,7 @@ def _leader(record: Record) -> psutil.Process | None:
 
 def _family(record: Record, leader: psutil.Process | None) -> list[psutil.Process]:
     if leader is None and psutil.pid_exists(record.pid):
-        return []  # the number was used again, which no system does while its session has members
+        return []  # another process has the number now, so nothing of the session is left
     members = [process for process in psutil.process_iter() if _session(process.pid) == record.pid]
     if leader is not None:
         with contextlib.suppress(psutil.NoSuchProcess):

@@ -88,14 +88,14 @@ def _airflow(home: Home, addresses: Addresses, keys: Keys, database: Callable[[s
             "secret_key": keys.api,
         },
         "api_auth": {"jwt_secret": keys.jwt},
-        "execution_api": {"jwt_expiration_time": 86_400},  # a long task's token must not run out under it
+        "execution_api": {"jwt_expiration_time": 86_400},  # a long task's token must not expire while it runs
         "scheduler": {
             "scheduler_idle_sleep_time": 0.2,
-            "scheduler_health_check_threshold": 120,  # else a scheduler that a busy machine held up drops its tasks
+            "scheduler_health_check_threshold": 120,  # else a scheduler that a busy machine slows down drops its tasks
         },
         "workers": {
             "execution_api_timeout": 30,
-            # So long may pass until a worker sees that its task has ended; meanwhile it can take no other.
+            # It takes a worker up to this long to see that its task has ended; until then it takes no other.
             "min_heartbeat_interval": 1,
         },
         "dag_processor": {"parsing_processes": 1, "min_file_process_interval": 120},

@@ -179,7 +179,7 @@ def _copy_table(cursor: "psycopg2.extensions.cursor", table: str, rows: pa.Table
 
 
 def _once(rows: Iterable[tuple[str, ...]], key: int) -> Iterator[Row]:
-    """The first row of each key, which is the row's first `key` values."""
+    """The first row of each key; a row's key is its first `key` values."""
     seen: set[tuple[str, ...]] = set()
     for row in rows:
         if row[:key] not in seen:

@@ -41,7 +41,7 @@ class Home:
 
     @property
     def logs(self) -> Path:
-        """One log a process."""
+        """The logs, one file per process."""
         return self.path / "logs"
 
     @property

@@ -21,7 +21,7 @@ class Keys:
 
 
 def load_keys(home: Home) -> Keys:
-    """The keys of this home; made at the first time."""
+    """The keys of this home; they are made the first time."""
     kept = read_json(home.keys)
     if isinstance(kept, dict) and set(kept) == {field.name for field in fields(Keys)}:
         return Keys(**kept)

@@ -1,4 +1,4 @@
-"""One local system a home: a lock that lives as long as its supervisor, and says where the system is."""
+"""One local system per home: a lock that is held as long as the supervisor lives, and says where the system is."""
 
 import fcntl
 import json
@@ -27,7 +27,7 @@ class Holder:
 
     @property
     def lives(self) -> bool:
-        """That very process runs."""
+        """Whether this very process runs."""
         try:
             process = psutil.Process(self.pid)
             return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
@@ -44,7 +44,7 @@ class Lock:
 
     @property
     def descriptor(self) -> int:
-        """The open file that the lock hangs on; who inherits it holds the lock too."""
+        """The open file that carries the lock; a process that inherits it holds the lock too."""
         assert self._file is not None
         return self._file.fileno()
 
@@ -66,7 +66,7 @@ class Lock:
         self.announce("", "")
 
     def release(self) -> None:
-        """Give the lock up; who inherited it still holds it."""
+        """Give the lock up; a process that inherited it still holds it."""
         assert self._file is not None
         self._file.close()
 
@@ -87,7 +87,7 @@ def read_holder(home: Home) -> Holder | None:
 
 
 def is_held(home: Home) -> bool:
-    """A local system of this home runs, or is being ended."""
+    """Whether a local system of this home runs, or is being ended."""
     if not home.lock.exists():
         return False
     with home.lock.open("a+") as file:
@@ -95,7 +95,7 @@ def is_held(home: Home) -> bool:
 
 
 def wait_until_released(home: Home, seconds: float) -> None:
-    """Return when no local system of this home runs any more.
+    """Wait until no local system of this home runs any more.
 
     Errors: `TransientError` when it still does after `seconds`.
     """

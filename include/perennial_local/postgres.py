@@ -39,7 +39,7 @@ class EmbeddedPostgres:
         return f"postgresql://{SUPERUSER}:{self._password()}@127.0.0.1:{self.port}/{database}"
 
     def start(self, timeout: float = 180.0) -> None:
-        """Start the server, creating its files at the first time, and wait until it answers.
+        """Start the server, creating its files the first time, and wait until it answers.
 
         Errors: `StoreUnavailable` with the end of the server's log when it does not come up.
         """
@@ -85,7 +85,7 @@ class EmbeddedPostgres:
         return self.process
 
     def wait_until_ready(self, timeout: float = 180.0) -> None:
-        """Return when the launched server answers.
+        """Wait until the launched server answers.
 
         Errors: `StoreUnavailable` with the end of the server's log when it does not in time, or ends.
         """
@@ -111,7 +111,7 @@ class EmbeddedPostgres:
             self.process.wait(timeout)
 
     def create_database(self, name: str) -> bool:
-        """Create the database if it is not there; whether it was made."""
+        """Create the database if it is not there, and say whether it was created."""
         connection = psycopg2.connect(self.url("postgres"))
         try:
             connection.autocommit = True
@@ -159,7 +159,7 @@ def _binary(name: str) -> str:
 
 
 def _unprivileged_account(data: Path) -> str | None:
-    """As root: an account of its own for the server, which can reach its binaries and files. Else None."""
+    """For root, an account for the server to run as, which can reach its binaries and files. For others, None."""
     if os.geteuid() != 0:
         return None
     pgserver = _pgserver_utils()

@@ -1,4 +1,4 @@
-"""`make run`: everything up, the demonstration played, and then there until somebody stops it."""
+"""`make run`: start everything, play the demonstration, and keep running until somebody stops it."""
 
 import contextlib
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ def run(options: Options, screen: Screen) -> None:
     lock = Lock(home)
     lock.acquire()
     for record in reversed(census.load(home)):
-        census.end(record)  # a supervisor and its watchdog were killed together
+        census.end(record)  # left over where a supervisor and its watchdog were both killed
     supervisor = Supervisor(home, screen, Watchdog(lock.descriptor))
     supervisor.listen()
     try:

@@ -1,4 +1,4 @@
-"""What `make run` shows: a line a milestone with the time it took, and progress bars where there is a terminal."""
+"""What `make run` shows: one line per milestone with the time so far, and progress bars where there is a terminal."""
 
 import time
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-PLAIN_STEPS = 4  # without a terminal, so many lines for one progress bar
+PLAIN_STEPS = 4  # how many lines stand for one progress bar where there is no terminal
 
 
 class Bar:
@@ -19,7 +19,7 @@ class Bar:
         self._told = 0
 
     def reach(self, done: int) -> None:
-        """`done` of the total is finished."""
+        """Show that `done` of the total is finished."""
         if self._bars is not None and self._task is not None:
             self._bars.update(self._task, completed=done)
             return

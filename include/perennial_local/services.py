@@ -29,8 +29,8 @@ from perennial_local.screen import Screen
 from perennial_local.supervisor import Service, Supervisor
 
 POSTGRES_GRACE = 15.0
-SERVERS = "servers"  # they don't need each other to end
-SCHEDULER_GRACE = 8.0  # running tasks may end in that time; later ones are run again after the next start
+SERVERS = "servers"  # they can be ended at the same time
+SCHEDULER_GRACE = 8.0  # running tasks may end in this time; the others run again after the next start
 
 
 class LocalSystem:
@@ -57,7 +57,7 @@ class LocalSystem:
         write_local_environment(self._home, environment)
         self._supervisor.use(environment)
 
-        # Whatever keeps a core busy without waiting for another part is started as early as it can be.
+        # What can use a core without waiting for another part is started as early as possible.
         end_dead_jobs(server.url("airflow"))
         airflow_is_new = self._begin_airflow_migration()
         mlflow = self._mlflow(addresses)

@@ -28,7 +28,7 @@ RESTARTS = 3
 
 
 class Stopped(BaseException):
-    """Somebody asked the supervisor to stop. Not an error, so that nothing takes it for one."""
+    """Somebody asked the supervisor to stop. Not an `Exception`, so that no handler of errors catches it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +95,7 @@ class Supervisor:
         self._register(service.name, _Running(_Kind.SERVICE, process, record, service))
 
     def wait_until_ready(self, service: Service, timeout: float = 180.0) -> None:
-        """Return when the service answers. Errors: `TransientError` when it does not in time."""
+        """Wait until the service answers. Errors: `TransientError` when it does not in time."""
         deadline = time.monotonic() + timeout
         while not service.ready():
             if time.monotonic() > deadline:
@@ -140,7 +140,7 @@ class Supervisor:
             raise Stopped
 
     def stop(self) -> None:
-        """End everything, last started first; requests to stop are taken as answered."""
+        """End everything, last started first; further requests to stop change nothing."""
         self._stopping = True
         groups: list[list[str]] = []
         for name, running in reversed(self._running.items()):

@@ -1,8 +1,9 @@
-"""Ends everything when the supervisor died without doing so.
+"""Ends everything when the supervisor has died without doing so.
 
-It reads what the supervisor started from a pipe. The pipe ends with the supervisor, however that died; what is then
-still on the list is ended, last one first. It holds the supervisor's lock open meanwhile, so that no other run
-starts before the old one is gone. A run of the tests is watched in the same way, by `start` and `watching`.
+It reads from a pipe what the supervisor has started. The pipe ends when the supervisor dies, however that happens; the
+processes that are then still on the list are ended, last one first. Meanwhile it holds the supervisor's lock, so that
+no other run starts before the old one is gone. A run of the tests is watched in the same way, with `start` and
+`watching`.
 """
 
 import json
@@ -23,15 +24,15 @@ class Watchdog:
         self._process = start(subprocess.PIPE, lock)
 
     def watch(self, record: Record) -> None:
-        """It was started."""
+        """Put a process that was just started on the list."""
         self._tell(watching(record))
 
     def forget(self, record: Record) -> None:
-        """It has been ended."""
+        """Take a process that has ended off the list."""
         self._tell(json.dumps({"forget": record.pid}) + "\n")
 
     def dismiss(self) -> None:
-        """Everything has been ended."""
+        """End the watchdog: there is nothing left to watch."""
         self._pipe.close()
         self._process.wait()
 
@@ -41,7 +42,7 @@ class Watchdog:
         return self._process.stdin
 
     def _tell(self, message: str) -> None:
-        if self._process.poll() is None:  # somebody killed it: the records on disk serve the next start
+        if self._process.poll() is None:  # else somebody killed it, and the next start uses the records on disk
             self._pipe.write(message)
             self._pipe.flush()
 

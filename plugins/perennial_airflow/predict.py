@@ -43,7 +43,7 @@ MOST_WAITING = 13
 
 
 def _waiting(spec: UseCase) -> int:
-    """How many windows may wait for their rows at once; they must not keep those back that are there."""
+    """How many windows may wait for their rows at once, so that they don't hold back windows whose rows are there."""
     if spec.schedule.deadline is None:
         return 0
     window = spec.grid.containing(spec.start)

@@ -56,9 +56,9 @@ class Retraining:
 class PolicyResult:
     """What became of a policy. `months` maps `2013-04` to metrics of all its rows whose outcome is known.
 
-    `overall` are the means of the months' metrics, weighted by rows. `regret` is by how much the deciding metric was
-    worse, so weighted, than under the policy `always`, in the metric's unit. `compute_seconds` is the time spent on
-    training and judging; a model that several policies train is charged to each.
+    `overall` are the means of the months' metrics, weighted by rows. `regret` says by how much the deciding metric was
+    worse than under the policy `always`, with the same weights and in the metric's unit. `compute_seconds` is the time
+    spent on training and judging; a model that several policies train is charged to each.
     """
 
     policy: str
@@ -81,10 +81,9 @@ def run(
 ) -> list[PolicyResult]:
     """Let every policy live through the windows, from a first model trained when they begin.
 
-    `on_progress` hears of every retraining, and of the end of every policy; `on_window` of every window, counted over
-    all policies. Errors: `NotEnoughData` when there is no
-    policy `always`, or too little history for a first model; `NotIngested` when a window is not in the lake;
-    `StoreUnavailable`.
+    `on_progress` is told of every retraining and of the end of every policy; `on_window` of every window, counted over
+    all policies. Errors: `NotEnoughData` when there is no policy `always`, or too little history for a first model;
+    `NotIngested` when a window is not in the lake; `StoreUnavailable`.
     """
     if ALWAYS not in policies:
         raise NotEnoughData(f"Regret is counted against a policy named {ALWAYS!r}; there are: {', '.join(policies)}.")
@@ -106,7 +105,7 @@ def run(
 
 @dataclass
 class _Trainings:
-    """Models that some policy trained before, by training set and candidate."""
+    """Models that one of the policies has trained already, by training set and candidate."""
 
     trained: dict[tuple[str, str], Trained] = field(default_factory=dict)
 
@@ -131,7 +130,7 @@ class _Life:
     seconds: float = 0.0
 
     def live(self, windows: Sequence[Window]) -> Iterator[tuple[int, int]]:
-        """Live through the windows; after each, how many are done and how many rows they had."""
+        """Live through the windows, and yield after each how many are done and how many rows they had."""
         if not self._retrain(windows[0].start, "the first model"):
             raise NoModel(
                 f"{self.use_case.name}: no candidate trained as of {windows[0].start:%Y-%m-%d} is better than no skill "

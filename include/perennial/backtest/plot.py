@@ -12,7 +12,7 @@ def plot(metric: str, results: Sequence[tuple[str, Mapping[str, float], Sequence
 
     The file's ending says what kind of picture: .png, .svg or .pdf. Filled dots are months with a retraining.
     """
-    # Importing it takes a second, and draws nothing on a screen.
+    # The import takes a second. A Figure by itself opens no window on a screen.
     from matplotlib.figure import Figure  # noqa: PLC0415
 
     figure = Figure(figsize=SIZE, layout="constrained")

@@ -33,7 +33,7 @@ class StoredHistory:
     ledger: InMemoryLedger
 
     def ports(self, artifacts: Artifacts) -> Ports:
-        """A world of one's own with the same content. Artefacts are shared: they are named by their content."""
+        """Separate stores with the same content. Only artefacts are shared, because they are named by their content."""
 
         def source(_use_case: LoadedUseCase, _source: SourceSpec) -> _NothingNew:
             return _NothingNew()

@@ -137,10 +137,10 @@ def _fit_losses(spec: UseCase, windows: Sequence[WindowOutcome]) -> dict[str, Pi
 
 
 def _fit_loss(spec: UseCase, frame: pd.DataFrame, values: Floats) -> Pipeline:
-    """The loss's mean given the features and the prediction: squared error is what makes it a mean."""
+    """A model of the mean loss, given the features and the prediction: squared error makes it a mean."""
     trees = HistGradientBoostingRegressor(loss="squared_error", random_state=spec.training.seed)
     pipeline = Pipeline([("encode", tree_encoding(spec, also=(PREDICTION,))), ("estimator", trees)]).fit(frame, values)
-    trees._bin_mapper.n_threads = 1  # as for the model itself: no part of it
+    trees._bin_mapper.n_threads = 1  # as in `perennial.modeling.train`: not part of the model
     return pipeline
 
 

@@ -23,7 +23,7 @@ def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:
     if len(frame) == 0:
         return np.empty(0, dtype=np.float64)
     estimator = pipeline.named_steps["estimator"]
-    if isinstance(estimator, _IN_SINGLE_PRECISION):  # they refuse a whole frame for one number beyond it
+    if isinstance(estimator, _IN_SINGLE_PRECISION):  # one number beyond it, and they refuse the whole frame
         beyond = (frame.select_dtypes("number").abs() > LARGEST_FEATURE).any(axis=1).to_numpy()
         if beyond.any():
             predictions = np.full(len(frame), np.nan)
@@ -41,7 +41,7 @@ def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:
 def _linear_scores(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:
     """`decision_function`, but summed row by row: BLAS sums in an order that depends on the number of rows."""
     estimator = pipeline.named_steps["estimator"]
-    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and is refused by its row
+    with np.errstate(over="ignore", invalid="ignore"):  # what overflows is not finite, and its row is refused later
         encoded = np.ascontiguousarray(pipeline.named_steps["encode"].transform(frame), dtype=np.float64)
         scores: Floats = np.multiply(encoded, np.ravel(estimator.coef_)).sum(axis=1) + estimator.intercept_
     return scores

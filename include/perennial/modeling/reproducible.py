@@ -56,7 +56,7 @@ def nodes(schema: Node) -> Iterator[Node]:
 
 
 def _identity(node: Node) -> Any:
-    """What makes two nodes one object: for values that can't change their content, else where they lay in memory."""
+    """What tells whether two nodes are one object: the content of values that can't change, else the memory address."""
     if node["__loader__"] == "JsonNode":
         return "json", node["content"]
     if node["__loader__"] == "TypeNode":

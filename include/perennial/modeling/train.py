@@ -39,16 +39,16 @@ def fit(
 
 
 def _forget_threads(pipeline: Pipeline) -> None:
-    """How many threads fitted a model is no part of it, and must not show in its digest or its predictions."""
+    """Take the number of threads out of the model: it must not show in its digest or its predictions."""
     estimator = pipeline.named_steps["estimator"]
     if "n_jobs" in estimator.get_params():
-        # Threads add up the votes of a forest in any order, and so differ in the last bits of a prediction.
+        # Threads add up the votes of a forest in any order, so the last bits of a prediction would differ.
         estimator.set_params(n_jobs=None)
     if isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
         estimator._bin_mapper.n_threads = 1
 
 
 def _without_empty_numbers(frame: pd.DataFrame) -> pd.DataFrame:
-    """Columns without a single number become constant: gradient boosting can't bin them, and so can't use them."""
+    """The frame with a constant in columns that hold no number at all: gradient boosting can't bin such columns."""
     numbers = frame.select_dtypes("number")
     return frame.fillna(dict.fromkeys(numbers.columns[numbers.isna().all()], 0.0))

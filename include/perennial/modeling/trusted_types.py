@@ -22,7 +22,7 @@ TRUSTED_NODES = frozenset(
     }
 )
 
-# Trusted by us though not by skops, which fears that a forged tree could crash the process: the digest rules that out.
+# skops does not trust these, because a forged tree could crash the process. We do: the digest rules forgery out.
 TRUSTED_BEYOND_SKOPS = frozenset(
     {
         "numpy.dtype",
@@ -82,7 +82,7 @@ TRUSTED_TYPES = TRUSTED_BEYOND_SKOPS | frozenset(
         "sklearn.preprocessing._data.StandardScaler",
         "sklearn.preprocessing._encoders.OneHotEncoder",
         "sklearn.preprocessing._encoders.OrdinalEncoder",
-        # What a ColumnTransformer passes columns through with; a function of its own would be a node of its own.
+        # How a ColumnTransformer passes columns through. A function that it called would be a node of its own.
         "sklearn.preprocessing._function_transformer.FunctionTransformer",
         "sklearn.preprocessing._label.LabelEncoder",
         "sklearn.tree._classes.DecisionTreeClassifier",

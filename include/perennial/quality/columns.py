@@ -9,9 +9,9 @@
 | timestamp | timestamp[us, UTC] | timestamps with a time zone; dates and naive ones where the source has a `timezone` |
 
 A column without any value may have any type. Nothing else is guessed: text is never read as a number or a time, and
-a timestamp without a zone is refused, because it names a different instant in every place. What says something about
-the column is `Unfit`; a single value that can't be taken as it is, such as 1.5 for an integer or a time finer than a
-microsecond, is unread (see `perennial.quality.unread`).
+a timestamp without a zone is refused, because it names a different instant in every place. What is wrong with the
+whole column raises `Unfit`. A single value that can't be taken as it is, such as 1.5 for an integer or a time finer
+than a microsecond, is unread (see `perennial.quality.unread`).
 """
 
 from collections.abc import Callable
@@ -64,7 +64,7 @@ def plain_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """The values without what only says how they are kept: dictionaries, runs, views, extension types, half floats."""
+    """The values in Arrow's basic types: no dictionaries, run-end encodings, views, extension types or half floats."""
     if isinstance(values.type, pa.UuidType):
         texts = [None if value is None else str(UUID(bytes=value)) for value in _storage(values).to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])

@@ -19,7 +19,7 @@ SET_ASIDE = "Set aside: "  # what the reason for a quarantine begins with
 
 
 def rows_set_aside(caught: int, rows: int, by_rule: Mapping[str, int], most: float, *, too_many: bool) -> str:
-    """How many rows which rules caught, and whether the window can go on without them."""
+    """How many rows each rule caught, and whether the window can go on without them."""
     ranked = sorted(by_rule.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{rule} caught {count}" for rule, count in ranked[:_MOST_RULES])
     more = f", and {len(ranked) - _MOST_RULES} more rules" if len(ranked) > _MOST_RULES else ""

@@ -6,10 +6,10 @@ either; nothing is lost, because the source still has it. **Rows are set aside**
 missing where one is required, a cell that can't be read, an infinite number or a time outside the window says something
 about one row; it goes to quarantine with the rule that caught it (see `perennial.quality.row_rules`) while the others
 are scored, until so many rows are caught that the window fails as a whole. A column of which no cell can be read is
-structure again: its kind is wrong, or the way the source is read.
+a matter of structure again: its kind is wrong, or the way the source is read.
 
-A window's rows lie in the window because the query or the path says so. `check_window` therefore takes a few strays
-for bad rows, and more than the spec's share of quarantined rows for a query that ignores the window.
+A window's rows lie in the window because the query or the path says so. A few rows outside it are therefore bad rows;
+more of them than the spec's share of quarantined rows mean that the query ignores the window (see `check_window`).
 """
 
 from collections import Counter
@@ -102,10 +102,10 @@ def _unread_columns(spec: UseCase, rows: pa.Table, line_of: LineOf | None) -> It
 
 
 def check_window(spec: UseCase, rows: pa.Table, window: Window) -> None:
-    """Refuse conforming rows that the source did not cut to the window.
+    """Refuse conforming rows when the source did not restrict them to the window.
 
-    Strays up to `quality.max_quarantined_share` of the rows pass: validation sets them aside one by one. Errors:
-    `SchemaMismatch`.
+    If at most `quality.max_quarantined_share` of them lie outside, all pass: validation sets those aside one by one.
+    Errors: `SchemaMismatch`.
     """
     outside = outside_window(spec, rows, window)
     strays = int(np.count_nonzero(outside))

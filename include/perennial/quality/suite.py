@@ -38,7 +38,7 @@ _OBSERVE_NO_VALUES = (
     "expect_table_row_count_to_be_between",
 )
 _LONGEST_ERROR = 300
-_SAMPLED = 20  # of which the first few different ones are shown
+_SAMPLED = 20  # the first few different ones of these are shown
 
 
 def run_suite(
@@ -129,7 +129,7 @@ def _outcome(
 
 
 def _samples(unexpected: Sequence[Any]) -> tuple[JsonValue, ...]:
-    """A few different values; that one is missing is said by the count."""
+    """A few different values, without missing ones: how many are missing is said by a count."""
     samples: list[JsonValue] = []
     for value in unexpected:
         sample = json_safe(value, MOST_SAMPLES)

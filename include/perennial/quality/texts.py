@@ -79,7 +79,7 @@ def read_text(column: Column, text: pa.ChunkedArray, spelling: Spelling) -> Cano
 
 
 def _plainly(column: Column, text: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    """The values, if every text is one without a doubt: several times as fast as looking at each. Else None."""
+    """The values if none of the texts is in doubt, else None. Several times as fast as looking at each text."""
     try:
         values = text.cast(_PLAIN_TYPES[column.kind])
     except pa.ArrowInvalid:
@@ -94,7 +94,7 @@ def _plainly(column: Column, text: pa.ChunkedArray) -> pa.ChunkedArray | None:
         doubts = pc.or_(doubts, pc.or_(pc.starts_with(text, "0"), pc.starts_with(text, "-0"))) if exact else doubts
         doubts = pc.and_(doubts, pc.not_equal(text, "0"))
     else:
-        doubts = pc.invert(pc.less_equal(pc.abs(values), EXACT))  # also where it is no number
+        doubts = pc.invert(pc.less_equal(pc.abs(values), EXACT))  # NaN is in doubt, too
         doubts = pc.or_(doubts, pc.greater(pc.utf8_length(text), SAFE_DIGITS)) if exact else doubts
     return None if pc.any(doubts).as_py() else values
 
@@ -152,7 +152,7 @@ def _other_decimal(cells: pa.ChunkedArray, fits: pa.ChunkedArray, spelling: Spel
 
 
 def _inexact(column: Column, plain: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Which numbers the floats don't keep: see the rule at the top."""
+    """Which numbers change when they become floats, by the rule at the top."""
     doubtful = pc.and_(pc.greater(pc.abs(numbers), EXACT), pc.is_finite(numbers))
     if column.role in (Role.CARRY, Role.KEY):
         digits = pc.replace_substring_regex(pc.replace_substring_regex(plain, "[eE].*$", ""), r"^[+-]?0*\.?0*|\.", "")
@@ -182,7 +182,7 @@ def _integer(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
     short = pc.less_equal(pc.utf8_length(digits), 18)
     values = _where(short, digits).cast(pa.int64())
     rest = pc.and_(pc.is_valid(plain), pc.invert(pc.fill_null(short, fill_value=False)))
-    too_large = outside = pc.and_(rest, pc.is_null(plain))  # none
+    too_large = outside = pc.and_(rest, pc.is_null(plain))  # none yet
     if pc.any(rest).as_py():
         mask = rest.combine_chunks()
         exponent = column.role not in (Role.CARRY, Role.KEY)
@@ -194,7 +194,7 @@ def _integer(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
         outside = pa.chunked_array([pc.replace_with_mask(mask, mask, pa.array([n is None for n in numbers]))])
     zeros = pc.match_substring_regex(plain, r"^[+-]?0[0-9]")
     if column.role not in (Role.CARRY, Role.KEY):
-        zeros = pc.and_(zeros, pc.is_null(zeros))  # none: 08 is the hour 8
+        zeros = pc.and_(zeros, pc.is_null(zeros))  # none is bad: in a feature, 08 is the hour 8
     values = pc.if_else(pc.fill_null(zeros, fill_value=False), pa.scalar(None, pa.int64()), values)
     return Canonical(
         values,
@@ -265,8 +265,8 @@ def _first_of(years: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _with_point(cells: pa.ChunkedArray, spelling: Spelling) -> pa.ChunkedArray:
-    """The cells with a point for the decimal sign. Where that is a comma, a point may mean thousands: it is doubled,
-    and makes the cell no number.
+    """The cells with a point as their decimal sign. Where that was a comma, a point may separate thousands: it is
+    doubled, so that the cell is not read as a number.
     """
     if spelling.decimal == ".":
         return cells

@@ -45,7 +45,7 @@ def because(cells: pa.ChunkedArray, bad: pa.ChunkedArray, why: str) -> pa.Array 
 
 
 def either(*texts: pa.Array | None) -> pa.Array | None:
-    """Of each cell the first text that there is."""
+    """For each cell, the first text that is not null."""
     given = [text for text in texts if text is not None]
     return pc.coalesce(*given) if given else None
 
@@ -53,7 +53,7 @@ def either(*texts: pa.Array | None) -> pa.Array | None:
 def bad_cells(unread: Mapping[str, pa.Array | None], before: pa.ChunkedArray | None) -> pa.ChunkedArray | None:
     """The column `bad_cells`: what is wrong in each row, null where nothing is; None when nothing is in any.
 
-    `unread` maps columns to what `because` said of them; `before` is such a column that the rows have already.
+    `unread` maps columns to what `because` said of them; `before` is the `bad_cells` that the rows already have.
     """
     parts = [before.combine_chunks()] if before is not None else []
     parts += [pc.binary_join_element_wise(f"column {name}: ", text, "") for name, text in unread.items() if text]

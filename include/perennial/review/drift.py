@@ -139,7 +139,7 @@ def _reference(stored: dict[str, Any]) -> Reference:
 
 
 def _deployment(name: str, report: DriftReport, ports: Ports) -> Deployment:
-    """The one by which the window's model was in force then; a window may have been scored by another one, too."""
+    """The deployment that put the report's model in force then. A window may have been scored by another model, too."""
     then = ports.ledger.deployment_at(name, DeployedRole.CHAMPION, report.window.start)
     if then is not None and then.model_digest == report.model_digest:
         return then

@@ -1,7 +1,7 @@
-"""A column read with good will: what it holds of the kind that the spec gives it, and everything that is odd about it.
+"""A column read leniently: its values in the kind that the spec gives it, and everything that is odd about them.
 
 Ingesting is strict and refuses; this is for telling a person everything at once, so it goes on after each oddity, with
-what could be understood. A cell that could not is missing.
+what could be understood. A cell that could not be understood is missing.
 """
 
 from collections.abc import Callable

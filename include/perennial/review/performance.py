@@ -25,8 +25,8 @@ class WindowPerformance:
     Of `without_outcome` rows it is known that no outcome will come. `expected_completeness` is the low, mean and high
     share of rows that were settled, by a label or by that word, in windows of this age. `measured` is what
     the labels that came say; of a partial window it is biased, see `PerformanceOverview.movement`. `estimated` is what
-    the predictions alone let expect, None where the model can't say, or is no longer believed. `label_drift` is about
-    the outcomes, `data_drift` (`verdict`, `p_value`) about the inputs and predictions; both are {} where not known.
+    is expected from the predictions alone, None where the model can't tell or is no longer trusted. `label_drift` is
+    about the outcomes, `data_drift` (`verdict`, `p_value`) about the inputs and predictions; both are {} where unknown.
     """
 
     window: Window

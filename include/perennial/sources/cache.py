@@ -30,7 +30,7 @@ class FileCache:
             return self._kept.get(name)
 
     def put(self, name: str, rows: pa.Table) -> None:
-        """Keep the rows; those that were asked for longest ago make place."""
+        """Keep the rows, and drop those that were asked for longest ago to make room."""
         with self._lock:
             if name not in self._kept:
                 self._kept[name] = rows

@@ -1,4 +1,4 @@
-"""Why a file can't be read: the way to it, or its bytes."""
+"""Why a file can't be read: the system could not deliver it, or its bytes are damaged."""
 
 from perennial.errors import PerennialError, SchemaMismatch, SourceUnavailable
 from perennial.spec.problems import shown

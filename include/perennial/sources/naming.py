@@ -47,7 +47,7 @@ class DatedName:
         return list(dict.fromkeys([*self.of(window), *self._read_by(window)]))
 
     def home(self, name: str, window: Window) -> bool:
-        """Whether rows of the file that have no window of their own are this window's to tell of.
+        """Whether this window has to report the rows of the file that belong to no window.
 
         Of several windows that share a file it is the first. A name without a date is at home in every window.
         """
@@ -58,8 +58,8 @@ class DatedName:
         return not self.dated or name != (window.start - INSTANT).strftime(self.pattern)
 
     def at_home(self, name: str, window: Window) -> Callable[[datetime], tuple[Window, bool]] | None:
-        """None for a file that is not at home in the window; else what says for an instant which window has it, and
-        whether that one reads the file.
+        """None for a file that is not at home in the window; else a function that returns, for an instant, the window
+        that has it, and whether that window reads the file.
         """
         return partial(self._reader, name) if self.home(name, window) else None
 

@@ -101,7 +101,7 @@ class Peek:
 def peek_source(
     use_case: LoadedUseCase, source: SourceSpec, window: Window, as_of: datetime, connections: Connections
 ) -> Peek | None:
-    """What the use case's source has for a window, as it is; None for a kind of source that can't be looked at so.
+    """What the use case's source has for a window, as it is; None for a kind of source that has no such look.
 
     Errors: `EmptyWindow`, `SourceRejected`, `SourceUnavailable`, `InvalidQuery`, `InvalidSettings`.
     """

@@ -1,4 +1,4 @@
-"""Whether a window is complete at its source, by what the spec says that tells it."""
+"""Whether a window is complete at its source, found out in the way that the spec names."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -25,7 +25,7 @@ def missing(
 ) -> str | None:
     """What has not come yet of the window, in words; None when the window is complete, or the spec doesn't say.
 
-    `opened` is the use case's source, opened.     Errors: `SourceUnavailable`, `InvalidQuery`, `InvalidSettings`.
+    `opened` is the use case's source, opened. Errors: `SourceUnavailable`, `InvalidQuery`, `InvalidSettings`.
     """
     source = use_case.spec.source
     if isinstance(source, PostgresSpec):

@@ -42,8 +42,8 @@ class Shape:
         return [(there, name) for name, there in sources.items() if name not in taken and there in names]
 
     def others(self, names: Sequence[str]) -> list[str]:
-        """Those of the (renamed) columns that are left out. While a column is missing, none is: a message can name
-        the one that may be meant.
+        """Those of the (renamed) columns that are left out. None is left out while a declared column is missing, so
+        that a message can name the one that may be meant.
         """
         if self.refuse_others or not self.columns.keys() <= set(names) or not self.columns:
             return [name for name in names if name in self.beside and name not in self.columns]

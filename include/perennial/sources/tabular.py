@@ -56,7 +56,7 @@ class Layout:
     selection: Selection
     csv: Csv = field(default_factory=Csv)
     cache: FileCache | None = None
-    section: str = ""  # of the cache: what else than the file decides how it is read
+    section: str = ""  # of the cache: what decides how a file is read, besides the file
 
     def home(self, names: DatedName, name: str, window: Window) -> Home | None:
         """See `TabularFile`. Files without a date that are read from the cache are taken together, and tell nothing of

@@ -1,4 +1,4 @@
-"""Names that are right by themselves, and would meet in one table or one model."""
+"""Names that are each allowed, but would collide in one table or one model."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from perennial.spec.training import Labels
 
 
 def colliding_names(columns: Mapping[str, Column], labels: Labels | None) -> list[Problem]:
-    """Names that would meet in one table or one model: of columns, features, the outcome and what is published."""
+    """Columns, features, the outcome and published columns whose names would collide in one table or one model."""
     problems = []
     outcomes = [(("labels", each), getattr(labels, each)) for each in ("column", "arrival_time") if labels]
     lowered: dict[str, str] = {}

@@ -50,7 +50,7 @@ class Column(Spec):
     nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
     derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
     from_: str | None = Field(
-        None, alias="from", min_length=1, description="What the source calls it, if not by this name."
+        None, alias="from", min_length=1, description="Its name in the source, if that is another one."
     )
 
     @model_validator(mode="before")

@@ -1,7 +1,7 @@
-"""The files of a use case: YAML, read once, with the line of every key; other text; and files that a spec names.
+"""Reading the files of a use case: YAML with the line of every key, other text, and the files that a spec names.
 
-YAML 1.2's scalars, as editors show them: `no` and `on` are texts (a carrier, a country, a column), not booleans; a
-date stays the text that it is; `1e-3` is a number.
+Scalars are read as YAML 1.2 defines them, which is how editors show them: `no` and `on` are texts (a carrier, a
+country, a column), not booleans; a date stays a text; `1e-3` is a number.
 """
 
 import re
@@ -16,7 +16,7 @@ from perennial.spec.problems import Location, Violation, dotted, nearest
 
 
 def read_text(file: Path) -> tuple[str | None, list[Violation]]:
-    """The file's text, None when it is no UTF-8 or says nothing, and why."""
+    """The file's text, and what is wrong with it. The text is None when the file is empty or not UTF-8."""
     content = file.read_bytes()
     try:
         text = content.decode("utf-8-sig")
@@ -59,7 +59,7 @@ class Document:
         return value
 
     def line(self, location: Location) -> int:
-        """The line (from 1) of the key at `location`, or of the nearest key above it that is there."""
+        """The line (from 1) of the key at `location`, or of the nearest key above it that exists."""
         line = self.root.start_mark.line
         for key, node in self._path(location):
             line = key.start_mark.line if key is not None else node.start_mark.line
@@ -86,7 +86,7 @@ class Document:
                 found = [(k, v) for k, v in node.value if isinstance(k, ScalarNode) and k.value == str(part)]
                 if not found:
                     return
-                key, node = found[-1]  # of a key written twice the last one counts
+                key, node = found[-1]  # when a key is written twice, the last one counts
             elif isinstance(node, SequenceNode) and isinstance(part, int) and part < len(node.value):
                 node = node.value[part]
             else:
@@ -95,7 +95,7 @@ class Document:
 
 
 def read_document(file: Path) -> tuple[Document | None, list[Violation]]:
-    """The file's document, None when it can't be read as one, and what is wrong with it as YAML."""
+    """The file's document, and what is wrong with it as YAML. The document is None when it can't be read."""
     text, unreadable = read_text(file)
     if text is None:
         return None, unreadable
@@ -111,7 +111,7 @@ def read_document(file: Path) -> tuple[Document | None, list[Violation]]:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         return None, [Violation(file, line, "", None, f"not YAML: {error.problem}{_tab_hint(text, line)}")]
-    except (YAMLError, ValueError, KeyError) as error:  # characters that YAML forbids; a value that isn't of its !!tag
+    except (YAMLError, ValueError, KeyError) as error:  # forbidden characters; a value that its !!tag forbids
         line = text.count("\n", 0, getattr(error, "position", None) or 0) + 1
         return None, [Violation(file, line, "", None, f"not YAML: {str(error).splitlines()[0]}")]
 
@@ -123,7 +123,7 @@ def _tab_hint(text: str, line: int) -> str:
 
 
 def _doubled_keys(file: Path, node: Node, location: Location, seen: set[int]) -> Iterator[Violation]:
-    if id(node) in seen:  # an alias leads here again
+    if id(node) in seen:  # an alias leads back to a node that was checked before
         return
     seen.add(id(node))
     if isinstance(node, SequenceNode):
@@ -143,9 +143,9 @@ def _doubled_keys(file: Path, node: Node, location: Location, seen: set[int]) ->
 
 
 def file_beside(document: Document, folder: Path, location: Location, name: str) -> tuple[Path | None, list[Violation]]:
-    """The file that the spec names at `location`, None when it isn't there.
+    """The file that the spec names at `location`, and what is wrong. The file is None when it isn't there.
 
-    A name that leads out of the folder is the spec's own mistake, and reported with it.
+    A name that leads out of the folder is not reported here: the rules of the spec do that.
     """
     if Path(name).is_absolute() or ".." in Path(name).parts:
         return None, []
@@ -157,5 +157,5 @@ def file_beside(document: Document, folder: Path, location: Location, name: str)
 
 
 def nearest_name(name: str, files: Iterable[Path]) -> str | None:
-    """The name most like `name` among the files'."""
+    """Of the files' names, the one that is most like `name`."""
     return nearest(name, sorted(file.name for file in files))

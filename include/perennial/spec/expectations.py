@@ -73,7 +73,7 @@ COLUMN_ARGUMENTS: tuple[str, ...] = ("column", "column_A", "column_B", "column_l
 # Arguments whose value is a list; a text would be taken for the list of its letters.
 LIST_ARGUMENTS: tuple[str, ...] = ("value_set", "column_list", "column_set")
 
-# Each row keeps or breaks these by itself, so that it can be set aside.
+# Each row by itself meets or breaks these, so it can be set aside by itself.
 ROW_LEVEL_EXPECTATIONS: tuple[str, ...] = (
     "expect_column_value_lengths_to_be_between",
     "expect_column_values_to_be_between",

@@ -13,7 +13,7 @@ from perennial.window import Every
 
 
 class Period(StrEnum):
-    """What false alarms are counted in."""
+    """The unit of time over which false alarms are counted."""
 
     WINDOW = "window"
     DAY = "day"
@@ -33,7 +33,7 @@ _WISH = re.compile(_PATTERN)
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """So many false alarms are accepted in so many periods, on average over ordinary windows.
+    """How many false alarms are accepted, in how many periods, on average over ordinary windows.
 
     >>> round(FalseAlarms.parse("1 per month").level(Every.DAY), 4)
     0.0329
@@ -65,11 +65,11 @@ class FalseAlarms:
         )
 
     def share(self, part: float) -> "FalseAlarms":
-        """That part of them, 0 to 1."""
+        """The budget for a part of the alarms; `part` is from 0 to 1."""
         return replace(self, count=self.count * part)
 
     def per_year(self, every: Every) -> float:
-        """So many in a mean year of such windows."""
+        """How many false alarms are accepted in an average year of windows of this length."""
         return self.count * _HOURS[Period.YEAR] / _HOURS_OF_WINDOW[every] / self._windows(every)
 
     def level(self, every: Every) -> float:
@@ -92,12 +92,12 @@ class FalseAlarms:
 
 
 def hours_of_window(every: Every) -> float:
-    """The length of a window; of a month, that of the mean one."""
+    """The length of a window in hours; for a month, that of an average one."""
     return _HOURS_OF_WINDOW[every]
 
 
 def windows_per_year(every: Every) -> int:
-    """How many windows a mean year has."""
+    """How many windows an average year has."""
     return round(_HOURS[Period.YEAR] / _HOURS_OF_WINDOW[every])
 
 

@@ -30,7 +30,7 @@ _UNITS = {
 }
 _ISO = re.compile(r"P(?=\d|T\d)((?P<w>\d{1,6})W)?((?P<d>\d{1,6})D)?(T(?=\d)((?P<h>\d{1,6})H)?((?P<m>\d{1,6})M)?)?")
 _PATTERN = r"^([0-9]+[mhdw]|P(?=[0-9]|T[0-9])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?)?|PT0S)$"
-_NOTHING = "PT0S"  # as ISO 8601 writes no time at all
+_NOTHING = "PT0S"  # how ISO 8601 writes a duration of zero
 _HELP = "write a number and a unit: 30m, 12h, 14d, 2w (minutes, hours, days, weeks)"
 
 
@@ -67,11 +67,11 @@ RESERVED_COLUMNS = (
     *("partition_key", "bad_cells", "window", "window_start", "window_end", "rule", "snapshot_digest"),
     *("prediction", "model_version", "model_digest", "revision", "run_id"),
 )
-ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis", "gb18030")  # those that most ask for
-LONGEST_TAG = 100  # of Airflow
+ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis", "gb18030")  # the most common ones
+LONGEST_TAG = 100  # Airflow's limit
 
 
-# How the event time is called where predictions are published, and columns that every PostgreSQL table has by itself.
+# The name under which the event time is published, and the columns that PostgreSQL adds to every table.
 PUBLISHED_EVENT_TIME = "event_time"
 SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
@@ -92,7 +92,7 @@ def _known_estimator(name: str) -> str:
 
 
 def _by_class() -> dict[str, str]:
-    """Our names by those that scikit-learn gives its classes: people know them better."""
+    """Our names of estimators, by the names of scikit-learn's classes, which people know better."""
     paths = [(path, name) for name, known in ESTIMATORS.items() for path in (known.classifier, known.regressor)]
     return {path.rpartition(".")[2]: name for path, name in paths if path}
 

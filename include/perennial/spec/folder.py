@@ -23,9 +23,9 @@ from perennial.spec.undecidable import undecidable
 BOUND_ALWAYS = ("start", "end")
 BINDABLE = (*BOUND_ALWAYS, "as_of")
 _SOURCES: tuple[Location, ...] = (("source",), ("labels", "source"))
-_READY: Location = ("source", "ready", "sql")  # it says whether rows are there, and need not say which
+_READY: Location = ("source", "ready", "sql")  # it only says whether the rows are there, so it need not bind the window
 
-# What a colon can stand in without binding anything: comments, texts, quoted names, PostgreSQL's dollar quotes.
+# Where a colon binds nothing: in comments, texts, quoted names and PostgreSQL's dollar quotes.
 _SILENT = re.compile(
     r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$",
     re.DOTALL,
@@ -159,7 +159,7 @@ SPEC_FILE = "use_case.yaml"
 class Reading:
     """What a folder holds: `spec` and `suite` are None where they are wrong, and `violations` says why.
 
-    `remarks` say what a valid spec asks for and can never have.
+    `remarks` say what a valid spec asks for but can never get.
     """
 
     spec: UseCase | None = None
@@ -209,5 +209,5 @@ def _rules_between_valid_parts(document: Document) -> list[Violation]:
 def _part(document: Document, key: str, kind: TypeAdapter[Part]) -> Part | None:
     try:
         return kind.validate_python(document.value.get(key))
-    except ValidationError:  # reported already, with the whole
+    except ValidationError:  # reported already, when the whole spec was read
         return None

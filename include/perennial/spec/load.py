@@ -37,7 +37,7 @@ class LoadedUseCase:
 
     @property
     def scoring_digest(self) -> str:
-        """What predictions depend on beside rows and model: the task and the columns."""
+        """What predictions depend on besides the rows and the model: the task and the columns."""
         columns = [(name, _meaning(column)) for name, column in self.spec.columns.items()]
         return json_digest({"task": self.spec.task, "columns": columns})
 
@@ -53,7 +53,7 @@ class LoadedUseCase:
 
 
 def _meaning(column: Column) -> dict[str, Any]:
-    """What the spec says of a column once its values are there: what the source calls it doesn't matter any more."""
+    """What the spec says of a column, without its name in the source, which no longer matters once it is read."""
     return column.model_dump(mode="json", exclude={"from_"})
 
 
@@ -112,7 +112,7 @@ def check_all(root: Path) -> list[Violation]:
 
 
 def remarks_on_all(root: Path) -> list[Violation]:
-    """What the use cases in `root` ask for and can never have, by file and line: worth a look, and no mistake.
+    """What the use cases in `root` ask for but can never get, by file and line: worth a look, but not a mistake.
 
     Errors: `InvalidSpec` when `root` is not a folder.
     """

@@ -30,11 +30,11 @@ from perennial.spec.training import Labels, Training, fit_problems, maturity_pro
 from perennial.spec.waiting import Gaps
 from perennial.window import Every, Grid, Window, parse_instant
 
-_DAYS_LOOKED_AT = 400  # a year has all offsets of a time zone
+_DAYS_LOOKED_AT = 400  # within a year, every offset of a time zone occurs
 
 
 class Limits(Spec):
-    """What one window may at most hold; more is refused, not truncated."""
+    """The most that one window may hold; more is refused, not truncated."""
 
     max_rows: int = Field(1_000_000, gt=0)
     max_bytes: int = Field(1_000_000_000, gt=0, description="Size in memory, as Arrow counts it.")
@@ -50,8 +50,8 @@ class Schedule(Spec):
     delay: DurationOrZero = Field(timedelta(0), description="How long after a window's end it is scored.")
     deadline: Duration | None = Field(
         None,
-        description="Until how long after its end a window that is not ready, or empty, is asked for again. Without it "
-        "a window is asked for once.",
+        description="How long after its end a window that is not ready, or empty, is still asked for. Without it, a "
+        "window is asked for once.",
     )
     gaps: Gaps = Field(
         Gaps.REPORT, description="Whether windows that should have been scored are scored later, or only reported."

@@ -21,7 +21,7 @@ class Season(StrEnum):
 
 
 class Persistence(Spec):
-    """Evidence must persist: so many alarms in so many windows."""
+    """How long evidence must persist: how many alarms in how many windows."""
 
     alarms: int = Field(ge=1)
     of: int = Field(ge=1)
@@ -50,14 +50,12 @@ class Monitoring(Spec):
     )
     false_retrains: Wish = Field(
         FalseAlarms(1, Period.YEAR),
-        description="How often drift that is none may call for retraining; evidence of windows accumulates until then.",
+        description="How often drift that is not real may call for retraining. Until then, windows' evidence adds up.",
     )
     persistence: Persistence | None = Field(
-        None, description="Retrain after so many alarms in so many windows, instead of by accumulated evidence."
+        None, description="Retrain after this many alarms in this many windows, not by accumulated evidence."
     )
-    season: Season | None = Field(
-        None, description="Compare a window with those training windows only that are of the same season."
-    )
+    season: Season | None = Field(None, description="Compare a window only with training windows of the same season.")
     triggers: tuple[Trigger, ...] = Field(
         (Trigger.DRIFT, Trigger.PERFORMANCE, Trigger.AGE), description="What may call for retraining."
     )
@@ -75,13 +73,13 @@ class Monitoring(Spec):
         description="With fewer rows in the trailing windows, performance decides nothing. Default: half of what that "
         "many ordinary windows have, from 30 to 500.",
     )
-    trailing_windows: int = Field(7, ge=1, description="Over so many windows performance is judged.")
-    max_age: Duration | None = Field(None, description="Retrain when the model's training lies so far back.")
+    trailing_windows: int = Field(7, ge=1, description="How many windows performance is judged over.")
+    max_age: Duration | None = Field(None, description="Retrain when the model was trained longer ago than this.")
     cooldown: Duration = Field(timedelta(days=14), description="Quiet time after a deployment or a retraining.")
     min_new_labels: int = Field(
-        500, ge=0, description="Without so many final labels since the last training there is nothing new to learn."
+        500, ge=0, description="With fewer final labels since the last training there is nothing new to learn."
     )
-    max_retrains_per_month: int = Field(4, ge=1, description="In any 30 days.")
+    max_retrains_per_month: int = Field(4, ge=1, description="How many retrainings may start in any 30 days.")
 
     def problems(self, every: Every) -> list[Problem]:
         """What does not go together with windows of that length."""

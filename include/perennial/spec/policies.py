@@ -13,7 +13,7 @@ from perennial.spec.monitoring import Monitoring
 def load_policies(file: Path, spec: UseCase) -> dict[str, Monitoring]:
     """The policies in a YAML file, by name: each says what differs from the spec's `monitoring`.
 
-    Errors: `InvalidSpec` when the file can't be read, or a policy is none; the message says where.
+    Errors: `InvalidSpec` when the file can't be read, or a policy in it is not valid; the message says where.
     """
     try:
         written = yaml.safe_load(file.read_text(encoding="utf-8"))

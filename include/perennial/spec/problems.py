@@ -59,7 +59,7 @@ def nearest(word: str, names: Iterable[str]) -> str | None:
 
 
 def _spellings(name: str) -> list[str]:
-    """The letters alone, with the words in their own order and in the other one."""
+    """The name without its separators: with its words in their order, and in reverse order."""
     words = name.lower().replace("-", "_").split("_")
     return ["".join(words), "".join(reversed(words))]
 
@@ -119,7 +119,7 @@ def shown_name(name: str) -> str:
 
 
 def listed(names: Iterable[str], most: int = 10) -> str:
-    """The names behind each other, and how many there are besides the first `most`; "" for none.
+    """The first `most` names in one text, and how many more there are; "" for none.
 
     >>> listed(["a", "b", "c"], most=2)
     'a, b and 1 more'

@@ -1,4 +1,4 @@
-"""Whether a rule's values can occur in its column: a number never equals a text, and text lies between no bounds."""
+"""Whether a rule's values can occur in its column: a number never equals a text, and bounds don't apply to text."""
 
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from perennial.spec.expectations import BOUNDS
 from perennial.spec.problems import Problem
 from perennial.window import parse_instant
 
-# Whose bounds are compared with the column's values. Other bounds are counts, shares and lengths.
+# Expectations whose bounds are compared with the column's values. Other bounds are counts, shares and lengths.
 _BETWEEN_VALUES = frozenset(
     {"expect_column_values_to_be_between", "expect_column_max_to_be_between", "expect_column_min_to_be_between"}
 )
@@ -30,7 +30,10 @@ _LARGEST_INTEGER = 2**63
 
 
 def unfit_values(type_: str, kwargs: Mapping[str, Any], kinds: Mapping[str, Kind]) -> Iterator[Problem]:
-    """What can never be met or broken in the expectation, given the kinds of the columns; locations inside `kwargs`."""
+    """Values that decide nothing, given the kinds of the columns: no row could meet, or break, the expectation.
+
+    Locations are inside `kwargs`.
+    """
     kind = kinds.get(str(kwargs.get("column")))
     if kind is not None:
         yield from _values(type_, kwargs, kind)
@@ -53,7 +56,7 @@ def _values(type_: str, kwargs: Mapping[str, Any], kind: Kind) -> Iterator[Probl
         return
     for name in BOUNDS:
         value = kwargs.get(name)
-        if value is None or (kind is Kind.INTEGER and isinstance(value, float)):  # a bound need not be whole
+        if value is None or (kind is Kind.INTEGER and isinstance(value, float)):  # it may be a fraction
             continue
         if problem := _FITS[kind](value):
             yield Problem((name,), *problem)

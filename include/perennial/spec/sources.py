@@ -52,8 +52,8 @@ class Csv(Spec):
     escape: Sign | None = Field(None, description="What makes the next character, such as a quote, plain text: \\.")
     null_values: tuple[str, ...] | None = Field(
         None,
-        description="Texts that mean nothing was there, in every column. Without it these are NA, N/A, NaN, null and "
-        "None, in columns that are not text. An empty cell always means it.",
+        description="Texts that stand for a missing value, in every column. Without it: NA, N/A, NaN, null and None, "
+        "in columns that are not text. An empty cell is always a missing value.",
     )
     encoding: Encoding = "utf-8"
 
@@ -78,8 +78,8 @@ class TabularSource(AnySource):
     csv: Csv = Field(Csv(), description="How CSV files are written.")
     reach: Duration | None = Field(
         None,
-        description="How far from the dates in its name a file's rows may lie, such as 1d: so much before and after a "
-        "window is read, too. Without it only files are read whose names hold a date of the window.",
+        description="How far a file's rows may lie from the dates in its name, such as 1d: files from that long before "
+        "and after a window are read too. Without it, only files with a date of the window in their names are read.",
     )
     ready: ReadyMarker | None = Field(None, description="What says that a window is complete. Never for labels.")
 

@@ -41,7 +41,7 @@ class Labels(Spec):
         default_factory=dict,
         alias="from",
         json_schema_extra={"additionalProperties": {"type": "string"}},
-        description="What the labels' source calls the outcome, its arrival time or the key, if not by these names.",
+        description="The names of the outcome, its arrival time or the key in the labels' source, if they are others.",
     )
     give_up_after: Duration = Field(
         timedelta(days=90), description="How long labels that are overdue after that are still asked for."
@@ -113,7 +113,7 @@ class Training(Spec):
 
 
 def maturity_problems(labels: Labels, training: Training) -> list[Problem]:
-    """The holdout is the newest stretch of mature windows, and what is before it must be left to train on."""
+    """The holdout is the newest stretch of mature windows; something before it must be left to train on."""
     mature = training.history - labels.mature_after
     if mature > training.holdout:
         return []

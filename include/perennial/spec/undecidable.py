@@ -1,4 +1,4 @@
-"""What a use case asks for that can never be decided, as far as its spec alone tells: remarks, not mistakes."""
+"""What a use case asks for although it can never be decided, as far as the spec alone shows: remarks, not mistakes."""
 
 import math
 from collections.abc import Iterator
@@ -9,8 +9,8 @@ from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Season, Trigger
 from perennial.spec.problems import Problem
 
-# What drift and judging need; `perennial.drift.reference` and `perennial.modeling.holdout` hold to the same numbers,
-# and a test compares them: specs are read where importing these would cost too much.
+# How much drift and judging need. The same numbers are in `perennial.drift.reference` and `perennial.modeling.holdout`,
+# which take too long to import where specs are read; a test compares them.
 MIN_WINDOWS, MIN_HOLDOUT_ROWS = 20, 100
 WEEKDAYS = 7
 
@@ -60,5 +60,5 @@ def _of_rows(spec: UseCase, windows: int) -> Iterator[Problem]:
 
 
 def _windows(spec: UseCase, stretch: timedelta) -> int:
-    """How many windows lie in the stretch at most."""
+    """The largest number of windows that can lie in the stretch."""
     return math.ceil(stretch / timedelta(hours=hours_of_window(spec.schedule.every)))

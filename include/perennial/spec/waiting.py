@@ -14,7 +14,7 @@ class ReadyQuery(Spec):
 
 
 class ReadyMarker(Spec):
-    """A window is ready when a file lies beside its data that says so, such as _SUCCESS."""
+    """A window is ready when a marker file, such as _SUCCESS, lies beside its data."""
 
     marker: str = Field(
         min_length=1,

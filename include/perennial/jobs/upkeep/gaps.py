@@ -56,7 +56,7 @@ def find(spec: UseCase, now: datetime, ledger: Ledger) -> tuple[Gaps, list[Windo
     """The windows that are missing in short, and all of them, oldest first.
 
     A window is expected from the first champion's effective time on, once it was due, and any deadline has passed.
-    Looked at are the last ones before that, for as long as the use case's `retention`. Errors: `StoreUnavailable`.
+    Only the last ones are looked at, as far back as the use case's `retention`. Errors: `StoreUnavailable`.
     """
     expected = _expected(spec, now, ledger)
     if not expected:

@@ -1,7 +1,7 @@
 """Maintain: the lake's tables are made cheap to read, and files that nobody needs any more are removed.
 
 Needed is what the ledger refers to: the rows and the snapshot of every live revision, every model's training set, the
-labels that a window's last measurement saw. What was replaced stays for the use case's retention besides.
+labels that a window's last measurement saw. Replaced data stays as long as the use case's retention says.
 """
 
 import logging

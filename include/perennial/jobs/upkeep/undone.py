@@ -33,7 +33,7 @@ def undone_retraining(use_case: LoadedUseCase, ports: Ports) -> RecordedDecision
 
 
 def _trained_as_of(champion: Deployment | None) -> datetime | None:
-    """What was decided before the champion's own training is answered by it."""
+    """The moment of the champion's own training, which answers every decision made before it."""
     if champion is None:
         return None
     moment = champion.training.get("as_of")
