@@ -23,7 +23,7 @@ from perennial.window import Window
 from perennial.wording import counted
 
 LOOKED_AT_AGAIN = 7  # final windows that lack a label
-LEARNT_FROM = 60  # final windows, about the share of labels that come
+LEARNT_FROM = 60  # final windows, about which labels come, and when
 
 log = logging.getLogger(__name__)
 
