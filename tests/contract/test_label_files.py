@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg2
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet as pq
@@ -15,6 +16,7 @@ from tests.contract.hostile_world import RUN
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.jobs.predict import ingest
+from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ports import Ports
@@ -269,6 +271,37 @@ def test_an_empty_outcome_with_an_arrival_time_says_that_none_will_come(
     settled = settled_labels(bank.use_case, day(1), day(5).start, bank.ports).to_pylist()
     assert [(each["loan"], each["lost"]) for each in settled] == [("1-0", None), ("1-1", True)]
     assert known_labels(bank.use_case, day(1), day(5).start, bank.ports).column("loan").to_pylist() == ["1-1"]
+
+
+def test_a_null_outcome_of_a_query_says_the_same_and_delta_keeps_it(tmp_path: Path, database_url: str) -> None:
+    bank = Bank(tmp_path, "*.csv", "")
+    file = bank.folder / "use_case.yaml"
+    text = file.read_text()
+    of_files = text[text.index("  source: {type: files, path: outcomes") : text.index("  column: lost")]
+    query = "  source: {type: postgres, connection: bank, query: labels.sql}\n"
+    file.write_text(text.replace(of_files, query))
+    (bank.folder / "labels.sql").write_text(
+        "SELECT loan, lost, known_at FROM outcomes WHERE at >= :start AND at < :end AND known_at <= :as_of"
+    )
+    connection = psycopg2.connect(database_url)
+    with connection, connection.cursor() as cursor:
+        cursor.execute("CREATE TABLE outcomes (loan text, lost boolean, known_at timestamptz, at timestamptz)")
+        cursor.execute(
+            "INSERT INTO outcomes VALUES ('1-0', NULL, '2024-01-03Z', '2024-01-02Z'), "
+            "('1-1', true, '2024-01-03Z', '2024-01-02Z'), ('1-2', NULL, NULL, '2024-01-02Z')"
+        )
+    connection.close()
+    connections = EnvironmentConnections({"AIRFLOW_CONN_BANK": database_url})
+    ports = replace(
+        bank.ports,
+        source=lambda use_case, wanted: source_of(use_case, wanted, connections, FileCache()),
+        lake=DeltaLake(str(tmp_path / "lake"), {}),
+    )
+    use_case = bank.use_case
+    assert collect(use_case, day(1), day(5).start, ports, RUN).new == 2
+    assert collect(use_case, day(1), day(5).start, ports, RUN).new == 0
+    settled = settled_labels(use_case, day(1), day(5).start, ports).to_pylist()
+    assert [(each["loan"], each["lost"]) for each in settled] == [("1-0", None), ("1-1", True)]
 
 
 def test_no_label_file_is_an_empty_window(by_arrival: Bank) -> None:

@@ -2,7 +2,7 @@
 
 import copy
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -37,6 +37,8 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
+Age = Callable[[Windowed], Any]
+Wanted = Callable[[Windowed], bool]
 
 
 class InMemoryLedger:
@@ -215,10 +217,9 @@ class InMemoryLedger:
 
     def late_rows_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[LateRows]:
         """What later looks at the windows inside `[start, end)` found, by window, in the order they were recorded."""
-        first, last = utc(start, "start"), utc(end, "end")
         found = self._of(LateRows, lambda entry: entry.use_case == use_case)
-        inside = [entry for entry in found if first <= entry.window.start and entry.window.end <= last]
-        return sorted(inside, key=lambda entry: (entry.window, entry.id))
+        inside = _inside((entry.window for entry in found), start, end)
+        return sorted((each for each in found if each.window in inside), key=lambda entry: (entry.window, entry.id))
 
     def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The snapshot recorded first of each window inside `[start, end)`, by window."""
@@ -226,17 +227,13 @@ class InMemoryLedger:
 
     def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that were scored, or that are known to be empty."""
-        first, last = utc(start, "start"), utc(end, "end")
-        found = {batch.window for batch in self._found(Batch, lambda batch: batch.use_case == use_case)}
-        scored = frozenset(window for window in found if first <= window.start and window.end <= last)
-        return scored | self.windows_noted_empty(use_case, start, end)
+        scored = {batch.window for batch in self._found(Batch, lambda batch: batch.use_case == use_case)}
+        return _inside(scored, start, end) | self.windows_noted_empty(use_case, start, end)
 
     def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that are known to be empty."""
-        first, last = utc(start, "start"), utc(end, "end")
         noted = self.interventions(use_case, InterventionKind.WINDOW_EMPTY)
-        found = {Window.parse(entry.subject) for entry in noted}
-        return frozenset(window for window in found if first <= window.start and window.end <= last)
+        return _inside({Window.parse(entry.subject) for entry in noted}, start, end)
 
     @contextmanager
     def deciding(self, use_case: str) -> Iterator[None]:
@@ -299,21 +296,18 @@ class InMemoryLedger:
             ingested = self._newest(Snapshot, use_case, _recorded)
             scored = self._newest(Batch, use_case, lambda entry: entry.revision)
             champions = [e for e in self.deployments(use_case) if e.role is DeployedRole.CHAMPION]
+            rejected = {e.as_of for e in self.decisions(use_case, DecisionKind.PROMOTE) if e.action != PROMOTE}
             return Status(
                 use_case=use_case,
                 windows_ingested=len(ingested),
                 windows_scored=len(scored),
                 rows_scored=sum(batch.rows for batch in scored),
-                windows_failed=sum(
-                    e.verdict is Verdict.FAIL for e in self._newest(ValidationResult, use_case, _recorded)
-                ),
-                alarms=sum(e.verdict is Verdict.FAIL for e in self._newest(DriftReport, use_case, _recorded)),
+                windows_failed=_failed(self._newest(ValidationResult, use_case, _recorded)),
+                alarms=_failed(self._newest(DriftReport, use_case, _recorded)),
                 retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,
                 champion=champions[-1] if champions else None,
-                retrains_rejected=len(
-                    {e.as_of for e in self.decisions(use_case, DecisionKind.PROMOTE) if e.action != PROMOTE}
-                ),
+                retrains_rejected=len(rejected),
                 windows_overdue=sum(entry.maturity is Maturity.OVERDUE for entry in self._measured(use_case)),
             )
 
@@ -350,8 +344,7 @@ class InMemoryLedger:
         return [newest[window] for window in sorted(newest)]
 
     def _existing(self, entry: Entry) -> Entry | None:
-        found = self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))
-        return found[0] if found else None
+        return next(iter(self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))), None)
 
     def _of(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
         """Copies, in the order they were recorded: a caller that changes one changes no fact."""
@@ -362,11 +355,7 @@ class InMemoryLedger:
             return [entry for entry in self._by_kind[kind] if isinstance(entry, kind) and wanted(entry)]
 
     def _newest(
-        self,
-        kind: type[Windowed],
-        use_case: str,
-        age: Callable[[Windowed], Any],
-        wanted: Callable[[Windowed], bool] | None = None,
+        self, kind: type[Windowed], use_case: str, age: Age[Windowed], wanted: Wanted[Windowed] | None = None
     ) -> list[Windowed]:
         newest: dict[Window, Windowed] = {}
         for entry in sorted(self._found(kind, lambda entry: entry.use_case == use_case), key=age):
@@ -380,15 +369,21 @@ class InMemoryLedger:
         use_case: str,
         start: datetime,
         end: datetime,
-        age: Callable[[Windowed], Any],
-        wanted: Callable[[Windowed], bool] | None = None,
+        age: Age[Windowed],
+        wanted: Wanted[Windowed] | None = None,
     ) -> list[Windowed]:
-        first, last = utc(start, "start"), utc(end, "end")
-        return [
-            copy.deepcopy(entry)
-            for entry in self._newest(kind, use_case, age, wanted)
-            if first <= entry.window.start and entry.window.end <= last
-        ]
+        newest = {entry.window: entry for entry in self._newest(kind, use_case, age, wanted)}
+        inside = _inside(newest, start, end)
+        return [copy.deepcopy(entry) for window, entry in newest.items() if window in inside]
+
+
+def _inside(windows: Iterable[Window], start: datetime, end: datetime) -> frozenset[Window]:
+    first, last = utc(start, "start"), utc(end, "end")
+    return frozenset(window for window in windows if first <= window.start and window.end <= last)
+
+
+def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
+    return sum(entry.verdict is Verdict.FAIL for entry in entries)
 
 
 def _by(moment: datetime | None, name: str) -> datetime:

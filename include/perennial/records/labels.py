@@ -30,8 +30,8 @@ from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import counted
 
-LOOKED_AT_AGAIN = 7  # final windows, for labels that they lack
-LEARNT_FROM = 60  # final windows, about the share of labels that come
+LOOKED_AT_AGAIN = 7  # final windows that lack a label
+LEARNT_FROM = 60  # final windows, about which labels come, and when
 RECURRING = 0.1  # so many keys in the next window, too, are no rows that were delivered twice
 INSTANT = timedelta(microseconds=1)
 

@@ -14,12 +14,10 @@ from perennial.errors import NotEnoughData
 from perennial.performance.censoring import Arrived, Counts, learn_weights
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
-from perennial.records.labels import labels_at_ages
+from perennial.records.labels import LEARNT_FROM, labels_at_ages
 from perennial.records.training_set import TrainingWindow, WeightedWindow, outcomes
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-
-LEARNT_FROM = 60  # mature windows, the newest
 
 
 @dataclass(frozen=True)
