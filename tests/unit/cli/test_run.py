@@ -4,11 +4,13 @@ import json
 import re
 import shlex
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import ROWS, SHIFT, START, World
 
+from perennial.errors import PredictionsNotFinite
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.retrain import chain
 from perennial.ledger.entries import COMMAND_LINE, DecisionKind, DeployedRole
@@ -16,6 +18,7 @@ from perennial.records.first_model import first_training
 from perennial.records.model_choice import ModelChoice
 from perennial.records.retraining import gather
 from perennial.verdict import RETRAIN
+from perennial.window import Window
 
 
 def train(world: World, day: int) -> None:
@@ -55,6 +58,24 @@ def test_without_a_model_it_says_how_to_get_one_and_these_commands_score(world: 
     code, out, _ = perennial(*command_in(out, "run"))
     assert code == 0
     assert "revision 1 by model 1" in out
+
+
+def test_a_window_that_the_model_can_not_compute_with_does_not_stop_the_others(
+    world: World, perennial: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(world, 30)
+    scored = score.run
+
+    def overflowing(use_case: Any, window: Window, *given: Any, **named: Any) -> Any:
+        if window == world.day(30):
+            raise PredictionsNotFinite("1 prediction of 180 would be infinite")
+        return scored(use_case, window, *given, **named)
+
+    monkeypatch.setattr(score, "run", overflowing)
+    code, out, _ = perennial("run", "parcels", "--from", date(30), "--to", date(32))
+    assert code == 3
+    assert "2024-01-31T00:00Z\tscore\tstopped: 1 prediction of 180 would be infinite" in out
+    assert "2024-02-01T00:00Z\tscore\t180 rows, revision 1 by model 1" in out
 
 
 def test_a_window_that_fails_does_not_stop_the_others(world: World, perennial: Call) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from perennial.errors import EmptyWindow, NoModel, SourceRejected, ValidationFailed
+from perennial.errors import EmptyWindow, NoModel, PredictionsNotFinite, SourceRejected, ValidationFailed
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.monitor import Monitored
@@ -61,7 +61,8 @@ def run(
 ) -> list[Predicted]:
     """Take every window through all steps; `on_step` hears what came of each, as soon as it is known.
 
-    Data that is refused, a failed validation, or no model in force end the way of their window, not that of the others.
+    Data that is refused, a failed validation, numbers that the model can't compute with, or no model in force end the
+    way of their window, not that of the others.
     Errors: all others of the steps, with what was done before them on record.
     """
     return [_predicted(use_case, window, ports, run_id, model, on_step) for window in windows]
@@ -83,7 +84,7 @@ def _predicted(
         step = Step.MONITOR
         found = replace(found, monitored=monitor.run(use_case, window, ports, run_id))
         on_step(step, found)
-    except (SourceRejected, ValidationFailed, NoModel) as error:
+    except (SourceRejected, ValidationFailed, NoModel, PredictionsNotFinite) as error:
         empty = isinstance(error, EmptyWindow) and use_case.spec.allow_empty
         found = replace(found, stopped=Stopped(step, type(error).__name__, str(error), empty))
         on_step(step, found)
