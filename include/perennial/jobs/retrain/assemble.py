@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,35 +12,26 @@ import pyarrow.compute as pc
 from perennial.digest import table_digest
 from perennial.errors import (
     NotEnoughData,
-    NotIngested,
-    NotValidated,
-    SourceRejected,
-    ValidationFailed,
 )
-from perennial.features.build import too_large
-from perennial.jobs.predict import ingest, validate
-from perennial.jobs.retrain.immature import Labelled, weigh
+from perennial.jobs.retrain.immature import weigh
+from perennial.jobs.retrain.labelled_windows import LabelledWindow, LabelledWindows, label_windows
 from perennial.lake.port import training_table
 from perennial.performance.delay import usual_share
-from perennial.performance.labels import UnmatchedLabels, join_labels, with_outcome
+from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import far_too_few
 from perennial.ports import Ports
-from perennial.progress import OnWindow, WindowsDone, nobody
+from perennial.progress import OnWindow, nobody
 from perennial.records.first_model import first_training, history_too_short
-from perennial.records.gate import Gated, clean_rows
-from perennial.records.labels import collect, overdue_text, settled_labels, unmatched_labels
+from perennial.records.labels import overdue_text
 from perennial.records.training_set import (
-    WINDOW_COLUMN,
     ExcludedWindow,
     ImmatureWindow,
     TrainingManifest,
-    TrainingWindow,
     WeightedWindow,
     keep_manifest,
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-from perennial.spec.problems import listed
 from perennial.window import Window
 from perennial.wording import counted
 
@@ -71,18 +61,6 @@ class Assembled:
     weighted: int = 0
 
 
-@dataclass(frozen=True)
-class _Candidate(Labelled):
-    """A window of the history: its clean rows that have a label, and how many rows and labels there were.
-
-    `beyond` counts the rows that were left out because of a number no estimator computes with, by column.
-    """
-
-    labels: int
-    strange: UnmatchedLabels | None
-    beyond: Counter[str]
-
-
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Assembled:
     """Put together every clean row of the training history that has a label and whose window was mature by `as_of`.
 
@@ -93,29 +71,12 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
     """
     spec = use_case.spec
-    excluded: list[ExcludedWindow] = []
-    candidates: list[_Candidate] = []
     windows = list(training_windows(spec, as_of))
     mature = [window for window in windows if window.end + spec.labels.mature_after <= as_of]
-    outdated: list[Window] = []
-    for done, window in enumerate(mature):
-        on_window(WindowsDone(done, len(mature), sum(each.labelled.num_rows for each in candidates)))
-        if lacking := _undelivered(use_case, window, ports):
-            excluded.append(ExcludedWindow(window, f"it was ingested without the column {listed(lacking)}"))
-            outdated.append(window)
-            continue
-        try:
-            candidates.append(_candidate(use_case, window, as_of, ports, run_id))
-        except (SourceRejected, ValidationFailed) as error:
-            excluded.append(ExcludedWindow(window, str(error)))
-    beyond = sum((each.beyond for each in candidates), Counter[str]())
-    share = usual_share([each.part.settled / each.rows for each in candidates if each.part.settled])
-    overdue = [each for each in candidates if far_too_few(each.part.settled, each.rows, share)]
-    excluded += [ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue]
-    barren = [each for each in candidates if each.part.settled and not each.part.labelled]
-    excluded += [ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren]
-    used = [each for each in candidates if each not in overdue and each.part.labelled]
     young = windows[len(mature) :]
+    history = label_windows(use_case, mature, as_of, ports, run_id, on_window)
+    used, unusable = _usable(history.windows)
+    excluded = [ExcludedWindow(window, reason) for window, reason in history.refused.items()] + unusable
     weighted, refused = _weighted(use_case, used, young, as_of, ports, run_id)
     teaching = {each.part.window for each in weighted.windows}
     immature = [
@@ -123,10 +84,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         for each in young
         if each not in teaching
     ]
-    _tell(use_case, as_of, excluded, [each.strange for each in candidates if each.strange])
+    _tell(use_case, as_of, excluded, [each.strange for each in history.windows if each.strange])
     training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
     if training.num_rows < spec.training.min_rows:
-        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, candidates, excluded, immature, outdated))
+        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, history, excluded, immature))
     digest = table_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
     weighted_partition = f"{partition}-weighted" if weighted.windows else None
@@ -146,7 +107,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         excluded=tuple(sorted(excluded, key=lambda each: each.window)),
         immature=tuple(immature),
         newest=newest,
-        too_large=dict(beyond),
+        too_large=dict(sum((each.beyond for each in history.windows), Counter[str]())),
         weighted=weighted.windows,
         weighted_partition=weighted_partition,
         weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
@@ -154,7 +115,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     log.info(
         "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
     )
-    if without_outcome := sum(each.part.without_outcome for each in candidates):
+    if without_outcome := sum(each.part.without_outcome for each in history.windows):
         log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, as_of, without_outcome)
     return Assembled(
         training_id=keep_manifest(manifest, ports),
@@ -171,28 +132,31 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     )
 
 
-def _candidate(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> _Candidate:
-    spec = use_case.spec
-    gate, rows = _clean_rows(use_case, window, ports, run_id)
-    collect(use_case, window, as_of, ports, run_id)
-    labels = settled_labels(use_case, window, as_of, ports)
-    settled = join_labels(rows, labels, spec.key)
-    labelled = with_outcome(settled, spec.labels.column)
-    labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
-    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > settled.num_rows else None
-    known, beyond = labelled.num_rows, Counter[str]()
-    if masks := too_large(spec, labelled):
-        beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
-        labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
-    unusable = known - labelled.num_rows
-    return _Candidate(
-        part=_part(window, gate, labelled.num_rows, settled.num_rows - known),
-        labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
-        rows=rows.num_rows - unusable,
-        labels=labels.num_rows,
-        strange=strange,
-        beyond=beyond,
-    )
+def training_windows(spec: UseCase, as_of: datetime) -> Iterator[Window]:
+    """The windows of the training history that had ended by `as_of`, oldest first."""
+    end = min(spec.grid.containing(as_of).start, spec.end or as_of)
+    begin = max(spec.start, spec.grid.containing(as_of - spec.training.history).start)
+    if begin < end:
+        yield from spec.grid.between(begin, end)
+
+
+def _usable(windows: Sequence[LabelledWindow]) -> tuple[list[LabelledWindow], list[ExcludedWindow]]:
+    """The mature windows whose labels came, and why the others can't be used, although they could be read."""
+    share = usual_share([each.part.settled / each.rows for each in windows if each.part.settled])
+    overdue = [each for each in windows if far_too_few(each.part.settled, each.rows, share)]
+    barren = [each for each in windows if each.part.settled and not each.part.labelled]
+    excluded = [
+        *(ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue),
+        *(ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren),
+    ]
+    return [each for each in windows if each not in overdue and each.part.labelled], excluded
+
+
+def _overdue(window: LabelledWindow, share: float | None) -> str:
+    part = window.part
+    found = overdue_text(part.labelled, part.without_outcome, window.rows, share)
+    text = f"its labels are overdue: {found}"
+    return f"{text}; {window.strange}" if window.strange else text
 
 
 @dataclass(frozen=True)
@@ -205,38 +169,22 @@ class _Weighted:
 
 def _weighted(
     use_case: LoadedUseCase,
-    mature: Sequence[_Candidate],
+    mature: Sequence[LabelledWindow],
     windows: Sequence[Window],
     as_of: datetime,
     ports: Ports,
     run_id: str,
 ) -> tuple[_Weighted, dict[Window, str]]:
     """The immature windows that can be weighted, where the spec asks for that, and why others can't."""
-    refused: dict[Window, str] = {}
-    young: list[_Candidate] = []
-    if use_case.spec.training.immature == "weighted":
-        for window in windows:
-            if lacking := _undelivered(use_case, window, ports):
-                refused[window] = f"it was ingested without the column {listed(lacking)}"
-                continue
-            try:
-                young.append(_candidate(use_case, window, as_of, ports, run_id))
-            except (SourceRejected, ValidationFailed) as error:
-                refused[window] = str(error)
-    found, others = weigh(use_case, mature, young, as_of, ports)
-    refused |= {part.window: reason for part, reason in others.items()}
+    asked = windows if use_case.spec.training.immature == "weighted" else ()
+    read = label_windows(use_case, asked, as_of, ports, run_id)
+    found, others = weigh(use_case, mature, read.windows, as_of, ports)
+    refused = read.refused | {part.window: reason for part, reason in others.items()}
     for window, reason in refused.items():
         log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)
-    rows_of = {each.part: each.labelled for each in young}
+    rows_of = {each.part: each.labelled for each in read.windows}
     rows = pa.concat_tables([rows_of[each.part] for each in found]) if found else pa.table({})
     return _Weighted(tuple(found), rows), refused
-
-
-def _overdue(window: _Candidate, share: float | None) -> str:
-    part = window.part
-    found = overdue_text(part.labelled, part.without_outcome, window.rows, share)
-    text = f"its labels are overdue: {found}"
-    return f"{text}; {window.strange}" if window.strange else text
 
 
 def _rows_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
@@ -258,11 +206,11 @@ def _too_little(
     spec: UseCase,
     as_of: datetime,
     rows: int,
-    candidates: Sequence[_Candidate],
+    history: LabelledWindows,
     excluded: Sequence[ExcludedWindow],
     immature: Sequence[ImmatureWindow],
-    outdated: Sequence[Window],
 ) -> str:
+    candidates = history.windows
     strange = [each.strange for each in candidates if each.strange]
     labels = sum(each.labels for each in candidates)
     if strange and not any(each.part.labelled for each in candidates):
@@ -276,7 +224,7 @@ def _too_little(
         f"{spec.name}: {counted(rows, 'labelled row')} of mature windows before {as_of:%Y-%m-%dT%H:%MZ} "
         f"({len(candidates) + len(excluded)} windows, {len(excluded)} left out{young}); `training.min_rows` asks for "
         f"{spec.training.min_rows:,}. {_way_on(spec, as_of, rows / len(candidates) if candidates else 0.0)}"
-        + _read_again(spec, outdated)
+        + _read_again(spec, history.outdated)
         + (f"\n  - in {counted(len(strange), 'window')} labels match no row: {strange[-1]}" if strange else "")
         + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
     )
@@ -291,12 +239,6 @@ def _way_on(spec: UseCase, as_of: datetime, rows_per_window: float) -> str:
     return f"Retrain {later}, lengthen `training.history`, or lower `training.min_rows`."
 
 
-def _undelivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[str]:
-    """The columns that came into the spec after the window was ingested."""
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
-    return [name for name in use_case.spec.columns if name not in snapshot.columns] if snapshot else []
-
-
 def _read_again(spec: UseCase, outdated: Sequence[Window]) -> str:
     """How to bring windows up to date that were ingested with other columns."""
     if not outdated:
@@ -306,27 +248,3 @@ def _read_again(spec: UseCase, outdated: Sequence[Window]) -> str:
         f" {counted(len(outdated), 'window')} were ingested before use_case.yaml had all of its columns: "
         f"`perennial ingest {spec.name} --from {first} --to {last}` reads them again."
     )
-
-
-def training_windows(spec: UseCase, as_of: datetime) -> Iterator[Window]:
-    """The windows of the training history that had ended by `as_of`, oldest first."""
-    end = min(spec.grid.containing(as_of).start, spec.end or as_of)
-    begin = max(spec.start, spec.grid.containing(as_of - spec.training.history).start)
-    if begin < end:
-        yield from spec.grid.between(begin, end)
-
-
-def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> tuple[Gated, pa.Table]:
-    try:
-        return clean_rows(use_case, window, ports)
-    except NotIngested:
-        ingest.run(use_case, window, ports, run_id)
-        validate.run(use_case, window, ports, run_id)
-    except NotValidated:
-        validate.run(use_case, window, ports, run_id)
-    return clean_rows(use_case, window, ports)
-
-
-def _part(window: Window, gate: Gated, labelled: int, without_outcome: int) -> TrainingWindow:
-    snapshot, verdict = gate.snapshot, str(gate.validation.verdict)
-    return TrainingWindow(window, snapshot.digest, snapshot.version, verdict, labelled, without_outcome)

@@ -4,13 +4,13 @@ They take part in the refit alone. Holdout, metrics and references stay with win
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 
 from perennial.errors import NotEnoughData
+from perennial.jobs.retrain.labelled_windows import LabelledWindow
 from perennial.performance.censoring import Arrived, Counts, learn_weights
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
@@ -20,17 +20,12 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """A window's part in a training set: its clean rows that have a label, of `rows` in all."""
-
-    part: TrainingWindow
-    labelled: pa.Table
-    rows: int
-
-
 def weigh(
-    use_case: LoadedUseCase, mature: Sequence[Labelled], young: Sequence[Labelled], as_of: datetime, ports: Ports
+    use_case: LoadedUseCase,
+    mature: Sequence[LabelledWindow],
+    young: Sequence[LabelledWindow],
+    as_of: datetime,
+    ports: Ports,
 ) -> tuple[list[WeightedWindow], dict[TrainingWindow, str]]:
     """The young windows that can be weighted, each with its weights, and why the others can't.
 

@@ -1,0 +1,126 @@
+"""The windows of a training history: of each the clean rows that have a label, or why it can't take part."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import reduce
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
+from perennial.features.build import too_large
+from perennial.jobs.predict import ingest, validate
+from perennial.performance.labels import UnmatchedLabels, join_labels, with_outcome
+from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
+from perennial.records.gate import Gated, clean_rows
+from perennial.records.labels import collect, settled_labels, unmatched_labels
+from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
+from perennial.spec.load import LoadedUseCase
+from perennial.spec.problems import listed
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class LabelledWindow:
+    """A window's part in a training set: its clean rows that have a label (`labelled`), of `rows` clean ones in all.
+
+    `labels` counts those that were collected; `strange` are those that match no row. `beyond` counts the rows that were
+    left out because of a number no estimator computes with, by column.
+    """
+
+    part: TrainingWindow
+    labelled: pa.Table
+    rows: int
+    labels: int
+    strange: UnmatchedLabels | None
+    beyond: Counter[str]
+
+
+@dataclass(frozen=True)
+class LabelledWindows:
+    """Windows that could be read, and why others were `refused`, both in the order of time.
+
+    `outdated` are those of the refused that were ingested before the spec had all of its columns.
+    """
+
+    windows: tuple[LabelledWindow, ...]
+    refused: dict[Window, str]
+    outdated: tuple[Window, ...]
+
+
+def label_windows(
+    use_case: LoadedUseCase,
+    windows: Sequence[Window],
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+    on_window: OnWindow = nobody,
+) -> LabelledWindows:
+    """Read the windows with the labels that had arrived by `as_of`. Those never ingested or validated are, first.
+
+    `on_window` hears how far it is. Errors: `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
+    """
+    found: list[LabelledWindow] = []
+    refused: dict[Window, str] = {}
+    outdated: list[Window] = []
+    for done, window in enumerate(windows):
+        on_window(WindowsDone(done, len(windows), sum(each.labelled.num_rows for each in found)))
+        if lacking := _undelivered(use_case, window, ports):
+            refused[window] = f"it was ingested without the column {listed(lacking)}"
+            outdated.append(window)
+            continue
+        try:
+            found.append(_label(use_case, window, as_of, ports, run_id))
+        except (SourceRejected, ValidationFailed) as error:
+            refused[window] = str(error)
+    return LabelledWindows(tuple(found), refused, tuple(outdated))
+
+
+def _undelivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[str]:
+    """The columns that came into the spec after the window was ingested."""
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    return [name for name in use_case.spec.columns if name not in snapshot.columns] if snapshot else []
+
+
+def _label(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> LabelledWindow:
+    """The window's clean rows with the labels that had arrived by `as_of`, which are collected first."""
+    spec = use_case.spec
+    gate, rows = _clean_rows(use_case, window, ports, run_id)
+    collect(use_case, window, as_of, ports, run_id)
+    labels = settled_labels(use_case, window, as_of, ports)
+    settled = join_labels(rows, labels, spec.key)
+    labelled = with_outcome(settled, spec.labels.column)
+    labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
+    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > settled.num_rows else None
+    known, beyond = labelled.num_rows, Counter[str]()
+    if masks := too_large(spec, labelled):
+        beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
+        labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
+    unusable = known - labelled.num_rows
+    return LabelledWindow(
+        part=_part(window, gate, labelled.num_rows, settled.num_rows - known),
+        labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
+        rows=rows.num_rows - unusable,
+        labels=labels.num_rows,
+        strange=strange,
+        beyond=beyond,
+    )
+
+
+def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> tuple[Gated, pa.Table]:
+    try:
+        return clean_rows(use_case, window, ports)
+    except NotIngested:
+        ingest.run(use_case, window, ports, run_id)
+        validate.run(use_case, window, ports, run_id)
+    except NotValidated:
+        validate.run(use_case, window, ports, run_id)
+    return clean_rows(use_case, window, ports)
+
+
+def _part(window: Window, gate: Gated, labelled: int, without_outcome: int) -> TrainingWindow:
+    snapshot, verdict = gate.snapshot, str(gate.validation.verdict)
+    return TrainingWindow(window, snapshot.digest, snapshot.version, verdict, labelled, without_outcome)
