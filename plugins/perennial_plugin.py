@@ -1,14 +1,26 @@
-"""What Airflow must know of Perennial: its timetable before it reads a DAG, and who writes the notes of runs."""
+"""What Airflow must know of Perennial: its timetable before it reads a DAG, who writes the notes of runs, its pages."""
+
+from functools import cached_property
+from typing import Any
 
 from airflow.plugins_manager import AirflowPlugin
 
 from perennial_airflow import listener
+from perennial_airflow.pages.views import PREFIX, VIEWS
 from perennial_airflow.timetable import DelayedWindows
 
 
 class PerennialPlugin(AirflowPlugin):
-    """Lets the scheduler and the API server read DAGs whose windows are scored after a delay, and write run notes."""
+    """Windows that are scored after a delay, notes on runs that have ended, and the review pages."""
 
     name = "perennial"
     timetables = (DelayedWindows,)
     listeners = (listener,)
+    external_views = VIEWS
+
+    @cached_property
+    def fastapi_apps(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """The pages; made only where they are asked for, which is in the API server."""
+        from perennial_airflow.pages.app import create_app  # noqa: PLC0415 - a web server, in one process only
+
+        return [{"app": create_app(), "url_prefix": PREFIX, "name": "Perennial"}]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class WindowsDone:
-    """So many windows of so many, with so many rows."""
+    """So many windows (or models, where these are counted) of so many, with so many rows."""
 
     done: int
     total: int

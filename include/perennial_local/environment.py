@@ -28,6 +28,7 @@ def local_environment(
         **_airflow(home, addresses, keys, database),
         "TZ": "UTC",
         "NO_PROXY": ",".join(filter(None, (kept.get("NO_PROXY"), LOOPBACK, "localhost"))),
+        "OMP_WAIT_POLICY": "PASSIVE",  # several tasks share the processors: a thread that waits must not spin
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
     }

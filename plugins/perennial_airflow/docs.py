@@ -5,14 +5,16 @@ from datetime import timedelta
 
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Monitoring
+from perennial.spec.problems import dotted
 from perennial.spec.training import Training
+from perennial.spec.undecidable import undecidable
 
 _UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
 
 _HEAD = """## {title}: {what}
 
 {description}
-"""
+{remarks}"""
 
 _PREDICT = """
 Each run is about one window of {every} ({timezone}), from {start} on, and does this:
@@ -211,7 +213,13 @@ def _candidates(training: Training) -> Sequence[str]:
 
 
 def _head(spec: UseCase, what: str) -> str:
-    return _HEAD.format(title=spec.title, what=what, description=spec.description.strip())
+    return _HEAD.format(title=spec.title, what=what, description=spec.description.strip(), remarks=_remarks(spec))
+
+
+def _remarks(spec: UseCase) -> str:
+    """What `perennial check` warns of: the spec asks for it and can never have it."""
+    found = [f"- `{dotted(problem.at)}`: {problem.text}.\n" for problem in undecidable(spec)]
+    return "\n**With this spec some things can never be decided**:\n\n" + "".join(found) if found else ""
 
 
 def maintenance() -> str:

@@ -10,7 +10,7 @@ from perennial_airflow.dag_kind import DagKind, use_case_dag
 from perennial_airflow.run import current_run
 from perennial_airflow.schedule import timetable
 from perennial_airflow.trigger import trigger_retrain
-from perennial_airflow.xcom import Json
+from perennial_airflow.xcom import Json, Upstream
 
 PARAMS = {
     "as_of": Param(
@@ -44,11 +44,11 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
             return tasks.collect_labels(use_case, current_run())
 
         @task(multiple_outputs=False)
-        def measure() -> Json:
+        def measure(collected: Upstream) -> Json:
             """Measures the windows that wait for labels, and decides whether to retrain."""
             from perennial_airflow import tasks
 
-            return tasks.measure(use_case, current_run())
+            return tasks.measure(use_case, current_run(), collected)
 
-        collect_labels() >> measure() >> trigger_retrain(use_case)
+        measure(collect_labels()) >> trigger_retrain(use_case)
     return dag

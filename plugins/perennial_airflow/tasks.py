@@ -169,12 +169,15 @@ def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
 
 
 @noted(verdict_lines.measured)
-def measure(use_case: LoadedUseCase, run: Run) -> Json:
-    """Measure every scored window that waits for labels."""
+def measure(use_case: LoadedUseCase, run: Run, collected: Json) -> Json:
+    """Measure every scored window that waits for labels; then fail, if labels of some could not be used."""
+    from perennial.jobs.evaluate import collect_labels as collect_labels_job
     from perennial.jobs.evaluate import measure as measure_job
 
     with airflow_outcomes(use_case):
-        return as_json(measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name))
+        measured = measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name)
+        collect_labels_job.require_all(use_case, collected["refused"])
+        return as_json(measured)
 
 
 @noted(verdict_lines.assembled)

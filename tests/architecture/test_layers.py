@@ -19,7 +19,7 @@ WORDS = {
 }
 PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
-ROOMS = {"records", "jobs", "review", "backtest", "scaffold"}
+ROOMS = {"records", "jobs", "review", "backtest", "scaffold", "pages"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "records": WORDS | PURE | PORTS | {"ports"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
+    "pages": WORDS | PURE | PORTS | {"ports", "review", "settings", "wiring"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
     "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "scaffold", "settings", "wiring"},

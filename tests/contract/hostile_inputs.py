@@ -135,7 +135,7 @@ ENCODINGS = [
 ]
 
 SHAPES = [
-    _refused("an empty file", only(b""), SchemaMismatch, ".csv", "is empty"),
+    _refused("an empty file", only(b""), EmptyWindow, ".csv", "is empty"),
     _refused("a header alone", only(HEADER + b"\n"), EmptyWindow, "no rows"),
     _refused("a page of HTML", only(b"<!doctype html>\n<html><b>502 Bad Gateway</b>\n"), SchemaMismatch, ".csv"),
     _refused("JSON lines", only(b'{"parcel": "a", "weight": 1}\n' * 2), SchemaMismatch, ".csv"),

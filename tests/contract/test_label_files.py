@@ -118,6 +118,30 @@ def test_labels_by_arrival_find_their_rows_by_the_key(by_arrival: Bank) -> None:
     assert (later.labels, later.new) == (2, 1)
 
 
+def test_labels_by_arrival_are_refused_where_keys_recur_from_window_to_window(by_arrival: Bank) -> None:
+    """The outcome of a later window would count in all windows before it."""
+    for number in (1, 2):
+        file = by_arrival.folder / "loans" / f"{day(number).start:%Y-%m-%d}.csv"
+        file.write_text(file.read_text().replace(f"\n{number}-", "\ncustomer-"))
+        ingest.run(by_arrival.use_case, day(number), by_arrival.ports, RUN)
+    for number in (1, 2):
+        with pytest.raises(SchemaMismatch, match=r"3 of 3 rows have the same loan as rows of .*, such as customer-0: "):
+            collect(by_arrival.use_case, day(number), day(4).start, by_arrival.ports, RUN)
+
+
+def test_a_row_that_was_delivered_again_for_the_next_window_is_told(
+    by_arrival: Bank, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in (1, 2):
+        at = day(number).start
+        lines = [f"{number}-{i},{at:%Y-%m-%dT12:00Z},1.5" for i in range(20)] + [f"again,{at:%Y-%m-%dT12:00Z},1.5"]
+        file = by_arrival.folder / "loans" / f"{at:%Y-%m-%d}.csv"
+        file.write_text("\n".join(["loan,at,amount", *lines, ""]))
+        ingest.run(by_arrival.use_case, day(number), by_arrival.ports, RUN)
+    assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 2
+    assert "1 of 21 rows have the same loan as rows of" in caplog.text
+
+
 def test_labels_by_arrival_of_a_window_without_rows_are_none(by_arrival: Bank) -> None:
     assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 0
 
@@ -192,8 +216,12 @@ def test_a_cache_forgets_what_was_asked_for_longest_ago() -> None:
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("0-0,perhaps,2024-01-02T00:00Z", "column lost: 'perhaps' is neither true nor false, in 1 of 2 rows"),
-        ("0-0,2,2024-01-02T00:00Z", "column lost: '2' is neither true nor false"),
+        ("0-0,perhaps,2024-01-02T00:00Z", r"column lost holds true and perhaps; .* \(1 of 2 rows have neither\)"),
+        (
+            "0-0,2,2024-01-02T00:00Z",
+            "column lost holds 1 and 2; binary_classification wants true and false, or 1 and 0: write them so in the "
+            r"files \(1 of 2 rows have neither\)\nCorrect their source, or `labels` \(use_case.yaml:[0-9]+\)",
+        ),
         ("0-0,1,tomorrow", "column known_at: 'tomorrow' is not a time"),
     ],
 )
@@ -234,6 +262,14 @@ def test_no_label_file_is_an_empty_window(by_arrival: Bank) -> None:
     source = by_arrival.ports.source(use_case, use_case.spec.labels.source)
     with pytest.raises(EmptyWindow):
         source.fetch(day(0), day(3).start, use_case.spec.limits)
+
+
+def test_a_label_file_without_a_byte_brings_no_label(by_arrival: Bank) -> None:
+    """It must not keep other windows from being measured."""
+    ingest.run(by_arrival.use_case, day(1), by_arrival.ports, RUN)
+    for file in (by_arrival.folder / "outcomes").iterdir():
+        file.write_bytes(b"")
+    assert collect(by_arrival.use_case, day(1), day(4).start, by_arrival.ports, RUN).labels == 0
 
 
 def test_rows_and_labels_may_lie_in_the_same_files(tmp_path: Path) -> None:

@@ -366,6 +366,7 @@ def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> 
         ledger.snapshots_between(use_case, *ends),
         ledger.batches(use_case, window),
         ledger.batches_between(use_case, *ends),
+        ledger.validations_between(use_case, *ends),
         ledger.drift_between(use_case, *ends),
         ledger.performance_between(use_case, *ends),
         ledger.last_final(use_case, instant(9), 5),
@@ -406,13 +407,14 @@ def test_the_live_revision_is_the_highest(ledger: Ledger, use_case: str) -> None
 
 def test_between_takes_windows_wholly_inside_a_half_open_interval_in_order(ledger: Ledger, use_case: str) -> None:
     for day in (4, 2, 3, 1):
-        for kind in ("snapshot", "batch", "drift", "performance"):
+        for kind in ("snapshot", "validation", "batch", "drift", "performance"):
             record, make = RECORDINGS[kind]
             record(ledger, make(use_case, day))
     half_day = timedelta(hours=12)
     for between in (
         ledger.snapshots_between,
         ledger.batches_between,
+        ledger.validations_between,
         ledger.drift_between,
         ledger.performance_between,
     ):
@@ -435,6 +437,9 @@ def test_of_each_window_the_latest_is_taken(ledger: Ledger, use_case: str) -> No
     other = ledger.record_drift(drift(use_case, day=2))
     light = [replace(report, report={}, profile={}) for report in (second, other)]
     assert list(ledger.drift_between(use_case, *ends)) == light
+    ledger.record_validation(validation(use_case, suite_digest="z", result={"gates": []}))
+    verdict = ledger.record_validation(validation(use_case, suite_digest="a", result={"gates": [1]}))
+    assert list(ledger.validations_between(use_case, *ends)) == [replace(verdict, result={})]
     ledger.record_snapshot(snapshot(use_case, version=9))
     again = ledger.record_snapshot(snapshot(use_case, version=2))
     assert list(ledger.snapshots_between(use_case, *ends)) == [again]

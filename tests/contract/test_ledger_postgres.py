@@ -105,6 +105,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "record_intervention": lambda ledger: ledger.record_intervention(INTERVENTION),
     "interventions": lambda ledger: ledger.interventions("flights"),
     "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),
+    "validations_between": lambda ledger: ledger.validations_between("flights", START, END),
     "validations": lambda ledger: ledger.validations("flights", WINDOW),
     "drift_of": lambda ledger: ledger.drift_of("flights", WINDOW),
     "record_late_rows": lambda ledger: ledger.record_late_rows(LATE),

@@ -283,7 +283,6 @@ def test_cells_that_do_not_fit_make_bad_rows(
             HEADER + b"1,2\n",
             "not a CSV file that can be read: .* got 2.* A cell with the delimiter in it must be quoted",
         ),
-        (b"", "is empty"),
         (HEADER.replace(b"carrier", b"id") + GOOD, "column id is there more than once"),
         (HEADER.replace(b",", b";") + GOOD.replace(b",", b";"), r"separated by ',' but by ';'.*delimiter: ';'"),
         (HEADER.replace(b",", b"\t") + GOOD.replace(b",", b"\t"), r"separated by ',' but by '.t'.*delimiter: '.t'"),
@@ -302,6 +301,12 @@ def test_files_that_are_written_otherwise_are_refused(
 ) -> None:
     with pytest.raises(SchemaMismatch, match=rf"(?s)2013/.*{message}"):
         delivered("csv", content).fetch(WINDOW, AS_OF, LIMITS)
+
+
+def test_files_without_a_byte_are_an_empty_window(delivered: Callable[..., Source]) -> None:
+    """So that it is asked for again until the deadline, and skipped where empty windows are allowed."""
+    with pytest.raises(EmptyWindow, match=r"2013/.*: is empty; a CSV file starts with a line of column names"):
+        delivered("csv", b"", b"").fetch(WINDOW, AS_OF, LIMITS)
 
 
 def test_empty_parts_beside_full_ones_are_left_out_and_told(delivered: Callable[..., Source]) -> None:
@@ -474,11 +479,19 @@ def test_csv_is_read_in_the_dialect_of_the_spec(
 
 
 @pytest.mark.parametrize(
-    ("cell", "csv_options"),
-    [(b"1,5", {"delimiter": ";"}), (b"1.5", {"delimiter": ";", "decimal": ","}), (b"NA", {"null_values": ["-"]})],
+    ("cell", "csv_options", "said"),
+    [
+        (b"1,5", {"delimiter": ";"}, 'has a decimal comma, it seems; say so in the source with `csv: {decimal: ","}`'),
+        (
+            b"1.5",
+            {"delimiter": ";", "decimal": ","},
+            'has a decimal point, and the source says `csv: {decimal: ","}`: take that out, or write a comma',
+        ),
+        (b"NA", {"null_values": ["-"]}, "is not a number"),
+    ],
 )
 def test_another_decimal_sign_or_null_is_not_guessed(
-    delivered: Callable[..., Source], cell: bytes, csv_options: dict[str, object]
+    delivered: Callable[..., Source], cell: bytes, csv_options: dict[str, object], said: str
 ) -> None:
     content = HEADER + b"7,2013-03-01T00:00Z,a," + b"1,true,2013-03-01T00:00Z\n"
     content = content.replace(b",", csv_options.get("delimiter", ",").encode()).replace(b"a;1;", b"a;" + cell + b";")
@@ -486,7 +499,7 @@ def test_another_decimal_sign_or_null_is_not_guessed(
     assert cell in content
     rows = delivered("csv", content, csv=csv_options).fetch(WINDOW, AS_OF, LIMITS).rows
     assert rows.column("distance").to_pylist() == [None]
-    assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' is not a number"]
+    assert rows.column("bad_cells").to_pylist() == [f"column distance: '{cell.decode()}' {said}"]
 
 
 def test_naive_times_are_read_in_the_time_zone_of_the_source(delivered: Callable[..., Source]) -> None:

@@ -247,3 +247,12 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
     assert not dag.catchup
     assert "Maintenance" in (dag.doc_md or "")
     DagSerialization.to_dict(dag)
+
+
+def test_the_documentation_warns_of_what_can_never_be_decided(
+    dags: dict[str, DAG], repository: Path, tmp_path: Path
+) -> None:
+    for dag in changed(repository, tmp_path, monitoring={"false_alarms": "1 per year"}).values():
+        told = "- `monitoring.false_alarms`: 1 per year can't be told from chance" in (dag.doc_md or "")
+        assert told == (dag.dag_id != "platform.maintenance"), dag.dag_id
+    assert not any("can never be decided" in (dag.doc_md or "") for dag in dags.values())

@@ -151,6 +151,15 @@ class System:
         finally:
             connection.close()
 
+    def python(self, script: str) -> str:
+        """What a script prints that runs as a process of the system would."""
+        done = subprocess.run(
+            [sys.executable, "-c", script],
+            env={**os.environ, **self.environment}, capture_output=True, text=True, check=False, timeout=PATIENCE,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr[-LOG_END:]
+        return done.stdout
+
     def start_command(self, *arguments: str) -> "subprocess.Popen[str]":
         """Run `perennial` as a user would in a shell beside the system."""
         return subprocess.Popen(

@@ -5,15 +5,18 @@ and whatever does not need it runs all the same.
 """
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import psutil
 import pyarrow.compute as pc
 import pytest
+from tests.e2e.browser import browsing, inside, log_in
 from tests.e2e.orders import ROWS, Orders, write_orders
 from tests.e2e.system import DONE, Backfill, System, running_system
 from tests.servers import Run
@@ -23,6 +26,7 @@ from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
 from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, InterventionKind, Maturity
 from perennial.window import Window
+from perennial_airflow.pages.views import PREFIX
 
 PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
 RETRAIN, ROLLBACK = "flight_delays.retrain", "flight_delays.rollback"
@@ -366,6 +370,59 @@ def test_where_gaps_are_only_told_every_one_is_named(
     (missing,) = line["missing"]
     ends = [datetime.fromisoformat(missing[name]) for name in ("start", "end")]
     assert ends == [reported.missing[0].start, reported.missing[-1].end]
+
+
+def test_every_page_asks_who_is_there(system: System, first_model: str | None) -> None:
+    routes = system.python(
+        "from perennial_airflow.pages.app import create_app\nfor route in create_app().routes: print(route.path)"
+    ).splitlines()
+    assert len(routes) > 4
+    given = {"dag_id": PREDICT, "run_id": "first", "window": window(6, 1).key, "name": "style.css", "name:path": "x"}
+    addresses = [PREFIX + re.sub(r"{([^}]*)}", lambda found: given[found[1]], route) for route in routes]
+    for address in addresses:
+        assert httpx.get(system.url + address).status_code == 401, address
+        answer = system.client.get(address)
+        assert answer.status_code == 200, address
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+    for nothing in (
+        f"{PREFIX}/dags/platform.maintenance",
+        f"{PREFIX}/dags/other.predict",
+        f"{PREFIX}/nothing",
+        PREFIX + "/",
+    ):
+        assert system.client.get(nothing).status_code == 404, nothing
+    assert system.client.get(f"{PREFIX}/dags/{PREDICT}/windows/nonsense").status_code == 422
+
+
+def test_scripts_read_the_report_as_json(system: System, refused_day: dict[str, Any]) -> None:
+    address = f"{PREFIX}/dags/{PREDICT}/runs/{refused_day['dag_run_id']}"
+    report = system.client.get(address, headers={"Accept": "application/json"}).json()
+    assert report["window"] == {"start": "2013-06-10T00:00:00Z", "end": "2013-06-11T00:00:00Z"}
+    assert report["validation"]["verdict"] == "fail"
+    assert report["revisions"] == []
+
+
+def test_a_person_finds_out_in_the_browser_why_a_day_was_refused(
+    system: System, drifted_days: dict[str, Any], refused_day: dict[str, Any]
+) -> None:
+    complaints: list[str] = []
+    with browsing() as (_, page):
+        page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
+        log_in(page, system)
+        page.goto(f"{system.url}/plugin/perennial")
+        home = inside(page)
+        home.get_by_text("1 window failed validation and was not scored.").wait_for()
+        home.get_by_role("link", name="Late arrivals of flights from New York").click()
+        home.get_by_role("heading", name="Windows", exact=True).wait_for()
+        home.get_by_role("link", name="Mon 10 Jun 2013").first.click()
+        home.get_by_text("so nothing was scored").wait_for()
+        assert "distance" in home.locator("#validation").inner_text()
+        home.locator("#validation a[data-airflow]").first.click()
+        page.wait_for_url(lambda address: f"/dags/{PREDICT}/runs/" in address)
+        page.get_by_role("tab", name="Report").or_(page.get_by_role("link", name="Report")).first.click()
+        inside(page).get_by_role("heading", name="Mon 10 Jun 2013").wait_for()
+    assert [each for each in complaints if "perennial" in each] == []
 
 
 @dataclass(frozen=True)

@@ -48,15 +48,19 @@ def check(
     session = Session()
     root = session.settings.use_cases
     names = [session.existing(use_case)] if use_case else use_case_names(root)
-    violations = (
-        [each for each in check_all(root) if root / use_case in each.file.parents] if use_case else check_all(root)
-    )
+    violations, remarks = check_all(root), remarks_on_all(root)
+    if use_case:
+        violations, remarks = (
+            [each for each in found if root / use_case in each.file.parents] for found in (violations, remarks)
+        )
     if json:
-        show(violations, as_json_lines=True)
+        for level, found in (("error", violations), ("warning", remarks)):
+            for each in found:
+                print(jsonlib.dumps({"level": level} | as_json(each), default=str))
     else:
         for violation in violations:
             print_line(str(violation))
-        for remark in remarks_on_all(root):
+        for remark in remarks:
             print_line(f"warning: {remark}", "yellow")
         print_line(f"{counted(len(names), 'use case')} in {root}, {counted(len(violations), 'error')}")
     broken = bool(violations)
@@ -92,7 +96,8 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     for finding in found.findings:
         print_line(str(finding), LEVELS[finding.level])
     errors = sum(finding.level == "error" for finding in found.findings)
-    print_line(f"{counted(errors, 'error')}, {len(found.findings) - errors:,} warnings and notes")
+    others = len(found.findings) - errors
+    print_line(f"{counted(errors, 'error')}, {others:,} {'warning or note' if others == 1 else 'warnings and notes'}")
     if found.ready:
         print_line(f"Next: perennial run {name} --window {start_of(window)}")
     return found.ready

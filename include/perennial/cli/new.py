@@ -65,7 +65,9 @@ def new(
         print_line(f"guess: {remark}", "yellow")
     for violation in violations:
         print_line(str(violation), "red")
-    window = Grid(every, timezone).containing(guessed.last - timedelta(microseconds=1))
+    # A window that most outcomes of have come, so that the sample shows them, too.
+    settled = max(guessed.first, guessed.last - guessed.mature_after - timedelta(microseconds=1))
+    window = Grid(every, timezone).containing(settled)
     print_line("Next:")
     print_line(f"  perennial check {name} --sample {start_of(window)}")
     print_line(f"  perennial run {name} --window {start_of(window)}")

@@ -1,6 +1,5 @@
 """What to do next, as commands that can be pasted: after `run`, `monitor` and `evaluate`."""
 
-import math
 import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -8,6 +7,7 @@ from datetime import UTC, datetime
 from perennial.jobs.predict.chain import Predicted, Step
 from perennial.ledger.entries import RecordedDecision
 from perennial.ledger.port import Ledger
+from perennial.records.first_model import first_training, history_too_short
 from perennial.records.retraining import answer_to
 from perennial.spec.models import UseCase
 from perennial.verdict import RETRAIN
@@ -69,7 +69,10 @@ def after_run(spec: UseCase, found: Sequence[Predicted], ledger: Ledger) -> list
 def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:
     rows = [each.validated.rows - each.validated.rows_quarantined for each in without if each.validated]
     first = min(each.window.start for each in without)
-    as_of = first_training(spec, first, sum(rows) / len(rows) if rows else 0.0)
+    per_window = sum(rows) / len(rows) if rows else 0.0
+    if too_short := history_too_short(spec, per_window):
+        return [f"{counted(len(without), 'window')} could not be scored, because no model was in force; {too_short}."]
+    as_of = first_training(spec, first, per_window)
     scored_from = _stamp(as_of)
     lines = [
         f"{counted(len(without), 'window')} could not be scored, because no model was in force. Train one:",
@@ -87,23 +90,6 @@ def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:
         end = spec.grid.containing(begin).end
     lines.append(f"  perennial run {spec.name} --from {_stamp(begin)} --to {_stamp(end)}")
     return lines
-
-
-def first_training(spec: UseCase, wanted: datetime, rows_per_window: float) -> datetime:
-    """As of when a first model can be trained, at `wanted` or after it, so that it has windows enough behind it.
-
-    The start of a window: a model holds from the moment that it was trained as of. It needs `training.min_rows` rows,
-    if windows go on having `rows_per_window` of them, twice its holdout, and labels that are complete.
-    """
-    needed = math.ceil(spec.training.min_rows / rows_per_window) if rows_per_window else 1
-    at = spec.start
-    for _ in range(needed):
-        at = spec.grid.containing(at).end
-    earliest = max(at, spec.start + 2 * spec.training.holdout) + spec.labels.mature_after
-    if wanted >= earliest:
-        return wanted
-    window = spec.grid.containing(earliest)
-    return earliest if window.start == earliest else window.end
 
 
 def _stamp(instant: datetime) -> str:

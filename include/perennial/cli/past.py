@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perennial import clock
+from perennial.cli.progress import progress
 from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_line, print_table
@@ -118,7 +119,13 @@ def reproduce(
 
     session = Session()
     loaded = session.use_case(use_case)
-    found = [each for w in windows_of(loaded, window, start, end) for each in job.run(loaded, w, session.ports)]
+    windows = windows_of(loaded, window, start, end)
+    found: list[job.Reproduced] = []
+    with progress("windows", len(windows)) as advance:
+        for one in windows:
+            made = job.run(loaded, one, session.ports)
+            found += made
+            advance(rows=sum(each.rows for each in made))
     if json:
         show(found, as_json_lines=True)
     else:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Protocol
 
 from rich.console import Console
@@ -53,6 +53,31 @@ def progress_of(
         yield _lines(what, screen, ticks)
 
 
+@contextmanager
+def stages(
+    *, screen: Console | None = None, ticks: Callable[[], float] = time.monotonic
+) -> Iterator[Callable[[str], OnWindow]]:
+    """The same, for a job of several stages that count for themselves: a stage is named by what it counts.
+
+    A stage begins, and the one before ends, when it is heard of first: a terminal shows one bar at a time.
+    """
+    with ExitStack() as shown:
+
+        def stage(what: str) -> OnWindow:
+            tell: OnWindow | None = None
+
+            def on_window(found: WindowsDone) -> None:
+                nonlocal tell
+                if tell is None:
+                    shown.close()
+                    tell = shown.enter_context(progress_of(what, found.total, screen=screen, ticks=ticks))
+                tell(found)
+
+            return on_window
+
+        yield stage
+
+
 def _bar(what: str, screen: Console) -> Iterator[OnWindow]:
     columns = (
         TextColumn("{task.description}"),
@@ -76,9 +101,9 @@ def _lines(what: str, screen: Console, ticks: Callable[[], float]) -> OnWindow:
         if now - last < LINE_EVERY_SECONDS or found.done >= found.total:
             return
         last = now
-        to_go = (now - began) / found.done * (found.total - found.done)
-        screen.print(
-            f"{found.done} of {found.total} {what}, {found.rows:,} rows, about {to_go:.0f} s to go", markup=False
-        )
+        said = f"{found.done} of {found.total} {what}, {found.rows:,} rows"
+        if found.done:
+            said += f", about {(now - began) / found.done * (found.total - found.done):.0f} s to go"
+        screen.print(said, markup=False)
 
     return on_window

@@ -7,7 +7,7 @@ import typer
 from rich.console import Console
 
 from perennial import clock
-from perennial.cli.progress import progress, progress_of
+from perennial.cli.progress import progress, stages
 from perennial.cli.session import Session, show, windows_of
 from perennial.cli.tables import console, print_line
 from perennial.ledger.entries import RecordedDecision
@@ -87,10 +87,12 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     session = Session()
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
-    collect_labels.run(loaded, moment, session.ports, session.run_id)
-    measured = measure.run(loaded, moment, session.ports, session.run_id)
+    with stages() as stage:
+        collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
+        measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
     show([measured], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
+    collect_labels.require_all(loaded, collected.refused)
 
 
 def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand", json: AsJson = False) -> None:
@@ -100,9 +102,16 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
     session = Session()
     loaded = session.use_case(use_case)
     moment = parse_instant(as_of, loaded.spec.schedule.timezone) if as_of else clock.now()
-    with progress_of("windows of the training set") as on_window:
+    with stages() as stage:
         result = job.run(
-            loaded, moment, session.ports, session.run_id, actor=session.actor, reason=reason, on_window=on_window
+            loaded,
+            moment,
+            session.ports,
+            session.run_id,
+            actor=session.actor,
+            reason=reason,
+            on_window=stage("windows of the training set"),
+            on_model=stage("steps of training"),
         )
     show([result.judged], as_json_lines=json)
     if result.deployed:

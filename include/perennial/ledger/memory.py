@@ -105,6 +105,11 @@ class InMemoryLedger:
         """All verdicts on the window's snapshots, in the order they were recorded."""
         return self._of(ValidationResult, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
+    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window; without what is large."""
+        found = self._between(ValidationResult, use_case, start, end, _recorded)
+        return [replace(verdict, result={}) for verdict in found]
+
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:

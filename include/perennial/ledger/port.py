@@ -61,6 +61,12 @@ class Ledger(Protocol):
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
 
+    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window.
+
+        Their `result` is left out, as {}: it is large, and `validations` has it.
+        """
+
     def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
         """Natural key: (use case, window, revision).
 

@@ -95,6 +95,15 @@ class PostgresLedger:
         query = queries.of_window(validations, use_case, window).order_by(validations.c.id)
         return self._entries(ValidationResult, query)
 
+    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window; without what is large."""
+        within = queries.inside(validations, utc(start, "start"), utc(end, "end"))
+        newest = queries.newest_per_window(validations, use_case, "id").where(within)
+        light = [column for column in validations.c if column.name != "result"]
+        with self._database.transaction() as connection:
+            rows = connection.execute(newest.with_only_columns(*light)).mappings()
+            return [from_row(ValidationResult, {**row, "result": {}}) for row in rows]
+
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:

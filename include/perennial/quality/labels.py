@@ -1,5 +1,8 @@
 """The shape of labels: entity key, outcome, arrival time."""
 
+import re
+from collections.abc import Collection, Iterable
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -8,11 +11,12 @@ from perennial.errors import SchemaMismatch
 from perennial.features.build import LARGEST_FEATURE
 from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
-from perennial.quality.unread import first_unread, unread_in
+from perennial.quality.unread import BAD_CELLS, first_unread, unread_in
 from perennial.spec.columns import Column, Kind, Role
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
-from perennial.spec.problems import listed
+from perennial.spec.problems import LineOf, listed
+from perennial.spec.sources import PostgresSource
 
 
 def label_columns(spec: UseCase) -> dict[str, Column]:
@@ -36,13 +40,26 @@ def label_schema(spec: UseCase) -> pa.Schema:
     return pa.schema([(name, ARROW_TYPES[column.kind]) for name, column in label_columns(spec).items()])
 
 
-def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
+def not_binary(spec: UseCase, found: Collection[str]) -> str:
+    """That the outcomes found are not those of a binary classification, and what to change. Goes on from "column x"."""
+    labels = spec.labels
+    words = sorted(found, key=lambda word: (len(word), word))
+    one = words[-1] if re.fullmatch(r"[-+]?[0-9.]+", words[-1]) else f"'{words[-1]}'"
+    if isinstance(labels.source, PostgresSource):
+        how = f"map them in {labels.source.query}, such as `{labels.column} = {one} AS {labels.column}`"
+    else:
+        how = "write them so in the files"
+    held = listed(words) if len(words) != 2 else " and ".join(map(listed, ([words[0]], [words[1]])))  # noqa: PLR2004
+    return f"holds {held}; {spec.task} wants true and false, or 1 and 0: {how}"
+
+
+def conform_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None) -> pa.Table:
     """The same labels in canonical types, without other columns; those without an arrival time have not arrived.
 
     A null outcome with an arrival time says that none will come; not so where `known_at_the_event`, because nothing can
     have been known then: such labels have not arrived either.
 
-    Errors: `SchemaMismatch`, listing everything that is wrong.
+    Errors: `SchemaMismatch`, listing everything that is wrong, and with `line_of` the line of the spec to change.
     """
     problems: list[str] = []
     columns: list[pa.ChunkedArray] = []
@@ -57,6 +74,15 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
             problems.append(f"column {name} {error}")
             continue
         columns.append(canonical.values)
+        if column.kind is Kind.BOOLEAN and (odd := _odd_outcomes(name, rows, canonical.unread)):
+            known = pc.unique(canonical.values.drop_null()).to_pylist()
+            numbers = all(re.fullmatch(r"[-+]?[0-9.]+", word) for word in odd)
+            words = {str(int(value)) if numbers else str(value).lower() for value in known}
+            here = canonical.unread.drop_null() if canonical.unread is not None else []
+            count = int(np.count_nonzero(unread_in(rows, name))) + len(here)
+            text = not_binary(spec, odd | words)
+            problems.append(f"column {name} {text} ({count} of {rows.num_rows} rows have neither)")
+            continue
         unread = canonical.unread.drop_null() if canonical.unread else []
         if len(unread):
             problems.append(f"column {name}: {unread[0]}, in {len(unread)} of {rows.num_rows} rows")
@@ -72,10 +98,24 @@ def conform_labels(spec: UseCase, rows: pa.Table) -> pa.Table:
             )
     if problems:
         lines = "\n".join(f"  - {problem}" for problem in problems)
-        raise SchemaMismatch(f"The labels of {spec.name} can't be used:\n{lines}\nCorrect labels.sql or `labels`.")
+        where = f" (use_case.yaml:{line_of(('labels',))})" if line_of is not None else ""
+        raise SchemaMismatch(
+            f"The labels of {spec.name} can't be used:\n{lines}\nCorrect their source, or `labels`{where}."
+        )
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
     arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
     return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
+
+
+def _odd_outcomes(name: str, rows: pa.Table, unread: pa.Array | None) -> set[str]:
+    """The outcomes that are neither true nor false, as far as they are short enough to be shown whole."""
+    told: Iterable[str] = unread.drop_null().to_pylist() if unread is not None else []
+    if BAD_CELLS in rows.column_names:
+        lines = (text.split("\n") for text in pc.unique(rows.column(BAD_CELLS).drop_null()).to_pylist())
+        start = f"column {name}: "
+        told = [*told, *(line.removeprefix(start) for each in lines for line in each if line.startswith(start))]
+    found = (re.match(r"'(.*)' is neither true nor false", text) for text in told)
+    return {match.group(1) for match in found if match}
 
 
 def too_large_to_judge(outcomes: pa.ChunkedArray) -> pa.ChunkedArray:

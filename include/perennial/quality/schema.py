@@ -25,7 +25,7 @@ from perennial.quality.row_rules import outside_window
 from perennial.quality.unread import BAD_CELLS, bad_cells, first_unread, unread_in
 from perennial.spec.columns import Column
 from perennial.spec.models import UseCase
-from perennial.spec.problems import listed, nearest, shown_name
+from perennial.spec.problems import LineOf, Location, listed, nearest, shown_name
 from perennial.window import Window
 
 _MOST_NAMES = 20
@@ -36,12 +36,12 @@ def canonical_schema(spec: UseCase) -> pa.Schema:
     return pa.schema([(name, ARROW_TYPES[column.kind]) for name, column in spec.columns.items()])
 
 
-def conform(spec: UseCase, rows: pa.Table) -> pa.Table:
+def conform(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None) -> pa.Table:
     """The same rows with exactly the declared columns, in the spec's order and in canonical types; and `bad_cells`
     (see `perennial.quality.unread`) where there are any.
 
     Conforming twice is conforming once. Errors: `SchemaMismatch`, `UndecodableText`; either lists everything that is
-    wrong, not only the first thing found.
+    wrong, not only the first thing found, and with `line_of` the lines of the spec to change.
     """
     found = [name for name in rows.column_names if name != BAD_CELLS]
     problems = name_problems(spec.columns, found, refuse_others=spec.source.other_columns == "refuse")
@@ -54,42 +54,50 @@ def conform(spec: UseCase, rows: pa.Table) -> pa.Table:
         try:
             canonical = canonical_column(column, rows.column(name), spec.source.timezone)
         except Undecodable as error:
-            unreadable.append(f"column {name} {error}")
+            unreadable.append(f"column {name}{_at(('columns', name), line_of)} {error}")
         except Unfit as error:
-            problems.append(f"column {name} {error}")
+            problems.append(f"column {name}{_at(('columns', name), line_of)} {error}")
         else:
             columns.append(canonical.values)
             unread[name] = canonical.unread
-    raise_misfits(f"{rows.num_rows} rows for {spec.name}", problems, unreadable)
+    raise_misfits(f"{rows.num_rows} rows for {spec.name}", problems, unreadable, line_of)
     conforming = pa.Table.from_arrays(columns, schema=canonical_schema(spec))
     before = rows.column(BAD_CELLS) if BAD_CELLS in rows.column_names else None
     bad = bad_cells(unread, before)
     if bad is None:
         return conforming
     conforming = conforming.append_column(BAD_CELLS, bad)
-    raise_misfits(f"{rows.num_rows} rows for {spec.name}", list(_unread_columns(spec, conforming)), [])
+    nothing_read = list(_unread_columns(spec, conforming, line_of))
+    raise_misfits(f"{rows.num_rows} rows for {spec.name}", nothing_read, [], line_of)
     return conforming
 
 
-def raise_misfits(subject: str, problems: Sequence[str], unreadable: Sequence[str]) -> None:
+def _at(location: Location, line_of: LineOf | None) -> str:
+    return f" (use_case.yaml:{line_of(location)})" if line_of is not None else ""
+
+
+def raise_misfits(
+    subject: str, problems: Sequence[str], unreadable: Sequence[str], line_of: LineOf | None = None
+) -> None:
     """Raise what was found about the columns of `subject`, if anything was: see `conform`."""
     if problems or unreadable:
         failure = SchemaMismatch if problems else UndecodableText
         lines = "\n".join(f"  - {problem}" for problem in [*problems, *unreadable])
         raise failure(
             f"{subject} don't fit the columns in use_case.yaml:\n{lines}\n"
-            "Change the source or the columns, then run the window again."
+            f"Change the source{_at(('source',), line_of)} or the columns, then run the window again."
         )
 
 
-def _unread_columns(spec: UseCase, rows: pa.Table) -> Iterator[str]:
+def _unread_columns(spec: UseCase, rows: pa.Table, line_of: LineOf | None) -> Iterator[str]:
     """The columns without a single cell that could be read, when they fail the window anyway."""
     for name in spec.columns:
         count = int(np.count_nonzero(unread_in(rows, name)))
         nothing_read = rows.column(name).null_count == rows.num_rows
         if count and nothing_read and count / rows.num_rows > spec.quality.max_quarantined_share:
             yield (
-                f"column {name}: not one of its {count:,} cells could be read; the first: {first_unread(rows, name)}"
+                f"column {name}{_at(('columns', name), line_of)}: not one of its {count:,} cells could be read; the "
+                f"first: {first_unread(rows, name)}"
             )
 
 

@@ -29,6 +29,7 @@ NULL_WORDS = ("na", "n/a", "nan", "null", "none")
 EXACT = 2**53  # whole numbers up to here are themselves as 64-bit floats
 SAFE_DIGITS = 15  # so many decimal digits come back from a 64-bit float, whichever they are
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
+_THOUSANDS_AND_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
 _INFINITY = r"(?i)^[+-]?inf(inity)?$"
 _WHOLE = r"^[+-]?[0-9]+(\.0*)?$"
 _TIME = (
@@ -130,11 +131,24 @@ def _numeric(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
     return Canonical(
         values,
         either(
+            _other_decimal(cells, fits, spelling),
             because(cells, pc.invert(fits), "is not a number"),
             because(cells, beyond, "is too large for a 64-bit float"),
             because(cells, inexact, "would lose digits as a 64-bit float; declare the column integer or categorical"),
         ),
     )
+
+
+def _other_decimal(cells: pa.ChunkedArray, fits: pa.ChunkedArray, spelling: Spelling) -> pa.Array | None:
+    """What is to be said of cells that would be numbers with the other decimal sign."""
+    comma = spelling.decimal == ","
+    other = pc.match_substring_regex(cells, _NUMBER if comma else _THOUSANDS_AND_COMMA)
+    why = (
+        'has a decimal point, and the source says `csv: {decimal: ","}`: take that out, or write a comma'
+        if comma
+        else 'has a decimal comma, it seems; say so in the source with `csv: {decimal: ","}`'
+    )
+    return because(cells, pc.and_(pc.invert(fits), other), why)
 
 
 def _inexact(column: Column, plain: pa.ChunkedArray, numbers: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -185,6 +199,7 @@ def _integer(column: Column, cells: pa.ChunkedArray, spelling: Spelling) -> Cano
     return Canonical(
         values,
         either(
+            _other_decimal(cells, pc.invert(outside), spelling),
             because(cells, outside, "is not a whole number"),
             because(cells, too_large, "needs more than 64 bits; declare the column categorical to keep it"),
             because(cells, zeros, "starts with a zero, which a number loses; declare the column categorical"),

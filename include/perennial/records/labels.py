@@ -1,14 +1,15 @@
 """Labels in the lake: every (entity, outcome, arrival) ever collected of a window; and which windows wait for more."""
 
+import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import EmptyWindow
+from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
@@ -22,8 +23,10 @@ from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import counted
 
-LOOKED_AT_AGAIN = 7  # final windows that lack a label
+LOOKED_AT_AGAIN = 7  # final windows, for labels that they lack
 LEARNT_FROM = 60  # final windows, about the share of labels that come
+RECURRING = 0.1  # so many keys in the next window, too, are no rows that were delivered twice
+INSTANT = timedelta(microseconds=1)
 
 log = logging.getLogger(__name__)
 
@@ -69,12 +72,44 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
     spec = use_case.spec
     keys = None
     if spec.labels.dated_by == "arrival_time":
-        rows = ports.lake.read(raw_table(spec.name), window_partition(window))
-        keys = rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
+        keys = _stored_keys(spec, window, ports)
+        _refuse_keys_that_recur(spec, window, keys, ports)
     extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
     for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
-    return conform_labels(spec, extract.rows)
+    return conform_labels(spec, extract.rows, use_case.line)
+
+
+def _stored_keys(spec: UseCase, window: Window, ports: Ports) -> pa.Array:
+    rows = ports.lake.read(raw_table(spec.name), window_partition(window))
+    return rows.column(spec.key).combine_chunks() if rows.num_rows else pa.array([], pa.string())
+
+
+def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports: Ports) -> None:
+    """Keys that name customers, say, and not rows, come again in the windows around: a label that has nothing but the
+    key may then be of any of them, and the last one would count in all.
+
+    A few may be rows that were delivered twice: they are told. Errors: `SchemaMismatch` for a tenth of them or more.
+    """
+    before = spec.grid.containing(window.start - INSTANT)
+    for other in (before, spec.grid.containing(window.end)):
+        others = _stored_keys(spec, other, ports)
+        if len(keys) == 0 or len(others) == 0:
+            continue
+        again = keys.filter(pc.is_in(keys, value_set=others.cast(keys.type)))
+        if len(again) == 0:
+            return
+        text = (
+            f"{len(again):,} of {counted(len(keys), 'row')} have the same {spec.key} as rows of {other}, such as "
+            f"{again[0].as_py()}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
+        )
+        if len(again) < RECURRING * len(keys):
+            log.warning("%s %s: %s.", spec.name, window, text)
+            return
+        raise SchemaMismatch(
+            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take a key that names one "
+            "row of all windows."
+        )
 
 
 def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:
@@ -148,13 +183,35 @@ def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batc
     return list(ledger.batches_without_truth(spec.name, as_of))
 
 
-def incomplete_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[tuple[Batch, Performance]]:
-    """The live batches of the last `LOOKED_AT_AGAIN` final windows that lack an outcome, with their last measurement.
+def reopened_batches(
+    spec: UseCase, as_of: datetime, ledger: Ledger, more_came: Callable[[Batch, Performance], bool]
+) -> list[Batch]:
+    """Of the final windows that lack a label those of which more came, as `more_came` finds.
+
+    It is asked about the last `LOOKED_AT_AGAIN` windows, and about as many before them as long as more came of some:
+    after an outage that took a part of the labels all its windows are found, and on an ordinary day few are looked at.
+    """
+    reopened: list[Batch] = []
+    seen: set[Window] = set()
+    for number in itertools.count(LOOKED_AT_AGAIN, LOOKED_AT_AGAIN):
+        further = [each for each in incomplete_batches(spec, as_of, ledger, number) if each[0].window not in seen]
+        seen.update(batch.window for batch, _ in further)
+        came = [batch for batch, entry in further if more_came(batch, entry)]
+        reopened += came
+        if not came:
+            break
+    return reopened
+
+
+def incomplete_batches(
+    spec: UseCase, as_of: datetime, ledger: Ledger, number: int = LOOKED_AT_AGAIN
+) -> list[tuple[Batch, Performance]]:
+    """The live batches of the last `number` final windows that lack an outcome, with their last measurement.
 
     More labels may still come, also where none was to come, and reopen them. While a label source is down no window
     becomes final, so that these stay the same ones however long it takes.
     """
-    lacking = [e for e in ledger.last_final(spec.name, as_of, LOOKED_AT_AGAIN) if e.labelled < e.rows and e.settled]
+    lacking = [e for e in ledger.last_final(spec.name, as_of, number) if e.labelled < e.rows and e.settled]
     found = [(ledger.latest_batch(spec.name, entry.window), entry) for entry in lacking]
     return [(batch, entry) for batch, entry in found if batch is not None and batch.revision == entry.revision]
 

@@ -6,6 +6,8 @@ from enum import StrEnum
 from perennial.errors import NoModel
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.ledger.port import Ledger
+from perennial.records.first_model import first_training, history_too_short
+from perennial.spec.models import UseCase
 from perennial.window import Window
 
 
@@ -44,8 +46,9 @@ class ModelChoice:
     def __str__(self) -> str:
         return f"{self.resolution}:{self.version}" if self.version else str(self.resolution)
 
-    def resolve(self, use_case: str, window: Window, ledger: Ledger) -> Deployment:
+    def resolve(self, spec: UseCase, window: Window, ledger: Ledger) -> Deployment:
         """The deployment whose model scores the window. Errors: `NoModel`, saying what there is instead."""
+        use_case = spec.name
         if self.resolution is Resolution.AS_NOW:
             found = ledger.current_deployment(use_case, DeployedRole.CHAMPION)
         elif self.resolution is Resolution.AS_WAS:
@@ -58,18 +61,34 @@ class ModelChoice:
             entries = [entry for entry in ledger.deployments(use_case) if entry.model_version == self.version]
             found = entries[-1] if entries else None
         if found is None:
-            raise NoModel(self._nothing(use_case, window, ledger))
+            raise NoModel(self._nothing(spec, window, ledger))
         return found
 
-    def _nothing(self, use_case: str, window: Window, ledger: Ledger) -> str:
+    def _nothing(self, spec: UseCase, window: Window, ledger: Ledger) -> str:
+        use_case = spec.name
         entries = ledger.deployments(use_case)
         if not entries:
-            return (
-                f"{use_case} has no model yet. Train the first one: trigger the DAG {use_case}.retrain with "
-                f"as_of {window.start:%Y-%m-%d}, or run `perennial retrain {use_case} --as-of {window.start:%Y-%m-%d}`."
-            )
+            snapshot = ledger.latest_snapshot(use_case, window)
+            return f"{use_case} has no model yet. {_how_to_train(spec, window, snapshot.rows if snapshot else 0)}"
         known = ", ".join(f"version {e.model_version} from {e.effective_from:%Y-%m-%dT%H:%MZ}" for e in entries)
         return (
             f"{use_case} has no model for {window} under {self}; the ledger has: {known}. "
             "`as_now` takes today's champion."
         )
+
+
+def _how_to_train(spec: UseCase, window: Window, rows: int) -> str:
+    """How to come to a first model, where windows have so many rows; 0 for unknown."""
+    if too_short := history_too_short(spec, rows):
+        return f"With this spec it can't have one: {too_short}."
+    at = first_training(spec, window.start, rows)
+    as_of = f"{at:%Y-%m-%dT%H:%MZ}"
+    name = spec.name
+    command = f"trigger the DAG {name}.retrain with as_of {as_of}, or run `perennial retrain {name} --as-of {as_of}`"
+    if at <= window.start:
+        return f"Train the first one: {command}."
+    return (
+        f"For this window there is too little history behind it: it takes {spec.training.min_rows:,} rows "
+        f"(training.min_rows), two holdouts, and labels that are mature, which is so from {as_of} on. To train then, "
+        f"and score windows from then on: {command}."
+    )

@@ -77,7 +77,10 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Dri
     kept = tuple(report.window for report in same)
     level = spec.monitoring.false_alarms.level(spec.schedule.every)
     deployment = _deployment(name, last, ports)
-    assessment = _recorded(last) if len(windows) == 1 else _merged(name, deployment.model_version, same, level, ports)
+    if len(windows) == 1:
+        assessment = recorded_assessment(last)
+    else:
+        assessment = _merged(name, deployment.model_version, same, level, ports)
     evidence = gather(spec, last.window.end, ports.ledger, deployment)
     known = [point for point in evidence.drift if point.verdict is not Verdict.INSUFFICIENT]
     return DriftOverview(
@@ -110,7 +113,8 @@ _ADAPTER: TypeAdapter[DriftOverview] = TypeAdapter(DriftOverview)
 _ASSESSMENT: TypeAdapter[Assessment] = TypeAdapter(Assessment)
 
 
-def _recorded(report: DriftReport) -> Assessment:
+def recorded_assessment(report: DriftReport) -> Assessment:
+    """The assessment that the report holds. Errors: `UntrustedModel` when an earlier version wrote it."""
     try:
         return _ASSESSMENT.validate_python(report.report)
     except ValidationError as error:

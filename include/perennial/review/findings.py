@@ -29,7 +29,8 @@ class Finding:
     problem: str
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}: {self.level}: {self.key}: {self.problem}."
+        end = "" if self.problem.endswith("?") else "."
+        return f"{self.file}:{self.line}: {self.level}: {self.key}: {self.problem}{end}"
 
 
 @dataclass(frozen=True)

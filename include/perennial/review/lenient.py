@@ -153,6 +153,13 @@ def _boolean(cells: Cells) -> Reading:
     return read, problems
 
 
+def words_of_no_boolean(values: pa.ChunkedArray) -> set[str]:
+    """The different texts of a column in lower case, if some of them are neither true nor false; else nothing."""
+    text = _trimmed(_cells(values)[0]).str.lower().dropna()
+    found = set(text.unique()[:1_000])
+    return found if found - {*_TRUE, *_FALSE} else set()
+
+
 def _categorical(cells: Cells) -> Reading:
     if _holds_text(cells):
         return cells.astype("string"), []
@@ -195,12 +202,19 @@ def _timestamp(cells: Cells, zone: str, naive_allowed: bool) -> Reading:
 
 def _parsed(text: Cells, form: str, zone: str | None) -> Cells:
     """The texts as instants: with their offsets, or in the zone."""
+    day_first = form == "mixed" and _day_first(text)
     if zone is None:
-        return _to_utc(pd.to_datetime(text, errors="coerce", utc=True, format=form))
-    naive = pd.to_datetime(text, errors="coerce", format=form)
+        return _to_utc(pd.to_datetime(text, errors="coerce", utc=True, format=form, dayfirst=day_first))
+    naive = pd.to_datetime(text, errors="coerce", format=form, dayfirst=day_first)
     if not pd.api.types.is_datetime64_any_dtype(naive.dtype):
         return pd.Series(pd.NaT, index=text.index, dtype="datetime64[us, UTC]")
     return _to_utc(naive.dt.tz_localize(zone, ambiguous="NaT", nonexistent="NaT"))
+
+
+def _day_first(text: Cells) -> bool:
+    """Whether the day stands before the month: where dots part them, or where the first number is no month."""
+    parts = text.str.extract(r"^(\d{1,2})([./-])\d{1,2}\2\d{4}").dropna()
+    return bool((parts[1] == ".").any() or (parts[0].astype(int) > 12).any())  # noqa: PLR2004 - months
 
 
 def _to_utc(times: Cells) -> Cells:

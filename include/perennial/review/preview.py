@@ -45,7 +45,7 @@ def _preview(
     revision = live.revision if live else None
     would_be, why_not, version = "nothing yet", None, None
     try:
-        deployment = model.resolve(use_case.name, window, ports.ledger)
+        deployment = model.resolve(use_case.spec, window, ports.ledger)
         gate = gated(use_case, window, ports)
         same = live is not None and made_of(live) == inputs(use_case, gate, deployment)
         if not same:

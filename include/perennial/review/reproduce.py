@@ -18,7 +18,9 @@ from perennial.window import Window
 
 @dataclass(frozen=True)
 class Reproduced:
-    """One recorded fact and what making it again gave. `why_not` says why it could not be made again."""
+    """One recorded fact about `rows` rows, and what making it again gave. `why_not` says why it could not be made
+    again.
+    """
 
     window: Window
     what: str
@@ -26,6 +28,7 @@ class Reproduced:
     again: str | None
     same: bool
     why_not: str | None = None
+    rows: int = 0
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Reproduced]:
@@ -60,7 +63,7 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
     model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
     again = content_digest(predicted(spec, [clean], model, origin))
-    return Reproduced(window, what, batch.digest, again, same=again == batch.digest)
+    return Reproduced(window, what, batch.digest, again, same=again == batch.digest, rows=batch.rows)
 
 
 def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, ports: Ports) -> Reproduced:
@@ -71,7 +74,7 @@ def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, po
         return Reproduced(entry.window, what, recorded, None, same=False, why_not=why_not)
     found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
     again = _figures(found.labelled, found.metrics)
-    return Reproduced(entry.window, what, recorded, again, same=again == recorded)
+    return Reproduced(entry.window, what, recorded, again, same=again == recorded, rows=entry.rows)
 
 
 def _snapshot_of(batch: Batch, ports: Ports) -> Snapshot:

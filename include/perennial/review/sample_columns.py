@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
+from perennial.quality.labels import not_binary
 from perennial.review.findings import Findings, Level
-from perennial.review.lenient import understand
+from perennial.review.lenient import understand, words_of_no_boolean
 from perennial.sources.peek import Dialect, Peek
 from perennial.spec.columns import Column, Kind
 from perennial.spec.models import UseCase
@@ -46,6 +47,9 @@ def read_columns(
         )
         place = _place(spec, name)
         problems = list(read.problems)
+        outcome = at == LABELS and name == spec.labels.column and column.kind is Kind.BOOLEAN
+        if outcome and (words := words_of_no_boolean(rows.column(sought))):
+            problems = [not_binary(spec, words)]
         if sought in peek.naive and column.kind is Kind.TIMESTAMP and given is None and not _told(problems):
             problems.append("is of a type without a time zone, so it names no instant")
         for problem in problems:

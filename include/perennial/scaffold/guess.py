@@ -5,8 +5,9 @@ Pure. Everything that was guessed and not said by a person is in `remarks`, for 
 
 import math
 import re
+import unicodedata
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pandas as pd
@@ -93,17 +94,20 @@ def guess(rows: Peek, labels: Peek | None, said: Said) -> Guess:
     remarks: list[str] = []
     outcome_names = labels.rows.column_names if labels is not None else rows.rows.column_names
     label_name = _named(said.label, outcome_names, "label", _label_candidates(labels or rows))
-    columns = {name: _column(rows, name, said.timezone) for name in dict.fromkeys(rows.rows.column_names)}
+    columns = _apart({name: _column(rows, name, said.timezone) for name in dict.fromkeys(rows.rows.column_names)})
     others = {name: column for name, column in columns.items() if labels is not None or name != label_name}
     event_time = _event_time(rows, others, said, remarks)
     key = _key(rows, others, said, event_time, labels, remarks)
     theirs = {name: _column(labels, name, said.timezone) for name in labels.rows.column_names} if labels else columns
     arrival = _arrival(theirs, said, event_time, beside=labels is None, remarks=remarks)
-    label = _typed_label(theirs[label_name], labels or rows, label_name)
+    label = _typed_label(theirs[label_name], labels or rows, label_name, remarks)
     task = Task.BINARY_CLASSIFICATION if label.kind is Kind.BOOLEAN else Task.REGRESSION
     times = _values(rows, event_time, said.timezone).drop_null()
     if len(times) == 0:
         raise InvalidSettings(f"{event_time.written} holds no time that can be read; say --event-time.")
+    remarks += _odd_times(rows, event_time, said.timezone)
+    if arrival is not None:
+        remarks += _odd_times(labels or rows, arrival, said.timezone)
     every = said.every or Every.DAY
     first, last = (pc.min_max(times)[end].as_py().astimezone(UTC) for end in ("min", "max"))
     left_out = {label_name, arrival.written if arrival else None} if labels is None else set()
@@ -136,6 +140,19 @@ def _column(peek: Peek | None, name: str, timezone: str) -> ColumnGuess:
         found = understand(kind, values, zone=timezone, naive_allowed=False, text=False)
         naive = any("without a time zone" in problem for problem in found.problems)
     return ColumnGuess(_identifier(name), name, kind, Role.FEATURE, naive, comma)
+
+
+def _apart(columns: dict[str, ColumnGuess]) -> dict[str, ColumnGuess]:
+    """The columns with a number behind names that another has already, in whatever case."""
+    taken: set[str] = set()
+    apart = {}
+    for written, column in columns.items():
+        name, number = column.name, 2
+        while name.casefold() in taken:
+            name, number = f"{column.name}_{number}", number + 1
+        taken.add(name.casefold())
+        apart[written] = replace(column, name=name)
+    return apart
 
 
 def _kind(peek: Peek, name: str, values: pa.ChunkedArray) -> tuple[Kind, bool]:
@@ -256,19 +273,25 @@ def _arrival(
     return None
 
 
-def _typed_label(column: ColumnGuess, peek: Peek, name: str) -> ColumnGuess:
+def _typed_label(column: ColumnGuess, peek: Peek, name: str, remarks: list[str]) -> ColumnGuess:
     """The outcome: true or false, or a number."""
     values = pc.unique(peek.rows.column(name).drop_null()).to_pylist()
     words = {str(value).strip().lower() for value in values}
+    low, high = min(map(str, values), default=""), max(map(str, values), default="")
     if column.kind is Kind.BOOLEAN or words <= {"0", "1", "0.0", "1.0", "true", "false"}:
         kind = Kind.BOOLEAN
     elif column.kind in (Kind.INTEGER, Kind.NUMERIC):
         kind = Kind.NUMERIC
+        if len(values) == 2:  # noqa: PLR2004 - so few numbers are likely names
+            remarks.append(
+                f"{name} holds only {low} and {high}, and is taken for a number (task: regression). If they stand for "
+                f"no and yes, start again with what says so: {name} = {high} AS outcome in a query, or 0 and 1 in files"
+            )
     else:
         raise InvalidSettings(
             f"--label {name}: an outcome is true or false (1 or 0), or a number; this column holds "
-            f"{listed(sorted(words), 5)}. Make one in a query, such as {name} = 'yes' AS outcome, and give the query "
-            "as --from or --labels-from."
+            f"{listed(sorted(words), 5)}. In files, write 1 and 0 for them. In a query, make one, such as "
+            f"{name} = '{high}' AS outcome, and give the query as --from or --labels-from."
         )
     return ColumnGuess(column.name, column.written, kind, Role.CARRY, column.naive, column.decimal_comma)
 
@@ -330,6 +353,13 @@ def _values(peek: Peek, column: ColumnGuess, timezone: str) -> pa.Array:
     return understand(Kind.TIMESTAMP, values, zone=timezone, naive_allowed=True, text=False).values
 
 
+def _odd_times(peek: Peek, column: ColumnGuess, timezone: str) -> list[str]:
+    """What is to be said of times that steps will not read."""
+    values = peek.rows.column(column.written)
+    found = understand(Kind.TIMESTAMP, values, zone=timezone, naive_allowed=True, text=False)
+    return [f"{column.written} {problem}" for problem in found.problems]
+
+
 def _rows_per_window(times: pa.Array, grid: Grid) -> tuple[float, float]:
     """The fewest and the most rows of a window; the first and last one may not be whole."""
     starts = pd.Series([grid.containing(at).start for at in pd.Series(times.to_pylist()).dt.floor("h")])
@@ -366,8 +396,9 @@ def _delay(
 
 
 def _identifier(written: str) -> str:
-    """A name that a spec takes."""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "_", written).strip("_") or "column"
+    """A name that a spec takes; letters lose their accents."""
+    letters = "".join(each for each in unicodedata.normalize("NFKD", written) if not unicodedata.combining(each))
+    plain = re.sub(r"[^A-Za-z0-9_]+", "_", letters).strip("_") or "column"
     plain = plain if plain == written else plain.lower()
     plain = f"c_{plain}" if plain[0].isdigit() else plain[:63]
     return f"{plain}_" if plain in RESERVED_COLUMNS else plain

@@ -102,12 +102,17 @@ def _files(text: str) -> Files:
     folder, rest = Path(*parts[:first]), "/".join(parts[first:])
     if not folder.is_dir():
         raise InvalidSettings(f"--from {text}: there is no folder {folder}.")
-    glob = re.sub(r"%[A-Za-z]", "*", rest)
+    glob = "/".join(part if part == "**" else _any_date(part) for part in rest.split("/"))
     seen = sorted(file for file in folder.glob(glob) if file.is_file() and file.name[0] not in "._")
     if not seen:
         raise InvalidSettings(f"--from {text}: no file matches {glob} in {folder}.")
     found = Files(str(folder), rest, _format(seen[0]), tuple(seen))
     return found if "%" in rest else _dated(found)
+
+
+def _any_date(part: str) -> str:
+    """The part of a path with any text in the place of its directives. Two stars together would mean folders."""
+    return re.sub(r"\*{2,}", "*", re.sub(r"%[A-Za-z]", "*", part))
 
 
 def _format(file: Path) -> str:

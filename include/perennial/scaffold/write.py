@@ -265,7 +265,7 @@ def _labels_sql(plan: Plan, origin: Query) -> str:
     columns = [
         _aliased(_quoted(guess.key.written), guess.key),
         f"{outcome} AS {_quoted(_label_name(guess))}" if outcome != _quoted(_label_name(guess)) else outcome,
-        f"{known} AS {_quoted(_arrival_name(guess))}",
+        f"{known} AS {_quoted(_arrival_name(guess))}" if known != _quoted(_arrival_name(guess)) else known,
     ]
     title = "The outcomes that had arrived by :as_of."
     if guess.arrival:

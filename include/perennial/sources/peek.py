@@ -48,6 +48,10 @@ _NAIVE = (1082, 1114)
 _AS_TEXT = (*_NAIVE, 1184, 1700)
 
 
+Oddity = tuple[str, str]
+"""What is odd, and where: the same in many files is told once."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a CSV file is written."""
@@ -108,14 +112,16 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str |
     parts: list[pa.Table] = []
     origins: list[str] = []
     oddities: list[str] = []
+    found_odd: dict[str, list[str]] = {}
     dialect = None
     left = most_rows
     for file in files:
         try:
             if form == "csv":
-                rows, found, odd = _csv(file, left, encoding)
+                rows, found, noticed = _csv(file, left, encoding)
                 dialect = dialect or found
-                oddities += odd
+                for text, place in noticed:
+                    found_odd.setdefault(text, []).append(place)
             else:
                 rows = _parquet(file, left)
         except (OSError, ValueError, pa.ArrowException, csv.Error, pd.errors.ParserError) as error:
@@ -126,6 +132,9 @@ def peek_files(files: Iterable[Path], form: str, most_rows: int, encoding: str |
         left -= rows.num_rows
         if left <= 0:
             break
+    for text, places in found_odd.items():
+        more = f" and {len(places) - 1} more like it" if len(places) > 1 else ""
+        oddities.append(f"{places[0]}{more}: {text}")
     if not parts:
         raise SourceRejected("; ".join(oddities) or "There is no file to look at.")
     names = {tuple(part.column_names) for part in parts}
@@ -251,16 +260,16 @@ def _texts(rows: pa.Table) -> pa.Table:
     return pa.Table.from_arrays(columns, names=rows.column_names)
 
 
-def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[str]]:
+def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[Oddity]]:
     with pa.input_stream(str(file), compression="detect") as stream:
         content = stream.read()
-    oddities = []
+    oddities: list[Oddity] = []
     encoding = given or "utf-8"
     try:
         text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
-        oddities.append(f"{file}: line {line} is not {encoding.upper()}; the file was read as {LATIN}")
+        oddities.append((f"not {encoding.upper()}, and read as {LATIN}", f"{file}, line {line}"))
         text = content.decode(LATIN, errors="replace")
         encoding = LATIN
     delimiter = _delimiter(text[:SNIFFED])
@@ -269,13 +278,13 @@ def _csv(file: Path, most_rows: int, given: str | None) -> tuple[pa.Table, Diale
     names = next(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), [])
     doubled = sorted({name for name in names if names.count(name) > 1})
     if doubled:
-        oddities.append(f"{file}: the column {', '.join(doubled)} is there more than once")
+        oddities.append((f"the column {', '.join(doubled)} is there more than once", str(file)))
     frame = _frame(text, dialect, most_rows, file, oddities)
     columns = [pa.array(frame.iloc[:, place].tolist(), pa.string()) for place in range(frame.shape[1])]
     return pa.Table.from_arrays(columns, names=[str(name) for name in frame.columns]), dialect, oddities
 
 
-def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: list[str]) -> pd.DataFrame:
+def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: list[Oddity]) -> pd.DataFrame:
     def read(bad: Literal["error", "skip"]) -> pd.DataFrame:
         return pd.read_csv(
             io.StringIO(text),
@@ -292,10 +301,10 @@ def _frame(text: str, dialect: Dialect, most_rows: int, file: Path, oddities: li
     try:
         return _nulled(read("error"))
     except pd.errors.EmptyDataError:
-        oddities.append(f"{file} is empty")
+        oddities.append(("empty", str(file)))
         return pd.DataFrame()
     except pd.errors.ParserError as error:
-        oddities.append(f"{file}: lines of another length were left out: {' '.join(str(error).split())}")
+        oddities.append((f"lines of another length were left out: {' '.join(str(error).split())}", str(file)))
         return _nulled(read("skip"))
 
 

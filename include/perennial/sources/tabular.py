@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from perennial.errors import SchemaMismatch, TooMuchData, UndecodableText
+from perennial.errors import EmptyWindow, SchemaMismatch, TooMuchData, UndecodableText
 from perennial.quality.columns import plain_text
 from perennial.quality.texts import NULL_WORDS, Canonical, Spelling, read_text
 from perennial.quality.unread import BAD_CELLS
@@ -105,14 +105,14 @@ class _Gathering:
             self.empty.append(nothing)
 
     def finish(self, address: str) -> None:
-        """Choose from what was known, all at once. Errors: `SchemaMismatch` when no file had so much as a header."""
+        """Choose from what was known, all at once. Errors: `EmptyWindow` when no file had so much as a header."""
         if self._known:
             rows = pa.concat_tables(self._known, promote_options="default")
             self._choose(rows, address, None, None)
             if (event_time := self._layout.selection.event_time) is not None:
                 self.chosen.append(Selected(rows.slice(0, 0), without_time=rows.column(event_time).null_count))
         if not self.chosen:
-            raise SchemaMismatch(str(self.empty[0])) from self.empty[0]
+            raise EmptyWindow(str(self.empty[0])) from self.empty[0]
 
     def _choose(self, rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> None:
         found = self._select(rows, origin, home, read)
@@ -143,8 +143,9 @@ def gather(
 ) -> Extract:
     """The window's rows of at least one file. `address` names all of them in messages.
 
-    A CSV file without a byte is what some engines write for a part without rows: it is left out, beside others.
-    Errors: `TooMuchData`, `UndecodableText`, `SchemaMismatch`, `SourceUnavailable`.
+    A CSV file without a byte is what some engines write for a part without rows, and what an upload begins as: it is
+    left out, beside others; where all files are so, nothing was delivered.
+    Errors: `EmptyWindow`, `TooMuchData`, `UndecodableText`, `SchemaMismatch`, `SourceUnavailable`.
     """
 
     def select(rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> Selected:

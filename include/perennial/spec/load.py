@@ -11,10 +11,11 @@ from typing import Any
 from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
 from perennial.spec.columns import Column
+from perennial.spec.document import read_document
 from perennial.spec.expectations import Expectation
-from perennial.spec.folder import Reading, read_folder
+from perennial.spec.folder import SPEC_FILE, Reading, read_folder
 from perennial.spec.models import UseCase
-from perennial.spec.problems import Violation, nearest
+from perennial.spec.problems import Location, Violation, nearest
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class LoadedUseCase:
     def name(self) -> str:
         """The use case's name, which is also its folder's."""
         return self.spec.name
+
+    def line(self, location: Location) -> int:
+        """The line (from 1) of `use_case.yaml` where the key stands, for messages; 1 if the file is not there now."""
+        document, _ = read_document(self.folder / SPEC_FILE) if (self.folder / SPEC_FILE).is_file() else (None, [])
+        return document.line(location) if document is not None else 1
 
 
 def _meaning(column: Column) -> dict[str, Any]:

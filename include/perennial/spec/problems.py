@@ -4,7 +4,7 @@ A `Problem` is a broken rule inside the pydantic models, a `Violation` one mista
 """
 
 import difflib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -12,6 +12,8 @@ from typing import Literal
 from pydantic_core import PydanticCustomError
 
 Location = tuple[str | int, ...]
+LineOf = Callable[[Location], int]
+"""The line (from 1) of use_case.yaml where a key stands."""
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,7 @@ def test_score_uses_the_model_that_the_params_choose(
         tasks.score(use_case, make_run(model="pinned"), [AT])
 
 
-@pytest.mark.parametrize("name", ["collect_labels", "measure", "assemble"])
+@pytest.mark.parametrize("name", ["collect_labels", "assemble"])
 def test_a_task_as_of_a_moment_takes_it_from_the_run(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, name: str
 ) -> None:
@@ -130,6 +130,18 @@ def test_the_run_of_a_decision_that_was_answered_while_it_was_queued_is_skipped(
         tasks.assemble(use_case, queued)
     by_hand = replace(queued, name="flight_delays.retrain/manual__2")
     assert tasks.assemble(use_case, by_hand) == AT  # who asks for it by hand gets it
+    assert len(job.calls) == 2
+
+
+def test_measure_fails_for_labels_that_were_refused_after_all_others_were_measured(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    job = stand_in(monkeypatch, "measure", Done(WINDOW))
+    run = make_run(as_of="2013-03-01")
+    assert tasks.measure(use_case, run, {"refused": []}) == AT
+    assert job.calls == [((use_case, datetime(2013, 3, 1, tzinfo=UTC), PORTS, run.name), {})]
+    with pytest.raises(AirflowFailException, match=r"(?s)labels of 1 window can't be used.*- March: column late"):
+        tasks.measure(use_case, run, {"refused": ["March: column late holds 'maybe'"]})
     assert len(job.calls) == 2
 
 

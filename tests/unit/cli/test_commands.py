@@ -66,7 +66,23 @@ def test_check_ends_with_5_and_names_file_line_and_nearest_name(run, tmp_path: P
     assert f"use_case.yaml:{line}: training.metric 'mea'" in out
     assert "Did you mean 'mae'?" in out
     code, out, _ = run("check", "--json")
-    assert json.loads(out)["suggestion"] == "mae"
+    assert (json.loads(out)["level"], json.loads(out)["suggestion"]) == ("error", "mae")
+
+
+def test_check_warns_of_what_can_never_be_decided_as_json_too_and_only_for_the_use_case_asked_for(
+    run, tmp_path: Path
+) -> None:
+    spec = tmp_path / "use_cases" / "air_time" / "use_case.yaml"
+    spec.write_text(spec.read_text().replace("  min_rows: 5000\n", "  min_rows: 500000000\n"))
+    code, out, _ = run("check", "air_time")
+    assert (code, "warning: " in out, "training.min_rows" in out) == (0, True, True)
+    code, out, _ = run("check", "--json")
+    found = [json.loads(line) for line in out.splitlines()]
+    assert (code, {each["level"] for each in found}) == (0, {"warning"})
+    assert all(each["file"] == str(spec) and each["line"] > 0 for each in found)
+    assert "training.min_rows" in {each["key"] for each in found}
+    code, out, _ = run("check", "flight_delays")
+    assert (code, "warning" in out) == (0, False)
 
 
 def test_an_unknown_use_case_is_answered_with_the_nearest(run) -> None:

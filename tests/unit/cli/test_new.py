@@ -1,6 +1,9 @@
 """`perennial new`: a first use case from what its data look like, ready to be checked and run."""
 
+import re
+import shlex
 import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -194,6 +197,81 @@ def test_the_dialect_and_odd_names_are_written_down(world: World, perennial: Cal
     assert '  csv: {delimiter: ";", decimal: ","}' in spec
     assert '  order_amount: {kind: numeric, from: "Order Amount"}' in spec
     assert "  timezone: UTC  # guess: the zone of times without an offset (--timezone)" in spec
+
+
+def rewritten(files: Path, kind: str, change: Callable[[str], str], encoding: str = "utf-8") -> None:
+    for file in (files / kind).iterdir():
+        file.write_bytes(change(file.read_text()).encode(encoding))
+
+
+def test_outcomes_of_two_numbers_are_asked_about(world: World, perennial: Call, files: Path) -> None:
+    rewritten(files, "outcomes", lambda text: text.replace(",1,", ",2,").replace(",0,", ",1,"))
+    code, out, _ = perennial(*arguments(files))
+    assert code == 0
+    assert "late holds only 1 and 2, and is taken for a number (task: regression)" in out
+    assert "late = 2 AS outcome in a query, or 0 and 1 in files" in out
+
+
+def test_outcomes_in_words_are_refused_with_what_to_write_in_files(world: World, perennial: Call, files: Path) -> None:
+    rewritten(files, "outcomes", lambda text: text.replace(",1,", ",ja,").replace(",0,", ",nein,"))
+    code, _, err = perennial(*arguments(files))
+    assert code == 3
+    assert "In files, write 1 and 0 for them. In a query, make one, such as late = 'nein' AS outcome" in err
+
+
+def test_what_is_odd_in_every_file_is_told_once_and_times_that_no_step_reads_are_named(
+    world: World, perennial: Call, files: Path
+) -> None:
+    def german(text: str) -> str:
+        return re.sub(r"(\d{4})-(\d\d)-(\d\d)T([\d:]+)Z", r"\3.\2.\1 \4", text.replace("amount", "Größe"))
+
+    rewritten(files, "orders", german, "cp1252")
+    code, out, _ = perennial(*arguments(files))
+    assert code == 0
+    assert out.count("not UTF-8, and read as cp1252") == 1
+    assert "2024-01-01.csv, line 1 and 39 more like it: not UTF-8" in out
+    assert "ordered_at holds times that are not ISO 8601, such as '01.01.2024 00:00:00' in row 1" in out
+    assert "perennial check orders --sample 2024-02-07T00:00Z" in out
+    assert "gro_e" in (text := (world.use_case.folder.parent / "orders" / "use_case.yaml").read_text())
+    assert 'from: "Größe"' in text
+
+
+def test_the_sample_that_comes_next_is_of_a_window_whose_outcomes_have_come(
+    world: World, perennial: Call, files: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, out, _ = perennial(*arguments(files))
+    assert "  perennial run orders --window 2024-02-07T00:00Z" in out  # the rows end on the 9th, mature_after is 2d
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
+    code, out, _ = perennial("check", "orders", "--sample", "2024-02-07")
+    assert (code, "labels: 60 rows" in out) == (0, True)
+
+
+def test_columns_that_would_have_the_same_name_are_kept_apart(world: World, perennial: Call, files: Path) -> None:
+    rewritten(files, "orders", lambda text: text.replace("items", "Amount").replace("shop\n", "amount!\n"))
+    code, out, _ = perennial(*arguments(files))
+    assert code == 0, out
+    columns = made(world, "orders").spec.columns
+    assert {name: column.from_ for name, column in columns.items() if "mount" in name} == {
+        "amount": None,
+        "Amount_2": "Amount",
+        "amount_3": "amount!",
+    }
+
+
+def test_the_commands_of_the_readme_work_as_they_stand_there(
+    world: World, perennial: Call, files: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (files / "orders").rename(files / "data")
+    rewritten(files, "outcomes", lambda text: text.replace("late", "cancelled"))
+    monkeypatch.chdir(files)
+    monkeypatch.setattr(Session, "ports", ports())
+    monkeypatch.setattr(Session, "source", staticmethod(ports().source))
+    section = (repository / "README.md").read_text().partition("## A use case of your own")[2].partition("\n1. ")[0]
+    commands = [shlex.split(line, comments=True)[2:] for line in section.splitlines() if line.startswith("$ ")]
+    assert [command[0] for command in commands] == ["new", "check", "retrain", "run", "validation"]
+    for command in commands:
+        code, out, err = perennial(*command)
+        assert code == 0, f"{command}: {out}{err}"
 
 
 def test_nothing_is_left_behind_when_it_fails(world: World, perennial: Call, files: Path) -> None:

@@ -1,22 +1,30 @@
 """What `performance` and `status` say of windows whose labels are overdue, and of both kinds of drift."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from tests.unit.cli.conftest import Call
 from tests.unit.jobs.test_monitoring import live
 from tests.unit.jobs.test_predict_path import first_model, predict
-from tests.unit.jobs.test_truth_that_comes_late import evaluated, without_labels
-from tests.unit.jobs.world import World, make_world
+from tests.unit.jobs.test_truth_that_comes_late import evaluated, with_an_unreadable_label, without_labels
+from tests.unit.jobs.world import World
 from typer.testing import CliRunner
 
 from perennial.cli import inspect, review
 from perennial.cli.main import app
 
 
-@pytest.fixture
-def world(tmp_path: Path) -> World:
-    return make_world(tmp_path)
+def test_evaluate_shows_what_it_measured_and_then_fails_for_labels_that_can_not_be_used(
+    world: World, perennial: Call
+) -> None:
+    first_model(world, 30)
+    predict(world, 31)
+    predict(world, 32)
+    with_an_unreadable_label(world, 32)
+    code, out, err = perennial("evaluate", "parcels", "--as-of", "2024-02-05")
+    assert code == 3
+    assert "2 windows measured, 1 of them finally" in out
+    assert "the labels of 1 window can't be used" in err
 
 
 def test_overdue_windows_are_told_beside_both_kinds_of_drift(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

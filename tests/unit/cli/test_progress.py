@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import World
 
-from perennial.cli.progress import progress, progress_of
+from perennial.cli.progress import progress, progress_of, stages
 from perennial.jobs.retrain import assemble
 from perennial.progress import WindowsDone
 
@@ -69,3 +69,50 @@ def test_a_range_that_takes_long_says_so_on_standard_error(perennial: Call, monk
     assert code == 0
     assert len(out.splitlines()) == 3
     assert err.splitlines()[0].startswith("1 of 3 windows, 180 rows, about ")
+
+
+def test_nothing_done_yet_tells_no_seconds_to_go() -> None:
+    screen, file = plain()
+    with progress_of("windows", screen=screen, ticks=Ticks()) as on_window:
+        for _ in range(3):
+            on_window(WindowsDone(0, 10, 0))
+    assert file.getvalue().splitlines() == ["0 of 10 windows, 0 rows"]
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_stages_follow_each_other_one_shown_at_a_time(terminal: bool) -> None:
+    file = io.StringIO()
+    screen = Console(file=file, force_terminal=terminal, width=100, soft_wrap=True, highlight=False)
+    with stages(screen=screen, ticks=Ticks()) as stage:
+        windows, models = stage("windows of the training set"), stage("steps of training")
+        for done in range(4):
+            windows(WindowsDone(done, 4, 10 * done))
+        for done in range(1, 4):
+            models(WindowsDone(done, 4, 40))
+    shown = file.getvalue()
+    assert shown.index("windows of the training set") < shown.index("steps of training")
+    if not terminal:
+        assert shown.splitlines() == [
+            "2 of 4 windows of the training set, 20 rows, about 12 s to go",
+            "3 of 4 steps of training, 40 rows, about 4 s to go",
+        ]
+
+
+def test_retraining_evaluating_and_reproducing_tell_how_far_they_are(
+    perennial: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perennial.cli.progress.LINE_EVERY_SECONDS", 0.0)
+    _, out, err = perennial("retrain", "parcels", "--as-of", "2024-01-31", "--json")
+    assert "20 of 21 windows of the training set, " in err
+    assert [line for line in err.splitlines() if "steps of training" in line][-1].startswith("2 of 3 steps of training")
+    assert "steps of training" not in out
+    for command, said in (
+        (("run", "--from", "2024-01-31", "--to", "2024-02-02"), "1 of 2 windows, 180 rows, about "),
+        (("evaluate", "--as-of", "2024-02-04"), "1 of 2 windows asked for labels, 180 rows, about "),
+        (("evaluate", "--as-of", "2024-02-04T01:00"), "nothing"),
+        (("reproduce", "--from", "2024-01-31", "--to", "2024-02-02"), "1 of 2 windows, 360 rows, about "),
+    ):
+        code, _, err = perennial(command[0], "parcels", *command[1:])
+        assert code == 0, err
+        assert said in (err or "nothing")
+        assert ("1 of 2 windows measured, 180 rows" in err) == (said.startswith("1 of 2 windows asked"))

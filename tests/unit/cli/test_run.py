@@ -9,10 +9,10 @@ import pytest
 from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import ROWS, SHIFT, START, World
 
-from perennial.cli.next_steps import first_training
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.retrain import chain
 from perennial.ledger.entries import COMMAND_LINE, DecisionKind, DeployedRole
+from perennial.records.first_model import first_training
 from perennial.records.model_choice import ModelChoice
 from perennial.records.retraining import gather
 from perennial.verdict import RETRAIN

@@ -12,16 +12,20 @@ from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import World
 
 from perennial.artifacts.memory import InMemoryArtifacts
+from perennial.errors import SchemaMismatch
+from perennial.jobs.predict import ingest
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
+from perennial.quality.labels import conform_labels
 from perennial.registry.memory import MemoryRegistry
 from perennial.review import sample
 from perennial.review.findings import Level
 from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.peek import Peek, peek_source
 from perennial.spec.load import load_use_case
+from perennial.spec.sources import PostgresSource
 from perennial.wiring import source_opener
 
 SPEC = """\
@@ -167,9 +171,43 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(orders: Orders) 
         ("express:", "column express says yes and no as 'yes' in row 1"),
         ("country:", "column country is missing"),
         ("columns:", "not declared are Order-ID, land"),
-        ("column: late", "column late holds 2, which are neither true nor false"),
+        ("column: late", "column late holds 1 and 2; binary_classification wants true and false, or 1 and 0"),
     ):
         assert f"{orders.line_of(line_text)}: {said}" in told, told
+
+
+def test_ingest_names_the_option_for_a_decimal_comma_and_the_lines_of_the_spec(orders: Orders) -> None:
+    orders.rows([row(n, amount=f'"{n},5"', items=f'"{n},0"') for n in range(60)])
+    use_case = load_use_case(orders.folder)
+    with pytest.raises(SchemaMismatch) as refused:
+        ingest.run(use_case, use_case.spec.grid.starting_at("2024-01-05"), ports(), "test")
+    said = str(refused.value)
+    for name, cell in (("amount", "0,5"), ("items", "0,0")):
+        assert (
+            f"column {name} (use_case.yaml:{orders.line_of(f'{name}:')}): not one of its 60 cells could be read; the "
+            f"first: '{cell}' has a decimal comma, it seems; say so in the source with `csv: {{decimal: \",\"}}`"
+            in said
+        )
+    assert f"Change the source (use_case.yaml:{orders.line_of('source: {type: files, path: data')}) or the" in said
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "said"),
+    [
+        (pa.array([1, 2, 2]), r"holds 1 and 2; .*: map them in labels\.sql, such as `late = 2 AS late` \(2 of 3 rows"),
+        (pa.array([0, 1, 5]), r"holds 0, 1, 5; .*`late = 5 AS late` \(1 of 3 rows"),
+        (pa.array([1.0, 2.0, 2.0]), r"holds 1 and 2; .*\(2 of 3 rows"),
+    ],
+)
+def test_outcomes_of_a_query_that_are_no_booleans_are_refused_with_what_to_change(
+    orders: Orders, outcomes: pa.Array, said: str
+) -> None:
+    spec = load_use_case(orders.folder).spec
+    source = PostgresSource(type="postgres", connection="shop", query="labels.sql")
+    spec = spec.model_copy(update={"labels": spec.labels.model_copy(update={"source": source})})
+    known = pa.array([NOW] * 3, pa.timestamp("us", "UTC"))
+    with pytest.raises(SchemaMismatch, match=said):
+        conform_labels(spec, pa.table({"order_id": ["a", "b", "c"], "late": outcomes, "known_at": known}))
 
 
 def test_another_dialect_is_named(orders: Orders) -> None:
@@ -182,7 +220,7 @@ def test_text_that_is_not_utf_8_is_told_with_its_line_and_the_rest_is_read(order
     path = orders.folder / "data" / "2024-01-05.csv"
     path.write_bytes(path.read_text().replace("FR", "Zürich").encode("cp1252"))
     told = "\n".join(errors(orders.found()))
-    assert "line 2 is not UTF-8" in told
+    assert "line 2: not UTF-8, and read as cp1252" in told
     assert "expect_column_values_to_be_in_set is not met: 20 of 60 values break it, such as Zürich" in told
 
 

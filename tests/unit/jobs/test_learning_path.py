@@ -25,6 +25,7 @@ from perennial.performance.maturity import Maturity
 from perennial.performance.metrics import metrics_of
 from perennial.records.model_choice import ModelChoice
 from perennial.records.training_set import outcomes, read_manifest, read_rows
+from perennial.spec.load import load_use_case
 
 
 def retrained(world: World, day: int) -> retrain.Retrained:
@@ -295,3 +296,12 @@ def test_a_feature_that_gives_the_outcome_away_is_named_by_the_judge(world: Worl
     reasons = judged(world, 30).reasons
     warning = "Warning: weight alone predicts the holdout nearly perfectly (ROC AUC 1.000)."
     assert any(reason.startswith(warning) for reason in reasons)
+
+
+def test_a_training_set_that_is_too_small_says_from_when_on_it_is_enough(world: World) -> None:
+    with pytest.raises(NotEnoughData, match=r"Retrain as of 2024-01-16T00:00Z or later, lengthen"):
+        retrain.run(world.use_case, world.day(3).start, world.ports, "test", actor="test", reason="first")
+    file = world.use_case.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace("min_rows: 500", "min_rows: 5_000"))
+    with pytest.raises(NotEnoughData, match=r"A later time would not help: training.history holds 22 windows, about"):
+        retrain.run(load_use_case(file.parent), world.day(30).start, world.ports, "test", actor="test", reason="first")

@@ -1,5 +1,7 @@
 """Ingest, validate, score, monitor: each alone, again, and in the wrong order."""
 
+from datetime import UTC, datetime
+
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -20,6 +22,7 @@ from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DeployedRole
 from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.spec.load import load_use_case
 from perennial.verdict import Verdict
 
 AS_WAS = ModelChoice()
@@ -175,6 +178,27 @@ def test_i7_as_was_takes_the_model_of_the_windows_time_and_the_others_what_they_
     assert (pinned.revision, pinned.model_version) == (3, "1")
     first, _, third = world.ports.ledger.batches("parcels", world.day(20))
     assert first.digest == third.digest
+
+
+def test_without_a_model_it_names_an_as_of_that_has_history_enough_and_that_works(world: World) -> None:
+    for day, expected in ((30, "2024-01-31T00:00Z"), (3, "2024-01-16T00:00Z")):
+        with pytest.raises(NoModel) as none:
+            predict(world, day)
+        assert f"`perennial retrain parcels --as-of {expected}`" in str(none.value)
+        assert ("too little history behind it" in str(none.value)) == (day == 3)
+    as_of = datetime(2024, 1, 16, tzinfo=UTC)
+    retrain.run(world.use_case, as_of, world.ports, "test", actor="test", reason="first")
+    assert predict(world, 15).model_version == "1"
+
+
+def test_without_a_model_a_history_that_is_always_too_short_is_said(world: World) -> None:
+    file = world.use_case.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace("min_rows: 500", "min_rows: 5_000"))
+    world.use_case = load_use_case(file.parent)
+    with pytest.raises(
+        NoModel, match=r"can't have one: training.history holds 22 windows, about 3,960 rows, and .* asks for 5,000"
+    ):
+        predict(world, 30)
 
 
 def test_a_window_before_the_first_model_says_what_there_is(world: World) -> None:

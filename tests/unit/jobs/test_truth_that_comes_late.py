@@ -10,6 +10,7 @@ from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, World
 
+from perennial.errors import SourceRejected
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.evaluate.measure import Measured
 from perennial.jobs.retrain import rollback
@@ -72,6 +73,53 @@ def test_no_label_at_all_is_never_final_and_what_comes_after_all_is_measured(
         Maturity.OVERDUE,
         Maturity.FINAL,
     ]
+
+
+def test_after_an_outage_of_a_part_of_the_labels_all_its_windows_are_reopened(world: World) -> None:
+    """Four fifths of the labels are no outage for sure, so that such windows are final; more than a week of them."""
+    outage = range(31, 51)
+    first_model(world, 30)
+    for number in range(31, 53):
+        predict(world, number)
+    before = without_labels(world, outage, keep=0.8)
+    found = evaluated(world, world.day(54).start)
+    assert (found.final, found.overdue, last(world, 31).completeness) == (22, 0, 0.8)
+    world.outcomes.table = before
+    found = evaluated(world, world.day(55).start)
+    assert found.reopened == len(outage)
+    assert [last(world, number).completeness for number in outage] == [1.0] * len(outage)
+    world.outcomes.asked.clear()
+    assert evaluated(world, world.day(56).start).reopened == 0
+    assert world.outcomes.asked == []  # all is known
+
+
+def with_an_unreadable_label(world: World, day: int) -> None:
+    """One label of the day is neither true nor false."""
+    table = world.outcomes.table
+    bad = pc.equal(table.column("parcel"), pa.scalar(world.rows_of(day)[0], pa.int64()))
+    values = pc.if_else(bad, 2, table.column("late").cast(pa.int64()))
+    world.outcomes.table = table.set_column(table.column_names.index("late"), "late", values)
+
+
+def test_labels_that_can_not_be_used_do_not_keep_other_windows_from_theirs(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    first_model(world, 30)
+    for number in (31, 32, 33):
+        predict(world, number)
+    before = world.outcomes.table
+    with_an_unreadable_label(world, 32)
+    as_of = world.day(36).start
+    collected = collect_labels.run(world.use_case, as_of, world.ports, "test")
+    measured = measure.run(world.use_case, as_of, world.ports, "test")
+    assert (collected.windows, collected.labels, len(collected.refused)) == (2, 2 * ROWS, 1)
+    assert "'2' is neither true nor false" in caplog.text
+    assert (measured.windows, measured.final, measured.overdue) == (3, 2, 1)
+    with pytest.raises(SourceRejected, match=rf"(?s)labels of 1 window can't be used.*- {world.day(32)}: .*'2' is n"):
+        collect_labels.require_all(world.use_case, collected.refused)
+    world.outcomes.table = before
+    collect_labels.require_all(world.use_case, collect_labels.run(world.use_case, as_of, world.ports, "test").refused)
+    assert measure.run(world.use_case, as_of, world.ports, "test").final == 1
 
 
 def test_far_fewer_labels_than_usual_are_overdue_and_say_how_many_were_expected(

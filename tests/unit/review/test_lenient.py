@@ -89,3 +89,17 @@ def test_the_mend_that_changes_least_is_told() -> None:
 
 def test_a_float_where_the_other_side_has_a_whole_number() -> None:
     assert match_keys([1, 2, 3], ["1.0", "2.0", "3.0"]).mend == "a .0 at the end (a number that was written as a float)"
+
+
+@pytest.mark.parametrize(
+    ("written", "day"),
+    [
+        (["05.02.2024 10:00", "06.02.2024 10:00"], 5),  # dots part day, month and year, in that order
+        (["05/02/2024 10:00", "13/02/2024 10:00"], 5),  # there is no month 13
+        (["02/05/2024 10:00", "02/13/2024 10:00"], 5),
+    ],
+)
+def test_days_before_months_are_known_by_how_they_are_written(written: list[object], day: int) -> None:
+    found, problems = read(Kind.TIMESTAMP, written, naive_allowed=True)
+    assert found[0] == datetime(2024, 2, day, 9, tzinfo=UTC)
+    assert f"not ISO 8601, such as '{written[0]}' in row 1" in problems

@@ -14,12 +14,13 @@ from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import (
-    incomplete_batches,
     learnt_share,
     more_labels_came,
     overdue_text,
     pending_batches,
+    reopened_batches,
     unmatched_labels,
 )
 from perennial.records.retraining import decide_retraining
@@ -80,18 +81,20 @@ class Measured:
     newest: NewestWindow | None = None
 
 
-def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> Measured:
+def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_window: OnWindow = nobody) -> Measured:
     """Measure every window that waits for the truth, as it was known at `as_of`, and decide about retraining.
 
-    Final windows of which more labels came are measured again. Errors: `StoreUnavailable`.
+    Final windows of which more labels came are measured again. `on_window` hears how far it is.
+    Errors: `StoreUnavailable`.
     """
     spec = use_case.spec
     waiting = pending_batches(spec, as_of, ports.ledger)
-    reopened = [
-        batch for batch, last in incomplete_batches(spec, as_of, ports.ledger) if more_labels_came(spec, last, ports)
-    ]
+    reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
     labels_version = ports.lake.version(labels_table(spec.name))
-    found = [(each, measure_batch(use_case, each, as_of, ports, labels_version)) for each in [*waiting, *reopened]]
+    found: list[tuple[Batch, BatchMeasurement]] = []
+    for batch in (to_measure := [*waiting, *reopened]):
+        found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
+        on_window(WindowsDone(len(found), len(to_measure), sum(measured.rows for _, measured in found)))
     share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
     recorded = [_record(use_case, *each, share, as_of, ports, labels_version, run_id) for each in found]
     strange = [

@@ -75,7 +75,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
                 f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
                 f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`."
             )
-        rows = conform(spec, extract.rows)
+        rows = conform(spec, extract.rows, use_case.line)
         check_window(spec, rows, window)
         unread = tuple(unread_rows(rows))
         _warn(spec, window, unread)

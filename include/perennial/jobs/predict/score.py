@@ -63,7 +63,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         gate = gated(use_case, window, ports)
-        deployment = model.resolve(spec.name, window, ports.ledger)
+        deployment = model.resolve(spec, window, ports.ledger)
         latest = ports.ledger.latest_batch(spec.name, window)
         if latest is not None and made_of(latest) == inputs(use_case, gate, deployment):
             restore_stores(latest, ports, lease, run_id, actor=run_id)

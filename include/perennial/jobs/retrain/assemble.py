@@ -21,6 +21,7 @@ from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import far_too_few
 from perennial.ports import Ports
 from perennial.progress import OnWindow, nobody
+from perennial.records.first_model import first_training, history_too_short
 from perennial.records.labels import overdue_text
 from perennial.records.training_set import (
     ExcludedWindow,
@@ -222,12 +223,20 @@ def _too_little(
     return (
         f"{spec.name}: {counted(rows, 'labelled row')} of mature windows before {as_of:%Y-%m-%dT%H:%MZ} "
         f"({len(candidates) + len(excluded)} windows, {len(excluded)} left out{young}); `training.min_rows` asks for "
-        f"{spec.training.min_rows:,}. Retrain as of a later time, lengthen `training.history`, or lower "
-        "`training.min_rows`."
+        f"{spec.training.min_rows:,}. {_way_on(spec, as_of, rows / len(candidates) if candidates else 0.0)}"
         + _read_again(spec, history.outdated)
         + (f"\n  - in {counted(len(strange), 'window')} labels match no row: {strange[-1]}" if strange else "")
         + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
     )
+
+
+def _way_on(spec: UseCase, as_of: datetime, rows_per_window: float) -> str:
+    """What to do about a training set that is too small, where windows have so many labelled rows."""
+    if too_short := history_too_short(spec, rows_per_window):
+        return f"A later time would not help: {too_short}."
+    enough = first_training(spec, as_of, rows_per_window)
+    later = f"as of {enough:%Y-%m-%dT%H:%MZ} or later" if enough > as_of else "as of a later time"
+    return f"Retrain {later}, lengthen `training.history`, or lower `training.min_rows`."
 
 
 def _read_again(spec: UseCase, outdated: Sequence[Window]) -> str:

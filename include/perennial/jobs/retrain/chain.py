@@ -7,8 +7,9 @@ from perennial.jobs.retrain import assemble, deploy, judge, train
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
+from perennial.jobs.retrain.train import Trained
 from perennial.ports import Ports
-from perennial.progress import OnWindow, nobody
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.spec.load import LoadedUseCase
 
 
@@ -30,13 +31,20 @@ def run(
     actor: str,
     reason: str,
     on_window: OnWindow = nobody,
+    on_model: OnWindow = nobody,
 ) -> Retrained:
-    """The steps of the retrain DAG, one after the other. Errors: those of the steps."""
+    """The steps of the retrain DAG, one after the other. Errors: those of the steps.
+
+    `on_window` hears how far the training set is, `on_model` how many of the candidates, and of the judge after them,
+    are done.
+    """
     assembled = assemble.run(use_case, as_of, ports, run_id, on_window)
-    trained = [
-        train.run(use_case, assembled.training_id, candidate.name, ports, run_id)
-        for candidate in use_case.spec.training.candidates
-    ]
+    candidates = use_case.spec.training.candidates
+    trained: list[Trained] = []
+    for candidate in candidates:
+        on_model(WindowsDone(len(trained), len(candidates) + 1, assembled.rows))
+        trained.append(train.run(use_case, assembled.training_id, candidate.name, ports, run_id))
+    on_model(WindowsDone(len(trained), len(candidates) + 1, assembled.rows))
     judged = judge.run(use_case, assembled.training_id, trained, ports, run_id)
     winner = deploy.run(use_case, judged, ports, run_id, actor=actor, reason=reason) if judged.winner else None
     return Retrained(assembled, judged, winner)

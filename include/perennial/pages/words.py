@@ -1,0 +1,103 @@
+"""How the pages write instants, numbers and states: every state has a word, every time its zone."""
+
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+NOTHING = "-"
+NOT_DONE = "not done"
+VALIDATION = {Verdict.PASS: "passed", Verdict.WARN: "passed with warnings", Verdict.FAIL: "refused"}
+DRIFT = {Verdict.PASS: "no drift", Verdict.WARN: "drift to look at", Verdict.FAIL: "drifted"}
+TOO_LITTLE = "too little data"
+_DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
+
+
+def validation_word(verdict: Verdict | None) -> str:
+    """What validation said of a window."""
+    return NOT_DONE if verdict is None else VALIDATION.get(verdict, TOO_LITTLE)
+
+
+def drift_word(verdict: Verdict | None) -> str:
+    """What drift monitoring said of a window."""
+    return NOT_DONE if verdict is None else DRIFT.get(verdict, TOO_LITTLE)
+
+
+def instant(value: datetime, zone: str = "UTC") -> str:
+    """An instant with its zone, such as `1 Mar 2013 00:00 UTC`."""
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y %H:%M} {local.tzname()}"
+
+
+def window_name(window: Window, zone: str = "UTC") -> str:
+    """A window by its start, and by its end unless it is a whole day.
+
+    >>> window_name(Window.parse("2013-03-01T00:00Z--2013-03-02T00:00Z"))
+    'Fri 1 Mar 2013'
+    >>> window_name(Window.parse("2013-03-01T06:00Z--2013-03-01T07:00Z"))
+    'Fri 1 Mar 2013, 06:00 to 07:00 UTC'
+    """
+    start, end = (each.astimezone(ZoneInfo(zone)) for each in (window.start, window.end))
+    day = f"{start:%a} {start.day} {start:%b %Y}"
+    if (start.hour, start.minute) == (0, 0) and end.date() - start.date() == _DAY and (end.hour, end.minute) == (0, 0):
+        return day if zone == "UTC" else f"{day} ({zone})"
+    if end - start < _DAY:
+        return f"{day}, {start:%H:%M} to {end:%H:%M} {end.tzname()}"
+    last = end - _HOUR
+    return f"{day} to {last:%a} {last.day} {last:%b %Y}"
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """A number with so many significant digits, or a dash.
+
+    >>> number(0.73652), number(None), number(1234567.0)
+    ('0.737', '-', '1,230,000')
+    """
+    if value is None:
+        return NOTHING
+    rounded = float(f"{value:.{digits}g}")
+    return f"{rounded:,.0f}" if abs(rounded) >= 10**digits else f"{rounded:.{digits}g}"
+
+
+def plain(value: object) -> str:
+    """A value of an expectation as a person would write it.
+
+    >>> plain(1001.7075664621677), plain(["JFK", "LGA"]), plain(None), plain(1439)
+    ('1,001.71', 'JFK, LGA', '', '1439')
+    """
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:,.6g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(plain(each) for each in value)
+    return str(value)
+
+
+def p_value(value: float | None) -> str:
+    """A p-value; what is smaller than a thousandth is said to be."""
+    if value is None:
+        return NOTHING
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"  # noqa: PLR2004 - the customary least
+
+
+def share(value: float | None) -> str:
+    """A share as a percentage; what is not nothing is never written as 0%.
+
+    >>> share(0.0), share(0.0004), share(0.25)
+    ('0%', '< 0.1%', '25%')
+    """
+    if value is None:
+        return NOTHING
+    if 0 < value < 0.001:  # noqa: PLR2004 - the least that is written with one digit
+        return "< 0.1%"
+    return f"{100 * value:.3g}%"
+
+
+def age(since: datetime, now: datetime) -> str:
+    """How long ago, roughly: in days, months or years."""
+    days = (now - since).days
+    if days < 60:  # noqa: PLR2004 - two months
+        return f"{days} days"
+    return f"{days // 30} months" if days < 730 else f"{days / 365.25:.0f} years"  # noqa: PLR2004 - two years

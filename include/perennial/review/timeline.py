@@ -1,0 +1,222 @@
+"""The timeline of a use case: what became of each of its windows, and what happened to its model on the way."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TypeVar
+
+from perennial.jobs.upkeep.gaps import STILL_RUNNING
+from perennial.ledger.entries import (
+    Batch,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    LateRows,
+    LedgerEntry,
+    Performance,
+    RecordedDecision,
+    ValidationResult,
+)
+from perennial.ledger.port import Ledger
+from perennial.performance.maturity import Maturity
+from perennial.spec.models import UseCase
+from perennial.verdict import REJECT, RETRAIN, Verdict
+from perennial.window import Window
+
+Entry = TypeVar("Entry", ValidationResult, Batch, DriftReport, Performance)
+
+
+class Change(StrEnum):
+    """What may happen to the model of a use case."""
+
+    FIRST_MODEL = "first_model"
+    NEW_MODEL = "new_model"
+    ROLLBACK = "rollback"
+    RETRAINING = "retraining"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened to the model: when in the data's time, and why. `version` is None for a decision."""
+
+    at: datetime
+    change: Change
+    version: str | None
+    actor: str
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class WindowState:
+    """What became of a window. A verdict is None while the step has not been done.
+
+    `missing`: it should have been scored by now, and nothing was validated. `empty`: it is on record as without rows.
+    `rows` were read, `rows_quarantined` of them set aside, `rows_late` came, went or changed after the first look.
+    `value` is the deciding metric with its interval (`low`, `high`), by the labels that have come (`maturity`).
+    `run_id` is the run that worked on the window last.
+    """
+
+    window: Window
+    validation: Verdict | None
+    drift: Verdict | None
+    drift_p_value: float | None
+    performance: Verdict | None
+    maturity: Maturity | None
+    value: float | None
+    low: float | None
+    high: float | None
+    completeness: float | None
+    rows: int | None
+    rows_quarantined: int | None
+    rows_late: int
+    model_version: str | None
+    revision: int | None
+    run_id: str | None
+    recorded_at: datetime | None
+    missing: bool
+    empty: bool
+
+    @property
+    def scored(self) -> bool:
+        """Whether the window has predictions."""
+        return self.revision is not None
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """The windows of an interval, oldest first, all of the grid whether anything was done or not, and the events."""
+
+    use_case: str
+    metric: str
+    windows: tuple[WindowState, ...]
+    events: tuple[Event, ...]
+
+
+def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger) -> Timeline:
+    """What the ledger knows of these windows, which follow each other, and which of them are missing now.
+
+    The number of questions to the ledger does not depend on the number of windows. Errors: `StoreUnavailable`.
+    """
+    if not windows:
+        return Timeline(spec.name, spec.training.metric, (), ())
+    name, ends = spec.name, (windows[0].start, windows[-1].end)
+    deployments = [entry for entry in ledger.deployments(name) if entry.role is DeployedRole.CHAMPION]
+    found = _Found(
+        validations=_by_window(ledger.validations_between(name, *ends)),
+        batches=_by_window(ledger.batches_between(name, *ends)),
+        drift=_by_window(ledger.drift_between(name, *ends)),
+        performance=_by_window(ledger.performance_between(name, *ends)),
+        late=_late(ledger.late_rows_between(name, *ends)),
+        done=ledger.windows_done(name, *ends),
+        expected=_expected(spec, deployments, now),
+    )
+    events = [event for event in _events(spec, deployments, ledger) if ends[0] <= event.at < ends[1]]
+    return Timeline(
+        use_case=name,
+        metric=spec.training.metric,
+        windows=tuple(_state(window, found, spec.training.metric) for window in windows),
+        events=tuple(sorted(events, key=lambda event: event.at)),
+    )
+
+
+def last_windows(spec: UseCase, now: datetime, count: int) -> list[Window]:
+    """The last windows that had ended by the moment, at most so many, oldest first; none before the first one."""
+    end = spec.grid.containing(now).start
+    if spec.end is not None:
+        end = min(end, spec.end)
+    if end <= spec.start:
+        return []
+    start = max(spec.start, spec.grid.back(end, count))
+    return list(spec.grid.between(start, end))
+
+
+@dataclass(frozen=True)
+class _Found:
+    validations: Mapping[Window, ValidationResult]
+    batches: Mapping[Window, Batch]
+    drift: Mapping[Window, DriftReport]
+    performance: Mapping[Window, Performance]
+    late: Mapping[Window, int]
+    done: frozenset[Window]
+    expected: tuple[datetime, datetime] | None
+
+    def is_expected(self, window: Window) -> bool:
+        """Whether the window should have been scored by now."""
+        return self.expected is not None and self.expected[0] <= window.start and window.end <= self.expected[1]
+
+
+def _by_window(entries: Iterable[Entry]) -> dict[Window, Entry]:
+    return {entry.window: entry for entry in entries}
+
+
+def _late(entries: Iterable[LateRows]) -> dict[Window, int]:
+    counts: dict[Window, int] = {}
+    for entry in entries:
+        counts[entry.window] = counts.get(entry.window, 0) + entry.new + entry.gone + entry.changed
+    return counts
+
+
+def _expected(spec: UseCase, champions: Sequence[Deployment], now: datetime) -> tuple[datetime, datetime] | None:
+    """From the first model on until a moment ago, windows should have been scored."""
+    waited = spec.schedule.deadline or spec.schedule.delay
+    return (champions[0].effective_from, now - waited - STILL_RUNNING) if champions else None
+
+
+def _state(window: Window, found: _Found, metric: str) -> WindowState:
+    verdict, batch = found.validations.get(window), found.batches.get(window)
+    report, measured = found.drift.get(window), found.performance.get(window)
+    interval = measured.intervals.get(metric, {}) if measured else {}
+    last = _last(entry for entry in (verdict, batch, report) if entry is not None)
+    return WindowState(
+        window=window,
+        validation=verdict.verdict if verdict else None,
+        drift=report.verdict if report else None,
+        drift_p_value=report.p_value if report else None,
+        performance=measured.verdict if measured else None,
+        maturity=measured.maturity if measured else None,
+        value=measured.metrics.get(metric) if measured else None,
+        low=interval.get("low"),
+        high=interval.get("high"),
+        completeness=measured.completeness if measured else None,
+        rows=verdict.rows if verdict else None,
+        rows_quarantined=verdict.rows_quarantined if verdict else None,
+        rows_late=found.late.get(window, 0),
+        model_version=batch.model_version if batch else None,
+        revision=batch.revision if batch else None,
+        run_id=last.run_id if last else None,
+        recorded_at=last.recorded_at if last else None,
+        missing=verdict is None and window not in found.done and found.is_expected(window),
+        empty=window in found.done and batch is None,
+    )
+
+
+def _last(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
+    known = [(entry.recorded_at, entry) for entry in entries if entry.recorded_at is not None]
+    return max(known, key=lambda pair: pair[0])[1] if known else None
+
+
+def _events(spec: UseCase, champions: Sequence[Deployment], ledger: Ledger) -> Iterable[Event]:
+    seen: set[str] = set()
+    for entry in champions:
+        change = Change.ROLLBACK if entry.model_version in seen else Change.NEW_MODEL if seen else Change.FIRST_MODEL
+        seen.add(entry.model_version)
+        yield _deployed(entry, change)
+    asked = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
+    for decision in (each for kind in asked for each in ledger.decisions(spec.name, kind)):
+        if decision.action == RETRAIN:
+            yield _decided(decision, Change.RETRAINING)
+    for decision in ledger.decisions(spec.name, DecisionKind.PROMOTE):
+        if decision.action == REJECT:
+            yield _decided(decision, Change.REJECTED)
+
+
+def _deployed(entry: Deployment, change: Change) -> Event:
+    actor = entry.approved_by or entry.actor
+    return Event(entry.effective_from, change, entry.model_version, actor, (entry.reason,))
+
+
+def _decided(decision: RecordedDecision, change: Change) -> Event:
+    return Event(decision.as_of, change, None, decision.run_id, decision.reasons)

@@ -1,0 +1,147 @@
+"""The pages as a FastAPI application: who may see what, and the headers of every answer.
+
+Airflow mounts it without any authentication of its own (see its documentation of plugins), so that every route asks:
+the application asks who the user is, and each page of a DAG whether that user may read it.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
+
+from airflow.api_fastapi.app import get_auth_manager
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.common.db.common import SessionDep
+from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.models.dagrun import DagRun
+from fastapi import Depends, FastAPI, Request, Response
+from fastapi.middleware.gzip import GZipMiddleware
+from sqlalchemy import select
+
+from perennial.errors import PerennialError
+from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages.reader import Reader, ReaderUnavailable
+from perennial_airflow.pages.views import PREFIX
+
+WITH_INTERVAL = ("scheduled", "backfill")
+VIEW_OF_RUN: dict[str, str] = {
+    DagKind.PREDICT: "interval",
+    DagKind.EVALUATE: "evaluation",
+    DagKind.RETRAIN: "retraining",
+}
+FILTERS = ("owner", "tag", "state")
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+PLAIN = "text/plain; charset=utf-8"
+
+
+def create_app() -> FastAPI:
+    """The application that Airflow mounts at `perennial_airflow.pages.views.PREFIX`."""
+    reader = Reader()
+
+    @asynccontextmanager
+    async def stopping(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        reader.stop()
+
+    app = FastAPI(
+        docs_url=None, redoc_url=None, openapi_url=None, lifespan=stopping, dependencies=[Depends(get_user)]
+    )  # fmt: skip
+    app.state.reader = reader
+    app.add_middleware(GZipMiddleware, minimum_size=1000)
+    app.middleware("http")(_with_headers)
+    app.get("/home")(home)
+    app.get("/dags/{dag_id}", dependencies=[MAY_READ])(dag)
+    app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
+    app.get("/dags/{dag_id}/windows/{window}", dependencies=[MAY_READ])(window_of_dag)
+    app.get("/{name:path}")(asset_or_nothing)
+    return app
+
+
+MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
+
+
+def _readable(user: GetUserDep) -> tuple[str, ...]:
+    """The use cases whose predictions the user may see."""
+    dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
+    names = (found.rpartition(".") for found in dag_ids)
+    return tuple(sorted(name for name, _, kind in names if kind == DagKind.PREDICT))
+
+
+def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
+    """What a run is about, for the view that shows it: an interval of data, or a moment; empty when it is neither."""
+    run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
+    if run is None:
+        return {}
+    conf = run.conf if isinstance(run.conf, dict) else {}
+    start, end = conf.get("window_from"), conf.get("window_to")
+    if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
+        start, end = run.data_interval_start.isoformat(), run.data_interval_end.isoformat()
+    found = {"start": start, "end": end, "as_of": end or conf.get("as_of") or run.run_after.isoformat()}
+    return {name: value for name, value in found.items() if isinstance(value, str)}
+
+
+async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(_readable)]) -> Response:
+    """Every use case that the user may see."""
+    wanted = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
+    return await _page(request, "home", wanted, use_cases)
+
+
+async def dag(request: Request, dag_id: str) -> Response:
+    """The windows of the DAG's use case."""
+    return await _of_dag(request, dag_id, "use_case", {})
+
+
+async def dag_run(
+    request: Request, dag_id: str, run_id: str, about: Annotated[dict[str, str], Depends(_about)]
+) -> Response:
+    """What the run did: the report of its window, or its windows; what it measured; what it trained."""
+    kind = dag_id.rpartition(".")[2]
+    view = VIEW_OF_RUN.get(kind, "use_case")
+    if not about or (view == "interval" and "start" not in about):
+        view = "use_case"
+    return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
+
+
+async def window_of_dag(request: Request, dag_id: str, window: str) -> Response:
+    """The report of one window."""
+    return await _of_dag(request, dag_id, "window", {"window": window})
+
+
+async def asset_or_nothing(request: Request, name: str) -> Response:
+    """The stylesheet and the script, which every page loads; all else is not there."""
+    return await _page(request, "asset", {"name": name}, ())
+
+
+async def _of_dag(request: Request, dag_id: str, view: str, arguments: dict[str, str]) -> Response:
+    name, _, kind = dag_id.rpartition(".")
+    if kind not in set(DagKind):
+        return Response(f"{dag_id} is not a DAG of a Perennial use case.", 404, media_type=PLAIN)
+    return await _page(request, view, {"use_case": name, **arguments}, (name,))
+
+
+async def _page(request: Request, view: str, arguments: dict[str, str], use_cases: tuple[str, ...]) -> Response:
+    base = request.scope["root_path"].rstrip("/")
+    asked: dict[str, Any] = {
+        "view": view,
+        "arguments": arguments,
+        "use_cases": use_cases,
+        "base": base,
+        "airflow": base.removesuffix(PREFIX),
+        "as_json": "application/json" in request.headers.get("accept", ""),
+    }
+    try:
+        found = await request.app.state.reader.ask(asked)
+    except (ReaderUnavailable, PerennialError) as error:
+        return Response(str(error), 503, media_type=PLAIN)
+    return Response(found.body, found.status, media_type=found.media_type)
+
+
+async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+    answer = await go_on(request)
+    answer.headers.update(HEADERS)
+    return answer

@@ -1,0 +1,86 @@
+"""The process beside the API server that reads the records and writes the pages."""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from dataclasses import dataclass
+from typing import Any
+
+from perennial_airflow.connections import AirflowConnections
+
+log = logging.getLogger(__name__)
+
+PATIENCE = 30.0  # seconds for one page, the start of the process included
+CONNECTIONS = ("perennial_ledger", "perennial_published")
+LONGEST_HEAD = 1_000_000
+
+
+@dataclass(frozen=True)
+class Page:
+    """What the process answered."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+class ReaderUnavailable(Exception):  # noqa: N818 - told to the reader of the page
+    """The process could not be started, did not answer in time, or ended; the message says what to do."""
+
+
+class Reader:
+    """Starts the process when the first page is asked for, and again when it ended."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def ask(self, asked: dict[str, Any]) -> Page:
+        """One page. Errors: `ReaderUnavailable`; the next page is asked of a new process then."""
+        async with self._turn:
+            try:
+                return await asyncio.wait_for(self._ask(asked), PATIENCE)
+            except TimeoutError as error:
+                self.stop()
+                raise ReaderUnavailable(f"The page was not ready within {PATIENCE:.0f} s. Try again.") from error
+            except (OSError, asyncio.IncompleteReadError, ValueError) as error:
+                self.stop()
+                raise ReaderUnavailable(
+                    "The process that writes the pages ended. The log of the API server says why; the next page starts "
+                    "it again."
+                ) from error
+
+    def stop(self) -> None:
+        """End the process, if there is one."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.kill()
+        self._process = None
+
+    async def _ask(self, asked: dict[str, Any]) -> Page:
+        process = await self._running()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(asked).encode() + b"\n")
+        await process.stdin.drain()
+        head = json.loads(await process.stdout.readuntil(b"\n"))
+        return Page(head["status"], head["media_type"], await process.stdout.readexactly(head["length"]))
+
+    async def _running(self) -> Process:
+        if self._process is None or self._process.returncode is not None:
+            urls = await asyncio.to_thread(_connections)
+            command = (sys.executable, "-m", "perennial.pages.reader")
+            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **urls}
+            self._process = await asyncio.create_subprocess_exec(
+                *command, stdin=PIPE, stdout=PIPE, env=environment, limit=LONGEST_HEAD
+            )
+            log.info("The review pages are written by process %d", self._process.pid)
+        return self._process
+
+
+def _connections() -> dict[str, str]:
+    """The connections as Airflow keeps them, for a process that does not import it."""
+    connections = AirflowConnections()
+    return {f"AIRFLOW_CONN_{name.upper()}": connections.url(name) for name in CONNECTIONS}

@@ -1,0 +1,60 @@
+"""A real browser, logged in to the system's Airflow as its administrator."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from tests.e2e.system import System
+from tests.waiting import PATIENCE
+
+from perennial_local.home import Home
+from perennial_local.keys import ADMIN, load_keys
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
+DESKTOP = {"width": 1440, "height": 900}
+
+
+def chromium() -> Path:
+    """The browser of the machine; without one the test is skipped, but not in CI, where `make browser` installs it."""
+    found = shutil.which(os.environ.get("CHROMIUM", "chromium"))
+    if found is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(
+            "There is no chromium: install it, or name it in CHROMIUM."
+        )
+    return Path(found)
+
+
+@contextmanager
+def browsing(width: int = DESKTOP["width"], theme: str = "light") -> Iterator[tuple[Browser, Page]]:
+    """A browser with an empty page, whose waits are as patient as all others."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
+        try:
+            page = browser.new_page(
+                viewport={"width": width, "height": DESKTOP["height"]},
+                color_scheme=theme,  # type: ignore[arg-type]
+                locale="en-GB",
+                timezone_id="UTC",
+            )
+            page.set_default_timeout(PATIENCE * 1000)
+            yield browser, page
+        finally:
+            browser.close()
+
+
+def log_in(page: Page, system: System) -> None:
+    """Open a session as the administrator."""
+    page.goto(f"{system.url}/auth/login")
+    page.fill("input[name=username]", ADMIN)
+    page.fill("input[name=password]", load_keys(Home(system.home)).admin_password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda address: "/auth/" not in address)
+
+
+def inside(page: Page) -> FrameLocator:
+    """What of ours is shown inside Airflow's page."""
+    return page.frame_locator("iframe")

@@ -1,0 +1,269 @@
+"""Pages of a small world: what they say, that nothing in them runs, and that scripts get the same."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
+
+from perennial import clock
+from perennial.errors import StoreUnavailable, ValidationFailed
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor
+from perennial.jobs.retrain import chain as retrain
+from perennial.pages.answer import VIEWS, Answer, Asked, answer
+from perennial.settings import Settings
+from perennial.spec.load import load_use_case
+
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg onload=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "{{ 7 * 7 }}<b>bold</b>",
+    "javascript:alert(1)//<i>",
+)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return live(make_world(tmp_path_factory.mktemp("lived")))
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
+
+
+def live(world: World) -> World:
+    """A model since day 30; day 30 is scored, 31 has rows in quarantine, 32 is refused, 33 is missing, 45 drifted."""
+    first_model(world)
+    for day in (30, 31, 45):
+        if day == 31:
+            position = world.rows_of(31)[3]
+            weights = world.parcels.table.column("weight").to_pylist()
+            weights[position] = -60.0
+            set_column(world, "weight", weights)
+        predict(world, day)
+        monitor.run(world.use_case, world.day(day), world.ports, "parcels.predict/scheduled__1")
+    world.change(32, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 32)
+    return world
+
+
+def set_column(world: World, name: str, values: list[Any]) -> None:
+    table = world.parcels.table
+    index = table.column_names.index(name)
+    world.parcels.table = table.set_column(index, table.field(index), [values])
+
+
+def ask(
+    world: World, view: str, *, as_json: bool = False, may_see: tuple[str, ...] = ("parcels",), **arguments: str
+) -> Answer:
+    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
+    return answer(Asked(view, arguments, may_see, "/base/perennial", "/base", as_json), settings, world.ports)
+
+
+def page(world: World, view: str, **arguments: str) -> str:
+    found = ask(world, view, **arguments)
+    assert (found.status, found.media_type) == (200, "text/html; charset=utf-8"), found.body
+    return found.body.decode()
+
+
+def of_day(world: World, number: int) -> dict[str, str]:
+    return {"use_case": "parcels", "window": world.day(number).key}
+
+
+def test_home_says_first_what_needs_a_person(lived: World) -> None:
+    said = page(lived, "home")
+    assert said.index("needs a person") < said.index("1 window failed validation and was not scored.")
+    assert "13 windows should have been scored and were not" not in said
+    assert "12 windows should have been scored and were not." in said  # 33 to 44; the refused one is told by itself
+    assert "Backfill parcels.predict from 2024-02-03 to 2024-02-14" in said
+    assert "The last window that was scored drifted" in said
+    assert f'href="/base/perennial/dags/parcels.predict/windows/{lived.day(32).key}"' in said
+
+
+def test_a_use_case_that_nobody_began_says_how_to_begin(tmp_path: Path) -> None:
+    said = page(make_world(tmp_path), "home")
+    assert "No model is in service" in said
+    assert "Start a run of parcels.retrain" in said
+
+
+def test_home_shows_only_what_the_reader_may_see(lived: World) -> None:
+    found = ask(lived, "home", may_see=("other",))
+    assert found.status == 200
+    assert b"parcels" not in found.body
+    assert b"Nothing to see here yet" in found.body
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("owner", "logistics"), ("state", "act"), ("owner", "nobody"), ("state", "fine")]
+)
+def test_home_is_filtered(lived: World, name: str, value: str) -> None:
+    said = page(lived, "home", **{name: value})
+    assert ("Parcels that come late" in said) == (value in ("logistics", "act"))
+    assert f'<option value="{value}" selected>' in said or value == "nobody"
+
+
+def test_a_broken_spec_is_told_and_the_others_are_shown(lived: World) -> None:
+    folder = lived.use_case.folder.parent / "broken"
+    folder.mkdir()
+    (folder / "use_case.yaml").write_text("name: broken\n")
+    found = ask(lived, "home", may_see=("parcels", "broken"))
+    assert b"its spec has errors" in found.body
+    assert b"Parcels that come late" in found.body
+
+
+def test_the_windows_of_a_use_case(lived: World) -> None:
+    said = page(lived, "use_case", use_case="parcels")
+    assert "1 refused by validation, 1 drifted, 12 missing" in said
+    assert "first model, version 1" in said
+    assert said.count("should have been scored and was not") == 12
+    assert '<a href="/base/dags/parcels.evaluate" data-airflow>' in said  # nothing was measured yet
+
+
+def test_performance_is_drawn_with_intervals_and_maturity(tmp_path: Path) -> None:
+    lived = live(make_world(tmp_path))
+    for job in (collect_labels, measure):
+        job.run(lived.use_case, lived.day(34).start, lived.ports, "test")
+    said = page(lived, "use_case", use_case="parcels")
+    assert 'class="performance"' in said
+    assert said.count('<circle class="final"') == 2
+    assert said.count('<line class="interval"') == 2
+    said = page(lived, "evaluation", use_case="parcels", run_id="test", as_of=lived.day(34).start.isoformat())
+    assert "2 windows measured, 2 of them final." in said
+    assert "180 of 180" in said
+    said = page(lived, "evaluation", use_case="parcels", run_id="other", as_of=lived.day(34).start.isoformat())
+    assert "This run measured no window anew" in said
+
+
+def test_the_report_of_a_good_window(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 30))
+    assert "180 rows scored by version 1; no drift." in said
+    assert said.count('<svg class="histogram"') == 3  # the prediction, weight, service
+    assert "Nothing was decided" not in said
+    assert '<a href="/base/dags/parcels.predict/runs/scheduled__1" data-airflow>' not in said
+
+
+def test_the_report_of_a_refused_window_says_which_rule_and_which_rows(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 32))
+    assert "Validation refused the 180 rows, so nothing was scored." in said
+    assert "expect_column_values_to_be_between" in said
+    assert str(lived.rows_of(32)[0]) in said
+    assert "The window was not scored." in said
+
+
+def test_the_report_of_a_window_with_rows_in_quarantine(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 31))
+    assert "179 rows scored by version 1, 1 row set aside" in said
+    assert str(lived.rows_of(31)[3]) in said
+
+
+def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 45))
+    assert "Drift: the window is unlike what its model considers normal." in said
+    assert said.index('<li class="drifted">\n<h3>') < said.index("<h3>service")
+
+
+def test_windows_without_any_record_say_so(lived: World) -> None:
+    assert "should have been scored by now" in page(lived, "window", **of_day(lived, 33))
+    assert "Nothing is on record about this window yet." in page(lived, "window", **of_day(lived, 50))
+
+
+def test_the_report_of_a_retraining_says_what_it_learnt_from_and_what_came_of_it(lived: World) -> None:
+    said = page(lived, "retraining", use_case="parcels", run_id="test")
+    assert "Version 1 is the champion, for data from 2024-01-31 on." in said
+    assert "3,780 rows of 21 windows" in said
+    assert "No candidate has been judged in this run." in page(lived, "retraining", use_case="parcels", run_id="other")
+
+
+def test_a_run_of_several_windows_lists_them_and_of_one_is_its_report(lived: World) -> None:
+    several = page(lived, "interval", use_case="parcels", start="2024-01-31", end="2024-02-03")
+    assert "The last 3 windows" in several or "3 windows:" in several
+    one = page(lived, "interval", use_case="parcels", start="2024-01-31", end="2024-02-01")
+    assert "<h1>Wed 31 Jan 2024</h1>" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status"),
+    [
+        ({"window": "nonsense"}, 422),
+        ({"window": "2024-01-01T00:00Z--2024-01-03T00:00Z"}, 422),
+        ({"window": "../../etc/passwd"}, 422),
+        ({"window": "2024-01-01T00:00Z--2024-01-02T00:00Z", "use_case": "other"}, 404),
+        ({"window": "2024-01-01T00:00Z--2024-01-02T00:00Z", "use_case": "../parcels"}, 404),
+    ],
+)
+def test_what_is_not_there_is_told_and_nothing_is_read(lived: World, arguments: dict[str, str], status: int) -> None:
+    for as_json in (False, True):
+        found = ask(lived, "window", as_json=as_json, **{"use_case": "parcels", **arguments})
+        assert found.status == status
+        assert b"root:" not in found.body
+
+
+def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(use_case: str) -> None:
+        raise StoreUnavailable("the ledger does not answer")
+
+    monkeypatch.setattr(lived.ports.ledger, "status", down)
+    for view in ("home", "use_case"):
+        found = ask(lived, view, use_case="parcels")
+        assert found.status == 503
+        assert b"The records can" in found.body
+        assert b"the ledger does not answer" in found.body
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
+    given = {"run_id": "test", "as_of": "2024-02-03", "start": "2024-02-01", "end": "2024-02-03"}
+    found = ask(lived, view, as_json=True, **of_day(lived, 31), **given)
+    assert (found.status, found.media_type) == (200, "application/json")
+    assert "parcels" in json.dumps(json.loads(found.body))
+
+
+def test_assets_are_served_by_name_and_nothing_else_is(lived: World) -> None:
+    assert ask(lived, "asset", name="style.css").media_type == "text/css; charset=utf-8"
+    assert b"use strict" in ask(lived, "asset", name="frame.js").body
+    for name in ("../answer.py", "templates/home.html", "/etc/passwd", ""):
+        assert ask(lived, "asset", name=name).status == 404
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
+    """In the spec, in values, in keys of quarantined rows, in what a person wrote, and in the address."""
+    world = make_world(tmp_path)
+    home = world.use_case.folder
+    quoted = json.dumps(payload)
+    spec = SPEC.replace("Parcels that come late", quoted).replace("owner: logistics", f"owner: {quoted}")
+    (home / "use_case.yaml").write_text(spec)
+    (home / "expectations.yaml").write_text(
+        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
+        f"    kwargs: {{column: service, value_set: [road, air, rail, {quoted}]}}\n"
+    )
+    world = replace(world, use_case=load_use_case(home))
+    world.change(20, "service", payload)
+    world.change(30, "service", payload)
+    world.change(31, "service", f"{payload}.")
+    retrain.run(world.use_case, world.day(30).start, world.ports, payload, actor=payload, reason=payload)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 31)
+    predict(world, 30)
+    monitor.run(world.use_case, world.day(30), world.ports, payload)
+    arguments = of_day(world, 31)
+    for view, shown in (
+        ("home", arguments),
+        ("use_case", arguments),
+        ("window", arguments),
+        ("window", of_day(world, 30)),
+    ):
+        said = page(world, view, **shown)
+        assert payload not in said
+        assert "49<b>" not in said
+    found = ask(world, "window", use_case="parcels", window=payload)
+    assert payload.encode() not in found.body
