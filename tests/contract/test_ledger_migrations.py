@@ -165,14 +165,14 @@ def upgrade_to(url: str, last: str, folder: Path, monkeypatch: pytest.MonkeyPatc
 def test_snapshots_of_before_are_read_and_do_not_say_that_nothing_was_left_out(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade_to(database_url, "0007", tmp_path, monkeypatch)
+    upgrade_to(database_url, "0006", tmp_path, monkeypatch)
     rows(
         database_url,
         'INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, '
         "query, run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 'raw/flights', 0, 's', 9, '{}', "
         "'SELECT 1', 'run', now())",
     )
-    assert migrate.upgrade(database_url) == ["0008"]
+    assert migrate.upgrade(database_url) == REVISIONS[6:]
     ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
     window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
     (found,) = ledger.snapshots("flights", window)
@@ -211,7 +211,7 @@ def test_drift_reports_of_before_stay_and_are_the_first_of_their_window(
 def test_measurements_of_before_stay_and_know_of_no_row_without_an_outcome(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    upgrade_to(database_url, "0006", tmp_path, monkeypatch)
+    upgrade_to(database_url, "0007", tmp_path, monkeypatch)
     rows(
         database_url,
         "INSERT INTO ledger.performance (use_case, window_start, window_end, revision, model_version, model_digest, "
@@ -219,7 +219,7 @@ def test_measurements_of_before_stay_and_know_of_no_row_without_an_outcome(
         "run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 1, '1', 'm', '2013-03-04Z', 'final', "
         "10, 9, 0.9, 'pass', '{}', '{}', '{}', '[]', '{}', 'run', now())",
     )
-    assert migrate.upgrade(database_url) == REVISIONS[6:]
+    assert migrate.upgrade(database_url) == REVISIONS[7:]
     ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
     window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
     (found,) = ledger.performance_of("flights", window)
