@@ -4,12 +4,15 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import World
 
+from perennial import clock
 from perennial.errors import ValidationFailed
-from perennial.jobs.predict import ingest
+from perennial.jobs.predict import chain, ingest
 from perennial.jobs.upkeep.gaps import Gaps, MissingRange, find, ranges_of
 from perennial.window import Every, Grid, Window
 
@@ -123,3 +126,24 @@ def test_the_ledger_is_asked_once_whatever_the_number_of_windows(stopped: World,
     monkeypatch.setattr(stopped.ports.ledger, "windows_done", lambda *given: asked.append(given) or done(*given))
     find(replace(stopped.use_case).spec, stopped.day(59).end, stopped.ports.ledger)
     assert len(asked) == 1
+
+
+def test_an_empty_window_that_was_run_by_hand_is_not_missing_once_it_is_waited_for_no_longer(
+    stopped: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = stopped.day(34)
+    at = stopped.parcels.table.column("sent_at")
+    zone = at.type
+    outside = pc.or_(pc.less(at, pa.scalar(window.start, zone)), pc.greater_equal(at, pa.scalar(window.end, zone)))
+    stopped.parcels.table = stopped.parcels.table.filter(outside)
+    schedule = stopped.use_case.spec.schedule.model_copy(update={"deadline": timedelta(hours=6)})
+    spec = stopped.use_case.spec.model_copy(update={"allow_empty": True, "schedule": schedule})
+    use_case = replace(stopped.use_case, spec=spec)
+    for hours, missing in ((5, 5), (7, 4)):
+        now = window.end + timedelta(hours=hours)
+        monkeypatch.setattr(clock, "now", lambda now=now: now)
+        (done,) = chain.run(use_case, [window], stopped.ports, "cli__1", model=ModelChoice(), on_step=lambda *_: None)
+        assert done.stopped is not None
+        assert done.stopped.empty
+        _, left = find(spec, stopped.day(39).end + timedelta(hours=9), stopped.ports.ledger)
+        assert len(left) == missing

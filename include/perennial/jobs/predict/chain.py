@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from perennial import clock
 from perennial.errors import EmptyWindow, NoModel, PredictionsNotFinite, SourceRejected, ValidationFailed
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.predict.ingest import Ingested
@@ -86,6 +87,9 @@ def _predicted(
         on_step(step, found)
     except (SourceRejected, ValidationFailed, NoModel, PredictionsNotFinite) as error:
         empty = isinstance(error, EmptyWindow) and use_case.spec.allow_empty
+        deadline = use_case.spec.deadline(window)
+        if empty and (deadline is None or clock.now() >= deadline):
+            ingest.note_empty(use_case, window, ports, run_id)
         found = replace(found, stopped=Stopped(step, type(error).__name__, str(error), empty))
         on_step(step, found)
     return found
