@@ -14,6 +14,7 @@ from perennial import clock
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import chain, ingest
 from perennial.jobs.upkeep.gaps import Gaps, MissingRange, find, ranges_of
+from perennial.records.model_choice import ModelChoice
 from perennial.window import Every, Grid, Window
 
 
