@@ -347,6 +347,29 @@ def test_a_person_finds_out_in_the_browser_why_a_day_was_refused(
     assert [each for each in complaints if "perennial" in each] == []
 
 
+def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
+    system: System, drifted_days: dict[str, Any], begun_again: tuple[Stored, Backfill]
+) -> None:
+    system.finish(begun_again[1])
+    with browsing() as (_, page):
+        log_in(page, system)
+        page.goto(f"{system.url}{PREFIX}/dags/{PREDICT}/preview?from=2013-06-13&to=2013-06-14&model=as_now")
+        page.get_by_text(
+            "2 windows: 0 would be scored, 0 are as they would be, 2 can't be scored as they are"
+        ).wait_for()
+        page.get_by_role("button", name="Backfill these windows").click()
+        page.get_by_role("button", name="Yes, backfill them").click()
+        page.get_by_text("The backfill has begun").wait_for()
+    days = (window(6, 13), window(6, 14))
+    ledger = system.ports.ledger
+    system.wait_until(
+        lambda: all(ledger.latest_batch("flight_delays", each) is not None for each in days),
+        "the two days to be scored",
+    )
+    found = [ledger.latest_batch("flight_delays", each) for each in days]
+    assert [batch.resolution for batch in found if batch is not None] == ["as_now", "as_now"]
+
+
 @pytest.fixture(scope="module")
 def orders(system: System) -> tuple[Orders, Orders]:
     """Two use cases whose days of almost a week nobody scored, although they had a model: one fills gaps, one tells."""

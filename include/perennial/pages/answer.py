@@ -12,13 +12,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from perennial import clock
 from perennial.encoding import as_json
-from perennial.errors import InvalidSpec, InvalidWindow, NotScored, PerennialError, TransientError
+from perennial.errors import InvalidSpec, InvalidWindow, NoModel, NotScored, PerennialError, TransientError
 from perennial.pages import charts, words
 from perennial.ports import Ports
+from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.review import (
     evaluation_report,
     explain,
     portfolio,
+    preview,
     quarantine,
     retraining_report,
     timeline,
@@ -38,6 +40,7 @@ OK, NOT_FOUND, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 422, 503, 500
 
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
+    NoModel: (UNPROCESSABLE, "No model is meant by that"),
     TransientError: (UNAVAILABLE, "The records can't be read right now"),
     PerennialError: (BROKEN, "This page can't be shown"),
 }
@@ -84,6 +87,15 @@ class InQuarantine:
     use_case: str
     window: Window
     rules: tuple[quarantine.RuleCatch, ...]
+    format: Literal[1] = 1
+
+
+@dataclass(frozen=True)
+class BackfillPreview:
+    """What scoring each of some windows would do."""
+
+    use_case: str
+    windows: tuple[preview.Preview, ...]
     format: Literal[1] = 1
 
 
@@ -170,6 +182,23 @@ def _interval(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     return _Found(found, "use_case.html", {"spec": spec})
 
 
+def _preview(asked: Asked, settings: Settings, ports: Ports) -> _Found:
+    """What scoring some windows would do; until they are named, a form that asks for them."""
+    use_case = _asked_use_case(asked, settings)
+    spec, given = use_case.spec, asked.arguments
+    zone = spec.schedule.timezone
+    model, version = given.get("model") or Resolution.AS_WAS, given.get("version", "")
+    first, last = given.get("from", ""), given.get("to", "")
+    windows: list[Window] = []
+    if first and last:
+        end = spec.grid.containing(parse_instant(last, zone)).end
+        windows = list(islice(spec.grid.between(spec.grid.starting_at(first).start, end), WINDOWS_SHOWN))
+    choice = ModelChoice.parse(f"{model}:{version}" if version else model)
+    found = BackfillPreview(spec.name, tuple(preview.run(use_case, windows, ports, model=choice)))
+    wanted = {"first": first, "last": last, "model": model, "version": version}
+    return _Found(found, "preview.html", {"spec": spec, "wanted": wanted, "models": list(Resolution)})
+
+
 def _quarantine(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     use_case = _asked_use_case(asked, settings)
     window = _asked_window(asked, use_case)
@@ -209,6 +238,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], _Found]] = {
     "interval": _interval,
     "retraining": _retraining,
     "evaluation": _evaluation,
+    "preview": _preview,
     "quarantine": _quarantine,
     "evidence": _evidence,
 }

@@ -4,8 +4,7 @@ Airflow mounts it without any authentication of its own (see its documentation o
 the application asks who the user is, and each page of a DAG whether that user may read it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -29,9 +28,10 @@ VIEW_OF_RUN: dict[str, str] = {
     DagKind.RETRAIN: "retraining",
 }
 FILTERS = ("owner", "tag", "state")
+PREVIEWED = ("from", "to", "model", "version")
 HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -41,17 +41,8 @@ PLAIN = "text/plain; charset=utf-8"
 
 def create_app() -> FastAPI:
     """The application that Airflow mounts at `perennial_airflow.pages.views.PREFIX`."""
-    reader = Reader()
-
-    @asynccontextmanager
-    async def stopping(_: FastAPI) -> AsyncIterator[None]:
-        yield
-        reader.stop()
-
-    app = FastAPI(
-        docs_url=None, redoc_url=None, openapi_url=None, lifespan=stopping, dependencies=[Depends(get_user)]
-    )  # fmt: skip
-    app.state.reader = reader
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
+    app.state.reader = Reader()  # its process ends with this one
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_with_headers)
     app.get("/home")(home)
@@ -59,6 +50,7 @@ def create_app() -> FastAPI:
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
     app.get("/dags/{dag_id}/windows/{window}", dependencies=[MAY_READ])(window_of_dag)
     app.get("/dags/{dag_id}/windows/{window}/quarantine", dependencies=[MAY_READ])(quarantine)
+    app.get("/dags/{dag_id}/preview", dependencies=[MAY_READ])(preview)
     app.get("/dags/{dag_id}/evidence", dependencies=[MAY_READ])(evidence)
     app.get("/{name:path}")(asset_or_nothing)
     return app
@@ -117,6 +109,12 @@ async def window_of_dag(request: Request, dag_id: str, window: str) -> Response:
 async def quarantine(request: Request, dag_id: str, window: str) -> Response:
     """The rows of one window that were set aside."""
     return await _of_dag(request, dag_id, "quarantine", {"window": window})
+
+
+async def preview(request: Request, dag_id: str) -> Response:
+    """What a backfill would do."""
+    wanted = {name: request.query_params[name] for name in PREVIEWED if name in request.query_params}
+    return await _of_dag(request, dag_id, "preview", wanted)
 
 
 async def evidence(request: Request, dag_id: str) -> Response:
