@@ -90,13 +90,27 @@ class System:
 
     def find_dags(self, *wanted: str) -> None:
         """Wait until Airflow knows the DAGs of use cases that were written just now."""
-        token = self.api("GET", "dags/flight_delays.predict")["file_token"]
-        self.client.put(f"/api/v2/parseDagFile/{token}").raise_for_status()
+        self._parse().raise_for_status()
 
         def known() -> bool:
             return set(wanted) <= {dag["dag_id"] for dag in self.api("GET", "dags?limit=100")["dags"]}
 
         self.wait_until(known, f"the DAGs {', '.join(wanted)}")
+
+    def find_tasks(self, dag_id: str, *wanted: str) -> None:
+        """Wait until Airflow has these tasks in a DAG that it knew before; it stores a DAG anew after half a minute."""
+
+        def known() -> bool:
+            if set(wanted) <= {task["task_id"] for task in self.api("GET", f"dags/{dag_id}/tasks")["tasks"]}:
+                return True
+            self._parse()
+            return False
+
+        self.wait_until(known, f"the tasks {', '.join(wanted)} of {dag_id}")
+
+    def _parse(self) -> httpx.Response:
+        token = self.api("GET", "dags/flight_delays.predict")["file_token"]
+        return self.client.put(f"/api/v2/parseDagFile/{token}")
 
     def begin(self, dag_id: str, first: datetime, last: datetime, reprocess: str = "none") -> "Backfill":
         """Begin to backfill the windows that start from `first` to `last`."""

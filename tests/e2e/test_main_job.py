@@ -398,6 +398,7 @@ def after_downtime(system: System, orders: tuple[Orders, Orders]) -> str:
     ledger = system.ports.ledger
     system.wait_until(lambda: ledger.latest_batch(filled.name, yesterday) is not None, "yesterday to be scored")
     assert ledger.batches_between(filled.name, filled.missing[0].start, yesterday.start) == []
+    system.find_tasks("platform.maintenance", *(f"{each.name}.gaps" for each in orders))
     system.trigger("platform.maintenance", "after_downtime")
     system.succeed("platform.maintenance", "after_downtime")
     return "after_downtime"
