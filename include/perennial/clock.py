@@ -1,6 +1,7 @@
-"""The one place that knows what time it is.
+"""The one module that reads the system's clock.
 
-Everything else is told: a `Window` or an `as_of`. Only `recorded_at` columns come from here.
+Jobs are given a `Window` or an `as_of`. The clock is read for `recorded_at`, for deadlines, and where commands and
+pages mean "now".
 """
 
 from collections.abc import Callable

@@ -32,6 +32,8 @@
         ├── LeaseLost                 another run took this window over while this one was silent
         └── DeploymentMoved           the champion changed while we scored
 
+`EmptyWindow` and `NotReady` are asked for again until their window's deadline; only after it are they permanent.
+
 Each message says what was tried, what was found and what to do. All are picklable: they carry their message only.
 `PermanentError` and `TransientError` become Airflow's failure and retry in one place, under plugins/.
 """

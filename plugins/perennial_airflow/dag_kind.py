@@ -48,7 +48,7 @@ def use_case_dag(
 ) -> Iterator[DAG]:
     """A DAG of the use case, to add tasks to; without a schedule unless it has a timetable.
 
-    With `runs_until`, the last run's window is the last one that starts before.
+    With `runs_until`, the last run is that of the last window that starts before it.
 
     Its tasks are retried after 10, 30, 90 and 270 seconds; what a retry can't help fails at once (see `outcomes`).
     A DAG without a schedule does nothing by itself, so it starts unpaused: what triggers it need not wait for anyone.

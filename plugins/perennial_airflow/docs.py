@@ -67,7 +67,7 @@ Every night, for each use case:
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
 | gaps | names the windows that should have been scored and were not |
 | fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |
-| retrain_undone | starts a retraining that was decided and never began; names one that began and judged nothing |
+| start_pending_retraining | starts a retraining that was decided and never began; names one that judged nothing |
 
 What is live, what a model was trained on, and what was replaced within the use case's `retention` is never removed.
 Every repair and every removal is an entry in the ledger. **Run by hand** with `dry_run` to see what would be removed.

@@ -11,7 +11,7 @@ from perennial.spec.waiting import Gaps
 from perennial_airflow import docs
 from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.run import current_run
-from perennial_airflow.trigger import start_undone_retraining
+from perennial_airflow.trigger import start_pending_retraining
 from perennial_airflow.xcom import Json
 
 DAG_ID = "platform.maintenance"
@@ -64,7 +64,7 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
         return tasks.maintain(use_case, current_run())
 
     reconcile() >> maintain()
-    start_undone_retraining(use_case, f"{use_case.name}.retrain_undone")
+    start_pending_retraining(use_case, f"{use_case.name}.start_pending_retraining")
     if use_case.spec.schedule.gaps is Gaps.FILL:
         _fill_gaps(use_case)
     else:

@@ -39,7 +39,7 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
         @task(multiple_outputs=False, outlets=[assets.training(spec.name)])
         def assemble() -> Json:
-            """Puts the training set together, as of the effective time."""
+            """Puts the training set together, as of the run's moment."""
             from perennial_airflow import tasks
 
             return tasks.assemble(use_case, current_run())

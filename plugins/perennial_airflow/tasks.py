@@ -196,7 +196,7 @@ def _skip_what_is_done(use_case: LoadedUseCase, run: Run, moment: datetime, port
 
     Errors: `AirflowSkipException`.
     """
-    from perennial.jobs.upkeep.undone import ASKING
+    from perennial.jobs.upkeep.unstarted import ASKING
     from perennial.records.retraining import answer_to
 
     asked = [each for kind in ASKING for each in ports.ledger.decisions(use_case.name, kind, moment)]
@@ -288,12 +288,12 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
         return [as_json(plan) for plan in plans]
 
 
-def undone_retraining(use_case: LoadedUseCase) -> Json | None:
+def unstarted_retraining(use_case: LoadedUseCase) -> Json | None:
     """The retraining that was decided and has not been judged, if there is one."""
-    from perennial.jobs.upkeep import undone as undone_job
+    from perennial.jobs.upkeep import unstarted as unstarted_job
 
     with airflow_outcomes(use_case):
-        decision = undone_job.undone_retraining(use_case, _open_ports())
+        decision = unstarted_job.unstarted_retraining(use_case, _open_ports())
         return None if decision is None else as_json(decision)
 
 

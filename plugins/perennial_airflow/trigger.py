@@ -116,7 +116,7 @@ class TriggerRetrain(TriggerDagRunOperator):
         )
 
 
-class StartUndoneRetraining(TriggerRetrain):
+class StartPendingRetraining(TriggerRetrain):
     """Start the retraining that was decided, where the ledger has neither its judgement nor Airflow its run.
 
     Where its run is there but ended before a candidate was judged, that is told, as a warning: a person must look.
@@ -126,7 +126,7 @@ class StartUndoneRetraining(TriggerRetrain):
         """Ask the ledger, and start, tell or skip."""
         from perennial_airflow import tasks
 
-        decision = tasks.undone_retraining(self._use_case)
+        decision = tasks.unstarted_retraining(self._use_case)
         if decision is None:
             raise self.skipped("Every retraining that was decided has been carried out.")
         run_id = run_id_of(decision)
@@ -163,9 +163,9 @@ def trigger_retrain(use_case: LoadedUseCase) -> TriggerRetrain:
     )
 
 
-def start_undone_retraining(use_case: LoadedUseCase, task_id: str) -> StartUndoneRetraining:
+def start_pending_retraining(use_case: LoadedUseCase, task_id: str) -> StartPendingRetraining:
     """The task of the nightly maintenance, for the DAG that is being built."""
-    return StartUndoneRetraining(
+    return StartPendingRetraining(
         use_case=use_case,
         task_id=task_id,
         trigger_dag_id=dag_id(use_case.name, DagKind.RETRAIN),

@@ -238,7 +238,7 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
     dag = dags["platform.maintenance"]
     edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
     assert sorted(edges) == [f"{name}.reconcile>{name}.maintain" for name in USE_CASES]
-    for task in ("retrain_undone", "gaps"):
+    for task in ("start_pending_retraining", "gaps"):
         assert {f"{name}.{task}" for name in USE_CASES} < set(dag.task_ids)
         assert f"| {task} |" in (dag.doc_md or "")
     assert {task.retries for task in dag.tasks} == {4}

@@ -28,7 +28,10 @@ class Gated:
     quarantined_keys: pa.Array
 
     def clean(self, rows: pa.Table, key: str) -> pa.Table:
-        """The rows that no row-level check caught, with the columns of the spec."""
+        """The rows that no row-level check caught, without the column that says which cells could not be read.
+
+        An older snapshot may have columns that the spec no longer has.
+        """
         rows = without_bad_cells(rows)
         if len(self.quarantined_keys) == 0:
             return rows

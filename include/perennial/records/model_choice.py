@@ -34,7 +34,7 @@ class ModelChoice:
 
     @classmethod
     def parse(cls, text: str) -> "ModelChoice":
-        """The choice that `as_was`, `as_now` or `pinned:<version>` names.
+        """The choice that `as_was`, `as_known`, `as_now` or `pinned:<version>` names.
 
         Errors: `NoModel` for any other text.
         """

@@ -43,7 +43,7 @@ class Matter:
 class Summary:
     """A use case at a glance. `windows` are the last ones up to the last that was read, oldest first.
 
-    `quarantined` rows were set aside in these windows; of all windows, `missing` were not scored and should have been.
+    `quarantined` rows were set aside in these windows; of all windows, `missing` should have been scored and were not.
     `matters` are what needs a person, the urgent first.
     """
 
@@ -83,7 +83,8 @@ def _summary(spec: UseCase, now: datetime, ledger: Ledger) -> Summary:
     last = ledger.status(spec.name).last_window
     shown = timeline.last_windows(spec, last.end, WINDOWS) if last else []
     windows = timeline.run(spec, shown, now, ledger).windows
-    _, missing = gaps.find(spec, now, ledger)
+    refused = {each.window for each in windows if each.validation is Verdict.FAIL and not each.scored}
+    missing = [window for window in gaps.find(spec, now, ledger)[1] if window not in refused]
     order = list(Urgency)
     matters = sorted(_matters(spec, champion, windows, missing), key=lambda matter: order.index(matter.urgency))
     return Summary(
@@ -121,8 +122,6 @@ def _matters(
             "Open the report, then mend the source and clear the run, or accept the rows.",
             refused[-1].window,
         )
-    known = {each.window for each in refused}
-    missing = [window for window in missing if window not in known]
     if missing:
         yield Matter(
             Urgency.ACT,

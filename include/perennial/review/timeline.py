@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeVar
 
-from perennial.jobs.upkeep.gaps import STILL_RUNNING
+from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
@@ -111,7 +111,7 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         performance=_by_window(ledger.performance_between(name, *ends)),
         late=_late(ledger.late_rows_between(name, *ends)),
         done=ledger.windows_done(name, *ends),
-        expected=_expected(spec, deployments, now),
+        expected=expected_between(spec, now, deployments),
     )
     events = [event for event in _events(spec, deployments, ledger) if ends[0] <= event.at < ends[1]]
     return Timeline(
@@ -157,12 +157,6 @@ def _late(entries: Iterable[LateRows]) -> dict[Window, int]:
     for entry in entries:
         counts[entry.window] = counts.get(entry.window, 0) + entry.new + entry.gone + entry.changed
     return counts
-
-
-def _expected(spec: UseCase, champions: Sequence[Deployment], now: datetime) -> tuple[datetime, datetime] | None:
-    """From the first model on until a moment ago, windows should have been scored."""
-    waited = spec.schedule.deadline or spec.schedule.delay
-    return (champions[0].effective_from, now - waited - STILL_RUNNING) if champions else None
 
 
 def _state(window: Window, found: _Found, metric: str) -> WindowState:

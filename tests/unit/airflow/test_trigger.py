@@ -19,11 +19,11 @@ from perennial.spec.load import LoadedUseCase
 from perennial_airflow.dag_kind import RETRIES
 from perennial_airflow.trigger import (
     RetrainLink,
-    StartUndoneRetraining,
+    StartPendingRetraining,
     TriggerRetrain,
     decision_in,
     run_id_of,
-    start_undone_retraining,
+    start_pending_retraining,
     trigger_retrain,
 )
 
@@ -219,23 +219,23 @@ def test_where_a_run_was_started_there_is_a_link_to_it(operator: TriggerRetrain)
 
 
 @pytest.fixture
-def undone(use_case: LoadedUseCase) -> StartUndoneRetraining:
+def pending(use_case: LoadedUseCase) -> StartPendingRetraining:
     with DAG("platform.maintenance", schedule=None):
-        return start_undone_retraining(use_case, "flight_delays.retrain_undone")
+        return start_pending_retraining(use_case, "flight_delays.start_pending_retraining")
 
 
 def decided(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
     from perennial_airflow import tasks
 
-    monkeypatch.setattr(tasks, "undone_retraining", lambda use_case: found)
+    monkeypatch.setattr(tasks, "unstarted_retraining", lambda use_case: found)
 
 
 def test_maintenance_starts_what_was_decided_and_never_began_under_the_same_name(
-    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+    pending: StartPendingRetraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(monkeypatch, decision()["decision"])
-    said = lines_of(undone, monkeypatch, "warning")
-    request = execute(undone, Instance(None))
+    said = lines_of(pending, monkeypatch, "warning")
+    request = execute(pending, Instance(None))
     assert (request.trigger_dag_id, request.dag_run_id) == ("flight_delays.retrain", RUN)
     assert request.conf is not None
     assert request.conf["as_of"] == "2013-04-10T00:00:00Z"
@@ -244,20 +244,20 @@ def test_maintenance_starts_what_was_decided_and_never_began_under_the_same_name
 
 
 def test_maintenance_names_a_run_that_judged_nothing(
-    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+    pending: StartPendingRetraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(monkeypatch, decision()["decision"])
-    said = lines_of(undone, monkeypatch, "warning")
-    undone.execute(context_of(Instance(None, runs=(RUN,))))
+    said = lines_of(pending, monkeypatch, "warning")
+    pending.execute(context_of(Instance(None, runs=(RUN,))))
     assert f"has a run ({RUN}) that has judged no candidate" in said[-1]
 
 
 def test_maintenance_starts_nothing_where_everything_was_carried_out(
-    undone: StartUndoneRetraining, monkeypatch: pytest.MonkeyPatch
+    pending: StartPendingRetraining, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decided(monkeypatch, None)
     with pytest.raises(AirflowSkipException, match="has been carried out"):
-        undone.execute(context_of(Instance(None)))
+        pending.execute(context_of(Instance(None)))
 
 
 def test_a_paused_retrain_dag_is_not_passed_over(operator: TriggerRetrain) -> None:

@@ -28,7 +28,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Stopped:
-    """Where a window's way ended early, and why. An `empty` window is an ordinary one: the spec allows it."""
+    """At which step a window stopped, and why. An `empty` window is an ordinary one: the spec allows it."""
 
     step: Step
     error: str

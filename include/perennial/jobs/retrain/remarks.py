@@ -110,7 +110,7 @@ def _champion(
 ) -> tuple[str, str, Pipeline]:
     """Name, digest and pipeline of the champion; where it was refitted on rows of the holdout, of what was judged then.
 
-    Who has seen the rows on which it is judged looks better than it is, and no challenger would win.
+    A model that is judged on rows which it was trained on looks too good, and no candidate would win.
     """
     name, digest = f"champion version {champion.model_version}", champion.model_digest
     if not _has_seen(champion, manifest.until - spec.training.holdout):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perennial.ledger.entries import DeployedRole
+from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.ledger.port import Ledger
 from perennial.spec.models import UseCase
 from perennial.window import Grid, Window
@@ -86,10 +86,16 @@ def _range(grid: Grid, run: Sequence[Window]) -> MissingRange:
     return MissingRange(run[0].start, run[-1].end, len(run), named)
 
 
-def _expected(spec: UseCase, now: datetime, ledger: Ledger) -> list[Window]:
-    champions = [entry for entry in ledger.deployments(spec.name) if entry.role is DeployedRole.CHAMPION]
+def expected_between(
+    spec: UseCase, now: datetime, deployments: Sequence[Deployment]
+) -> tuple[datetime, datetime] | None:
+    """From when to when every window should have been scored by now; None without a model, or before its first window.
+
+    `deployments` are all of the use case. It begins with the first champion, or as far back as `retention` reaches.
+    """
+    champions = [entry for entry in deployments if entry.role is DeployedRole.CHAMPION]
     if not champions:
-        return []
+        return None
     grid = spec.grid
     waited = spec.schedule.deadline or spec.schedule.delay
     until = grid.containing(now - waited - STILL_RUNNING).start
@@ -98,4 +104,9 @@ def _expected(spec: UseCase, now: datetime, ledger: Ledger) -> list[Window]:
     since = max(spec.start, champions[0].effective_from, until - spec.retention)
     first = grid.containing(since)
     start = first.start if first.start == since else first.end
-    return list(grid.between(start, until)) if start < until else []
+    return (start, until) if start < until else None
+
+
+def _expected(spec: UseCase, now: datetime, ledger: Ledger) -> list[Window]:
+    ends = expected_between(spec, now, ledger.deployments(spec.name))
+    return list(spec.grid.between(*ends)) if ends else []

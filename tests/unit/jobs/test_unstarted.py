@@ -10,7 +10,7 @@ from tests.unit.jobs.world import SHIFT, World
 from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.retrain import chain
-from perennial.jobs.upkeep.undone import undone_retraining
+from perennial.jobs.upkeep.unstarted import unstarted_retraining
 from perennial.ledger.entries import COMMAND_LINE, DecisionKind, DeployedRole, RecordedDecision
 from perennial.records.model_choice import ModelChoice
 from perennial.records.retraining import answer_to, gather
@@ -42,44 +42,44 @@ def decide(
 
 
 def test_nothing_was_decided(world: World) -> None:
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
     first_model(world)
     decide(world, 31, "hold")
     decide(world, 32, "wait", DecisionKind.RETRAIN_ON_PERFORMANCE)
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
 
 
 def test_a_decision_without_a_judgement_is_found_by_the_ledger_alone(world: World) -> None:
     first_model(world)
     decide(world, 33, "retrain")
     last = decide(world, 34, "retrain", DecisionKind.RETRAIN_ON_PERFORMANCE)
-    assert undone_retraining(world.use_case, world.ports) == last
+    assert unstarted_retraining(world.use_case, world.ports) == last
 
 
 def test_a_judgement_at_its_moment_or_later_answers_it(world: World) -> None:
     first_model(world)
     decide(world, 33, "retrain")
     chain.run(world.use_case, world.day(34).start, world.ports, "test", actor="test", reason="drift")
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
     later = decide(world, 35, "retrain")
-    assert undone_retraining(world.use_case, world.ports) == later
+    assert unstarted_retraining(world.use_case, world.ports) == later
 
 
 def test_what_was_decided_before_the_champion_was_trained_is_answered_by_it(world: World) -> None:
     decide(world, 20, "retrain")
     first_model(world)
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
 
 
 def test_a_first_model_that_was_asked_for_and_never_trained_is_found(world: World) -> None:
     asked = decide(world, 20, "retrain")
-    assert undone_retraining(world.use_case, world.ports) == asked
+    assert unstarted_retraining(world.use_case, world.ports) == asked
 
 
 def test_what_was_decided_by_hand_is_left_to_the_person_who_may_be_at_it(world: World) -> None:
     first_model(world)
     decide(world, 33, "retrain", run_id=BY_HAND)
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
 
 
 @pytest.mark.parametrize("retrained_as_of", [0, 3])
@@ -97,7 +97,7 @@ def test_a_retraining_by_hand_answers_the_decision_that_airflow_sees_later(world
     answer = answer_to(seen, world.ports.ledger, "")
     assert answer is not None
     assert (answer.run_id, answer.as_of) == (BY_HAND, as_of)
-    assert undone_retraining(world.use_case, world.ports) is None
+    assert unstarted_retraining(world.use_case, world.ports) is None
 
 
 def test_a_retraining_before_the_decision_and_with_other_data_answers_nothing(world: World) -> None:
@@ -127,7 +127,7 @@ def test_a_decision_by_hand_that_airflow_acts_on_is_started_once_and_later_windo
     else:
         seen = monitor.run(world.use_case, decided.window, world.ports, IN_AIRFLOW).decision
     assert (seen.action, seen.as_of, seen.run_id) == (RETRAIN, decided.window.end, IN_AIRFLOW)
-    assert undone_retraining(world.use_case, world.ports) == seen
+    assert unstarted_retraining(world.use_case, world.ports) == seen
     champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
     later = seen.as_of + timedelta(days=1)
     assert seen.as_of in gather(world.use_case.spec, later, world.ports.ledger, champion).retrains

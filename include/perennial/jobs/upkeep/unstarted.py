@@ -12,7 +12,7 @@ from perennial.window import parse_instant
 ASKING = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
 
 
-def undone_retraining(use_case: LoadedUseCase, ports: Ports) -> RecordedDecision | None:
+def unstarted_retraining(use_case: LoadedUseCase, ports: Ports) -> RecordedDecision | None:
     """The last decision to retrain that is Airflow's, if no candidate was judged as of its moment or later.
 
     A judgement that comes later answers every decision before it. What was decided at the command line is left to the

@@ -1,0 +1,237 @@
+"""The review pages, with years of history in the ledger: milliseconds and bytes a page.
+
+Run it by `make bench`. Ten daily use cases with 1,000 windows of 50 columns each and one hourly use case with 17,520
+windows (two years) lie in a real PostgreSQL. Each page is asked for as the API server asks for it, in one process, and
+the median counts. A page may take 300 ms and, compressed as it is sent, 200 kB.
+"""
+
+import gzip
+import json
+import re
+import shutil
+import socket
+import statistics
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import psycopg2
+import psycopg2.extras
+import pyarrow as pa
+
+from perennial import clock
+from perennial.artifacts.memory import InMemoryArtifacts
+from perennial.drift.assess import assess_profile
+from perennial.drift.reference import fit_reference
+from perennial.lake.memory import InMemoryLake
+from perennial.ledger import migrate
+from perennial.ledger.postgres import PostgresLedger
+from perennial.pages.answer import Answer, Asked, answer
+from perennial.ports import Ports
+from perennial.published.memory import InMemoryPublished
+from perennial.registry.memory import MemoryRegistry
+from perennial.settings import Settings
+from perennial.spec.columns import Kind
+from perennial.spec.load import load_use_case
+from perennial_local.postgres import EmbeddedPostgres
+
+ROOT = Path(__file__).parents[2]
+DAILY, DAYS, HOURS, COLUMNS = 10, 1_000, 17_520, 50
+FIRST = datetime(2020, 1, 1, tzinfo=UTC)
+MOST_SECONDS, MOST_BYTES, REPEATS = 0.3, 200_000, 7
+
+VALIDATIONS = """
+INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
+    rows, rows_quarantined, result, run_id, recorded_at)
+SELECT %(name)s, at, at + %(step)s, 's' || n, 'suite', CASE WHEN n %% 97 = 0 THEN 'fail' ELSE 'pass' END, '[]', 900,
+    n %% 3, %(result)s, %(run)s || n, at + %(step)s FROM {windows}
+"""
+SNAPSHOTS = """
+INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, query,
+    run_id, recorded_at)
+SELECT %(name)s, at, at + %(step)s, 'raw', n, 's' || n, 900, %(kinds)s, 'SELECT 1', %(run)s || n, at + %(step)s
+FROM {windows}
+"""
+BATCHES = """
+INSERT INTO ledger.batches (use_case, window_start, window_end, revision, snapshot_digest, suite_digest, scoring_digest,
+    model_version, model_digest, "table", version, digest, rows, resolution, fencing_token, code_version, lock_digest,
+    run_id, recorded_at)
+SELECT %(name)s, at, at + %(step)s, 1, 's' || n, 'suite', 'c', '1', 'm', 'predictions', n, 'd', 900, 'as_was', n, 'v',
+    'l', %(run)s || n, at + %(step)s FROM {windows} WHERE n %% 97 <> 0
+"""
+DRIFT = """
+INSERT INTO ledger.drift_reports (use_case, window_start, window_end, snapshot_digest, model_digest, verdict, p_value,
+    reference_windows, missing, columns, reasons, report, profile, run_id, recorded_at, basis_digest, number)
+SELECT %(name)s, at, at + %(step)s, 's' || n, 'm', CASE WHEN n %% 31 = 0 THEN 'fail' ELSE 'pass' END, 0.5, 50, '[]',
+    '{{}}', '[]', %(report)s, '{{}}', %(run)s || n, at + %(step)s, 'b', 0 FROM {windows} WHERE n %% 97 <> 0
+"""
+PERFORMANCE = """
+INSERT INTO ledger.performance (use_case, window_start, window_end, revision, model_version, model_digest, as_of,
+    maturity, rows, labelled, without_outcome, completeness, verdict, metrics, intervals, estimates, arrivals,
+    label_drift, labels_version, run_id, recorded_at)
+SELECT %(name)s, at, at + %(step)s, 1, '1', 'm', at + 3 * %(step)s, 'final', 900, 880, 0, 0.98, 'pass',
+    '{{"roc_auc": 0.7}}', '{{"roc_auc": {{"low": 0.66, "high": 0.74, "standard_error": 0.02}}}}',
+    '{{"roc_auc": {{"value": 0.71, "low": 0.66, "high": 0.75}}}}', '[]', '{{}}', 1, %(run)s || n, at + 3 * %(step)s
+FROM {windows} WHERE n %% 97 <> 0
+"""
+DECISIONS = """
+INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, numbers, run_id, recorded_at)
+SELECT %(name)s, 'retrain_on_drift', 'w' || n, at + %(step)s, 'hold', '["Nothing calls for it."]', '{{}}', %(run)s || n,
+    at + %(step)s FROM {windows} WHERE n %% 97 <> 0
+"""
+DEPLOYMENT = """
+INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, reason,
+    training, metrics, approved_by, code_version, lock_digest, run_id, recorded_at)
+VALUES (%(name)s, 'champion', '1', 'm', %(first)s, NULL, 'ada', 'first', '{{}}', '{{"roc_auc": 0.7}}', NULL, 'v', 'l',
+    'retrain', %(first)s)
+"""
+STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, DEPLOYMENT)
+
+
+def main() -> int:
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        names = use_cases(folder / "use_cases")
+        server = EmbeddedPostgres(folder / "postgres" / "data", free_port())
+        server.start()
+        try:
+            server.create_database("ledger")
+            url = server.url("ledger")
+            migrate.upgrade(url)
+            fill(url, names)
+            found = measured(folder, url, names)
+        finally:
+            server.stop()
+    print("| page | windows | milliseconds | kB sent |\n|---|---|---|---|")
+    for name, (seconds, size, windows) in found.items():
+        print(f"| {name} | {windows:,} | {1000 * seconds:.0f} | {size / 1000:.0f} |")
+    print(json.dumps({name: {"seconds": each[0], "bytes": each[1]} for name, each in found.items()}))
+    missed = [
+        f"{name} takes {1000 * seconds:.0f} ms and {size / 1000:.0f} kB; {1000 * MOST_SECONDS:.0f} ms and "
+        f"{MOST_BYTES / 1000:.0f} kB are allowed"
+        for name, (seconds, size, _) in found.items()
+        if seconds > MOST_SECONDS or size > MOST_BYTES
+    ]
+    for each in missed:
+        print(each, file=sys.stderr)
+    return 1 if missed else 0
+
+
+def use_cases(folder: Path) -> list[str]:
+    """Ten daily use cases like flight_delays, and an hourly one, the last."""
+    names = [f"daily_{number}" for number in range(DAILY)] + ["hourly"]
+    for name in names:
+        spec = shutil.copytree(ROOT / "include" / "use_cases" / "flight_delays", folder / name) / "use_case.yaml"
+        text = re.sub(r"^name: .*$", f"name: {name}", spec.read_text(), flags=re.MULTILINE)
+        text = re.sub(r"^  start: .*$", f"  start: {FIRST:%Y-%m-%d}", text, flags=re.MULTILINE)
+        text = re.sub(r"^  end: .*\n", "", text, flags=re.MULTILINE)
+        if name == "hourly":
+            text = re.sub(r"^  every: .*$", "  every: hour", text, flags=re.MULTILINE)
+        spec.write_text(text)
+        load_use_case(folder / name)
+    return names
+
+
+def fill(url: str, names: list[str]) -> None:
+    """What years of scoring leave in the ledger."""
+    report, result = drift_report(), {"gates": [], "row_rules": [], "expectations": [expectation(n) for n in range(30)]}
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        for name in names:
+            step, count = (timedelta(hours=1), HOURS) if name == "hourly" else (timedelta(days=1), DAYS)
+            given = {
+                "name": name,
+                "step": step,
+                "first": FIRST,
+                "run": f"{name}.predict/scheduled__",
+                "kinds": json.dumps({f"column_{n}": "double" for n in range(COLUMNS)}),
+                "result": json.dumps(result),
+                "report": json.dumps(report),
+            }
+            windows = f"(SELECT n, %(first)s + n * %(step)s AS at FROM generate_series(0, {count - 1}) AS n) AS windows"
+            for statement in STATEMENTS:
+                cursor.execute(statement.format(windows=windows), given)
+    connection.close()
+    with psycopg2.connect(url) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+    connection.close()
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def drift_report() -> dict[str, Any]:
+    """The assessment of a window with so many columns, as monitoring stores it."""
+    random = np.random.default_rng(7)
+
+    def rows() -> pa.Table:
+        return pa.table({f"column_{n}": random.normal(0, 1, 900) for n in range(COLUMNS)})
+
+    columns = {f"column_{n}": Kind.NUMERIC for n in range(COLUMNS)}
+    reference = fit_reference([(str(n), rows()) for n in range(30)], columns, dict.fromkeys(columns, 1.0))
+    return assess_profile(reference, reference.profile(rows()), 0.05).to_json()
+
+
+def expectation(number: int) -> dict[str, Any]:
+    """An expectation that was met, as validation stores it."""
+    return {
+        "type": "expect_column_values_to_be_between", "kwargs": {"column": f"column_{number}", "min_value": -9},
+        "severity": "critical", "met": True, "checked": 900, "missing": 0, "unexpected": 0, "observed": None,
+        "samples": [], "error": None,
+    }  # fmt: skip
+
+
+def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float, int, int]]:
+    """Seconds, bytes as they are sent, and how many windows the use case has."""
+    settings = Settings.from_environment(
+        {"PERENNIAL_USE_CASES": str(folder / "use_cases"), "PERENNIAL_HOME": str(folder)}
+    )
+    ledger = PostgresLedger(url, clock.now)
+
+    def no_source(*_: Any) -> Any:
+        raise AssertionError("a page reads no source")
+
+    ports = Ports(no_source, InMemoryLake(), ledger, MemoryRegistry(), InMemoryPublished(), InMemoryArtifacts())
+    last = FIRST + timedelta(hours=HOURS - 2)
+    hour = f"{last:%Y-%m-%dT%H:%MZ}--{last + timedelta(hours=1):%Y-%m-%dT%H:%MZ}"
+    day = FIRST + timedelta(days=DAYS - 2)
+    daily = f"{day:%Y-%m-%dT%H:%MZ}--{day + timedelta(days=1):%Y-%m-%dT%H:%MZ}"
+    first_day, last_day = f"{last - timedelta(days=3):%Y-%m-%d}", f"{last - timedelta(days=2):%Y-%m-%d}"
+    asked = {
+        "home": ("home", {}, DAILY * DAYS + HOURS),
+        "windows of a daily use case": ("use_case", {"use_case": names[0]}, DAYS),
+        "windows of the hourly use case": ("use_case", {"use_case": "hourly"}, HOURS),
+        "report of a day": ("window", {"use_case": names[0], "window": daily}, DAYS),
+        "report of an hour": ("window", {"use_case": "hourly", "window": hour}, HOURS),
+        "report of an evaluation": (
+            "evaluation", {"use_case": "hourly", "run_id": "none", "as_of": last.isoformat()}, HOURS,
+        ),
+        "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),
+        "preview of a day of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
+    }  # fmt: skip
+    found = {}
+    for name, (view, arguments, windows) in asked.items():
+        question = Asked(view, arguments, tuple(names), "/perennial", "")
+        seconds, page = [], Answer(0, "", b"")
+        for _ in range(REPEATS + 1):
+            began = time.perf_counter()
+            page = answer(question, settings, ports)
+            seconds.append(time.perf_counter() - began)
+        assert page.status == 200, f"{name}: {page.status} {page.body[:800]!r}"
+        found[name] = (statistics.median(seconds[1:]), len(gzip.compress(page.body)), windows)
+    ledger.close()
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main())
