@@ -554,20 +554,39 @@ def test_the_first_snapshot_of_each_window_is_the_one_recorded_first(ledger: Led
     assert list(ledger.first_snapshots_between(use_case, instant(1), instant(3))) == [first, other]
 
 
-def test_windows_are_done_when_they_were_scored_or_are_known_to_be_empty(ledger: Ledger, use_case: str) -> None:
+def test_the_intervals_between_scored_windows_are_found(ledger: Ledger, use_case: str) -> None:
+    assert list(ledger.unscored_between(use_case, instant(1), instant(9))) == [(instant(1), instant(9))]
     for day in (1, 2, 2, 5):
         record_batch(ledger, batch(use_case, day))
     record_batch(ledger, batch(f"{use_case}_too", 3))
+    cases = [
+        (1, 6, [(3, 5)]),
+        (1, 9, [(3, 5), (6, 9)]),
+        (3, 4, [(3, 4)]),
+        (1, 3, []),
+        (9, 9, []),
+        (5, 1, []),
+    ]
+    for start, end, expected in cases:
+        found = ledger.unscored_between(use_case, instant(start), instant(end))
+        assert list(found) == [(instant(begun), instant(ended)) for begun, ended in expected]
+
+
+def test_the_windows_that_are_known_to_be_empty_are_found(ledger: Ledger, use_case: str) -> None:
     for day in (0, 3, 5, 6):
         window = Window(instant(1) + timedelta(days=day - 1), instant(1) + timedelta(days=day))
-        empty = intervention(use_case, window.key, kind=InterventionKind.WINDOW_EMPTY)
-        ledger.record_intervention(empty)
+        ledger.record_intervention(intervention(use_case, window.key, kind=InterventionKind.WINDOW_EMPTY))
     ledger.record_intervention(intervention(use_case, day_window(4).key))
-    assert ledger.windows_done(use_case, instant(1), instant(6)) == {day_window(day) for day in (1, 2, 3, 5)}
-    assert ledger.windows_done(use_case, instant(2), instant(5)) == {day_window(day) for day in (2, 3)}
-    assert ledger.windows_done(use_case, instant(9), instant(9)) == frozenset()
     assert ledger.windows_noted_empty(use_case, instant(1), instant(6)) == {day_window(3), day_window(5)}
     assert ledger.windows_noted_empty(use_case, instant(2), instant(3)) == frozenset()
+
+
+def test_the_last_window_that_was_ingested_is_found(ledger: Ledger, use_case: str) -> None:
+    assert ledger.last_ingested(use_case) is None
+    for day in (2, 4, 3):
+        ledger.record_snapshot(snapshot(use_case, day=day))
+    ledger.record_snapshot(snapshot(f"{use_case}_too", day=7))
+    assert ledger.last_ingested(use_case) == day_window(4)
 
 
 def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger, use_case: str) -> None:
@@ -578,6 +597,8 @@ def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger,
     assert list(ledger.decisions(use_case, drifted)) == [earlier, later]
     assert list(ledger.decisions(use_case, drifted, instant(2))) == [earlier, later]
     assert list(ledger.decisions(use_case, drifted, instant(2) + timedelta(microseconds=1))) == [later]
+    assert list(ledger.decisions(use_case, drifted, instant(2), instant(5))) == [earlier, later]
+    assert list(ledger.decisions(use_case, drifted, None, instant(5) - timedelta(microseconds=1))) == [earlier]
     assert list(ledger.decisions(use_case, DecisionKind.PROMOTE)) == [promotion]
 
 

@@ -111,7 +111,8 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "record_late_rows": lambda ledger: ledger.record_late_rows(LATE),
     "late_rows_between": lambda ledger: ledger.late_rows_between("flights", START, END),
     "first_snapshots_between": lambda ledger: ledger.first_snapshots_between("flights", START, END),
-    "windows_done": lambda ledger: ledger.windows_done("flights", START, END),
+    "unscored_between": lambda ledger: ledger.unscored_between("flights", START, END),
+    "last_ingested": lambda ledger: ledger.last_ingested("flights"),
     "performance_of": lambda ledger: ledger.performance_of("flights", WINDOW),
     "status": lambda ledger: ledger.status("flights"),
 }

@@ -295,9 +295,10 @@ def test_a_shell_beside_it_finds_the_same_system(
 
 
 def test_every_page_asks_who_is_there(system: System, first_model: str | None) -> None:
-    routes = system.python(
-        "from perennial_airflow.pages.app import create_app\nfor route in create_app().routes: print(route.path)"
-    ).splitlines()
+    printed = system.python(
+        "from perennial_airflow.pages.app import create_app\nfor route in create_app().routes: print('route', route.path)"
+    )
+    routes = [line.removeprefix("route ") for line in printed.splitlines() if line.startswith("route ")]
     assert len(routes) > 4
     given = {"dag_id": PREDICT, "run_id": "first", "window": window(6, 1).key, "name": "style.css", "name:path": "x"}
     addresses = [PREFIX + re.sub(r"{([^}]*)}", lambda found: given[found[1]], route) for route in routes]

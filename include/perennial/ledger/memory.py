@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from threading import Lock, RLock
 from typing import Any, TypeVar
 
 from perennial.clock import Clock
 from perennial.errors import PermanentError, WindowBusy
 from perennial.lease import Lease
+from perennial.ledger import rules
 from perennial.ledger.entries import (
     Batch,
     DecisionKind,
@@ -29,7 +31,6 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
-from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats, settled
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
@@ -95,9 +96,13 @@ class InMemoryLedger:
         found = self._of(Snapshot, lambda entry: (entry.use_case, entry.window) == (use_case, window))
         return found[-1] if found else None
 
+    def last_ingested(self, use_case: str) -> Window | None:
+        """The last window that has a snapshot."""
+        return max((e.window for e in self._found(Snapshot, lambda e: e.use_case == use_case)), default=None)
+
     def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The latest snapshot of each window inside `[start, end)`, by window."""
-        return self._between(Snapshot, use_case, start, end, _recorded)
+        return self._between(Snapshot, use_case, start, end, rules.recorded_order)
 
     def record_validation(self, validation: ValidationResult, lease: Lease | None = None) -> ValidationResult:
         """Append the verdict, or return the one that is there."""
@@ -109,7 +114,7 @@ class InMemoryLedger:
 
     def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
         """The verdict recorded last for each window inside `[start, end)`, by window; without what is large."""
-        found = self._between(ValidationResult, use_case, start, end, _recorded)
+        found = self._between(ValidationResult, use_case, start, end, rules.recorded_order)
         return [replace(verdict, result={}) for verdict in found]
 
     def validation_of(
@@ -129,9 +134,9 @@ class InMemoryLedger:
             if recorded is None:
                 if expected is not None:
                     in_force = self.deployment_at(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
-                    check_still_in_force(batch, expected, in_force)
+                    rules.check_still_in_force(batch, expected, in_force)
                 return self._append(entry)
-            check_same_batch(entry, recorded)
+            rules.check_same_batch(entry, recorded)
             return recorded
 
     def latest_batch(self, use_case: str, window: Window) -> Batch | None:
@@ -161,7 +166,9 @@ class InMemoryLedger:
     ) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
         known = _by(known_at, "known_at")
-        found = self._between(DriftReport, use_case, start, end, _recorded, lambda entry: _instant(entry) <= known)
+        found = self._between(
+            DriftReport, use_case, start, end, rules.recorded_order, lambda entry: rules.recorded_at(entry) <= known
+        )
         return [replace(report, report={}, profile={}) for report in found]
 
     def record_performance(self, performance: Performance) -> Performance:
@@ -190,7 +197,7 @@ class InMemoryLedger:
             start,
             end,
             lambda entry: (entry.as_of, entry.revision, entry.id),
-            lambda entry: entry.as_of <= about and _instant(entry) <= known,
+            lambda entry: entry.as_of <= about and rules.recorded_at(entry) <= known,
         )
 
     def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
@@ -208,7 +215,7 @@ class InMemoryLedger:
         return [
             copy.deepcopy(batch)
             for batch in self._newest(Batch, use_case, lambda entry: entry.revision)
-            if batch.window.end <= until and not settled(newest.get((batch.window, batch.revision)))
+            if batch.window.end <= until and not rules.settled(newest.get((batch.window, batch.revision)))
         ]
 
     def record_late_rows(self, found: LateRows) -> LateRows:
@@ -223,12 +230,14 @@ class InMemoryLedger:
 
     def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The snapshot recorded first of each window inside `[start, end)`, by window."""
-        return self._between(Snapshot, use_case, start, end, lambda entry: -_recorded(entry))
+        return self._between(Snapshot, use_case, start, end, lambda entry: -rules.recorded_order(entry))
 
-    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
-        """The windows inside `[start, end)` that were scored, or that are known to be empty."""
-        scored = {batch.window for batch in self._found(Batch, lambda batch: batch.use_case == use_case)}
-        return _inside(scored, start, end) | self.windows_noted_empty(use_case, start, end)
+    def unscored_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[tuple[datetime, datetime]]:
+        """The intervals that no scored window covers."""
+        first, last = utc(start, "start"), utc(end, "end")
+        scored = [(each.window.start, each.window.end) for each in self.batches_between(use_case, start, end)]
+        edges = [(first, first), *scored, (last, last)]
+        return [(begun, ended) for (_, begun), (ended, _) in pairwise(edges) if begun < ended]
 
     def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that are known to be empty."""
@@ -246,35 +255,36 @@ class InMemoryLedger:
         """Append the decision, or return the one that is there."""
         return self._record(decision)
 
-    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
-        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+    def decisions(
+        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[RecordedDecision]:
+        """Decisions of a kind as of moments from `since` to `until`, by `as_of`."""
+        first, last = (None if at is None else utc(at, name) for at, name in ((since, "since"), (until, "until")))
         found = self._of(RecordedDecision, lambda entry: (entry.use_case, entry.kind) == (use_case, kind))
-        earliest = None if since is None else utc(since, "since")
-        return sorted(
-            (entry for entry in found if earliest is None or entry.as_of >= earliest), key=lambda entry: entry.as_of
-        )
+        inside = [e for e in found if (first is None or e.as_of >= first) and (last is None or e.as_of <= last)]
+        return sorted(inside, key=lambda entry: entry.as_of)
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role."""
         entry = as_stored(deployment, self._clock())
         with self._lock:
             current = self.current_deployment(entry.use_case, entry.role)
-            if current is not None and repeats(entry, current):
+            if current is not None and rules.repeats(entry, current):
                 return current
             ends = [batch.window.end for batch in self._of(Batch, lambda batch: batch.use_case == entry.use_case)]
-            return self._append(following(entry, current, max(ends, default=None)))
+            return self._append(rules.following(entry, current, max(ends, default=None)))
 
     def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
         """The entry recorded last for the role."""
-        found = self._of(Deployment, lambda entry: (entry.use_case, entry.role) == (use_case, role))
-        return found[-1] if found else None
+        return next(iter(self._of(Deployment, lambda e: (e.use_case, e.role) == (use_case, role))[::-1]), None)
 
     def deployment_at(
         self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
     ) -> Deployment | None:
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
         at = utc(effective, "effective")
-        known = [e for e in self.deployments(use_case) if known_at is None or _instant(e) <= utc(known_at, "known_at")]
+        until = _by(known_at, "known_at")
+        known = [e for e in self.deployments(use_case) if rules.recorded_at(e) <= until]
         begun = [e for e in known if e.role is role and e.effective_from <= at]
         return max(begun, key=lambda entry: (entry.effective_from, entry.id), default=None)
 
@@ -293,7 +303,7 @@ class InMemoryLedger:
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
         with self._lock:
-            ingested = self._newest(Snapshot, use_case, _recorded)
+            ingested = self._newest(Snapshot, use_case, rules.recorded_order)
             scored = self._newest(Batch, use_case, lambda entry: entry.revision)
             champions = [e for e in self.deployments(use_case) if e.role is DeployedRole.CHAMPION]
             rejected = {e.as_of for e in self.decisions(use_case, DecisionKind.PROMOTE) if e.action != PROMOTE}
@@ -302,8 +312,8 @@ class InMemoryLedger:
                 windows_ingested=len(ingested),
                 windows_scored=len(scored),
                 rows_scored=sum(batch.rows for batch in scored),
-                windows_failed=_failed(self._newest(ValidationResult, use_case, _recorded)),
-                alarms=_failed(self._newest(DriftReport, use_case, _recorded)),
+                windows_failed=_failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
+                alarms=_failed(self._newest(DriftReport, use_case, rules.recorded_order)),
                 retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,
                 champion=champions[-1] if champions else None,
@@ -388,13 +398,3 @@ def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
 
 def _by(moment: datetime | None, name: str) -> datetime:
     return _FOREVER if moment is None else utc(moment, name)
-
-
-def _instant(entry: Deployment | DriftReport | Performance) -> datetime:
-    assert entry.recorded_at is not None, "a stored entry has the time it was recorded"
-    return entry.recorded_at
-
-
-def _recorded(entry: LedgerEntry) -> int:
-    assert entry.id is not None, "a stored entry has an id"
-    return entry.id

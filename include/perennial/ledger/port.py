@@ -47,6 +47,9 @@ class Ledger(Protocol):
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:
         """The snapshot recorded last for exactly this window."""
 
+    def last_ingested(self, use_case: str) -> Window | None:
+        """The last window that has a snapshot."""
+
     def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The latest snapshot of each window inside `[start, end)`, by window."""
 
@@ -140,8 +143,8 @@ class Ledger(Protocol):
     def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The snapshot recorded first of each window inside `[start, end)`, by window."""
 
-    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
-        """The windows inside `[start, end)` that were scored, or that are known to be empty (`WINDOW_EMPTY`)."""
+    def unscored_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[tuple[datetime, datetime]]:
+        """The intervals of `[start, end)` that no scored window inside it covers, the earliest first."""
 
     def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that had no rows when they were asked for last and need not have any
@@ -158,8 +161,10 @@ class Ledger(Protocol):
     def record_decision(self, decision: RecordedDecision) -> RecordedDecision:
         """Natural key: (use case, kind, subject). The first one stands: a later rival gets the first one back."""
 
-    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
-        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+    def decisions(
+        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[RecordedDecision]:
+        """Decisions of a kind whose `as_of` is at or after `since`, and not after `until`, by `as_of`."""
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role.

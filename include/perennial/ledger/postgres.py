@@ -82,6 +82,12 @@ class PostgresLedger:
         )
         return found[0] if found else None
 
+    def last_ingested(self, use_case: str) -> Window | None:
+        """The last window that has a snapshot."""
+        with self._database.transaction() as connection:
+            found = connection.execute(queries.last_ingested(use_case)).one_or_none()
+        return Window(*found) if found else None
+
     def snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The latest snapshot of each window inside `[start, end)`, by window."""
         return self._between(Snapshot, use_case, start, end, "id")
@@ -221,13 +227,14 @@ class PostgresLedger:
         within = queries.inside(snapshots, utc(start, "start"), utc(end, "end"))
         return self._entries(Snapshot, queries.first_per_window(snapshots, use_case).where(within))
 
-    def windows_done(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
-        """The windows inside `[start, end)` that were scored, or that are known to be empty."""
+    def unscored_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[tuple[datetime, datetime]]:
+        """The intervals that no scored window covers."""
         first, last = utc(start, "start"), utc(end, "end")
+        if first >= last:
+            return []
         with self._database.transaction() as connection:
-            rows = connection.execute(queries.windows_done(use_case, first, last)).all()
-        found = {Window.parse(name) if name else Window(opened, closed) for opened, closed, name in rows}
-        return frozenset(window for window in found if first <= window.start and window.end <= last)
+            found = connection.execute(queries.unscored(use_case, first, last)).all()
+        return [(utc(begun, "start"), utc(ended, "end")) for begun, ended in found]
 
     def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that are known to be empty."""
@@ -245,11 +252,15 @@ class PostgresLedger:
         """Append the decision, or return the one that was first."""
         return self._record(decision)
 
-    def decisions(self, use_case: str, kind: DecisionKind, since: datetime | None = None) -> Sequence[RecordedDecision]:
-        """Decisions of a kind whose `as_of` is at or after `since`, by `as_of`."""
+    def decisions(
+        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+    ) -> Sequence[RecordedDecision]:
+        """Decisions of a kind as of moments from `since` to `until`, by `as_of`."""
         query = select(decisions).where(decisions.c.use_case == use_case, decisions.c.kind == kind.value)
         if since is not None:
             query = query.where(decisions.c.as_of >= utc(since, "since"))
+        if until is not None:
+            query = query.where(decisions.c.as_of <= utc(until, "until"))
         return self._entries(RecordedDecision, query.order_by(decisions.c.as_of, decisions.c.id))
 
     def deploy(self, deployment: Deployment) -> Deployment:

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, CompoundSelect, Select, Table, false, func, null, select, true
+from sqlalchemy import ColumnElement, Select, Table, false, func, literal, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
@@ -140,13 +140,28 @@ def first_per_window(table: Table, use_case: str) -> Query:
     return select(table).where(table.c.use_case == use_case).ext(distinct_on(*window)).order_by(*window, table.c.id)
 
 
-def windows_done(use_case: str, start: datetime, end: datetime) -> CompoundSelect[*tuple[Any, ...]]:
-    """Start and end of each window in the interval that was scored, and the names of those known to be empty."""
-    scored = select(batches.c.window_start, batches.c.window_end, null().label("name")).where(
-        batches.c.use_case == use_case, inside(batches, start, end)
+def unscored(use_case: str, start: datetime, end: datetime) -> Query:
+    """Start and end of the intervals between one scored window and the next, where they don't meet."""
+    scored = (
+        select(batches.c.window_start, batches.c.window_end)
+        .where(batches.c.use_case == use_case, inside(batches, start, end))
+        .distinct()
     )
-    empty = noted_empty(use_case, start, end).with_only_columns(null(), null(), interventions.c.subject)
-    return scored.union(empty)
+    ends = [select(*(literal(at, batches.c.window_start.type) for _ in range(2))) for at in (start, end)]
+    edges = scored.union_all(*ends).subquery()
+    begun, ended = edges.c
+    following = select(ended.label("begun"), func.lead(begun).over(order_by=(begun, ended)).label("ended")).subquery()
+    return select(following).where(following.c.ended > following.c.begun).order_by(following.c.begun)
+
+
+def last_ingested(use_case: str) -> Query:
+    """Start and end of the last window that has a snapshot."""
+    return (
+        select(snapshots.c.window_start, snapshots.c.window_end)
+        .where(snapshots.c.use_case == use_case)
+        .order_by(snapshots.c.window_start.desc())
+        .limit(1)
+    )
 
 
 def noted_empty(use_case: str, start: datetime, end: datetime) -> Select[str]:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.errors import DeploymentConflict, DeploymentMoved, WindowBusy
-from perennial.ledger.entries import Batch, DeployedRole, Deployment, Performance
+from perennial.ledger.entries import Batch, DeployedRole, Deployment, LedgerEntry, Performance
 from perennial.ledger.rows import same_content
 from perennial.performance.maturity import Maturity
 
@@ -78,3 +78,15 @@ def _conflict(deployment: Deployment, current: Deployment | None) -> str:
         f"{current.actor} at {current.recorded_at:%Y-%m-%d %H:%M:%S%z}: {current.reason}. "
         "Compare with that version, then decide again."
     )
+
+
+def recorded_at(entry: LedgerEntry) -> datetime:
+    """When a stored entry was recorded."""
+    assert entry.recorded_at is not None, "a stored entry has the time it was recorded"
+    return entry.recorded_at
+
+
+def recorded_order(entry: LedgerEntry) -> int:
+    """A number that is greater, the later a stored entry was recorded."""
+    assert entry.id is not None, "a stored entry has an id"
+    return entry.id

@@ -156,7 +156,7 @@ def _home(asked: Asked, settings: Settings, ports: Ports) -> _Found:
 def _use_case(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     use_case = _asked_use_case(asked, settings)
     spec = use_case.spec
-    last = ports.ledger.status(spec.name).last_window
+    last = ports.ledger.last_ingested(spec.name)
     until = last.end if last else spec.start
     if asked.arguments.get("until"):
         until = min(until, spec.grid.starting_at(asked.arguments["until"]).end)

@@ -35,7 +35,7 @@ def run(use_case: LoadedUseCase, run_id: str, as_of: datetime, ports: Ports) -> 
     windows = timeline.last_windows(spec, as_of, MOST_WINDOWS)
     entries = ledger.performance_between(spec.name, windows[0].start, windows[-1].end, as_of=as_of) if windows else []
     measured = tuple(entry for entry in entries if (entry.run_id, entry.as_of) == (run_id, as_of))
-    decisions = ledger.decisions(spec.name, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of)
+    decisions = ledger.decisions(spec.name, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of, as_of)
     return EvaluationReport(
         use_case=spec.name,
         title=spec.title,
@@ -44,7 +44,7 @@ def run(use_case: LoadedUseCase, run_id: str, as_of: datetime, ports: Ports) -> 
         metric=spec.training.metric,
         sentence=_sentence(measured),
         measured=measured,
-        decision=next((each for each in decisions if each.as_of == as_of), None),
+        decision=decisions[-1] if decisions else None,
     )
 
 

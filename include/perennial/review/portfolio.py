@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Literal
 
-from perennial.jobs.upkeep import gaps
+from perennial.jobs.upkeep.gaps import expected_between, missing_between
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.ledger.port import Ledger
 from perennial.performance.maturity import Maturity
@@ -80,11 +80,13 @@ def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger) -> Portfolio:
 
 def _summary(spec: UseCase, now: datetime, ledger: Ledger) -> Summary:
     champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    last = ledger.status(spec.name).last_window
+    last = ledger.last_ingested(spec.name)
     shown = timeline.last_windows(spec, last.end, WINDOWS) if last else []
     windows = timeline.run(spec, shown, now, ledger).windows
     refused = {each.window for each in windows if each.validation is Verdict.FAIL and not each.scored}
-    missing = [window for window in gaps.find(spec, now, ledger)[1] if window not in refused]
+    ends = expected_between(spec, now, ledger.deployments(spec.name))
+    unscored = missing_between(spec, *ends, ledger) if ends else []
+    missing = [window for window in unscored if window not in refused]
     order = list(Urgency)
     matters = sorted(_matters(spec, champion, windows, missing), key=lambda matter: order.index(matter.urgency))
     return Summary(

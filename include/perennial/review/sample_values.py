@@ -41,11 +41,12 @@ def rows_of_window(spec: UseCase, rows: pa.Table, window: Window, of_others: int
         found.add(Level.ERROR, at, f"{counted(timeless, 'row')} of {whole.num_rows:,} have no {spec.event_time}")
     outside = pa.array(outside_window(spec, whole, window))
     strays = pc.sum(outside).as_py() or 0
-    if 0 < strays < whole.num_rows:
+    ordinary = strays == of_others
+    if not ordinary and 0 < strays < whole.num_rows:
         strays = _lost(spec, whole.filter(outside).column(spec.event_time), window)
     inside = whole.filter(pc.invert(outside))
     inside = inside.filter(pc.is_valid(inside.column(spec.event_time)))
-    if strays and strays == of_others:
+    if strays and ordinary:
         text = f"{counted(strays, 'row')} of {whole.num_rows:,} belong to other windows, which read these files, too"
         found.add(Level.NOTE, at, text)
     elif strays:

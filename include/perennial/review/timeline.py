@@ -110,10 +110,10 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         drift=_by_window(ledger.drift_between(name, *ends)),
         performance=_by_window(ledger.performance_between(name, *ends)),
         late=_late(ledger.late_rows_between(name, *ends)),
-        done=ledger.windows_done(name, *ends),
+        empty=ledger.windows_noted_empty(name, *ends),
         expected=expected_between(spec, now, deployments),
     )
-    events = [event for event in _events(spec, deployments, ledger) if ends[0] <= event.at < ends[1]]
+    events = [event for event in _events(spec, deployments, ends, ledger) if ends[0] <= event.at < ends[1]]
     return Timeline(
         use_case=name,
         metric=spec.training.metric,
@@ -140,7 +140,7 @@ class _Found:
     drift: Mapping[Window, DriftReport]
     performance: Mapping[Window, Performance]
     late: Mapping[Window, int]
-    done: frozenset[Window]
+    empty: frozenset[Window]
     expected: tuple[datetime, datetime] | None
 
     def is_expected(self, window: Window) -> bool:
@@ -182,8 +182,8 @@ def _state(window: Window, found: _Found, metric: str) -> WindowState:
         revision=batch.revision if batch else None,
         run_id=last.run_id if last else None,
         recorded_at=last.recorded_at if last else None,
-        missing=verdict is None and window not in found.done and found.is_expected(window),
-        empty=window in found.done and batch is None,
+        missing=verdict is None and batch is None and window not in found.empty and found.is_expected(window),
+        empty=window in found.empty and batch is None,
     )
 
 
@@ -192,17 +192,19 @@ def _last(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
     return max(known, key=lambda pair: pair[0])[1] if known else None
 
 
-def _events(spec: UseCase, champions: Sequence[Deployment], ledger: Ledger) -> Iterable[Event]:
+def _events(
+    spec: UseCase, champions: Sequence[Deployment], ends: tuple[datetime, datetime], ledger: Ledger
+) -> Iterable[Event]:
     seen: set[str] = set()
     for entry in champions:
         change = Change.ROLLBACK if entry.model_version in seen else Change.NEW_MODEL if seen else Change.FIRST_MODEL
         seen.add(entry.model_version)
         yield _deployed(entry, change)
     asked = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-    for decision in (each for kind in asked for each in ledger.decisions(spec.name, kind)):
+    for decision in (each for kind in asked for each in ledger.decisions(spec.name, kind, *ends)):
         if decision.action == RETRAIN:
             yield _decided(decision, Change.RETRAINING)
-    for decision in ledger.decisions(spec.name, DecisionKind.PROMOTE):
+    for decision in ledger.decisions(spec.name, DecisionKind.PROMOTE, *ends):
         if decision.action == REJECT:
             yield _decided(decision, Change.REJECTED)
 

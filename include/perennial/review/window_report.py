@@ -122,8 +122,8 @@ def _drift(use_case: LoadedUseCase, window: Window, ports: Ports) -> DriftFound 
 
 def _decisions(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[RecordedDecision, ...]:
     asked = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-    found = (each for kind in asked for each in ports.ledger.decisions(use_case.name, kind, window.end))
-    return tuple(decision for decision in found if decision.as_of == window.end)
+    found = (each for kind in asked for each in ports.ledger.decisions(use_case.name, kind, window.end, window.end))
+    return tuple(found)
 
 
 def _previous(snapshot: Snapshot | None, before: Snapshot | None) -> Neighbour | None:

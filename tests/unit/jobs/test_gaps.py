@@ -123,8 +123,10 @@ def test_a_window_that_failed_is_missing_and_one_that_may_be_empty_is_not(stoppe
 
 def test_the_ledger_is_asked_once_whatever_the_number_of_windows(stopped: World, monkeypatch: Any) -> None:
     asked = []
-    done = stopped.ports.ledger.windows_done
-    monkeypatch.setattr(stopped.ports.ledger, "windows_done", lambda *given: asked.append(given) or done(*given))
+    unscored = stopped.ports.ledger.unscored_between
+    monkeypatch.setattr(
+        stopped.ports.ledger, "unscored_between", lambda *given: asked.append(given) or unscored(*given)
+    )
     find(replace(stopped.use_case).spec, stopped.day(59).end, stopped.ports.ledger)
     assert len(asked) == 1
 

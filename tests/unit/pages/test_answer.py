@@ -241,7 +241,7 @@ def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyP
     def down(use_case: str) -> None:
         raise StoreUnavailable("the ledger does not answer")
 
-    monkeypatch.setattr(lived.ports.ledger, "status", down)
+    monkeypatch.setattr(lived.ports.ledger, "last_ingested", down)
     for view in ("home", "use_case"):
         found = ask(lived, view, use_case="parcels")
         assert found.status == 503

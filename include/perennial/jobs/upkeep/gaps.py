@@ -11,6 +11,7 @@ from perennial.window import Grid, Window
 from perennial.wording import counted
 
 NAMED = 10  # ranges, in the sentence for people
+INSTANT = timedelta(microseconds=1)
 STILL_RUNNING = timedelta(minutes=15)  # a window that was due less long ago is at work
 
 
@@ -58,14 +59,27 @@ def find(spec: UseCase, now: datetime, ledger: Ledger) -> tuple[Gaps, list[Windo
     A window is expected from the first champion's effective time on, once it was due, and any deadline has passed.
     Only the last ones are looked at, as far back as the use case's `retention`. Errors: `StoreUnavailable`.
     """
-    expected = _expected(spec, now, ledger)
-    if not expected:
+    ends = expected_between(spec, now, ledger.deployments(spec.name))
+    if ends is None:
         return Gaps(spec.name, None, None, 0, 0, ()), []
-    done = ledger.windows_done(spec.name, expected[0].start, expected[-1].end)
-    missing = [window for window in expected if window not in done]
+    expected = sum(1 for _ in spec.grid.between(*ends))
+    missing = missing_between(spec, *ends, ledger)
     ranges = tuple(ranges_of(spec.grid, missing))
-    found = Gaps(spec.name, expected[0].start, expected[-1].end, len(expected), len(missing), ranges)
-    return found, missing
+    return Gaps(spec.name, *ends, expected, len(missing), ranges), missing
+
+
+def missing_between(spec: UseCase, start: datetime, end: datetime, ledger: Ledger) -> list[Window]:
+    """The windows from `start` to `end` that were not scored and are not known to be empty.
+
+    Errors: `StoreUnavailable`.
+    """
+    empty = ledger.windows_noted_empty(spec.name, start, end)
+    windows = (
+        window
+        for begun, ended in ledger.unscored_between(spec.name, start, end)
+        for window in spec.grid.between(spec.grid.containing(begun).start, spec.grid.containing(ended - INSTANT).end)
+    )
+    return [window for window in dict.fromkeys(windows) if window not in empty]
 
 
 def ranges_of(grid: Grid, windows: Iterable[Window]) -> Iterator[MissingRange]:
@@ -105,8 +119,3 @@ def expected_between(
     first = grid.containing(since)
     start = first.start if first.start == since else first.end
     return (start, until) if start < until else None
-
-
-def _expected(spec: UseCase, now: datetime, ledger: Ledger) -> list[Window]:
-    ends = expected_between(spec, now, ledger.deployments(spec.name))
-    return list(spec.grid.between(*ends)) if ends else []
