@@ -296,7 +296,8 @@ def test_a_shell_beside_it_finds_the_same_system(
 
 def test_every_page_asks_who_is_there(system: System, first_model: str | None) -> None:
     printed = system.python(
-        "from perennial_airflow.pages.app import create_app\nfor route in create_app().routes: print('route', route.path)"
+        "from perennial_airflow.pages.app import create_app\n"
+        "for route in create_app().routes: print('route', route.path)"
     )
     routes = [line.removeprefix("route ") for line in printed.splitlines() if line.startswith("route ")]
     assert len(routes) > 4
