@@ -128,7 +128,9 @@ def use_cases(folder: Path) -> list[str]:
         spec = shutil.copytree(ROOT / "include" / "use_cases" / "flight_delays", folder / name) / "use_case.yaml"
         text = re.sub(r"^name: .*$", f"name: {name}", spec.read_text(), flags=re.MULTILINE)
         text = re.sub(r"^  start: .*$", f"  start: {FIRST:%Y-%m-%d}", text, flags=re.MULTILINE)
-        text = re.sub(r"^  end: .*\n", "", text, flags=re.MULTILINE)
+        days = HOURS // 24 if name == "hourly" else DAYS
+        end = f"  end: {FIRST + timedelta(days=days):%Y-%m-%d}"
+        text = re.sub(r"^  end: .*$", end, text, flags=re.MULTILINE)
         if name == "hourly":
             text = re.sub(r"^  every: .*$", "  every: hour", text, flags=re.MULTILINE)
         spec.write_text(text)
