@@ -41,6 +41,7 @@ PRELOADED = (
     "boto3",
     "datasketches",
     "deltalake",
+    "encodings.utf_8_sig",
     "great_expectations",
     "mlflow",
     "mlflow.pyfunc",
@@ -78,19 +79,36 @@ def _rehearse() -> None:
     """Do what makes the libraries search all installed packages the first time, and remember what they found.
 
     The first asset that a DAG names makes Airflow load every provider's kinds of addresses; the first data frame that
-    scikit-learn sees makes it look for plugins; the first suite of Great Expectations builds its context.
+    scikit-learn sees makes it look for plugins; the first suite of Great Expectations builds its context; the first
+    model that is stored, loaded and asked, and the first drift that is measured, have their own first times.
     """
+    import numpy
     import pandas
+    import pyarrow
     from airflow.sdk import Asset
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder
     from sklearn.utils.validation import check_array
 
+    from perennial.drift.assess import assess
+    from perennial.drift.reference import fit_reference
+    from perennial.encoding import bytes_digest
+    from perennial.modeling.artifact import dump, load
     from perennial.quality.suite import run_suite
+    from perennial.spec.columns import Kind
     from perennial.spec.expectations import Expectation
 
     rows = pandas.DataFrame({"number": [0.0], "text": ["a"]})
     Asset("rehearsal", uri="s3://rehearsal/rehearsal")
     check_array(rows, dtype=None)
     run_suite([Expectation(type="expect_column_values_to_not_be_null", kwargs={"column": "number"})], rows)
+    model = dump(make_pipeline(OneHotEncoder(), LogisticRegression()).fit([["a"], ["b"]] * 5, [0, 1] * 5))
+    load(model, bytes_digest(model)).predict_proba([["a"]])
+    random = numpy.random.default_rng(0)
+    windows = [(str(n), pyarrow.table({"x": random.normal(size=60), "y": random.normal(size=60)})) for n in range(20)]
+    reference = fit_reference(windows, {"x": Kind.NUMERIC, "y": Kind.NUMERIC}, {})
+    assess(reference, windows[0][1], 0.05).to_json()
 
 
 def preload() -> None:
