@@ -1,5 +1,6 @@
 """The environment of the local system's processes: where Perennial finds things, and how Airflow is set up."""
 
+import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -28,7 +29,9 @@ def local_environment(
         **_airflow(home, addresses, keys, database),
         "TZ": "UTC",
         "NO_PROXY": ",".join(filter(None, (kept.get("NO_PROXY"), LOOPBACK, "localhost"))),
-        "OMP_WAIT_POLICY": "PASSIVE",  # several tasks share the processors: a thread that waits must not spin
+        # Several tasks share the processors: each takes its part of them, and a thread that waits does not spin.
+        "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // PARALLEL_TASKS)),
+        "OMP_WAIT_POLICY": "PASSIVE",
         "DO_NOT_TRACK": "1",
         "GX_ANALYTICS_ENABLED": "false",
     }

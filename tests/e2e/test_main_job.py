@@ -301,7 +301,7 @@ def test_every_page_asks_who_is_there(system: System, first_model: str | None) -
     )
     routes = [line.removeprefix("route ") for line in printed.splitlines() if line.startswith("route ")]
     assert len(routes) > 4
-    given = {"dag_id": PREDICT, "run_id": "first", "window": window(6, 1).key, "name": "style.css", "name:path": "x"}
+    given = {"dag_id": PREDICT, "run_id": "first", "window": window(6, 1).key, "name:path": "style.css"}
     addresses = [PREFIX + re.sub(r"{([^}]*)}", lambda found: given[found[1]], route) for route in routes]
     for address in addresses:
         assert httpx.get(system.url + address).status_code == 401, address
