@@ -5,6 +5,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from playwright.sync_api import Error, Page, sync_playwright
 
@@ -21,15 +22,28 @@ SETTLED = 3_000  # milliseconds: tables and graphs move into place after their d
 
 @dataclass(frozen=True)
 class Shot:
-    """One picture: its file, the page, a text that is there once it is complete, and a button to press first."""
+    """One picture: its file, the page, a text that is there once it is complete, and a button to press first.
+
+    `ours` is a page of ours inside Airflow's, and shows the text there.
+    """
 
     name: str
     path: str
     shows: str
     press: str | None = None
+    ours: bool = False
 
 
+REPORTED = "backfill__2013-03-09T00:00:00+00:00"  # the run of 8 March
 SHOTS = (
+    Shot("use-cases", "/plugin/perennial", "Late arrivals of flights", ours=True),
+    Shot("use-case-windows", "/dags/flight_delays.predict/plugin/perennial-windows", "What happened", ours=True),
+    Shot(
+        "window-report",
+        f"/dags/flight_delays.predict/runs/{quote(REPORTED)}/plugin/perennial-report",
+        "Rows that came in",
+        ours=True,
+    ),
     Shot("dag-list", "/dags", "flight_delays.predict", "Show table view"),
     Shot("backfill-grid", "/dags/flight_delays.predict?limit=50", "trigger_retrain", "Collapse Details Panel"),
     Shot("retrain-run", "/dags/flight_delays.retrain/runs/demo__first_model", "assemble"),
@@ -70,7 +84,8 @@ def log_in(page: Page, url: str, password: str) -> None:
 def take(page: Page, url: str, shot: Shot) -> None:
     """Take one picture."""
     page.goto(url + shot.path)
-    page.get_by_text(shot.shows).first.wait_for()
+    shown_in = page.frame_locator("iframe") if shot.ours else page
+    shown_in.get_by_text(shot.shows).first.wait_for()
     if shot.press is not None:
         page.get_by_label(shot.press).click()
     page.wait_for_timeout(SETTLED)
