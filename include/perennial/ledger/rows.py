@@ -5,6 +5,7 @@ Everything here works off the dataclass fields, so an entry gains a fact by gain
 
 import json
 import math
+from collections.abc import Callable
 from dataclasses import fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -51,7 +52,6 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Intervention: ("use_case", "kind", "subject", "run_id"),
 }
 
-_HINTS = {kind: get_type_hints(kind) for kind in NATURAL_KEYS}
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}
 _EXACT = 2**53  # beyond it, JSON readers don't agree on integers (RFC 7493, section 2.2)
 
@@ -101,12 +101,10 @@ def key_columns(entry: LedgerEntry) -> dict[str, Any]:
 
 def from_row(kind: type[Entry], row: Any) -> Entry:
     """The entry that a row mapping holds."""
-    values: dict[str, Any] = {}
-    for name, hint in _HINTS[kind].items():
-        if hint is Window:
-            values[name] = Window(row["window_start"], row["window_end"])
-        else:
-            values[name] = _restored(hint, row[name])
+    values: dict[str, Any] = {
+        name: Window(row["window_start"], row["window_end"]) if reader is Window else reader(row[name])
+        for name, reader in _READERS[kind].items()
+    }
     return kind(**values)
 
 
@@ -119,12 +117,15 @@ def utc(instant: datetime, name: str) -> datetime:
 
 def loads(text: str) -> Any:
     """JSON as the database writes it: it spells 1e23 as an integer of 24 digits, which was a float before."""
-    return json.loads(text, parse_int=_number)
+    return _DECODER.decode(text)
 
 
 def _number(digits: str) -> int | float:
     exact = int(digits)
     return exact if abs(exact) <= _EXACT else float(digits)
+
+
+_DECODER = json.JSONDecoder(parse_int=_number)
 
 
 def _columns(name: str, value: Any) -> dict[str, Any]:
@@ -166,10 +167,21 @@ def _json(value: Any, path: str) -> Any:
     )
 
 
-def _restored(hint: Any, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC)
-    if isinstance(hint, type) and issubclass(hint, StrEnum):
-        return hint(value)
+def _reader(hint: Any) -> Callable[[Any], Any]:
+    """What makes a field of this type of a column's value; `Window` for the one field that is two columns."""
+    if isinstance(hint, type) and issubclass(hint, StrEnum | Window):
+        return hint
     is_tuple = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))  # also of `tuple[str, ...] | None`
-    return tuple(value) if is_tuple and value is not None else value
+    return _as_tuple if is_tuple else _as_it_is
+
+
+def _as_tuple(value: Any) -> Any:
+    return value if value is None else tuple(value)
+
+
+def _as_it_is(value: Any) -> Any:
+    return value.astimezone(UTC) if isinstance(value, datetime) else value
+
+
+# Found out once: thousands of rows are read for a page.
+_READERS = {kind: {name: _reader(hint) for name, hint in get_type_hints(kind).items()} for kind in NATURAL_KEYS}
