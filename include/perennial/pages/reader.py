@@ -7,6 +7,7 @@ the server starts this process and asks it. It ends when its input does, which i
 import json
 import os
 import sys
+import traceback
 from dataclasses import asdict
 from typing import IO
 
@@ -46,7 +47,7 @@ def _answer(line: bytes, settings: Settings, ports: Ports) -> Answer:
     try:
         return answer(from_json(Asked, json.loads(line)), settings, ports)
     except Exception as error:  # noqa: BLE001 - one page that fails must not take the others with it
-        sys.stderr.write(f"A page failed: {line!r}: {error!r}\n")
+        sys.stderr.write(f"A page failed: {line!r}: {error!r}\n{traceback.format_exc()}")
         return INTERNAL
 
 

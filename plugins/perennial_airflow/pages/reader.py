@@ -43,6 +43,9 @@ class Reader:
         async with self._turn:
             try:
                 return await asyncio.wait_for(self._ask(asked), PATIENCE)
+            except asyncio.CancelledError:
+                self.stop()  # or its answer would be taken for that of the next page, which somebody else may ask for
+                raise
             except TimeoutError as error:
                 self.stop()
                 raise ReaderUnavailable(f"The page was not ready within {PATIENCE:.0f} s. Try again.") from error

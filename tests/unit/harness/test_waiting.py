@@ -31,6 +31,7 @@ def test_what_came_true_just_before_the_end_counts() -> None:
         return "it has ended"
 
     wait_until(lambda: bool(done), "the work", dies_after_its_work)
+    assert done == [True]
 
 
 def test_patience_has_an_end(monkeypatch: pytest.MonkeyPatch) -> None:
