@@ -158,8 +158,6 @@ def _use_case(asked: Asked, settings: Settings, ports: Ports) -> _Found:
     spec = use_case.spec
     last = ports.ledger.last_ingested(spec.name)
     until = last.end if last else spec.start
-    if asked.arguments.get("until"):
-        until = min(until, spec.grid.starting_at(asked.arguments["until"]).end)
     windows = timeline.last_windows(spec, until, WINDOWS_SHOWN)
     found = timeline.run(spec, windows, clock.now(), ports.ledger)
     return _Found(found, "use_case.html", {"spec": spec})
@@ -309,8 +307,6 @@ def _environment() -> Environment:
         "strip": charts.strip,
         "histogram": charts.histogram,
         "performance_chart": charts.performance,
-        "described": charts.described,
         "counts": charts.counts,
-        "age": words.age,
     }
     return environment

@@ -93,11 +93,3 @@ def share(value: float | None) -> str:
     if 0 < value < 0.001:  # noqa: PLR2004 - the least that is written with one digit
         return "< 0.1%"
     return f"{100 * value:.3g}%"
-
-
-def age(since: datetime, now: datetime) -> str:
-    """How long ago, roughly: in days, months or years."""
-    days = (now - since).days
-    if days < 60:  # noqa: PLR2004 - two months
-        return f"{days} days"
-    return f"{days // 30} months" if days < 730 else f"{days / 365.25:.0f} years"  # noqa: PLR2004 - two years
