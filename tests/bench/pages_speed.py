@@ -30,7 +30,8 @@ from perennial.drift.reference import fit_reference
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger import migrate
 from perennial.ledger.postgres import PostgresLedger
-from perennial.pages.answer import Answer, Asked, answer
+from perennial.pages.answer import answer
+from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry

@@ -13,7 +13,8 @@ from typing import IO
 
 from perennial.encoding import from_json
 from perennial.errors import PerennialError
-from perennial.pages.answer import BROKEN, Answer, Asked, answer
+from perennial.pages.answer import BROKEN, answer
+from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections

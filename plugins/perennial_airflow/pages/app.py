@@ -28,7 +28,14 @@ VIEW_OF_RUN: dict[str, str] = {
     DagKind.RETRAIN: "retraining",
 }
 FILTERS = ("owner", "tag", "state")
-PREVIEWED = ("from", "to", "model", "version")
+# The pages of one DAG: the path, the view that answers, and what it takes from the query.
+PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("/dags/{dag_id}", "use_case", ()),
+    ("/dags/{dag_id}/windows/{window}", "window", ()),
+    ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
+    ("/dags/{dag_id}/preview", "preview", ("from", "to", "model", "version")),
+    ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
+)
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
@@ -46,12 +53,9 @@ def create_app() -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_with_headers)
     app.get("/home")(home)
-    app.get("/dags/{dag_id}", dependencies=[MAY_READ])(dag)
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
-    app.get("/dags/{dag_id}/windows/{window}", dependencies=[MAY_READ])(window_of_dag)
-    app.get("/dags/{dag_id}/windows/{window}/quarantine", dependencies=[MAY_READ])(quarantine)
-    app.get("/dags/{dag_id}/preview", dependencies=[MAY_READ])(preview)
-    app.get("/dags/{dag_id}/evidence", dependencies=[MAY_READ])(evidence)
+    for path, view, query in PAGES:
+        app.get(path, dependencies=[MAY_READ])(page_of_dag(view, query))
     app.get("/{name:path}")(asset_or_nothing)
     return app
 
@@ -81,13 +85,17 @@ def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
 
 async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(_readable)]) -> Response:
     """Every use case that the user may see."""
-    wanted = {name: request.query_params[name] for name in FILTERS if name in request.query_params}
-    return await _page(request, "home", wanted, use_cases)
+    return await _page(request, "home", _given(request, FILTERS), use_cases)
 
 
-async def dag(request: Request, dag_id: str) -> Response:
-    """The windows of the DAG's use case."""
-    return await _of_dag(request, dag_id, "use_case", {})
+def page_of_dag(view: str, query: tuple[str, ...]) -> Callable[..., Awaitable[Response]]:
+    """The endpoint of a view of one DAG: it gets what the path names, and of the query what is named here."""
+
+    async def endpoint(request: Request, dag_id: str) -> Response:
+        named = {name: value for name, value in request.path_params.items() if name != "dag_id"}
+        return await _of_dag(request, dag_id, view, {**_given(request, query), **named})
+
+    return endpoint
 
 
 async def dag_run(
@@ -101,31 +109,13 @@ async def dag_run(
     return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
 
 
-async def window_of_dag(request: Request, dag_id: str, window: str) -> Response:
-    """The report of one window."""
-    return await _of_dag(request, dag_id, "window", {"window": window})
-
-
-async def quarantine(request: Request, dag_id: str, window: str) -> Response:
-    """The rows of one window that were set aside."""
-    return await _of_dag(request, dag_id, "quarantine", {"window": window})
-
-
-async def preview(request: Request, dag_id: str) -> Response:
-    """What a backfill would do."""
-    wanted = {name: request.query_params[name] for name in PREVIEWED if name in request.query_params}
-    return await _of_dag(request, dag_id, "preview", wanted)
-
-
-async def evidence(request: Request, dag_id: str) -> Response:
-    """Everything that made one prediction."""
-    given = {name: request.query_params[name] for name in ("entity", "window") if name in request.query_params}
-    return await _of_dag(request, dag_id, "evidence", given)
-
-
 async def asset_or_nothing(request: Request, name: str) -> Response:
     """The stylesheet and the script, which every page loads; all else is not there."""
     return await _page(request, "asset", {"name": name}, ())
+
+
+def _given(request: Request, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: request.query_params[name] for name in names if name in request.query_params}
 
 
 async def _of_dag(request: Request, dag_id: str, view: str, arguments: dict[str, str]) -> Response:

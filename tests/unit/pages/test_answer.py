@@ -15,7 +15,8 @@ from perennial.errors import StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
-from perennial.pages.answer import VIEWS, Answer, Asked, answer
+from perennial.pages.answer import VIEWS, answer
+from perennial.pages.asked import Answer, Asked
 from perennial.settings import Settings
 from perennial.spec.load import load_use_case
 

@@ -1,0 +1,64 @@
+"""What is asked of a page, and what is sent back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from perennial.errors import InvalidWindow
+from perennial.settings import Settings
+from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
+from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a reader asked for.
+
+    `view` is one of `perennial.pages.answer.VIEWS`, `base` the address below which the pages are, `airflow` that of
+    Airflow's own pages (both without a slash at the end), and `use_cases` are those that the reader may see.
+    """
+
+    view: str
+    arguments: Mapping[str, str]
+    use_cases: tuple[str, ...]
+    base: str
+    airflow: str
+    as_json: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What is sent back."""
+
+    status: int
+    media_type: str
+    body: bytes
+
+
+@dataclass(frozen=True)
+class Found:
+    """The data of a page, which scripts get as JSON; the template that shows it, and what else that needs."""
+
+    data: Any
+    template: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+class NothingThere(Exception):  # noqa: N818 - it becomes a page, not a crash
+    """What was asked for does not exist, or may not be seen: nobody is told which."""
+
+
+def asked_use_case(asked: Asked, settings: Settings) -> LoadedUseCase:
+    """The use case that is asked for. Errors: `NothingThere`, `InvalidSpec`."""
+    name = asked.arguments["use_case"]
+    if name not in asked.use_cases or name not in use_case_names(settings.use_cases):
+        raise NothingThere("There is no such use case, or you may not see it.")
+    return load_use_case(settings.use_cases / name)
+
+
+def asked_window(asked: Asked, use_case: LoadedUseCase) -> Window:
+    """The window that is asked for. Errors: `InvalidWindow`."""
+    window = Window.parse(asked.arguments["window"])
+    if use_case.spec.grid.containing(window.start) != window:
+        raise InvalidWindow(f"{window} is not a window of {use_case.name}.")
+    return window
