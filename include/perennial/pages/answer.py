@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from importlib.resources import files
 
-from perennial.encoding import as_json
+from perennial.encoding import json_bytes
 from perennial.errors import InvalidWindow, NoModel, PerennialError, TransientError
 from perennial.pages.asked import Answer, Asked, Found, NothingThere
 from perennial.pages.rendering import rendered
@@ -57,7 +57,7 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
         status, title = next(told for kind, told in PROBLEMS.items() if isinstance(error, kind))
         return _problem(asked, status, title, str(error))
     if asked.as_json:
-        return Answer(OK, JSON, json.dumps(as_json(found.data)).encode())
+        return Answer(OK, JSON, json_bytes(found.data))
     return Answer(OK, HTML, rendered(asked, found.template, data=found.data, **found.extra))
 
 
