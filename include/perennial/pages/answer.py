@@ -9,6 +9,7 @@ from perennial.errors import InvalidWindow, NoModel, PerennialError, TransientEr
 from perennial.pages.asked import Answer, Asked, Found, NothingThere
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
+    compare,
     evaluation,
     evidence,
     home,
@@ -34,6 +35,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "retraining": retraining.run,
     "evaluation": evaluation.run,
     "preview": preview.run,
+    "compare": compare.run,
     "quarantine": quarantine.run,
     "evidence": evidence.run,
 }

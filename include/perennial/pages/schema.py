@@ -14,6 +14,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from perennial.pages.views.preview import BackfillPreview
 from perennial.pages.views.quarantine import InQuarantine
+from perennial.review.comparison.choices import Choices
+from perennial.review.comparison.models import ModelsCompared
+from perennial.review.comparison.revisions import RevisionsCompared
+from perennial.review.comparison.windows import WindowsCompared
 from perennial.review.evaluation_report import EvaluationReport
 from perennial.review.explain import PredictionEvidence
 from perennial.review.portfolio import Portfolio
@@ -29,6 +33,7 @@ FOUND: dict[str, Any] = {
     "interval": WindowReport | Timeline,
     "retraining": RetrainingReport,
     "evaluation": EvaluationReport,
+    "compare": WindowsCompared | ModelsCompared | RevisionsCompared | Choices,
     "preview": BackfillPreview,
     "quarantine": InQuarantine,
     "evidence": PredictionEvidence,
@@ -41,8 +46,8 @@ class _AsWritten(GenerateJsonSchema):
 
     def field_is_required(
         self,
-        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
-        total: bool,
+        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,  # noqa: ARG002
+        total: bool,  # noqa: ARG002 - pydantic asks for it
     ) -> bool:
         return True
 

@@ -48,6 +48,8 @@ def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
         ("interval", several | {"end": "2024-02-01"}),
         *(("retraining", of_run | {"run_id": run}) for run in ("test", "other")),
         *(("evaluation", of_run | {"run_id": run}) for run in ("test", "other")),
+        ("compare", {"use_case": "parcels"}),
+        ("compare", {"use_case": "parcels", "window": "2024-01-31", "with": "2024-02-02"}),
         ("preview", {"use_case": "parcels"}),
         ("preview", {"use_case": "parcels"} | BACKFILL),
         ("evidence", of_day(world, 31) | entity),
