@@ -68,8 +68,9 @@ def rules(before: ValidationReport | None, after: ValidationReport | None) -> tu
 def _pairs(
     before: Iterable[Check], after: Iterable[Check], name: Callable[[Check], str]
 ) -> list[tuple[str, Check | None, Check | None]]:
-    mine, its = ({name(each): each for each in side} for side in (before, after))
-    return [(each, mine.get(each), its.get(each)) for each in dict.fromkeys([*mine, *its])]
+    was: dict[str, Check] = {name(each): each for each in before}
+    now: dict[str, Check] = {name(each): each for each in after}
+    return [(each, was.get(each), now.get(each)) for each in dict.fromkeys([*was, *now])]
 
 
 def _name(expectation: Expected) -> str:

@@ -68,10 +68,10 @@ def of_different_rows(before: Mapping[str, float], after: Mapping[str, float]) -
 
 def _compared(name: str, before: float | None, spread: Json, after: float | None, spread_after: Json) -> MetricCompared:
     difference = after - before if after is not None and before is not None else None
-    errors = spread.get("standard_error"), spread_after.get("standard_error")
+    error, error_after = spread.get("standard_error"), spread_after.get("standard_error")
     low = high = None
-    if difference is not None and errors[0] is not None and errors[1] is not None:
-        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(*errors)
+    if difference is not None and error is not None and error_after is not None:
+        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(error, error_after)
         if math.isfinite(reach):
             low, high = difference - reach, difference + reach
     return MetricCompared(
