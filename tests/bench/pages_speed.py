@@ -220,7 +220,12 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
             "evaluation", {"use_case": "hourly", "run_id": "none", "as_of": last.isoformat()}, HOURS,
         ),
         "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),
-        "preview of a day of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
+        "preview of two days of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
+        "preview of 371 days": (
+            "preview", {"use_case": names[0], "from": "2021-01-01", "to": f"{day:%Y-%m-%d}"}, DAYS,
+        ),
+        "what can be compared": ("compare", {"use_case": "hourly"}, HOURS),
+        "two days compared": ("compare", {"use_case": names[0], "window": "2021-01-01", "with": daily}, DAYS),
     }  # fmt: skip
     found = {}
     for name, (view, arguments, windows) in asked.items():

@@ -1,5 +1,7 @@
 """Two windows, two models, two revisions of a window: what is told first, and that what is told is so."""
 
+import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -7,11 +9,12 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import ask, live, page, set_column
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
+from tests.unit.pages.test_answer import PAYLOADS, ask, live, page, set_column
 from tests.unit.pages.test_schema import strictly, validator
 
 from perennial import clock
+from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
@@ -19,6 +22,7 @@ from perennial.lake.port import raw_table
 from perennial.records.model_choice import ModelChoice
 from perennial.review.comparison import choices, models, profiles, revisions, windows
 from perennial.review.comparison.difference import Rank
+from perennial.spec.load import load_use_case
 
 AS_NOW = ModelChoice.parse("as_now")
 
@@ -153,7 +157,7 @@ def test_two_models_are_compared_on_the_same_rows_where_they_were_judged_on_them
     assert decision is not None
     assert auc.before == decision.numbers["champion version 1.roc_auc"]
     assert auc.after == decision.numbers[f"{found.after.recipe}.roc_auc"]
-    assert found.sentence.startswith("On the same rows, version 2 has a roc_auc ")
+    assert found.sentence.startswith("On the same rows, version 2 is better: roc_auc ")
     assert [(each.since, each.until) for each in found.before.served] == [
         (compared.day(30).start, found.after.deployment.effective_from)
     ]
@@ -189,9 +193,25 @@ def test_two_revisions_say_what_moved_and_why(compared: World) -> None:
     }
     assert found.sentence.startswith(f"{found.crossed} predictions went to the other side of 0.5.")
     said = page(compared, "compare", use_case="parcels", window=window.key, revision="1", **{"with": "2"})
-    assert "Another model: version 2 after version 1." in said
+    assert "Model: version 2 after version 1." in said
     assert '<a href="/base/dags/parcels.predict/runs/again" data-airflow>' in said
     assert f"evidence?entity={found.rows[0].entity}&amp;window=" in said
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"window": "2024-02-01", "with": "2024-02-15"},
+        {"window": "2024-02-02", "with": "2024-02-26"},
+        {"model": "1", "with": "2"},
+        {"window": "2024-01-31", "revision": "1", "with": "2"},
+    ],
+)
+def test_each_difference_links_to_a_part_of_the_page(compared: World, arguments: dict[str, str]) -> None:
+    said = page(compared, "compare", use_case="parcels", **arguments)
+    linked = set(re.findall(r'href="#([^"]+)"', said))
+    assert linked
+    assert linked <= set(re.findall(r' id="([^"]+)"', said))
 
 
 def test_the_form_offers_what_is_there(compared: World) -> None:
@@ -256,3 +276,41 @@ def test_scripts_get_each_comparison_as_its_schema_says(
     found = ask(compared, "compare", as_json=True, use_case="parcels", **arguments)
     assert key in strictly(found.body)
     validator(repository, "compare").validate(strictly(found.body))
+
+
+@pytest.mark.parametrize("payload", PAYLOADS)
+def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
+    """In the spec, in values, in names of rules and runs, in what a person wrote, and in the address."""
+    world = make_world(tmp_path)
+    home, quoted = world.use_case.folder, json.dumps(payload)
+    (home / "use_case.yaml").write_text(SPEC.replace("Parcels that come late", quoted))
+    (home / "expectations.yaml").write_text(
+        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
+        f"    kwargs: {{column: service, value_set: [road, air, rail, {quoted}]}}\n"
+    )
+    world = replace(world, use_case=load_use_case(home))
+    world.change(20, "service", payload)
+    world.change(31, "service", payload)
+    world.change(32, "service", f"{payload}.")
+    retrain.run(world.use_case, world.day(30).start, world.ports, payload, actor=payload, reason=payload)
+    for day in (30, 31):
+        predict(world, day, run_id=payload)
+    world.change(30, "weight", 11.0)
+    predict(world, 30, run_id=payload)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 32)
+    for arguments in (
+        {},
+        {"window": "2024-01-31", "with": "2024-02-01"},
+        {"window": "2024-01-31", "with": "2024-02-02"},
+        {"model": "1", "with": "1"},
+        {"window": "2024-01-31", "revision": "1", "with": "2"},
+    ):
+        said = page(world, "compare", use_case="parcels", **arguments)
+        assert payload not in said
+        assert "49<b>" not in said
+    for hostile in ({"window": payload, "with": payload}, {"model": payload, "with": "1"}, {"window": payload}):
+        assert payload.encode() not in ask(world, "compare", use_case="parcels", **hostile).body
+    for hostile in ({"from": payload, "to": payload}, {"model": "pinned", "version": payload}):
+        given = {"from": "2024-01-31", "to": "2024-02-02"} | hostile
+        assert payload.encode() not in ask(world, "preview", use_case="parcels", **given).body

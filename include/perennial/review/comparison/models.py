@@ -161,10 +161,10 @@ def _named(numbers: dict[str, Any], prefix: str) -> dict[str, float]:
 def _judged(before: ModelSide, after: ModelSide, same: Sequence[MetricCompared], deciding: str) -> Iterator[Difference]:
     for each in same:
         if each.name == deciding and each.difference:
-            better = (each.difference > 0) == each.higher_is_better
-            said = f"On the same rows, version {after.version} has a {deciding} {abs(each.difference):.3g}"
-            text = f"{said} {'higher' if each.difference > 0 else 'lower'}: {'better' if better else 'worse'}."
-            yield Difference(Rank.PERFORMANCE, text, "metrics", abs(each.difference))
+            word = "better" if (each.difference > 0) == each.higher_is_better else "worse"
+            values = f"{deciding} {each.after:.4g} instead of {each.before:.4g}"
+            said = f"On the same rows, version {after.version} is {word}: {values}."
+            yield Difference(Rank.PERFORMANCE, said, "metrics", abs(each.difference))
     if before.recipe and after.recipe and before.recipe != after.recipe:
         said = f"Version {after.version} comes from the recipe {after.recipe}, version {before.version} from "
         yield Difference(Rank.VALUES, f"{said}{before.recipe}.", "training")

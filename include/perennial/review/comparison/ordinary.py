@@ -1,7 +1,5 @@
 """How far apart two ordinary windows are: the yardstick for a column of any two windows."""
 
-from itertools import combinations
-
 import numpy as np
 
 from perennial.arrays import Floats
@@ -37,6 +35,6 @@ def share_closer_in_missing(
 def _share_below(shapes: Floats, apart: float) -> float | None:
     if len(shapes) < MIN_WINDOWS:
         return None
-    one, other = np.array(list(combinations(range(len(shapes)), 2))).T
+    one, other = np.triu_indices(len(shapes), 1)
     distances = np.abs(shapes[one] - shapes[other]).sum(axis=1)
     return float(np.mean(distances < apart))

@@ -88,9 +88,9 @@ def _profile(
     if side.snapshot is None:
         return None
     try:
-        if side.report is not None and reference is not None:
+        if side.report is not None:
             found = WindowProfile.from_json(side.report.profile)
-            if found.bins == reference.bins_digest:
+            if reference is None or found.bins == reference.bins_digest:
                 return _without_private(use_case, found)
         if side.snapshot.rows <= MOST_ROWS:
             return _counted(use_case, side.snapshot, side.batch, reference, ports)

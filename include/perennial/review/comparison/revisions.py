@@ -15,6 +15,7 @@ from perennial.window import Window
 from perennial.wording import counted
 
 MOST_ROWS = 20  # that moved most are shown
+DIGEST = "model digest"  # follows from the model, which is told
 THRESHOLD = 0.5  # of a probability: the use case does not say which one its readers act on
 
 
@@ -90,7 +91,7 @@ def _made_of(before: Batch, after: Batch) -> tuple[MadeOf, ...]:
     pairs = (
         ("rows that were ingested", before.snapshot_digest, after.snapshot_digest),
         ("model", f"version {before.model_version}", f"version {after.model_version}"),
-        ("model digest", before.model_digest, after.model_digest),
+        (DIGEST, before.model_digest, after.model_digest),
         ("expectations", before.suite_digest, after.suite_digest),
         ("what scoring depends on in the spec", before.scoring_digest, after.scoring_digest),
         ("how the model was chosen", before.resolution, after.resolution),
@@ -116,8 +117,6 @@ def _of_rows(moved: history.Difference) -> Iterator[Difference]:
 
 def _of_parts(made_of: tuple[MadeOf, ...]) -> Iterator[Difference]:
     for each in made_of:
-        if each.changed and each.name != "model digest":
-            said = f"Another {each.name}: {each.after[:12]} after {each.before[:12]}."
-            if each.name.startswith(("rows", "expect", "what", "how", "depend")):
-                said = f"Different {each.name}: {each.after[:12]} after {each.before[:12]}."
+        if each.changed and each.name != DIGEST:
+            said = f"{each.name[0].upper()}{each.name[1:]}: {each.after[:12]} after {each.before[:12]}."
             yield Difference(Rank.MADE_OF, said, "made-of")

@@ -51,11 +51,8 @@ def _outcomes(before: WindowSide, after: WindowSide) -> Iterator[Difference]:
     if became[0] != became[1]:
         yield Difference(Rank.OUTCOME, f"{before.name} {became[0]}; {after.name} {became[1]}.", "validation")
     elif before.state.validation != after.state.validation:
-        words = (
-            f"{before.name} was validated as {before.state.validation}",
-            f"{after.name} as {after.state.validation}",
-        )
-        yield Difference(Rank.CHECKS, f"{words[0]}, {words[1]}.", "validation", 1.0)
+        words = _VALIDATION[before.state.validation], _VALIDATION[after.state.validation]
+        yield Difference(Rank.CHECKS, f"{before.name} {words[0]}; {after.name} {words[1]}.", "validation", 1.0)
     if before.state.scored and after.state.scored and before.state.model_version != after.state.model_version:
         said = f"{before.name} was scored by version {before.state.model_version}, {after.name} by version "
         yield Difference(Rank.MADE_OF, f"{said}{after.state.model_version}.", "predictions")
@@ -165,3 +162,12 @@ def _of_rows(before: WindowSide, after: WindowSide) -> Iterator[Difference]:
         said = f"{after.name} has {abs(change):.0%} {'more' if change > 0 else 'fewer'} rows than {before.name}"
         text = f"{said}: {after.snapshot.rows:,} instead of {before.snapshot.rows:,}."
         yield Difference(Rank.ROWS, text, "rows", abs(change))
+
+
+_VALIDATION = {
+    None: "was not validated",
+    Verdict.PASS: "passed validation",
+    Verdict.WARN: "passed validation with warnings",
+    Verdict.FAIL: "was refused by validation",
+    Verdict.INSUFFICIENT: "had too little to be validated",
+}
