@@ -15,6 +15,11 @@ def as_json(result: Any) -> dict[str, Any]:
     return encoded
 
 
+def json_bytes(result: Any) -> bytes:
+    """A frozen dataclass as JSON text in UTF-8: as `as_json`, and a number that is NaN or infinite is null."""
+    return TypeAdapter(type(result)).dump_json(result)
+
+
 def from_json(kind: type[Result], value: dict[str, Any]) -> Result:
     """The result of `kind` that `as_json` made `value` of."""
     return TypeAdapter(kind).validate_python(value)

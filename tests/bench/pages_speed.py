@@ -48,7 +48,7 @@ MOST_SECONDS, MOST_BYTES, REPEATS = 0.3, 200_000, 7
 VALIDATIONS = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
     rows, rows_quarantined, result, run_id, recorded_at)
-SELECT %(name)s, at, at + %(step)s, 's' || n, 'suite', CASE WHEN n %% 97 = 0 THEN 'fail' ELSE 'pass' END, '[]', 900,
+SELECT %(name)s, at, at + %(step)s, 's' || n, %(suite)s, CASE WHEN n %% 97 = 0 THEN 'fail' ELSE 'pass' END, '[]', 900,
     n %% 3, %(result)s, %(run)s || n, at + %(step)s FROM {windows}
 """
 SNAPSHOTS = """
@@ -61,7 +61,7 @@ BATCHES = """
 INSERT INTO ledger.batches (use_case, window_start, window_end, revision, snapshot_digest, suite_digest, scoring_digest,
     model_version, model_digest, "table", version, digest, rows, resolution, fencing_token, code_version, lock_digest,
     run_id, recorded_at)
-SELECT %(name)s, at, at + %(step)s, 1, 's' || n, 'suite', 'c', '1', 'm', 'predictions', n, 'd', 900, 'as_was', n, 'v',
+SELECT %(name)s, at, at + %(step)s, 1, 's' || n, %(suite)s, 'c', '1', 'm', 'predictions', n, 'd', 900, 'as_was', n, 'v',
     'l', %(run)s || n, at + %(step)s FROM {windows} WHERE n %% 97 <> 0
 """
 DRIFT = """
@@ -103,7 +103,7 @@ def main() -> int:
             server.create_database("ledger")
             url = server.url("ledger")
             migrate.upgrade(url)
-            fill(url, names)
+            fill(url, names, load_use_case(folder / "use_cases" / names[0]).suite_digest)
             found = measured(folder, url, names)
         finally:
             server.stop()
@@ -139,7 +139,7 @@ def use_cases(folder: Path) -> list[str]:
     return names
 
 
-def fill(url: str, names: list[str]) -> None:
+def fill(url: str, names: list[str], suite: str) -> None:
     """What years of scoring leave in the ledger."""
     report, result = drift_report(), {"gates": [], "row_rules": [], "expectations": [expectation(n) for n in range(30)]}
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
@@ -147,6 +147,7 @@ def fill(url: str, names: list[str]) -> None:
             step, count = (timedelta(hours=1), HOURS) if name == "hourly" else (timedelta(days=1), DAYS)
             given = {
                 "name": name,
+                "suite": suite,
                 "step": step,
                 "first": FIRST,
                 "run": f"{name}.predict/scheduled__",
@@ -220,7 +221,12 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
             "evaluation", {"use_case": "hourly", "run_id": "none", "as_of": last.isoformat()}, HOURS,
         ),
         "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),
-        "preview of a day of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
+        "preview of two days of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
+        "preview of 371 days": (
+            "preview", {"use_case": names[0], "from": "2021-01-01", "to": f"{day:%Y-%m-%d}"}, DAYS,
+        ),
+        "what can be compared": ("compare", {"use_case": "hourly"}, HOURS),
+        "two days compared": ("compare", {"use_case": names[0], "window": "2021-01-01", "with": daily}, DAYS),
     }  # fmt: skip
     found = {}
     for name, (view, arguments, windows) in asked.items():

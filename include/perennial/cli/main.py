@@ -7,6 +7,7 @@ from rich.console import Console
 
 from perennial.cli import (
     backtest,
+    compare,
     database,
     inspect,
     lateness,
@@ -44,6 +45,7 @@ validation.add_to(app)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)
+compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")

@@ -3,11 +3,12 @@
 import json
 from collections.abc import Callable
 
-from perennial.encoding import as_json
+from perennial.encoding import json_bytes
 from perennial.errors import InvalidWindow, NoModel, PerennialError, TransientError
 from perennial.pages.asked import Answer, Asked, Found, NothingThere
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
+    compare,
     evaluation,
     evidence,
     home,
@@ -32,6 +33,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "retraining": retraining.run,
     "evaluation": evaluation.run,
     "preview": preview.run,
+    "compare": compare.run,
     "quarantine": quarantine.run,
     "evidence": evidence.run,
 }
@@ -53,7 +55,7 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
         status, title = next(told for kind, told in PROBLEMS.items() if isinstance(error, kind))
         return _problem(asked, status, title, str(error))
     if asked.as_json:
-        return Answer(OK, JSON, json.dumps(as_json(found.data)).encode())
+        return Answer(OK, JSON, json_bytes(found.data))
     return Answer(OK, HTML, rendered(asked, found.template, data=found.data, **found.extra))
 
 

@@ -9,6 +9,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from perennial import clock
 from perennial.pages import words
 from perennial.pages.asked import Asked
+from perennial.pages.charts.compared import compared
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
 from perennial.pages.charts.windows import counts, labels_word, strip
@@ -62,6 +63,7 @@ def _environment() -> Environment:
     environment.globals |= {
         "strip": strip,
         "histogram": histogram,
+        "compared_chart": compared,
         "performance_chart": performance,
         "counts": counts,
     }

@@ -50,7 +50,10 @@ class ChangedRow:
 
 @dataclass(frozen=True)
 class Difference:
-    """What changed from one revision to another. `rows` are the changed ones, the greatest difference first."""
+    """What changed from one revision to another. `rows` are the changed ones, the greatest difference first.
+
+    `crossed` counts the predictions that went to the other side of a threshold; None where none was asked about.
+    """
 
     window: Window
     before: int
@@ -62,6 +65,7 @@ class Difference:
     mean_absolute_difference: float | None
     greatest_difference: float | None
     rows: tuple[ChangedRow, ...]
+    crossed: int | None = None
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]:
@@ -92,8 +96,17 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]
     ]
 
 
-def diff(use_case: LoadedUseCase, window: Window, before: int, after: int, ports: Ports) -> Difference:
-    """Which rows changed from revision `before` to `after`, and by how much.
+def diff(
+    use_case: LoadedUseCase,
+    window: Window,
+    before: int,
+    after: int,
+    ports: Ports,
+    *,
+    most: int | None = None,
+    threshold: float | None = None,
+) -> Difference:
+    """Which rows changed from revision `before` to `after`, and by how much; of the rows at most `most` are given.
 
     Errors: `NotScored` when there is no such revision, `RowsRemoved` when retention took its rows, `StoreUnavailable`.
     """
@@ -125,8 +138,14 @@ def diff(use_case: LoadedUseCase, window: Window, before: int, after: int, ports
         removed=pc.sum(pc.is_null(together["after"])).as_py() or 0,
         mean_absolute_difference=float(absolute.mean()) if len(absolute) else None,
         greatest_difference=float(absolute.max()) if len(absolute) else None,
-        rows=tuple(ChangedRow(**row) for row in differing.take(order).to_pylist()),
+        rows=tuple(ChangedRow(**row) for row in differing.take(order[:most]).to_pylist()),
+        crossed=None if threshold is None else _crossed(differing, threshold),
     )
+
+
+def _crossed(differing: pa.Table, threshold: float) -> int:
+    above = [pc.greater_equal(differing[side], threshold) for side in ("before", "after")]
+    return pc.sum(pc.xor(*above)).as_py() or 0
 
 
 def _batches(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Batch]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import (
@@ -93,6 +93,7 @@ class Timeline:
     metric: str
     windows: tuple[WindowState, ...]
     events: tuple[Event, ...]
+    format: Literal[1] = 1
 
 
 def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger) -> Timeline:

@@ -35,6 +35,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}", "use_case", ()),
     ("/dags/{dag_id}/windows/{window}", "window", ()),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
+    ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),
     ("/dags/{dag_id}/preview", "preview", ("from", "to", "model", "version")),
     ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
 )

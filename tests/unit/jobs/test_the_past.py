@@ -49,7 +49,7 @@ def test_a_preview_says_what_scoring_then_does(world: World) -> None:
     windows = [world.day(day) for day in (31, 32, 33, 34)]
     previews = preview.run(world.use_case, windows, world.ports, model=AS_WAS)
     assert [each.would_be for each in previews] == ["unchanged", "revision 1", "revision 2", "nothing yet"]
-    assert [each.model for each in previews] == ["1", "1", "1", None]
+    assert [each.model for each in previews] == ["1"] * 4
     assert "NotIngested" in str(previews[3].why_not)
     for each in previews[:3]:
         scored = score.run(world.use_case, each.window, world.ports, "test", model=AS_WAS)

@@ -178,9 +178,9 @@ def test_the_rows_in_quarantine_are_shown_with_what_was_not_accepted(lived: Worl
 def test_a_backfill_is_looked_at_before_it_is_begun(lived: World) -> None:
     assert "data-backfill" not in page(lived, "preview", use_case="parcels")
     said = page(lived, "preview", use_case="parcels", **{"from": "2024-01-31", "to": "2024-02-03"})
-    assert "4 windows: 0 would be scored, 2 are as they would be, 2 can" in said
+    assert "4 windows: 0 new, 0 changed, 2 unchanged, 1 not ingested or not validated yet, 1 can" in said
     assert 'data-from="2024-01-31T00:00:00+00:00" data-to="2024-02-03T00:00:00+00:00" data-model="as_was"' in said
-    assert said.count("not ingested") == 1
+    assert said.count("<td>not ingested</td>") == 1
     for wrong in ({"model": "pinned"}, {"model": "<b>"}, {"from": "31.1.", "to": "2024-02-03"}):
         given = {"from": "2024-01-31", "to": "2024-02-03"} | wrong
         assert ask(lived, "preview", use_case="parcels", **given).status == 422

@@ -1,0 +1,107 @@
+"""What is asked of the stores about one window after the other, read for all of an interval at once.
+
+A year of windows takes as many questions as one. What these two answer is what the stores would have answered when
+they were made; of the methods of `Ledger` and `Lake` they have those that choosing a model and passing the gate need.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import cast
+
+import pyarrow as pa
+
+from perennial.lake.port import Lake, quarantine_table
+from perennial.ledger.entries import (
+    Batch,
+    DeployedRole,
+    Deployment,
+    Intervention,
+    InterventionKind,
+    Snapshot,
+    ValidationResult,
+)
+from perennial.ledger.port import Ledger
+from perennial.ports import Ports
+from perennial.window import Window
+
+
+def prefetched(use_case: str, windows: Sequence[Window], ports: Ports) -> Ports:
+    """The ports, with what they know of windows that follow each other read at once. Errors: `StoreUnavailable`."""
+    # Casts, because the rest of the two ports is not there: asking for it is a mistake that shows at once.
+    return replace(
+        ports,
+        ledger=cast(Ledger, _Ledger(use_case, windows[0].start, windows[-1].end, ports.ledger)),
+        lake=cast(Lake, _Lake(use_case, ports.lake)),
+    )
+
+
+class _Ledger:
+    """See `Ledger` for each method."""
+
+    def __init__(self, use_case: str, start: datetime, end: datetime, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._snapshots = {each.window: each for each in ledger.snapshots_between(use_case, start, end)}
+        self._batches = {each.window: each for each in ledger.batches_between(use_case, start, end)}
+        self._validations = {each.window: each for each in ledger.validations_between(use_case, start, end)}
+        self._deployments = ledger.deployments(use_case)
+        self._accepted = ledger.interventions(use_case, InterventionKind.ROWS_ACCEPTED)
+
+    def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:  # noqa: ARG002 - the port's
+        return self._snapshots.get(window)
+
+    def latest_batch(self, use_case: str, window: Window) -> Batch | None:  # noqa: ARG002 - the port's
+        return self._batches.get(window)
+
+    def batches(self, use_case: str, window: Window) -> Sequence[Batch]:
+        live = self._batches.get(window)
+        if live is None or live.revision == 1:
+            return [live] if live else []
+        return self._ledger.batches(use_case, window)
+
+    def validation_of(
+        self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
+    ) -> ValidationResult | None:
+        last = self._validations.get(window)
+        if last is None or (last.snapshot_digest, last.suite_digest) == (snapshot_digest, suite_digest):
+            return last
+        return self._ledger.validation_of(use_case, window, snapshot_digest, suite_digest)
+
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        return self._accepted if kind is InterventionKind.ROWS_ACCEPTED else self._ledger.interventions(use_case, kind)
+
+    def deployments(self, use_case: str) -> Sequence[Deployment]:  # noqa: ARG002 - the port's
+        return self._deployments
+
+    def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:  # noqa: ARG002 - the port's
+        held = [each for each in self._deployments if each.role is role]
+        return held[-1] if held else None
+
+    def deployment_at(
+        self,
+        use_case: str,  # noqa: ARG002 - the port's
+        role: DeployedRole,
+        effective: datetime,
+        known_at: datetime | None = None,
+    ) -> Deployment | None:
+        known = [each for each in self._deployments if known_at is None or _recorded_by(each, known_at)]
+        begun = [each for each in known if each.role is role and each.effective_from <= effective]
+        return max(begun, key=lambda each: (each.effective_from, each.id), default=None)
+
+
+def _recorded_by(entry: Deployment, moment: datetime) -> bool:
+    return entry.recorded_at is not None and entry.recorded_at <= moment
+
+
+class _Lake:
+    """Reads only partitions of the quarantine that hold rows."""
+
+    def __init__(self, use_case: str, lake: Lake) -> None:
+        self._lake = lake
+        self._table = quarantine_table(use_case)
+        self._filled = frozenset(lake.partitions(self._table))
+
+    def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        if table == self._table and version is None and partition not in self._filled:
+            return pa.table({})
+        return self._lake.read(table, partition, version=version)
