@@ -36,6 +36,7 @@ from perennial.window import Window
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
+
 class InMemoryLedger(EntriesInMemory):
     """A `Ledger` that ends with its process. Threads may share it.
 
@@ -348,6 +349,7 @@ class InMemoryLedger(EntriesInMemory):
         for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
             newest[entry.window] = entry
         return [newest[window] for window in sorted(newest)]
+
 
 def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
     return sum(entry.verdict is Verdict.FAIL for entry in entries)

@@ -3,6 +3,8 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pydantic import TypeAdapter
+
 from perennial.performance.standing import Standing
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -133,6 +135,11 @@ def day(value: datetime, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y}"
 
 
+def date(value: datetime, zone: str = "UTC") -> str:
+    """The date of an instant in the zone as commands and addresses take it, such as `2013-03-01`."""
+    return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+
 def duration(seconds: float) -> str:
     """A length of time in the largest unit that it fills.
 
@@ -143,3 +150,29 @@ def duration(seconds: float) -> str:
         if seconds >= least:
             return f"{seconds / length:.2g} {unit}"
     return f"{seconds:.0f} s" if seconds else "0"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference, with its sign.
+
+    >>> signed(0.027), signed(-0.00123), signed(0.0), signed(None)
+    ('+0.027', '-0.00123', '0', '-')
+    """
+    return NOTHING if value is None else f"{value:+.{digits}g}" if value else "0"
+
+
+def setting(value: object) -> str:
+    """A setting of a spec as a person would write it: lists and groups without brackets.
+
+    >>> setting(["drift", "age"]), setting({"alarms": 2, "of": 3}), setting([]), setting(None), setting("P7D")
+    ('drift, age', 'alarms 2, of 3', 'none', 'none', '7 days')
+    """
+    if value is None or value in ([], {}):
+        return "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {setting(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(setting(each) for each in value)
+    if isinstance(value, str) and value.startswith("P"):
+        return duration(TypeAdapter(timedelta).validate_python(value).total_seconds())
+    return str(value)

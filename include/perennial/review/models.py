@@ -82,7 +82,10 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
     """What the ledger knows of the use case's models. Errors: `StoreUnavailable`."""
     deployments = ports.ledger.deployments(spec.name)
     judged = ports.ledger.decisions(spec.name, DecisionKind.PROMOTE)
-    won = {each.numbers["winner_digest"]: each for each in judged if each.numbers.get("winner_digest")}
+    won: dict[str, RecordedDecision] = {}
+    for each in judged:  # of several about the same model, the one that brought it into service
+        if digest := each.numbers.get("winner_digest"):
+            won.setdefault(digest, each)
     services = list(_services(deployments))
     by_id = {entry.id: entry for entry in deployments}
     current = next((each for each in reversed(deployments) if each.role is DeployedRole.CHAMPION), None)

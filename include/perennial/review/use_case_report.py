@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from itertools import islice
 from typing import Literal
 
@@ -18,9 +18,10 @@ from perennial.window import Every, Window
 
 MISSING_SHOWN = 28  # windows after the last one that was read, if they should have been scored
 DAYS_OF_HOURS, FEW_HUNDRED, MOST_DAYS = 28, 372, 90
-WINDOWS_SHOWN: dict[Every, int] = {
+WINDOWS_SHOWN = 371  # days: a year and a week
+BY_LENGTH: dict[Every, int] = {
     Every.HOUR: DAYS_OF_HOURS * 24,
-    Every.DAY: 371,  # a year and a week
+    Every.DAY: WINDOWS_SHOWN,
     Every.WEEK: 106,
     Every.MONTH: 60,
 }
@@ -31,7 +32,8 @@ class UseCaseReport:
     """A use case as of a moment.
 
     `timeline` holds some of its windows. `earlier` and `later` are what to ask for as `until` to see those before and
-    after, None where there are none. `more_missing`: after the last of all these windows even more are missing.
+    after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
+    after it even more are missing.
     `backtest` is the one of the retraining policies that was recorded last.
     """
 
@@ -44,6 +46,7 @@ class UseCaseReport:
     timeline: Timeline
     earlier: datetime | None
     later: datetime | None
+    newest: datetime
     more_missing: bool
     family: ModelFamily
     delay: LabelDelay
@@ -54,7 +57,7 @@ class UseCaseReport:
 def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = None) -> UseCaseReport:
     """The use case with its windows before `until` (default: the newest). Errors: `StoreUnavailable`."""
     end, more_missing = _newest(spec, now, ports)
-    windows = _shown(spec, end if until is None else min(until, end))
+    windows = _shown(spec, end, until)
     later = None
     if windows and windows[-1].end < end:
         later = list(islice(spec.grid.between(windows[-1].end, end), windows_on_a_page(spec.schedule.every)))[-1].end
@@ -68,6 +71,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         timeline=timeline.run(spec, windows, now, ports.ledger),
         earlier=windows[0].start if windows and windows[0].start > spec.start else None,
         later=later,
+        newest=end,
         more_missing=more_missing,
         family=models.run(spec, ports),
         delay=label_delay.run(spec, now, ports.ledger),
@@ -78,7 +82,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
 def windows_on_a_page(every: Every) -> int:
     """How many windows are shown at once: a year of days, four weeks of hours, whole days of several hours."""
     if every.hours is None:
-        return WINDOWS_SHOWN[every]
+        return BY_LENGTH[every]
     a_day = 24 // every.hours
     return min(MOST_DAYS, FEW_HUNDRED // a_day) * a_day
 
@@ -97,7 +101,8 @@ def _newest(spec: UseCase, now: datetime, ports: Ports) -> tuple[datetime, bool]
     return (after[:MISSING_SHOWN][-1].end if after else end), len(after) > MISSING_SHOWN
 
 
-def _shown(spec: UseCase, until: datetime) -> Sequence[Window]:
-    """As many windows as fit, the last of which ends at or before `until`; the first ones, if that is too early."""
+def _shown(spec: UseCase, newest: datetime, until: datetime | None) -> Sequence[Window]:
+    """As many windows as fit, the last of which ends at or before `until`; the first one, if that is too early."""
     count = windows_on_a_page(spec.schedule.every)
-    return last_windows(spec, max(until, spec.start + timedelta(microseconds=1)), count)
+    end = newest if until is None else min(until, newest)
+    return last_windows(spec, end, count) or list(islice(spec.grid.between(spec.start, newest), 1))

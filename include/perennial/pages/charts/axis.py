@@ -8,13 +8,13 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import escape
 
-MONTH_APART, DAY_APART = 34.0, 52.0  # pixels that a label takes
+MONTH_APART, DAY_APART = 34.0, 64.0  # pixels that a label takes
 FEW_TICKS = 4
 
 
 @dataclass(frozen=True)
 class Scale:
-    """From values between `low` and `high` to pixels between `first` and `last`; what lies outside is put at the end."""
+    """From values between `low` and `high` to pixels from `first` to `last`; what lies outside is put at the end."""
 
     low: float
     high: float
@@ -22,6 +22,7 @@ class Scale:
     last: float
 
     def __call__(self, value: float) -> float:
+        """The pixel of the value."""
         share = (value - self.low) / (self.high - self.low)
         return self.first + min(max(share, 0.0), 1.0) * (self.last - self.first)
 
@@ -84,5 +85,5 @@ def written(labels: Sequence[tuple[float, str]], y: float, until: float) -> str:
         width = 6.2 * len(text) + 4
         if x >= free and x + width <= until + 1:
             drawn.append(f'<text x="{x:.1f}" y="{y:.1f}">{escape(text)}</text>')
-            free = x + width + 4
+            free = x + width
     return "".join(drawn)

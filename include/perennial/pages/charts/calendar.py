@@ -30,6 +30,7 @@ LANES = ("Validation", "Drift", "Performance")
 WEEKDAYS = ("Mon", "", "Wed", "", "Fri", "", "")
 LEFT, WIDE, NARROWEST, WIDEST = 84, 960, 8.0, 34.0
 EVENT, BAND, TITLE, LABELS = 15, 16, 20, 16
+ALWAYS_SAID = ("refused by validation", "drifted", "missing")
 DECISIONS = (Change.RETRAINING,)
 _STANDING = {Standing.AS_EXPECTED: "pass", Standing.WORSE: "warn", Standing.FAR_WORSE: "fail"}
 
@@ -63,7 +64,7 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
             if text
         ]
         y += len(place.rows) * place.height
-    drawn += _cells(data.windows, place, tops, address, zone)
+    drawn += _cells(data, place, tops, address, zone)
     drawn.append(axis.written(labels, y + 14, place.right))
     return svg("calendar", place.right + 6, y + LABELS + 4, summary(data), "".join(drawn))
 
@@ -76,10 +77,12 @@ def summary(data: Timeline) -> str:
         "drifted": sum(each.drift is Verdict.FAIL for each in windows),
         "missing": sum(each.missing for each in windows),
         "with rows that came late": sum(each.rows_late > 0 for each in windows),
-        "performing worse than expected": sum(each.standing in (Standing.WORSE, Standing.FAR_WORSE) for each in windows),
+        "performing worse than expected": sum(
+            each.standing in (Standing.WORSE, Standing.FAR_WORSE) for each in windows
+        ),
         "with labels overdue": sum(each.maturity is Maturity.OVERDUE for each in windows),
     }
-    said = ", ".join(f"{count} {what}" for what, count in found.items())
+    said = ", ".join(f"{count} {what}" for what, count in found.items() if count or what in ALWAYS_SAID)
     return f"{counted(len(windows), 'window')}: {said}"
 
 
@@ -173,10 +176,11 @@ def _row_height(rows: int) -> float:
 def _models(windows: Sequence[WindowState], place: _Places, y: float) -> list[str]:
     """Which version scored which windows, as a band; neighbours differ in shade."""
     drawn = []
-    runs = [(version, list(found)) for version, found in groupby(windows, lambda each: each.model_version)]
-    for position, (version, found) in enumerate((version, found) for version, found in runs if version is not None):
+    scored = [each for each in windows if each.model_version is not None]
+    runs = [(version, list(found)) for version, found in groupby(scored, lambda each: each.model_version)]
+    for position, (version, found) in enumerate(runs):
         left, right = place.x(found[0].window.start), place.x(found[-1].window.end)
-        title = f"Version {version} scored {counted(len(found), 'window')} in a row"
+        title = f"Version {version} scored {counted(len(found), 'window')} one after the other"
         width = max(right - left - 1, 2)
         drawn.append(
             f'<g><title>{escape(title)}</title><rect class="model{position % 2}" x="{left:.1f}" y="{y:.0f}" '
@@ -210,15 +214,12 @@ class _Marks:
             self.slashes.append(f"M{middle[0] - half:.1f},{middle[1] + half:.1f}l{2 * half:.1f},{-2 * half:.1f}")
 
 
-def _cells(
-    windows: Sequence[WindowState], place: _Places, tops: Sequence[float], address: Address, zone: str
-) -> list[str]:
+def _cells(data: Timeline, place: _Places, tops: Sequence[float], address: Address, zone: str) -> list[str]:
     gap = 2.0 if place.height > 10 else 1.0  # noqa: PLR2004 - pixels
     width, height = place.pitch - gap, place.height - gap
     marks = _Marks([], [], [], [])
     drawn = []
-    metric = "performance"
-    for position, state in enumerate(windows):
+    for position, state in enumerate(data.windows):
         x, down = place.cell(position)
         kinds = ("missing",) * 3 if state.missing else (CLASS[state.validation], CLASS[state.drift])
         kinds = (*kinds[:2], performance_kind(state))
@@ -233,9 +234,9 @@ def _cells(
             marks.hatches.append(f"M{x:.1f},{y + height:.1f}l{size:.1f},{-size:.1f}")
             marks.hatches.append(f"M{x + width - size / 2:.1f},{y + height:.1f}l{size / 2:.1f},{-size / 2:.1f}")
         if state.rows_late:
-            size = min(width, height) * 0.55
+            size = min(width, height) * 0.6
             marks.corners.append(f"M{x + width:.1f},{tops[0] + down:.1f}v{size:.1f}l{-size:.1f},{-size:.1f}z")
-        drawn.append(linked(address(state), described(state, metric, zone), "".join(rects)))
+        drawn.append(linked(address(state), described(state, data.metric, zone), "".join(rects)))
     over = {"cross": marks.crosses, "slash": marks.slashes, "hatch": marks.hatches, "corner": marks.corners}
     drawn += [f'<path class="{name}" d="{"".join(paths)}"/>' for name, paths in over.items() if paths]
     return drawn
