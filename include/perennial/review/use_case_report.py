@@ -17,7 +17,7 @@ from perennial.spec.models import UseCase
 from perennial.window import Every, Window
 
 MISSING_SHOWN = 28  # windows after the last one that was read, if they should have been scored
-DAYS_OF_HOURS, FEW_HUNDRED, MOST_DAYS = 28, 372, 90
+DAYS_OF_HOURS, FEW_HUNDRED, MOST_DAYS = 21, 372, 90
 WINDOWS_SHOWN = 371  # days: a year and a week
 BY_LENGTH: dict[Every, int] = {
     Every.HOUR: DAYS_OF_HOURS * 24,
@@ -80,7 +80,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
 
 
 def windows_on_a_page(every: Every) -> int:
-    """How many windows are shown at once: a year of days, four weeks of hours, whole days of several hours."""
+    """How many windows are shown at once: a year of days, three weeks of hours, whole days of several hours."""
     if every.hours is None:
         return BY_LENGTH[every]
     a_day = 24 // every.hours

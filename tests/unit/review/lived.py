@@ -59,9 +59,7 @@ class Life:
         def no_source(*_: Any) -> Any:
             raise AssertionError("a page reads no source")
 
-        self.ports = Ports(
-            no_source, InMemoryLake(), self.ledger, Registry(), InMemoryPublished(), InMemoryArtifacts()
-        )
+        self.ports = Ports(no_source, InMemoryLake(), self.ledger, Registry(), InMemoryPublished(), InMemoryArtifacts())
         self.windows: list[Window] = []
 
     def window(self, number: int) -> Window:

@@ -7,6 +7,7 @@ from typing import Any
 from perennial import clock
 from perennial.errors import InvalidWindow
 from perennial.pages.asked import Asked, Found, asked_use_case
+from perennial.pages.charts.windows import CLASS
 from perennial.pages.words import date
 from perennial.performance.gain import metric_named
 from perennial.performance.maturity import Maturity
@@ -89,6 +90,7 @@ def shown_windows(spec: UseCase, windows: Iterable[WindowState], show: str = "")
         "show": show,
         "filters": {name: words for name, (words, _) in FILTERS.items()},
         "standing_kinds": STANDING_KINDS,
+        "verdict_kinds": CLASS,
         "changes": list(Change),
         "paging": None,
         "asked_until": None,
