@@ -20,6 +20,7 @@ from perennial.pages.charts.performance import performance
 from perennial.pages.charts.windows import counts, labels_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
+from perennial.wording import counted
 
 
 def rendered(asked: Asked, template: str, **values: Any) -> bytes:
@@ -72,6 +73,7 @@ def _environment() -> Environment:
         "labels_word": labels_word,
         "performance_word": words.performance_word,
         "window_label": words.window_label,
+        "counted": counted,
         "day": words.day,
         "date": words.date,
         "duration": words.duration,

@@ -11,7 +11,7 @@ from perennial.pages.charts.svg import svg
 from perennial.pages.words import day
 from perennial.review.models import ModelVersion
 
-LEFT, WIDE, ROW, BAR, TOP = 84, 960, 20, 12, 18
+LEFT, WIDE, RIGHT, ROW, BAR, TOP = 84, 930, 36, 20, 12, 18
 _BARS = {DeployedRole.CHAMPION: "served", DeployedRole.CHALLENGER: "challenged"}
 
 
@@ -34,6 +34,7 @@ def family(versions: Sequence[ModelVersion], now: datetime, zone: str) -> Markup
         drawn.append(
             f'<line class="grid" x1="{LEFT}" x2="{LEFT + WIDE}" y1="{y + ROW - 1}" y2="{y + ROW - 1}"/>'
             f'<text x="{LEFT - 8}" y="{y + 13}" text-anchor="end">{escape(name)}</text>'
+            f'<text class="right" x="{LEFT + WIDE + 6}" y="{y + 13}">{escape(name)}</text>'
         )
         if each.first_window and each.last_window:
             title = (
@@ -54,7 +55,7 @@ def family(versions: Sequence[ModelVersion], now: datetime, zone: str) -> Markup
             x, above = scale(each.services[0].since.timestamp()), rows[each.parent] + ROW / 2
             drawn.append(f'<path class="branch" d="M{x:.1f},{above:.1f}V{y + ROW / 2:.1f}"/>')
     said = f"{len(versions)} model versions, from {day(start, zone)} to {day(end, zone)}; the table says the same"
-    return svg("family", LEFT + WIDE + 6, bottom + 2, said, "".join(drawn))
+    return svg("family", LEFT + WIDE + RIGHT, bottom + 2, said, "".join(drawn))
 
 
 def _ends(versions: Sequence[ModelVersion], now: datetime) -> tuple[datetime | None, datetime]:

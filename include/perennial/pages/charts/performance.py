@@ -122,6 +122,7 @@ def _axes(plot: _Plot, spec: UseCase) -> Iterator[str]:
         yield (
             f'<line class="grid" x1="{LEFT}" x2="{plot.right:.0f}" y1="{y:.1f}" y2="{y:.1f}"/>'
             f'<text x="{LEFT - 8}" y="{y + 4:.1f}" text-anchor="end">{number(tick)}</text>'
+            f'<text class="right" x="{plot.right:.0f}" y="{y - 3:.1f}" text-anchor="end">{number(tick)}</text>'
         )
     start, end = plot.windows[0].window.start, plot.windows[-1].window.end
     along = axis.time_scale(start, end, LEFT, plot.right)
