@@ -368,7 +368,7 @@ def test_a_use_case_that_nobody_began_says_how_each_part_begins(tmp_path: Path, 
     assert "No model is in service, so nothing can be scored." in part(said, "models")
     assert "Not known yet" in part(said, "labels")
     assert "No backtest is on record." in part(said, "backtest")
-    assert "perennial backtest parcels" in part(said, "backtest")
+    assert "parcels/policies.yaml --from … --to …" in part(said, "backtest")
     assert "<svg" not in said
 
 
@@ -465,3 +465,16 @@ def test_dates_have_room_on_their_axis(days: int, pixels: float, labels: list[st
     found = list(axis.dates(start, start + timedelta(days=days), "UTC", pixels))
     assert [text for _, text in found][:3] == labels
     assert len(found) * 34 <= pixels + 34
+
+
+def test_a_drawing_with_links_is_no_picture_to_a_screen_reader(lived: Life, as_of: AsOf) -> None:
+    as_of(lived)
+    drawings = re.findall(
+        r'<svg class="(\w+)[^"]*" role="(\w+)" aria-label="[^"]+"[^>]*>(<g aria-hidden="true">)?', page(lived)
+    )
+    assert [(name, role, bool(hidden)) for name, role, hidden in drawings] == [
+        ("calendar", "group", True),
+        ("performance", "group", True),
+        ("family", "img", False),
+        ("delay", "img", False),
+    ]
