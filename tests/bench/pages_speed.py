@@ -32,6 +32,7 @@ from perennial.ledger import migrate
 from perennial.ledger.postgres import PostgresLedger
 from perennial.pages.answer import answer
 from perennial.pages.asked import Answer, Asked
+from perennial.performance.delay import GRID
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry
@@ -76,7 +77,8 @@ INSERT INTO ledger.performance (use_case, window_start, window_end, revision, mo
     label_drift, labels_version, run_id, recorded_at)
 SELECT %(name)s, at, at + %(step)s, 1, '1', 'm', at + 3 * %(step)s, 'final', 900, 880, 0, 0.98, 'pass',
     '{{"roc_auc": 0.7}}', '{{"roc_auc": {{"low": 0.66, "high": 0.74, "standard_error": 0.02}}}}',
-    '{{"roc_auc": {{"value": 0.71, "low": 0.66, "high": 0.75}}}}', '[]', '{{}}', 1, %(run)s || n, at + 3 * %(step)s
+    '{{"roc_auc": {{"value": 0.71, "low": 0.66, "high": 0.75}}}}', %(arrivals)s, '{{}}', 1, %(run)s || n,
+    at + 3 * %(step)s
 FROM {windows} WHERE n %% 97 <> 0
 """
 DECISIONS = """
@@ -154,6 +156,7 @@ def fill(url: str, names: list[str], suite: str) -> None:
                 "kinds": json.dumps({f"column_{n}": "double" for n in range(COLUMNS)}),
                 "result": json.dumps(result),
                 "report": json.dumps(report),
+                "arrivals": json.dumps([0.5 + 0.02 * age for age in range(len(GRID))]),
             }
             windows = f"(SELECT n, %(first)s + n * %(step)s AS at FROM generate_series(0, {count - 1}) AS n) AS windows"
             for statement in STATEMENTS:
@@ -215,6 +218,9 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
         "home": ("home", {}, DAILY * DAYS + HOURS),
         "windows of a daily use case": ("use_case", {"use_case": names[0]}, DAYS),
         "windows of the hourly use case": ("use_case", {"use_case": "hourly"}, HOURS),
+        "earlier windows of the hourly use case": (
+            "use_case", {"use_case": "hourly", "until": f"{FIRST + timedelta(hours=HOURS // 2):%Y-%m-%d}"}, HOURS,
+        ),
         "report of a day": ("window", {"use_case": names[0], "window": daily}, DAYS),
         "report of an hour": ("window", {"use_case": "hourly", "window": hour}, HOURS),
         "report of an evaluation": (

@@ -277,6 +277,10 @@ def test_policies_are_backtested_from_the_command_line(shop: Shop, command: Call
         assert told in shown, shown
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert shop.ports.ledger.status("parcels") == before
+    kept = shop.ports.ledger.last_backtest("parcels")
+    assert kept is not None
+    assert [each["policy"] for each in kept.results] == ["always", "never"]
+    assert kept.run_id.startswith("cli__")
 
 
 @pytest.mark.usefixtures("two_days")

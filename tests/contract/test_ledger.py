@@ -22,6 +22,7 @@ from perennial.errors import (
 )
 from perennial.lease import Lease
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -181,6 +182,12 @@ def late(use_case: str, day: int = 1, version: int = 2, **changes: Any) -> LateR
     return replace(made, **changes)
 
 
+def backtest(use_case: str, run_id: str = "run-1", **changes: Any) -> Backtest:
+    results = ({"policy": "never", "regret": 0.027, "months": {"2013-03": {"roc_auc": 0.6}}, "retrainings": []},)
+    made = Backtest(use_case, instant(1), instant(9), 8, "roc_auc", {"never": {"triggers": []}}, results, run_id)
+    return replace(made, **changes)
+
+
 Record = Callable[[Ledger, Any], LedgerEntry]
 Make = Callable[..., LedgerEntry]
 RECORDINGS: dict[str, tuple[Record, Make]] = {
@@ -193,6 +200,7 @@ RECORDINGS: dict[str, tuple[Record, Make]] = {
     "deployment": (lambda ledger, entry: ledger.deploy(entry), deployment),
     "intervention": (lambda ledger, entry: ledger.record_intervention(entry), intervention),
     "late": (lambda ledger, entry: ledger.record_late_rows(entry), late),
+    "backtest": (lambda ledger, entry: ledger.record_backtest(entry), backtest),
 }
 every_kind = pytest.mark.parametrize(("record", "make"), RECORDINGS.values(), ids=RECORDINGS)
 
@@ -362,6 +370,7 @@ def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> 
     assert ledger.latest_batch(use_case, window) is None
     assert ledger.current_deployment(use_case, CHAMPION) is None
     assert ledger.deployment_at(use_case, CHAMPION, instant(1)) is None
+    assert ledger.last_backtest(use_case) is None
     for found in (
         ledger.snapshots_between(use_case, *ends),
         ledger.batches(use_case, window),
@@ -951,3 +960,11 @@ def test_interventions_come_back_in_order(ledger: Ledger, use_case: str) -> None
     made = [ledger.record_intervention(intervention(use_case, subject)) for subject in ("challenger", "champion")]
     ledger.record_intervention(intervention(f"{use_case}_too"))
     assert ledger.interventions(use_case) == made
+
+
+def test_the_last_backtest_is_the_one_recorded_last(ledger: Ledger, use_case: str) -> None:
+    first = ledger.record_backtest(backtest(use_case))
+    assert ledger.record_backtest(backtest(use_case, windows=9)) == first  # of one run the first stands
+    last = ledger.record_backtest(backtest(use_case, "run-2", since=instant(2)))
+    ledger.record_backtest(backtest(f"{use_case}_too", "run-3"))
+    assert ledger.last_backtest(use_case) == last

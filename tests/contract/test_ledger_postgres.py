@@ -22,6 +22,7 @@ from tests.waiting import PATIENCE, wait_until
 from perennial.errors import DeploymentConflict, InvalidSettings, StoreUnavailable, WindowBusy
 from perennial.ledger import migrate
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -78,6 +79,7 @@ DEPLOYMENT = Deployment(
 
 LATE = LateRows("flights", WINDOW, 2, 1, END, 9, 10, 1, 0, 0, 2, 1, "run")
 INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "alice", "drifted", {}, "run")
+BACKTEST = Backtest("flights", START, END, 1, "auc", {}, (), "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "working_on": lambda ledger: ledger.working_on("flights", WINDOW, "run-1").__enter__(),
@@ -104,6 +106,8 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "deployments": lambda ledger: ledger.deployments("flights"),
     "record_intervention": lambda ledger: ledger.record_intervention(INTERVENTION),
     "interventions": lambda ledger: ledger.interventions("flights"),
+    "record_backtest": lambda ledger: ledger.record_backtest(BACKTEST),
+    "last_backtest": lambda ledger: ledger.last_backtest("flights"),
     "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),
     "validations_between": lambda ledger: ledger.validations_between("flights", START, END),
     "validations": lambda ledger: ledger.validations("flights", WINDOW),

@@ -33,11 +33,13 @@ def backtest(
 ) -> None:
     """Let rival retraining policies live through stored windows, and compare what became of them.
 
-    Real models are trained, as they would have been then; nothing is written but the picture. The policy named
-    `always` is what regret is counted against.
+    Real models are trained, as they would have been then, in memory. What became of the policies is recorded, for the
+    use case's page; besides that, nothing is written but the picture. The policy named `always` is what regret is
+    counted against.
     """
     from perennial.backtest import backtest as job
     from perennial.backtest.plot import plot as draw
+    from perennial.backtest.record import record
     from perennial.spec.policies import load_policies
 
     session = Session()
@@ -48,6 +50,7 @@ def backtest(
     windows = windows_of(loaded, None, start, end)
     with _no_warnings_of_the_past(), progress_of("windows of all policies", screen=screen) as on_window:
         results = job.run(loaded, chosen, windows, session.ports, screen.print, on_window)
+    record(loaded.spec, chosen, windows, results, session.ports.ledger, session.run_id)
     if plot is not None:
         draw(
             metric,

@@ -278,6 +278,26 @@ class Intervention:
     id: int | None = None
 
 
+@dataclass(frozen=True)
+class Backtest:
+    """How rival retraining policies would have done on the stored windows from `since` to `until`.
+
+    `policies` maps each policy's name to what differs in it from the spec's `monitoring` of the time. `results` are
+    what became of each, as `perennial.backtest.backtest.PolicyResult` has it. They are judged by `metric`.
+    """
+
+    use_case: str
+    since: datetime
+    until: datetime
+    windows: int
+    metric: str
+    policies: Json
+    results: tuple[Json, ...]
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
 LedgerEntry = (
     Snapshot
     | ValidationResult
@@ -288,6 +308,7 @@ LedgerEntry = (
     | RecordedDecision
     | Deployment
     | Intervention
+    | Backtest
 )
 
 

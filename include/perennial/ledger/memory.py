@@ -1,20 +1,19 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
 import copy
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
-from threading import Lock, RLock
-from typing import Any, TypeVar
+from threading import Lock
 
 from perennial.clock import Clock
 from perennial.errors import PermanentError, WindowBusy
 from perennial.lease import Lease
 from perennial.ledger import rules
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -23,13 +22,13 @@ from perennial.ledger.entries import (
     Intervention,
     InterventionKind,
     LateRows,
-    LedgerEntry,
     Performance,
     RecordedDecision,
     Snapshot,
     Status,
     ValidationResult,
 )
+from perennial.ledger.memory_entries import EntriesInMemory, inside
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
@@ -37,22 +36,17 @@ from perennial.window import Window
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
-Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
-Age = Callable[[Windowed], Any]
-Wanted = Callable[[Windowed], bool]
 
-
-class InMemoryLedger:
+class InMemoryLedger(EntriesInMemory):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.
     """
 
     def __init__(self, clock: Clock, lock_timeout: float = 60.0) -> None:
+        super().__init__()
         self._clock = clock
         self._lock_timeout = lock_timeout
-        self._by_kind: defaultdict[type[LedgerEntry], list[LedgerEntry]] = defaultdict(list)
-        self._lock = RLock()
         self._windows: dict[tuple[str, Window], Lock] = {}
         self._tokens: dict[tuple[str, Window], int] = {}
         self._unsettled: set[tuple[str, Window]] = set()
@@ -225,8 +219,8 @@ class InMemoryLedger:
     def late_rows_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[LateRows]:
         """What later looks at the windows inside `[start, end)` found, by window, in the order they were recorded."""
         found = self._of(LateRows, lambda entry: entry.use_case == use_case)
-        inside = _inside((entry.window for entry in found), start, end)
-        return sorted((each for each in found if each.window in inside), key=lambda entry: (entry.window, entry.id))
+        within = inside((entry.window for entry in found), start, end)
+        return sorted((each for each in found if each.window in within), key=lambda entry: (entry.window, entry.id))
 
     def first_snapshots_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Snapshot]:
         """The snapshot recorded first of each window inside `[start, end)`, by window."""
@@ -242,7 +236,7 @@ class InMemoryLedger:
     def windows_noted_empty(self, use_case: str, start: datetime, end: datetime) -> frozenset[Window]:
         """The windows inside `[start, end)` that are known to be empty."""
         noted = self.interventions(use_case, InterventionKind.WINDOW_EMPTY)
-        return _inside({Window.parse(entry.subject) for entry in noted}, start, end)
+        return inside({Window.parse(entry.subject) for entry in noted}, start, end)
 
     @contextmanager
     def deciding(self, use_case: str) -> Iterator[None]:
@@ -300,6 +294,14 @@ class InMemoryLedger:
         """The interventions in the use case, of one kind or of all, in the order they were recorded."""
         return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
 
+    def record_backtest(self, backtest: Backtest) -> Backtest:
+        """Append the backtest, or return the one that is there."""
+        return self._record(backtest)
+
+    def last_backtest(self, use_case: str) -> Backtest | None:
+        """The one recorded last."""
+        return next(iter(self._of(Backtest, lambda entry: entry.use_case == use_case)[::-1]), None)
+
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
         with self._lock:
@@ -339,11 +341,6 @@ class InMemoryLedger:
         if lease is not None:
             lease.refuse_if_passed(self._tokens.get((lease.subject, lease.window), 0), "the ledger")
 
-    def _append(self, entry: Entry) -> Entry:
-        stored = replace(entry, id=sum(map(len, self._by_kind.values())) + 1)
-        self._by_kind[type(stored)].append(stored)
-        return copy.deepcopy(stored)
-
     def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
         """The newest entry (up to `as_of`) of each window, by window."""
         until = None if as_of is None else utc(as_of, "as_of")
@@ -352,44 +349,6 @@ class InMemoryLedger:
         for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
             newest[entry.window] = entry
         return [newest[window] for window in sorted(newest)]
-
-    def _existing(self, entry: Entry) -> Entry | None:
-        return next(iter(self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))), None)
-
-    def _of(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
-        """Copies, in the order they were recorded: a caller that changes one changes no fact."""
-        return [copy.deepcopy(entry) for entry in self._found(kind, wanted)]
-
-    def _found(self, kind: type[Entry], wanted: Callable[[Entry], bool]) -> list[Entry]:
-        with self._lock:
-            return [entry for entry in self._by_kind[kind] if isinstance(entry, kind) and wanted(entry)]
-
-    def _newest(
-        self, kind: type[Windowed], use_case: str, age: Age[Windowed], wanted: Wanted[Windowed] | None = None
-    ) -> list[Windowed]:
-        newest: dict[Window, Windowed] = {}
-        for entry in sorted(self._found(kind, lambda entry: entry.use_case == use_case), key=age):
-            if wanted is None or wanted(entry):
-                newest[entry.window] = entry
-        return [newest[window] for window in sorted(newest)]
-
-    def _between(
-        self,
-        kind: type[Windowed],
-        use_case: str,
-        start: datetime,
-        end: datetime,
-        age: Age[Windowed],
-        wanted: Wanted[Windowed] | None = None,
-    ) -> list[Windowed]:
-        newest = {entry.window: entry for entry in self._newest(kind, use_case, age, wanted)}
-        inside = _inside(newest, start, end)
-        return [copy.deepcopy(entry) for window, entry in newest.items() if window in inside]
-
-
-def _inside(windows: Iterable[Window], start: datetime, end: datetime) -> frozenset[Window]:
-    first, last = utc(start, "start"), utc(end, "end")
-    return frozenset(window for window in windows if first <= window.start and window.end <= last)
 
 
 def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from perennial.lease import Lease
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -191,6 +192,12 @@ class Ledger(Protocol):
 
     def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
         """The interventions in the use case, of one kind or of all, in the order they were recorded."""
+
+    def record_backtest(self, backtest: Backtest) -> Backtest:
+        """Natural key: (use case, run). The first one stands."""
+
+    def last_backtest(self, use_case: str) -> Backtest | None:
+        """The one recorded last."""
 
     def snapshots(self, use_case: str, window: Window) -> Sequence[Snapshot]:
         """All snapshots of the window, in the order they were recorded."""

@@ -13,6 +13,7 @@ from perennial.lease import Lease
 from perennial.ledger import queries
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -32,6 +33,7 @@ from perennial.ledger.rows import Entry, as_stored, from_row, key_columns, to_ro
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
     TABLES,
+    backtests,
     batches,
     decisions,
     deployments,
@@ -306,6 +308,16 @@ class PostgresLedger:
         if kind is not None:
             query = query.where(interventions.c.kind == kind.value)
         return self._entries(Intervention, query)
+
+    def record_backtest(self, backtest: Backtest) -> Backtest:
+        """Append the backtest, or return the one that is there."""
+        return self._record(backtest)
+
+    def last_backtest(self, use_case: str) -> Backtest | None:
+        """The one recorded last."""
+        query = select(backtests).where(backtests.c.use_case == use_case).order_by(backtests.c.id.desc()).limit(1)
+        with self._database.transaction() as connection:
+            return _first(connection, Backtest, query)
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""

@@ -14,6 +14,7 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     Deployment,
     DriftReport,
@@ -38,6 +39,7 @@ Entry = TypeVar(
     RecordedDecision,
     Deployment,
     Intervention,
+    Backtest,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -50,6 +52,7 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     RecordedDecision: ("use_case", "kind", "subject"),
     Deployment: ("use_case", "role", "supersedes"),
     Intervention: ("use_case", "kind", "subject", "run_id"),
+    Backtest: ("use_case", "run_id"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

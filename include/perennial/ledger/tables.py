@@ -26,6 +26,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 from perennial.ledger.entries import (
+    Backtest,
     Batch,
     DecisionKind,
     DeployedRole,
@@ -269,6 +270,19 @@ interventions = _entries(
     _one_of("kind", InterventionKind),
 )
 
+backtests = _entries(
+    "backtests",
+    _instant("since"),
+    _instant("until"),
+    _count("windows"),
+    _text("metric"),
+    _json("policies"),
+    _json("results"),
+    UniqueConstraint("use_case", "run_id"),
+    _at_least("windows", 0),
+    CheckConstraint("since < until", name="until"),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -292,4 +306,5 @@ TABLES: dict[type[LedgerEntry], Table] = {
     RecordedDecision: decisions,
     Deployment: deployments,
     Intervention: interventions,
+    Backtest: backtests,
 }

@@ -3,18 +3,25 @@
 from collections.abc import Callable
 from functools import cache
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
 from perennial import clock
 from perennial.pages import words
 from perennial.pages.asked import Asked
+from perennial.pages.charts.calendar import calendar, summary
 from perennial.pages.charts.compared import compared
+from perennial.pages.charts.delay import delay_curve
+from perennial.pages.charts.events import WORDS, event_word, shape
+from perennial.pages.charts.family import family
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
 from perennial.pages.charts.windows import counts, labels_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
+from perennial.wording import counted
 
 
 def rendered(asked: Asked, template: str, **values: Any) -> bytes:
@@ -31,6 +38,11 @@ def rendered(asked: Asked, template: str, **values: Any) -> bytes:
         dag_id, separator, name = run_id.partition("/")
         return f"{asked.airflow}/dags/{dag_id}/runs/{name}" if separator else None
 
+    def report_page(run_id: str) -> str | None:
+        """Our report on a run, None for what the command line wrote."""
+        dag_id, separator, name = run_id.partition("/")
+        return f"{asked.base}/dags/{quote(dag_id)}/runs/{quote(name)}" if separator else None
+
     page = _environment().get_template(template)
     return page.render(
         base=asked.base,
@@ -39,6 +51,7 @@ def rendered(asked: Asked, template: str, **values: Any) -> bytes:
         window_page=window_page,
         of_state=of_state,
         run_page=run_page,
+        report_page=report_page,
         **values,
     ).encode()
 
@@ -59,6 +72,15 @@ def _environment() -> Environment:
         "validation_word": words.validation_word,
         "drift_word": words.drift_word,
         "labels_word": labels_word,
+        "performance_word": words.performance_word,
+        "window_label": words.window_label,
+        "counted": counted,
+        "day": words.day,
+        "date": words.date,
+        "duration": words.duration,
+        "signed": words.signed,
+        "setting": words.setting,
+        "event_word": event_word,
     }
     environment.globals |= {
         "strip": strip,
@@ -66,5 +88,11 @@ def _environment() -> Environment:
         "compared_chart": compared,
         "performance_chart": performance,
         "counts": counts,
+        "calendar": calendar,
+        "windows_summary": summary,
+        "delay_chart": delay_curve,
+        "family_chart": family,
+        "event_shape": lambda change: Markup(shape(change)),  # noqa: S704 - drawn from constants
+        "change_words": WORDS,
     }
     return environment

@@ -3,6 +3,9 @@
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from pydantic import TypeAdapter
+
+from perennial.performance.standing import Standing
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -93,3 +96,83 @@ def share(value: float | None) -> str:
     if 0 < value < 0.001:  # noqa: PLR2004 - the least that is written with one digit
         return "< 0.1%"
     return f"{100 * value:.3g}%"
+
+
+STANDING = {
+    Standing.AS_EXPECTED: "as expected",
+    Standing.WORSE: "worse than expected",
+    Standing.FAR_WORSE: "far worse than expected",
+}
+
+
+def performance_word(standing: Standing | None, value: float | None) -> str:
+    """How a window's performance compares to what was expected of its model."""
+    if standing is not None:
+        return STANDING[standing]
+    return "not measured" if value is None else "nothing to compare with"
+
+
+def window_label(window: Window, zone: str = "UTC") -> str:
+    """A window of a list whose head names the zone: its day, its hours, its days, or its month.
+
+    >>> window_label(Window.parse("2013-03-01T05:00Z--2013-03-02T05:00Z"), "America/New_York")
+    'Fri 1 Mar 2013'
+    >>> window_label(Window.parse("2013-03-01T06:00Z--2013-03-01T07:00Z"))
+    'Fri 1 Mar 2013, 06:00 to 07:00'
+    """
+    start, end = (each.astimezone(ZoneInfo(zone)) for each in (window.start, window.end))
+    last = end - timedelta(microseconds=1)
+    first_day = f"{start:%a} {start.day} {start:%b %Y}"
+    if start.date() == last.date():
+        whole = (start.hour, start.minute, end.hour, end.minute) == (0, 0, 0, 0)
+        return first_day if whole else f"{first_day}, {start:%H:%M} to {end:%H:%M}"
+    return f"{first_day} to {last:%a} {last.day} {last:%b %Y}"
+
+
+def day(value: datetime, zone: str = "UTC") -> str:
+    """The date of an instant in the zone, such as `1 Mar 2013`."""
+    local = value.astimezone(ZoneInfo(zone))
+    return f"{local.day} {local:%b %Y}"
+
+
+def date(value: datetime, zone: str = "UTC") -> str:
+    """The date of an instant in the zone as commands and addresses take it, such as `2013-03-01`."""
+    return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+
+def duration(seconds: float) -> str:
+    """A length of time in the largest unit that it fills.
+
+    >>> duration(0), duration(5400), duration(86_400), duration(200_000), duration(40)
+    ('0', '1.5 hours', '24 hours', '2.3 days', '40 s')
+    """
+    for unit, length, least in (("days", 86_400, 172_800), ("hours", 3_600, 3_600), ("min", 60, 60)):
+        if seconds >= least:
+            return f"{seconds / length:.2g} {unit}"
+    return f"{seconds:.0f} s" if seconds else "0"
+
+
+def signed(value: float | None, digits: int = 3) -> str:
+    """A difference, with its sign.
+
+    >>> signed(0.027), signed(-0.00123), signed(0.0), signed(None)
+    ('+0.027', '-0.00123', '0', '-')
+    """
+    return NOTHING if value is None else f"{value:+.{digits}g}" if value else "0"
+
+
+def setting(value: object) -> str:
+    """A setting of a spec as a person would write it: lists and groups without brackets.
+
+    >>> setting(["drift", "age"]), setting({"alarms": 2, "of": 3}), setting([]), setting(None), setting("P7D")
+    ('drift, age', 'alarms 2, of 3', 'none', 'none', '7 days')
+    """
+    if value is None or value in ([], {}):
+        return "none"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {setting(each)}" for name, each in value.items())
+    if isinstance(value, list):
+        return ", ".join(setting(each) for each in value)
+    if isinstance(value, str) and value.startswith("P"):
+        return duration(TypeAdapter(timedelta).validate_python(value).total_seconds())
+    return str(value)

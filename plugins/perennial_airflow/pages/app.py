@@ -32,7 +32,7 @@ VIEW_OF_RUN: dict[str, str] = {
 FILTERS = ("owner", "tag", "state")
 # The pages of one DAG: the path, the view that answers, and what it takes from the query.
 PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("/dags/{dag_id}", "use_case", ()),
+    ("/dags/{dag_id}", "use_case", ("until", "show")),
     ("/dags/{dag_id}/windows/{window}", "window", ()),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
     ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),

@@ -13,6 +13,7 @@ from tests.unit.jobs.world import ROWS, SHIFT, World
 from perennial.backtest import backtest
 from perennial.backtest.backtest import PolicyResult
 from perennial.backtest.plot import plot
+from perennial.backtest.record import record
 from perennial.errors import InvalidSpec, NotEnoughData, NotIngested, ValidationFailed
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain import chain as retrain
@@ -132,3 +133,17 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     file = tmp_path / "policies.png"
     plot("roc_auc", [("never", {"2013-03": 0.7, "2013-04": 0.6}, []), ("drift", {"2013-03": 0.7}, ["2013-03"])], file)
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_what_came_of_it_is_recorded_with_what_differs_in_each_policy(stored: World, tmp_path: Path) -> None:
+    found = backtested(stored, tmp_path, range(30, 34), "always: {triggers: [age], max_age: 4d}\nas_is: {}")
+    policies = load_policies(tmp_path / "policies.yaml", stored.use_case.spec)
+    windows = [stored.day(day) for day in range(30, 34)]
+    kept = record(stored.use_case.spec, policies, windows, list(found.values()), stored.ports.ledger, "cli__1")
+    assert stored.ports.ledger.last_backtest("parcels") == kept
+    assert (kept.since, kept.until, kept.windows, kept.metric) == (windows[0].start, windows[-1].end, 4, "roc_auc")
+    assert kept.policies == {"always": {"triggers": ["age"], "max_age": "P4D"}, "as_is": {}}
+    assert [each["policy"] for each in kept.results] == ["always", "as_is"]
+    assert kept.results[0]["overall"]["roc_auc"] == found["always"].overall["roc_auc"]
+    assert [each["promoted"] for each in kept.results[0]["retrainings"]] == [True]
+    assert kept.results[1]["retrainings"] == []

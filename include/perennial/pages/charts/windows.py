@@ -13,7 +13,7 @@ from perennial.verdict import Verdict
 Address = Callable[[WindowState], str]
 
 STRIP_CELL, STRIP_GAP, STRIP_LANE = 7, 1, 12
-_CLASS = {
+CLASS = {
     None: "none",
     Verdict.PASS: "pass",
     Verdict.WARN: "warn",
@@ -53,7 +53,7 @@ def lanes(state: WindowState) -> tuple[str, str, str]:
     """The classes of a window's three cells: validation, drift, labels."""
     if state.missing:
         return ("missing",) * 3
-    return _CLASS[state.validation], _CLASS[state.drift], _LABELS[state.maturity]
+    return CLASS[state.validation], CLASS[state.drift], _LABELS[state.maturity]
 
 
 def strip(windows: Sequence[WindowState], address: Address) -> Markup:

@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidWindow
 from perennial.pages.asked import Asked, Found, asked_use_case
-from perennial.pages.views.use_case import WINDOWS_SHOWN
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.review import preview
 from perennial.review.comparison.choices import KnownModel, known_models
+from perennial.review.use_case_report import WINDOWS_SHOWN
 from perennial.settings import Settings
 from perennial.spec.models import UseCase
 from perennial.window import Window, parse_instant
