@@ -30,6 +30,7 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
+from perennial.ledger.memory_overview import InMemoryOverview
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
@@ -42,7 +43,7 @@ Age = Callable[[Windowed], Any]
 Wanted = Callable[[Windowed], bool]
 
 
-class InMemoryLedger:
+class InMemoryLedger(InMemoryOverview):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.
@@ -346,12 +347,8 @@ class InMemoryLedger:
 
     def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
         """The newest entry (up to `as_of`) of each window, by window."""
-        until = None if as_of is None else utc(as_of, "as_of")
-        newest: dict[Window, Performance] = {}
-        entries = self._found(Performance, lambda e: e.use_case == use_case and (until is None or e.as_of <= until))
-        for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
-            newest[entry.window] = entry
-        return [newest[window] for window in sorted(newest)]
+        until = _by(as_of, "as_of")
+        return self._newest(Performance, use_case, lambda e: (e.as_of, e.revision), lambda e: e.as_of <= until)
 
     def _existing(self, entry: Entry) -> Entry | None:
         return next(iter(self._of(type(entry), lambda other: natural_key(other) == natural_key(entry))), None)
