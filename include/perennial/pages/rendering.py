@@ -11,7 +11,7 @@ from perennial.pages import words
 from perennial.pages.asked import Asked
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
-from perennial.pages.charts.windows import counts, labels_word, performance_word, small_strip, state_word, strip
+from perennial.pages.charts.windows import counts, labels_word, small_strip, state_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
 
@@ -58,7 +58,6 @@ def _environment() -> Environment:
         "validation_word": words.validation_word,
         "drift_word": words.drift_word,
         "labels_word": labels_word,
-        "performance_word": performance_word,
         "state_word": state_word,
         "days": words.days,
     }

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from perennial.performance.maturity import Maturity
+from perennial.performance.standing import Standing
 from perennial.review.airflow_state import DagState, FailedRun
 from perennial.review.recent import Recent
 from perennial.review.timeline import WindowState
@@ -216,7 +217,7 @@ def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now:
             dag_id=evaluate,
         )
     measured = [each for each in recent.windows if each.maturity is Maturity.FINAL]
-    if measured and measured[-1].performance is Verdict.FAIL:
+    if measured and measured[-1].standing is Standing.FAR_WORSE:
         yield Matter(
             Urgency.LOOK,
             f"{spec.training.metric} of the last window with final labels is surely more than "

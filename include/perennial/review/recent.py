@@ -8,10 +8,9 @@ from functools import lru_cache
 from perennial.jobs.upkeep.gaps import expected_since, windows_in
 from perennial.ledger.overview import Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
-from perennial.review.performance_verdict import performance_verdict
+from perennial.performance.standing import standing_of
 from perennial.review.timeline import WindowState
 from perennial.spec.models import UseCase
-from perennial.verdict import Verdict
 from perennial.window import Grid, Window
 
 
@@ -19,7 +18,8 @@ from perennial.window import Grid, Window
 class Recent:
     """A use case's champion, its last windows up to the last that was read, oldest first, and all that are missing.
 
-    A window is missing that should have been scored by now, was not, and is not known to be empty.
+    A window is missing that should have been scored by now, was not, and is not known to be empty. Estimates of the
+    windows are left out.
     """
 
     champion: Champions | None
@@ -83,20 +83,18 @@ class _ByWindow:
     expected: tuple[datetime, datetime] | None
     empty: frozenset[Window]
 
-    def performance(self, facts: WindowFacts) -> Verdict | None:
-        of_version = self.champion.metrics.get(facts.model_version or "", {}) if self.champion else {}
-        at_deployment = of_version.get(self.spec.training.metric)
-        return performance_verdict(self.spec, facts.performance, facts.value, facts.low, facts.high, at_deployment)
-
     def state(self, facts: WindowFacts) -> WindowState:
         window, scored = facts.window, facts.revision is not None
+        metric, most = self.spec.training.metric, self.spec.monitoring.max_metric_loss
+        of_version = self.champion.metrics.get(facts.model_version or "", {}) if self.champion else {}
+        at_deployment = of_version.get(metric) if facts.value is not None else None
         due = self.expected is not None and self.expected[0] <= window.start and window.end <= self.expected[1]
         return WindowState(
             window=window,
             validation=facts.validation,
             drift=facts.drift,
             drift_p_value=facts.drift_p_value,
-            performance=self.performance(facts),
+            performance=facts.performance,
             maturity=facts.maturity,
             value=facts.value,
             low=facts.low,
@@ -111,4 +109,6 @@ class _ByWindow:
             recorded_at=facts.recorded_at,
             missing=due and facts.validation is None and not scored and window not in self.empty,
             empty=window in self.empty and not scored,
+            expected=at_deployment,
+            standing=standing_of(metric, at_deployment, (facts.value, facts.low, facts.high), most),
         )

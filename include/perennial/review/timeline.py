@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import (
@@ -21,6 +21,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.port import Ledger
 from perennial.performance.maturity import Maturity
+from perennial.performance.standing import Standing, standing_of
 from perennial.spec.models import UseCase
 from perennial.verdict import REJECT, RETRAIN, Verdict
 from perennial.window import Window
@@ -40,13 +41,17 @@ class Change(StrEnum):
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened to the model: when in the data's time, and why. `version` is None for a decision."""
+    """Something that happened to the model: when in the data's time, and why. `version` is None for a decision.
+
+    `run_id` is the run that did or decided it.
+    """
 
     at: datetime
     change: Change
     version: str | None
     actor: str
     reasons: tuple[str, ...]
+    run_id: str
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,9 @@ class WindowState:
     `missing`: it should have been scored by now, and nothing was validated. `empty`: it is on record as without rows.
     `rows` were read, `rows_quarantined` of them set aside, `rows_late` came, went or changed after the first look.
     `value` is the deciding metric with its interval (`low`, `high`), by the labels that have come (`maturity`).
-    `run_id` is the run that worked on the window last.
+    `expected` is what the window's model had on its holdout, `standing` how the value compares to that. `estimate` is
+    what the metric was estimated to be from the predictions alone, with its interval. `run_id` is the run that worked
+    on the window last.
     """
 
     window: Window
@@ -78,6 +85,11 @@ class WindowState:
     recorded_at: datetime | None
     missing: bool
     empty: bool
+    expected: float | None = None
+    standing: Standing | None = None
+    estimate: float | None = None
+    estimate_low: float | None = None
+    estimate_high: float | None = None
 
     @property
     def scored(self) -> bool:
@@ -93,6 +105,7 @@ class Timeline:
     metric: str
     windows: tuple[WindowState, ...]
     events: tuple[Event, ...]
+    format: Literal[1] = 1
 
 
 def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger) -> Timeline:
@@ -112,12 +125,13 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         late=_late(ledger.late_rows_between(name, *ends)),
         empty=ledger.windows_noted_empty(name, *ends),
         expected=expected_between(spec, now, deployments),
+        holdout={each.model_digest: each.metrics.get(spec.training.metric) for each in deployments},
     )
     events = [event for event in _events(spec, deployments, ends, ledger) if ends[0] <= event.at < ends[1]]
     return Timeline(
         use_case=name,
         metric=spec.training.metric,
-        windows=tuple(_state(window, found, spec.training.metric) for window in windows),
+        windows=tuple(_state(window, found, spec) for window in windows),
         events=tuple(sorted(events, key=lambda event: event.at)),
     )
 
@@ -142,6 +156,7 @@ class _Found:
     late: Mapping[Window, int]
     empty: frozenset[Window]
     expected: tuple[datetime, datetime] | None
+    holdout: Mapping[str, float | None]
 
     def is_expected(self, window: Window) -> bool:
         """Whether the window should have been scored by now."""
@@ -159,10 +174,14 @@ def _late(entries: Iterable[LateRows]) -> dict[Window, int]:
     return counts
 
 
-def _state(window: Window, found: _Found, metric: str) -> WindowState:
+def _state(window: Window, found: _Found, spec: UseCase) -> WindowState:
+    metric = spec.training.metric
     verdict, batch = found.validations.get(window), found.batches.get(window)
     report, measured = found.drift.get(window), found.performance.get(window)
     interval = measured.intervals.get(metric, {}) if measured else {}
+    value, low, high = (measured.metrics.get(metric) if measured else None, interval.get("low"), interval.get("high"))
+    expected = found.holdout.get(measured.model_digest) if measured else None
+    estimate = measured.estimates.get(metric, {}) if measured else {}
     last = _last(entry for entry in (verdict, batch, report) if entry is not None)
     return WindowState(
         window=window,
@@ -171,9 +190,9 @@ def _state(window: Window, found: _Found, metric: str) -> WindowState:
         drift_p_value=report.p_value if report else None,
         performance=measured.verdict if measured else None,
         maturity=measured.maturity if measured else None,
-        value=measured.metrics.get(metric) if measured else None,
-        low=interval.get("low"),
-        high=interval.get("high"),
+        value=value,
+        low=low,
+        high=high,
         completeness=measured.completeness if measured else None,
         rows=verdict.rows if verdict else None,
         rows_quarantined=verdict.rows_quarantined if verdict else None,
@@ -184,6 +203,11 @@ def _state(window: Window, found: _Found, metric: str) -> WindowState:
         recorded_at=last.recorded_at if last else None,
         missing=verdict is None and batch is None and window not in found.empty and found.is_expected(window),
         empty=window in found.empty and batch is None,
+        expected=expected,
+        standing=standing_of(metric, expected, (value, low, high), spec.monitoring.max_metric_loss),
+        estimate=estimate.get("value"),
+        estimate_low=estimate.get("low"),
+        estimate_high=estimate.get("high"),
     )
 
 
@@ -211,8 +235,8 @@ def _events(
 
 def _deployed(entry: Deployment, change: Change) -> Event:
     actor = entry.approved_by or entry.actor
-    return Event(entry.effective_from, change, entry.model_version, actor, (entry.reason,))
+    return Event(entry.effective_from, change, entry.model_version, actor, (entry.reason,), entry.run_id)
 
 
 def _decided(decision: RecordedDecision, change: Change) -> Event:
-    return Event(decision.as_of, change, None, decision.run_id, decision.reasons)
+    return Event(decision.as_of, change, None, decision.run_id, decision.reasons, decision.run_id)

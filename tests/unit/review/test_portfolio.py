@@ -11,10 +11,10 @@ from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.upkeep import gaps
+from perennial.performance.standing import Standing
 from perennial.review import portfolio, recent, timeline
 from perennial.review.airflow_state import DagState, by_dag_id
 from perennial.review.matters import Urgency
-from perennial.verdict import Verdict
 
 NOW = START + timedelta(days=46, hours=1)
 
@@ -40,9 +40,10 @@ def test_each_window_is_what_the_timeline_says(lived: World) -> None:
     found = recent.run([spec], NOW, ledger, 60)["parcels"]
     windows = timeline.last_windows(spec, lived.day(45).end, 60)
     of_one = timeline.run(spec, windows, NOW, ledger).windows
-    assert [replace(each, performance=None) for each in found.windows] == [
-        replace(each, performance=None) for each in of_one
+    assert list(found.windows) == [
+        replace(each, estimate=None, estimate_low=None, estimate_high=None) for each in of_one
     ]
+    assert sum(each.standing is not None for each in found.windows) == 2
     assert sum(each.missing for each in found.windows) == 12
     assert list(found.missing) == gaps.find(spec, NOW, ledger)[1]
     assert found.champion is not None
@@ -87,7 +88,7 @@ def test_a_performance_that_is_surely_worse_is_to_be_looked_at(lived: World) -> 
 
     (summary,) = portfolio.run([strict], NOW, Promising(), {}).use_cases  # type: ignore[arg-type]
     measured = [each for each in summary.windows if each.value is not None]
-    assert [each.performance for each in measured] == [Verdict.FAIL, Verdict.FAIL]
+    assert [each.standing for each in measured] == [Standing.FAR_WORSE, Standing.FAR_WORSE]
     assert any("worse than at deployment" in matter.what for matter in summary.matters)
 
 

@@ -7,6 +7,7 @@ from markupsafe import Markup
 from perennial.pages.charts.svg import linked, svg
 from perennial.pages.words import drift_word, number, share, validation_word, window_name
 from perennial.performance.maturity import Maturity
+from perennial.performance.standing import Standing
 from perennial.review.timeline import WindowState
 from perennial.verdict import Verdict
 from perennial.wording import counted
@@ -15,7 +16,11 @@ Address = Callable[[WindowState], str]
 
 STRIP_CELL, STRIP_GAP, STRIP_LANE = 7, 1, 12
 SMALL_CELL, SMALL_LANE = 3, 6
-PERFORMANCE = {Verdict.PASS: "no large loss", Verdict.WARN: "perhaps a large loss", Verdict.FAIL: "a large loss"}
+_STANDING = {
+    Standing.AS_EXPECTED: ("pass", "as expected"),
+    Standing.WORSE: ("warn", "worse than expected"),
+    Standing.FAR_WORSE: ("fail", "far worse than expected"),
+}
 _CLASS = {
     None: "none",
     Verdict.PASS: "pass",
@@ -75,11 +80,11 @@ def state_word(state: WindowState) -> str:
     return f"scored by version {state.model_version}{aside}, {drift}, {labels}"
 
 
-def performance_word(state: WindowState) -> str:
-    """What a window's performance is, against the same model's at its deployment."""
-    if state.performance is None or state.value is None:
+def _performance(state: WindowState) -> str:
+    if state.value is None:
         return "performance not measured"
-    return f"performance {number(state.value)}, {PERFORMANCE.get(state.performance, 'too little data')}"
+    word = "nothing to compare with" if state.standing is None else _STANDING[state.standing][1]
+    return f"performance {number(state.value)}, {word}"
 
 
 def strip_lanes(state: WindowState) -> tuple[str, str, str]:
@@ -87,8 +92,10 @@ def strip_lanes(state: WindowState) -> tuple[str, str, str]:
     validation, drift, _ = lanes(state)
     if state.missing or state.maturity is Maturity.OVERDUE:
         return validation, drift, "missing" if state.missing else "overdue"
-    performance = _CLASS[state.performance] if state.value is not None else "none"
-    early = state.maturity in (Maturity.ESTIMATED, Maturity.PARTIAL) and performance != "none"
+    if state.value is None:
+        return validation, drift, "none"
+    performance = "now" if state.standing is None else _STANDING[state.standing][0]
+    early = state.maturity in (Maturity.ESTIMATED, Maturity.PARTIAL)
     return validation, drift, f"{performance} early" if early else performance
 
 
@@ -103,7 +110,7 @@ def strip(windows: Sequence[WindowState], address: Address) -> Markup:
             f'height="{STRIP_LANE}"/>'
             for lane, name in enumerate(strip_lanes(state))
         )
-        cells.append(linked(address(state), f"{described(state)}, {performance_word(state)}", rects))
+        cells.append(linked(address(state), f"{described(state)}, {_performance(state)}", rects))
     height = 3 * STRIP_LANE + 2 * STRIP_GAP
     return svg("strip", width, height, counts(windows), "".join(cells))
 
