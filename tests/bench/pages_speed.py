@@ -1,8 +1,9 @@
 """The review pages, with years of history in the ledger: milliseconds and bytes a page.
 
 Run it by `make bench`. Ten daily use cases with 1,000 windows of 50 columns each and one hourly use case with 17,520
-windows (two years) lie in a real PostgreSQL. Each page is asked for as the API server asks for it, in one process, and
-the median counts. A page may take 300 ms and, compressed as it is sent, 200 kB.
+windows (two years) lie in a real PostgreSQL, and beside them a hundred young daily ones with 60 windows each. Each page
+is asked for as the API server asks for it, in one process, and the median counts. A page may take 300 ms and,
+compressed as it is sent, 200 kB; one of a hundred use cases may take a second.
 """
 
 import gzip
@@ -43,8 +44,11 @@ from perennial_local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
 DAILY, DAYS, HOURS, COLUMNS = 10, 1_000, 17_520, 50
+MANY, FEW_DAYS = 100, 60
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 MOST_SECONDS, MOST_BYTES, REPEATS = 0.3, 200_000, 7
+SECONDS_OF_MANY = 1.0
+OF_MANY = f"home of {MANY} use cases"
 
 VALIDATIONS = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
@@ -114,25 +118,29 @@ def main() -> int:
         print(f"| {name} | {windows:,} | {1000 * seconds:.0f} | {size / 1000:.0f} |")
     print(json.dumps({name: {"seconds": each[0], "bytes": each[1]} for name, each in found.items()}))
     missed = [
-        f"{name} takes {1000 * seconds:.0f} ms and {size / 1000:.0f} kB; {1000 * MOST_SECONDS:.0f} ms and "
+        f"{name} takes {1000 * seconds:.0f} ms and {size / 1000:.0f} kB; {1000 * most:.0f} ms and "
         f"{MOST_BYTES / 1000:.0f} kB are allowed"
         for name, (seconds, size, _) in found.items()
-        if seconds > MOST_SECONDS or size > MOST_BYTES
+        if seconds > (most := SECONDS_OF_MANY if name == OF_MANY else MOST_SECONDS) or size > MOST_BYTES
     ]
     for each in missed:
         print(each, file=sys.stderr)
     return 1 if missed else 0
 
 
+def days_of(name: str) -> int:
+    """How many days the use case has been scored."""
+    return {"hourly": HOURS // 24, "young": FEW_DAYS}.get(name.partition("_")[0], DAYS)
+
+
 def use_cases(folder: Path) -> list[str]:
-    """Ten daily use cases like flight_delays, and an hourly one, the last."""
-    names = [f"daily_{number}" for number in range(DAILY)] + ["hourly"]
+    """Ten daily use cases like flight_delays, an hourly one, and a hundred daily ones that are young."""
+    names = [f"daily_{number}" for number in range(DAILY)] + ["hourly"] + [f"young_{number}" for number in range(MANY)]
     for name in names:
         spec = shutil.copytree(ROOT / "include" / "use_cases" / "flight_delays", folder / name) / "use_case.yaml"
         text = re.sub(r"^name: .*$", f"name: {name}", spec.read_text(), flags=re.MULTILINE)
         text = re.sub(r"^  start: .*$", f"  start: {FIRST:%Y-%m-%d}", text, flags=re.MULTILINE)
-        days = HOURS // 24 if name == "hourly" else DAYS
-        end = f"  end: {FIRST + timedelta(days=days):%Y-%m-%d}"
+        end = f"  end: {FIRST + timedelta(days=days_of(name)):%Y-%m-%d}"
         text = re.sub(r"^  end: .*$", end, text, flags=re.MULTILINE)
         if name == "hourly":
             text = re.sub(r"^  every: .*$", "  every: hour", text, flags=re.MULTILINE)
@@ -146,7 +154,8 @@ def fill(url: str, names: list[str], suite: str) -> None:
     report, result = drift_report(), {"gates": [], "row_rules": [], "expectations": [expectation(n) for n in range(30)]}
     with psycopg2.connect(url) as connection, connection.cursor() as cursor:
         for name in names:
-            step, count = (timedelta(hours=1), HOURS) if name == "hourly" else (timedelta(days=1), DAYS)
+            step = timedelta(hours=1) if name == "hourly" else timedelta(days=1)
+            count = timedelta(days=days_of(name)) // step
             given = {
                 "name": name,
                 "suite": suite,
@@ -216,6 +225,7 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
     first_day, last_day = f"{last - timedelta(days=3):%Y-%m-%d}", f"{last - timedelta(days=2):%Y-%m-%d}"
     asked = {
         "home": ("home", {}, DAILY * DAYS + HOURS),
+        OF_MANY: ("home", {}, MANY * FEW_DAYS),
         "windows of a daily use case": ("use_case", {"use_case": names[0]}, DAYS),
         "windows of the hourly use case": ("use_case", {"use_case": "hourly"}, HOURS),
         "earlier windows of the hourly use case": (
@@ -236,7 +246,8 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
     }  # fmt: skip
     found = {}
     for name, (view, arguments, windows) in asked.items():
-        question = Asked(view, arguments, tuple(names), "/perennial", "")
+        readable = [each for each in names if each.startswith("young") == (name == OF_MANY)]
+        question = Asked(view, arguments, tuple(readable), "/perennial", "")
         seconds, page = [], Answer(0, "", b"")
         for _ in range(REPEATS + 1):
             began = time.perf_counter()

@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.memory_entries import EntriesInMemory, inside
+from perennial.ledger.memory_overview import InMemoryOverview
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE, Verdict
@@ -37,7 +38,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(EntriesInMemory):
+class InMemoryLedger(InMemoryOverview, EntriesInMemory):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.
@@ -343,12 +344,8 @@ class InMemoryLedger(EntriesInMemory):
 
     def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
         """The newest entry (up to `as_of`) of each window, by window."""
-        until = None if as_of is None else utc(as_of, "as_of")
-        newest: dict[Window, Performance] = {}
-        entries = self._found(Performance, lambda e: e.use_case == use_case and (until is None or e.as_of <= until))
-        for entry in sorted(entries, key=lambda entry: (entry.as_of, entry.revision)):
-            newest[entry.window] = entry
-        return [newest[window] for window in sorted(newest)]
+        until = _by(as_of, "as_of")
+        return self._newest(Performance, use_case, lambda e: (e.as_of, e.revision), lambda e: e.as_of <= until)
 
 
 def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:

@@ -22,10 +22,11 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
+from perennial.ledger.overview import Overview
 from perennial.window import Window
 
 
-class Ledger(Protocol):
+class Ledger(Overview, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

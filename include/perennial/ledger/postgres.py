@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.locks import Timeouts, current_token, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.postgres_overview import PostgresOverview
 from perennial.ledger.rows import Entry, as_stored, from_row, key_columns, to_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
@@ -47,7 +48,7 @@ from perennial.ledger.tables import (
 from perennial.window import Window
 
 
-class PostgresLedger:
+class PostgresLedger(PostgresOverview):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than

@@ -164,9 +164,15 @@ def last_ingested(use_case: str) -> Query:
     )
 
 
+def key_bounds(start: datetime, end: datetime) -> tuple[str, str]:
+    """Two texts between which the names of the windows in the interval sort: they begin with their start."""
+    first, last = (Window(at, at + timedelta(minutes=1)).key.partition("--")[0] for at in (start, end))
+    return first, last
+
+
 def noted_empty(use_case: str, start: datetime, end: datetime) -> Select[str]:
     """The names of the windows in the interval that are known to be empty."""
-    first, last = (Window(at, at + timedelta(minutes=1)).key.partition("--")[0] for at in (start, end))
+    first, last = key_bounds(start, end)
     return select(interventions.c.subject).where(
         interventions.c.use_case == use_case,
         interventions.c.kind == InterventionKind.WINDOW_EMPTY.value,

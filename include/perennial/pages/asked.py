@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from perennial.errors import InvalidWindow
+from perennial.review.airflow_state import DagState
 from perennial.settings import Settings
-from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
+from perennial.spec.load import LoadedUseCase, load_again, use_case_names
 from perennial.window import Window
 
 
@@ -15,7 +16,8 @@ class Asked:
     """What a reader asked for.
 
     `view` is one of `perennial.pages.answer.VIEWS`, `base` the address below which the pages are, `airflow` that of
-    Airflow's own pages (both without a slash at the end), and `use_cases` are those that the reader may see.
+    Airflow's own pages (both without a slash at the end), and `use_cases` are those that the reader may see. `dags` are
+    those of their DAGs that the reader may see, for the pages that show them.
     """
 
     view: str
@@ -24,6 +26,7 @@ class Asked:
     base: str
     airflow: str
     as_json: bool = False
+    dags: tuple[DagState, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ def asked_use_case(asked: Asked, settings: Settings) -> LoadedUseCase:
     name = asked.arguments["use_case"]
     if name not in asked.use_cases or name not in use_case_names(settings.use_cases):
         raise NothingThere("There is no such use case, or you may not see it.")
-    return load_use_case(settings.use_cases / name)
+    return load_again(settings.use_cases / name)
 
 
 def asked_window(asked: Asked, use_case: LoadedUseCase) -> Window:

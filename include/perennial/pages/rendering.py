@@ -18,7 +18,7 @@ from perennial.pages.charts.events import WORDS, event_word, shape
 from perennial.pages.charts.family import family
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
-from perennial.pages.charts.windows import counts, labels_word, strip
+from perennial.pages.charts.windows import counts, labels_word, small_strip, state_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
 from perennial.wording import counted
@@ -81,9 +81,12 @@ def _environment() -> Environment:
         "signed": words.signed,
         "setting": words.setting,
         "event_word": event_word,
+        "state_word": state_word,
+        "days": words.days,
     }
     environment.globals |= {
         "strip": strip,
+        "small_strip": small_strip,
         "histogram": histogram,
         "compared_chart": compared,
         "performance_chart": performance,

@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 from perennial.performance.standing import Standing
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial.wording import counted
 
 NOTHING = "-"
 NOT_DONE = "not done"
@@ -49,6 +50,17 @@ def window_name(window: Window, zone: str = "UTC") -> str:
         return f"{day}, {start:%H:%M} to {end:%H:%M} {end.tzname()}"
     last = end - _HOUR
     return f"{day} to {last:%a} {last.day} {last:%b %Y}"
+
+
+def days(value: float | None) -> str:
+    """A number of days, whole ones.
+
+    >>> days(0.5), days(1.2), days(1000.0), days(None)
+    ('less than a day', '1 day', '1,000 days', '-')
+    """
+    if value is None:
+        return NOTHING
+    return counted(int(value), "day") if value >= 1 else "less than a day"
 
 
 def number(value: float | None, digits: int = 3) -> str:

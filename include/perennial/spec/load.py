@@ -52,6 +52,21 @@ class LoadedUseCase:
         return document.line(location) if document is not None else 1
 
 
+Seen = tuple[tuple[int, ...] | None, ...]
+
+
+@dataclass(frozen=True)
+class _Kept:
+    """A use case, the files it was read from, and how they looked before; None when they were not looked at yet."""
+
+    loaded: LoadedUseCase
+    files: tuple[Path, ...]
+    seen: Seen | None
+
+
+_KEPT: dict[Path, _Kept] = {}
+
+
 def _meaning(column: Column) -> dict[str, Any]:
     """What the spec says of a column, without its name in the source, which no longer matters once it is read."""
     return column.model_dump(mode="json", exclude={"from_"})
@@ -78,6 +93,35 @@ def load_use_case(folder: Path) -> LoadedUseCase:
         known = f"did you mean {hint!r}?" if hint else f"there are: {', '.join(others) or 'none'}."
         raise UnknownUseCase(f"There is no use case {folder.name!r} in {folder.parent}; {known}")
     return _loaded(folder, read_folder(folder))
+
+
+def load_again(folder: Path) -> LoadedUseCase:
+    """The same as `load_use_case`, for a process that asks often: what has not changed is not read again.
+
+    The files are looked at before they are read, so that one that changes meanwhile is read again the next time. Which
+    they are is known from the time before: the second call reads once more. What has mistakes is read each time.
+    """
+    kept = _KEPT.get(folder)
+    seen = _look(kept.files) if kept else None
+    if kept is not None and kept.seen == seen:
+        return kept.loaded
+    loaded = load_use_case(folder)
+    files = (folder / SPEC_FILE, folder / loaded.spec.quality.expectations, *(folder / name for name in loaded.queries))
+    _KEPT[folder] = _Kept(loaded, files, seen if kept is not None and kept.files == files else None)
+    return loaded
+
+
+def _look(files: Sequence[Path]) -> Seen:
+    """What tells whether a file is the same as before; None for one that is not there."""
+    return tuple(_look_at(file) for file in files)
+
+
+def _look_at(file: Path) -> tuple[int, ...] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size
 
 
 def load_all(root: Path) -> dict[str, LoadedUseCase]:

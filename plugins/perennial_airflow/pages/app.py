@@ -4,7 +4,7 @@ Airflow mounts it without any authentication of its own (see its documentation o
 the application asks who the user is, and each page of a DAG whether that user may read it.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -19,6 +19,7 @@ from starlette.exceptions import HTTPException
 
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
 from perennial_airflow.pages.static import as_json, file, refusal
 from perennial_airflow.pages.views import PREFIX
@@ -29,7 +30,7 @@ VIEW_OF_RUN: dict[str, str] = {
     DagKind.EVALUATE: "evaluation",
     DagKind.RETRAIN: "retraining",
 }
-FILTERS = ("owner", "tag", "state")
+FILTERS = ("owner", "tag", "state", "sort")
 # The pages of one DAG: the path, the view that answers, and what it takes from the query.
 PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}", "use_case", ("until", "show")),
@@ -86,9 +87,13 @@ def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
-async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(_readable)]) -> Response:
-    """Every use case that the user may see."""
-    return await _page(request, "home", _given(request, FILTERS), use_cases)
+async def home(
+    request: Request,
+    use_cases: Annotated[tuple[str, ...], Depends(_readable)],
+    dags: Annotated[list[dict[str, Any]], Depends(readable_dags)],
+) -> Response:
+    """Every use case that the user may see, and what Airflow knows of its DAGs."""
+    return await _page(request, "home", _given(request, FILTERS), use_cases, dags)
 
 
 def page_of_dag(view: str, query: tuple[str, ...]) -> Callable[..., Awaitable[Response]]:
@@ -123,7 +128,13 @@ async def _of_dag(request: Request, dag_id: str, view: str, arguments: dict[str,
     return await _page(request, view, {"use_case": name, **arguments}, (name,))
 
 
-async def _page(request: Request, view: str, arguments: dict[str, str], use_cases: tuple[str, ...]) -> Response:
+async def _page(
+    request: Request,
+    view: str,
+    arguments: dict[str, str],
+    use_cases: tuple[str, ...],
+    dags: Sequence[dict[str, Any]] = (),
+) -> Response:
     base = request.scope["root_path"].rstrip("/")
     asked: dict[str, Any] = {
         "view": view,
@@ -132,6 +143,7 @@ async def _page(request: Request, view: str, arguments: dict[str, str], use_case
         "base": base,
         "airflow": base.removesuffix(PREFIX),
         "as_json": as_json(request),
+        "dags": dags,
     }
     try:
         found = await request.app.state.reader.ask(asked)

@@ -74,10 +74,15 @@ def missing_between(spec: UseCase, start: datetime, end: datetime, ledger: Ledge
     Errors: `StoreUnavailable`.
     """
     empty = ledger.windows_noted_empty(spec.name, start, end)
+    return windows_in(spec.grid, ledger.unscored_between(spec.name, start, end), empty)
+
+
+def windows_in(grid: Grid, intervals: Iterable[tuple[datetime, datetime]], empty: frozenset[Window]) -> list[Window]:
+    """The windows that have a part in any of the intervals, but for those that are known to be empty."""
     windows = (
         window
-        for begun, ended in ledger.unscored_between(spec.name, start, end)
-        for window in spec.grid.between(spec.grid.containing(begun).start, spec.grid.containing(ended - INSTANT).end)
+        for begun, ended in intervals
+        for window in grid.between(grid.containing(begun).start, grid.containing(ended - INSTANT).end)
     )
     return [window for window in dict.fromkeys(windows) if window not in empty]
 
@@ -108,14 +113,17 @@ def expected_between(
     `deployments` are all of the use case. It begins with the first champion, or as far back as `retention` reaches.
     """
     champions = [entry for entry in deployments if entry.role is DeployedRole.CHAMPION]
-    if not champions:
-        return None
+    return expected_since(spec, now, champions[0].effective_from) if champions else None
+
+
+def expected_since(spec: UseCase, now: datetime, first_champion: datetime) -> tuple[datetime, datetime] | None:
+    """The same, with the first champion in force from that moment on."""
     grid = spec.grid
     waited = spec.schedule.deadline or spec.schedule.delay
     until = grid.containing(now - waited - STILL_RUNNING).start
     if spec.end is not None:
         until = min(until, spec.end)
-    since = max(spec.start, champions[0].effective_from, until - spec.retention)
+    since = max(spec.start, first_champion, until - spec.retention)
     first = grid.containing(since)
     start = first.start if first.start == since else first.end
     return (start, until) if start < until else None

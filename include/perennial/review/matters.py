@@ -1,0 +1,232 @@
+"""What needs a person in a use case: what it is, what to do about it, and where that is done."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from perennial.performance.maturity import Maturity
+from perennial.performance.standing import Standing
+from perennial.review.airflow_state import DagState, FailedRun
+from perennial.review.recent import Recent
+from perennial.review.timeline import WindowState
+from perennial.spec.models import UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+from perennial.wording import counted
+
+NOTHING_FOLLOWS = (None, Maturity.ESTIMATED, Maturity.PARTIAL)  # and nothing will while nobody measures
+
+
+class Urgency(StrEnum):
+    """How much a use case needs a person, the most first."""
+
+    ACT = "act"
+    LOOK = "look"
+    NEW = "new"
+    FINE = "fine"
+
+
+class Place(StrEnum):
+    """Where something is done or looked at: a page of ours, or one of Airflow's."""
+
+    WINDOW = "window"
+    BACKFILL = "backfill"
+    DAG = "dag"
+    RUN = "run"
+    QUESTIONS = "questions"
+    IMPORT_ERRORS = "import_errors"
+
+
+@dataclass(frozen=True)
+class Matter:
+    """One thing that needs a person: what it is, what to do about it, and the place where that is done.
+
+    `window` is the one that the report is of; a backfill goes from `first` to `last`, windows by their names in the
+    grid; `dag_id` and `run_id` name what is Airflow's.
+    """
+
+    urgency: Urgency
+    what: str
+    to_do: str
+    place: Place
+    window: Window | None = None
+    first: str | None = None
+    last: str | None = None
+    dag_id: str | None = None
+    run_id: str | None = None
+
+
+def found(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now: datetime) -> list[Matter]:
+    """What needs a person, the urgent first. `dags` are those of the use case, empty when Airflow was not asked."""
+    order = list(Urgency)
+    matters = [*_of_airflow(spec, recent, dags), *_of_windows(spec, recent, dags), *_of_labels(spec, recent, dags, now)]
+    return sorted(matters, key=lambda matter: order.index(matter.urgency))
+
+
+def refused(windows: Sequence[WindowState]) -> list[WindowState]:
+    """The windows that validation refused, so that they were not scored."""
+    return [each for each in windows if each.validation is Verdict.FAIL and not each.scored]
+
+
+def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
+    broken = [dag_id for dag_id, state in dags.items() if state.broken]
+    if broken:
+        yield Matter(
+            Urgency.ACT,
+            f"Airflow can't read the file of {broken[0]}: it works by what it read before.",
+            "Airflow's first page shows the import error; mend the file.",
+            Place.IMPORT_ERRORS,
+        )
+    for dag_id, state in dags.items():
+        if state.waiting:
+            verb = "waits" if state.waiting == 1 else "wait"
+            yield Matter(
+                Urgency.ACT,
+                f"{counted(state.waiting, 'question')} of {dag_id} {verb} for an answer.",
+                "Answer in Airflow; the run goes on then.",
+                Place.QUESTIONS,
+                dag_id=dag_id,
+            )
+    yield from _failures(spec, recent, dags)
+
+
+def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
+    """Runs that failed for another reason than that their window was refused or is missing, which are told as such."""
+    refusals = {each.run_id for each in refused(recent.windows)}
+    missing = set(recent.missing)
+    for dag_id, state in dags.items():
+        told = [
+            run
+            for run in state.failed
+            if f"{dag_id}/{run.run_id}" not in refusals
+            and not (dag_id == f"{spec.name}.predict" and _interval(run) in missing)
+        ]
+        if not told:
+            continue
+        others = state.failures - len(state.failed) + len(told) - 1
+        more = f", and {counted(others, 'other')}" if others else ""
+        yield Matter(
+            Urgency.ACT,
+            f"A run of {dag_id} failed{more}.",
+            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            Place.RUN,
+            dag_id=dag_id,
+            run_id=told[0].run_id,
+        )
+
+
+def _interval(run: FailedRun) -> Window | None:
+    return Window(run.start, run.end) if run.start and run.end and run.start < run.end else None
+
+
+def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
+    retrain = f"{spec.name}.retrain"
+    if recent.champion is None:
+        paused = retrain in dags and dags[retrain].paused
+        begin = f"Unpause {retrain} and start a run" if paused else f"Start a run of {retrain}"
+        yield Matter(
+            Urgency.NEW,
+            "No model is in service, so nothing can be scored.",
+            f"{begin}: it trains the first one.",
+            Place.DAG,
+            dag_id=retrain,
+        )
+    unscored = refused(recent.windows)
+    if unscored:
+        yield Matter(
+            Urgency.ACT,
+            f"{counted(len(unscored), 'window')} failed validation and {_was(unscored)} not scored.",
+            "Open the report, then mend the source and clear the run, or accept the rows.",
+            Place.WINDOW,
+            window=unscored[-1].window,
+        )
+    known = {each.window for each in unscored}
+    missing = [window for window in recent.missing if window not in known]
+    if missing:
+        yield _missing(spec, missing, dags)
+    scored = [each for each in recent.windows if each.scored]
+    if scored and scored[-1].drift is Verdict.FAIL:
+        yield Matter(
+            Urgency.LOOK,
+            "The last window that was scored drifted from what the model considers normal.",
+            "See which columns drifted; whether to retrain is decided by the evidence of several windows.",
+            Place.WINDOW,
+            window=scored[-1].window,
+        )
+
+
+def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagState]) -> Matter:
+    predict = f"{spec.name}.predict"
+    what = f"{counted(len(missing), 'window')} should have been scored and {_was(missing)} not"
+    state = dags.get(predict)
+    if state is not None and state.paused:
+        return Matter(
+            Urgency.ACT,
+            f"{what}: {predict} is paused.",
+            "Unpause it, or say that the use case has ended (schedule.end in use_case.yaml).",
+            Place.DAG,
+            dag_id=predict,
+        )
+    first, last = (spec.grid.name_of(window) for window in (missing[0], missing[-1]))
+    failed = [run for run in state.failed if _interval(run) in set(missing)] if state else []
+    if failed:
+        return Matter(
+            Urgency.ACT,
+            f"{what}, because a run failed.",
+            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            Place.RUN,
+            dag_id=predict,
+            run_id=failed[0].run_id,
+        )
+    return Matter(
+        Urgency.ACT,
+        f"{what}.",
+        f"Backfill {predict} from {first} to {last}, or clear the runs that failed.",
+        Place.BACKFILL,
+        first=first,
+        last=last,
+        dag_id=predict,
+    )
+
+
+def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now: datetime) -> Iterator[Matter]:
+    evaluate = f"{spec.name}.evaluate"
+    paused = evaluate in dags and dags[evaluate].paused
+    overdue = [each for each in recent.windows if each.maturity is Maturity.OVERDUE]
+    if overdue and not paused:
+        yield Matter(
+            Urgency.ACT,
+            f"The labels of {counted(len(overdue), 'window')} are overdue: far fewer came than usual.",
+            f"Ask the source of the labels of {spec.name}; they are asked for again until they come.",
+            Place.WINDOW,
+            window=overdue[-1].window,
+        )
+    unmeasured = [
+        each
+        for each in recent.windows
+        if each.scored and each.maturity in NOTHING_FOLLOWS and each.window.end + spec.labels.mature_after < now
+    ]
+    if paused and (overdue or unmeasured):
+        late = len(overdue) + len(unmeasured)
+        yield Matter(
+            Urgency.ACT,
+            f"The labels of {counted(late, 'window')} are late, and nobody asks for them: {evaluate} is paused.",
+            "Unpause it, or say that the use case has ended (schedule.end in use_case.yaml).",
+            Place.DAG,
+            dag_id=evaluate,
+        )
+    measured = [each for each in recent.windows if each.maturity is Maturity.FINAL]
+    if measured and measured[-1].standing is Standing.FAR_WORSE:
+        yield Matter(
+            Urgency.LOOK,
+            f"{spec.training.metric} of the last window with final labels is surely more than "
+            f"{spec.monitoring.max_metric_loss:g} worse than at deployment.",
+            "Look at the windows before it; whether to retrain is decided by the evidence of several windows.",
+            Place.WINDOW,
+            window=measured[-1].window,
+        )
+
+
+def _was(several: Sequence[object]) -> str:
+    return "was" if len(several) == 1 else "were"
