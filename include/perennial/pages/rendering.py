@@ -9,8 +9,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from perennial import clock
 from perennial.pages import words
 from perennial.pages.asked import Asked
+from perennial.pages.charts.estimates import described, estimated_point, estimates_chart, measured_point
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
+from perennial.pages.charts.prediction_spread import prediction_chart
+from perennial.pages.charts.sparkline import sparkline, told
 from perennial.pages.charts.windows import counts, labels_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
@@ -58,10 +61,17 @@ def _environment() -> Environment:
         "validation_word": words.validation_word,
         "drift_word": words.drift_word,
         "labels_word": labels_word,
+        "with_interval": described,
     }
     environment.globals |= {
         "strip": strip,
         "histogram": histogram,
+        "sparkline": sparkline,
+        "history_in_words": told,
+        "prediction_chart": prediction_chart,
+        "estimates_chart": estimates_chart,
+        "estimated_point": estimated_point,
+        "measured_point": measured_point,
         "performance_chart": performance,
         "counts": counts,
     }
