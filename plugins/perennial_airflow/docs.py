@@ -8,12 +8,15 @@ from perennial.spec.monitoring import Monitoring
 from perennial.spec.problems import dotted
 from perennial.spec.training import Training
 from perennial.spec.undecidable import undecidable
+from perennial_airflow.report_link import windows_of
 
 _UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
 
 _HEAD = """## {title}: {what}
 
 {description}
+
+[The windows of this use case]({windows}): what was checked and found in each, and what became of the model.
 {remarks}"""
 
 _PREDICT = """
@@ -213,7 +216,13 @@ def _candidates(training: Training) -> Sequence[str]:
 
 
 def _head(spec: UseCase, what: str) -> str:
-    return _HEAD.format(title=spec.title, what=what, description=spec.description.strip(), remarks=_remarks(spec))
+    return _HEAD.format(
+        title=spec.title,
+        what=what,
+        description=spec.description.strip(),
+        windows=windows_of(f"{spec.name}.predict"),
+        remarks=_remarks(spec),
+    )
 
 
 def _remarks(spec: UseCase) -> str:

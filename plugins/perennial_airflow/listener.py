@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from airflow.listeners import hookimpl
 
 from perennial_airflow.note import FAILED, KEY, Line, note_of
+from perennial_airflow.report_link import report_link
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -47,7 +48,8 @@ def _write_note(dag_run: "DagRun") -> None:
             return
         # A savepoint of the session would ask for a commit, which the scheduler forbids; one of its connection doesn't.
         with session.no_autoflush, session.connection().begin_nested():
-            _replace_note(dag_run, note_of(_lines(dag_run, session)), session)
+            link = report_link(dag_run.dag_id, dag_run.run_id)
+            _replace_note(dag_run, note_of(_lines(dag_run, session), link), session)
     except Exception:
         log.exception(
             "%s %s gets no note. Its tasks' XComs named %r have the lines; nothing else depends on them.",

@@ -46,8 +46,8 @@ def clause(text: str) -> str:
     return _cut(" ".join(text.split()), MOST_OF_LINE).rstrip(".")
 
 
-def note_of(lines: Iterable[Line]) -> str:
-    """The note of a run whose tasks left these lines, in the order of the tasks; "" without any.
+def note_of(lines: Iterable[Line], link: str = "") -> str:
+    """The note of a run whose tasks left these lines, in the order of the tasks, and a `link`; "" without any line.
 
     >>> note_of([Line(then="2013-03-08: 914 rows"), Line(first="ALARM: drift in dep_delay"), Line(then="scored by v3")])
     'ALARM: drift in dep_delay. 2013-03-08: 914 rows, scored by v3.'
@@ -56,7 +56,10 @@ def note_of(lines: Iterable[Line]) -> str:
     firsts, thens = [line.first for line in left if line.first], [line.then for line in left if line.then]
     firsts.sort(key=lambda first: not first.startswith((ALARM, FAILED)))
     sentences = [part for part in ("; ".join(firsts), ", ".join(thens)) if part]
-    return _cut("".join(f"{sentence}. " for sentence in sentences).rstrip(), MOST_OF_NOTE)
+    if not sentences:
+        return ""
+    end = f" {link}" if link else ""
+    return _cut("".join(f"{sentence}. " for sentence in sentences).rstrip(), MOST_OF_NOTE - len(end)) + end
 
 
 def _cut(text: str, most: int) -> str:

@@ -10,7 +10,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow.ingest import StillToCome
 from perennial_airflow.note import FAILED, NOTHING, Line, clause
-from perennial_airflow.run import Run
+from perennial_airflow.run import Extra, Run
 
 log = logging.getLogger(__name__)
 
@@ -20,11 +20,15 @@ Work = Callable[Concatenate[LoadedUseCase, Run, Given], Result]
 
 
 def noted(
-    line_of: Callable[[LoadedUseCase, Any], Line], *, tell_skips: bool = False
+    line_of: Callable[[LoadedUseCase, Any], Line],
+    *,
+    tell_skips: bool = False,
+    extra_of: Callable[[LoadedUseCase, Any], Extra] | None = None,
 ) -> Callable[[Work[Given, Result]], Work[Given, Result]]:
     """Leave `line_of` the task's result for the note of its run, and an error's text before it is raised.
 
-    That a task is skipped is said only with `tell_skips`: ordinarily another task of the run says why.
+    That a task is skipped is said only with `tell_skips`: ordinarily another task of the run says why. `extra_of` says
+    of the result what the events of the task's assets tell.
     """
 
     def decorate(work: Work[Given, Result]) -> Work[Given, Result]:
@@ -42,6 +46,8 @@ def noted(
                 leave(run, Line(first=f"{FAILED} {_task(work.__name__, use_case, run)}: {clause(_text(error))}"))
                 raise
             _leave(run, lambda: line_of(use_case, result))
+            if extra_of is not None:
+                _tell(run, lambda: extra_of(use_case, result))
             return result
 
         return doing
@@ -62,6 +68,14 @@ def _leave(run: Run, said: Callable[[], Line]) -> None:
             run.leave(line)
     except Exception:
         log.exception("The note of %s will lack this task's line. The task's own work is not concerned.", run.name)
+
+
+def _tell(run: Run, said: Callable[[], Extra]) -> None:
+    """As with a note: the data is written, and an event that says less must not fail the task."""
+    try:
+        run.tell(said())
+    except Exception:
+        log.exception("The asset's event of %s will say nothing of the data. The data itself is written.", run.name)
 
 
 def _task(name: str, use_case: LoadedUseCase, run: Run) -> str:

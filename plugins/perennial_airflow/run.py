@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from airflow.sdk import Context, get_current_context
+from airflow.sdk import Asset, Context, get_current_context
 
 from perennial.errors import InvalidWindow, NoModel
 from perennial.spec.models import UseCase
@@ -15,16 +15,22 @@ from perennial_airflow.note import KEY, Line
 _WITH_INTERVAL = ("scheduled", "backfill")
 _PINNED = "pinned"
 
+Extra = dict[str, str | int]
+
 
 def _nowhere(line: Line) -> None:
     del line
+
+
+def _to_nobody(extra: Extra) -> None:
+    del extra
 
 
 @dataclass(frozen=True)
 class Run:
     """A DAG run. `name` is unique among all DAGs' runs; `run_after` is when it was asked for, the same in every try.
 
-    `leave` takes the task's line for the run's note.
+    `leave` takes the task's line for the run's note, `tell` what the events of the assets that it writes say with it.
 
     `interval` is the data interval of a scheduled or backfill run; for every other run it is None, even where
     Airflow made one up, and the params say what the run is about.
@@ -37,6 +43,7 @@ class Run:
     params: Mapping[str, Any]
     actor: str
     leave: Callable[[Line], None] = field(default=_nowhere, compare=False, repr=False)
+    tell: Callable[[Extra], None] = field(default=_to_nobody, compare=False, repr=False)
 
     @classmethod
     def of(cls, context: Context) -> "Run":
@@ -53,12 +60,19 @@ class Run:
             params=dict(context["params"]),
             actor=dag_run.triggering_user_name or "airflow",
             leave=lambda line: context["ti"].xcom_push(key=KEY, value=line.to_json()),
+            tell=lambda extra: _tell(context, extra),
         )
 
     @property
     def is_backfill(self) -> bool:
         """Whether the run replays a window that lies in the past."""
         return self.run_type == "backfill"
+
+
+def _tell(context: Context, extra: Extra) -> None:
+    for outlet in context["task"].outlets:
+        if isinstance(outlet, Asset):
+            context["outlet_events"][outlet].extra = dict(extra)
 
 
 def current_run() -> Run:

@@ -20,7 +20,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.verdict import RETRAIN
 from perennial.window import Window, parse_instant
 from perennial.wiring import open_ports
-from perennial_airflow import verdict_lines
+from perennial_airflow import asset_extras, verdict_lines
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
 from perennial_airflow.ingest import StillToCome, next_look
@@ -41,7 +41,7 @@ log = logging.getLogger(__name__)
 FILLED_AT_ONCE = 100  # the rest follows the next night
 
 
-@noted(verdict_lines.ingested, tell_skips=True)
+@noted(verdict_lines.ingested, tell_skips=True, extra_of=asset_extras.ingested)
 def ingest(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Ingest the run's windows; with the param `dry_run`, say what scoring them would do, and end the run there."""
     from perennial.records.model_choice import ModelChoice
@@ -73,7 +73,7 @@ def _ingested_or_awaited(use_case: LoadedUseCase, window: Window, ports: Ports, 
         raise type(error)(f"{error} The deadline of the window, {deadline:%Y-%m-%d %H:%M} UTC, has passed.") from error
 
 
-@noted(verdict_lines.validated)
+@noted(verdict_lines.validated, extra_of=asset_extras.validated)
 def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> list[Json]:
     """Validate the windows that were ingested."""
     from perennial.jobs.predict import validate as validate_job
@@ -83,7 +83,7 @@ def validate(use_case: LoadedUseCase, run: Run, ingested: Iterable[Json]) -> lis
         return each_window(use_case, windows, lambda window: validate_job.run(use_case, window, ports, run.name))
 
 
-@noted(verdict_lines.scored)
+@noted(verdict_lines.scored, extra_of=asset_extras.scored)
 def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[Json]:
     """Score the windows that passed, with the model that the run's params choose."""
     from perennial.jobs.predict import score as score_job
@@ -159,7 +159,7 @@ def _gaps(use_case: LoadedUseCase, run: Run) -> "tuple[Gaps, list[Window]]":
     return found, missing
 
 
-@noted(verdict_lines.labels_collected)
+@noted(verdict_lines.labels_collected, extra_of=asset_extras.labels_collected)
 def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
     """Collect the labels that had arrived by the run's moment."""
     from perennial.jobs.evaluate import collect_labels as collect_labels_job
@@ -180,7 +180,7 @@ def measure(use_case: LoadedUseCase, run: Run, collected: Json) -> Json:
         return as_json(measured)
 
 
-@noted(verdict_lines.assembled)
+@noted(verdict_lines.assembled, extra_of=asset_extras.assembled)
 def assemble(use_case: LoadedUseCase, run: Run) -> Json:
     """Assemble the training set as of the run's moment."""
     from perennial.jobs.retrain import assemble as assemble_job

@@ -154,7 +154,9 @@ def test_the_first_model_is_trained_registered_and_deployed(system: System, firs
     note = system.note(RETRAIN, "first")
     assert note.startswith(f"as of 2013-03-01 00:00 UTC: {champion.training['rows']:,} rows of ")
     assert ", promoted: " in note
-    assert note.endswith(", v1 is champion from 2013-03-01 00:00 UTC on.")
+    said, _, link = note.partition(" [Report](")
+    assert said.endswith(", v1 is champion from 2013-03-01 00:00 UTC on.")
+    assert link == f"dags/{RETRAIN}/runs/first/plugin/perennial-report)"
 
 
 def test_a_backfill_over_drifted_days_scores_every_window_and_retrains_once(
@@ -238,7 +240,7 @@ def test_i2_a_failed_validation_blocks_scoring_and_says_why(system: System, refu
     note = system.note(PREDICT, run["dag_run_id"])
     assert note.startswith("FAILED validate: ValidationFailed: flight_delays 2013-06-10")
     assert "distance" in note
-    assert note.split(". ")[-1].startswith("2013-06-10: ")
+    assert note.partition(" [Report](")[0].split(". ")[-1].startswith("2013-06-10: ")
 
 
 def test_a_source_that_was_down_is_tried_again(system: System, day_after_an_outage: None) -> None:

@@ -14,10 +14,13 @@ from perennial.pages.asked import Asked
 from perennial.pages.charts.calendar import calendar, summary
 from perennial.pages.charts.compared import compared
 from perennial.pages.charts.delay import delay_curve
+from perennial.pages.charts.estimates import described, estimated_point, estimates_chart, measured_point
 from perennial.pages.charts.events import WORDS, event_word, shape
 from perennial.pages.charts.family import family
 from perennial.pages.charts.histogram import histogram
 from perennial.pages.charts.performance import performance
+from perennial.pages.charts.prediction_spread import prediction_chart
+from perennial.pages.charts.sparkline import sparkline, told
 from perennial.pages.charts.windows import counts, labels_word, small_strip, state_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
@@ -83,12 +86,19 @@ def _environment() -> Environment:
         "event_word": event_word,
         "state_word": state_word,
         "days": words.days,
+        "with_interval": described,
     }
     environment.globals |= {
         "strip": strip,
         "small_strip": small_strip,
         "histogram": histogram,
         "compared_chart": compared,
+        "sparkline": sparkline,
+        "history_in_words": told,
+        "prediction_chart": prediction_chart,
+        "estimates_chart": estimates_chart,
+        "estimated_point": estimated_point,
+        "measured_point": measured_point,
         "performance_chart": performance,
         "counts": counts,
         "calendar": calendar,

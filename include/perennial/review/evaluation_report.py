@@ -15,8 +15,19 @@ MOST_WINDOWS = 371  # of the newest
 
 
 @dataclass(frozen=True)
+class EstimatesFound:
+    """Of the windows that are final now, how many had an estimate, and how many estimates' intervals hold the truth."""
+
+    windows: int
+    held: int
+
+
+@dataclass(frozen=True)
 class EvaluationReport:
-    """The measurements that a run recorded, by window, and the decision about retraining as of the same moment."""
+    """The measurements that a run recorded, by window, and the decision about retraining as of the same moment.
+
+    `by_maturity` counts the windows; `estimates` is about the deciding metric.
+    """
 
     use_case: str
     title: str
@@ -25,6 +36,8 @@ class EvaluationReport:
     metric: str
     sentence: str
     measured: tuple[Performance, ...]
+    by_maturity: dict[Maturity, int]
+    estimates: EstimatesFound
     decision: RecordedDecision | None
     format: Literal[1] = 1
 
@@ -44,8 +57,21 @@ def run(use_case: LoadedUseCase, run_id: str, as_of: datetime, ports: Ports) -> 
         metric=spec.training.metric,
         sentence=_sentence(measured),
         measured=measured,
+        by_maturity={each: count for each in Maturity if (count := sum(entry.maturity is each for entry in measured))},
+        estimates=_estimates(measured, spec.training.metric),
         decision=decisions[-1] if decisions else None,
     )
+
+
+def _estimates(measured: tuple[Performance, ...], metric: str) -> EstimatesFound:
+    """A truth lies inside an estimate's interval as often as the interval promises, if the estimates can be trusted."""
+    ends = [
+        (said["low"], entry.metrics[metric], said["high"])
+        for entry in measured
+        if entry.maturity is Maturity.FINAL and metric in entry.metrics
+        if None not in ((said := entry.estimates.get(metric) or {}).get("low"), said.get("high"))
+    ]
+    return EstimatesFound(windows=len(ends), held=sum(low <= truth <= high for low, truth, high in ends))
 
 
 def _sentence(measured: tuple[Performance, ...]) -> str:

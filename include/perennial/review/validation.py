@@ -30,8 +30,9 @@ class Gate:
 class RowRule:
     """A rule about single rows: how many it caught, with the first few keys and the most frequent cells.
 
-    Where a person `accepted` what it caught, the rows were not set aside. `keys` and `cells` are empty when the
-    quarantine no longer holds this snapshot's rows. `error` says why the rule could not be evaluated.
+    Where a person `accepted` what it caught, the rows were not set aside. `keys`, `cells` and `examples`, the first few
+    rows, are empty when the quarantine no longer holds this snapshot's rows. `error` says why the rule could not be
+    evaluated.
     """
 
     rule: str
@@ -40,6 +41,7 @@ class RowRule:
     cells: tuple[CaughtCell, ...]
     accepted: bool
     error: str | None
+    examples: tuple[quarantine.QuarantinedRow, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None) -> RowRu
         cells=caught.cells if caught else (),
         accepted=outcome.get("accepted", False),
         error=outcome.get("error"),
+        examples=caught.examples if caught else (),
     )
 
 

@@ -3,32 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Literal
 
 from perennial.drift.assess import Assessment
-from perennial.errors import NotIngested, NotScored, NotValidated
-from perennial.ledger.entries import DecisionKind, Performance, RecordedDecision, Snapshot
+from perennial.errors import NotIngested, NotScored, NotValidated, UntrustedModel
+from perennial.ledger.entries import DecisionKind, DriftReport, LateRows, Performance, RecordedDecision, Snapshot
 from perennial.ports import Ports
-from perennial.review import history, timeline, validation
+from perennial.review import drift_history, history, timeline, validation
 from perennial.review.drift import recorded_assessment
+from perennial.review.drift_history import DriftHistory
 from perennial.review.history import Revision
+from perennial.review.prediction_spread import PredictionSpread, spread
 from perennial.review.timeline import WindowState
 from perennial.review.validation import ValidationReport
+from perennial.review.window_changes import Look, WindowChanges, changes
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 from perennial.wording import counted
-
-
-@dataclass(frozen=True)
-class Neighbour:
-    """The snapshot of the window before, and what is different from it: columns that came, went or changed kind."""
-
-    window: Window
-    rows: int
-    columns_new: tuple[str, ...]
-    columns_gone: tuple[str, ...]
-    columns_changed: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -45,7 +37,9 @@ class DriftFound:
 class WindowReport:
     """All that is on record about a window. What was not done yet is None or empty; `sentence` says it in one line.
 
-    `before` and `after` are the windows next to it on the grid. `performance` are its measurements, oldest first.
+    `before` and `after` are the windows next to it on the grid. `late` is what later looks at the source found.
+    `performance` are its measurements of `metric` and all others, oldest first. `changes` is None where one of the two
+    windows has no rows. `drift_unreadable` says why a report on its drift can't be shown.
     """
 
     use_case: str
@@ -55,12 +49,17 @@ class WindowReport:
     after: Window
     verdict: Verdict | None
     sentence: str
+    metric: str
     state: WindowState
     snapshot: Snapshot | None
-    previous: Neighbour | None
+    changes: WindowChanges | None
+    late: tuple[LateRows, ...]
     validation: ValidationReport | None
     revisions: tuple[Revision, ...]
     drift: DriftFound | None
+    drift_unreadable: str | None
+    drift_history: DriftHistory
+    predictions: PredictionSpread | None
     performance: tuple[Performance, ...]
     decisions: tuple[RecordedDecision, ...]
     model_address: str | None
@@ -68,16 +67,15 @@ class WindowReport:
 
 
 def run(use_case: LoadedUseCase, window: Window, now: datetime, ports: Ports) -> WindowReport:
-    """What is on record about the window.
-
-    Errors: `StoreUnavailable`; `UntrustedModel` when an earlier version wrote its drift report.
-    """
+    """What is on record about the window. Errors: `StoreUnavailable`."""
     spec, ledger = use_case.spec, ports.ledger
     (state,) = timeline.run(spec, [window], now, ledger).windows
     before, after = spec.grid.containing(spec.grid.back(window.start, 1)), spec.grid.containing(window.end)
     snapshot = ledger.latest_snapshot(spec.name, window)
     revisions = _revisions(use_case, window, ports)
     verdict, sentence = _sentence(state, revisions)
+    report, report_before = _last_drift(use_case, window, ports), _last_drift(use_case, before, ports)
+    found, unreadable = _drift(report)
     return WindowReport(
         use_case=spec.name,
         title=spec.title,
@@ -86,12 +84,17 @@ def run(use_case: LoadedUseCase, window: Window, now: datetime, ports: Ports) ->
         after=after,
         verdict=verdict,
         sentence=sentence,
+        metric=spec.training.metric,
         state=state,
         snapshot=snapshot,
-        previous=_previous(snapshot, ledger.latest_snapshot(spec.name, before)),
+        changes=_changes(use_case, snapshot, before, (report, report_before), ports),
+        late=tuple(ledger.late_rows_between(spec.name, window.start, window.end)),
         validation=_validation(use_case, window, ports),
         revisions=revisions,
-        drift=_drift(use_case, window, ports),
+        drift=found,
+        drift_unreadable=unreadable,
+        drift_history=drift_history.run(spec, window, ledger),
+        predictions=spread(report, report_before),
         performance=tuple(ledger.performance_of(spec.name, window)),
         decisions=_decisions(use_case, window, ports),
         model_address=ports.registry.address(spec.name, state.model_version) if state.model_version else None,
@@ -112,12 +115,19 @@ def _revisions(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[R
         return ()
 
 
-def _drift(use_case: LoadedUseCase, window: Window, ports: Ports) -> DriftFound | None:
+def _last_drift(use_case: LoadedUseCase, window: Window, ports: Ports) -> DriftReport | None:
     reports = ports.ledger.drift_of(use_case.name, window)
-    if not reports:
-        return None
-    last = reports[-1]
-    return DriftFound(recorded_assessment(last), last.model_digest, last.recorded_at, last.run_id)
+    return reports[-1] if reports else None
+
+
+def _drift(report: DriftReport | None) -> tuple[DriftFound | None, str | None]:
+    if report is None:
+        return None, None
+    try:
+        assessment = recorded_assessment(report)
+    except UntrustedModel as error:
+        return None, str(error)
+    return DriftFound(assessment, report.model_digest, report.recorded_at, report.run_id), None
 
 
 def _decisions(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[RecordedDecision, ...]:
@@ -126,21 +136,17 @@ def _decisions(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[R
     return tuple(found)
 
 
-def _previous(snapshot: Snapshot | None, before: Snapshot | None) -> Neighbour | None:
-    if snapshot is None or before is None:
+def _changes(
+    use_case: LoadedUseCase,
+    snapshot: Snapshot | None,
+    before: Window,
+    drift: tuple[DriftReport | None, DriftReport | None],
+    ports: Ports,
+) -> WindowChanges | None:
+    earlier = ports.ledger.latest_snapshot(use_case.name, before)
+    if snapshot is None or earlier is None:
         return None
-    new, old = snapshot.columns, before.columns
-    return Neighbour(
-        window=before.window,
-        rows=before.rows,
-        columns_new=tuple(name for name in new if name not in old),
-        columns_gone=tuple(name for name in old if name not in new),
-        columns_changed=tuple(f"{name}: {old[name]}, now {new[name]}" for name in new if _changed(name, old, new)),
-    )
-
-
-def _changed(name: str, old: dict[str, Any], new: dict[str, Any]) -> bool:
-    return name in old and old[name] != new[name]
+    return changes(use_case.spec, Look(snapshot, drift[0]), Look(earlier, drift[1]), ports)
 
 
 def _sentence(state: WindowState, revisions: Sequence[Revision]) -> tuple[Verdict | None, str]:

@@ -6,6 +6,7 @@ the application asks who the user is, and each page of a DAG whether that user m
 
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated, Any
+from urllib.parse import quote
 
 from airflow.api_fastapi.app import get_auth_manager
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
@@ -14,6 +15,7 @@ from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires
 from airflow.models.dagrun import DagRun
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
+from fastapi.responses import RedirectResponse
 from sqlalchemy import select
 from starlette.exceptions import HTTPException
 
@@ -22,7 +24,7 @@ from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
 from perennial_airflow.pages.static import as_json, file, refusal
-from perennial_airflow.pages.views import PREFIX
+from perennial_airflow.pages.views import PREFIX, SECTION_OF_TASK
 
 WITH_INTERVAL = ("scheduled", "backfill")
 VIEW_OF_RUN: dict[str, str] = {
@@ -109,7 +111,13 @@ def page_of_dag(view: str, query: tuple[str, ...]) -> Callable[..., Awaitable[Re
 async def dag_run(
     request: Request, dag_id: str, run_id: str, about: Annotated[dict[str, str], Depends(_about)]
 ) -> Response:
-    """What the run did: the report of its window, or its windows; what it measured; what it trained."""
+    """What the run did: the report of its window, or its windows; what it measured; what it trained.
+
+    Asked from the page of a task, it opens at the part that is about the task.
+    """
+    section = SECTION_OF_TASK.get(request.query_params.get("task", ""))
+    if section is not None:
+        return RedirectResponse(f"./{quote(run_id, safe='')}#{section}")
     kind = dag_id.rpartition(".")[2]
     view = VIEW_OF_RUN.get(kind, "use_case")
     if not about or (view == "interval" and "start" not in about):

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from perennial_airflow.report_link import REPORT_ROUTE, WINDOWS_ROUTE
+
 PREFIX = "/perennial"
 
 VIEWS: list[dict[str, Any]] = [
@@ -16,12 +18,40 @@ VIEWS: list[dict[str, Any]] = [
         "name": "Windows",
         "href": f"{PREFIX}/dags/{{DAG_ID}}",
         "destination": "dag",
-        "url_route": "perennial-windows",
+        "url_route": WINDOWS_ROUTE,
     },
     {
         "name": "Report",
         "href": f"{PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}",
         "destination": "dag_run",
-        "url_route": "perennial-report",
+        "url_route": REPORT_ROUTE,
+    },
+    {
+        "name": "Windows",
+        "href": f"{PREFIX}/dags/{{DAG_ID}}",
+        "destination": "task",
+        "url_route": "perennial-task-windows",
+    },
+    {
+        "name": "Report",
+        "href": f"{PREFIX}/dags/{{DAG_ID}}/runs/{{RUN_ID}}?task={{TASK_ID}}",
+        "destination": "task_instance",
+        "url_route": "perennial-task-report",
     },
 ]
+
+# The part of its run's report that a task's page opens at.
+SECTION_OF_TASK: dict[str, str] = {
+    "ingest": "rows",
+    "validate": "validation",
+    "score": "predictions",
+    "monitor": "drift",
+    "trigger_retrain": "decision",
+    "late_data": "rows",
+    "collect_labels": "performance",
+    "measure": "performance",
+    "assemble": "training",
+    "train": "comparison",
+    "judge": "decision",
+    "deploy": "deployment",
+}

@@ -25,6 +25,7 @@ from perennial_airflow import listener
 from perennial_airflow.note import KEY, Line
 
 AT = datetime(2013, 3, 9, tzinfo=UTC)
+LINK = "[Report](dags/flight_delays.predict/runs/run/plugin/perennial-report)"
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_the_lines_are_joined_in_the_order_of_the_tasks_the_alarm_first(
     leave(session, dag_run, "score", Line(then="scored by v3"), 2)
     leave(session, dag_run, "ingest", Line(then="2013-03-08: 914 rows"), 1)
     leave(session, dag_run, "monitor", Line(first="ALARM: drift in origin"), 3)
-    assert end(session, dag_run, state) == "ALARM: drift in origin. 2013-03-08: 914 rows, scored by v3."
+    assert end(session, dag_run, state) == f"ALARM: drift in origin. 2013-03-08: 914 rows, scored by v3. {LINK}"
     assert session.get(DagRun, dag_run.id).state == state  # type: ignore[union-attr]
 
 
@@ -101,7 +102,9 @@ def test_a_task_that_died_without_a_word_is_named(session: Session, dag_run: Dag
     leave(session, dag_run, "validate", Line(first="FAILED validate: 3 rows"), 1)
     fail(session, dag_run, "validate")
     fail(session, dag_run, "late_data")
-    assert end(session, dag_run, DagRunState.FAILED) == "FAILED validate: 3 rows; FAILED late_data: see its log."
+    assert (
+        end(session, dag_run, DagRunState.FAILED) == f"FAILED validate: 3 rows; FAILED late_data: see its log. {LINK}"
+    )
 
 
 def test_what_a_person_wrote_stays(session: Session, dag_run: DagRun) -> None:
@@ -120,10 +123,10 @@ def test_what_a_person_writes_in_the_request_that_ends_the_run_stays(session: Se
 
 def test_a_run_that_is_repeated_has_the_last_note(session: Session, dag_run: DagRun) -> None:
     leave(session, dag_run, "ingest", Line(then="914 rows"), 1)
-    assert end(session, dag_run) == "914 rows."
+    assert end(session, dag_run) == f"914 rows. {LINK}"
     session.execute(XComModel.__table__.delete())  # as Airflow does when a task starts again
     leave(session, dag_run, "ingest", Line(then="920 rows"), 2)
-    assert end(session, dag_run) == "920 rows."
+    assert end(session, dag_run) == f"920 rows. {LINK}"
 
 
 def test_runs_without_lines_and_dags_of_others_have_no_note(session: Session, dag_run: DagRun) -> None:

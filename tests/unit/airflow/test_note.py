@@ -30,6 +30,7 @@ from perennial_airflow import verdict_lines
 from perennial_airflow.ingest import StillToCome
 from perennial_airflow.note import MOST_OF_NOTE, NOTHING, Line, note_of
 from perennial_airflow.noted import noted
+from perennial_airflow.report_link import report_link
 
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
@@ -182,6 +183,31 @@ def test_alarms_and_failures_stand_before_other_news_and_the_note_is_cut() -> No
     assert note_of([]) == note_of([NOTHING]) == ""
     long = note_of([Line(then="x" * 2 * MOST_OF_NOTE)])
     assert (len(long), long[-1]) == (MOST_OF_NOTE, "…")
+
+
+def test_the_link_to_the_report_ends_the_note_however_long_that_is() -> None:
+    link = report_link("flights.predict", "backfill__2013-03-01T00:00:00+00:00")
+    assert note_of([Line(then="914 rows")], link) == f"914 rows. {link}"
+    long = note_of([Line(then="x" * 2 * MOST_OF_NOTE)], link)
+    assert len(long) == MOST_OF_NOTE
+    assert long.endswith(f"… {link}")
+    assert note_of([], link) == ""
+
+
+def test_what_the_events_of_assets_say_is_told_and_an_error_in_it_fails_no_task(
+    use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[Any] = []
+    run = replace(make_run(), tell=told.append)
+    say = noted(verdict_lines.nothing, extra_of=lambda _, result: {"rows": int(result)})
+    assert say(work_that(None))(use_case, run, "914") == "914"
+    assert told == [{"rows": 914}]
+    assert say(work_that(None))(use_case, run, "many") == "many"
+    assert told == [{"rows": 914}]
+    assert "will say nothing of the data" in caplog.text
+    with pytest.raises(OSError, match="no route"):
+        say(work_that(OSError("no route")))(use_case, run, "914")
+    assert told == [{"rows": 914}]
 
 
 @pytest.fixture

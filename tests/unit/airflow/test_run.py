@@ -1,11 +1,13 @@
 """Which windows, which moment and which model a run is about."""
 
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from airflow.sdk import Context
+from airflow.sdk import Asset, Context
 from airflow.sdk.api.datamodels._generated import DagRun, DagRunState, DagRunType
+from airflow.sdk.execution_time.context import OutletEventAccessors
 
 from perennial.errors import InvalidWindow, NoModel
 from perennial.spec.load import LoadedUseCase
@@ -52,6 +54,17 @@ def test_the_interval_that_airflow_makes_up_for_other_runs_is_ignored(run_type: 
     assert run.interval is None
     assert run.run_after == day(9)
     assert run.actor == "ada"
+
+
+def test_what_is_told_of_the_data_goes_into_the_event_of_every_asset_that_the_task_writes() -> None:
+    raw, other = Asset(name="raw/a", uri="lake://raw/a"), Asset(name="b", uri="lake://b")
+    given: Any = context(DagRunType.MANUAL)
+    given |= {"task": SimpleNamespace(outlets=[raw, other]), "outlet_events": OutletEventAccessors()}
+    run = Run.of(given)
+    run.tell({"rows": 914})
+    assert [given["outlet_events"][asset].extra for asset in (raw, other)] == [{"rows": 914}, {"rows": 914}]
+    given["outlet_events"][raw].extra["rows"] = 1
+    assert given["outlet_events"][other].extra == {"rows": 914}
 
 
 def test_the_interval_is_the_window(use_case: LoadedUseCase, make_run: Any) -> None:

@@ -149,7 +149,7 @@ def test_the_report_of_a_good_window(lived: World) -> None:
     assert "180 rows scored by version 1; no drift." in said
     assert said.count('<svg class="histogram"') == 3  # the prediction, weight, service
     assert "Nothing was decided" not in said
-    assert '<a href="/base/dags/parcels.predict/runs/scheduled__1" data-airflow>' not in said
+    assert '<a href="/base/dags/parcels.predict/runs/scheduled__1" data-airflow>' in said  # that monitored it
 
 
 def test_the_report_of_a_refused_window_says_which_rule_and_which_rows(lived: World) -> None:

@@ -1,0 +1,237 @@
+"""The report of a window: what changed, how drift came about, how predictions are spread, and the ways onward."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
+from tests.unit.pages.test_answer import ask, of_day, page, set_column
+
+from perennial import clock
+from perennial.errors import ValidationFailed
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import late, monitor
+from perennial.ledger.entries import DriftReport
+from perennial.spec.load import load_use_case
+from perennial.spec.models import UseCase
+
+RUN = "parcels.predict/scheduled__"
+
+
+@pytest.fixture(autouse=True)
+def now(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
+
+
+def forget(world: World, day: int, share: float) -> None:
+    """Delete the weights of the first rows of a day, such a share of them."""
+    weights = world.parcels.table.column("weight").to_pylist()
+    rows = world.rows_of(day)
+    for position in rows[: int(share * len(rows))]:
+        weights[position] = None
+    set_column(world, "weight", weights)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Days 30 to 33 are scored; on 32 half of the weights are missing, 31 has a row in quarantine, 34 is refused."""
+    world = make_world(tmp_path_factory.mktemp("lived"))
+    first_model(world)
+    weights = world.parcels.table.column("weight").to_pylist()
+    weights[world.rows_of(31)[3]] = -60.0
+    set_column(world, "weight", weights)
+    forget(world, 32, 0.5)
+    for day in (30, 31, 32, 33):
+        predict(world, day, run_id=f"{RUN}{day}")
+        monitor.run(world.use_case, world.day(day), world.ports, f"{RUN}{day}")
+    world.change(34, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 34)
+    for job in (collect_labels, measure):
+        job.run(world.use_case, world.day(34).start, world.ports, "parcels.evaluate/one")
+    return world
+
+
+def test_it_begins_with_every_part_at_a_glance(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 31))
+    parts = ("validation", "rows", "drift", "predictions", "decision", "performance")
+    assert [said.index(f'<a href="#{part}">') for part in parts] == sorted(
+        said.index(f'<a href="#{part}">') for part in parts
+    )
+    for part in parts:
+        assert f'<section class="card" id="{part}">' in said
+
+
+def test_missing_values_are_compared_with_the_window_before_and_the_unusual_marked(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 32))
+    assert "1 unusual" in said
+    row = said[said.index('<td class="long">weight</td><td class="n">0%</td><td class="n">50%</td>') :]
+    assert row.startswith(
+        '<td class="long">weight</td><td class="n">0%</td><td class="n">50%</td><td class="n">+50.0</td>'
+    )
+    assert "of the rows that passed validation" in said
+    assert "every column misses as many as in the window before" in page(lived, "window", **of_day(lived, 31))
+
+
+def test_of_a_refused_window_missing_values_are_counted_in_what_came_in(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first_model(world)
+    predict(world, 30)
+    world.change(31, "service", None)
+    world.change(31, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 31)
+    said = page(world, "window", **of_day(world, 31))
+    assert "of the rows that came in" in said
+    assert '<td class="long">service</td><td class="n">0%</td><td class="n">100%</td>' in said
+    assert "1 unusual" in said
+
+
+def test_rows_that_are_fewer_are_said(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    ingest_and_validate(world, 30)
+    gone = set(world.rows_of(31)[:90])
+    kept = [row for row in range(world.parcels.table.num_rows) if row not in gone]
+    world.parcels.table = world.parcels.table.take(pa.array(kept))
+    ingest_and_validate(world, 31)
+    said = page(world, "window", **of_day(world, 31))
+    assert "The window before had 180 rows, this one 90 (-50.0%)." in said
+    assert "The columns are the same." in said
+    assert "The window before has no rows to compare with." in page(world, "window", **of_day(world, 30))
+
+
+def test_each_column_has_its_history_as_a_picture_and_in_the_table(lived: World) -> None:
+    first, fourth = (page(lived, "window", **of_day(lived, day)) for day in (30, 33))
+    assert 'class="sparkline"' not in first  # one window is no history
+    assert fourth.count('<svg class="sparkline"') == 4  # joint, the prediction, weight, service
+    assert "in 1 of 4 windows" in fourth
+    table = fourth[fourth.index("p of the last windows, the newest first") :]
+    row = table[table.index('<td class="long">weight</td>') : table.index("</tr>", table.index("weight</td>"))]
+    history = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 33)).body)["drift_history"]
+    assert history["columns"]["weight"][-4:] == [pytest.approx(float(p), abs=6e-4) for p in reversed(_ps(row))]
+    assert [each is None for each in history["together"]] == [True] * 26 + [False] * 4
+
+
+def _ps(row: str) -> list[str]:
+    return [each for each in row[row.rindex('"long">') + 7 :].removesuffix("</td>").split(", ") if each != "-"]
+
+
+def test_the_joint_p_value_stands_by_itself(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 32))
+    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 32)).body)["drift"]["assessment"]
+    assert f'<dt>Joint p-value</dt><dd class="big">{found["p_value"]:.3f}</dd>' in said
+
+
+def test_predictions_are_shown_against_the_window_before_and_the_reference(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 31))
+    assert '<svg class="predictions"' in said
+    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 31)).body)["predictions"]
+    assert said.count('<path class="before"') == len(found["bars"])
+    for side in ("reference", "window", "before"):
+        assert sum(bar[side] for bar in found["bars"]) == pytest.approx(1)
+    rows = lived.ports.lake.read("predictions/parcels", lived.day(31).key).column("prediction").to_pylist()
+    assert found["now"]["predictions"] == len(rows) == 179
+    assert found["now"]["mean"] == pytest.approx(sum(rows) / len(rows))
+    assert found["now"]["median"] == pytest.approx(sorted(rows)[89], abs=0.02)
+    assert found["before"]["predictions"] == 180
+
+
+def test_the_first_window_has_predictions_without_a_window_before(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 30))
+    assert '<svg class="predictions"' in said
+    assert '<path class="before"' not in said
+    assert "<td>the window before</td>" not in said
+
+
+def test_bars_of_another_model_are_not_compared(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    drift_of = lived.ports.ledger.drift_of
+
+    def of_another(name: str, window: object) -> list[DriftReport]:
+        found = drift_of(name, window)  # type: ignore[arg-type]
+        return [replace(each, model_digest="another") for each in found] if window == lived.day(30) else list(found)
+
+    monkeypatch.setattr(lived.ports.ledger, "drift_of", of_another)
+    said = page(lived, "window", **of_day(lived, 31))
+    assert "The window before was compared with another model" in said
+    assert '<path class="before"' not in said
+    assert "<td>the window before</td>" in said
+
+
+def test_a_drift_report_that_can_not_be_read_is_told_and_the_rest_is_shown(
+    lived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drift_of = lived.ports.ledger.drift_of
+    monkeypatch.setattr(
+        lived.ports.ledger, "drift_of", lambda *given: [replace(each, report={}) for each in drift_of(*given)]
+    )
+    said = page(lived, "window", **of_day(lived, 31))
+    assert "was written by an earlier version and can&#39;t be read" in said
+    assert "179 rows scored by version 1" in said
+
+
+def test_every_step_leads_to_the_log_of_its_task(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 33))
+    for task in ("score", "monitor"):
+        assert f'<a href="/base/dags/parcels.predict/runs/scheduled__33/tasks/{task}" data-airflow>' in said
+    assert "log of ingest" not in said  # which the command line did
+    assert 'rel="prev">← Fri 2 Feb 2024' in said
+
+
+def test_what_came_late_is_said_and_leads_to_the_task_that_found_it(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    folder = world.use_case.folder
+    (folder / "use_case.yaml").write_text(f"{SPEC}late_data: 3d\n")
+    world = replace(world, use_case=load_use_case(folder))
+    first_model(world)
+    predict(world, 30, run_id=f"{RUN}30")
+    world.change(30, "weight", 11.0)
+    late.run(world.use_case, world.day(31), world.ports, f"{RUN}31")
+    said = page(world, "window", **of_day(world, 30))
+    assert "0 rows more, 0 fewer, 180 changed; 180 predictions changed with them." in said
+    assert '<a href="/base/dags/parcels.predict/runs/scheduled__31/tasks/late_data" data-airflow>' in said
+    assert '<a href="/base/dags/parcels.predict/runs/scheduled__30/tasks/score" data-airflow>' in said
+
+
+def test_quarantined_rows_stand_in_the_report_and_lead_to_all_of_them(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 34))
+    assert "the first 5 of 180 rows" in said
+    assert "weight = <code>-99.0</code> in 180 rows" in said
+    for position in lived.rows_of(34)[:5]:
+        assert f'<td class="long">{position}</td>' in said
+    assert f'<a href="/base/perennial/dags/parcels.predict/windows/{lived.day(34).key}/quarantine">All rows' in said
+
+
+def test_private_columns_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(UseCase, "private_columns", property(lambda spec: (spec.key, "weight", "service")))
+    world = make_world(tmp_path)
+    folder = world.use_case.folder
+    (folder / "expectations.yaml").write_text(
+        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
+        "    kwargs: {column: service, value_set: [road, air, rail]}\n    severity: warning\n"
+    )
+    world = replace(world, use_case=load_use_case(folder))
+    world.change(30, "service", "secret courier")
+    forbidden = world.rows_of(30)[0]
+    weights = world.parcels.table.column("weight").to_pylist()
+    weights[forbidden] = -77.25
+    set_column(world, "weight", weights)
+    ingest_and_validate(world, 30)
+    for as_json in (False, True):
+        found = ask(world, "window", as_json=as_json, **of_day(world, 30)).body.decode()
+        assert str(forbidden) in found
+        assert "77.25" not in found
+        assert "secret courier" not in found
+    assert '<td class="long">private</td>' in page(world, "window", **of_day(world, 30))
+
+
+def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 30))
+    assert '<svg class="estimates"' in said
+    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 30)).body)["performance"][-1]
+    assert f"<td>roc_auc</td><td>{found['estimates']['roc_auc']['value']:.3g} (" in said
+    assert '<circle class="final"' in said
+    assert '<rect class="expected"' in said

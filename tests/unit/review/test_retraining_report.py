@@ -1,0 +1,90 @@
+"""The report on a retraining: the comparison as a table, what asked for it, and what was not done."""
+
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.world import SPEC, World, make_world
+from tests.unit.pages.test_answer import page
+
+from perennial.jobs.predict import monitor
+from perennial.jobs.retrain import chain as retrain
+from perennial.ledger.entries import DecisionKind, RecordedDecision
+from perennial.review import retraining_report
+from perennial.spec.load import load_use_case
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A first model, and a retraining which would have to be better by more than it can be: the champion stays."""
+    world = make_world(tmp_path_factory.mktemp("world"))
+    first_model(world)
+    (world.use_case.folder / "use_case.yaml").write_text(SPEC.replace("roc_auc\n", "roc_auc\n  min_gain: 0.4\n"))
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    for day in (30, 31):
+        predict(world, day)
+        monitor.run(world.use_case, world.day(day), world.ports, "test")
+    retrain.run(world.use_case, world.day(32).start, world.ports, "parcels.retrain/two", actor="ada", reason="to see")
+    return world
+
+
+def test_the_first_candidates_are_compared_with_a_prediction_without_skill(world: World) -> None:
+    found = retraining_report.run(world.use_case, "test", world.ports)
+    assert found.comparison is not None
+    assert (found.comparison.best, found.comparison.rival) == ("logistic", "no_skill")
+    assert set(found.comparison.candidates) == {"logistic", "guess"}
+    first = found.comparison.metrics[0]
+    assert (first.metric, first.deciding, first.better) == ("roc_auc", True, True)
+    scores = first.scores
+    assert scores["logistic"] is not None
+    assert scores["no_skill"] == 0.5
+    assert first.difference == pytest.approx(scores["logistic"] - 0.5)
+    assert found.asked_for == ()
+
+
+def test_a_rejected_candidate_stands_beside_the_champion_on_the_same_rows(world: World) -> None:
+    found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports)
+    assert found.sentence == "The champion stays: no candidate was better."
+    assert found.comparison is not None
+    rival = found.comparison.rival
+    assert rival is not None
+    assert rival.startswith("champion version 1")
+    assert found.comparison.min_gain == 0.4
+    assert found.decision is not None
+    for each in found.comparison.metrics:
+        assert each.scores[rival] == found.decision.numbers[f"{rival}.{each.metric}"]
+    log_loss = next(each for each in found.comparison.metrics if each.metric == "log_loss")
+    assert log_loss.difference is not None
+    assert log_loss.better == (log_loss.difference < 0)  # the smaller, the better
+    said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/two")
+    assert "it had to be better by at least 0.4 in the metric that decides" in said
+    assert '<a href="/base/dags/parcels.retrain/runs/two/tasks/judge" data-airflow>' in said
+    assert '<th scope="col" class="n">champion version 1' in said
+    assert "<h2>Deployment</h2>" not in said
+
+
+def test_what_asked_for_it_is_shown(world: World) -> None:
+    at = world.day(32).start
+    asked = RecordedDecision(
+        "parcels", DecisionKind.RETRAIN_ON_DRIFT, "w", at, "retrain", ("2 alarms in the last 3 windows.",), {}, "r"
+    )
+    for each in (
+        asked,
+        replace(asked, subject="x", action="hold"),
+        replace(asked, subject="y", as_of=at - timedelta(1)),
+    ):
+        world.ports.ledger.record_decision(each)
+    found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports)
+    assert [each.subject for each in found.asked_for] == ["w"]
+    said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/two")
+    assert "retrain on drift: 2 alarms in the last 3 windows." in said
+
+
+def test_without_a_judgement_there_is_nothing_to_compare(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    found = retraining_report.run(world.use_case, "none", world.ports)
+    assert (found.comparison, found.asked_for, found.decision) == (None, (), None)
+    said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/none")
+    assert "Nothing was judged yet." in said
