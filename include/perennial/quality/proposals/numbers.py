@@ -82,7 +82,7 @@ def _no_range(column: Column, seen: Sequence[ColumnSeen], lows: list[float], hig
 def _between(type_: str, column: str | None, low: Bound | None, high: Bound | None, *, whole: bool) -> Expectation:
     ends = {"min_value": low, "max_value": high}
     bounds = {
-        name: int(end.value) if whole and end.value.is_integer() else end.value
+        name: int(end.value) if whole else end.value
         for name, end in ends.items()
         if end is not None
     }

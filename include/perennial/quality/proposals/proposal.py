@@ -66,8 +66,8 @@ class Looked:
 def held_out(windows: int) -> int:
     """How many of so many windows, the last ones, are not learnt from: a quarter, if enough are left.
 
-    >>> [held_out(windows) for windows in (1, 10, 11, 30, 100)]
-    [0, 0, 2, 7, 25]
+    >>> [held_out(windows) for windows in (1, 9, 10, 11, 30, 100)]
+    [0, 0, 2, 2, 7, 25]
     """
     kept = windows // 4
     return kept if windows - kept >= MIN_WINDOWS else 0

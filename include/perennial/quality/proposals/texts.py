@@ -22,8 +22,8 @@ def texts(name: str, seen: Sequence[ColumnSeen], looked: Looked) -> Proposal | L
     rows_of = Counter[str]()
     for each in learnt:
         rows_of.update(each.values)
-    few = all(each.values for each in learnt) and len(windows_of) <= MOST_VALUES
-    if few and max(map(len, windows_of)) <= LONGEST_VALUE:
+    few = all(each.values for each in learnt)
+    if few and len(windows_of) <= MOST_VALUES and max(map(len, windows_of)) <= LONGEST_VALUE:
         # Among too few windows nothing recurs, so rows must tell.
         once = sum(count == 1 for count in (rows_of if looked.few else windows_of).values())
         if once <= (0 if looked.few else max(1.0, MOST_NEW_VALUES * len(learnt))):
