@@ -81,11 +81,7 @@ def _no_range(column: Column, seen: Sequence[ColumnSeen], lows: list[float], hig
 
 def _between(type_: str, column: str | None, low: Bound | None, high: Bound | None, *, whole: bool) -> Expectation:
     ends = {"min_value": low, "max_value": high}
-    bounds = {
-        name: int(end.value) if whole else end.value
-        for name, end in ends.items()
-        if end is not None
-    }
+    bounds = {name: int(end.value) if whole else end.value for name, end in ends.items() if end is not None}
     named = {} if column is None else {"column": column}
     return Expectation(type=type_, kwargs={**named, **bounds}, severity=Severity.WARNING)
 

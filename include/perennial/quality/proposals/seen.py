@@ -23,7 +23,7 @@ class ColumnSeen:
 
     `present` and `missing` count rows, `different` different values where they matter (whole numbers and texts, else
     0). `low` and `high` are the extremes of numbers. `values` has each text with its rows, and is empty where there are
-    more than `MOST_VALUES`; then `shape` says how the texts are written, if they are written alike.
+    more than `MOST_VALUES`; `shape` says then how the texts are written, if they are written alike.
     """
 
     present: int
@@ -70,4 +70,4 @@ def _texts(cells: pa.ChunkedArray, present: int, missing: int) -> ColumnSeen:
     if len(counts) > MOST_VALUES:
         return ColumnSeen(present, missing, len(counts), shape=shape_of(values))
     rows = dict(zip(values.to_pylist(), counts.field("counts").to_pylist(), strict=True))
-    return ColumnSeen(present, missing, len(counts), values=rows, shape=shape_of(values))
+    return ColumnSeen(present, missing, len(counts), values=rows)

@@ -9,20 +9,27 @@ neither, or one that says nothing, such as "some letters".
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import reduce
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 LONGEST = 40  # characters; what is longer is a text that people write
 MOST_RUNS = 12
 UPPER, LOWER, DIGIT = "A", "a", "0"
 CLASSES = {UPPER: "A-Z", LOWER: "a-z", DIGIT: "0-9"}
-_WRITABLE = r"^[ -~]+$"  # ASCII that can be seen, and blanks
+FIRST_SEEN, LAST_SEEN = 0x20, 0x7E  # ASCII that can be seen, and blanks; there is no pattern of other characters
+OTHER = 0
+
+# Each byte's kind as a character; what is no letter or digit stands for itself.
+KINDS = np.zeros(256, np.uint8)
+KINDS[FIRST_SEEN : LAST_SEEN + 1] = np.arange(FIRST_SEEN, LAST_SEEN + 1)
+for _kind, _first, _last in ((UPPER, "A", "Z"), (LOWER, "a", "z"), (DIGIT, "0", "9")):
+    KINDS[ord(_first) : ord(_last) + 1] = ord(_kind)
 
 Runs = tuple[tuple[str, int | None], ...]  # the kind of each run and its length; None where that differs
 
@@ -53,16 +60,18 @@ class Shape:
 
 def shape_of(texts: pa.Array) -> Shape | None:
     """The shape of distinct texts, of which there is one at least; None where they have none."""
-    if (
-        not pc.all(pc.match_substring_regex(texts, _WRITABLE)).as_py()
-        or pc.max(pc.utf8_length(texts)).as_py() > LONGEST
-    ):
+    texts = texts.cast(pa.large_string())
+    _, offsets, data = texts.buffers()
+    ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
+    kinds = KINDS[np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]]]
+    lengths = np.diff(ends)
+    if (kinds == OTHER).any() or lengths.min() == 0 or lengths.max() > LONGEST:
         return None
-    masks = texts
-    for kind, members in CLASSES.items():
-        # Of the three kinds each is put in place of its own members, so that no mask is replaced again.
-        masks = pc.replace_substring_regex(masks, f"[{members}]", kind)
-    found = Shape(_runs(pc.unique(masks)), _positions(pc.unique(masks)))
+    written = kinds.tobytes().decode("ascii")
+    at = (ends - ends[0]).tolist()
+    masks = {written[start:end] for start, end in pairwise(at)}
+    same_length = lengths.min() == lengths.max()
+    found = Shape(_runs(masks), _positions(kinds.reshape(len(texts), -1)) if same_length else None)
     return found if found.runs is not None or found.positions is not None else None
 
 
@@ -73,33 +82,26 @@ def merged(shapes: Iterable[Shape | None]) -> Shape | None:
     return reduce(Shape.merged, present) if present and len(present) == len(every) else None
 
 
-def _runs(masks: pa.Array) -> Runs | None:
-    collapsed = masks
-    for kind in CLASSES:
-        collapsed = pc.replace_substring_regex(collapsed, f"{kind}+", kind)
-    sequences = pc.unique(collapsed)
-    if len(sequences) > 1 or len(sequences[0].as_py()) > MOST_RUNS:
-        return None
-    lengths = np.array([_lengths(mask) for mask in masks.to_pylist()])
-    least, most = lengths.min(axis=0), lengths.max(axis=0)
-    same = (int(low) if low == high else None for low, high in zip(least, most, strict=True))
-    return tuple(zip(sequences[0].as_py(), same, strict=True))
+def _runs(masks: Iterable[str]) -> Runs | None:
+    found: Runs | None = None
+    for mask in masks:
+        runs = tuple((kind, len(run)) for kind, run in _split(mask))
+        found = runs if found is None else _merged_runs(found, runs)
+        if found is None or len(found) > MOST_RUNS:
+            return None
+    return found
 
 
-def _lengths(mask: str) -> list[int]:
-    """The lengths of a mask's runs; what is no letter or digit stands for itself alone."""
-    lengths: list[int] = []
+def _split(mask: str) -> Iterator[tuple[str, str]]:
+    """The runs of a mask; what is no letter or digit is a run by itself."""
     for kind, run in groupby(mask):
-        count = len(list(run))
-        lengths += [count] if kind in CLASSES else [1] * count
-    return lengths
+        together = "".join(run)
+        yield from [(kind, together)] if kind in CLASSES else [(kind, kind)] * len(together)
 
 
-def _positions(masks: pa.Array) -> tuple[frozenset[str], ...] | None:
-    texts = masks.to_pylist()
-    if len({len(text) for text in texts}) != 1:
-        return None
-    return _sound(tuple(frozenset(kinds) for kinds in zip(*texts, strict=True)))
+def _positions(kinds: npt.NDArray[np.uint8]) -> tuple[frozenset[str], ...] | None:
+    """By position, of texts (first axis) that are all as long."""
+    return _sound(tuple(frozenset(map(chr, np.unique(column))) for column in kinds.T))
 
 
 def _merged_runs(one: Runs | None, other: Runs | None) -> Runs | None:

@@ -3,9 +3,11 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import pyarrow as pa
+
 from perennial.quality.proposals.proposal import LeftAlone, Looked, Proposal, Series, of_column
 from perennial.quality.proposals.seen import MOST_VALUES, ColumnSeen
-from perennial.quality.proposals.shapes import merged
+from perennial.quality.proposals.shapes import merged, shape_of
 from perennial.wording import counted
 
 IN_SET = "expect_column_values_to_be_in_set"
@@ -31,7 +33,7 @@ def texts(name: str, seen: Sequence[ColumnSeen], looked: Looked) -> Proposal | L
             words = f"{counted(len(windows_of), 'value')} {looked.in_words}, {always} of them in every one"
             series = Series("different values", tuple(float(each.different) for each in seen))
             return Proposal(of_column(IN_SET, name, value_set=sorted(windows_of)), words, (series,))
-    shape = merged(each.shape for each in learnt)
+    shape = merged(shape_of(pa.array(list(each.values))) if each.values else each.shape for each in learnt)
     pattern = shape.pattern if shape is not None else None
     if pattern is None:
         return LeftAlone(name, _free_text(learnt, len(windows_of) if few else None))

@@ -6,6 +6,7 @@ let through, which is what expectations see.
 """
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -35,6 +36,7 @@ WINDOWS = 30  # looked at where nobody says how many
 MOST_WINDOWS = 100
 MOST_ROWS = 5_000_000  # of all windows together
 MOST_KEPT = 5_000_000  # cells: windows of more are read again for the count of failures
+AT_ONCE = 4  # windows that are read at the same time
 MOST_NAMED = 20  # failed windows of one expectation
 
 
@@ -134,8 +136,7 @@ def run(
     memory = _Rows(use_case, ports)
     seen: list[WindowSeen] = []
     looked_at: list[Snapshot] = []
-    for position, snapshot in enumerate(kept, 1):
-        rows = memory.of(snapshot)
+    for position, (snapshot, rows) in enumerate(memory.first(kept), 1):
         if isinstance(rows, str):
             unused.append(Unused(spec.grid.name_of(snapshot.window), rows))
         else:
@@ -195,10 +196,27 @@ class _Rows:
         self._kept: dict[Window, pa.Table] = {}
         self._room = MOST_KEPT
 
-    def of(self, snapshot: Snapshot) -> pa.Table | str:
-        """The rows, or why there are none."""
-        if (kept := self._kept.get(snapshot.window)) is not None:
-            return kept
+    def first(self, snapshots: Sequence[Snapshot]) -> Iterator[tuple[Snapshot, pa.Table | str]]:
+        """The rows of each, or why there are none. A few windows are read at once: a store far away answers slowly."""
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            for start in range(0, len(snapshots), AT_ONCE):
+                some = snapshots[start : start + AT_ONCE]
+                for snapshot, rows in zip(some, threads.map(self._of, some), strict=True):
+                    if isinstance(rows, pa.Table):
+                        self._keep(snapshot, rows)
+                    yield snapshot, rows
+
+    def again(self, snapshots: Sequence[Snapshot]) -> Iterator[list[pa.Table]]:
+        """The same rows once more: those that were kept together, the others window by window."""
+        first = [each for each in snapshots if each.window in self._kept]
+        if first:
+            yield [self._kept[each.window] for each in first]
+        for snapshot in snapshots[len(first) :]:
+            rows = self._of(snapshot)
+            assert isinstance(rows, pa.Table), "it was read before"
+            yield [rows]
+
+    def _of(self, snapshot: Snapshot) -> pa.Table | str:
         spec, window = self._use_case.spec, snapshot.window
         try:
             rows = self._ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
@@ -208,25 +226,15 @@ class _Rows:
         checked = validate(self._use_case, rows, window)
         if checked.result["gates"][0]["verdict"] == Verdict.FAIL:
             return f"does not fit the columns in use_case.yaml: {_problems(checked.reasons[0])}"
-        if not checked.clean.num_rows:
-            return "every row of it is set aside by row rules"
-        cells = checked.clean.num_rows * checked.clean.num_columns
+        return checked.clean if checked.clean.num_rows else "every row of it is set aside by row rules"
+
+    def _keep(self, snapshot: Snapshot, rows: pa.Table) -> None:
+        cells = rows.num_rows * rows.num_columns
         if cells <= self._room:
             self._room -= cells
-            self._kept[window] = checked.clean
+            self._kept[snapshot.window] = rows
         else:
             self._room = 0  # only the first ones are kept, so that `again` keeps the order
-        return checked.clean
-
-    def again(self, snapshots: Sequence[Snapshot]) -> Iterator[list[pa.Table]]:
-        """The same rows once more: those that were kept together, the others window by window."""
-        first = [each for each in snapshots if each.window in self._kept]
-        if first:
-            yield [self._kept[each.window] for each in first]
-        for snapshot in snapshots[len(first) :]:
-            rows = self.of(snapshot)
-            assert isinstance(rows, pa.Table), "it was read before"
-            yield [rows]
 
 
 def _problems(mismatch: str) -> str:

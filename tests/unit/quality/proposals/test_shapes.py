@@ -61,6 +61,11 @@ def test_windows_share_a_shape_or_have_none() -> None:
     assert merged([]) is None
 
 
+def test_a_slice_of_texts_is_read_where_it_lies() -> None:
+    texts = pa.array(["free text", "AB12", "CD34", "more"])
+    assert shape_of(texts.slice(1, 2)) == shape_of(pa.array(["AB12", "CD34"]))
+
+
 @given(st.lists(st.text(st.characters(codec="ascii"), max_size=8), min_size=1, max_size=12, unique=True))
 def test_a_pattern_matches_every_text_that_it_was_made_from(texts: list[str]) -> None:
     found = pattern(texts)
