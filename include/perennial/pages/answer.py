@@ -15,6 +15,7 @@ from perennial.pages.views import (
     preview,
     quarantine,
     retraining,
+    suggestions,
     use_case,
     window,
 )
@@ -34,6 +35,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "preview": preview.run,
     "quarantine": quarantine.run,
     "evidence": evidence.run,
+    "suggestions": suggestions.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),

@@ -10,6 +10,7 @@ from perennial import clock
 from perennial.pages import words
 from perennial.pages.asked import Asked
 from perennial.pages.charts.histogram import histogram
+from perennial.pages.charts.limits import limits
 from perennial.pages.charts.performance import performance
 from perennial.pages.charts.windows import counts, labels_word, strip
 from perennial.review.timeline import WindowState
@@ -63,6 +64,7 @@ def _environment() -> Environment:
         "strip": strip,
         "histogram": histogram,
         "performance_chart": performance,
+        "limits_chart": limits,
         "counts": counts,
     }
     return environment

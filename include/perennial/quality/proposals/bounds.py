@@ -78,6 +78,14 @@ def lower(values: Sequence[float], seasons: Sequence[Any] | None = None, *, whol
     return Bound(0.0 - found.value, found.how, found.exact)
 
 
+def wide(values: Sequence[float], distance: float, *, whole: bool) -> tuple[Bound, Bound]:
+    """Both ends of a guess from too few windows: so far beyond the extremes of the values."""
+    how = "as much again as values differ"
+    up, down = (np.asarray([sign * value for value in values], dtype=np.float64) for sign in (1, -1))
+    low, high = (_rounded_up(float(seen.max()) + distance, seen, whole=whole) for seen in (down, up))
+    return Bound(0.0 - low, how), Bound(high, how)
+
+
 def _rounded_up(value: float, seen: Values, *, whole: bool) -> float:
     """The value with the digits that matter: one of its distance from the windows that it stands off from."""
     inside = seen[seen <= value]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from perennial.quality.proposals.bounds import MIN_WINDOWS, Bound, lower, upper
+from perennial.quality.proposals.bounds import MIN_WINDOWS, Bound, lower, upper, wide
 from perennial.quality.proposals.proposal import LeftAlone, Looked, Proposal, Series
 from perennial.quality.proposals.seen import ColumnSeen
 from perennial.spec.columns import Column, Kind
@@ -51,9 +51,7 @@ def value_range(name: str, column: Column, seen: Sequence[ColumnSeen], looked: L
         return LeftAlone(name, why)
     whole = column.kind is Kind.INTEGER
     if len(there) < MIN_WINDOWS:
-        reach = max(highs) - min(lows)
-        low = Bound(min(lows) - reach, "as much again as values differ", exact=True)
-        high = Bound(max(highs) + reach, "as much again as values differ", exact=True)
+        low, high = wide([*lows, *highs], max(highs) - min(lows), whole=whole)
     else:
         seasons = None if looked.seasons is None else [looked.seasons[position] for position in there]
         low, high = lower(lows, seasons, whole=whole), upper(highs, seasons, whole=whole)
