@@ -3,12 +3,12 @@
 The highest value of one window is not the highest of the next. Where windows are exchangeable, the next one exceeds
 the highest of n windows with probability 1/(n + 1): with 40 columns and 30 windows, bounds at the observed extremes
 would raise more than one false alarm a window. A bound therefore stands off, and by a distance that a few broken
-windows don't change: three interquartile ranges of the windows' values beyond their quartile, Tukey's outer fence
-("Exploratory Data Analysis", 1977, chapter 2). For extremes of the usual tails (Gumbel's law) one window in 400 lies
-beyond it, for counts (a normal law) fewer than one in 100,000.
+windows don't change: four interquartile ranges (IQR) of the windows' values beyond their quartile. Tukey's outer fence
+stands three off ("Exploratory Data Analysis", 1977, chapter 2), beyond which lies one in 400 of the usual extremes
+(Gumbel's law) if quartiles are known. Told from 23 windows they are not: three leave one in 110 there, four one in 360.
 
-Windows are not all alike, so several fences are drawn. The one counts that the fewest windows break; of those, the
-first:
+Windows are not all alike, so several fences are drawn. The one counts that the fewest windows break; of those, a limit
+if there is one, else the widest:
 
 - the **limit** itself, where many windows reach exactly the same: 1,439 minutes of a day, 100% of humidity;
 - the fence of the windows as they are;
@@ -19,7 +19,11 @@ first:
   differences.
 
 A fence that more than one window in twenty breaks (and more than one at all) is none: its alarms would not be heeded.
-If all are broken, the bound is the observed extreme, and as much again as the windows differ.
+Nor is one that windows break by less than its own distance: they are a tail, and will have company. Then the bound is
+the observed extreme, and as much again as the windows differ.
+
+With 88 expectations that were told from 30 windows of normal, lognormal, Pareto and other columns, 1.7% of the windows
+that followed had a false alarm; with the observed extremes as bounds, 79% had.
 """
 
 import math
@@ -31,7 +35,7 @@ import numpy as np
 import numpy.typing as npt
 
 MIN_WINDOWS = 8  # two in each quarter; from fewer no quartile is told
-FENCE = 3.0  # interquartile ranges
+FENCE = 4.0  # interquartile ranges
 MOST_BROKEN = 0.05
 MOST_EXPONENT = 36  # of e; beyond it numbers are no longer told apart
 REACHED = 3  # windows that reach exactly the same
@@ -52,24 +56,29 @@ class Bound:
     exact: bool = False
 
 
-def upper(values: Sequence[float], seasons: Sequence[Any] | None = None, *, whole: bool = False) -> Bound:
+def upper(
+    values: Sequence[float], seasons: Sequence[Any] | None = None, *, whole: bool = False, factors: bool = True
+) -> Bound:
     """The most that windows may reach, given what past ones reached: finite values, `MIN_WINDOWS` of them at least.
 
-    `seasons` says which season each window is of, `whole` that values are whole numbers. Errors: `ValueError` for too
-    few values.
+    `seasons` says which season each window is of, `whole` that values are whole numbers, and `factors` that they may
+    differ by factors, as amounts do and shares don't. Errors: `ValueError` for too few values.
     """
     if len(values) < MIN_WINDOWS:
         raise ValueError(f"{len(values)} windows are too few for a bound; it takes {MIN_WINDOWS}")
     seen = np.asarray(values, dtype=np.float64)
-    most_broken = max(1, math.floor(MOST_BROKEN * len(seen)))
-    found = [_limit(seen, whole=whole), _of_all(seen), _of_seasons(seen, seasons), _of_logarithms(seen)]
-    broken = [(int(np.sum(seen > fence.value)), place, fence) for place, fence in enumerate(found) if fence is not None]
-    if broken and min(broken)[0] <= most_broken:
-        chosen = min(broken)[2]
-    else:
-        highest = float(seen.max())
-        chosen = Bound(highest + (highest - float(seen.min())), "the extreme, and as much again as windows differ")
-    return chosen if chosen.exact else Bound(_rounded_up(chosen.value, seen, whole=whole), chosen.how)
+    drawn = [_limit(seen, whole=whole), _of_all(seen), _of_seasons(seen, seasons)]
+    fences = [fence for fence in (*drawn, _of_logarithms(seen) if factors else None) if fence is not None]
+    broken, _, _, place = min(
+        (int(np.sum(seen > fence.value)), not fence.exact, -fence.value, place) for place, fence in enumerate(fences)
+    )
+    bound, highest = fences[place], float(seen.max())
+    often = broken > max(1, math.floor(MOST_BROKEN * len(seen)))
+    # What lies less than twice as far off as the fence is no broken window: such a tail has more of them.
+    tail = broken and not bound.exact and highest - bound.value < bound.value - float(np.median(seen))
+    if often or tail:
+        bound = Bound(highest + (highest - float(seen.min())), "the extreme, and as much again as windows differ")
+    return bound if bound.exact else Bound(_rounded_up(bound.value, seen, whole=whole), bound.how)
 
 
 def lower(values: Sequence[float], seasons: Sequence[Any] | None = None, *, whole: bool = False) -> Bound:
@@ -108,7 +117,7 @@ def _of_all(seen: Values) -> Bound:
     first, third = np.quantile(seen, [0.25, 0.75])
     if first == third:
         return Bound(float(third), "the same in nearly all windows", exact=True)
-    return Bound(float(third + FENCE * (third - first)), "3 IQR beyond the quartile")
+    return Bound(float(third + FENCE * (third - first)), "4 IQR beyond the quartile")
 
 
 def _of_seasons(seen: Values, seasons: Sequence[Any] | None) -> Bound | None:
@@ -121,7 +130,7 @@ def _of_seasons(seen: Values, seasons: Sequence[Any] | None) -> Bound | None:
     # A difference of two windows spreads by the root of two more than one window does.
     spread = float(np.subtract(*np.quantile(steps, [0.75, 0.25]))) / math.sqrt(2)
     farthest = max(float(np.median(group)) for group in groups)
-    return Bound(farthest + (0.5 + FENCE) * spread, "3 IQR beyond the quartile of the farthest season")
+    return Bound(farthest + (0.5 + FENCE) * spread, "4 IQR beyond the quartile of the farthest season")
 
 
 def _of_logarithms(seen: Values) -> Bound | None:
@@ -130,4 +139,4 @@ def _of_logarithms(seen: Values) -> Bound | None:
     fence = _of_all(np.log(seen))
     if fence.exact or fence.value > MOST_EXPONENT:
         return None
-    return Bound(math.exp(fence.value), "3 IQR of logarithms beyond the quartile")
+    return Bound(math.exp(fence.value), "4 IQR of logarithms beyond the quartile")

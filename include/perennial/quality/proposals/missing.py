@@ -29,7 +29,9 @@ def missing(name: str, column: Column, seen: Sequence[ColumnSeen], looked: Looke
         )
         yield LeftAlone(name, why)
         return
-    bound = Bound(2 * max(learnt), "twice as many") if looked.few else upper(learnt, looked.learnt_seasons)
+    bound = (
+        Bound(2 * max(learnt), "twice as many") if looked.few else upper(learnt, looked.learnt_seasons, factors=False)
+    )
     mostly = math.floor(100 * (1 - bound.value)) / 100
     if mostly < FEWEST_PRESENT:
         yield LeftAlone(

@@ -12,25 +12,25 @@ from perennial.quality.proposals.bounds import MIN_WINDOWS, lower, upper
 numbers = st.floats(-1e9, 1e9, allow_subnormal=False)
 
 
-def test_a_bound_is_tukeys_outer_fence_rounded_away_from_the_windows() -> None:
-    seen = [*range(90, 110), 100.5]
+def test_a_bound_stands_four_interquartile_ranges_off_rounded_away_from_the_windows() -> None:
+    seen = [*range(-10, 11)]
     first, third = np.quantile(seen, [0.25, 0.75])
-    assert (first, third, third + 3 * (third - first)) == (95, 104, 131)
-    assert upper(seen).value == 140  # 22 beyond the last window, so tens matter
-    assert lower(seen).value == 60  # 68
-    assert upper(seen).how == "3 IQR beyond the quartile"
+    assert (first, third, third + 4 * (third - first)) == (-5, 5, 45)
+    assert upper(seen).value == 50  # 35 beyond the last window, so tens matter
+    assert lower(seen).value == -50
+    assert upper(seen).how == "4 IQR beyond the quartile"
 
 
 def test_a_broken_window_does_not_move_the_bound() -> None:
-    seen = list(np.linspace(40.0, 60.0, 22))
-    assert upper([*seen, 999.0]).value == pytest.approx(upper([*seen, 55.0]).value, abs=10)
+    seen = list(np.linspace(-20.0, 20.0, 22))
+    assert upper([*seen, 9_999.0]).value == pytest.approx(upper([*seen, 15.0]).value, abs=10)
 
 
 def test_a_rate_of_false_alarms_is_kept_for_the_extremes_of_usual_tails() -> None:
     random = np.random.default_rng(3)
     windows = random.gumbel(size=(2_000, 24))
     broken = np.mean([row[23] > upper(row[:23].tolist()).value for row in windows])
-    assert broken < 0.012  # observed extremes would be broken by 1 in 24, 0.042
+    assert broken < 0.006  # observed extremes would be broken by 1 in 24, 0.042
 
 
 def test_sundays_lie_inside_although_they_are_few() -> None:
@@ -39,7 +39,7 @@ def test_sundays_lie_inside_although_they_are_few() -> None:
     rows = [random.normal(300 if day == 6 else 1000, 10) for day in days]
     assert lower(rows).value > 300 or lower(rows).how.startswith("the extreme")
     found = lower(rows, days)
-    assert found.how == "3 IQR beyond the quartile of the farthest season"
+    assert found.how == "4 IQR beyond the quartile of the farthest season"
     assert 200 < found.value < min(rows)
 
 
@@ -59,8 +59,9 @@ def test_what_many_windows_reach_exactly_is_a_limit() -> None:
 
 def test_amounts_that_differ_by_factors_get_a_bound_by_factors() -> None:
     seen = [float(np.exp(each)) for each in np.linspace(3, 6, 20)] + [3_000.0]
-    assert upper(seen).how == "3 IQR of logarithms beyond the quartile"
+    assert upper(seen).how == "4 IQR of logarithms beyond the quartile"
     assert upper(seen).value > 3_000
+    assert "logarithms" not in upper(seen, factors=False).how
 
 
 def test_where_every_fence_is_broken_often_the_bound_is_wide_and_says_so() -> None:
@@ -68,6 +69,12 @@ def test_where_every_fence_is_broken_often_the_bound_is_wide_and_says_so() -> No
     found = upper(seen)
     assert found.how == "the extreme, and as much again as windows differ"
     assert found.value >= 0.6
+
+
+def test_a_window_just_beyond_the_fence_is_a_tail_and_no_broken_window() -> None:
+    seen = [0.0] * 8 + [0.01, 0.02, 0.03, 0.04] * 3
+    assert upper([*seen, 0.24], factors=False).value >= 0.48
+    assert upper([*seen, 9.0], factors=False).value < 0.5
 
 
 def test_a_single_deviation_from_what_is_always_the_same_is_no_new_bound() -> None:
