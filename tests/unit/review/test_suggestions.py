@@ -23,7 +23,7 @@ from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
 from perennial.review.suggestions import suggest
 from perennial.review.suggestions.as_yaml import as_yaml
-from perennial.review.suggestions.suggest import Suggestions, last_windows, run
+from perennial.review.suggestions.suggest import Suggestions, Unused, last_windows, run
 from perennial.spec.expectations import Expectation, Severity
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.window import Window
@@ -272,3 +272,11 @@ def test_the_last_windows_end_with_the_last_ingested_and_begin_with_the_use_case
 def test_the_key_is_in_nothing_that_is_proposed(lived: World) -> None:
     found = run(lived.use_case, last_windows(lived.use_case, lived.ports), lived.ports)
     assert all(each.column != "parcel" for each in found.suggestions)
+
+
+@pytest.mark.parametrize("text", ["a\nb: 1", "a\r\n- b", "a\x85b", "a\u2028b", "a\x00b", "a\ufeffb"])
+def test_what_a_window_says_of_itself_can_not_break_out_of_its_comment(lived: World, tmp_path: Path, text: str) -> None:
+    found = run(lived.use_case, last_windows(lived.use_case, lived.ports), lived.ports)
+    hostile = replace(replace_already(found), not_looked_at=(Unused("2024-01-01", text),), limits=(text,))
+    pasted = loaded_with(lived.use_case, as_yaml(hostile, lived.use_case.spec.grid), tmp_path / "parcels")
+    assert len(pasted) == len(found.suggestions)
