@@ -17,6 +17,7 @@ from perennial.cli import (
     review,
     run,
     steps,
+    suggest,
     upkeep,
     validation,
 )
@@ -42,6 +43,7 @@ run.add_to(app)
 steps.add_to(app)
 inspect.add_to(app)
 validation.add_to(app)
+suggest.add_to(app)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)

@@ -16,6 +16,7 @@ from perennial.pages.views import (
     preview,
     quarantine,
     retraining,
+    suggestions,
     use_case,
     window,
 )
@@ -36,6 +37,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "compare": compare.run,
     "quarantine": quarantine.run,
     "evidence": evidence.run,
+    "suggestions": suggestions.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),

@@ -18,6 +18,7 @@ from perennial.pages.charts.estimates import described, estimated_point, estimat
 from perennial.pages.charts.events import WORDS, event_word, shape
 from perennial.pages.charts.family import family
 from perennial.pages.charts.histogram import histogram
+from perennial.pages.charts.limits import limits
 from perennial.pages.charts.performance import performance
 from perennial.pages.charts.prediction_spread import prediction_chart
 from perennial.pages.charts.sparkline import sparkline, told
@@ -100,6 +101,7 @@ def _environment() -> Environment:
         "estimated_point": estimated_point,
         "measured_point": measured_point,
         "performance_chart": performance,
+        "limits_chart": limits,
         "counts": counts,
         "calendar": calendar,
         "windows_summary": summary,

@@ -41,6 +41,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),
     ("/dags/{dag_id}/preview", "preview", ("from", "to", "model", "version")),
     ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
+    ("/dags/{dag_id}/suggestions", "suggestions", ("from", "to")),
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "

@@ -66,3 +66,22 @@ async function backfill(event) {
 }
 
 document.addEventListener("click", backfill);
+
+// What a button names by data-copy is copied: by the browser's clipboard, or, where a page has none, by selecting it.
+async function copy(event) {
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const said = button.parentElement.querySelector(".said");
+  const source = document.getElementById(button.dataset.copy);
+  source.focus();
+  source.select();
+  try {
+    if (navigator.clipboard) await navigator.clipboard.writeText(source.value);
+    else if (!document.execCommand("copy")) throw new Error("not allowed");
+    said.textContent = "Copied.";
+  } catch {
+    said.textContent = "It is selected: copy it with the keyboard.";
+  }
+}
+
+document.addEventListener("click", copy);

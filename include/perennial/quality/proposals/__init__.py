@@ -1,0 +1,1 @@
+"""Expectations written by looking: what past windows were like, and which expectations that suggests."""

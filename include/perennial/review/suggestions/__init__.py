@@ -1,0 +1,1 @@
+"""Expectations that past windows suggest, to read and to paste."""
