@@ -32,7 +32,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
-from perennial.verdict import PROMOTE, Verdict
+from perennial.verdict import PROMOTE
 from perennial.window import Window
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -292,13 +292,16 @@ class InMemoryLedger:
         """All entries of all roles, in the order they were recorded."""
         return self._of(Deployment, lambda entry: entry.use_case == use_case)
 
-    def record_intervention(self, intervention: Intervention) -> Intervention:
+    def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
         """Append the intervention, or return the one that is there."""
-        return self._record(intervention)
+        return self._record(intervention, lease)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
-        return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
+    ) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
+        found = self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+        return [e for e in found if window is None or e.details.get("window") == window.key]
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
@@ -312,8 +315,8 @@ class InMemoryLedger:
                 windows_ingested=len(ingested),
                 windows_scored=len(scored),
                 rows_scored=sum(batch.rows for batch in scored),
-                windows_failed=_failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
-                alarms=_failed(self._newest(DriftReport, use_case, rules.recorded_order)),
+                windows_failed=rules.failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
+                alarms=rules.failed(self._newest(DriftReport, use_case, rules.recorded_order)),
                 retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,
                 champion=champions[-1] if champions else None,
@@ -390,10 +393,6 @@ class InMemoryLedger:
 def _inside(windows: Iterable[Window], start: datetime, end: datetime) -> frozenset[Window]:
     first, last = utc(start, "start"), utc(end, "end")
     return frozenset(window for window in windows if first <= window.start and window.end <= last)
-
-
-def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
-    return sum(entry.verdict is Verdict.FAIL for entry in entries)
 
 
 def _by(moment: datetime | None, name: str) -> datetime:

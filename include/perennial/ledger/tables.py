@@ -267,6 +267,7 @@ interventions = _entries(
     _json("details"),
     UniqueConstraint("use_case", "kind", "subject", "run_id"),
     _one_of("kind", InterventionKind),
+    Index("ix_interventions_window", "use_case", "kind", text("(details ->> 'window')")),
 )
 
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
