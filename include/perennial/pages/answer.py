@@ -15,6 +15,7 @@ from perennial.pages.views import (
     interval,
     preview,
     quarantine,
+    quarantined,
     retraining,
     use_case,
     window,
@@ -35,6 +36,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "evaluation": evaluation.run,
     "preview": preview.run,
     "quarantine": quarantine.run,
+    "quarantined": quarantined.run,
     "evidence": evidence.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {

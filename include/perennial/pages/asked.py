@@ -16,6 +16,7 @@ class Asked:
 
     `view` is one of `perennial.pages.answer.VIEWS`, `base` the address below which the pages are, `airflow` that of
     Airflow's own pages (both without a slash at the end), and `use_cases` are those that the reader may see.
+    `may_change` says whether the reader may change what the page is about.
     """
 
     view: str
@@ -24,6 +25,7 @@ class Asked:
     base: str
     airflow: str
     as_json: bool = False
+    may_change: bool = False
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from sqlalchemy import select
 
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages.changes import add_changes, note_what_the_user_may
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
 from perennial_airflow.pages.views import PREFIX
 
@@ -33,6 +34,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}", "use_case", ()),
     ("/dags/{dag_id}/windows/{window}", "window", ()),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
+    ("/dags/{dag_id}/quarantined", "quarantined", ("window", "entity", "row")),
     ("/dags/{dag_id}/preview", "preview", ("from", "to", "model", "version")),
     ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
 )
@@ -55,7 +57,8 @@ def create_app() -> FastAPI:
     app.get("/home")(home)
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
     for path, view, query in PAGES:
-        app.get(path, dependencies=[MAY_READ])(page_of_dag(view, query))
+        app.get(path, dependencies=[MAY_READ, Depends(note_what_the_user_may)])(page_of_dag(view, query))
+    add_changes(app)
     app.get("/{name:path}")(asset_or_nothing)
     return app
 
@@ -133,6 +136,7 @@ async def _page(request: Request, view: str, arguments: dict[str, str], use_case
         "use_cases": use_cases,
         "base": base,
         "airflow": base.removesuffix(PREFIX),
+        "may_change": getattr(request.state, "may_change", False),
         "as_json": "application/json" in request.headers.get("accept", ""),
     }
     try:
