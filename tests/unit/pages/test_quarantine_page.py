@@ -109,7 +109,7 @@ def test_what_was_accepted_is_told_before_and_after_the_replay(set_aside: World)
         set_aside.use_case, set_aside.day(31), set_aside.ports, "page__2", actor="grace", reason="<b>now</b>"
     )
     said = shown(set_aside)
-    assert "ada accepted this row on 1 Jan 2030 00:00 UTC: “a new kind of parcel”." in said
+    assert "ada accepted this row on 1 Jan 2030 00:00 UTC, because: “a new kind of parcel”" in said
     assert "/accepted" not in said
     assert "accepted 1 row of " in said
     assert "asked for a replay" in said
@@ -120,7 +120,9 @@ def test_what_was_accepted_is_told_before_and_after_the_replay(set_aside: World)
     assert "Nothing is in quarantine" in said
     assert "accepted 1 row of " in said
     assert said.count("passed</span>") == 2
-    assert "What people did about it" in page(set_aside, "window", **of_day(set_aside, 31))
+    said = page(set_aside, "window", **of_day(set_aside, 31))
+    assert "What people did about it" in said
+    assert f'href="/base/perennial/dags/parcels.predict/windows/{set_aside.day(31).key}/quarantine#replay"' in said
 
 
 def replay(world: World) -> None:
@@ -186,6 +188,7 @@ def test_each_row_has_a_page_that_says_why_since_when_and_what_became_of_it(set_
     ):  # fmt: skip
         assert told in said, told
     accept(set_aside)
+    assert "ada did: see below" in shown(set_aside, "quarantined", **named)
     replay(set_aside)
     said = shown(set_aside, "quarantined", **named)
     for told in ("not in quarantine", "It is scored: the live prediction is ", "a new kind of parcel", "-60", "live"):

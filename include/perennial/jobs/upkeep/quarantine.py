@@ -160,8 +160,8 @@ def _caught_by(snapshot: Snapshot, rule: str, ports: Ports) -> int:
         )
     if always_holds(rule):
         raise AlwaysHolds(
-            f"{rule!r} always holds: rows without a key, doubled, out of their window or with cells that can't be read "
-            "can't be scored. Correct the source, and then replay the window."
+            f"{rule!r} always holds: rows without a key, doubled, out of their window, with an infinite number or with "
+            "cells that can't be read can't be scored. Correct the source, and then replay the window."
         )
     return int(catches[rule])
 
