@@ -23,6 +23,9 @@
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
     │   ├── NotEnoughData             too few rows or labels for the claim
+    │   ├── AlwaysHolds               the rule is not one that a person may set aside
+    │   ├── AlreadyAccepted           somebody let these rows in before
+    │   ├── SnapshotChanged           the window has other rows than those that were looked at
     │   ├── UntrustedModel            bytes or types that we did not sign for
     │   └── DeploymentConflict        somebody else changed the role first
     └── TransientError                the world's fault: the same call may work later
@@ -133,6 +136,18 @@ class RowsRemoved(PermanentError):
 
 class NotEnoughData(PermanentError):
     """Too few rows or labels for what was asked."""
+
+
+class AlwaysHolds(PermanentError):
+    """The rule is not an expectation: what it caught can't be scored, whoever wishes it."""
+
+
+class AlreadyAccepted(PermanentError):
+    """What the rule caught in this snapshot was accepted before; the message says by whom."""
+
+
+class SnapshotChanged(PermanentError):
+    """The window was ingested anew since somebody looked at it: these are not the rows that were meant."""
 
 
 class UntrustedModel(PermanentError):

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "records": WORDS | PURE | PORTS | {"ports"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
-    "pages": WORDS | PURE | PORTS | {"ports", "records", "review", "settings", "wiring"},
+    "pages": WORDS | PURE | PORTS | {"ports", "records", "review", "settings", "wiring", "jobs"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
     "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "scaffold", "settings", "wiring"},
@@ -89,6 +89,12 @@ def test_third_parties_stay_behind_their_adapter(module: Path) -> None:
     for name in imports(module):
         homes = ADAPTER_ONLY.get(name.split(".")[0])
         assert homes is None or folder(module) in homes, f"{label(module)} imports {name}"
+
+
+def test_pages_only_show_and_one_module_makes_the_changes() -> None:
+    pages = [module for module in MODULES if folder(module) == "pages"]
+    makers = [label(m) for m in pages if any(name.startswith("perennial.jobs") for name in imports(m))]
+    assert makers == ["include/perennial/pages/change.py"]
 
 
 def test_great_expectations_is_known_to_one_module() -> None:

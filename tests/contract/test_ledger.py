@@ -968,3 +968,28 @@ def test_the_last_backtest_is_the_one_recorded_last(ledger: Ledger, use_case: st
     last = ledger.record_backtest(backtest(use_case, "run-2", since=instant(2)))
     ledger.record_backtest(backtest(f"{use_case}_too", "run-3"))
     assert ledger.last_backtest(use_case) == last
+
+
+def test_interventions_on_a_window_are_those_whose_details_name_it(ledger: Ledger, use_case: str) -> None:
+    kind = InterventionKind.REPLAY_ASKED
+    about = {"window": day_window(1).key}
+    made = [
+        ledger.record_intervention(intervention(use_case, "x", kind=kind, details=about, run_id=run))
+        for run in ("page__2", "page__1")
+    ]
+    for other in (
+        intervention(use_case, "x", kind=InterventionKind.ROWS_ACCEPTED, details=about),
+        intervention(use_case, "y", kind=kind, details={"window": day_window(2).key}),
+        intervention(use_case, "z", kind=kind, details={}),
+        intervention(f"{use_case}_too", "x", kind=kind, details=about),
+    ):
+        ledger.record_intervention(other)
+    assert ledger.interventions(use_case, kind, day_window(1)) == made
+
+
+def test_an_intervention_is_refused_when_another_run_took_the_window_over(ledger: Ledger, use_case: str) -> None:
+    with ledger.working_on(use_case, day_window(1), "run-1") as lease:
+        ledger.record_intervention(intervention(use_case), lease)
+    with ledger.working_on(use_case, day_window(1), "run-2"), pytest.raises(LeaseLost):
+        ledger.record_intervention(intervention(use_case, "late"), lease)
+    assert [entry.subject for entry in ledger.interventions(use_case)] == ["champion"]

@@ -19,6 +19,7 @@ from perennial.window import Window
 Json = dict[str, Any]
 
 COMMAND_LINE = "cli__"  # what the run ids of the command line begin with; those of Airflow begin with the DAG's name
+REVIEW_PAGE = "page__"  # what the run ids of changes begin with that somebody made on a review page
 
 
 class DeployedRole(StrEnum):
@@ -37,6 +38,7 @@ class InterventionKind(StrEnum):
     ROWS_ACCEPTED = "rows_accepted"
     FILES_REMOVED = "files_removed"
     WINDOW_EMPTY = "window_empty"
+    REPLAY_ASKED = "replay_asked"
 
 
 class DecisionKind(StrEnum):

@@ -1,7 +1,7 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
 import copy
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -32,7 +32,7 @@ from perennial.ledger.memory_entries import EntriesInMemory, inside
 from perennial.ledger.memory_overview import InMemoryOverview
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
-from perennial.verdict import PROMOTE, Verdict
+from perennial.verdict import PROMOTE
 from perennial.window import Window
 
 _FOREVER = datetime.max.replace(tzinfo=UTC)
@@ -287,13 +287,16 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
         """All entries of all roles, in the order they were recorded."""
         return self._of(Deployment, lambda entry: entry.use_case == use_case)
 
-    def record_intervention(self, intervention: Intervention) -> Intervention:
+    def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
         """Append the intervention, or return the one that is there."""
-        return self._record(intervention)
+        return self._record(intervention, lease)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
-        return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
+    ) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
+        found = self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+        return [e for e in found if window is None or e.details.get("window") == window.key]
 
     def record_backtest(self, backtest: Backtest) -> Backtest:
         """Append the backtest, or return the one that is there."""
@@ -315,8 +318,8 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
                 windows_ingested=len(ingested),
                 windows_scored=len(scored),
                 rows_scored=sum(batch.rows for batch in scored),
-                windows_failed=_failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
-                alarms=_failed(self._newest(DriftReport, use_case, rules.recorded_order)),
+                windows_failed=rules.failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
+                alarms=rules.failed(self._newest(DriftReport, use_case, rules.recorded_order)),
                 retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,
                 champion=champions[-1] if champions else None,
@@ -346,10 +349,6 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
         """The newest entry (up to `as_of`) of each window, by window."""
         until = _by(as_of, "as_of")
         return self._newest(Performance, use_case, lambda e: (e.as_of, e.revision), lambda e: e.as_of <= until)
-
-
-def _failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
-    return sum(entry.verdict is Verdict.FAIL for entry in entries)
 
 
 def _by(moment: datetime | None, name: str) -> datetime:

@@ -188,11 +188,16 @@ class Ledger(Overview, Protocol):
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
 
-    def record_intervention(self, intervention: Intervention) -> Intervention:
-        """Natural key: (use case, kind, subject, run). The first one stands."""
+    def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
+        """Natural key: (use case, kind, subject, run). The first one stands. Errors: `LeaseLost`."""
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
+    ) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in the order they were recorded.
+
+        With `window`, those whose details name it.
+        """
 
     def record_backtest(self, backtest: Backtest) -> Backtest:
         """Natural key: (use case, run). The first one stands."""

@@ -299,15 +299,19 @@ class PostgresLedger(PostgresOverview):
         query = select(deployments).where(deployments.c.use_case == use_case).order_by(deployments.c.id)
         return self._entries(Deployment, query)
 
-    def record_intervention(self, intervention: Intervention) -> Intervention:
+    def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
         """Append the intervention, or return the one that is there."""
-        return self._record(intervention)
+        return self._record(intervention, lease)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
+    ) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
         query = select(interventions).where(interventions.c.use_case == use_case).order_by(interventions.c.id)
         if kind is not None:
             query = query.where(interventions.c.kind == kind.value)
+        if window is not None:
+            query = query.where(interventions.c.details["window"].astext == window.key)
         return self._entries(Intervention, query)
 
     def record_backtest(self, backtest: Backtest) -> Backtest:

@@ -1,12 +1,22 @@
 """The rules of every ledger, wherever it stores: how deployments follow each other, and what a rival is answered."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
 from perennial.errors import DeploymentConflict, DeploymentMoved, WindowBusy
-from perennial.ledger.entries import Batch, DeployedRole, Deployment, LedgerEntry, Performance
+from perennial.ledger.entries import (
+    Batch,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    LedgerEntry,
+    Performance,
+    ValidationResult,
+)
 from perennial.ledger.rows import same_content
 from perennial.performance.maturity import Maturity
+from perennial.verdict import Verdict
 
 
 def following(deployment: Deployment, current: Deployment | None, scored_until: datetime | None) -> Deployment:
@@ -30,6 +40,11 @@ def repeats(deployment: Deployment, current: Deployment | None) -> bool:
     if current is None or deployment.run_id != current.run_id:
         return False
     return same_content(replace(deployment, effective_from=current.effective_from), current)
+
+
+def failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
+    """How many of the entries have the verdict `fail`."""
+    return sum(entry.verdict is Verdict.FAIL for entry in entries)
 
 
 def settled(entry: Performance | None) -> bool:

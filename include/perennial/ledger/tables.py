@@ -268,6 +268,7 @@ interventions = _entries(
     _json("details"),
     UniqueConstraint("use_case", "kind", "subject", "run_id"),
     _one_of("kind", InterventionKind),
+    Index("ix_interventions_window", "use_case", "kind", text("(details ->> 'window')")),
 )
 
 backtests = _entries(

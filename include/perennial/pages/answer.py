@@ -15,6 +15,7 @@ from perennial.pages.views import (
     interval,
     preview,
     quarantine,
+    quarantined,
     retraining,
     suggestions,
     use_case,
@@ -36,6 +37,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "preview": preview.run,
     "compare": compare.run,
     "quarantine": quarantine.run,
+    "quarantined": quarantined.run,
     "evidence": evidence.run,
     "suggestions": suggestions.run,
 }

@@ -18,6 +18,7 @@ class Asked:
     `view` is one of `perennial.pages.answer.VIEWS`, `base` the address below which the pages are, `airflow` that of
     Airflow's own pages (both without a slash at the end), and `use_cases` are those that the reader may see. `dags` are
     those of their DAGs that the reader may see, for the pages that show them.
+    `may_change` says whether the reader may change what the page is about.
     """
 
     view: str
@@ -27,6 +28,7 @@ class Asked:
     airflow: str
     as_json: bool = False
     dags: tuple[DagState, ...] = ()
+    may_change: bool = False
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from perennial.spec.models import UseCase
 from perennial.spec.problems import shown
 
 HIDDEN = "(not shown)"
+EXPECTATION = "expect_"  # what the names of rules begin with that a person may set aside
 CHANGED_RULE = "what a rule asked for that has changed since"
 _EXPECTED = {
     "required": "a value",
@@ -42,6 +43,11 @@ class CaughtCell:
     expected: str
     rows: int
     why: str | None = None
+
+
+def always_holds(rule: str) -> bool:
+    """Whether nobody can let in what the rule caught: it is not an expectation, and such rows can't be scored."""
+    return not rule.startswith(EXPECTATION)
 
 
 def caught_by_rule(quarantined: pa.Table) -> dict[str, Mask]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from perennial.encoding import json_digest
 from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
 from perennial.quality.caught import HIDDEN, CaughtCell, caught_by_rule, cells_caught
@@ -64,19 +65,24 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mos
         rows = quarantined_rows(snapshot, ports.lake)
         if rows.num_rows == 0:
             continue
-        expectations = _rules_in_force(use_case, snapshot, ports)
+        expectations = rules_in_force(use_case, snapshot, ports)
         for rule, caught in caught_by_rule(rows).items():
             found.append(_catch(use_case.spec, window, rule, rows.filter(pa.array(caught)), expectations, most))
     return found
 
 
-def _rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
-    """The expectations that the snapshot was checked by; none, where they have changed since."""
+def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
+    """The expectations that set rows of the snapshot aside, by the rule's name; none, where they have changed since."""
     accepted = accepted_rules(use_case.name, snapshot.digest, ports.ledger)
     suites = (use_case.suite_digest, suite_digest_with(use_case, accepted))
     verdicts = ports.ledger.validations(use_case.name, snapshot.window)
     checked = [each for each in verdicts if each.snapshot_digest == snapshot.digest and each.suite_digest in suites]
     return dict(named_rules(use_case.expectations)) if checked else {}
+
+
+def fingerprint(row: QuarantinedRow) -> str:
+    """What a row is called that has no key: the start of a digest of what is shown of it."""
+    return json_digest({"values": row.values, "unread": [(each.column, each.text) for each in row.unread]})[:16]
 
 
 def _catch(
@@ -89,11 +95,12 @@ def _catch(
         rows=rows.num_rows,
         entities=tuple(first.column(spec.key).to_pylist()),
         cells=cells_caught(spec, rule, rows, expectations, most),
-        examples=tuple(_row(spec, row) for row in first.to_pylist()),
+        examples=tuple(quarantined_row(spec, row) for row in first.to_pylist()),
     )
 
 
-def _row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
+def quarantined_row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
+    """The row of the quarantine's table, with what may be shown of it."""
     private = spec.private_columns
     return QuarantinedRow(
         entity=row[spec.key],
@@ -101,5 +108,5 @@ def _row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
         unread=tuple(
             replace(cell, text=HIDDEN) if cell.column in private else cell for cell in unread_cells(row.get(BAD_CELLS))
         ),
-        rules=tuple(row[RULE_COLUMN].split(RULE_SEPARATOR)),
+        rules=tuple(row[RULE_COLUMN].split(RULE_SEPARATOR)) if RULE_COLUMN in row else (),
     )

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages.changes import add_changes, note_what_the_user_may
 from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
 from perennial_airflow.pages.static import as_json, file, refusal
@@ -39,6 +40,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}/windows/{window}", "window", ()),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
     ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),
+    ("/dags/{dag_id}/quarantined", "quarantined", ("window", "entity", "row")),
     ("/dags/{dag_id}/preview", "preview", ("from", "to", "model", "version")),
     ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
     ("/dags/{dag_id}/suggestions", "suggestions", ("from", "to")),
@@ -61,7 +63,8 @@ def create_app() -> FastAPI:
     app.get("/home")(home)
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
     for path, view, query in PAGES:
-        app.get(path, dependencies=[MAY_READ])(page_of_dag(view, query))
+        app.get(path, dependencies=[MAY_READ, Depends(note_what_the_user_may)])(page_of_dag(view, query))
+    add_changes(app)
     app.get("/{name:path}")(file)
     app.exception_handler(HTTPException)(_refused)
     return app
@@ -153,6 +156,7 @@ async def _page(
         "airflow": base.removesuffix(PREFIX),
         "as_json": as_json(request),
         "dags": dags,
+        "may_change": getattr(request.state, "may_change", False),
     }
     try:
         found = await request.app.state.reader.ask(asked)

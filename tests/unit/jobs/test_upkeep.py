@@ -6,7 +6,14 @@ from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.digest import table_digest
-from perennial.errors import NotEnoughData, ValidationFailed
+from perennial.errors import (
+    AlreadyAccepted,
+    AlwaysHolds,
+    NotEnoughData,
+    NotIngested,
+    SnapshotChanged,
+    ValidationFailed,
+)
 from perennial.jobs.predict import score
 from perennial.jobs.upkeep import maintain, quarantine, reconcile
 from perennial.ledger.entries import InterventionKind
@@ -162,6 +169,70 @@ def test_rules_that_always_hold_or_caught_nothing_cannot_be_accepted(world: Worl
     for rule, text in ((RULE + " #2", "rules that did: " + RULE[:20]), ("unique_key(parcel)", "caught no row")):
         with pytest.raises(NotEnoughData, match=text):
             quarantine.accept(world.use_case, world.day(31), rule, world.ports, "r", actor="a", reason="b")
+
+
+def test_rows_that_cannot_be_scored_cannot_be_accepted(world: World) -> None:
+    first_model(world)
+    keys = world.parcels.table.column("parcel").to_pylist()
+    first, second = world.rows_of(31)[:2]
+    keys[first] = keys[second]
+    world.parcels.table = world.parcels.table.set_column(0, world.parcels.table.field(0), [keys])
+    predict(world, 31)
+    with pytest.raises(AlwaysHolds, match="Correct the source"):
+        quarantine.accept(world.use_case, world.day(31), "unique_key(parcel)", world.ports, "r", actor="a", reason="b")
+    assert kinds(world) == []
+
+
+def test_rows_are_accepted_once_and_the_second_is_told_by_whom(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 3)
+    predict(world, 31)
+    digest = world.ports.ledger.validations("parcels", world.day(31))[-1].snapshot_digest
+
+    def accept(actor: str) -> None:
+        quarantine.accept(
+            world.use_case, world.day(31), RULE, world.ports, actor, actor=actor, reason="fine", looked_at=digest
+        )
+
+    accept("ada")
+    for _ in range(2):
+        with pytest.raises(AlreadyAccepted, match=r"^ada accepted what expect_.* on 2030-01-01 at 00:00 UTC: 'fine'"):
+            accept("grace")
+        quarantine.replay(world.use_case, world.day(31), world.ports, "replay")  # then the quarantine is empty
+    assert kinds(world) == [InterventionKind.ROWS_ACCEPTED]
+
+
+def test_rows_that_came_since_somebody_looked_are_not_accepted_unseen(world: World) -> None:
+    first_model(world)
+    spoil(world, 31, 3)
+    predict(world, 31)
+    seen = world.ports.ledger.validations("parcels", world.day(31))[-1].snapshot_digest
+    spoil(world, 31, 4)
+    predict(world, 31)
+    with pytest.raises(SnapshotChanged, match="Look again"):
+        quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "r", actor="a", reason="b", looked_at=seen)
+    assert kinds(world) == []
+    with pytest.raises(NotIngested):
+        quarantine.accept(world.use_case, world.day(33), RULE, world.ports, "r", actor="a", reason="b")
+
+
+def test_who_asked_for_a_replay_is_on_record_each_time(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    for number in (1, 2):
+        asked = quarantine.ask_replay(
+            world.use_case, world.day(31), world.ports, f"page__{number}", actor="ada", reason="mended"
+        )
+    snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+    assert snapshot is not None
+    assert asked == quarantine.ReplayAsked(world.day(31), snapshot.digest)
+    entries = world.ports.ledger.interventions("parcels", InterventionKind.REPLAY_ASKED, world.day(31))
+    assert [(entry.actor, entry.reason, entry.run_id) for entry in entries] == [
+        ("ada", "mended", "page__1"),
+        ("ada", "mended", "page__2"),
+    ]
+    with pytest.raises(NotIngested):
+        quarantine.ask_replay(world.use_case, world.day(33), world.ports, "r", actor="a", reason="b")
 
 
 def test_maintenance_needs_what_is_live_measured_or_trained_on(world: World) -> None:

@@ -171,7 +171,7 @@ def test_the_rows_in_quarantine_are_shown_with_what_was_not_accepted(lived: Worl
     assert "expect_column_values_to_be_between(weight)" in said
     assert "1 row</span>" in said
     assert "-60" in said
-    assert f'<td class="long">{lived.rows_of(31)[3]}</td>' in said
+    assert f"entity={lived.rows_of(31)[3]}" in said
     assert "Nothing is in quarantine" in page(lived, "quarantine", **of_day(lived, 30))
 
 

@@ -1,21 +1,20 @@
-"""Quarantine: letting rows in by hand, and replaying the windows concerned."""
+"""Quarantine: letting rows in by hand, asking for the replay of a window, and replaying the windows concerned."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.errors import NotEnoughData, PermanentError
+from perennial.errors import AlreadyAccepted, AlwaysHolds, NotEnoughData, PermanentError, SnapshotChanged
 from perennial.jobs.predict import ingest, score, validate
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
-from perennial.quality.caught import caught_by_rule
-from perennial.records.gate import accepted_rules, quarantined_rows
+from perennial.quality.caught import always_holds, caught_by_rule
+from perennial.records.gate import accepted_rules, quarantined_rows, snapshot_of
+from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
-
-EXPECTATION = "expect_"  # rules that are not expectations always hold
 
 
 @dataclass(frozen=True)
@@ -25,6 +24,14 @@ class Accepted:
     window: Window
     rule: str
     rows: int
+    snapshot_digest: str
+
+
+@dataclass(frozen=True)
+class ReplayAsked:
+    """That somebody wants a window replayed is on record: `snapshot_digest` names the rows that it had then."""
+
+    window: Window
     snapshot_digest: str
 
 
@@ -41,41 +48,67 @@ class Replayed:
 
 
 def accept(
-    use_case: LoadedUseCase, window: Window, rule: str, ports: Ports, run_id: str, *, actor: str, reason: str
+    use_case: LoadedUseCase,
+    window: Window,
+    rule: str,
+    ports: Ports,
+    run_id: str,
+    *,
+    actor: str,
+    reason: str,
+    looked_at: str | None = None,
 ) -> Accepted:
-    """Let in what a rule caught in the window's latest snapshot, and in no other.
+    """Let in what a rule caught in the window's latest snapshot, and in no other. Of several who do it, one does.
 
-    Errors: `NotEnoughData` when the rule caught nothing there, or is one that always holds; `StoreUnavailable`.
+    `looked_at` is the digest of the snapshot whose rows the person saw, None for whichever is the latest. No run
+    ingests or validates the window meanwhile. Errors: `NotIngested`; `SnapshotChanged` when `looked_at` is not the
+    latest; `AlreadyAccepted`; `NotEnoughData` when the rule caught nothing there; `AlwaysHolds`; `WindowBusy`,
+    `LeaseLost`, `StoreUnavailable`.
     """
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
-    catches = _caught(snapshot, ports) if snapshot else {}
-    if rule not in catches or snapshot is None:
-        known = ", ".join(sorted(catches)) or "none"
-        raise NotEnoughData(
-            f"{use_case.name} {window}: {rule!r} caught no row of the latest snapshot; rules that did: {known}."
+    with data_lease(use_case.name, window, ports, run_id) as lease:
+        snapshot = snapshot_of(use_case, window, ports)
+        if looked_at not in (None, snapshot.digest):
+            raise SnapshotChanged(
+                f"{use_case.name} {window} was ingested anew since you looked at it ({snapshot.run_id}): the rows in "
+                "quarantine may be others. Look again, and then decide."
+            )
+        _refuse_if_accepted(snapshot, rule, ports)
+        rows = _caught_by(snapshot, rule, ports)
+        ports.ledger.record_intervention(
+            Intervention(
+                use_case=use_case.name,
+                kind=InterventionKind.ROWS_ACCEPTED,
+                subject=f"{snapshot.digest} {rule}",
+                actor=actor,
+                reason=reason,
+                details={"window": window.key, "snapshot_digest": snapshot.digest, "rule": rule, "rows": rows},
+                run_id=run_id,
+            ),
+            lease,
         )
-    if not rule.startswith(EXPECTATION):
-        raise NotEnoughData(
-            f"{rule!r} always holds: rows without key, doubled or out of their window can't be scored. "
-            "Correct the source."
-        )
+    return Accepted(window, rule, rows, snapshot.digest)
+
+
+def ask_replay(
+    use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, actor: str, reason: str
+) -> ReplayAsked:
+    """Record who wants the window replayed, and why. Whoever asks begins the run itself.
+
+    Errors: `NotIngested`, `StoreUnavailable`.
+    """
+    snapshot = snapshot_of(use_case, window, ports)
     ports.ledger.record_intervention(
         Intervention(
             use_case=use_case.name,
-            kind=InterventionKind.ROWS_ACCEPTED,
-            subject=f"{snapshot.digest} {rule}",
+            kind=InterventionKind.REPLAY_ASKED,
+            subject=window.key,
             actor=actor,
             reason=reason,
-            details={
-                "window": window.key,
-                "snapshot_digest": snapshot.digest,
-                "rule": rule,
-                "rows": catches[rule],
-            },
+            details={"window": window.key, "snapshot_digest": snapshot.digest},
             run_id=run_id,
         )
     )
-    return Accepted(window, rule, catches[rule], snapshot.digest)
+    return ReplayAsked(window, snapshot.digest)
 
 
 def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -> list[Window]:
@@ -105,10 +138,32 @@ def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -
     return Replayed(window, before, after, revision, _revision(use_case, window, ports), error)
 
 
-def _caught(snapshot: Snapshot, ports: Ports) -> dict[str, int]:
-    """How many rows of the snapshot each rule caught."""
+def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
+    for entry in ports.ledger.interventions(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, snapshot.window):
+        if (entry.details["snapshot_digest"], entry.details["rule"]) == (snapshot.digest, rule):
+            raise AlreadyAccepted(
+                f"{entry.actor} accepted what {rule} caught in {snapshot.use_case} {snapshot.window} on "
+                f"{entry.recorded_at:%Y-%m-%d at %H:%M UTC}: {entry.reason!r}. It takes effect when the window is "
+                "validated again: replay it."
+            )
+
+
+def _caught_by(snapshot: Snapshot, rule: str, ports: Ports) -> int:
+    """How many rows of the snapshot the rule caught. Errors: `NotEnoughData` for none, `AlwaysHolds`."""
     rows = quarantined_rows(snapshot, ports.lake)
-    return {rule: int(np.count_nonzero(mask)) for rule, mask in caught_by_rule(rows).items()} if rows.num_rows else {}
+    catches = {name: np.count_nonzero(mask) for name, mask in caught_by_rule(rows).items()} if rows.num_rows else {}
+    if rule not in catches:
+        known = ", ".join(sorted(catches)) or "none"
+        raise NotEnoughData(
+            f"{snapshot.use_case} {snapshot.window}: {rule!r} caught no row of the latest snapshot; "
+            f"rules that did: {known}."
+        )
+    if always_holds(rule):
+        raise AlwaysHolds(
+            f"{rule!r} always holds: rows without a key, doubled, out of their window, with an infinite number or with "
+            "cells that can't be read can't be scored. Correct the source, and then replay the window."
+        )
+    return int(catches[rule])
 
 
 def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:

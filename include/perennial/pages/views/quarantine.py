@@ -1,11 +1,14 @@
-"""The rows of a window that were set aside, by the rule that did it."""
+"""The rows of a window that were set aside, by the rule that did it, and what people did about them."""
 
 from dataclasses import dataclass
 from typing import Literal
 
+from perennial.ledger.entries import InterventionKind
 from perennial.pages.asked import Asked, Found, asked_use_case, asked_window
 from perennial.ports import Ports
-from perennial.review import quarantine
+from perennial.quality.caught import always_holds
+from perennial.review import handled, quarantine
+from perennial.review.handled import Handled
 from perennial.settings import Settings
 from perennial.window import Window
 
@@ -14,11 +17,16 @@ MOST_ROWS = 100
 
 @dataclass(frozen=True)
 class InQuarantine:
-    """What each rule set aside of a window, with the first `MOST_ROWS` rows."""
+    """What each rule set aside of a window, with the first `MOST_ROWS` rows, and what people did about it.
+
+    `snapshot_digest` names the rows that the window has, None when it has none: whoever accepts says that it is these.
+    """
 
     use_case: str
     window: Window
     rules: tuple[quarantine.RuleCatch, ...]
+    snapshot_digest: str | None = None
+    handled: tuple[Handled, ...] = ()
     format: Literal[1] = 1
 
 
@@ -26,5 +34,24 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     """What each rule set aside, with the first rows."""
     use_case = asked_use_case(asked, settings)
     window = asked_window(asked, use_case)
-    found = InQuarantine(use_case.name, window, tuple(quarantine.run(use_case, [window], ports, most=MOST_ROWS)))
-    return Found(found, "quarantine.html", {"spec": use_case.spec, "window": window, "most": MOST_ROWS})
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    found = InQuarantine(
+        use_case.name,
+        window,
+        tuple(quarantine.run(use_case, [window], ports, most=MOST_ROWS)),
+        snapshot.digest if snapshot else None,
+        handled.run(use_case.name, window, ports),
+    )
+    accepted = {
+        each.rule: each for each in found.handled if each.kind is InterventionKind.ROWS_ACCEPTED and each.of_latest
+    }
+    extra = {
+        "spec": use_case.spec,
+        "window": window,
+        "most": MOST_ROWS,
+        "accepted": accepted,
+        "always_holds": always_holds,
+        "fingerprint": quarantine.fingerprint,
+        "may_change": asked.may_change,
+    }
+    return Found(found, "quarantine.html", extra)

@@ -1,0 +1,148 @@
+"""Changes that a person makes on a page: who may, what must be sent so that it is meant, and who is told to make it.
+
+A page of another site can't make them in a user's name. They need JSON and a header of our own, which a form of another
+site can't send, and an `Origin` that is the server's own: the address at which the server was asked (its host is the
+Host header, its scheme what the web server says, which heeds X-Forwarded-Proto when Airflow's API server was started
+with `--proxy-headers`, from the proxies in FORWARDED_ALLOW_IPS), or that of Airflow's `[api] base_url`. No X-Forwarded
+header is read here.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Awaitable, Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
+from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
+from airflow.configuration import conf
+from fastapi import Depends, FastAPI, HTTPException, Request, Response
+from fastapi.responses import JSONResponse
+
+from perennial.errors import PerennialError
+from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial_airflow.connections import AirflowConnections
+from perennial_airflow.dag_kind import DagKind
+
+log = logging.getLogger(__name__)
+
+CHANGES = ("accepted", "replayed")
+OUR_HEADER, OUR_WORD = "X-Requested-With", "Perennial"
+MOST_BYTES = 10_000
+PATIENCE = 60.0  # seconds for one change, the start of its process included
+AT_ONCE = 2  # processes
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+
+def add_changes(app: FastAPI) -> None:
+    """Give the application its routes that change something: each of a use case's `.predict`, for who may edit it."""
+    turns = asyncio.Semaphore(AT_ONCE)
+    for change in CHANGES:
+        guards = [Depends(requires_access_dag("GET", DagAccessEntity.RUN)), Depends(_may_change), Depends(meant)]
+        app.put(f"/dags/{{dag_id}}/windows/{{window}}/{change}", dependencies=guards)(_endpoint(change, turns))
+
+
+_may_change = requires_access_dag("PUT", DagAccessEntity.RUN)
+
+
+def note_what_the_user_may(request: Request, dag_id: str, user: GetUserDep) -> None:
+    """Whether this user may make the changes, in `request.state.may_change`: a page shows no button that is refused."""
+    try:
+        _may_change(request, user)
+    except HTTPException:
+        request.state.may_change = False
+    else:
+        request.state.may_change = dag_id.rpartition(".")[2] == DagKind.PREDICT
+
+
+async def meant(request: Request) -> None:
+    """Refuse what a page of another site could send."""
+    if request.headers.get(OUR_HEADER) != OUR_WORD:
+        raise HTTPException(400, f"Send the header {OUR_HEADER}: {OUR_WORD}.")
+    own = {_origin(str(request.base_url)), _origin(conf.get("api", "base_url", fallback=""))} - {""}
+    if _origin(request.headers.get("origin", "")) not in own:
+        raise HTTPException(
+            403,
+            f"The header Origin must be this server's own: {' or '.join(sorted(own))}. Where a proxy hides that, set "
+            "Airflow's [api] base_url to the address in the browser, or let the proxy pass the Host header on.",
+        )
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
+
+
+def _origin(address: str) -> str:
+    """The scheme, host and port of an address as browsers write them; "" for what has none."""
+    try:
+        parts = urlsplit(address.lower())
+    except ValueError:
+        return ""
+    if parts.scheme not in DEFAULT_PORTS or not parts.netloc:
+        return ""
+    return f"{parts.scheme}://{parts.netloc.removesuffix(DEFAULT_PORTS[parts.scheme])}"
+
+
+def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[Response]]:
+    async def endpoint(request: Request, dag_id: str, window: str, user: GetUserDep) -> Response:
+        use_case, _, kind = dag_id.rpartition(".")
+        if kind != DagKind.PREDICT:
+            raise HTTPException(404, f"{dag_id} is not the DAG of a use case that predicts.")
+        body = await _json_of(request)
+        asked = {"change": change, "use_case": use_case, "window": window, "actor": user.get_name(), "body": body}
+        async with turns:
+            return await _made(asked)
+
+    return endpoint
+
+
+async def _json_of(request: Request) -> dict[str, Any]:
+    """The object that was sent. Errors: 413 when it is too long, 400 when it is none."""
+    sent = b""
+    async for part in request.stream():
+        sent += part
+        if len(sent) > MOST_BYTES:
+            raise HTTPException(413, f"Send at most {MOST_BYTES:,} bytes.")
+    try:
+        found = json.loads(sent)
+    except (ValueError, RecursionError) as error:
+        raise HTTPException(400, "What was sent is not JSON.") from error
+    if not isinstance(found, dict):
+        raise HTTPException(400, "Send a JSON object with the names and values of the form.")
+    return found
+
+
+async def _made(asked: dict[str, Any]) -> Response:
+    """What the process for this change answers, which is killed when it takes too long or nobody waits any more."""
+    try:
+        environment = await asyncio.to_thread(_environment)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "perennial.pages.change", stdin=PIPE, stdout=PIPE, env=environment
+        )
+        try:
+            line = json.dumps(asked).encode() + b"\n"
+            answered, _ = await asyncio.wait_for(process.communicate(line), PATIENCE)
+        finally:
+            if process.returncode is None:
+                process.kill()
+                await process.wait()
+        first, _, body = answered.partition(b"\n")
+        head = json.loads(first)
+        return Response(body, head["status"], media_type=head["media_type"])
+    except PerennialError as error:  # a connection is missing
+        return JSONResponse({"error": "The change was not made", "detail": str(error)}, 503)
+    except (TimeoutError, OSError, ValueError, KeyError):
+        log.exception("A change was not answered: %s of %s", asked["change"], asked["use_case"])
+        detail = "Nothing is known of the change. Load the page again: it shows what is on record. Then try again."
+        return JSONResponse({"error": "The change was not answered", "detail": detail}, 503)
+
+
+def _environment() -> dict[str, str]:
+    """This process's environment with the connections as Airflow keeps them, for one that does not import it."""
+    connections = AirflowConnections()
+    lake = Settings.from_environment().lake_connection
+    names = [LEDGER_CONNECTION, PUBLISHED_CONNECTION, *([lake] if lake else [])]
+    urls = {f"AIRFLOW_CONN_{name.upper()}": connections.url(name) for name in names}
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **urls}

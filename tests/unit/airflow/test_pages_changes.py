@@ -1,0 +1,266 @@
+"""Changes from the pages: who may make them, and that no page of another site can make them in a user's name."""
+
+import asyncio
+import json
+import os
+import sys
+import warnings
+from typing import Any
+
+import httpx
+import pytest
+from airflow.models.dag import DagModel
+from fastapi import FastAPI, Request
+from starlette.responses import JSONResponse
+
+from perennial.errors import InvalidSettings
+
+with warnings.catch_warnings(action="ignore"):  # Airflow's API loads a test client that uses what is deprecated
+    from airflow.api_fastapi.core_api import security
+
+    from perennial_airflow.pages import app as pages
+    from perennial_airflow.pages import changes
+
+WINDOW = "2013-03-01T00:00Z--2013-03-02T00:00Z"
+OWN = "https://airflow.example"
+ADDRESS = f"/dags/flights.predict/windows/{WINDOW}"
+MEANT = {"Origin": OWN, "X-Requested-With": "Perennial", "Content-Type": "application/json"}
+
+
+class User:
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    def get_name(self) -> str:
+        return self.name
+
+
+class FakeAuthManager:
+    """Ada may do everything with flights, Bob may look, and nobody else is known; each question is kept."""
+
+    def __init__(self) -> None:
+        self.rights = {"ada": {"GET", "PUT"}, "bob": {"GET"}}
+        self.asked: list[tuple[str, str, str]] = []
+
+    async def get_user_from_token(self, token: str) -> User:
+        if token not in self.rights:
+            raise security.InvalidTokenError
+        return User(token)
+
+    def is_authorized_dag(self, *, method: str, access_entity: Any, details: Any, user: User) -> bool:
+        self.asked.append((method, details.id, user.name))
+        assert access_entity is security.DagAccessEntity.RUN
+        return details.id.startswith("flights.") and method in self.rights[user.name]
+
+
+class Client:
+    """A browser without a network, at the address that users know."""
+
+    def __init__(self) -> None:
+        self.pages = pages.create_app()
+        self.server = FastAPI()
+        self.server.mount("/perennial", self.pages)
+
+    def request(self, method: str, address: str, **sent: Any) -> httpx.Response:
+        async def answered() -> httpx.Response:
+            transport = httpx.ASGITransport(self.server)
+            async with httpx.AsyncClient(transport=transport, base_url=OWN) as client:
+                return await client.request(method, address, **sent)
+
+        return asyncio.run(answered())
+
+
+@pytest.fixture
+def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuthManager:
+    manager = FakeAuthManager()
+    monkeypatch.setattr(security, "get_auth_manager", lambda: manager)
+    monkeypatch.setattr(DagModel, "get_team_name", lambda _: None)
+    return manager
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
+    """What was asked of the process that makes changes."""
+    found: list[dict[str, Any]] = []
+
+    async def make(asked: dict[str, Any]) -> JSONResponse:
+        found.append(asked)
+        return JSONResponse({"said": "done"})
+
+    monkeypatch.setattr(changes, "_made", make)
+    return found
+
+
+@pytest.fixture
+def client(auth: FakeAuthManager, made: list[dict[str, Any]]) -> Client:
+    return Client()
+
+
+def put(
+    client: Client, change: str = "accepted", user: str | None = "ada", body: Any = None, **headers: str | None
+) -> tuple[int, dict[str, str]]:
+    different = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {name: value for name, value in {**MEANT, **different}.items() if value is not None}
+    if user:
+        given["Authorization"] = f"Bearer {user}"
+    content = body if isinstance(body, bytes) else json.dumps({"reason": "r"} if body is None else body).encode()
+    answer = client.request("PUT", f"/perennial{ADDRESS}/{change}", content=content, headers=given)
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert answer.headers["cache-control"] == "no-store"
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize("change", changes.CHANGES)
+def test_a_change_is_asked_for_in_the_name_of_the_user_who_is_logged_in(
+    client: Client, auth: FakeAuthManager, made: list[dict[str, Any]], change: str
+) -> None:
+    body = {"reason": "r", "rule": "x"}
+    assert put(client, change, body=body, Content_Type="application/json; charset=utf-8") == (200, {"said": "done"})
+    assert made == [{"change": change, "use_case": "flights", "window": WINDOW, "actor": "ada", "body": body}]
+    assert ("PUT", "flights.predict", "ada") in auth.asked
+
+
+@pytest.mark.parametrize(
+    ("given", "status", "said"),
+    [
+        ({"user": None}, 401, "Not authenticated"),
+        ({"user": "mallory"}, 403, "Invalid JWT token"),
+        ({"user": "bob"}, 403, "Forbidden"),
+        ({"X_Requested_With": None}, 400, "Send the header X-Requested-With: Perennial."),
+        ({"X_Requested_With": "XMLHttpRequest"}, 400, "Send the header X-Requested-With"),
+        ({"Origin": None}, 403, f"must be this server's own: {OWN}"),
+        ({"Origin": "null"}, 403, "must be this server's own"),
+        ({"Origin": "https://evil.example"}, 403, "must be this server's own"),
+        ({"Origin": "http://airflow.example"}, 403, "must be this server's own"),
+        ({"Origin": "https://airflow.example:8443"}, 403, "must be this server's own"),
+        ({"Origin": "https://airflow.example.evil.example"}, 403, "must be this server's own"),
+        ({"Origin": "https://[bad"}, 403, "must be this server's own"),
+        ({"Content_Type": "text/plain"}, 415, "Send JSON"),
+        ({"Content_Type": None}, 415, "Send JSON"),
+        ({"Content_Type": "application/x-www-form-urlencoded"}, 415, "Send JSON"),
+        ({"body": b"reason=because"}, 400, "not JSON"),
+        ({"body": b""}, 400, "not JSON"),
+        ({"body": b"\xff\xfe"}, 400, "not JSON"),
+        ({"body": b"[" * 9_000}, 400, "not JSON"),
+        ({"body": ["accept"]}, 400, "Send a JSON object"),
+        ({"body": {"reason": "x" * 10_000}}, 413, "at most 10,000 bytes"),
+    ],
+)
+@pytest.mark.parametrize("change", changes.CHANGES)
+def test_what_is_not_meant_or_not_allowed_is_refused(
+    client: Client, made: list[dict[str, Any]], change: str, given: dict[str, Any], status: int, said: str
+) -> None:
+    found, told = put(client, change, **given)
+    assert found == status
+    assert said in told["detail"]
+    assert made == []
+
+
+@pytest.mark.parametrize("change", changes.CHANGES)
+@pytest.mark.parametrize(("dag_id", "status"), [("flights.evaluate", 404), ("flights", 403), ("other.predict", 403)])
+def test_only_the_dag_that_predicts_and_that_the_user_may_edit(
+    client: Client, made: list[dict[str, Any]], change: str, dag_id: str, status: int
+) -> None:
+    address = f"/perennial/dags/{dag_id}/windows/{WINDOW}/{change}?dag_id=flights.predict"
+    answer = client.request("PUT", address, json={"reason": "r"}, headers={**MEANT, "Authorization": "Bearer ada"})
+    assert answer.status_code == status
+    assert made == []
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PATCH", "DELETE"])
+def test_no_other_method_changes_anything(client: Client, made: list[dict[str, Any]], method: str) -> None:
+    answer = client.request(method, f"/perennial{ADDRESS}/accepted", headers={**MEANT, "Authorization": "Bearer ada"})
+    assert answer.status_code in (404, 405, 503)
+    assert made == []
+
+
+def test_the_cookie_of_the_session_is_enough_and_so_the_origin_is_asked_for(
+    client: Client, made: list[dict[str, Any]]
+) -> None:
+    cookie = f"{security.COOKIE_NAME_JWT_TOKEN}=ada"
+    assert put(client, user=None, Cookie=cookie)[0] == 200
+    assert put(client, user=None, Cookie=cookie, Origin="https://evil.example")[0] == 403
+    assert len(made) == 1
+
+
+def test_behind_a_proxy_the_base_url_counts_and_no_header_that_anybody_can_send(
+    client: Client, made: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outside = "https://data.example"
+    forwarded = {"X_Forwarded_Host": "data.example", "X_Forwarded_Proto": "https"}
+    assert put(client, Origin=outside, **forwarded)[0] == 403
+    monkeypatch.setenv("AIRFLOW__API__BASE_URL", f"{outside}:443/airflow/")
+    assert put(client, Origin=outside)[0] == 200
+    assert put(client)[0] == 200
+    status, told = put(client, Origin="https://evil.example")
+    assert (status, f"{OWN} or {outside}" in told["detail"]) == (403, True)
+
+
+def test_pages_know_whether_the_user_may_change_what_they_show(auth: FakeAuthManager) -> None:
+    def may(dag_id: str, name: str) -> bool:
+        request = Request({"type": "http", "path_params": {"dag_id": dag_id}, "query_string": b"", "headers": []})
+        changes.note_what_the_user_may(request, dag_id, User(name))  # type: ignore[arg-type]
+        return bool(request.state.may_change)
+
+    assert [may("flights.predict", name) for name in ("ada", "bob")] == [True, False]
+    assert [may(dag_id, "ada") for dag_id in ("flights.evaluate", "other.predict")] == [False, False]
+
+
+def test_every_page_of_a_dag_is_told_whether_the_user_may_change_it(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[bool] = []
+
+    async def ask(asked: dict[str, Any]) -> Any:
+        seen.append(asked["may_change"])
+        raise InvalidSettings("enough")
+
+    monkeypatch.setattr(client.pages.state.reader, "ask", ask)
+    for user in ("ada", "bob"):
+        for page in ("", "/quarantine"):
+            client.request("GET", f"/perennial{ADDRESS}{page}", headers={"Authorization": f"Bearer {user}"})
+    assert seen == [True, True, False, False]
+
+
+ASKED = {"change": "replayed", "use_case": "flights", "window": WINDOW, "actor": "ada", "body": {"reason": "r"}}
+
+
+def answered(monkeypatch: pytest.MonkeyPatch, **environment: str) -> tuple[int, dict[str, str]]:
+    known = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment}
+    monkeypatch.setattr(changes, "_environment", lambda: known)
+    found = asyncio.run(changes._made(ASKED))
+    return found.status_code, json.loads(bytes(found.body))
+
+
+def test_a_process_of_its_own_makes_the_change_and_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, told = answered(monkeypatch)
+    assert (status, told["error"]) == (503, "The records can't be written right now")
+    assert "perennial_ledger" in told["detail"]
+
+
+def test_a_process_that_takes_too_long_is_killed_and_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> None:
+    started = []
+    create = asyncio.create_subprocess_exec
+
+    async def kept(*command: str, **options: Any) -> Any:
+        started.append(await create(sys.executable, "-c", "import time; time.sleep(1000)", **options))
+        return started[0]
+
+    monkeypatch.setattr(changes, "PATIENCE", 0.1)
+    monkeypatch.setattr(changes.asyncio, "create_subprocess_exec", kept)
+    status, told = answered(monkeypatch)
+    assert (status, told["error"]) == (503, "The change was not answered")
+    assert "Load the page again" in told["detail"]
+    assert started[0].returncode == -9
+
+
+def test_a_missing_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> dict[str, str]:
+        raise InvalidSettings("Airflow has no connection 'perennial_ledger'.")
+
+    monkeypatch.setattr(changes, "_environment", missing)
+    found = asyncio.run(changes._made(ASKED))
+    assert (found.status_code, json.loads(bytes(found.body))["detail"]) == (
+        503,
+        "Airflow has no connection 'perennial_ledger'.",
+    )
