@@ -1,16 +1,16 @@
 """The pages as a FastAPI application: who may see what, and the headers of every answer.
 
 Airflow mounts it without any authentication of its own (see its documentation of plugins), so that every route asks:
-the application asks who the user is, and each page of a DAG whether that user may read it.
+the application asks who the user is, and each page of a DAG whether that user may read it (see `rights`).
 """
 
+import logging
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Annotated, Any
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.api_fastapi.core_api.security import get_user
 from airflow.models.dagrun import DagRun
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
@@ -20,8 +20,11 @@ from starlette.exceptions import HTTPException
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
+from perennial_airflow.pages.rights import may_read, readable, sensible
 from perennial_airflow.pages.static import as_json, file, refusal
 from perennial_airflow.pages.views import PREFIX
+
+log = logging.getLogger(__name__)
 
 WITH_INTERVAL = ("scheduled", "backfill")
 VIEW_OF_RUN: dict[str, str] = {
@@ -40,7 +43,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -49,7 +52,7 @@ HEADERS = {
 
 def create_app() -> FastAPI:
     """The application that Airflow mounts at `perennial_airflow.pages.views.PREFIX`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user), Depends(sensible)])
     app.state.reader = Reader()  # its process ends with this one
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_with_headers)
@@ -59,17 +62,11 @@ def create_app() -> FastAPI:
         app.get(path, dependencies=[MAY_READ])(page_of_dag(view, query))
     app.get("/{name:path}")(file)
     app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(Exception)(_failed)
     return app
 
 
-MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
-
-
-def _readable(user: GetUserDep) -> tuple[str, ...]:
-    """The use cases whose predictions the user may see."""
-    dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-    names = (found.rpartition(".") for found in dag_ids)
-    return tuple(sorted(name for name, _, kind in names if kind == DagKind.PREDICT))
+MAY_READ = Depends(may_read)
 
 
 def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
@@ -85,7 +82,7 @@ def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
     return {name: value for name, value in found.items() if isinstance(value, str)}
 
 
-async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(_readable)]) -> Response:
+async def home(request: Request, use_cases: Annotated[tuple[str, ...], Depends(readable)]) -> Response:
     """Every use case that the user may see."""
     return await _page(request, "home", _given(request, FILTERS), use_cases)
 
@@ -141,7 +138,18 @@ async def _page(request: Request, view: str, arguments: dict[str, str], use_case
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(request, error.status_code)
+    usual = error.status_code == HTTPStatus.UNAUTHORIZED or error.detail == HTTPStatus(error.status_code).phrase
+    answer = refusal(request, error.status_code, None if usual else error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What nobody expected; it is answered outside of what adds the headers to all other answers."""
+    log.error("A page failed", exc_info=error)
+    answer = refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    answer.headers.update(HEADERS)
+    return answer
 
 
 async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
