@@ -70,10 +70,13 @@ MAY_READ = Depends(may_read)
 
 
 def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
-    """What a run is about, for the view that shows it: an interval of data, or a moment; empty when it is neither."""
+    """What a run is about, for the view that shows it: an interval of data, or a moment.
+
+    Errors: `HTTPException` with 404 for a run that Airflow does not have.
+    """
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is None:
-        return {}
+        raise HTTPException(HTTPStatus.NOT_FOUND)
     conf = run.conf if isinstance(run.conf, dict) else {}
     start, end = conf.get("window_from"), conf.get("window_to")
     if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
@@ -103,7 +106,7 @@ async def dag_run(
     """What the run did: the report of its window, or its windows; what it measured; what it trained."""
     kind = dag_id.rpartition(".")[2]
     view = VIEW_OF_RUN.get(kind, "use_case")
-    if not about or (view == "interval" and "start" not in about):
+    if view == "interval" and "start" not in about:
         view = "use_case"
     return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
 
