@@ -46,7 +46,7 @@ class Reader:
         """One page. Errors: `ReaderUnavailable`; the next page is asked of a new process then."""
         async with self._turn:
             try:
-                return await asyncio.wait_for(self._ask(asked), PATIENCE)
+                return await asyncio.wait_for(self._ask_again(asked), PATIENCE)
             except asyncio.CancelledError:
                 self.stop()  # or its answer would be taken for that of the next page, which somebody else may ask for
                 raise
@@ -65,6 +65,17 @@ class Reader:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
         self._process = None
+
+    async def _ask_again(self, asked: dict[str, Any]) -> Page:
+        """The page; of a new process when the one that wrote the last page has ended since, or ends now."""
+        is_new = self._process is None
+        try:
+            return await self._ask(asked)
+        except (OSError, asyncio.IncompleteReadError):
+            if is_new:
+                raise
+            self.stop()
+            return await self._ask(asked)
 
     async def _ask(self, asked: dict[str, Any]) -> Page:
         process = await self._running()
