@@ -41,6 +41,8 @@ Each message says what was tried, what was found and what to do. All are picklab
 `PermanentError` and `TransientError` become Airflow's failure and retry in one place, under plugins/.
 """
 
+READ_TOO_LONG = "The database is busy, or this is too much for one page: try again later, or ask for fewer windows."
+
 
 class PerennialError(Exception):
     """The root of every error that Perennial raises on purpose."""

@@ -9,6 +9,7 @@ from perennial.errors import InvalidSettings
 
 LEDGER_CONNECTION = "perennial_ledger"
 PUBLISHED_CONNECTION = "perennial_published"
+LEDGER_READER, PUBLISHED_READER = f"{LEDGER_CONNECTION}_reader", f"{PUBLISHED_CONNECTION}_reader"
 LOCAL_ENVIRONMENT = "local.env"
 
 
@@ -40,6 +41,8 @@ class Settings:
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
+        | AIRFLOW_CONN_PERENNIAL_LEDGER_READER | the ledger, as a user who may only read, for the pages | the ledger |
+        | AIRFLOW_CONN_PERENNIAL_PUBLISHED_READER | the same for the published tables | the published tables |
         """
         given = dict(os.environ if variables is None else variables)
         checkout = Path(__file__).resolve().parents[2]

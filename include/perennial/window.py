@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidWindow
 
+_YEARS = range(1000, 9998)
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?")
 
 
@@ -182,13 +183,15 @@ class Grid:
 def parse_instant(text: str, timezone: str = "UTC") -> datetime:
     """The instant that an ISO 8601 text names; without an offset it is read in `timezone`.
 
-    A date names the start of its day. Errors: `InvalidWindow` when the text is no date or time, or when the clocks of
-    the time zone never show it, or show it twice.
+    A date names the start of its day. Errors: `InvalidWindow` when the text is no date or time, when its year has not
+    four digits or no year after it, or when the clocks of the time zone never show it, or show it twice.
     """
     try:
         instant = datetime.fromisoformat(text)
     except ValueError as error:
         raise InvalidWindow(f"{text!r} is not a date or time; write 2013-03-01 or 2013-03-01T00:00Z.") from error
+    if instant.year not in _YEARS:  # others can't be moved to another zone, or to the window after
+        raise InvalidWindow(f"{text!r} is in the year {instant.year}; write one from {_YEARS[0]} to {_YEARS[-1]}.")
     if instant.tzinfo is not None:
         return instant.astimezone(UTC)
     first = instant.replace(tzinfo=ZoneInfo(timezone), fold=0)

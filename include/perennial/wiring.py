@@ -11,7 +11,13 @@ from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.registry.mlflow import MlflowRegistry
-from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial.settings import (
+    LEDGER_CONNECTION,
+    LEDGER_READER,
+    PUBLISHED_CONNECTION,
+    PUBLISHED_READER,
+    Settings,
+)
 from perennial.sources import ready
 from perennial.sources.cache import FileCache
 from perennial.sources.factory import source_of
@@ -20,9 +26,33 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 
+READING_SECONDS = 10.0  # for one statement of who only reads
+
 
 def open_ports(settings: Settings, connections: Connections) -> Ports:
     """The real world, by the settings' addresses and the named connections."""
+    return _ports(
+        settings,
+        connections,
+        PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now),
+        PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
+    )
+
+
+def open_reading_ports(settings: Settings, connections: Connections, timeout: float = READING_SECONDS) -> Ports:
+    """The same for who only reads the records, by the connections of the readers.
+
+    Sessions of the databases are read-only whoever the user is, and a statement is given up after `timeout` seconds.
+    """
+    return _ports(
+        settings,
+        connections,
+        PostgresLedger(connections.url(LEDGER_READER), clock.now, reading_timeout=timeout),
+        PostgresPublished(connections.url(PUBLISHED_READER), reading_timeout=timeout),
+    )
+
+
+def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger, published: PostgresPublished) -> Ports:
     named = settings.lake_connection
     options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
@@ -39,9 +69,9 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     return Ports(
         source=source,
         lake=DeltaLake(settings.lake_url, options),
-        ledger=PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now),
+        ledger=ledger,
         registry=MlflowRegistry(settings.require_mlflow(), settings.home / "cache" / "models"),
-        published=PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
+        published=published,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
     )

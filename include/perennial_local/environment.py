@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 from perennial.settings import LOCAL_ENVIRONMENT
 from perennial_local.addresses import LOOPBACK, Addresses
@@ -13,6 +14,7 @@ CHECKOUT = Path(__file__).resolve().parents[2]
 DATABASES = ("airflow", "mlflow", "perennial", "flights")
 EXECUTOR = "perennial_airflow.executor.PreloadedLocalExecutor"
 PARALLEL_TASKS = 3
+READER = "perennial_reader"  # the database user of the review pages
 # A user's own Airflow must not leak in, and without bytecode every import takes three times as long.
 FOREIGN = ("AIRFLOW__", "AIRFLOW_HOME", "AIRFLOW_CONFIG", "PYTHONDONTWRITEBYTECODE", "MLFLOW_")
 
@@ -24,7 +26,7 @@ def local_environment(
     kept = {name: value for name, value in inherited.items() if not name.startswith(FOREIGN)}
     return {
         **kept,
-        **_perennial(home, addresses, database, kept),
+        **_perennial(home, addresses, keys, database, kept),
         **_mlflow(home, database),
         **_airflow(home, addresses, keys, database),
         "TZ": "UTC",
@@ -45,8 +47,9 @@ def write_local_environment(home: Home, environment: Mapping[str, str]) -> None:
 
 
 def _perennial(
-    home: Home, addresses: Addresses, database: Callable[[str], str], kept: Mapping[str, str]
+    home: Home, addresses: Addresses, keys: Keys, database: Callable[[str], str], kept: Mapping[str, str]
 ) -> dict[str, str]:
+    reader = _as_reader(database("perennial"), keys)
     return {
         "PERENNIAL_HOME": str(home.path),
         "PERENNIAL_LAKE_URL": kept.get("PERENNIAL_LAKE_URL") or str(home.path / "lake"),
@@ -54,8 +57,16 @@ def _perennial(
         "PERENNIAL_MLFLOW_URL": addresses.mlflow,
         "AIRFLOW_CONN_PERENNIAL_LEDGER": database("perennial"),
         "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database("perennial"),
+        "AIRFLOW_CONN_PERENNIAL_LEDGER_READER": reader,
+        "AIRFLOW_CONN_PERENNIAL_PUBLISHED_READER": reader,
         "AIRFLOW_CONN_FLIGHTS_DB": database("flights"),
     }
+
+
+def _as_reader(url: str, keys: Keys) -> str:
+    parts = urlsplit(url)
+    server = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=f"{READER}:{keys.reader_password}@{server}"))
 
 
 def _mlflow(home: Home, database: Callable[[str], str]) -> dict[str, str]:

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from perennial import clock
 from perennial.ledger import migrate
+from perennial.ledger import tables as ledger_tables
 from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.readers import prepare_reader
+from perennial.published import tables as published_tables
 from perennial_local.addresses import LOOPBACK, Addresses, choose_addresses
 from perennial_local.airflow_api import AirflowApi, answers
 from perennial_local.airflow_jobs import end_dead_jobs
@@ -63,6 +66,8 @@ class LocalSystem:
         mlflow = self._mlflow(addresses)
         self._supervisor.start(mlflow)
         migrate.upgrade(server.url("perennial"))
+        for schema in (ledger_tables.SCHEMA, published_tables.SCHEMA):
+            prepare_reader(server.url("perennial"), environment["AIRFLOW_CONN_PERENNIAL_LEDGER_READER"], schema)
         if airflow_is_new:
             self._finish_airflow_migration()
         with contextlib.closing(self.api()) as api:

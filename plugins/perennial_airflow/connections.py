@@ -14,11 +14,22 @@ class AirflowConnections:
     def url(self, name: str) -> str:
         """The URI of the Airflow connection. Errors: `InvalidSettings` when there is none of that name."""
         try:
-            uri = str(Connection.get(name).get_uri())
+            return _uri(name)
         except AirflowNotFoundException as error:
             raise InvalidSettings(
                 f"Airflow has no connection {name!r}. Add it in the UI under Admin, Connections, with "
                 f"`airflow connections add {name} --conn-uri …`, or as the variable AIRFLOW_CONN_{name.upper()}."
             ) from error
-        # Airflow names the scheme after its connection type; SQLAlchemy and libpq's manual know it as postgresql.
-        return f"postgresql://{uri.removeprefix(_AIRFLOW_POSTGRES)}" if uri.startswith(_AIRFLOW_POSTGRES) else uri
+
+    def find(self, name: str) -> str | None:
+        """The URI of the Airflow connection; None when there is none of that name."""
+        try:
+            return _uri(name)
+        except AirflowNotFoundException:
+            return None
+
+
+def _uri(name: str) -> str:
+    uri = str(Connection.get(name).get_uri())
+    # Airflow names the scheme after its connection type; SQLAlchemy and libpq's manual know it as postgresql.
+    return f"postgresql://{uri.removeprefix(_AIRFLOW_POSTGRES)}" if uri.startswith(_AIRFLOW_POSTGRES) else uri

@@ -38,7 +38,7 @@ def test_no_secret_is_written_down(compose: dict[str, Any]) -> None:
             if re.search(r"PASSWORD$|SECRET|FERNET", name):
                 assert re.fullmatch(r"\$\{\w+:\?[^}]+\}", value), name
             for password in re.findall(r"://\w+:([^@]+)@", value):
-                assert password.startswith("${POSTGRES_PASSWORD:?"), name
+                assert password.startswith(("${POSTGRES_PASSWORD:?", "${PAGES_POSTGRES_PASSWORD:?")), name
 
 
 def test_dependencies_and_volumes_exist(compose: dict[str, Any]) -> None:

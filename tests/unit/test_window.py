@@ -116,3 +116,9 @@ def test_a_time_that_happens_twice_asks_for_its_offset() -> None:
 
 def test_a_date_names_the_start_of_its_day_also_where_clocks_skip_midnight() -> None:
     assert parse_instant("2017-10-15", "America/Sao_Paulo") == datetime(2017, 10, 15, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("text", ["0001-01-01", "0001-01-01T00:00+14:00", "9998-01-01", "9999-12-31T23:59-14:00"])
+def test_a_year_beside_which_there_is_no_other_names_no_window(text: str) -> None:
+    with pytest.raises(InvalidWindow, match=r"is in the year \d+; write one from 1000 to 9997"):
+        parse_instant(text, "America/New_York")

@@ -18,7 +18,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
-from perennial.errors import InvalidSettings, StoreUnavailable
+from perennial.errors import READ_TOO_LONG, InvalidSettings, StoreUnavailable
 from perennial.ledger.rows import loads
 
 _DRIVER = "postgresql+psycopg2"
@@ -32,11 +32,15 @@ _PATIENCE = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
+_CHECK = "Check that PostgreSQL runs there and lets this user in; then run this again."
+_TIMED_OUT = "57014"
+_READ_ONLY = "25006"
 _MIGRATE = "Its tables are missing or older than this version: run `perennial db upgrade`."
 _ADVICE = {  # by PostgreSQL's error codes
     "42P01": _MIGRATE,  # undefined table
     "42703": _MIGRATE,  # undefined column
     "3F000": _MIGRATE,  # undefined schema
+    _READ_ONLY: "This connection only reads; what changes something needs another.",
     "42501": "Grant the right to this database user, or use another user.",
     "42P07": "Its schema `ledger` holds a table that was not made here: use another database, or move that table away.",
 }
@@ -46,10 +50,11 @@ class LedgerDatabase:
     """The database at a URL. Nothing is opened before it is needed, and a forked process opens its own.
 
     The server ends a transaction in which nothing happened for `heartbeat_timeout` seconds: its process is stopped or
-    hangs, and others wait for its locks.
+    hangs, and others wait for its locks. With `reading_timeout`, sessions are read-only, and a statement ends after so
+    many seconds.
     """
 
-    def __init__(self, url: str, heartbeat_timeout: float = 60.0) -> None:
+    def __init__(self, url: str, heartbeat_timeout: float = 60.0, reading_timeout: float | None = None) -> None:
         try:
             parsed = make_url(url)
         except (ArgumentError, ValueError):
@@ -66,6 +71,7 @@ class LedgerDatabase:
         self._url = parsed.set(drivername=_DRIVER)
         self._engines: dict[int, Engine] = {}
         self._heartbeat_timeout = heartbeat_timeout
+        self._reading_timeout = reading_timeout
         self.place = f"{parsed.host or 'local socket'}:{parsed.port or 5432}/{parsed.database or ''}"
 
     @contextmanager
@@ -95,9 +101,13 @@ class LedgerDatabase:
         try:
             yield
         except (OperationalError, InterfaceError, InternalError) as error:
+            code = getattr(error.orig, "pgcode", "")
+            if code == _READ_ONLY:
+                raise InvalidSettings(f"The ledger at {self.place}: {_said(error)}. {_ADVICE[_READ_ONLY]}") from error
+            timed_out = code == _TIMED_OUT and self._reading_timeout is not None
+            last_advice = READ_TOO_LONG if timed_out else _CHECK
             raise StoreUnavailable(
-                f"The ledger at {self.place} did not do what was asked: {_said(error)}. "
-                "Check that PostgreSQL runs there and lets this user in; then run this again."
+                f"The ledger at {self.place} did not do what was asked: {_said(error)}. {last_advice}"
             ) from error
         except PoolTimeout as error:
             raise StoreUnavailable(
@@ -139,6 +149,9 @@ class LedgerDatabase:
             with session.cursor() as cursor:
                 milliseconds = max(1, round(self._heartbeat_timeout * 1000))
                 cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
+                if self._reading_timeout is not None:
+                    cursor.execute("SET default_transaction_read_only = on")
+                    cursor.execute("SET statement_timeout = %s", (max(1, round(self._reading_timeout * 1000)),))
             session.commit()
 
         return engine

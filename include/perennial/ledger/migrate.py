@@ -1,5 +1,6 @@
 """Bringing the ledger's tables up to date, from code: `perennial db upgrade` ends here."""
 
+from functools import cache
 from pathlib import Path
 
 from alembic import command
@@ -63,21 +64,41 @@ def pending(url: str) -> list[str]:
         database.close()
 
 
+def refuse_other_versions(database: LedgerDatabase) -> None:
+    """For who only reads: refuse tables that another version of Perennial made.
+
+    Errors: `StoreUnavailable`; `InvalidSettings` when they are not those of this version, with what to do.
+    """
+    with database.transaction() as connection:
+        waiting = _pending(connection, database.place)
+    if waiting:
+        raise InvalidSettings(
+            f"The ledger at {database.place} is older than this version of Perennial: it lacks the revisions "
+            f"{', '.join(waiting)}. Run `perennial db upgrade`."
+        )
+
+
 def _current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA}).get_current_revision()
 
 
 def _pending(connection: Connection, place: str) -> list[str]:
-    known = [script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()][::-1]
+    known = _known(_MIGRATIONS)
     at = _current(connection)
     if at is None:
-        return known
+        return list(known)
     if at not in known:
         raise InvalidSettings(
             f"The ledger at {place} is at revision {at}; this version of Perennial knows revisions up to {known[-1]}. "
             "Install the version that made it, or a newer one."
         )
-    return known[known.index(at) + 1 :]
+    return list(known[known.index(at) + 1 :])
+
+
+@cache
+def _known(_folder: Path) -> tuple[str, ...]:
+    """The revisions in the folder, oldest first: they are modules, and take a while to read."""
+    return tuple(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())[::-1]
 
 
 def _config() -> Config:

@@ -53,12 +53,20 @@ class PostgresLedger(PostgresOverview):
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than
     `heartbeat_timeout` seconds loses its window to whoever waits for it, and a transaction as silent is ended. Nothing
-    is opened before the first call, and a forked process opens connections of its own. Errors of every method:
+    is opened before the first call, and a forked process opens connections of its own. With `reading_timeout`, nothing
+    can be written, and what takes more than so many seconds is given up. Errors of every method:
     `StoreUnavailable` when the database does not answer, `InvalidSettings` when its tables are missing.
     """
 
-    def __init__(self, url: str, clock: Clock, lock_timeout: float = 60.0, heartbeat_timeout: float = 60.0) -> None:
-        self._database = LedgerDatabase(url, heartbeat_timeout)
+    def __init__(
+        self,
+        url: str,
+        clock: Clock,
+        lock_timeout: float = 60.0,
+        heartbeat_timeout: float = 60.0,
+        reading_timeout: float | None = None,
+    ) -> None:
+        self._database = LedgerDatabase(url, heartbeat_timeout, reading_timeout)
         self._clock = clock
         self._timeouts = Timeouts(lock_timeout, heartbeat_timeout)
 

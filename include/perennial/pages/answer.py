@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from perennial.encoding import json_bytes
-from perennial.errors import InvalidWindow, NoModel, PerennialError, TransientError
+from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialError, TransientError
 from perennial.pages.asked import Answer, Asked, Found, NothingThere
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
@@ -44,6 +44,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
     NoModel: (UNPROCESSABLE, "No model is meant by that"),
+    InvalidSettings: (UNAVAILABLE, "The records can't be read as things are set up"),
     TransientError: (UNAVAILABLE, "The records can't be read right now"),
     PerennialError: (BROKEN, "This page can't be shown"),
 }
@@ -54,16 +55,17 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
     try:
         found = VIEWS[asked.view](asked, settings, ports)
     except NothingThere as error:
-        return _problem(asked, NOT_FOUND, "There is no such page", str(error))
+        return problem(asked, NOT_FOUND, "There is no such page", str(error))
     except PerennialError as error:
         status, title = next(told for kind, told in PROBLEMS.items() if isinstance(error, kind))
-        return _problem(asked, status, title, str(error))
+        return problem(asked, status, title, str(error))
     if asked.as_json:
         return Answer(OK, JSON, json_bytes(found.data))
     return Answer(OK, HTML, rendered(asked, found.template, data=found.data, **found.extra))
 
 
-def _problem(asked: Asked, status: int, title: str, said: str) -> Answer:
+def problem(asked: Asked, status: int, title: str, said: str) -> Answer:
+    """The page that says why there is no other."""
     if asked.as_json:
         return Answer(status, JSON, json.dumps({"error": title, "detail": said}).encode())
     return Answer(status, HTML, rendered(asked, "problem.html", title=title, said=said))

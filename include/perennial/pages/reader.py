@@ -1,55 +1,90 @@
 """`python -m perennial.pages.reader`: answers pages, one JSON line after the other, for a server that stays small.
 
 Reading the records takes libraries that a web server should not hold, and may fail in ways that it should survive. So
-the server starts this process and asks it. It ends when its input does, which is when the server is gone.
+the server starts this process and asks it. It ends when its input does, which is when the server is gone. What can't be
+read is a page that says why, and is tried again with the next page.
 """
 
 import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import IO
 
 from perennial.encoding import from_json
-from perennial.errors import PerennialError
-from perennial.pages.answer import BROKEN, answer
+from perennial.errors import PerennialError, TransientError
+from perennial.ledger.connection import LedgerDatabase
+from perennial.ledger.migrate import refuse_other_versions
+from perennial.pages.answer import BROKEN, UNAVAILABLE, UNPROCESSABLE, answer, problem
 from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports
-from perennial.settings import Settings
+from perennial.settings import LEDGER_READER, Settings
 from perennial.sources.connections import EnvironmentConnections
-from perennial.wiring import open_ports
+from perennial.wiring import READING_SECONDS, open_reading_ports
 
-INTERNAL = Answer(BROKEN, "text/plain; charset=utf-8", b"This page can't be shown; the server's log says why.")
+MOST_BYTES = 4_000_000  # of a page before it is compressed: a year of windows takes a tenth of it
+INTERNAL = (
+    "Something went wrong that nobody expected, and the log of the API server says what. A report that another version "
+    "of Perennial wrote is a frequent cause: then use the version that wrote the latest reports on these pages, too."
+)
+
+
+class Records:
+    """The stores that the pages read: opened with the first page that finds them, and looked at before each page."""
+
+    def __init__(self, settings: Settings, connections: EnvironmentConnections) -> None:
+        self._settings = settings
+        self._connections = connections
+        self._opened: tuple[Ports, LedgerDatabase] | None = None
+
+    def __call__(self) -> Ports:
+        """The stores. Errors: `InvalidSettings` when they can't be used as they are, `StoreUnavailable`."""
+        if self._opened is None:
+            ports = open_reading_ports(self._settings, self._connections, READING_SECONDS)
+            ledger = LedgerDatabase(self._connections.url(LEDGER_READER), reading_timeout=READING_SECONDS)
+            self._opened = ports, ledger
+        ports, ledger = self._opened
+        refuse_other_versions(ledger)
+        return ports
 
 
 def main() -> int:
     """Answer until the input ends."""
     settings = Settings.from_environment()
-    try:
-        ports = open_ports(settings, EnvironmentConnections(os.environ))
-    except PerennialError as error:
-        sys.stderr.write(f"{error}\n")
-        return 1
-    serve(settings, ports, sys.stdin.buffer, sys.stdout.buffer)
+    serve(settings, Records(settings, EnvironmentConnections(os.environ)), sys.stdin.buffer, sys.stdout.buffer)
     return 0
 
 
-def serve(settings: Settings, ports: Ports, asked: IO[bytes], answers: IO[bytes]) -> None:
+def serve(settings: Settings, records: Callable[[], Ports], asked: IO[bytes], answers: IO[bytes]) -> None:
     """Each line of `asked` is an `Asked`; each answer is a line with its head, then its body of `length` bytes."""
     for line in asked:
-        found = _answer(line, settings, ports)
+        found = answered(from_json(Asked, json.loads(line)), settings, records)
         head = asdict(found) | {"body": None, "length": len(found.body)}
         answers.write(json.dumps(head).encode() + b"\n" + found.body)
         answers.flush()
 
 
-def _answer(line: bytes, settings: Settings, ports: Ports) -> Answer:
+def answered(asked: Asked, settings: Settings, records: Callable[[], Ports]) -> Answer:
+    """The page, whatever happens: one page that fails must not take the others with it."""
     try:
-        return answer(from_json(Asked, json.loads(line)), settings, ports)
-    except Exception as error:  # noqa: BLE001 - one page that fails must not take the others with it
-        sys.stderr.write(f"A page failed: {line!r}: {error!r}\n{traceback.format_exc()}")
-        return INTERNAL
+        found = answer(asked, settings, records())
+    except TransientError as error:
+        return problem(asked, UNAVAILABLE, "The records can't be read right now", str(error))
+    except PerennialError as error:
+        return problem(asked, UNAVAILABLE, "The records can't be read as things are set up", str(error))
+    except Exception as error:  # noqa: BLE001 - told in the log and on the page
+        sys.stderr.write(f"A page failed: {asked!r}: {error!r}\n{traceback.format_exc()}")
+        return problem(asked, BROKEN, "This page can't be shown", INTERNAL)
+    if len(found.body) > MOST_BYTES:
+        return problem(
+            asked,
+            UNPROCESSABLE,
+            "This is too much for one page",
+            f"It would have {len(found.body):,} bytes; a page has at most {MOST_BYTES:,}. Ask for fewer windows.",
+        )
+    return found
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from contextlib import closing, contextmanager
 
 import psycopg2
 import pyarrow as pa
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Composed, Identifier, Literal
 
 from perennial.addresses import postgres_dsn
 from perennial.digest import canonical, canonical_types, table_digest
-from perennial.errors import InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
+from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
 from perennial.published.layout import check_keys, database_types
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
@@ -29,11 +29,13 @@ class PostgresPublished:
 
     Their columns are those of the rows, with `window_start` and `window_end`. The server ends a transaction in which
     nothing happened for `heartbeat_timeout` seconds: its process is stopped or hangs, and others wait for its locks.
+    With `reading_timeout`, nothing can be published, and a statement that takes more than so many seconds is given up.
     """
 
-    def __init__(self, url: str, heartbeat_timeout: float = 60.0) -> None:
+    def __init__(self, url: str, heartbeat_timeout: float = 60.0, reading_timeout: float | None = None) -> None:
         self._dsn = postgres_dsn(url)
         self._heartbeat_timeout = heartbeat_timeout
+        self._reading_timeout = reading_timeout
 
     def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`. Without a lease the window keeps the fencing token that it has.
@@ -121,10 +123,12 @@ class PostgresPublished:
             raise _explained(what, error) from error
         with closing(session):
             try:
-                session.set_session(isolation_level=isolation)
+                session.set_session(isolation_level=isolation, readonly=self._reading_timeout is not None)
                 with session, session.cursor() as cursor:
                     milliseconds = max(1, round(self._heartbeat_timeout * 1000))
                     cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
+                    if self._reading_timeout is not None:
+                        cursor.execute("SET statement_timeout = %s", (max(1, round(self._reading_timeout * 1000)),))
                     yield cursor
             except psycopg2.Error as error:
                 raise _explained(what, error) from error
@@ -138,8 +142,12 @@ def _explained(what: str, error: psycopg2.Error) -> PerennialError:
     text = " ".join(str(error).split()).rstrip(".")
     if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
         return SchemaMismatch(f"{what} failed: {text}. Nothing was published; correct the rows.")
+    if isinstance(error, errors.ReadOnlySqlTransaction):
+        return InvalidSettings(f"{what} failed: {text}. This connection only reads; publishing needs another.")
     if isinstance(error, psycopg2.ProgrammingError):
         return InvalidSettings(
             f"{what} failed: {text}. Nothing was published; check the rights of the connection's user."
         )
+    if isinstance(error, errors.QueryCanceled):
+        return StoreUnavailable(f"{what} failed: {text}. {READ_TOO_LONG}")
     return StoreUnavailable(f"{what} failed: {text}. The old rows are still live; run the task again.")

@@ -16,6 +16,7 @@ from perennial.verdict import Verdict
 JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
 LONGEST_TEXT = 100
 MOST_SAMPLES = 5
+RESULT_FORMAT = 1  # of a whole validation; a reader refuses those that are newer than itself
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
 from perennial.quality.frame import to_frame
-from perennial.quality.outcome import ExpectationOutcome, GateOutcome, RuleOutcome
+from perennial.quality.outcome import RESULT_FORMAT, ExpectationOutcome, GateOutcome, RuleOutcome
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
 from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
@@ -83,7 +83,6 @@ def circuit_breaker(spec: UseCase, rows: int, quarantined: int, rules: Iterable[
 
 RULE_COLUMN = "rule"
 RULE_SEPARATOR = "; "
-_RESULT_FORMAT = 1
 _VERDICTS = {Severity.CRITICAL: Verdict.FAIL, Severity.WARNING: Verdict.WARN}
 
 
@@ -206,7 +205,7 @@ def _validated(
     verdict = Verdict.worst(finding.verdict for finding in findings)
     reasons = tuple(finding.reason for finding in findings) or (all_met(delivered, len(split.rules), len(outcomes)),)
     result = {
-        "format": _RESULT_FORMAT,
+        "format": RESULT_FORMAT,
         "verdict": verdict.value,
         "reasons": list(reasons),
         "rows": delivered,

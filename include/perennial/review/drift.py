@@ -114,13 +114,13 @@ _ASSESSMENT: TypeAdapter[Assessment] = TypeAdapter(Assessment)
 
 
 def recorded_assessment(report: DriftReport) -> Assessment:
-    """The assessment that the report holds. Errors: `UntrustedModel` when an earlier version wrote it."""
+    """The assessment that the report holds. Errors: `UntrustedModel` when another version wrote it."""
     try:
         return _ASSESSMENT.validate_python(report.report)
     except ValidationError as error:
         raise UntrustedModel(
-            f"The drift report on {report.window} was written by an earlier version and can't be read; monitor the "
-            f"window again. {error}"
+            f"The drift report on {report.window} was written by another version of Perennial and can't be read by "
+            "this one. If that version is newer, use it here, too; if it is older, monitor the window again."
         ) from error
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from perennial.errors import NotIngested, NotValidated
+from perennial.errors import InvalidSettings, NotIngested, NotValidated
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell
+from perennial.quality.outcome import RESULT_FORMAT
 from perennial.records.gate import accepted_rules, suite_digest_with
 from perennial.review import quarantine
 from perennial.spec.expectations import COLUMN_ARGUMENTS
@@ -96,7 +97,8 @@ class ValidationReport:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationReport:
     """What the last validation of the window found.
 
-    Errors: `NotIngested`, `NotValidated` when there is none; `StoreUnavailable`.
+    Errors: `NotIngested`, `NotValidated` when there is none; `InvalidSettings` when a newer version recorded it;
+    `StoreUnavailable`.
     """
     name, ledger = use_case.name, ports.ledger
     verdicts = ledger.validations(name, window)
@@ -126,6 +128,11 @@ def _report(
     outdated: str | None,
 ) -> ValidationReport:
     result = recorded.result
+    if result.get("format", RESULT_FORMAT) > RESULT_FORMAT:
+        raise InvalidSettings(
+            f"The validation of {recorded.use_case} {recorded.window} was recorded by a newer version of Perennial "
+            f"(format {result['format']}; this one reads up to {RESULT_FORMAT}). Use that version here, too."
+        )
     return ValidationReport(
         use_case=recorded.use_case,
         window=recorded.window,

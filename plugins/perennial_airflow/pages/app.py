@@ -1,17 +1,17 @@
 """The pages as a FastAPI application: who may see what, and the headers of every answer.
 
 Airflow mounts it without any authentication of its own (see its documentation of plugins), so that every route asks:
-the application asks who the user is, and each page of a DAG whether that user may read it.
+the application asks who the user is, and each page of a DAG whether that user may read it (see `rights`).
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Sequence
+from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import quote
 
-from airflow.api_fastapi.app import get_auth_manager
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.common.db.common import SessionDep
-from airflow.api_fastapi.core_api.security import GetUserDep, get_user, requires_access_dag
+from airflow.api_fastapi.core_api.security import get_user
 from airflow.models.dagrun import DagRun
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
@@ -24,8 +24,11 @@ from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.changes import add_changes, note_what_the_user_may
 from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
+from perennial_airflow.pages.rights import may_read, readable, sensible
 from perennial_airflow.pages.static import as_json, file, refusal
 from perennial_airflow.pages.views import PREFIX, SECTION_OF_TASK
+
+log = logging.getLogger(__name__)
 
 WITH_INTERVAL = ("scheduled", "backfill")
 VIEW_OF_RUN: dict[str, str] = {
@@ -47,7 +50,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; "
-    "img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "img-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
@@ -56,7 +59,7 @@ HEADERS = {
 
 def create_app() -> FastAPI:
     """The application that Airflow mounts at `perennial_airflow.pages.views.PREFIX`."""
-    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user)])
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, dependencies=[Depends(get_user), Depends(sensible)])
     app.state.reader = Reader()  # its process ends with this one
     app.add_middleware(GZipMiddleware, minimum_size=1000)
     app.middleware("http")(_with_headers)
@@ -67,24 +70,21 @@ def create_app() -> FastAPI:
     add_changes(app)
     app.get("/{name:path}")(file)
     app.exception_handler(HTTPException)(_refused)
+    app.exception_handler(Exception)(_failed)
     return app
 
 
-MAY_READ = Depends(requires_access_dag("GET", DagAccessEntity.RUN))
-
-
-def _readable(user: GetUserDep) -> tuple[str, ...]:
-    """The use cases whose predictions the user may see."""
-    dag_ids = get_auth_manager().get_authorized_dag_ids(user=user, method="GET")
-    names = (found.rpartition(".") for found in dag_ids)
-    return tuple(sorted(name for name, _, kind in names if kind == DagKind.PREDICT))
+MAY_READ = Depends(may_read)
 
 
 def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
-    """What a run is about, for the view that shows it: an interval of data, or a moment; empty when it is neither."""
+    """What a run is about, for the view that shows it: an interval of data, or a moment.
+
+    Errors: `HTTPException` with 404 for a run that Airflow does not have.
+    """
     run = session.scalar(select(DagRun).where(DagRun.dag_id == dag_id, DagRun.run_id == run_id))
     if run is None:
-        return {}
+        raise HTTPException(HTTPStatus.NOT_FOUND)
     conf = run.conf if isinstance(run.conf, dict) else {}
     start, end = conf.get("window_from"), conf.get("window_to")
     if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
@@ -95,7 +95,7 @@ def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
 
 async def home(
     request: Request,
-    use_cases: Annotated[tuple[str, ...], Depends(_readable)],
+    use_cases: Annotated[tuple[str, ...], Depends(readable)],
     dags: Annotated[list[dict[str, Any]], Depends(readable_dags)],
 ) -> Response:
     """Every use case that the user may see, and what Airflow knows of its DAGs."""
@@ -124,7 +124,7 @@ async def dag_run(
         return RedirectResponse(f"./{quote(run_id, safe='')}#{section}")
     kind = dag_id.rpartition(".")[2]
     view = VIEW_OF_RUN.get(kind, "use_case")
-    if not about or (view == "interval" and "start" not in about):
+    if view == "interval" and "start" not in about:
         view = "use_case"
     return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
 
@@ -167,7 +167,18 @@ async def _page(
 
 async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    return refusal(request, error.status_code)
+    usual = error.status_code == HTTPStatus.UNAUTHORIZED or error.detail == HTTPStatus(error.status_code).phrase
+    answer = refusal(request, error.status_code, None if usual else error.detail)
+    answer.headers.update(error.headers or {})
+    return answer
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """What nobody expected; it is answered outside of what adds the headers to all other answers."""
+    log.error("A page failed", exc_info=error)
+    answer = refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR)
+    answer.headers.update(HEADERS)
+    return answer
 
 
 async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:

@@ -27,6 +27,7 @@ from perennial.errors import PerennialError
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages.rights import may_read
 
 log = logging.getLogger(__name__)
 
@@ -42,7 +43,7 @@ def add_changes(app: FastAPI) -> None:
     """Give the application its routes that change something: each of a use case's `.predict`, for who may edit it."""
     turns = asyncio.Semaphore(AT_ONCE)
     for change in CHANGES:
-        guards = [Depends(requires_access_dag("GET", DagAccessEntity.RUN)), Depends(_may_change), Depends(meant)]
+        guards = [Depends(may_read), Depends(_may_change), Depends(meant)]
         app.put(f"/dags/{{dag_id}}/windows/{{window}}/{change}", dependencies=guards)(_endpoint(change, turns))
 
 

@@ -9,12 +9,16 @@ from asyncio.subprocess import PIPE, Process
 from dataclasses import dataclass
 from typing import Any
 
+from perennial.settings import LEDGER_CONNECTION, LEDGER_READER, PUBLISHED_CONNECTION, PUBLISHED_READER, Settings
+from perennial.sources.connections import PREFIX
 from perennial_airflow.connections import AirflowConnections
 
 log = logging.getLogger(__name__)
 
 PATIENCE = 30.0  # seconds for one page, the start of the process included
-CONNECTIONS = ("perennial_ledger", "perennial_published")
+# The connections by which the process reads, and those that are taken in their place where there are none: it reads as
+# their users then, in sessions that are read-only all the same.
+CONNECTIONS = {LEDGER_READER: LEDGER_CONNECTION, PUBLISHED_READER: PUBLISHED_CONNECTION}
 LONGEST_HEAD = 1_000_000
 
 
@@ -42,7 +46,7 @@ class Reader:
         """One page. Errors: `ReaderUnavailable`; the next page is asked of a new process then."""
         async with self._turn:
             try:
-                return await asyncio.wait_for(self._ask(asked), PATIENCE)
+                return await asyncio.wait_for(self._ask_again(asked), PATIENCE)
             except asyncio.CancelledError:
                 self.stop()  # or its answer would be taken for that of the next page, which somebody else may ask for
                 raise
@@ -62,6 +66,17 @@ class Reader:
             self._process.kill()
         self._process = None
 
+    async def _ask_again(self, asked: dict[str, Any]) -> Page:
+        """The page; of a new process when the one that wrote the last page has ended since, or ends now."""
+        is_new = self._process is None
+        try:
+            return await self._ask(asked)
+        except (OSError, asyncio.IncompleteReadError):
+            if is_new:
+                raise
+            self.stop()
+            return await self._ask(asked)
+
     async def _ask(self, asked: dict[str, Any]) -> Page:
         process = await self._running()
         assert process.stdin is not None
@@ -73,9 +88,8 @@ class Reader:
 
     async def _running(self) -> Process:
         if self._process is None or self._process.returncode is not None:
-            urls = await asyncio.to_thread(_connections)
             command = (sys.executable, "-m", "perennial.pages.reader")
-            environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **urls}
+            environment = await asyncio.to_thread(_environment)
             self._process = await asyncio.create_subprocess_exec(
                 *command, stdin=PIPE, stdout=PIPE, env=environment, limit=LONGEST_HEAD
             )
@@ -83,7 +97,19 @@ class Reader:
         return self._process
 
 
-def _connections() -> dict[str, str]:
-    """The connections as Airflow keeps them, for a process that does not import it."""
+def _environment() -> dict[str, str]:
+    """The environment with the connections as Airflow keeps them, for a process that does not import it.
+
+    No other connection of the environment is handed on, least of all those that may write.
+    """
     connections = AirflowConnections()
-    return {f"AIRFLOW_CONN_{name.upper()}": connections.url(name) for name in CONNECTIONS}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    lake = Settings.from_environment().lake_connection
+    urls = {lake: connections.url(lake)} if lake else {}
+    for reader, writer in CONNECTIONS.items():
+        found = connections.find(reader)
+        if found is None:
+            log.warning("There is no connection %s: the review pages read as the user of %s", reader, writer)
+        urls[reader] = found or connections.url(writer)
+    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    return {**kept, **path, **{f"{PREFIX}{name.upper()}": url for name, url in urls.items()}}

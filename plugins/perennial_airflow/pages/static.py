@@ -38,8 +38,8 @@ def file(name: str) -> Response:
 
 
 def as_json(request: Request) -> bool:
-    """Whether a script asks, rather than a browser."""
-    return "application/json" in request.headers.get("accept", "")
+    """Whether a script asks, rather than a browser that opens a page."""
+    return request.method not in ("GET", "HEAD") or "application/json" in request.headers.get("accept", "")
 
 
 def refusal(request: Request, status: int, detail: str | None = None) -> Response:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +58,17 @@ def test_keys_are_made_once_and_are_private(home: Home) -> None:
     keys = load_keys(home)
     assert load_keys(home) == keys
     assert home.keys.stat().st_mode & 0o777 == 0o600
-    assert len({keys.fernet, keys.jwt, keys.api, keys.admin_password}) == 4
+    assert len({keys.fernet, keys.jwt, keys.api, keys.admin_password, keys.reader_password}) == 5
+
+
+def test_a_home_of_an_earlier_version_keeps_its_keys_and_gets_what_is_new(home: Home) -> None:
+    keys = load_keys(home)
+    kept = {name: value for name, value in json.loads(home.keys.read_text()).items() if name != "reader_password"}
+    home.keys.write_text(json.dumps(kept))
+    again = load_keys(home)
+    assert replace(again, reader_password=keys.reader_password) == keys
+    assert again.reader_password not in ("", keys.reader_password)
+    assert load_keys(home) == again
 
 
 def test_ports_that_were_asked_for_are_taken_or_refused(home: Home, listener: int) -> None:
@@ -160,3 +171,10 @@ def test_a_shell_beside_it_finds_the_system(home: Home) -> None:
     assert settings.mlflow_url == "http://127.0.0.1:5000"
     assert settings.environment["AIRFLOW_CONN_PERENNIAL_LEDGER"] == "postgresql://u:p@h:1/perennial"
     assert json.loads(home.keys.read_text())["fernet"] == made["AIRFLOW__CORE__FERNET_KEY"]
+
+
+def test_the_review_pages_read_as_a_user_of_their_own(home: Home) -> None:
+    made, password = environment(home, {}), load_keys(home).reader_password
+    for store in ("LEDGER", "PUBLISHED"):
+        reader = made[f"AIRFLOW_CONN_PERENNIAL_{store}_READER"]
+        assert reader == f"postgresql://perennial_reader:{password}@h:1/perennial"

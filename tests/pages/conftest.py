@@ -1,0 +1,24 @@
+"""Airflow's API server with each of the auth managers, one of each for a file of tests."""
+
+import os
+import tempfile
+
+# The routes are enumerated in this process, which imports Airflow for that: with a home of the tests' own.
+os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
+os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
+
+import pytest
+from tests.pages.server import FAB, SIMPLE, PagesServer, start
+from tests.servers import Run, WatchedPostgres
+
+
+@pytest.fixture(scope="module")
+def simple(run: Run, postgres: WatchedPostgres, shared_ledger_url: str) -> PagesServer:
+    """Roles without a difference by DAG: Airflow's auth manager for development."""
+    return start(run, postgres, SIMPLE, shared_ledger_url)
+
+
+@pytest.fixture(scope="module")
+def fab(run: Run, postgres: WatchedPostgres, shared_ledger_url: str) -> PagesServer:
+    """Roles that differ by DAG: the auth manager for production."""
+    return start(run, postgres, FAB, shared_ledger_url)
