@@ -1,4 +1,4 @@
-"""A real browser, logged in to the system's Airflow as its administrator."""
+"""A real browser, and how one logs in to Airflow with it."""
 
 import os
 import shutil
@@ -46,12 +46,17 @@ def browsing(width: int = DESKTOP["width"], theme: str = "light") -> Iterator[tu
             browser.close()
 
 
-def log_in(page: Page, system: System) -> None:
-    """Open a session as the administrator."""
-    page.goto(f"{system.url}/auth/login")
-    page.fill("input[name=username]", ADMIN)
-    page.fill("input[name=password]", load_keys(Home(system.home)).admin_password)
-    page.click("button[type=submit]")
+def administrator(system: System) -> tuple[str, str]:
+    """The name and the password of the system's one user."""
+    return ADMIN, load_keys(Home(system.home)).admin_password
+
+
+def log_in(page: Page, url: str, user: str, password: str) -> None:
+    """Open a session."""
+    page.goto(f"{url}/auth/login")
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", password)
+    page.click("[type=submit]")
     page.wait_for_url(lambda address: "/auth/" not in address)
 
 

@@ -16,7 +16,8 @@ import httpx
 import psutil
 import pyarrow.compute as pc
 import pytest
-from tests.e2e.browser import browsing, inside, log_in
+from tests.e2e.browser import administrator, browsing, inside, log_in
+from tests.e2e.logins import ADMIN, NOTHING, ONE_DAG, VIEWER, fab_server
 from tests.e2e.orders import ROWS, Orders, write_orders
 from tests.e2e.system import DONE, Backfill, System, running_system
 from tests.servers import Run
@@ -26,10 +27,11 @@ from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
 from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, InterventionKind, Maturity
 from perennial.window import Window
-from perennial_airflow.pages.views import PREFIX
+from perennial_airflow.pages.views import PREFIX, VIEWS
 
 PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
 RETRAIN, ROLLBACK = "flight_delays.retrain", "flight_delays.rollback"
+FLIGHTS = "Late arrivals of flights from New York"
 
 
 def day(month: int, number: int) -> datetime:
@@ -333,11 +335,11 @@ def test_a_person_finds_out_in_the_browser_why_a_day_was_refused(
     complaints: list[str] = []
     with browsing() as (_, page):
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
-        log_in(page, system)
+        log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}/plugin/perennial")
         home = inside(page)
         home.get_by_text("1 window failed validation and was not scored.").wait_for()
-        home.get_by_role("link", name="Late arrivals of flights from New York").click()
+        home.get_by_role("link", name=FLIGHTS).click()
         home.get_by_role("heading", name="Windows", exact=True).wait_for()
         home.get_by_role("link", name="Mon 10 Jun 2013").first.click()
         home.get_by_text("so nothing was scored").wait_for()
@@ -354,7 +356,7 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
 ) -> None:
     system.finish(begun_again[1])
     with browsing() as (_, page):
-        log_in(page, system)
+        log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}{PREFIX}/dags/{PREDICT}/preview?from=2013-06-13&to=2013-06-14&model=as_now")
         page.get_by_text(
             "2 windows: 0 would be scored, 0 are as they would be, 2 can't be scored as they are"
@@ -370,6 +372,40 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
     )
     found = [ledger.latest_batch("flight_delays", each) for each in days]
     assert [batch.resolution for batch in found if batch is not None] == ["as_now", "as_now"]
+
+
+def test_each_role_sees_inside_airflow_what_it_may_read_and_nothing_else(
+    system: System, run: Run, refused_day: dict[str, Any]
+) -> None:
+    pages = {
+        "nav": "",
+        "dag": f"/dags/{PREDICT}",
+        "dag_run": f"/dags/{PREDICT}/runs/{refused_day['dag_run_id']}",
+        "task": f"/dags/{PREDICT}/tasks/validate",
+        "task_instance": f"/dags/{PREDICT}/runs/{refused_day['dag_run_id']}/tasks/validate",
+    }
+    tabs = {view["destination"]: f"{pages[view['destination']]}/plugin/{view['url_route']}" for view in VIEWS}
+    with fab_server(system, run, PREDICT, EVALUATE) as url, browsing() as (browser, _):
+        for user in (ADMIN, VIEWER, ONE_DAG, NOTHING):
+            page = browser.new_page()
+            page.set_default_timeout(PATIENCE * 1000)
+            log_in(page, url, user, user)
+            for destination, address in tabs.items():
+                page.goto(url + address)
+                shown = inside(page)
+                if destination == "nav":
+                    shown.get_by_role("heading", name="Use cases").wait_for()
+                    flights, air_time = shown.get_by_text(FLIGHTS), shown.get_by_text("Minutes in the air")
+                    assert flights.count() == (user != NOTHING), user
+                    assert air_time.count() == (user in (ADMIN, VIEWER)), user
+                elif user == NOTHING:
+                    shown.get_by_role("heading", name="You may not see this").wait_for()
+                else:
+                    shown.get_by_role("heading", name="Mon 10 Jun 2013" if "runs" in address else FLIGHTS).wait_for()
+            page.goto(f"{url}{PREFIX}/dags/air_time.predict")
+            heading = "Minutes in the air" if user in (ADMIN, VIEWER) else "You may not see this"
+            page.get_by_role("heading", name=heading).wait_for()
+            page.context.close()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable
-from importlib.resources import files
 
 from perennial.encoding import as_json
 from perennial.errors import InvalidWindow, NoModel, PerennialError, TransientError
@@ -23,7 +22,6 @@ from perennial.ports import Ports
 from perennial.settings import Settings
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
-ASSETS = {"style.css": "text/css; charset=utf-8", "frame.js": "text/javascript; charset=utf-8"}
 OK, NOT_FOUND, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 422, 503, 500
 
 VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
@@ -47,8 +45,6 @@ PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
 
 def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
     """The page that was asked for. What can't be shown is a page, too, that says why and what to do."""
-    if asked.view == "asset":
-        return _asset(asked)
     try:
         found = VIEWS[asked.view](asked, settings, ports)
     except NothingThere as error:
@@ -59,13 +55,6 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
     if asked.as_json:
         return Answer(OK, JSON, json.dumps(as_json(found.data)).encode())
     return Answer(OK, HTML, rendered(asked, found.template, data=found.data, **found.extra))
-
-
-def _asset(asked: Asked) -> Answer:
-    name = asked.arguments["name"]
-    if name not in ASSETS:
-        return _problem(asked, NOT_FOUND, "There is no such page", "Go to the list of all use cases.")
-    return Answer(OK, ASSETS[name], files("perennial.pages").joinpath("static", name).read_bytes())
 
 
 def _problem(asked: Asked, status: int, title: str, said: str) -> Answer:

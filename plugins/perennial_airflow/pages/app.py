@@ -15,10 +15,12 @@ from airflow.models.dagrun import DagRun
 from fastapi import Depends, FastAPI, Request, Response
 from fastapi.middleware.gzip import GZipMiddleware
 from sqlalchemy import select
+from starlette.exceptions import HTTPException
 
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
+from perennial_airflow.pages.static import as_json, file, refusal
 from perennial_airflow.pages.views import PREFIX
 
 WITH_INTERVAL = ("scheduled", "backfill")
@@ -43,7 +45,6 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
-PLAIN = "text/plain; charset=utf-8"
 
 
 def create_app() -> FastAPI:
@@ -56,7 +57,8 @@ def create_app() -> FastAPI:
     app.get("/dags/{dag_id}/runs/{run_id}", dependencies=[MAY_READ])(dag_run)
     for path, view, query in PAGES:
         app.get(path, dependencies=[MAY_READ])(page_of_dag(view, query))
-    app.get("/{name:path}")(asset_or_nothing)
+    app.get("/{name:path}")(file)
+    app.exception_handler(HTTPException)(_refused)
     return app
 
 
@@ -109,11 +111,6 @@ async def dag_run(
     return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
 
 
-async def asset_or_nothing(request: Request, name: str) -> Response:
-    """The stylesheet and the script, which every page loads; all else is not there."""
-    return await _page(request, "asset", {"name": name}, ())
-
-
 def _given(request: Request, names: tuple[str, ...]) -> dict[str, str]:
     return {name: request.query_params[name] for name in names if name in request.query_params}
 
@@ -121,7 +118,7 @@ def _given(request: Request, names: tuple[str, ...]) -> dict[str, str]:
 async def _of_dag(request: Request, dag_id: str, view: str, arguments: dict[str, str]) -> Response:
     name, _, kind = dag_id.rpartition(".")
     if kind not in set(DagKind):
-        return Response(f"{dag_id} is not a DAG of a Perennial use case.", 404, media_type=PLAIN)
+        return refusal(request, 404, f"{dag_id} is not a DAG of a Perennial use case.")
     return await _page(request, view, {"use_case": name, **arguments}, (name,))
 
 
@@ -133,13 +130,18 @@ async def _page(request: Request, view: str, arguments: dict[str, str], use_case
         "use_cases": use_cases,
         "base": base,
         "airflow": base.removesuffix(PREFIX),
-        "as_json": "application/json" in request.headers.get("accept", ""),
+        "as_json": as_json(request),
     }
     try:
         found = await request.app.state.reader.ask(asked)
     except (ReaderUnavailable, PerennialError) as error:
-        return Response(str(error), 503, media_type=PLAIN)
+        return refusal(request, 503, str(error))
     return Response(found.body, found.status, media_type=found.media_type)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return refusal(request, error.status_code)
 
 
 async def _with_headers(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:

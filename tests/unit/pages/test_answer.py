@@ -264,13 +264,6 @@ def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
     assert "parcels" in json.dumps(json.loads(found.body))
 
 
-def test_assets_are_served_by_name_and_nothing_else_is(lived: World) -> None:
-    assert ask(lived, "asset", name="style.css").media_type == "text/css; charset=utf-8"
-    assert b"use strict" in ask(lived, "asset", name="frame.js").body
-    for name in ("../answer.py", "templates/home.html", "/etc/passwd", ""):
-        assert ask(lived, "asset", name=name).status == 404
-
-
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
     """In the spec, in values, in keys of quarantined rows, in what a person wrote, and in the address."""

@@ -1,0 +1,52 @@
+"""What is served without asking the records: the stylesheet, the script, and the page that says why there is none."""
+
+from html import escape
+from importlib.resources import files
+
+from fastapi import HTTPException, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+
+from perennial_airflow.pages.views import PREFIX
+
+FILES = {"style.css": "text/css; charset=utf-8", "frame.js": "text/javascript; charset=utf-8"}
+REASONS: dict[int, tuple[str, str]] = {
+    401: ("Log in first", "Open Airflow, log in, and come back."),
+    403: ("You may not see this", "Ask whoever runs this Airflow for the right to read the DAGs of this use case."),
+    404: ("There is no such page", "Go to the list of all use cases."),
+    405: ("This can't be done to a page", "Pages are read with GET."),
+    503: ("The pages can't be written right now", "Try again."),
+}
+PAGE = """<!doctype html>
+<html lang="en" data-airflow="{airflow}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title} · Perennial</title>
+<link rel="stylesheet" href="{base}/style.css"><script src="{base}/frame.js" defer></script></head>
+<body>
+<header><nav aria-label="Perennial"><a href="{base}/home">All use cases</a></nav></header>
+<main><section class="card"><h1>{title}</h1><p>{detail}</p></section></main>
+</body>
+</html>
+"""
+
+
+def file(name: str) -> Response:
+    """The stylesheet or the script. Errors: `HTTPException` with 404 for any other name."""
+    if name not in FILES:
+        raise HTTPException(404)
+    body = files("perennial.pages").joinpath("static", name).read_bytes()
+    return Response(body, media_type=FILES[name])
+
+
+def as_json(request: Request) -> bool:
+    """Whether a script asks, rather than a browser."""
+    return "application/json" in request.headers.get("accept", "")
+
+
+def refusal(request: Request, status: int, detail: str | None = None) -> Response:
+    """Why there is no page: for a browser as a page, for a script as JSON."""
+    title, usual = REASONS.get(status, ("This can't be shown", "The log of the API server says more."))
+    if as_json(request):
+        return JSONResponse({"error": title, "detail": detail or usual}, status)
+    base = request.scope["root_path"].rstrip("/")
+    said = {"title": title, "detail": detail or usual, "base": base, "airflow": base.removesuffix(PREFIX)}
+    return HTMLResponse(PAGE.format(**{name: escape(value) for name, value in said.items()}), status)
