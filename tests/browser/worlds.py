@@ -116,7 +116,7 @@ def a_hostile_world(folder: Path) -> World:
         for position, text in zip(places, PAYLOADS, strict=False):
             services[position] = f"{mark}{text}"
     set_column(world, "service", services)
-    set_column(world, "parcel", keys)
+    world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
 
     first_model(world)
     for day in (30, 31, 45):

@@ -10,7 +10,8 @@ def linked(href: str, title: str, inside: str) -> str:
 
 def svg(kind: str, width: float, height: float, said: str, inside: str) -> Markup:
     """A whole chart. `said` is its text alternative; `inside` is markup, in which every text is escaped already."""
+    role = "group" if "<a " in inside else "img"  # what is in an image can't be reached
     return Markup(  # noqa: S704 - every text in it is escaped
-        f'<svg class="{kind}" role="img" aria-label="{escape(said)}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<svg class="{kind}" role="{role}" aria-label="{escape(said)}" viewBox="0 0 {width:.0f} {height:.0f}" '
         f'width="{width:.0f}" height="{height:.0f}">{inside}</svg>'
     )
