@@ -15,7 +15,8 @@ FOCUSED = """() => {
     const at = document.activeElement, style = getComputedStyle(at), place = at.getBoundingClientRect();
     const top = Math.max(place.top, 0), bottom = Math.min(place.bottom, innerHeight);
     const middle = document.elementFromPoint(place.x + Math.min(place.width / 2, 20), (top + bottom) / 2);
-    return {stop: at.dataset.stop ?? null, outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+    return {stop: at.dataset.stop ?? null,
+            outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
             seen: middle !== null && (at.contains(middle) || middle.contains(at))};
 }"""
 

@@ -8,7 +8,8 @@ from tests.waiting import PATIENCE
 PATIENT = PATIENCE * 1000  # milliseconds
 REPORT_VIOLATIONS = """
 window.__violations = [];
-addEventListener("securitypolicyviolation", (event) => window.__violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
+addEventListener("securitypolicyviolation", (event) =>
+    window.__violations.push(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));
 """
 
 

@@ -57,9 +57,9 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
     key = world.parcels.table.column("parcel")[world.rows_of(30)[0]].as_py()
     first, last = (f"{world.day(day).start:%Y-%m-%d}" for day in (30, 36))
     return {
-        "home": ("/home",),
+        "home": ("/home", "/home?owner=nobody"),
         "use_case": (of_use_case,),
-        "window": tuple(window(day) for day in (30, 31, 32, 38, 45)),  # good, with quarantine, refused, missing, drifted
+        "window": tuple(window(day) for day in (30, 31, 32, 38, 45, 46)),  # see `live`; 46 is to come
         "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
         "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
@@ -160,33 +160,54 @@ def _spoil(world: World, day: int) -> None:
     drift = ledger.drift_of("parcels", window)[-1]
     ledger.record_drift(
         replace(
-            drift, report=_renamed(drift.report), columns=_renamed(drift.columns), missing=PAYLOADS,
-            reasons=PAYLOADS, run_id=ALL, number=drift.number + 1, basis_digest="spoilt", id=None,
-        )  # fmt: skip
+            drift,
+            report=_renamed(drift.report),
+            columns=_renamed(drift.columns),
+            missing=PAYLOADS,
+            reasons=PAYLOADS,
+            run_id=ALL,
+            number=drift.number + 1,
+            basis_digest="spoilt",
+            id=None,
+        )
     )
     for found in ledger.performance_of("parcels", window)[-1:]:
         label_drift = {"verdict": ALL, "p_value": 0.5, "reasons": list(PAYLOADS)}
         later = found.as_of + timedelta(minutes=1)
         ledger.record_performance(
             replace(
-                found, as_of=later, metrics={**found.metrics, ALL: 0.5}, intervals=_renamed(found.intervals),
-                label_drift=label_drift, run_id=ALL, id=None,
-            )  # fmt: skip
+                found,
+                as_of=later,
+                metrics={**found.metrics, ALL: 0.5},
+                intervals=_renamed(found.intervals),
+                label_drift=label_drift,
+                run_id=ALL,
+                id=None,
+            )
         )
+    following = world.day(day + 1)
     snapshot = ledger.latest_snapshot("parcels", window)
-    assert snapshot is not None
-    ledger.record_snapshot(
-        replace(
-            snapshot, window=world.day(day + 1), table=ALL, digest=ALL, columns=_renamed(snapshot.columns), query=ALL,
-            run_id=ALL, remarks=PAYLOADS, id=None,
-        )  # fmt: skip
-    )
+    if snapshot is not None and ledger.latest_snapshot("parcels", following) is None:
+        ledger.record_snapshot(
+            replace(
+                snapshot,
+                window=following,
+                table=ALL,
+                digest=ALL,
+                columns=_renamed(snapshot.columns),
+                query=ALL,
+                run_id=ALL,
+                remarks=PAYLOADS,
+                id=None,
+            )
+        )
     for kind in DecisionKind:
         ledger.record_decision(
             RecordedDecision("parcels", kind, window.key, window.end, ALL, PAYLOADS, {ALL: ALL}, ALL)
         )
     for kind in InterventionKind:
-        ledger.record_intervention(Intervention("parcels", kind, window.key, ALL, ALL, {ALL: ALL}, ALL))
+        details = {"snapshot_digest": ALL, "rule": ALL, ALL: ALL}
+        ledger.record_intervention(Intervention("parcels", kind, window.key, ALL, ALL, details, ALL))
 
 
 def _renamed(found: Any) -> Any:
