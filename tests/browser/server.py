@@ -7,12 +7,14 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from types import SimpleNamespace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 import uvicorn
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
+from sqlalchemy.pool import StaticPool
 from tests.browser.worlds import (
     EVALUATE,
     EVALUATED,
@@ -86,48 +88,64 @@ def _application(world: World, reader: InProcess, patch: pytest.MonkeyPatch) -> 
         from airflow.api_fastapi.auth.managers.simple.user import SimpleAuthManagerUser
         from airflow.api_fastapi.common.db.common import _get_session
         from airflow.api_fastapi.core_api.security import get_user
+        from airflow.models import import_all_models
         from airflow.models.dag import DagModel
 
         from perennial_airflow.pages.app import create_app
         from perennial_airflow.pages.views import PREFIX
     from fastapi import FastAPI
 
+    import_all_models()  # else some tables lack those that they refer to
+
     class OpenToAll(SimpleAuthManager):
         def get_authorized_dag_ids(self, **_: Any) -> set[str]:
             return {PREDICT, EVALUATE, RETRAIN}
 
     patch.setattr(_AuthManagerState, "instance", OpenToAll())
-    patch.setattr(DagModel, "get_team_name", lambda dag_id: None)  # it would ask Airflow's database
+    for name, nothing in (("get_team_name", None), ("get_dag_id_to_team_name_mapping", {})):
+        patch.setattr(DagModel, name, lambda *_, found=nothing, **__: found)  # these would open sessions of their own
+    engine = _database(world)
+
+    def sessions() -> Iterator[Session]:
+        with Session(engine) as session:
+            yield session
+
     pages = create_app()
     pages.state.reader = reader
     pages.dependency_overrides |= {
         get_user: lambda: SimpleAuthManagerUser(username="ada", role="ADMIN"),
-        _get_session: lambda: Runs(world),
+        _get_session: sessions,
     }
     airflow = FastAPI()
     airflow.mount(PREFIX, pages)
     return airflow
 
 
-@dataclass(frozen=True)
-class Runs:
-    """What Airflow's database says of the runs that have pages; all others are not there."""
+def _database(world: World) -> Any:
+    """A database of Airflow's that knows the runs which have pages."""
+    from airflow.models.base import Base
+    from airflow.models.dagrun import DagRun
 
-    world: World
-
-    def scalar(self, statement: Any) -> Any:
-        start, one, several = (self.world.day(number).start for number in (30, 31, 36))
-        found = {
-            ONE_WINDOW: _run("scheduled", one, start),
-            SEVERAL_WINDOWS: _run("backfill", several, start),
-            EVALUATED: _run("manual", self.world.day(34).start),
-            RETRAINED: _run("manual", self.world.day(33).start),
-        }
-        return next((found[given] for given in statement.compile().params.values() if given in found), None)
-
-
-def _run(run_type: str, end: datetime, start: datetime | None = None) -> Any:
-    conf = {} if start else {"as_of": end.isoformat()}
-    return SimpleNamespace(
-        run_type=run_type, data_interval_start=start, data_interval_end=end if start else None, run_after=end, conf=conf
-    )
+    engine = create_engine("sqlite://", poolclass=StaticPool, connect_args={"check_same_thread": False})
+    Base.metadata.create_all(engine)
+    start, one, moment, several = (world.day(number).start for number in (30, 31, 34, 36))
+    with Session(engine) as session:
+        for dag_id, run_id, run_type, interval, end in (
+            (PREDICT, ONE_WINDOW, "scheduled", (start, one), one),
+            (PREDICT, SEVERAL_WINDOWS, "backfill", (one, several), several),
+            (EVALUATE, EVALUATED, "manual", None, moment),
+            (RETRAIN, RETRAINED, "manual", None, moment),
+        ):
+            logical = interval[0] if interval else None
+            session.add(
+                DagRun(
+                    dag_id=dag_id,
+                    run_id=run_id,
+                    run_type=run_type,
+                    logical_date=logical,
+                    data_interval=interval,
+                    run_after=end,
+                )
+            )
+        session.commit()
+    return engine
