@@ -1,0 +1,139 @@
+"""What a reader needs beside a good look: a keyboard, no script, paper, and nothing that is fetched elsewhere."""
+
+from typing import Any
+
+from playwright.sync_api import Browser, Page
+from tests.browser.server import Site
+from tests.browser.visit import watching
+
+FOCUSABLE = "a[href], button, input, select, textarea, summary, [tabindex]"
+# Marks what the keyboard should reach, in the order of the document.
+EXPECTED = f"""() => [...document.querySelectorAll('{FOCUSABLE}')].filter((each) =>
+    each.tabIndex >= 0 && !each.disabled && each.type !== "hidden" && each.checkVisibility({{visibilityProperty: true}})
+).map((each, number) => {{ each.dataset.stop = number; return each.outerHTML.slice(0, 120); }})"""
+FOCUSED = """() => {
+    const at = document.activeElement, style = getComputedStyle(at), place = at.getBoundingClientRect();
+    const top = Math.max(place.top, 0), bottom = Math.min(place.bottom, innerHeight);
+    const middle = document.elementFromPoint(place.x + Math.min(place.width / 2, 20), (top + bottom) / 2);
+    return {stop: at.dataset.stop ?? null,
+            outline: style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+            seen: middle !== null && (at.contains(middle) || middle.contains(at))};
+}"""
+
+
+def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(site: Site, page: Page) -> None:
+    for address in site.all_addresses:
+        page.goto(site.url + address)
+        expected = page.evaluate(EXPECTED)
+        reached: list[int] = []
+        while not reached or reached[-1] < len(expected) - 1:
+            page.keyboard.press("Tab")
+            found = page.evaluate(FOCUSED)
+            assert found["stop"] is not None, f"{address}: after {reached} the focus left the page, of {expected}"
+            stop = int(found["stop"])
+            assert found["outline"], f"{address}: the focus can't be seen on {expected[stop]}"
+            assert found["seen"], f"{address}: something lies over {expected[stop]}"
+            if not reached or stop != reached[-1]:  # a date has several parts
+                reached.append(stop)
+        assert reached == list(range(len(expected))), address
+
+
+def test_the_first_stop_skips_to_the_content(site: Site, page: Page) -> None:
+    for of_view in site.addresses.values():
+        page.goto(site.url + of_view[0])
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        assert page.evaluate("location.hash") == "#main"
+        page.keyboard.press("Tab")
+        inside = page.locator("main").locator(FOCUSABLE).count()
+        assert not inside or page.evaluate("document.activeElement.closest('main') !== null"), of_view[0]
+
+
+def test_what_a_chart_links_to_is_a_link_in_a_table_too(site: Site, page: Page) -> None:
+    """A cell is smaller than 24 px and no stop of the keyboard: those who need more find the same in a table."""
+
+    def hrefs(selector: str) -> set[str]:
+        found: list[str] = page.evaluate(
+            f"[...document.querySelectorAll('{selector}')].map((each) => each.getAttribute('href'))"
+        )
+        return set(found)
+
+    links = 0
+    for view in ("use_case", "home", "interval"):
+        for address in site.addresses[view]:
+            page.goto(site.url + address)
+            drawn = hrefs("svg a")
+            if view == "home":
+                page.goto(f"{site.url}/dags/parcels.predict")
+            assert drawn <= hrefs("a:not(svg a)"), address
+            links += len(drawn)
+    assert links > 50
+
+
+def test_nothing_is_fetched_elsewhere_and_nothing_is_forbidden(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page, noticed = watching(context, site.url)
+        for address in site.all_addresses:
+            page.goto(site.url + address)
+            assert page.evaluate("window.__violations") == [], address
+        assert (noticed.elsewhere, noticed.errors, noticed.dialogs) == ([], [], [])
+
+
+def test_a_style_and_a_host_that_are_forbidden_would_be_noticed(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page, noticed = watching(context, site.url)
+        page.goto(f"{site.url}/home")
+        page.evaluate("document.body.setAttribute('style', 'color: red')")
+        page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=//127.0.0.2:1/a.png>')")
+        page.wait_for_function("window.__violations.length === 2")
+        assert noticed.errors
+
+
+def test_pages_are_the_same_without_script(site: Site, browser: Browser) -> None:
+    read: dict[bool, list[Any]] = {}
+    for script in (True, False):
+        with browser.new_context(java_script_enabled=script) as context:
+            page = context.new_page()
+            for address in site.all_addresses:
+                page.goto(site.url + address)
+                buttons = page.locator("button[type=button]:visible").count()
+                assert script or not buttons, f"{address}: there is a button that does nothing"
+                links = page.locator("a").evaluate_all("(all) => all.map((each) => each.href)")
+                forms = page.locator("form").evaluate_all("(all) => all.map((each) => [each.method, each.action])")
+                texts = page.locator("table, h1, h2, dl").all_inner_texts()
+                read.setdefault(script, []).append((address, texts, links, forms))
+    assert read[True] == read[False]
+
+
+def test_paper_shows_what_is_to_be_read_and_all_of_it(site: Site, page: Page) -> None:
+    page.emulate_media(media="print", color_scheme="dark")
+    page.set_viewport_size({"width": 718, "height": 1000})  # A4 upright, between its margins
+    for address in site.all_addresses:
+        page.goto(site.url + address)
+        for selector in ("nav", "form", "button", ".skip"):
+            assert page.locator(f"{selector}:visible").count() == 0, f"{address}: {selector}"
+        cut = "(all) => all.filter((each) => each.scrollWidth > each.clientWidth + 1).map((each) => each.outerHTML)"
+        assert page.locator(".scroll, main").evaluate_all(cut) == [], address
+        closed = page.locator("details > *:not(summary)").evaluate_all(
+            "(all) => all.filter((each) => !each.checkVisibility({contentVisibilityAuto: true})).length"
+        )
+        assert closed == 0, f"{address}: something is folded up"
+        paper, ink = page.evaluate(
+            "[document.body, document.querySelector('h1')].map((each, at) => "
+            "getComputedStyle(each)[at ? 'color' : 'backgroundColor'])"
+        )
+        assert paper == "rgb(255, 255, 255)"
+        assert max(int(each) for each in ink[4:-1].split(",")) < 64, address
+        assert page.pdf().startswith(b"%PDF")
+
+
+def test_the_theme_that_was_chosen_in_airflow_wins(site: Site, page: Page) -> None:
+    for chosen, system, shown in (
+        (None, "dark", "dark"), (None, "light", "light"), ("dark", "light", "dark"), ("light", "dark", "light"),
+    ):  # fmt: skip
+        page.emulate_media(color_scheme=system)  # type: ignore[arg-type]
+        page.goto(f"{site.url}/home")
+        page.evaluate("(chosen) => chosen ? localStorage.setItem('theme', chosen) : localStorage.clear()", chosen)
+        page.reload()
+        paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        assert (max(int(each) for each in paper[4:-1].split(",")) < 96) == (shown == "dark"), (chosen, system)

@@ -1,0 +1,218 @@
+"""What the pages are about: a world with windows in every state, and one that means harm; and where each view is."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
+from tests.unit.pages.test_answer import live, set_column
+
+from perennial.errors import ValidationFailed
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor
+from perennial.jobs.retrain import chain as retrain
+from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.spec.load import load_use_case
+
+PREDICT, EVALUATE, RETRAIN = "parcels.predict", "parcels.evaluate", "parcels.retrain"
+EVALUATED, RETRAINED, ONE_WINDOW, SEVERAL_WINDOWS = "evaluated", "retrained", "one_window", "several_windows"
+
+PAYLOADS = (
+    "<script>window.__pwned=1</script>",
+    '"><img src=x onerror=window.__pwned=1>',
+    "'><svg onload=window.__pwned=1>",
+    "</title><script>window.__pwned=1</script>",
+    "</textarea><script>window.__pwned=1</script>",
+    "</style><script>window.__pwned=1</script>",
+    "--><script>window.__pwned=1</script>",
+    "]]><script>window.__pwned=1</script>",
+    "<img src=x:x onerror=window.__pwned=1>",
+    "<svg><script>window.__pwned=1</script></svg>",
+    "<details open ontoggle=window.__pwned=1>",
+    "<input autofocus onfocus=window.__pwned=1>",
+    '" autofocus tabindex=0 onfocus="window.__pwned=1',
+    "<iframe srcdoc='<script>parent.__pwned=1</script>'></iframe>",
+    '<iframe src="javascript:parent.__pwned=1"></iframe>',
+    "<video><source onerror=window.__pwned=1></video>",
+    "<math><mtext><table><mglyph><style><!--</style><img src=x onerror=window.__pwned=1>",
+    "<style>*{background:url(//evil.example/)}</style>",
+    "javascript:window.__pwned=1//<i>",
+    "{{ 7 * 7 }}{% raw %}<b>bold</b>",
+)
+ALL = " ".join(PAYLOADS)
+
+
+def addresses(world: World) -> dict[str, tuple[str, ...]]:
+    """The addresses of each view, one for each state that looks different."""
+    of_use_case = f"/dags/{PREDICT}"
+
+    def window(day: int) -> str:
+        return f"{of_use_case}/windows/{world.day(day).key}"
+
+    key = world.parcels.table.column("parcel")[world.rows_of(30)[0]].as_py()
+    first, last = (f"{world.day(day).start:%Y-%m-%d}" for day in (30, 36))
+    return {
+        "home": ("/home", "/home?owner=nobody"),
+        "use_case": (of_use_case,),
+        "window": tuple(window(day) for day in (30, 31, 32, 38, 45, 46)),  # see `live`; 46 is to come
+        "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
+        "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
+        "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
+        "preview": (f"{of_use_case}/preview", f"{of_use_case}/preview?{urlencode({'from': first, 'to': last})}"),
+        "quarantine": (f"{window(31)}/quarantine", f"{window(30)}/quarantine"),
+        "evidence": (f"{of_use_case}/evidence?{urlencode({'entity': str(key), 'window': world.day(30).key})}",),
+    }
+
+
+def attacks(world: World) -> list[str]:
+    """Addresses with a payload in each place of each address that a reader may fill in."""
+    of_use_case, window = f"/dags/{PREDICT}", world.day(30).key
+    dates = {"from": "2024-01-31", "to": "2024-02-02"}
+    return [
+        address
+        for text in PAYLOADS
+        for address in (
+            f"/home?{urlencode({'owner': text, 'tag': text, 'state': text})}",
+            f"{of_use_case}/windows/{quote(text, safe='')}",
+            f"{of_use_case}/runs/{quote(text, safe='')}",
+            f"{of_use_case}/preview?{urlencode({'from': text, 'to': text})}",
+            f"{of_use_case}/preview?{urlencode({**dates, 'model': text})}",
+            f"{of_use_case}/preview?{urlencode({**dates, 'model': 'pinned', 'version': text})}",
+            f"{of_use_case}/evidence?{urlencode({'entity': text})}",
+            f"{of_use_case}/evidence?{urlencode({'entity': text, 'window': window})}",
+            f"{of_use_case}/{quote(text, safe='')}",
+        )
+    ]
+
+
+def a_lived_world(folder: Path) -> World:
+    """Beside what `live` has: labels that came, and a retraining that was judged."""
+    world = live(make_world(folder))
+    _evaluate(world)
+    start = world.day(33).start
+    retrain.run(world.use_case, start, world.ports, f"{RETRAIN}/{RETRAINED}", actor="ada", reason="the weights drifted")
+    return world
+
+
+def a_hostile_world(folder: Path) -> World:
+    """Attacks in the spec, in keys, values and names of columns, in run ids, reasons, notes and actors."""
+    world = make_world(folder)
+    _write_spec(world)
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    parcels, outcomes = world.parcels.table, world.outcomes.table
+    keys = [str(key) for key in parcels.column("parcel").to_pylist()]
+    for day in (30, 31, 32, 45):
+        for position, text in zip(world.rows_of(day), PAYLOADS, strict=False):
+            keys[position] = f"{text}{position}"
+    world.outcomes.table = outcomes.set_column(0, "parcel", [keys])
+    services = parcels.column("service").to_pylist()
+    for day, mark in ((20, ""), (30, ""), (31, ""), (31, "!"), (32, "?"), (45, "")):  # see the expectations
+        places = [each for each in world.rows_of(day) if services[each] in ("road", "air", "rail")]
+        for position, text in zip(places, PAYLOADS, strict=False):
+            services[position] = f"{mark}{text}"
+    set_column(world, "service", services)
+    world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
+
+    first_model(world)
+    for day in (30, 31, 45):
+        predict(world, day, run_id=ALL)
+        monitor.run(world.use_case, world.day(day), world.ports, ALL)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 32)
+    _evaluate(world)
+    retrain.run(world.use_case, world.day(33).start, world.ports, f"{RETRAIN}/{RETRAINED}", actor=ALL, reason=ALL)
+    for day in (30, 31, 45):
+        _spoil(world, day)
+    return world
+
+
+def _evaluate(world: World) -> None:
+    for job in (collect_labels, measure):
+        job.run(world.use_case, world.day(34).start, world.ports, f"{EVALUATE}/{EVALUATED}")
+
+
+def _write_spec(world: World) -> None:
+    text, tags = json.dumps(ALL), json.dumps(PAYLOADS)
+    spec = SPEC.replace("Parcels that come late", text).replace("owner: logistics", f"owner: {text}\ntags: {tags}")
+    spec = spec.replace("parcel: {kind: integer", "parcel: {kind: categorical").replace("0.05}", "0.5}", 1)
+    (world.use_case.folder / "use_case.yaml").write_text(spec)
+    (world.use_case.folder / "expectations.yaml").write_text(
+        f"{EXPECTATIONS}"
+        "  - type: expect_column_values_to_match_regex\n"
+        "    kwargs: {column: service, regex: '^[^!]'}\n"
+        "    quarantine: true\n"
+        "  - type: expect_column_values_to_not_match_regex\n"
+        "    kwargs: {column: service, regex: '^[?]'}\n"
+        "  - type: expect_column_values_to_be_in_set\n"
+        f"    kwargs: {{column: service, value_set: {tags}}}\n"
+        "    severity: warning\n"
+    )
+
+
+def _spoil(world: World, day: int) -> None:
+    """Newer entries about a day, as someone with a grudge and a hand in the ledger would write them."""
+    ledger, window = world.ports.ledger, world.day(day)
+    drift = ledger.drift_of("parcels", window)[-1]
+    ledger.record_drift(
+        replace(
+            drift,
+            report=_renamed(drift.report),
+            columns=_renamed(drift.columns),
+            missing=PAYLOADS,
+            reasons=PAYLOADS,
+            run_id=ALL,
+            number=drift.number + 1,
+            basis_digest="spoilt",
+            id=None,
+        )
+    )
+    for found in ledger.performance_of("parcels", window)[-1:]:
+        label_drift = {"verdict": ALL, "p_value": 0.5, "reasons": list(PAYLOADS)}
+        later = found.as_of + timedelta(minutes=1)
+        ledger.record_performance(
+            replace(
+                found,
+                as_of=later,
+                metrics={**found.metrics, ALL: 0.5},
+                intervals=_renamed(found.intervals),
+                label_drift=label_drift,
+                run_id=ALL,
+                id=None,
+            )
+        )
+    following = world.day(day + 1)
+    snapshot = ledger.latest_snapshot("parcels", window)
+    if snapshot is not None and ledger.latest_snapshot("parcels", following) is None:
+        ledger.record_snapshot(
+            replace(
+                snapshot,
+                window=following,
+                table=ALL,
+                digest=ALL,
+                columns=_renamed(snapshot.columns),
+                query=ALL,
+                run_id=ALL,
+                remarks=PAYLOADS,
+                id=None,
+            )
+        )
+    for kind in DecisionKind:
+        ledger.record_decision(
+            RecordedDecision("parcels", kind, window.key, window.end, ALL, PAYLOADS, {ALL: ALL}, ALL)
+        )
+    for kind in InterventionKind:
+        details = {"snapshot_digest": ALL, "rule": ALL, ALL: ALL}
+        ledger.record_intervention(Intervention("parcels", kind, window.key, ALL, ALL, details, ALL))
+
+
+def _renamed(found: Any) -> Any:
+    """The same JSON, where the columns are called otherwise."""
+    text = json.dumps(found)
+    for name in ("weight", "service", "roc_auc"):
+        text = text.replace(f'"{name}"', json.dumps(f"{ALL} {name}"))
+    return json.loads(text)
