@@ -55,6 +55,7 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
         return f"{of_use_case}/windows/{world.day(day).key}"
 
     key = world.parcels.table.column("parcel")[world.rows_of(30)[0]].as_py()
+    aside = world.parcels.table.column("parcel")[world.rows_of(31)[3]].as_py()  # see `live`
     first, last = (f"{world.day(day).start:%Y-%m-%d}" for day in (30, 36))
     return {
         "home": ("/home", "/home?owner=nobody"),
@@ -65,6 +66,13 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
         "preview": (f"{of_use_case}/preview", f"{of_use_case}/preview?{urlencode({'from': first, 'to': last})}"),
         "quarantine": (f"{window(31)}/quarantine", f"{window(30)}/quarantine"),
+        "compare": (
+            f"{of_use_case}/compare",
+            f"{of_use_case}/compare?{urlencode({'window': world.day(30).key, 'with': world.day(31).key})}",
+            f"{of_use_case}/compare?{urlencode({'model': '1', 'with': '1'})}",
+        ),
+        "quarantined": (f"{of_use_case}/quarantined?{urlencode({'window': world.day(31).key, 'entity': str(aside)})}",),
+        "suggestions": (f"{of_use_case}/suggestions",),
         "evidence": (f"{of_use_case}/evidence?{urlencode({'entity': str(key), 'window': world.day(30).key})}",),
     }
 
@@ -86,6 +94,13 @@ def attacks(world: World) -> list[str]:
             f"{of_use_case}/evidence?{urlencode({'entity': text})}",
             f"{of_use_case}/evidence?{urlencode({'entity': text, 'window': window})}",
             f"{of_use_case}/{quote(text, safe='')}",
+            f"{of_use_case}?{urlencode({'until': text, 'show': text})}",
+            f"{of_use_case}/compare?{urlencode({'window': text, 'with': text})}",
+            f"{of_use_case}/compare?{urlencode({'model': text, 'with': text})}",
+            f"{of_use_case}/compare?{urlencode({'window': window, 'revision': text, 'with': text})}",
+            f"{of_use_case}/quarantined?{urlencode({'window': window, 'entity': text})}",
+            f"{of_use_case}/quarantined?{urlencode({'window': window, 'row': text})}",
+            f"{of_use_case}/suggestions?{urlencode({'from': text, 'to': text})}",
         )
     ]
 

@@ -55,7 +55,7 @@ class Site:
 
     def changed(self, path: str, body: dict[str, Any]) -> Answer:
         if self.change_status is not None:
-            return Answer(self.change_status, "application/json", b'{"detail": "Forbidden"}')
+            return Answer(self.change_status, "application/json", b'{"error": "You may not do this", "detail": "Ask"}')
         *_, window, what = path.split("/")
         return change(ChangeAsked(what, "parcels", window, "ada", body), self.settings, self.world.ports)
 
@@ -202,7 +202,7 @@ def test_a_change_that_is_refused_says_why_and_can_be_tried_again(site: Site) ->
     site.change_status = 403
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
-    expect(wrong).to_contain_text("You may not change the runs of this DAG.")
+    expect(wrong).to_contain_text("You may not do this. Ask")
     site.change_status = None
     page.locator(ACCEPT).get_by_role("button", name="Accept these 3 rows").click()
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fastapi.routing import APIRoute
 from tests.pages.prepare_airflow import RUN
 
-from perennial_airflow.pages.app import PAGES, create_app
+from perennial_airflow.pages.app import FILTERS, PAGES, create_app
 from perennial_airflow.pages.views import PREFIX
 
 WINDOW = "2013-03-05T00:00Z--2013-03-06T00:00Z"
@@ -34,11 +34,16 @@ FILLED: dict[tuple[str, str], Filled] = {
     ("GET", "/dags/{dag_id}/runs/{run_id}"): Filled({"run_id": RUN}),
     ("GET", "/dags/{dag_id}/windows/{window}"): Filled({"window": WINDOW}),
     ("GET", "/dags/{dag_id}/windows/{window}/quarantine"): Filled({"window": WINDOW}),
+    ("PUT", "/dags/{dag_id}/windows/{window}/accepted"): Filled({"window": WINDOW}, status=400),  # it lacks our header
+    ("PUT", "/dags/{dag_id}/windows/{window}/replayed"): Filled({"window": WINDOW}, status=400),
+    ("GET", "/dags/{dag_id}/compare"): Filled({}),
+    ("GET", "/dags/{dag_id}/quarantined"): Filled({}, f"?window={WINDOW}&entity=1", 404),  # nothing was ingested yet
+    ("GET", "/dags/{dag_id}/suggestions"): Filled({}),
     ("GET", "/dags/{dag_id}/preview"): Filled({}, "?from=2013-03-05&to=2013-03-05&model=as_was"),
     ("GET", "/dags/{dag_id}/evidence"): Filled({}, f"?entity=1&window={WINDOW}", 404),  # nothing was scored yet
     ("GET", "/{name:path}"): Filled({"name:path": "style.css"}),
 }
-QUERIES: dict[str, tuple[str, ...]] = {path: query for path, _, query in PAGES} | {"/home": ("owner", "tag", "state")}
+QUERIES: dict[str, tuple[str, ...]] = {path: query for path, _, query in PAGES} | {"/home": FILTERS}
 
 
 def routes() -> list[tuple[str, str]]:

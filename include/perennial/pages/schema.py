@@ -14,6 +14,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from perennial.pages.views.preview import BackfillPreview
 from perennial.pages.views.quarantine import InQuarantine
+from perennial.pages.views.suggestions import SuggestedSuite
 from perennial.review.comparison.choices import Choices
 from perennial.review.comparison.models import ModelsCompared
 from perennial.review.comparison.revisions import RevisionsCompared
@@ -21,14 +22,16 @@ from perennial.review.comparison.windows import WindowsCompared
 from perennial.review.evaluation_report import EvaluationReport
 from perennial.review.explain import PredictionEvidence
 from perennial.review.portfolio import Portfolio
+from perennial.review.quarantined import QuarantinedEvidence
 from perennial.review.retraining_report import RetrainingReport
 from perennial.review.timeline import Timeline
+from perennial.review.use_case_report import UseCaseReport
 from perennial.review.window_report import WindowReport
 
 # What each of `perennial.pages.answer.VIEWS` finds. A view may find one of several.
 FOUND: dict[str, Any] = {
     "home": Portfolio,
-    "use_case": Timeline,
+    "use_case": UseCaseReport,
     "window": WindowReport,
     "interval": WindowReport | Timeline,
     "retraining": RetrainingReport,
@@ -36,6 +39,8 @@ FOUND: dict[str, Any] = {
     "compare": WindowsCompared | ModelsCompared | RevisionsCompared | Choices,
     "preview": BackfillPreview,
     "quarantine": InQuarantine,
+    "quarantined": QuarantinedEvidence,
+    "suggestions": SuggestedSuite,
     "evidence": PredictionEvidence,
 }
 SUFFIX = ".schema.json"

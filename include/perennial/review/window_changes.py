@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from perennial.drift.reference import PREDICTION
-from perennial.errors import RowsRemoved
+from perennial.errors import RowsRemoved, StoreUnavailable
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import DriftReport, Snapshot
 from perennial.ports import Ports
@@ -118,7 +118,7 @@ def _counted(spec: UseCase, now: Snapshot, before: Snapshot, ports: Ports) -> li
 def _missing(snapshot: Snapshot, ports: Ports) -> dict[str, float]:
     try:
         rows = ports.lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
-    except RowsRemoved:
+    except (RowsRemoved, StoreUnavailable):  # the rest of the report does without the lake
         return {}
     return {name: rows.column(name).null_count / rows.num_rows for name in rows.column_names if rows.num_rows}
 

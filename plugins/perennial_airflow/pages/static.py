@@ -1,6 +1,7 @@
 """What is served without asking the records: the stylesheet, the script, and the page that says why there is none."""
 
 from html import escape
+from http import HTTPStatus
 from importlib.resources import files
 
 from fastapi import HTTPException, Request, Response
@@ -9,6 +10,7 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from perennial_airflow.pages.views import PREFIX
 
 FILES = {"style.css": "text/css; charset=utf-8", "frame.js": "text/javascript; charset=utf-8"}
+READING = ("GET", "HEAD")
 REASONS: dict[int, tuple[str, str]] = {
     401: ("Log in first", "Open Airflow, log in, and come back."),
     403: ("You may not see this", "Ask whoever runs this Airflow for the right to read the DAGs of this use case."),
@@ -16,6 +18,7 @@ REASONS: dict[int, tuple[str, str]] = {
     405: ("This can't be done to a page", "Pages are read with GET."),
     503: ("The pages can't be written right now", "Try again."),
 }
+MAY_NOT_CHANGE = ("You may not do this", "Ask whoever runs this Airflow for the right to change the runs of this DAG.")
 PAGE = """<!doctype html>
 <html lang="en" data-airflow="{airflow}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -39,12 +42,14 @@ def file(name: str) -> Response:
 
 def as_json(request: Request) -> bool:
     """Whether a script asks, rather than a browser that opens a page."""
-    return request.method not in ("GET", "HEAD") or "application/json" in request.headers.get("accept", "")
+    return request.method not in READING or "application/json" in request.headers.get("accept", "")
 
 
 def refusal(request: Request, status: int, detail: str | None = None) -> Response:
     """Why there is no page: for a browser as a page, for a script as JSON."""
     title, usual = REASONS.get(status, ("This can't be shown", "The log of the API server says more."))
+    if status == HTTPStatus.FORBIDDEN and request.method not in READING:
+        title, usual = MAY_NOT_CHANGE
     if as_json(request):
         return JSONResponse({"error": title, "detail": detail or usual}, status)
     base = request.scope["root_path"].rstrip("/")

@@ -19,7 +19,7 @@ with warnings.catch_warnings(action="ignore"):  # Airflow's API loads a test cli
     from airflow.api_fastapi.core_api import security
 
     from perennial_airflow.pages import app as pages
-    from perennial_airflow.pages import changes
+    from perennial_airflow.pages import changes, rights
 
 WINDOW = "2013-03-01T00:00Z--2013-03-02T00:00Z"
 OWN = "https://airflow.example"
@@ -49,7 +49,7 @@ class FakeAuthManager:
 
     def is_authorized_dag(self, *, method: str, access_entity: Any, details: Any, user: User) -> bool:
         self.asked.append((method, details.id, user.name))
-        assert access_entity is security.DagAccessEntity.RUN
+        assert access_entity in rights.ENTITIES
         return details.id.startswith("flights.") and method in self.rights[user.name]
 
 
@@ -74,7 +74,9 @@ class Client:
 def auth(monkeypatch: pytest.MonkeyPatch) -> FakeAuthManager:
     manager = FakeAuthManager()
     monkeypatch.setattr(security, "get_auth_manager", lambda: manager)
+    monkeypatch.setattr(rights, "get_auth_manager", lambda: manager)
     monkeypatch.setattr(DagModel, "get_team_name", lambda _: None)
+    monkeypatch.setattr(DagModel, "get_dag_id_to_team_name_mapping", lambda _: {})
     return manager
 
 
@@ -123,9 +125,9 @@ def test_a_change_is_asked_for_in_the_name_of_the_user_who_is_logged_in(
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        ({"user": None}, 401, "Not authenticated"),
+        ({"user": None}, 401, "log in"),
         ({"user": "mallory"}, 403, "Invalid JWT token"),
-        ({"user": "bob"}, 403, "Forbidden"),
+        ({"user": "bob"}, 403, "the right to change the runs of this DAG"),
         ({"X_Requested_With": None}, 400, "Send the header X-Requested-With: Perennial."),
         ({"X_Requested_With": "XMLHttpRequest"}, 400, "Send the header X-Requested-With"),
         ({"Origin": None}, 403, f"must be this server's own: {OWN}"),

@@ -8,6 +8,7 @@ import pytest
 from airflow.api_fastapi.core_api.security import get_user
 
 from perennial_airflow.pages.app import HEADERS, create_app
+from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.rights import readable
 
 SCRIPT = {"Accept": "application/json"}
@@ -23,7 +24,7 @@ class BrokenReader:
 def ask(path: str, headers: dict[str, str]) -> httpx.Response:
     app = create_app()
     app.state.reader = BrokenReader()
-    app.dependency_overrides = {get_user: object, readable: lambda: ("parcels",)}
+    app.dependency_overrides = {get_user: object, readable: lambda: ("parcels",), readable_dags: lambda: []}
 
     async def asked() -> httpx.Response:
         transport = httpx.ASGITransport(app, raise_app_exceptions=False, root_path="/perennial")

@@ -57,7 +57,7 @@ def test_a_refusal_is_a_page_for_a_browser_and_json_for_a_script() -> None:
 
 
 def test_a_dag_of_others_has_no_page_and_its_name_stays_a_text() -> None:
-    scope = {"type": "http", "root_path": "/base/perennial", "headers": []}
+    scope = {"type": "http", "method": "GET", "root_path": "/base/perennial", "headers": []}
     said = bytes(refusal(Request(scope), 404, "<script>alert(1)</script> is not a DAG").body)
     assert b"&lt;script&gt;" in said
     assert b"<script>" not in said.replace(b'<script src="/base/perennial/frame.js" defer></script>', b"")

@@ -56,7 +56,7 @@ def put(world: World, column: str, position: int, value: Any) -> None:
 
 def ask(world: World, view: str, *, may_change: bool = True, as_json: bool = False, **arguments: str) -> Answer:
     settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-    asked = Asked(view, arguments, ("parcels",), "/base/perennial", "/base", as_json, may_change)
+    asked = Asked(view, arguments, ("parcels",), "/base/perennial", "/base", as_json, may_change=may_change)
     return answer(asked, settings, world.ports)
 
 

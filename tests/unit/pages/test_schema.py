@@ -52,6 +52,8 @@ def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
         ("compare", {"use_case": "parcels", "window": "2024-01-31", "with": "2024-02-02"}),
         ("preview", {"use_case": "parcels"}),
         ("preview", {"use_case": "parcels"} | BACKFILL),
+        ("quarantined", of_day(world, 31) | {"entity": str(world.rows_of(31)[3])}),
+        ("suggestions", {"use_case": "parcels"}),
         ("evidence", of_day(world, 31) | entity),
         ("evidence", {"use_case": "parcels"} | entity),
     ]

@@ -169,7 +169,7 @@ def test_a_drift_report_that_can_not_be_read_is_told_and_the_rest_is_shown(
         lived.ports.ledger, "drift_of", lambda *given: [replace(each, report={}) for each in drift_of(*given)]
     )
     said = page(lived, "window", **of_day(lived, 31))
-    assert "was written by an earlier version and can&#39;t be read" in said
+    assert "was written by another version of Perennial and can&#39;t be read" in said
     assert "179 rows scored by version 1" in said
 
 

@@ -98,7 +98,6 @@ async function send(address, method, sent) {
 
 function refused(answer) {
   if (answer.status === 401) return "Your session has ended. Log in to Airflow again, and then load this page again.";
-  if (answer.status === 403 && answer.said === "Forbidden") return "You may not change the runs of this DAG.";
   return answer.said;
 }
 
