@@ -24,7 +24,7 @@ SETTLED = 3_000  # milliseconds: tables and graphs move into place after their d
 class Shot:
     """One picture: its file, the page, a text that is there once it is complete, and a button to press first.
 
-    `ours` is a page of ours inside Airflow's, and shows the text there.
+    `ours` is a page of ours inside Airflow's, and shows the text there. `height` is that of the picture in pixels.
     """
 
     name: str
@@ -32,17 +32,25 @@ class Shot:
     shows: str
     press: str | None = None
     ours: bool = False
+    height: int = VIEW["height"]
 
 
 REPORTED = "backfill__2013-03-09T00:00:00+00:00"  # the run of 8 March
 SHOTS = (
     Shot("use-cases", "/plugin/perennial", "Late arrivals of flights", ours=True),
-    Shot("use-case-windows", "/dags/flight_delays.predict/plugin/perennial-windows", "What happened", ours=True),
+    Shot(
+        "use-case-windows",
+        "/dags/flight_delays.predict/plugin/perennial-windows",
+        "What happened",
+        ours=True,
+        height=1450,
+    ),
     Shot(
         "window-report",
         f"/dags/flight_delays.predict/runs/{quote(REPORTED)}/plugin/perennial-report",
         "Rows that came in",
         ours=True,
+        height=1250,
     ),
     Shot("dag-list", "/dags", "flight_delays.predict", "Show table view"),
     Shot("backfill-grid", "/dags/flight_delays.predict?limit=50", "trigger_retrain", "Collapse Details Panel"),
@@ -83,6 +91,7 @@ def log_in(page: Page, url: str, password: str) -> None:
 
 def take(page: Page, url: str, shot: Shot) -> None:
     """Take one picture."""
+    page.set_viewport_size({"width": VIEW["width"], "height": shot.height})
     page.goto(url + shot.path)
     shown_in = page.frame_locator("iframe") if shot.ours else page
     shown_in.get_by_text(shot.shows).first.wait_for()

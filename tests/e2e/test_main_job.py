@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import psutil
@@ -19,6 +20,7 @@ import pytest
 from tests.e2e.browser import administrator, browsing, inside, log_in
 from tests.e2e.logins import ADMIN, NOTHING, ONE_DAG, VIEWER, fab_server
 from tests.e2e.orders import ROWS, Orders, write_orders
+from tests.e2e.quarantine_journey import accept_and_replay
 from tests.e2e.system import DONE, Backfill, System, running_system
 from tests.servers import Run
 from tests.waiting import PATIENCE
@@ -26,6 +28,7 @@ from tests.waiting import PATIENCE
 from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
 from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, InterventionKind, Maturity
+from perennial.pages.words import window_name
 from perennial.window import Window
 from perennial_airflow.pages.views import PREFIX, VIEWS
 
@@ -298,7 +301,7 @@ def test_a_shell_beside_it_finds_the_same_system(
     assert "failed validation" in err
 
 
-def test_every_page_asks_who_is_there(system: System, first_model: str | None) -> None:
+def test_every_page_asks_who_is_there(system: System, first_model: str | None, refused_day: dict[str, Any]) -> None:
     printed = system.python(
         "from perennial_airflow.pages.app import create_app\n"
         "for route in create_app().routes:\n"
@@ -306,7 +309,12 @@ def test_every_page_asks_who_is_there(system: System, first_model: str | None) -
     )
     routes = [line.removeprefix("route ") for line in printed.splitlines() if line.startswith("route ")]
     assert len(routes) > 4
-    given = {"dag_id": PREDICT, "run_id": "first", "window": window(6, 1).key, "name:path": "style.css"}
+    given = {
+        "dag_id": PREDICT,
+        "run_id": refused_day["dag_run_id"],
+        "window": window(6, 1).key,
+        "name:path": "style.css",
+    }
     addresses = [PREFIX + re.sub(r"{([^}]*)}", lambda found: given[found[1]], route) for route in routes]
     for address in addresses:
         assert httpx.get(system.url + address).status_code == 401, address
@@ -375,6 +383,28 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
     )
     found = [ledger.latest_batch("flight_delays", each) for each in days]
     assert [batch.resolution for batch in found if batch is not None] == ["as_now", "as_now"]
+
+
+def test_a_person_follows_drift_to_the_new_champion_in_the_browser(
+    system: System, drifted_days: dict[str, Any]
+) -> None:
+    decisions = system.ports.ledger.decisions("flight_delays", DecisionKind.RETRAIN_ON_DRIFT)
+    (alarm,) = (each.as_of for each in decisions if each.action == "retrain")
+    decided = Window(alarm - timedelta(days=1), alarm)
+    with browsing() as (_, page):
+        log_in(page, system.url, *administrator(system))
+        page.goto(f"{system.url}/dags/{PREDICT}/plugin/perennial-windows")
+        shown = inside(page)
+        shown.get_by_role("link", name=window_name(decided)).first.click()
+        shown.locator("#drift").get_by_text("drifted").first.wait_for()
+        shown.locator("#decision").get_by_text("retrain on drift").wait_for()
+        shown.locator("#decision").get_by_role("link", name="What came of it").click()
+        shown.locator("#events").get_by_text("new model").first.wait_for()
+        run_id = quote(drifted_days["dag_run_id"], safe="")
+        page.goto(f"{system.url}/dags/{RETRAIN}/runs/{run_id}/plugin/perennial-report")
+        shown.get_by_role("heading", name="Judgement").wait_for()
+        shown.get_by_text("What asked for it").wait_for()
+        shown.locator("#decision").get_by_text("promoted").wait_for()
 
 
 def test_each_role_sees_inside_airflow_what_it_may_read_and_nothing_else(
@@ -568,3 +598,10 @@ training:
   metric: mae
   candidates: [{{name: guess, estimator: dummy}}]
 """
+
+
+def test_a_person_accepts_and_replays_a_refused_day_in_the_browser(system: System, refused_day: dict[str, Any]) -> None:
+    """It stands last: it changes what others count."""
+    with browsing() as (_, page):
+        log_in(page, system.url, *administrator(system))
+        accept_and_replay(page, system, window(6, 10))
