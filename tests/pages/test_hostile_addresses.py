@@ -40,7 +40,8 @@ def test_a_path_that_names_nothing_is_refused(simple: PagesServer, method: str, 
         filled = FILLED[method, path]
         asked = address(path.replace("{" + name + "}", value), filled)
         answer = simple.ask(asked, USER, method)
-        assert answer.status_code in REFUSED, (asked[:200], answer.status_code, answer.text[:500])
+        refused = REFUSED if method == "GET" else {*REFUSED, 405}  # a path with more slashes is not that route's
+        assert answer.status_code in refused, (asked[:200], answer.status_code, answer.text[:500])
         assert "root:" not in answer.text
         assert has_headers(answer) or not reaches_us(asked), asked[:200]
 
@@ -64,7 +65,7 @@ def test_a_query_that_names_nothing_shows_nothing(
         if len(asked) < LONGEST_LINE:
             assert (answer.status_code == 414) == (len(asked) > MOST_ADDRESS), asked[:200]
         assert "root:" not in answer.text
-        if path == "/home" and value and answer.status_code == 200:
+        if path == "/home" and name != "sort" and value and answer.status_code == 200:
             assert f"{PREFIX}/dags/seen.predict" not in answer.text, asked
     with closing(psycopg2.connect(shared_ledger_url)) as session, session.cursor() as cursor:
         cursor.execute(TABLES)

@@ -18,7 +18,11 @@ from tests.waiting import wait_until
 from perennial.ledger import migrate
 from perennial_airflow.pages.views import PREFIX
 
-PAGES = [(address(path, filled), filled.status) for (method, path), filled in FILLED.items() if "dag_id" in path]
+PAGES = [
+    (address(path, filled), filled.status)
+    for (method, path), filled in FILLED.items()
+    if method == "GET" and "dag_id" in path
+]
 PAGES += [(f"{PREFIX}/home", 200)]
 SNAPSHOT = """
 INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, query,
@@ -135,14 +139,14 @@ def test_a_ledger_that_lacks_a_table(ask: Callable[[str], httpx.Response], ledge
 def test_reports_of_a_newer_version(ask: Callable[[str], httpx.Response], ledger: WatchedPostgres) -> None:
     """The page of the window says so; the others are shown."""
     newer = json.dumps({"format": 2, "checks": {}})
-    for number, (day, statement, said) in enumerate([
-        ("2013-03-09", VALIDATION, "recorded by a newer version of Perennial"),
-        ("2013-03-11", DRIFT, "written by another version of Perennial"),
+    for number, (day, statement, said, statuses) in enumerate([
+        ("2013-03-09", VALIDATION, "recorded by a newer version of Perennial", (500, 503)),
+        ("2013-03-11", DRIFT, "written by another version of Perennial", (200,)),  # the rest of the report is shown
     ]):  # fmt: skip
         sql(ledger, SNAPSHOT, at=f"{day}T00:00Z", number=number)
         sql(ledger, statement, at=f"{day}T00:00Z", report=newer)
         answer = ask(f"{PREFIX}/dags/seen.predict/windows/{day}T00:00Z--{day[:-2]}{int(day[-2:]) + 1:02}T00:00Z")
-        assert answer.status_code in (500, 503), day
+        assert answer.status_code in statuses, day
         assert said in answer.text, answer.text
         assert "use" in answer.text.lower()
 
