@@ -3,14 +3,13 @@
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection, select
-from sqlalchemy.dialects.postgresql import insert
 
 from perennial.clock import Clock
 from perennial.lease import Lease
 from perennial.ledger import queries
+from perennial.ledger.appending import append, existing, first_entry
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
     Backtest,
@@ -30,7 +29,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.locks import Timeouts, current_token, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres_overview import PostgresOverview
-from perennial.ledger.rows import Entry, as_stored, from_row, key_columns, to_row, utc
+from perennial.ledger.rows import Entry, as_stored, from_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
     TABLES,
@@ -143,12 +142,12 @@ class PostgresLedger(PostgresOverview):
         with self._database.transaction() as connection:
             lock_use_case(connection, batch.use_case, self._timeouts.lock)
             _refuse_if_passed(connection, lease)
-            recorded = _existing(connection, entry)
+            recorded = existing(connection, entry)
             if recorded is None:
                 if expected is not None:
                     query = queries.in_force(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
-                    check_still_in_force(batch, expected, _first(connection, Deployment, query))
-                return _append(connection, entry)
+                    check_still_in_force(batch, expected, first_entry(connection, Deployment, query))
+                return append(connection, entry)
             check_same_batch(entry, recorded)
             return recorded
 
@@ -191,7 +190,7 @@ class PostgresLedger(PostgresOverview):
             # To PostgreSQL no two NULLs are the same, so that its constraint would let a second one pass.
             entry = as_stored(measured, self._clock())
             with self._database.transaction() as connection:
-                return _existing(connection, entry) or _append(connection, entry)
+                return existing(connection, entry) or append(connection, entry)
         return self._record(measured)
 
     def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
@@ -283,16 +282,16 @@ class PostgresLedger(PostgresOverview):
         entry = as_stored(deployment, self._clock())
         with self._database.transaction() as connection:
             lock_use_case(connection, entry.use_case, self._timeouts.lock)
-            current = _first(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
+            current = first_entry(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
             if current is not None and repeats(entry, current):
                 return current
             scored_until = connection.scalar(queries.scored_until(entry.use_case))
-            return _append(connection, following(entry, current, scored_until))
+            return append(connection, following(entry, current, scored_until))
 
     def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
         """The entry recorded last for the role."""
         with self._database.transaction() as connection:
-            return _first(connection, Deployment, queries.of_role(use_case, role).limit(1))
+            return first_entry(connection, Deployment, queries.of_role(use_case, role).limit(1))
 
     def deployment_at(
         self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
@@ -300,7 +299,7 @@ class PostgresLedger(PostgresOverview):
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
         known = _utc(known_at, "known_at")
         with self._database.transaction() as connection:
-            return _first(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known))
+            return first_entry(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known))
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
@@ -330,13 +329,13 @@ class PostgresLedger(PostgresOverview):
         """The one recorded last."""
         query = select(backtests).where(backtests.c.use_case == use_case).order_by(backtests.c.id.desc()).limit(1)
         with self._database.transaction() as connection:
-            return _first(connection, Backtest, query)
+            return first_entry(connection, Backtest, query)
 
     def status(self, use_case: str) -> Status:
         """The use case at a glance."""
         with self._database.transaction() as connection:
             row = connection.execute(queries.counts(use_case)).mappings().one()
-            champion = _first(connection, Deployment, queries.of_role(use_case, DeployedRole.CHAMPION).limit(1))
+            champion = first_entry(connection, Deployment, queries.of_role(use_case, DeployedRole.CHAMPION).limit(1))
         return Status(
             use_case=use_case,
             windows_ingested=row["windows_ingested"],
@@ -355,7 +354,7 @@ class PostgresLedger(PostgresOverview):
         entry = as_stored(given, self._clock())
         with self._database.transaction() as connection:
             _refuse_if_passed(connection, lease)
-            return _append(connection, entry)
+            return append(connection, entry)
 
     def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
         table = TABLES[kind]
@@ -374,31 +373,3 @@ def _utc(instant: datetime | None, name: str) -> datetime | None:
 def _refuse_if_passed(connection: Connection, lease: Lease | None) -> None:
     if lease is not None:
         lease.refuse_if_passed(current_token(connection, lease), "the ledger")
-
-
-def _append(connection: Connection, entry: Entry) -> Entry:
-    """The entry as stored: this one, or the one that holds its natural key already."""
-    table = TABLES[type(entry)]
-    statement = (
-        insert(table)
-        .values(to_row(entry))
-        .on_conflict_do_nothing(index_elements=list(key_columns(entry)))
-        .returning(table)
-    )
-    row: Any = connection.execute(statement).mappings().one_or_none()
-    if row is not None:
-        return from_row(type(entry), row)
-    existing = _existing(connection, entry)
-    assert existing is not None, "an append-only table lost a row between two statements"
-    return existing
-
-
-def _existing(connection: Connection, entry: Entry) -> Entry | None:
-    table = TABLES[type(entry)]
-    conditions = [table.c[name] == value for name, value in key_columns(entry).items()]
-    return _first(connection, type(entry), select(table).where(*conditions))
-
-
-def _first(connection: Connection, kind: type[Entry], query: queries.Query) -> Entry | None:
-    row = connection.execute(query).mappings().first()
-    return None if row is None else from_row(kind, row)

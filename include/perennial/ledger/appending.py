@@ -1,0 +1,40 @@
+"""How an entry is appended to its table, once, and found again by its natural key."""
+
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from perennial.ledger import queries
+from perennial.ledger.rows import Entry, from_row, key_columns, to_row
+from perennial.ledger.tables import TABLES
+
+
+def append(connection: Connection, entry: Entry) -> Entry:
+    """The entry as stored: this one, or the one that holds its natural key already."""
+    table = TABLES[type(entry)]
+    statement = (
+        insert(table)
+        .values(to_row(entry))
+        .on_conflict_do_nothing(index_elements=list(key_columns(entry)))
+        .returning(table)
+    )
+    row: Any = connection.execute(statement).mappings().one_or_none()
+    if row is not None:
+        return from_row(type(entry), row)
+    found = existing(connection, entry)
+    assert found is not None, "an append-only table lost a row between two statements"
+    return found
+
+
+def existing(connection: Connection, entry: Entry) -> Entry | None:
+    """The entry that holds the natural key, if there is one."""
+    table = TABLES[type(entry)]
+    conditions = [table.c[name] == value for name, value in key_columns(entry).items()]
+    return first_entry(connection, type(entry), select(table).where(*conditions))
+
+
+def first_entry(connection: Connection, kind: type[Entry], query: queries.Query) -> Entry | None:
+    """The first entry of the query, if there is one."""
+    row = connection.execute(query).mappings().first()
+    return None if row is None else from_row(kind, row)
