@@ -357,7 +357,9 @@ def test_a_person_finds_out_in_the_browser_why_a_day_was_refused(
         assert "distance" in home.locator("#validation").inner_text()
         home.locator("#validation a[data-airflow]").first.click()
         page.wait_for_url(lambda address: f"/dags/{PREDICT}/runs/" in address)
-        in_note, tab = page.get_by_role("link", name="Report").all()
+        reports = page.get_by_role("link", name="Report")
+        reports.nth(1).wait_for()
+        in_note, tab = reports.all()
         with page.expect_popup() as opened:  # Airflow opens the links of notes beside
             in_note.click()
         inside(opened.value).get_by_role("heading", name="Mon 10 Jun 2013").wait_for()
@@ -374,7 +376,7 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
         log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}{PREFIX}/dags/{PREDICT}/preview?from=2013-06-13&to=2013-06-14&model=as_now")
         page.get_by_text(
-            "2 windows: 0 would be scored, 0 are as they would be, 2 can't be scored as they are"
+            "2 windows: 0 new, 0 changed, 0 unchanged, 2 not ingested or not validated yet."
         ).wait_for()
         page.get_by_role("button", name="Backfill these windows").click()
         page.get_by_role("button", name="Yes, backfill them").click()

@@ -299,7 +299,9 @@ class PostgresLedger(PostgresOverview):
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
         known = _utc(known_at, "known_at")
         with self._database.transaction() as connection:
-            return first_entry(connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known))
+            return first_entry(
+                connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known)
+            )
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""
