@@ -375,9 +375,7 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
     with browsing() as (_, page):
         log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}{PREFIX}/dags/{PREDICT}/preview?from=2013-06-13&to=2013-06-14&model=as_now")
-        page.get_by_text(
-            "2 windows: 0 new, 0 changed, 0 unchanged, 2 not ingested or not validated yet."
-        ).wait_for()
+        page.get_by_text("2 windows: 0 new, 0 changed, 0 unchanged, 2 not ingested or not validated yet.").wait_for()
         page.get_by_role("button", name="Backfill these windows").click()
         page.get_by_role("button", name="Yes, backfill them").click()
         page.get_by_text("The backfill has begun").wait_for()
