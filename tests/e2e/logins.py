@@ -38,7 +38,7 @@ with get_application_builder() as builder:
     one = role(
         "One", plugins, ("can_read", "Website"), ("menu_access", "DAGs"), ("menu_access", "Browse"),
         *((action, f"{kind}:{dag}") for action in ("can_read",) for kind in ("DAG", "DAG Run") for dag in sys.argv[1:]),
-        ("can_read", "Task Instances"), ("can_read", "DAG Versions"),
+        ("can_read", "Task Instances"), ("can_read", "DAG Versions"), ("can_read", "XComs"),
     )
     roles = {
         "ada": [manager.find_role("Admin")],

@@ -27,7 +27,7 @@ def accept_and_replay(page: Page, system: System, window: Window) -> None:
     shown.get_by_role("link", name=TITLE).click()
     shown.get_by_role("link", name=window_name(window)).first.click()
     shown.get_by_text("so nothing was scored").wait_for()
-    shown.get_by_role("link", name="The rows themselves").click()
+    shown.get_by_role("link", name="All rows in quarantine").click()
     shown.get_by_role("heading", name="Rows in quarantine").wait_for()
     shown.get_by_role("link", name=_first_key(system, window), exact=True).first.click()
     shown.get_by_text("It is not scored").wait_for()
