@@ -604,7 +604,9 @@ training:
 """
 
 
-def test_a_person_accepts_and_replays_a_refused_day_in_the_browser(system: System, refused_day: dict[str, Any]) -> None:
+def test_a_person_accepts_and_replays_a_refused_day_in_the_browser(
+    system: System, first_model: str | None, refused_day: dict[str, Any]
+) -> None:
     """It stands last: it changes what others count."""
     with browsing() as (_, page):
         log_in(page, system.url, *administrator(system))
