@@ -6,6 +6,7 @@ What Airflow itself does with the same requests is told by `tests.e2e.quarantine
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -26,6 +27,7 @@ from perennial.settings import Settings
 SITE = "http://pages.example"
 PAGES = "/perennial"
 DAG = f"{SITE}/dags/parcels.predict"
+ASSETS = {"style.css": "text/css", "frame.js": "text/javascript"}
 
 
 @dataclass
@@ -61,10 +63,12 @@ class Site:
 
     def read(self, path: str) -> Answer:
         *_, last = path.removeprefix(PAGES).split("/")
-        view, arguments = "asset", {"name": last}
-        if last == "quarantine":
-            view, arguments = "quarantine", {"use_case": "parcels", "window": path.split("/")[-2]}
-        asked = Asked(view, arguments, ("parcels",), PAGES, "", may_change=True)
+        if last in ASSETS:
+            return Answer(200, ASSETS[last], files("perennial.pages").joinpath("static", last).read_bytes())
+        if last != "quarantine":
+            return Answer(404, "text/plain", b"")
+        arguments = {"use_case": "parcels", "window": path.split("/")[-2]}
+        asked = Asked("quarantine", arguments, ("parcels",), PAGES, "", may_change=True)
         return answer(asked, self.settings, self.world.ports)
 
     def send(self, route: Route, found: Answer) -> None:
