@@ -110,7 +110,7 @@ def compare(reference: ColumnReference, rows: tuple[int, ...], window: WindowPro
         unseen_share=_unseen(reference.bins, counted),
         shift=_shift(reference.pooled, counted),
         description=describe(reference.bins, reference.pooled, counted, distance),
-        measures=_measures(reference, counted),
+        measures=measures_of(reference, counted),
     )
     return Compared(drift, np.maximum(scores, missing))
 
@@ -150,7 +150,8 @@ def _floor(bins: Bins | None) -> Floor:
     return CATEGORICAL_FLOOR
 
 
-def _measures(reference: ColumnReference, counted: Counts | None) -> Measures | None:
+def measures_of(reference: ColumnReference, counted: Counts | None) -> Measures | None:
+    """How the counts lie beside the reference; None when nothing was counted, or not as the reference counts."""
     bins, pooled = reference.bins, reference.pooled
     if counted is None or not counted.rows:
         return None

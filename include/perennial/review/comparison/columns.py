@@ -4,9 +4,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial.drift.columns import ColumnDrift
-from perennial.drift.measures import Measures, measure_categories, measure_numbers
-from perennial.drift.profiles.bins import CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.columns import ColumnDrift, measures_of
+from perennial.drift.profiles.bins import Counts
 from perennial.drift.profiles.profile import PROBABILITIES, NumericProfile, WindowProfile
 from perennial.drift.reference import ColumnReference, Reference
 from perennial.review.comparison.ordinary import share_closer, share_closer_in_missing
@@ -186,7 +185,7 @@ def _of_numbers(found: NumericProfile) -> Figures:
 
 
 def _bars(reference: ColumnReference, before: Counts | None, after: Counts | None) -> tuple[SharedBar, ...]:
-    measured = _measures(reference, before), _measures(reference, after)
+    measured = measures_of(reference, before), measures_of(reference, after)
     if measured[0] is None or measured[1] is None:
         return ()
     was, now = ({bar.label: bar for bar in each.bars} for each in measured if each)
@@ -200,17 +199,6 @@ def _bars(reference: ColumnReference, before: Counts | None, after: Counts | Non
         )
         for label in labels
     )
-
-
-def _measures(reference: ColumnReference, counts: Counts | None) -> Measures | None:
-    bins, pooled = reference.bins, reference.pooled
-    if counts is None or not counts.rows:
-        return None
-    if isinstance(bins, NumericBins) and isinstance(pooled, NumericCounts) and isinstance(counts, NumericCounts):
-        return measure_numbers(bins, pooled, counts)
-    if isinstance(bins, CategoricalBins) and isinstance(pooled, CategoryCounts) and isinstance(counts, CategoryCounts):
-        return measure_categories(bins, pooled, counts)
-    return None
 
 
 def _by_chance(bars: Sequence[SharedBar], sizes: Sequence[int]) -> float:
