@@ -409,6 +409,9 @@ def test_a_person_follows_drift_to_the_new_champion_in_the_browser(
         shown.get_by_role("heading", name="Judgement").wait_for()
         shown.get_by_text("What asked for it").wait_for()
         shown.locator("#decision").get_by_text("promoted").wait_for()
+    report = system.client.get(f"{PREFIX}/dags/{RETRAIN}/runs/{run_id}", headers={"Accept": "application/json"}).json()
+    assert report["decision"]["action"] == "promote"
+    assert [each["kind"] for each in report["asked_for"]] == ["retrain_on_drift"]
 
 
 def test_each_role_sees_inside_airflow_what_it_may_read_and_nothing_else(
