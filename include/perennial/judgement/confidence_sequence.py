@@ -93,10 +93,11 @@ def confidence_sequence(
     x, w = np.asarray(gains, dtype=np.float64), np.asarray(rows, dtype=np.float64)
     if not len(x):
         return ConfidenceSequence(x, x, x, x)
-    # Only for the arithmetic: sums of powers stay exact when they are near 1 and around 0.
-    centre = float((x * w).sum() / w.sum())
-    unit = float(np.abs(x - centre).max()) or 1.0
-    sums = _Sums.of((x - centre) / unit, w / w.max())
+    # Only for the arithmetic: sums of powers stay exact when they are near 1 and around 0. Neither number changes how
+    # earlier looks are rounded: the first window stays the first, and a power of two rounds nothing.
+    centre = float(x[0])
+    unit = 2.0 ** math.frexp(float(np.abs(x - centre).max()))[1]
+    sums = _Sums.of((x - centre) / unit, w)
     n = np.arange(1.0, len(x) + 1)
     alike = _autocorrelation(sums, n)
     inflation = _inflation(alike, n)
@@ -184,8 +185,10 @@ def _skewed(critical: Floats, skewness: Floats, n: Floats) -> tuple[Floats, Floa
 
     def moved(t: Floats) -> Floats:
         """The t-statistic that Hall's transformation turns into `t`."""
-        t = np.where(matters, t, 0.0)
-        return np.asarray(3 / steep * (np.cbrt(1 + steep * (t - steep / 6)) - 1))
+        bent = steep * (np.where(matters, t, 0.0) - steep / 6)
+        # The cube root of 1 + bent, less 1: the first form is exact where there is next to no skewness.
+        root = np.where(bent > -0.5, np.expm1(np.log1p(np.maximum(bent, -0.5)) / 3), np.cbrt(1 + bent) - 1)
+        return np.asarray(3 / steep * root)
 
     below, above = np.maximum(critical, moved(critical)), np.maximum(critical, -moved(-critical))
     return np.where(matters, below, critical), np.where(matters, above, critical)
