@@ -54,6 +54,7 @@ class Tuning:
     fewest: int
 
 
+_FAR = -0.5
 PATIENT = Tuning(mixture=8.0, fewest=10)
 PROMPT = Tuning(mixture=2.0, fewest=6)
 
@@ -187,7 +188,7 @@ def _skewed(critical: Floats, skewness: Floats, n: Floats) -> tuple[Floats, Floa
         """The t-statistic that Hall's transformation turns into `t`."""
         bent = steep * (np.where(matters, t, 0.0) - steep / 6)
         # The cube root of 1 + bent, less 1: the first form is exact where there is next to no skewness.
-        root = np.where(bent > -0.5, np.expm1(np.log1p(np.maximum(bent, -0.5)) / 3), np.cbrt(1 + bent) - 1)
+        root = np.where(bent > _FAR, np.expm1(np.log1p(np.maximum(bent, _FAR)) / 3), np.cbrt(1 + bent) - 1)
         return np.asarray(3 / steep * root)
 
     below, above = np.maximum(critical, moved(critical)), np.maximum(critical, -moved(-critical))
