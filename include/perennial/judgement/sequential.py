@@ -41,19 +41,23 @@ class Claim(StrEnum):
 
 @dataclass(frozen=True)
 class Question:
-    """What is asked of a shadow: in which metric, and which loss is small enough to be no matter (`margin`).
+    """What is asked of a shadow: in which metric, which gain is the smallest of interest (`min_effect`), and which loss
+    does not matter (`margin`), both in the metric's unit.
 
-    Errors: `InvalidSpec` for a metric that there is none of, a negative margin, an `alpha` outside of 0 to 1.
+    Errors: `InvalidSpec` for a metric that there is none of, a negative `min_effect` or `margin`, an `alpha` outside of
+    0 to 1.
     """
 
     metric: str
     margin: float = 0.0
+    min_effect: float = 0.0
     alpha: float = ALPHA
 
     def __post_init__(self) -> None:
         metric_named(self.metric)
-        if not 0 <= self.margin < math.inf:
-            raise InvalidSpec(f"A margin of {self.margin} can't be judged by; write a number from 0 on.")
+        for name, value in (("margin", self.margin), ("min_effect", self.min_effect)):
+            if not 0 <= value < math.inf:
+                raise InvalidSpec(f"A {name} of {value} can't be judged by; write a number from 0 on.")
         if not 0 < self.alpha < 1:
             raise InvalidSpec(f"alpha is {self.alpha}; it is the share of false verdicts: write one such as {ALPHA}.")
 
@@ -104,9 +108,13 @@ class SequentialVerdict:
 def judge_shadow(found: Iterable[WindowGain], question: Question) -> SequentialVerdict:
     """Judge by all windows that have matured; the order in which they are given makes no difference.
 
-    `better`: the mean gain is above 0. `not worse`: it is above -margin. `worse`: it is below -margin. A claim
-    stays, or `not worse` becomes `better`, as more windows come; unless they contradict what earlier ones had shown,
-    which makes it `undecided`. Errors: `InvalidWindow` (see `evidence`).
+    - `better`: the mean gain is above 0, and `min_effect` is not ruled out.
+    - `not worse`: it is above -margin. A gain that is surely below `min_effect` is this too.
+    - `worse`: it is below -margin. A loss within the margin must not end a shadow that is going to show just that.
+    - `undecided`: none of these; or late windows contradict what earlier ones had shown.
+
+    As more windows come, `not worse` may become `better`, and `better` `not worse` when they rule `min_effect` out.
+    Errors: `InvalidWindow` (see `evidence`).
     """
     known = evidence(found)
     sequence = confidence_sequence(known.gains, known.rows, question.alpha)
@@ -151,13 +159,18 @@ def claim_of(look: Look, question: Question) -> Claim:
 
 
 def _claimed(look: Look, question: Question) -> Claim:
-    if look.low is not None and look.low > 0:
+    if look.low is not None and look.low > 0 and not ruled_out(look, question):
         return Claim.BETTER
     if look.low is not None and look.low > -question.margin:
         return Claim.NOT_WORSE
     if look.high is not None and look.high < -question.margin:
         return Claim.WORSE
     return Claim.UNDECIDED
+
+
+def ruled_out(look: Look, question: Question) -> bool:
+    """Whether the gain is surely below `min_effect`, so that waiting for windows makes no challenger `better`."""
+    return look.high is not None and look.high < question.min_effect
 
 
 def _first_of_the_last(looks: tuple[Look, ...], claims: list[Claim]) -> Look:
@@ -173,7 +186,7 @@ def _ahead(
     if len(looks) < FEWEST_AHEAD or claim in (Claim.BETTER, Claim.WORSE) or _contradictory(looks[-1], question):
         return None, None
     mean = looks[-1].mean
-    towards = _towards(mean, claim, question.margin)
+    towards = _towards(looks[-1], claim, question)
     if towards is None:
         return None, None
     effects = {Claim.BETTER: mean, Claim.NOT_WORSE: mean + question.margin, Claim.WORSE: -question.margin - mean}
@@ -185,12 +198,13 @@ def _ahead(
     return towards, None if needed is None else max(1, needed - len(looks))
 
 
-def _towards(mean: float, claim: Claim, margin: float) -> Claim | None:
+def _towards(last: Look, claim: Claim, question: Question) -> Claim | None:
+    hopeless = ruled_out(last, question)
     if claim is Claim.NOT_WORSE:
-        return Claim.BETTER if mean > 0 else None
-    if mean > -margin:
-        return Claim.NOT_WORSE if margin > 0 else Claim.BETTER
-    return Claim.WORSE if mean < -margin else None
+        return Claim.BETTER if last.mean > 0 and not hopeless else None
+    if last.mean > -question.margin:
+        return Claim.NOT_WORSE if question.margin > 0 or hopeless else Claim.BETTER
+    return Claim.WORSE if last.mean < -question.margin else None
 
 
 def _contradictory(look: Look, question: Question) -> bool:
@@ -208,6 +222,7 @@ def _contradictory(look: Look, question: Question) -> bool:
 def _reasons(verdict: SequentialVerdict) -> list[str]:
     question, last = verdict.question, verdict.last
     title = METRIC_TITLES[question.metric]
+    by_more = f" by more than the margin of {question.margin:.4g}" if question.margin else ""
     if last is None:
         return ["No window of the shadow has matured, so nothing is known yet."]
     so_far = (
@@ -220,8 +235,10 @@ def _reasons(verdict: SequentialVerdict) -> list[str]:
             "it holds. Find out what changed, and begin the shadow anew."
         )
     else:
-        told = f"{so_far}; {_interval(last, question.alpha)}. {_CLAIMS[verdict.claim].format(margin=question.margin)}"
+        told = f"{so_far}; {_interval(last, question.alpha)}. {_CLAIMS[verdict.claim].format(by_more=by_more)}"
     reasons = [told]
+    if last.high is not None and ruled_out(last, question):
+        reasons.append(f"A gain of {question.min_effect:.4g}, the smallest of interest, is ruled out.")
     if verdict.next_claim is not None:
         reasons.append(_outlook(verdict))
     if verdict.remeasured:
@@ -235,8 +252,8 @@ def _reasons(verdict: SequentialVerdict) -> list[str]:
 
 _CLAIMS = {
     Claim.BETTER: "It is better.",
-    Claim.NOT_WORSE: "It is not worse by more than the margin of {margin:.4g}.",
-    Claim.WORSE: "It is worse by more than the margin of {margin:.4g}.",
+    Claim.NOT_WORSE: "It is not worse{by_more}.",
+    Claim.WORSE: "It is worse{by_more}.",
     Claim.UNDECIDED: "That does not decide it.",
 }
 

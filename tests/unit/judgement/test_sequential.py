@@ -77,6 +77,19 @@ def test_not_worse_becomes_better_and_says_how_far_that_is() -> None:
     )
 
 
+def test_a_gain_that_is_too_small_to_be_of_interest_is_not_worse_and_waiting_is_hopeless() -> None:
+    windows = shadow(normal(0.002, 100))
+    found = judge_shadow(windows, Question("brier", margin=0.001, min_effect=0.006))
+    assert (found.claim, found.next_claim, found.more_windows) == (Claim.NOT_WORSE, None, None)
+    assert found.reasons[1] == "A gain of 0.006, the smallest of interest, is ruled out."
+    assert judge_shadow(windows, Question("brier", margin=0.001, min_effect=0.002)).claim is Claim.BETTER
+
+
+def test_what_is_too_small_to_be_of_interest_and_undecided_leads_to_not_worse() -> None:
+    found = judge_shadow(shadow(normal(0.0005, 60)), Question("brier", min_effect=0.006))
+    assert (found.claim, found.next_claim) == (Claim.UNDECIDED, Claim.NOT_WORSE)
+
+
 @pytest.mark.parametrize(("mean", "margin", "towards"), [(0.001, 0.0, "better"), (-0.001, 0.0, "worse")])
 def test_what_is_undecided_says_how_many_more_windows_it_takes(mean: float, margin: float, towards: str) -> None:
     found = judge_shadow(shadow(normal(mean, 30)), Question("brier", margin))
@@ -163,6 +176,7 @@ def test_the_order_of_windows_that_mature_together_makes_no_difference(order: li
         ({"metric": "aucroc"}, "not a metric"),
         ({"margin": -0.1}, "margin of -0.1"),
         ({"margin": math.nan}, "margin of nan"),
+        ({"min_effect": math.inf}, "min_effect of inf"),
         ({"alpha": 1.0}, "alpha is 1.0"),
     ],
 )
