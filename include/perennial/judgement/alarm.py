@@ -1,7 +1,7 @@
 """The alarm after a roll-out: is the new champion worse than what it replaced, by more than is bearable?
 
-It asks one thing only, so it notices sooner than a shadow's verdict, and large losses after six windows. A false alarm
-costs a rollback to a model that was good enough before.
+It asks one thing only, so it notices large losses sooner than a shadow's verdict, after nine windows or so. A false
+alarm costs a rollback to a model that was good enough before.
 """
 
 from collections.abc import Iterable

@@ -21,7 +21,8 @@ sequences, 1 in 20 at most is ever wrong, however often one looks. The one here 
 The last two are approximations. `tests/bench/shadow_test.py` measures how often all of it is wrong in small, skewed,
 heavy-tailed and autocorrelated samples. What must be so:
 
-- The mean gain does not change from window to window.
+- The mean gain does not change from window to window. Where it changes with the season, a shadow of one season is
+  right about that season only.
 - Windows resemble each other no more than an autocorrelation of about 0.6 with the one before would make them.
 - No rare kind of window decides the mean. If a challenger is a little better on nine days of ten, and far worse on the
   tenth, then no method can know before it has seen such days, and this one, too, is wrong too often. There is no
@@ -37,7 +38,7 @@ import numpy as np
 
 from perennial.arrays import Floats
 
-CAUTION = 0.75
+CAUTION = 1.25
 MOST_ALIKE = 0.95
 
 
@@ -56,7 +57,7 @@ class Tuning:
 
 _FAR = -0.5
 PATIENT = Tuning(mixture=8.0, fewest=10)
-PROMPT = Tuning(mixture=2.0, fewest=6)
+PROMPT = Tuning(mixture=3.0, fewest=7)
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def windows_needed(effect: float, alpha: float, alike: float, most: int) -> int 
     `alike` the autocorrelation. Half of all samples take less, half take more.
 
     >>> windows_needed(0.5, 0.05, 0.0, 1_000)
-    51
+    56
     """
     n = np.arange(1.0, most + 1)
     inflation = _inflation(np.full(len(n), alike), n)

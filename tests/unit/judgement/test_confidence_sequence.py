@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, stats
 
 from perennial.judgement.confidence_sequence import (
+    CAUTION,
     PATIENT,
     PROMPT,
     Tuning,
@@ -59,7 +60,7 @@ def test_equal_windows_give_the_t_interval_with_the_larger_critical_value() -> N
     gains = [0.1, -0.1] * 20  # symmetric, and nothing like the window before
     found = confidence_sequence(gains, [ROWS] * 40, 0.05)
     n = np.arange(1.0, 41)
-    inflation = np.full(40, (1 + 0.75 / math.sqrt(40)) / (1 - 0.75 / math.sqrt(40)))
+    inflation = np.full(40, (1 + CAUTION / math.sqrt(40)) / (1 - CAUTION / math.sqrt(40)))
     critical = critical_values(n, 0.05, inflation, PATIENT)[-1]
     error = np.std(gains, ddof=1) / math.sqrt(40)
     assert found.mean[-1] == pytest.approx(0)
@@ -190,9 +191,9 @@ def test_smaller_effects_and_autocorrelation_take_more_windows() -> None:
         return windows_needed(effect, 0.05, alike, most)
 
     assert needed(math.inf) == PATIENT.fewest
-    assert needed(0.5) == 51
-    assert needed(0.25) == 175
-    assert needed(0.5, alike=0.4) == 108
+    assert needed(0.5) == 56
+    assert needed(0.25) == 189
+    assert needed(0.5, alike=0.4) == 121
     assert needed(0.25, most=100) is None
     assert needed(0.0) is None
 

@@ -95,7 +95,7 @@ def test_what_is_undecided_says_how_many_more_windows_it_takes(mean: float, marg
     found = judge_shadow(shadow(normal(mean, 30)), Question("brier", margin))
     assert (found.claim, found.decided_at, found.next_claim) == (Claim.UNDECIDED, None, Claim(towards))
     assert found.more_windows is not None
-    # Effect 0.25: without autocorrelation it would take 175 windows in all.
+    # Effect 0.25: without autocorrelation it would take 189 windows in all.
     assert 100 < found.more_windows < 250
 
 
