@@ -116,6 +116,17 @@ def test_the_autocorrelation_is_that_of_a_first_order_autoregression() -> None:
     assert found.autocorrelation[-1] == pytest.approx(0.5, abs=0.04)
 
 
+def test_the_autocorrelation_of_few_windows_is_taken_for_hardly_smaller_than_it_is() -> None:
+    random = np.random.default_rng(10)
+    found = []
+    for noise in random.normal(size=(400, 120)):
+        gains = [0.0]
+        for each in noise:
+            gains.append(0.6 * gains[-1] + float(each))
+        found.append(confidence_sequence(gains[-20:], [ROWS] * 20, 0.05).autocorrelation[-1])
+    assert 0.48 < np.mean(found) < 0.65  # without the correction it is 0.41
+
+
 def test_windows_without_any_difference_are_known_to_have_none() -> None:
     found = confidence_sequence([0.0] * 15, [ROWS] * 15, 0.05)
     assert (found.lower[-1], found.upper[-1]) == (0.0, 0.0)
