@@ -48,6 +48,7 @@ QUESTION = Question("brier")
 OURS, NAIVE, ASYMPTOTIC = "Perennial", "t-test, repeated", "asymptotic sequence"
 # Where what a confidence sequence assumes does not hold. It is shown, and nothing is promised.
 RARE, SEASONS = "1 window in 10 decides all", "months of real days"
+WEEKS = "weeks of real days"
 
 Shadows = tuple[Floats, Floats]  # gains and rows, each of shape (shadows, windows)
 
@@ -94,7 +95,7 @@ def main() -> int:
         when = {OURS: ours(gains, rows), NAIVE: naive(gains * rows), ASYMPTOTIC: asymptotic(gains * rows)}
         false_alarms[name] = false_alarm(gains[:ROLLED_OUT], rows[:ROLLED_OUT])
         sizes[name] = {method: Share.of(each <= WINDOWS) for method, each in when.items()}
-        if name == "normal":
+        if name == WEEKS:
             curves = {
                 method: np.array([(each <= t).mean() for t in range(WINDOWS + 1)]) for method, each in when.items()
             }
@@ -148,7 +149,7 @@ def equal_models(random: np.random.Generator) -> Iterator[tuple[str, Shadows]]:
     yield "autocorrelated, 0.6", (autoregressive(normal(), 0.6), rows)
     yield "autocorrelated, 0.5, heavy-tailed", (autoregressive(random.standard_t(3, shape), 0.5), rows)
     gains, counts = flights()
-    yield "weeks of real days", blocks(gains, counts, WEEK, random)
+    yield WEEKS, blocks(gains, counts, WEEK, random)
     yield SEASONS, blocks(gains, counts, MONTH, random)
     rare = random.random(shape) < 0.1
     yield RARE, (np.where(rare, -4.5, 0.5) + 0.3 * normal(), rows)
@@ -311,7 +312,8 @@ def draw(curves: dict[str, Floats], waits: dict[float, Wait]) -> None:
         left.plot(curve, style, label=name)
     left.axhline(ALPHA, color="grey", linewidth=0.8)
     left.set(
-        xlabel="windows, looked at after each",
+        xlabel="windows (weeks of real days), looked at after each",
+        ylim=(-0.02, 1.05),
         ylabel=f"share of equal models with a verdict\n(promised: at most {ALPHA:.0%}, grey)",
     )
     gains = list(waits)
@@ -320,10 +322,11 @@ def draw(curves: dict[str, Floats], waits: dict[float, Wait]) -> None:
     right.plot(
         gains, [each.fixed for each in waits.values()], "^:", label=f"t-test planned for this gain, power {POWER:.0%}"
     )
-    right.set(xlabel="true gain, in SDs of a window", ylabel="windows until a verdict", yscale="log")
+    right.set(xlabel="true gain, in SDs of a window", ylabel="windows until a verdict", yscale="log", ylim=(5, 300))
+    right.set_yticks([5, 10, 20, 50, 100, 200], ["5", "10", "20", "50", "100", "200"], minor=False)
     for axes in (left, right):
         axes.spines[["top", "right"]].set_visible(False)
-        axes.legend(frameon=False, fontsize="small")
+        axes.legend(frameon=False, fontsize="small", loc="upper left" if axes is left else "upper right")
     PICTURE.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(PICTURE, dpi=130)
 
