@@ -18,7 +18,7 @@ sequences, 1 in 20 at most is ever wrong, however often one looks. The one here 
   autoregression. `a` is the autocorrelation that was found, corrected for its bias (Marriott and Pope, 1954, Biometrika
   41), and enlarged by `CAUTION` standard errors, because few windows can't show it well.
 
-The last two are approximations. `tests/bench/shadow_test.py` measures how often all of it is wrong in small, skewed,
+The last two are approximations. `tests/bench/shadow_errors.py` measures how often all of it is wrong in small, skewed,
 heavy-tailed and autocorrelated samples. What must be so:
 
 - The mean gain does not change from window to window. Where it changes with the season, a shadow of one season is

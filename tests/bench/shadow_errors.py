@@ -5,8 +5,8 @@ window: which share is ever found `better` or `worse`? The windows are of many k
 (flights scored by two real models). The peers are an ordinary paired t-test, repeated, and the asymptotic confidence
 sequence of Waudby-Smith et al. (2024, arXiv 2103.06476). Then, for gains of several sizes, the windows until a verdict
 against those of a fixed-size t-test of equal power, which may be looked at only once.
-It prints tables, a picture (docs/images/shadow_test.png), and the same as JSON. It fails when more than 5% of verdicts
-are false, beyond the chance of the simulation.
+It prints tables, a picture (docs/images/shadow_errors.png), and the same as JSON. It fails when more than 5% of
+verdicts are false, beyond the chance of the simulation.
 """
 
 import importlib.util
@@ -40,7 +40,7 @@ GAINS, LOSSES = (0.3, 0.5, 0.75, 1.0, 1.5), (0.5, 1.0, 2.0, 3.0)
 WEEK, MONTH = 7, 28
 FIRST = PATIENT.fewest
 TUNED_FOR = 60  # windows at which the asymptotic sequence is tightest, as ours
-PICTURE = Path(__file__).parents[2] / "docs" / "images" / "shadow_test.png"
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "shadow_errors.png"
 START, DAY = datetime(2013, 3, 1, tzinfo=UTC), timedelta(days=1)
 SPANS = [Window(START + i * DAY, START + (i + 1) * DAY) for i in range(LONGEST)]
 QUESTION = Question("brier")
