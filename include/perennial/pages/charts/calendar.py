@@ -29,6 +29,7 @@ from perennial.wording import counted
 LANES = ("Validation", "Drift", "Performance")
 WEEKDAYS = ("Mon", "", "Wed", "", "Fri", "", "")
 LEFT, WIDE, NARROWEST, WIDEST = 84, 960, 8.0, 34.0
+LEAST, TWO_NAMES = 120, 480  # pixels right of `LEFT`: what a lane's name takes, and from where it stands at both ends
 EVENT, BAND, TITLE, LABELS = 15, 16, 20, 16
 ALWAYS_SAID = ("refused by validation", "drifted", "missing")
 DECISIONS = (Change.RETRAINING,)
@@ -42,7 +43,7 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
     place = _Places(data.windows, spec)
     zone = spec.schedule.timezone
     labels = [(place.x(at), text) for at, text in axis.dates(place.start, place.end, zone, place.right - LEFT)]
-    drawn = [axis.written(labels, 11, place.right)]
+    drawn = [axis.written(labels, 11, place.edge)]
     y = float(LABELS)
     for name, decided in (("Decided", True), ("Deployed", False)):
         events = [each for each in data.events if (each.change in DECISIONS) == decided]
@@ -55,7 +56,8 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
     tops = []
     for name in LANES:
         drawn.append(f'<text class="lane" x="{LEFT}" y="{y + 14:.0f}">{name}</text>')
-        drawn.append(f'<text class="lane right" x="{place.right}" y="{y + 14:.0f}" text-anchor="end">{name}</text>')
+        if place.right - LEFT >= TWO_NAMES:
+            drawn.append(f'<text class="lane right" x="{place.right}" y="{y + 14:.0f}" text-anchor="end">{name}</text>')
         y += TITLE
         tops.append(y)
         drawn += [
@@ -65,8 +67,8 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
         ]
         y += len(place.rows) * place.height
     drawn += _cells(data, place, tops, address, zone)
-    drawn.append(axis.written(labels, y + 14, place.right))
-    return svg("calendar", place.right + 6, y + LABELS + 4, summary(data), "".join(drawn))
+    drawn.append(axis.written(labels, y + 14, place.edge))
+    return svg("calendar", place.edge + 6, y + LABELS + 4, summary(data), "".join(drawn))
 
 
 def summary(data: Timeline) -> str:
@@ -136,6 +138,7 @@ class _Places:
         self.pitch = min(max(WIDE / len(columns), NARROWEST), WIDEST)
         self.height = _row_height(len(self.rows))
         self.right = round(LEFT + self.pitch * len(columns))
+        self.edge = max(self.right, LEFT + LEAST)  # of the drawing: few windows leave room for names and dates
         self.start, self.end = windows[0].window.start, windows[-1].window.end
 
     def cell(self, position: int) -> tuple[float, float]:
