@@ -19,7 +19,7 @@ DECISIONS = {"hold": "the model stays", "wait": "more windows are needed", "retr
 # What a newcomer finds at the foot of every page.
 MEANINGS = {
     "Window": "The stretch of time that one run reads, checks and scores at once, such as a day.",
-    "Snapshot": "The rows of a window as they were ingested. They are kept unchanged, so that all else can be repeated.",
+    "Snapshot": "The rows of a window as they were ingested. They are kept unchanged, so that all can be repeated.",
     "Validation": "Checks of a window before it is scored: rules for single rows, and expectations of the window as a "
     "whole. A window that is refused is not scored.",
     "Quarantine": "Where rows are set aside that broke a rule: they are not scored. A person may accept them.",
@@ -29,14 +29,14 @@ MEANINGS = {
     "Drift": "Values that differ from the reference more than those of ordinary windows do.",
     "p and level": "p is the share of ordinary windows that would look at least as unusual. At or below the level, a "
     "window is called drifted; the level follows from the false alarms that the use case accepts.",
-    "Importance": "By how much the model gets worse when the values of a column are shuffled, as a share of all columns.",
+    "Importance": "By how much the model gets worse when a column is shuffled, as a share of all columns.",
     "SD": "Standard deviation: how far values usually are from their mean.",
     "Champion": "The model version that is in force. A challenger has to beat it, on the same rows, to replace it.",
     "Holdout": "Rows that were kept from training, to measure models on.",
     "Labels": "What came true. A window is final when its labels have come, partial while they still come, and overdue "
     "when far fewer came than usual.",
-    "95% interval": "Where the true value lies in 95 of 100 such cases: a window has few rows, so its figures are uncertain.",
-    "Hold, wait, retrain": "The decision after each window: keep the champion, look at more windows first, or train anew.",
+    "95% interval": "Where the true value lies in 95 of 100 such cases: few rows make uncertain figures.",
+    "Hold, wait, retrain": "The decision after a window: keep the champion, see more windows first, or train anew.",
 }
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 

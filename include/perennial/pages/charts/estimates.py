@@ -89,7 +89,7 @@ def estimates_chart(entries: Sequence[Performance], names: Sequence[str], metric
             inside += f'<circle class="{kind}" cx="{x:.1f}" cy="{y(truth.value):.1f}" r="3.5"/>'
         drawn.append(f"<g><title>{escape(_said(name, metric, estimate, truth))}</title>{inside}</g>")
     last_name, (estimate, truth) = names[-1], pairs[-1]
-    said = f"{len(entries)} looks or windows from left to right, the last: {_said(last_name, metric, estimate, truth)}"
+    said = f"{_said(last_name, metric, estimate, truth)}. It is the last of {len(entries)}; the table has all."
     return svg("estimates", right, HEIGHT + LABELS, said, "".join(drawn))
 
 
