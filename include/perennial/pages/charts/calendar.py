@@ -6,7 +6,6 @@ goes wrong on Mondays lies in one row.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from markupsafe import Markup, escape
 
 from perennial.pages.charts import axis
 from perennial.pages.charts.events import mark
+from perennial.pages.charts.marks import Marks
 from perennial.pages.charts.svg import linked, svg
 from perennial.pages.charts.windows import CLASS, Address, labels_word
 from perennial.pages.words import drift_word, number, performance_word, validation_word, window_label
@@ -196,31 +196,10 @@ def _models(windows: Sequence[WindowState], place: _Places, y: float) -> list[st
     return drawn
 
 
-@dataclass(frozen=True)
-class _Marks:
-    """What is drawn over cells, so that colour is not all that tells: one path of each kind."""
-
-    crosses: list[str]
-    slashes: list[str]
-    hatches: list[str]
-    corners: list[str]
-
-    def add(self, kind: str, x: float, y: float, width: float, height: float) -> None:
-        """The mark that belongs to a class of cells."""
-        middle, half = (x + width / 2, y + height / 2), min(width, height, 10) / 2 - 1
-        if kind == "fail":
-            self.crosses.append(
-                f"M{middle[0] - half:.1f},{middle[1] - half:.1f}l{2 * half:.1f},{2 * half:.1f}"
-                f"m{-2 * half:.1f},0l{2 * half:.1f},{-2 * half:.1f}"
-            )
-        elif kind in ("warn", "overdue"):
-            self.slashes.append(f"M{middle[0] - half:.1f},{middle[1] + half:.1f}l{2 * half:.1f},{-2 * half:.1f}")
-
-
 def _cells(data: Timeline, place: _Places, tops: Sequence[float], address: Address, zone: str) -> list[str]:
     gap = 2.0 if place.height > 10 else 1.0  # noqa: PLR2004 - pixels
     width, height = place.pitch - gap, place.height - gap
-    marks = _Marks([], [], [], [])
+    marks = Marks()
     drawn = []
     for position, state in enumerate(data.windows):
         x, down = place.cell(position)
@@ -234,12 +213,10 @@ def _cells(data: Timeline, place: _Places, tops: Sequence[float], address: Addre
             marks.add(kind, x, top + down, width, height)
         if state.maturity in (Maturity.PARTIAL, Maturity.ESTIMATED) and state.value is not None:
             y, size = tops[2] + down, min(width, height)
-            marks.hatches.append(f"M{x:.1f},{y + height:.1f}l{size:.1f},{-size:.1f}")
-            marks.hatches.append(f"M{x + width - size / 2:.1f},{y + height:.1f}l{size / 2:.1f},{-size / 2:.1f}")
+            marks.draw("hatch", f"M{x:.1f},{y + height:.1f}l{size:.1f},{-size:.1f}")
+            marks.draw("hatch", f"M{x + width - size / 2:.1f},{y + height:.1f}l{size / 2:.1f},{-size / 2:.1f}")
         if state.rows_late:
             size = min(width, height) * 0.6
-            marks.corners.append(f"M{x + width:.1f},{tops[0] + down:.1f}v{size:.1f}l{-size:.1f},{-size:.1f}z")
+            marks.draw("corner", f"M{x + width:.1f},{tops[0] + down:.1f}v{size:.1f}l{-size:.1f},{-size:.1f}z")
         drawn.append(linked(address(state), described(state, data.metric, zone), "".join(rects)))
-    over = {"cross": marks.crosses, "slash": marks.slashes, "hatch": marks.hatches, "corner": marks.corners}
-    drawn += [f'<path class="{name}" d="{"".join(paths)}"/>' for name, paths in over.items() if paths]
-    return drawn
+    return [*drawn, *marks.drawn()]
