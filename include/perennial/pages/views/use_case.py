@@ -27,6 +27,8 @@ WORSE = (Standing.WORSE, Standing.FAR_WORSE)
 FILTERS: dict[str, tuple[str, Callable[[WindowState], bool]]] = {
     "": ("all windows", lambda _: True),
     "refused": ("refused by validation", lambda each: each.validation is Verdict.FAIL),
+    "warned": ("passed with warnings", lambda each: each.validation is Verdict.WARN),
+    "quarantined": ("with rows in quarantine", lambda each: bool(each.rows_quarantined)),
     "drifted": ("drifted", lambda each: each.drift is Verdict.FAIL),
     "worse": ("worse than expected", lambda each: each.standing in WORSE),
     "missing": ("missing", lambda each: each.missing),
