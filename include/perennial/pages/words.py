@@ -35,6 +35,11 @@ MEANINGS = {
     "Holdout": "Rows that were kept from training, to measure models on.",
     "Labels": "What came true. A window is final when its labels have come, partial while they still come, and overdue "
     "when far fewer came than usual.",
+    "roc_auc, pr_auc": "How well predictions of yes or no rank rows; 1 is perfect. Chance has a roc_auc of 0.5, and a "
+    "pr_auc of the share of rows with the outcome.",
+    "log_loss, brier": "How far predicted probabilities are from what came true: the lower, the better.",
+    "mae, rmse, r2": "How far predicted numbers are from what came true: mae and rmse in the label's unit, the lower "
+    "the better; r2 is the share of the variation that is explained.",
     "95% interval": "Where the true value lies in 95 of 100 such cases: few rows make uncertain figures.",
     "Hold, wait, retrain": "The decision after a window: keep the champion, see more windows first, or train anew.",
 }

@@ -20,6 +20,7 @@ from perennial.pages.asked import Answer, Asked
 from perennial.pages.words import MEANINGS
 from perennial.settings import Settings
 from perennial.spec.load import load_use_case
+from perennial.spec.names import METRICS
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -238,6 +239,7 @@ def test_every_page_explains_its_words(lived: World, view: str) -> None:
     more = of_day(lived, 30) if view == "window" else {"use_case": "parcels", "run_id": "test"}
     said = page(lived, view, **more)
     assert all(f"<dt>{word}</dt>" in said for word in MEANINGS)
+    assert {name for word in MEANINGS for name in word.split(", ")} >= set(METRICS)
 
 
 def test_a_problem_has_a_way_on(lived: World) -> None:
