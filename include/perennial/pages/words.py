@@ -57,7 +57,11 @@ def drift_word(verdict: Verdict | None) -> str:
 
 
 def decision_word(action: str) -> str:
-    """What a decision about retraining means; of an action that is not known, the action itself."""
+    """What a decision about retraining means; of an action that is not known, the action itself.
+
+    >>> decision_word("hold"), decision_word("promote")
+    ('the model stays', 'promote')
+    """
     return DECISIONS.get(action, action)
 
 

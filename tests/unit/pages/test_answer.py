@@ -18,6 +18,7 @@ from perennial.jobs.retrain import chain as retrain
 from perennial.pages.answer import VIEWS, answer
 from perennial.pages.asked import Answer, Asked
 from perennial.pages.words import MEANINGS
+from perennial.review import explain
 from perennial.settings import Settings
 from perennial.spec.load import load_use_case
 from perennial.spec.names import METRICS
@@ -196,6 +197,24 @@ def test_the_evidence_on_one_row(lived: World) -> None:
         assert "in service from" in said
     for entity in ("no-such", "", "' OR 1=1 --"):
         assert ask(lived, "evidence", use_case="parcels", entity=entity).status == 404
+
+
+def test_the_evidence_leads_to_the_run_and_to_the_model(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = str(lived.parcels.table.column("parcel")[lived.rows_of(30)[0]].as_py())
+    address, run = "https://models.example/1", "/base/dags/parcels.predict/runs/one"
+    real = explain.run
+
+    def of_a_run(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        return replace(found, dag_run=replace(found.dag_run, address=run), model_address=address)
+
+    plain = page(lived, "evidence", use_case="parcels", entity=key)
+    assert f"parcel {key} was predicted 0." in plain
+    assert "data-outside" not in plain
+    monkeypatch.setattr(explain, "run", of_a_run)
+    said = page(lived, "evidence", use_case="parcels", entity=key)
+    assert f'<a href="{run}" data-airflow>Run in Airflow</a>' in said
+    assert f'<a href="{address}" data-outside>Version 1 in the model registry</a>' in said
 
 
 def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
