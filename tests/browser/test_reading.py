@@ -20,6 +20,24 @@ FOCUSED = """() => {
             seen: middle !== null && (at.contains(middle) || middle.contains(at))};
 }"""
 
+# Figures of tables, without any space, that are written on more than one line.
+BROKEN_FIGURES = """(all) => all.filter((each) => {
+    const inside = document.createRange();
+    inside.selectNodeContents(each);
+    const tops = new Set([...inside.getClientRects()].map((place) => Math.round(place.top)));
+    return !/\\s/.test(each.textContent.trim()) && tops.size > 1;
+}).map((each) => each.textContent)"""
+
+
+def test_every_table_has_a_name_and_every_head_says_of_what(site: Site, page: Page) -> None:
+    unnamed = """(all) => all.filter((each) => {
+        const name = each.caption?.textContent ?? each.closest("[role=group]")?.ariaLabel ?? "";
+        return !name.trim() || name.startsWith("Table, ") || each.querySelector("th:not([scope])");
+    }).map((each) => each.outerHTML.slice(0, 160))"""
+    for address in site.all_addresses:
+        page.goto(site.url + address)
+        assert page.locator("table").evaluate_all(unnamed) == [], address
+
 
 def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(site: Site, page: Page) -> None:
     for address in site.all_addresses:
@@ -39,7 +57,7 @@ def test_the_keyboard_reaches_everything_in_order_and_shows_where_it_is(site: Si
 
 
 def test_the_first_stop_skips_to_the_content(site: Site, page: Page) -> None:
-    for of_view in site.addresses.values():
+    for of_view in (*site.addresses.values(), ("/nothing",)):
         page.goto(site.url + of_view[0])
         page.keyboard.press("Tab")
         page.keyboard.press("Enter")
@@ -118,6 +136,8 @@ def test_paper_shows_what_is_to_be_read_and_all_of_it(site: Site, page: Page) ->
             "(all) => all.filter((each) => !each.checkVisibility({contentVisibilityAuto: true})).length"
         )
         assert closed == 0, f"{address}: something is folded up"
+        broken = page.locator("td.n").evaluate_all(BROKEN_FIGURES)
+        assert broken == [], f"{address}: figures are broken into lines"
         paper, ink = page.evaluate(
             "[document.body, document.querySelector('h1')].map((each, at) => "
             "getComputedStyle(each)[at ? 'color' : 'backgroundColor'])"

@@ -68,4 +68,11 @@ def problem(asked: Asked, status: int, title: str, said: str) -> Answer:
     """The page that says why there is no other."""
     if asked.as_json:
         return Answer(status, JSON, json.dumps({"error": title, "detail": said}).encode())
-    return Answer(status, HTML, rendered(asked, "problem.html", title=title, said=said))
+    name = asked.arguments.get("use_case")
+    values = {
+        "title": title,
+        "said": said,
+        "retry": status == UNAVAILABLE,
+        "use_case": name if name in asked.use_cases else None,
+    }
+    return Answer(status, HTML, rendered(asked, "problem.html", **values))

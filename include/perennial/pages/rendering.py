@@ -87,6 +87,7 @@ def _environment() -> Environment:
         "event_word": event_word,
         "state_word": state_word,
         "days": words.days,
+        "decision_word": words.decision_word,
         "with_interval": described,
     }
     environment.globals |= {
@@ -109,5 +110,6 @@ def _environment() -> Environment:
         "family_chart": family,
         "event_shape": lambda change: Markup(shape(change)),  # noqa: S704 - drawn from constants
         "change_words": WORDS,
+        "meanings": words.MEANINGS,
     }
     return environment

@@ -15,6 +15,34 @@ NOT_DONE = "not done"
 VALIDATION = {Verdict.PASS: "passed", Verdict.WARN: "passed with warnings", Verdict.FAIL: "refused"}
 DRIFT = {Verdict.PASS: "no drift", Verdict.WARN: "drift to look at", Verdict.FAIL: "drifted"}
 TOO_LITTLE = "too little data"
+DECISIONS = {"hold": "the model stays", "wait": "more windows are needed", "retrain": "a new model is trained"}
+# What a newcomer finds at the foot of every page.
+MEANINGS = {
+    "Window": "The stretch of time that one run reads, checks and scores at once, such as a day.",
+    "Snapshot": "The rows of a window as they were ingested. They are kept unchanged, so that all can be repeated.",
+    "Validation": "Checks of a window before it is scored: rules for single rows, and expectations of the window as a "
+    "whole. A window that is refused is not scored.",
+    "Quarantine": "Where rows are set aside that broke a rule: they are not scored. A person may accept them.",
+    "Replay": "Doing a window again: it is ingested, validated, scored and monitored anew.",
+    "Revision": "One version of a window's predictions. Scoring it anew makes another; the live one is published.",
+    "Reference": "What a model considers normal: the values of the windows that it was trained on.",
+    "Drift": "Values that differ from the reference more than those of ordinary windows do.",
+    "p and level": "p is the share of ordinary windows that would look at least as unusual. At or below the level, a "
+    "window is called drifted; the level follows from the false alarms that the use case accepts.",
+    "Importance": "By how much the model gets worse when a column is shuffled, as a share of all columns.",
+    "SD": "Standard deviation: how far values usually are from their mean.",
+    "Champion": "The model version that is in force. A challenger has to beat it, on the same rows, to replace it.",
+    "Holdout": "Rows that were kept from training, to measure models on.",
+    "Labels": "What came true. A window is final when its labels have come, partial while they still come, and overdue "
+    "when far fewer came than usual.",
+    "roc_auc, pr_auc": "How well predictions of yes or no rank rows; 1 is perfect. Chance has a roc_auc of 0.5, and a "
+    "pr_auc of the share of rows with the outcome.",
+    "log_loss, brier": "How far predicted probabilities are from what came true: the lower, the better.",
+    "mae, rmse, r2": "How far predicted numbers are from what came true: mae and rmse in the label's unit, the lower "
+    "the better; r2 is the share of the variation that is explained.",
+    "95% interval": "Where the true value lies in 95 of 100 such cases: few rows make uncertain figures.",
+    "Hold, wait, retrain": "The decision after a window: keep the champion, see more windows first, or train anew.",
+}
 _DAY, _HOUR = timedelta(days=1), timedelta(hours=1)
 
 
@@ -26,6 +54,15 @@ def validation_word(verdict: Verdict | None) -> str:
 def drift_word(verdict: Verdict | None) -> str:
     """What drift monitoring said of a window."""
     return NOT_DONE if verdict is None else DRIFT.get(verdict, TOO_LITTLE)
+
+
+def decision_word(action: str) -> str:
+    """What a decision about retraining means; of an action that is not known, the action itself.
+
+    >>> decision_word("hold"), decision_word("promote")
+    ('the model stays', 'promote')
+    """
+    return DECISIONS.get(action, action)
 
 
 def instant(value: datetime, zone: str = "UTC") -> str:

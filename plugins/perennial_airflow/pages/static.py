@@ -14,9 +14,9 @@ READING = ("GET", "HEAD")
 REASONS: dict[int, tuple[str, str]] = {
     401: ("Log in first", "Open Airflow, log in, and come back."),
     403: ("You may not see this", "Ask whoever runs this Airflow for the right to read the DAGs of this use case."),
-    404: ("There is no such page", "Go to the list of all use cases."),
+    404: ("There is no such page", "The address may be mistyped, or what it names is gone."),
     405: ("This can't be done to a page", "Pages are read with GET."),
-    503: ("The pages can't be written right now", "Try again."),
+    503: ("The pages can't be written right now", "Load this page again in a minute."),
 }
 MAY_NOT_CHANGE = ("You may not do this", "Ask whoever runs this Airflow for the right to change the runs of this DAG.")
 PAGE = """<!doctype html>
@@ -25,8 +25,11 @@ PAGE = """<!doctype html>
 <title>{title} · Perennial</title>
 <link rel="stylesheet" href="{base}/style.css"><script src="{base}/frame.js" defer></script></head>
 <body>
+<a class="skip" href="#main">Skip to the content</a>
 <header><nav aria-label="Perennial"><a href="{base}/home">All use cases</a></nav></header>
-<main><section class="card"><h1>{title}</h1><p>{detail}</p></section></main>
+<main id="main" tabindex="-1"><h1>{title}</h1>
+<section class="card act"><p class="sentence">{detail}</p><p>Go to <a href="{base}/home">all use cases</a>, or \
+back to <a href="{airflow}/" data-airflow>Airflow</a>.</p></section></main>
 </body>
 </html>
 """

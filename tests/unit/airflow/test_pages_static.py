@@ -52,6 +52,9 @@ def test_a_refusal_is_a_page_for_a_browser_and_json_for_a_script() -> None:
     assert page.status_code == script.status_code == 401
     assert "<h1>Log in first</h1>" in page.text
     assert 'href="/base/perennial/style.css"' in page.text
+    assert page.text.index('class="skip" href="#main"') < page.text.index("<header>") < page.text.index('id="main"')
+    assert '<a href="/base/perennial/home">all use cases</a>' in page.text
+    assert '<a href="/base/" data-airflow>Airflow</a>' in page.text
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert script.json() == {"error": "Log in first", "detail": "Open Airflow, log in, and come back."}
 

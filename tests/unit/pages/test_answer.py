@@ -17,8 +17,11 @@ from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.pages.answer import VIEWS, answer
 from perennial.pages.asked import Answer, Asked
+from perennial.pages.words import MEANINGS
+from perennial.review import explain
 from perennial.settings import Settings
 from perennial.spec.load import load_use_case
+from perennial.spec.names import METRICS
 
 PAYLOADS = (
     "<script>alert(1)</script>",
@@ -196,6 +199,24 @@ def test_the_evidence_on_one_row(lived: World) -> None:
         assert ask(lived, "evidence", use_case="parcels", entity=entity).status == 404
 
 
+def test_the_evidence_leads_to_the_run_and_to_the_model(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    key = str(lived.parcels.table.column("parcel")[lived.rows_of(30)[0]].as_py())
+    address, run = "https://models.example/1", "/base/dags/parcels.predict/runs/one"
+    real = explain.run
+
+    def of_a_run(*given: Any, **more: Any) -> Any:
+        found = real(*given, **more)
+        return replace(found, dag_run=replace(found.dag_run, address=run), model_address=address)
+
+    plain = page(lived, "evidence", use_case="parcels", entity=key)
+    assert f"parcel {key} was predicted 0." in plain
+    assert "data-outside" not in plain
+    monkeypatch.setattr(explain, "run", of_a_run)
+    said = page(lived, "evidence", use_case="parcels", entity=key)
+    assert f'<a href="{run}" data-airflow>Run in Airflow</a>' in said
+    assert f'<a href="{address}" data-outside>Version 1 in the model registry</a>' in said
+
+
 def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 45))
     assert "Drift: the window is unlike what its model considers normal." in said
@@ -207,10 +228,53 @@ def test_windows_without_any_record_say_so(lived: World) -> None:
     assert "Nothing is on record about this window yet." in page(lived, "window", **of_day(lived, 50))
 
 
+def test_a_window_without_any_record_has_one_part_that_says_what_to_do(lived: World) -> None:
+    missing, to_come = (page(lived, "window", **of_day(lived, number)) for number in (33, 50))
+    day = f"{lived.day(33).start:%Y-%m-%d}"
+    assert missing.count('<section class="card"') == to_come.count('<section class="card"') == 1
+    assert f"/preview?from={day}&amp;to={day}" in missing
+    assert "/preview?" not in to_come
+    assert "The window ends on " in to_come
+
+
+def test_a_use_case_says_first_how_it_stands(lived: World) -> None:
+    said = page(lived, "use_case", use_case="parcels")
+    assert said.index("12 windows missing") < said.index("drifted, no labels yet.") < said.index("At a glance")
+    assert all(f'<a href="#{name}">' in said and f'id="{name}"' in said for name in ("windows", "models", "table"))
+
+
+def test_what_is_to_review_is_a_link_to_its_windows_and_their_rows(lived: World) -> None:
+    home = page(lived, "home")
+    for number, what, show in ((1, "refused", "refused"), (181, "rows in quarantine", "quarantined")):
+        assert f'<a href="/base/perennial/dags/parcels.predict?show={show}#table">{number} {what}</a>' in home
+    table = page(lived, "use_case", use_case="parcels", show="quarantined").partition('id="table"')[2]
+    rows = [f'windows/{lived.day(number).key}/quarantine">{count}' for number, count in ((32, 180), (31, 1))]
+    assert table.index(rows[0]) < table.index(rows[1])
+    assert table.count('<th scope="row"') == 2
+
+
+@pytest.mark.parametrize("view", ["home", "use_case", "window", "retraining", "compare", "suggestions"])
+def test_every_page_explains_its_words(lived: World, view: str) -> None:
+    more = of_day(lived, 30) if view == "window" else {"use_case": "parcels", "run_id": "test"}
+    said = page(lived, view, **more)
+    assert all(f"<dt>{word}</dt>" in said for word in MEANINGS)
+    assert {name for word in MEANINGS for name in word.split(", ")} >= set(METRICS)
+
+
+def test_a_problem_has_a_way_on(lived: World) -> None:
+    wrong = ask(lived, "window", use_case="parcels", window="soon").body.decode()
+    assert '<a href="/base/perennial/dags/parcels.predict">the windows of parcels</a>' in wrong
+    assert "Load this page again" not in wrong
+    hidden = ask(lived, "window", use_case="secret", window="soon").body.decode()
+    assert "the windows of" not in hidden
+    assert '<a href="/base/perennial/home">all use cases</a>' in hidden
+
+
 def test_the_report_of_a_retraining_says_what_it_learnt_from_and_what_came_of_it(lived: World) -> None:
     said = page(lived, "retraining", use_case="parcels", run_id="test")
     assert "Version 1 is the champion, for data from 2024-01-31 on." in said
     assert "3,780 rows of 21 windows" in said
+    assert said.index("Why it was trained") < said.index("How it was judged") < said.index("3,780 rows of 21 windows")
     assert "No candidate has been judged in this run." in page(lived, "retraining", use_case="parcels", run_id="other")
 
 
@@ -248,6 +312,7 @@ def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyP
         assert found.status == 503
         assert b"The records can" in found.body
         assert b"the ledger does not answer" in found.body
+        assert b"Load this page again in a minute" in found.body
 
 
 @pytest.mark.parametrize("view", VIEWS)

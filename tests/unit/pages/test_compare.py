@@ -91,7 +91,7 @@ def test_a_refused_window_is_compared_by_all_its_rows(compared: World) -> None:
     said = page(compared, "compare", use_case="parcels", window="2024-02-01", **{"with": "2024-02-02"})
     assert "was refused by validation." in said
     assert said.count('<svg class="histogram"') == 2  # weight and service; there are no predictions of the second
-    assert f'{compared.day(32).key}/quarantine">180</a>' in said
+    assert f'{compared.day(32).key}/quarantine">180 rows</a>' in said
 
 
 def test_a_window_that_is_not_there_is_told(compared: World) -> None:

@@ -69,7 +69,7 @@ def test_one_use_case_that_is_fine_has_a_card_and_no_filters(lived: World) -> No
     assert "all well" in said
     assert "<form" not in said
     assert '<svg class="strip"' in said
-    assert "version 1 for 3 days" in said
+    assert 'predict#models">version 1</a> for 3 days' in said
     assert "scored by version 1, drift not looked at, no labels yet" in said
     assert "<dt>Next run</dt><dd>not known" in said
 

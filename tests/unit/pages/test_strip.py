@@ -1,5 +1,6 @@
 """The strip of the last windows: its third lane is performance, pale until its labels are complete."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -67,3 +68,21 @@ def test_a_cell_says_what_it_is_and_a_line_of_a_table_draws_each_kind_once() -> 
     assert small.count("M") == 9
     assert 'aria-label="3 windows: 0 refused by validation, 0 drifted, 0 missing"' in small
     assert "<svg" in small_strip([])
+
+
+@pytest.mark.parametrize(
+    ("changes", "shapes"),
+    [
+        ({}, []),
+        ({"validation": Verdict.FAIL}, ["cross"]),
+        ({"validation": Verdict.WARN}, ["slash"]),
+        ({"validation": Verdict.WARN, "drift": Verdict.FAIL}, ["cross", "slash"]),
+        ({"drift": Verdict.INSUFFICIENT}, ["dash"]),
+        ({"standing": None}, ["tick"]),
+        ({"maturity": Maturity.OVERDUE}, ["due"]),
+        ({"missing": True}, []),  # its outline is dashed
+    ],
+)
+def test_a_state_is_told_by_a_shape_too(changes: dict[str, object], shapes: list[str]) -> None:
+    drawn = strip([replace(GOOD, **changes)], lambda _: "/")  # type: ignore[arg-type]
+    assert sorted(re.findall(r'<path class="(\w+)"', drawn)) == shapes

@@ -478,3 +478,29 @@ def test_a_drawing_with_links_is_no_picture_to_a_screen_reader(lived: Life, as_o
         ("family", "img", False),
         ("delay", "img", False),
     ]
+
+
+@pytest.mark.parametrize(
+    ("verdict", "drift", "mark"),
+    [
+        (Verdict.PASS, Verdict.PASS, '<span class="mark pass">good</span>'),
+        (Verdict.WARN, Verdict.PASS, '<span class="mark warn">with warnings</span>'),
+        (Verdict.PASS, Verdict.FAIL, '<span class="mark fail">look here</span>'),
+        (Verdict.FAIL, None, '<span class="mark fail">look here</span>'),
+        (Verdict.PASS, Verdict.INSUFFICIENT, '<span class="mark pass">good</span>'),
+    ],
+)
+def test_the_page_begins_with_the_worst_of_the_newest_window(
+    tmp_path: Path, as_of: AsOf, verdict: Verdict, drift: Verdict | None, mark: str
+) -> None:
+    life = Life(tmp_path)
+    life.deploy(0, "1", "first")
+    life.read(0)
+    life.score(0, "1")
+    life.read(1, verdict)
+    if drift is not None:
+        life.score(1, "1", drift)
+    as_of(life)
+    lead = page(life).partition('<p class="sentence">')[2].partition("</p>")[0]
+    assert lead.startswith(mark)
+    assert f'/windows/{life.window(1).key}">Tue 2 Jan 2024</a>' in lead

@@ -232,6 +232,7 @@ def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 30))
     assert '<svg class="estimates"' in said
     found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 30)).body)["performance"][-1]
-    assert f"<td>roc_auc</td><td>{found['estimates']['roc_auc']['value']:.3g} (" in said
+    expected = found["estimates"]["roc_auc"]["value"]
+    assert f'<td>roc_auc</td><td class="dates">{expected:.3g} (' in said
     assert '<circle class="final"' in said
     assert '<rect class="expected"' in said

@@ -6,7 +6,6 @@ goes wrong on Mondays lies in one row.
 
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -15,6 +14,7 @@ from markupsafe import Markup, escape
 
 from perennial.pages.charts import axis
 from perennial.pages.charts.events import mark
+from perennial.pages.charts.marks import Marks
 from perennial.pages.charts.svg import linked, svg
 from perennial.pages.charts.windows import CLASS, Address, labels_word
 from perennial.pages.words import drift_word, number, performance_word, validation_word, window_label
@@ -29,6 +29,7 @@ from perennial.wording import counted
 LANES = ("Validation", "Drift", "Performance")
 WEEKDAYS = ("Mon", "", "Wed", "", "Fri", "", "")
 LEFT, WIDE, NARROWEST, WIDEST = 84, 960, 8.0, 34.0
+LEAST, TWO_NAMES = 120, 480  # pixels right of `LEFT`: what a lane's name takes, and from where it stands at both ends
 EVENT, BAND, TITLE, LABELS = 15, 16, 20, 16
 ALWAYS_SAID = ("refused by validation", "drifted", "missing")
 DECISIONS = (Change.RETRAINING,)
@@ -42,7 +43,7 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
     place = _Places(data.windows, spec)
     zone = spec.schedule.timezone
     labels = [(place.x(at), text) for at, text in axis.dates(place.start, place.end, zone, place.right - LEFT)]
-    drawn = [axis.written(labels, 11, place.right)]
+    drawn = [axis.written(labels, 11, place.edge)]
     y = float(LABELS)
     for name, decided in (("Decided", True), ("Deployed", False)):
         events = [each for each in data.events if (each.change in DECISIONS) == decided]
@@ -55,7 +56,8 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
     tops = []
     for name in LANES:
         drawn.append(f'<text class="lane" x="{LEFT}" y="{y + 14:.0f}">{name}</text>')
-        drawn.append(f'<text class="lane right" x="{place.right}" y="{y + 14:.0f}" text-anchor="end">{name}</text>')
+        if place.right - LEFT >= TWO_NAMES:
+            drawn.append(f'<text class="lane right" x="{place.right}" y="{y + 14:.0f}" text-anchor="end">{name}</text>')
         y += TITLE
         tops.append(y)
         drawn += [
@@ -65,8 +67,8 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
         ]
         y += len(place.rows) * place.height
     drawn += _cells(data, place, tops, address, zone)
-    drawn.append(axis.written(labels, y + 14, place.right))
-    return svg("calendar", place.right + 6, y + LABELS + 4, summary(data), "".join(drawn))
+    drawn.append(axis.written(labels, y + 14, place.edge))
+    return svg("calendar", place.edge + 6, y + LABELS + 4, summary(data), "".join(drawn))
 
 
 def summary(data: Timeline) -> str:
@@ -136,6 +138,7 @@ class _Places:
         self.pitch = min(max(WIDE / len(columns), NARROWEST), WIDEST)
         self.height = _row_height(len(self.rows))
         self.right = round(LEFT + self.pitch * len(columns))
+        self.edge = max(self.right, LEFT + LEAST)  # of the drawing: few windows leave room for names and dates
         self.start, self.end = windows[0].window.start, windows[-1].window.end
 
     def cell(self, position: int) -> tuple[float, float]:
@@ -193,31 +196,10 @@ def _models(windows: Sequence[WindowState], place: _Places, y: float) -> list[st
     return drawn
 
 
-@dataclass(frozen=True)
-class _Marks:
-    """What is drawn over cells, so that colour is not all that tells: one path of each kind."""
-
-    crosses: list[str]
-    slashes: list[str]
-    hatches: list[str]
-    corners: list[str]
-
-    def add(self, kind: str, x: float, y: float, width: float, height: float) -> None:
-        """The mark that belongs to a class of cells."""
-        middle, half = (x + width / 2, y + height / 2), min(width, height, 10) / 2 - 1
-        if kind == "fail":
-            self.crosses.append(
-                f"M{middle[0] - half:.1f},{middle[1] - half:.1f}l{2 * half:.1f},{2 * half:.1f}"
-                f"m{-2 * half:.1f},0l{2 * half:.1f},{-2 * half:.1f}"
-            )
-        elif kind in ("warn", "overdue"):
-            self.slashes.append(f"M{middle[0] - half:.1f},{middle[1] + half:.1f}l{2 * half:.1f},{-2 * half:.1f}")
-
-
 def _cells(data: Timeline, place: _Places, tops: Sequence[float], address: Address, zone: str) -> list[str]:
     gap = 2.0 if place.height > 10 else 1.0  # noqa: PLR2004 - pixels
     width, height = place.pitch - gap, place.height - gap
-    marks = _Marks([], [], [], [])
+    marks = Marks()
     drawn = []
     for position, state in enumerate(data.windows):
         x, down = place.cell(position)
@@ -231,12 +213,10 @@ def _cells(data: Timeline, place: _Places, tops: Sequence[float], address: Addre
             marks.add(kind, x, top + down, width, height)
         if state.maturity in (Maturity.PARTIAL, Maturity.ESTIMATED) and state.value is not None:
             y, size = tops[2] + down, min(width, height)
-            marks.hatches.append(f"M{x:.1f},{y + height:.1f}l{size:.1f},{-size:.1f}")
-            marks.hatches.append(f"M{x + width - size / 2:.1f},{y + height:.1f}l{size / 2:.1f},{-size / 2:.1f}")
+            marks.draw("hatch", f"M{x:.1f},{y + height:.1f}l{size:.1f},{-size:.1f}")
+            marks.draw("hatch", f"M{x + width - size / 2:.1f},{y + height:.1f}l{size / 2:.1f},{-size / 2:.1f}")
         if state.rows_late:
             size = min(width, height) * 0.6
-            marks.corners.append(f"M{x + width:.1f},{tops[0] + down:.1f}v{size:.1f}l{-size:.1f},{-size:.1f}z")
+            marks.draw("corner", f"M{x + width:.1f},{tops[0] + down:.1f}v{size:.1f}l{-size:.1f},{-size:.1f}z")
         drawn.append(linked(address(state), described(state, data.metric, zone), "".join(rects)))
-    over = {"cross": marks.crosses, "slash": marks.slashes, "hatch": marks.hatches, "corner": marks.corners}
-    drawn += [f'<path class="{name}" d="{"".join(paths)}"/>' for name, paths in over.items() if paths]
-    return drawn
+    return [*drawn, *marks.drawn()]

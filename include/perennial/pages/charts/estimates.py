@@ -7,11 +7,12 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from perennial.ledger.entries import Performance
+from perennial.pages.charts import axis
 from perennial.pages.charts.svg import svg
 from perennial.pages.words import number
 from perennial.performance.maturity import Maturity
 
-HEIGHT, LEFT, NARROW, WIDE = 150.0, 50.0, 14.0, 70.0
+HEIGHT, LABELS, LEFT, NARROW, WIDE = 170.0, 20.0, 50.0, 14.0, 150.0
 APART = 0.16  # of a step, to each side: the estimate stands left of the truth
 
 
@@ -69,8 +70,11 @@ def estimates_chart(entries: Sequence[Performance], names: Sequence[str], metric
     drawn = [
         f'<path class="grid" d="M46 {y(tick):.1f}h{step * len(entries) + 4:.0f}"/>'
         f'<text x="42" y="{y(tick) + 4:.1f}" text-anchor="end">{number(tick)}</text>'
-        for tick in (low, (low + high) / 2, high)
+        for tick in axis.ticks(bottom, top)
     ]
+    right = LEFT + step * len(entries) + 2
+    along = [(LEFT + step * (position + 0.5 - 2 * APART), name) for position, name in enumerate(names)]
+    drawn.append(axis.written(along, HEIGHT + 15, right))
     for position, (entry, name, (estimate, truth)) in enumerate(zip(entries, names, pairs, strict=True)):
         middle = LEFT + step * (position + 0.5)
         inside = ""
@@ -84,8 +88,9 @@ def estimates_chart(entries: Sequence[Performance], names: Sequence[str], metric
             inside += _interval("interval", x, y(truth.ends[0]), y(truth.ends[1]))
             inside += f'<circle class="{kind}" cx="{x:.1f}" cy="{y(truth.value):.1f}" r="3.5"/>'
         drawn.append(f"<g><title>{escape(_said(name, metric, estimate, truth))}</title>{inside}</g>")
-    said = f"{metric}: expected and measured, {len(entries)} from left to right; the table has the figures"
-    return svg("estimates", LEFT + step * len(entries) + 2, HEIGHT + 2, said, "".join(drawn))
+    last_name, (estimate, truth) = names[-1], pairs[-1]
+    said = f"{_said(last_name, metric, estimate, truth)}. It is the last of {len(entries)}; the table has all."
+    return svg("estimates", right, HEIGHT + LABELS, said, "".join(drawn))
 
 
 def _interval(kind: str, x: float, low: float, high: float) -> str:

@@ -10,6 +10,7 @@ from perennial.pages.charts import axis
 from perennial.pages.charts.svg import svg
 from perennial.pages.words import day
 from perennial.review.models import ModelVersion
+from perennial.wording import counted
 
 LEFT, WIDE, RIGHT, ROW, BAR, TOP = 84, 930, 36, 20, 12, 18
 _BARS = {DeployedRole.CHAMPION: "served", DeployedRole.CHALLENGER: "challenged"}
@@ -54,7 +55,9 @@ def family(versions: Sequence[ModelVersion], now: datetime, zone: str) -> Markup
         if each.parent in rows and each.services:
             x, above = scale(each.services[0].since.timestamp()), rows[each.parent] + ROW / 2
             drawn.append(f'<path class="branch" d="M{x:.1f},{above:.1f}V{y + ROW / 2:.1f}"/>')
-    said = f"{len(versions)} model versions, from {day(start, zone)} to {day(end, zone)}; the table says the same"
+    champion = next((f"version {each.version} is the champion" for each in versions if each.champion), "no champion")
+    count = counted(len(versions), "model version")
+    said = f"{count}, {day(start, zone)} to {day(end, zone)}: {champion}; the table has all"
     return svg("family", LEFT + WIDE + RIGHT, bottom + 2, said, "".join(drawn))
 
 

@@ -14,6 +14,7 @@ from perennial.pages.charts.windows import Address, labels_word
 from perennial.pages.words import number, performance_word, window_label
 from perennial.performance.gain import metric_named
 from perennial.performance.maturity import Maturity
+from perennial.performance.standing import Standing
 from perennial.review.timeline import Timeline, WindowState
 from perennial.spec.models import UseCase
 from perennial.wording import counted
@@ -189,9 +190,10 @@ def _said(data: Timeline) -> str:
     values = [each.value for each in data.windows if each.value is not None]
     final = sum(each.maturity is Maturity.FINAL for each in data.windows)
     estimated = sum(each.value is None and each.estimate is not None for each in data.windows)
+    worse = sum(each.standing in (Standing.WORSE, Standing.FAR_WORSE) for each in data.windows)
     if not values:
         return f"{data.metric}, estimated for {counted(estimated, 'window')}; none is measured yet"
     return (
         f"{data.metric} of {counted(len(values), 'window')}, {final} of them final, from {number(min(values))} to "
-        f"{number(max(values))}; {estimated} more are estimated"
+        f"{number(max(values))}; {worse} worse than expected; {estimated} more are estimated"
     )

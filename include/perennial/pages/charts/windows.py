@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from perennial.pages.charts.marks import Marks
 from perennial.pages.charts.svg import linked, svg
 from perennial.pages.words import drift_word, number, share, validation_word, window_name
 from perennial.performance.maturity import Maturity
@@ -102,7 +103,7 @@ def strip_lanes(state: WindowState) -> tuple[str, str, str]:
 def strip(windows: Sequence[WindowState], address: Address) -> Markup:
     """Windows from left to right, oldest first; from top to bottom validation, drift, performance."""
     width = max(len(windows) * (STRIP_CELL + STRIP_GAP), 1)
-    cells = []
+    cells, marks = [], Marks()
     for position, state in enumerate(windows):
         x = position * (STRIP_CELL + STRIP_GAP)
         rects = "".join(
@@ -110,9 +111,11 @@ def strip(windows: Sequence[WindowState], address: Address) -> Markup:
             f'height="{STRIP_LANE}"/>'
             for lane, name in enumerate(strip_lanes(state))
         )
+        for lane, name in enumerate(strip_lanes(state)):
+            marks.add(name.partition(" ")[0], x, lane * (STRIP_LANE + STRIP_GAP), STRIP_CELL, STRIP_LANE)
         cells.append(linked(address(state), f"{described(state)}, {_performance(state)}", rects))
     height = 3 * STRIP_LANE + 2 * STRIP_GAP
-    return svg("strip", width, height, counts(windows), "".join(cells))
+    return svg("strip", width, height, counts(windows), "".join([*cells, *marks.drawn()]))
 
 
 def small_strip(windows: Sequence[WindowState]) -> Markup:

@@ -21,4 +21,4 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         found = explain.run(use_case, entity, window, clock.now(), ports, airflow_url=asked.airflow)
     except NotScored as error:
         raise NothingThere(str(error)) from error
-    return Found(found, "evidence.html", {"sections": sections(as_json(found))})
+    return Found(found, "evidence.html", {"sections": sections(as_json(found)), "spec": use_case.spec})

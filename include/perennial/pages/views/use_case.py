@@ -27,6 +27,8 @@ WORSE = (Standing.WORSE, Standing.FAR_WORSE)
 FILTERS: dict[str, tuple[str, Callable[[WindowState], bool]]] = {
     "": ("all windows", lambda _: True),
     "refused": ("refused by validation", lambda each: each.validation is Verdict.FAIL),
+    "warned": ("passed with warnings", lambda each: each.validation is Verdict.WARN),
+    "quarantined": ("with rows in quarantine", lambda each: bool(each.rows_quarantined)),
     "drifted": ("drifted", lambda each: each.drift is Verdict.FAIL),
     "worse": ("worse than expected", lambda each: each.standing in WORSE),
     "missing": ("missing", lambda each: each.missing),
@@ -48,6 +50,7 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     until = parse_instant(text, zone) if text else None
     report = use_case_report.run(spec, clock.now(), ports, until)
 
+    last_read = _last(report.timeline.windows, lambda each: each.validation is not None)
     results = report.backtest.results if report.backtest else ()
     services = [service for each in reversed(report.family.versions) for service in each.services]
 
@@ -65,7 +68,8 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
             "until": date(until, zone) if until else "",
             "shown_versions": VERSIONS_SHOWN,
             "most_rejected": REJECTED_SHOWN,
-            "last_read": _last(report.timeline.windows, lambda each: each.validation is not None),
+            "last_read": last_read,
+            "last_kind": _kind(last_read),
             "last_final": _last(
                 report.timeline.windows, lambda each: each.maturity is Maturity.FINAL and each.value is not None
             ),
@@ -77,6 +81,14 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
 
 def _last(windows: Sequence[WindowState], wanted: Callable[[WindowState], bool]) -> WindowState | None:
     return next((each for each in reversed(windows) if wanted(each)), None)
+
+
+def _kind(state: WindowState | None) -> str:
+    """The class of the worst that was found of a window."""
+    if state is None:
+        return "none"
+    found = {CLASS[state.validation], CLASS[state.drift], STANDING_KINDS[state.standing] if state.standing else "none"}
+    return next(kind for kind in ("fail", "warn", "pass", "little", "none") if kind in found)
 
 
 def shown_windows(spec: UseCase, windows: Iterable[WindowState], show: str = "") -> dict[str, Any]:
