@@ -1,8 +1,11 @@
 """Stores that differ from the ledger, rows in quarantine, and what maintenance may remove."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pyarrow as pa
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.digest import table_digest
@@ -16,8 +19,10 @@ from perennial.errors import (
 )
 from perennial.jobs.predict import score
 from perennial.jobs.upkeep import maintain, quarantine, reconcile
-from perennial.ledger.entries import InterventionKind
+from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.records.gate import accepted_rules
 from perennial.records.model_choice import ModelChoice
+from perennial.review import handled
 from perennial.review import quarantine as review_quarantine
 from perennial.window import Window
 
@@ -129,6 +134,38 @@ def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledge
     (entry,) = world.ports.ledger.interventions("parcels", InterventionKind.ROWS_ACCEPTED)
     assert (entry.actor, entry.reason, entry.details["rule"]) == ("ada", "a new kind of parcel", RULE)
     assert not score.run(world.use_case, world.day(31), world.ports, "again", model=ModelChoice()).changed
+
+
+def test_only_acceptances_in_the_window_are_read_and_those_that_do_not_say_in_which_rows_let_none_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(world, 31, 3)
+    ingest_and_validate(world, 31)
+    snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+    assert snapshot is not None
+    about = {"window": snapshot.window.key, "rule": RULE}
+    for number, details in enumerate(({}, about, {"window": snapshot.window.key, "snapshot_digest": snapshot.digest})):
+        world.ports.ledger.record_intervention(
+            Intervention("parcels", InterventionKind.ROWS_ACCEPTED, f"{number}", "ada", "before", details, "by hand")
+        )
+    monkeypatch.setattr(world.ports.ledger, "interventions_on", on := _Counted(world.ports.ledger.interventions_on))
+    assert accepted_rules(snapshot, world.ports.ledger) == frozenset()
+    assert on.found == 2  # not the one that may be about any window
+    assert [each.rule for each in handled.run("parcels", snapshot.window, world.ports)] == [RULE, None]
+    quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="fine")
+    assert accepted_rules(snapshot, world.ports.ledger) == {RULE}
+
+
+class _Counted:
+    """Asks the ledger, and counts the entries that it gave."""
+
+    def __init__(self, ask: Callable[..., Sequence[Intervention]]) -> None:
+        self._ask, self.found = ask, 0
+
+    def __call__(self, *arguments: Any) -> Sequence[Intervention]:
+        entries = self._ask(*arguments)
+        self.found += len(entries)
+        return entries
 
 
 def test_what_was_accepted_holds_for_that_snapshot_only(world: World) -> None:

@@ -10,7 +10,7 @@ from perennial.jobs.predict import ingest, score, validate
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
 from perennial.quality.caught import always_holds, caught_by_rule
-from perennial.records.gate import accepted_rules, quarantined_rows, snapshot_of
+from perennial.records.gate import accepted_rules, is_about, quarantined_rows, snapshot_of
 from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
@@ -119,7 +119,7 @@ def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -
         if snapshot is None:
             continue
         verdicts = [v for v in ports.ledger.validations(use_case.name, window) if v.snapshot_digest == snapshot.digest]
-        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(use_case.name, snapshot.digest, ports.ledger):
+        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(snapshot, ports.ledger):
             found.append(window)
     return found
 
@@ -140,7 +140,7 @@ def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -
 
 def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
     for entry in ports.ledger.interventions(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, snapshot.window):
-        if (entry.details["snapshot_digest"], entry.details["rule"]) == (snapshot.digest, rule):
+        if is_about(snapshot.digest, entry) and entry.details.get("rule") == rule:
             raise AlreadyAccepted(
                 f"{entry.actor} accepted what {rule} caught in {snapshot.use_case} {snapshot.window} on "
                 f"{entry.recorded_at:%Y-%m-%d at %H:%M UTC}: {entry.reason!r}. It takes effect when the window is "
