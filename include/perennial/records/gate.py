@@ -78,7 +78,10 @@ def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
 
 
 def accepted_rules(snapshot: Snapshot, ledger: Ledger) -> frozenset[str]:
-    """The rules whose catch in exactly this snapshot was accepted. What does not say which rows it let in, let in none."""
+    """The rules whose catch in exactly this snapshot was accepted.
+
+    An acceptance that does not say in which snapshot, as nobody records it any more, lets none in.
+    """
     entries = ledger.interventions_on(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, (snapshot.window,))
     return frozenset(
         rule for entry in entries if (rule := entry.details.get("rule")) and is_about(snapshot.digest, entry)

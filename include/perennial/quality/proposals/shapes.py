@@ -36,7 +36,7 @@ Runs = tuple[tuple[str, int | None], ...]  # the kind of each run and its length
 
 @dataclass(frozen=True)
 class Shape:
-    """How some texts are written: by runs, by positions, or by neither, where that is None; `longest` is in characters."""
+    """How some texts are written, by runs or by positions; None where they are not. `longest` is in characters."""
 
     runs: Runs | None
     positions: tuple[frozenset[str], ...] | None
