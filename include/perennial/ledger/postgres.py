@@ -341,15 +341,7 @@ class PostgresLedger(PostgresOverview):
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]
     ) -> Sequence[Intervention]:
         """The interventions of the kind whose details name one of the windows, in order."""
-        query = (
-            select(interventions)
-            .where(
-                interventions.c.use_case == use_case,
-                interventions.c.kind == kind.value,
-                interventions.c.details["window"].astext.in_([window.key for window in windows]),
-            )
-            .order_by(interventions.c.id)
-        )
+        query = queries.interventions_on(use_case, kind, [window.key for window in windows])
         return self._entries(Intervention, query)
 
     def record_backtest(self, backtest: Backtest) -> Backtest:

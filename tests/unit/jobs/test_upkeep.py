@@ -18,7 +18,7 @@ from perennial.errors import (
     ValidationFailed,
 )
 from perennial.jobs.predict import score
-from perennial.jobs.upkeep import maintain, quarantine, reconcile
+from perennial.jobs.upkeep import maintain, quarantine, reconcile, replay
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.records.gate import accepted_rules
 from perennial.records.model_choice import ModelChoice
@@ -123,7 +123,7 @@ def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledge
         world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="a new kind of parcel"
     )
     assert accepted.rows == 3
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 0)
     assert (replayed.revision_before, replayed.revision_after, replayed.error) == (1, 2, None)
     assert world.ports.published.read("parcels", world.day(31)).num_rows == ROWS
@@ -174,7 +174,7 @@ def test_what_was_accepted_holds_for_that_snapshot_only(world: World) -> None:
     predict(world, 31)
     quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="fine")
     spoil(world, 31, 4)
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 4)
 
 
@@ -184,7 +184,7 @@ def test_rows_mended_upstream_come_through_a_replay(world: World) -> None:
     spoil(world, 31, 3)
     predict(world, 31)
     world.parcels.table = good
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_after, replayed.revision_after) == (0, 2)
     assert quarantine.affected(world.use_case, windows(world), world.ports) == []
 
@@ -194,7 +194,7 @@ def test_a_replay_that_fails_says_why_and_keeps_the_live_revision(world: World) 
     spoil(world, 31, 3)
     predict(world, 31)
     world.change(31, "weight", 500.0)
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert ValidationFailed.__name__ in str(replayed.error)
     assert (replayed.revision_before, replayed.revision_after) == (1, 1)
 
@@ -235,7 +235,7 @@ def test_rows_are_accepted_once_and_the_second_is_told_by_whom(world: World) -> 
     for _ in range(2):
         with pytest.raises(AlreadyAccepted, match=r"^ada accepted what expect_.* on 2030-01-01 at 00:00 UTC: 'fine'"):
             accept("grace")
-        quarantine.replay(world.use_case, world.day(31), world.ports, "replay")  # then the quarantine is empty
+        replay.run(world.use_case, world.day(31), world.ports, "replay")  # then the quarantine is empty
     assert kinds(world) == [InterventionKind.ROWS_ACCEPTED]
 
 
