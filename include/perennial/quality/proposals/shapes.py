@@ -11,7 +11,7 @@ neither, or one that says nothing, such as "some letters".
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import reduce
+from functools import cached_property, reduce
 from itertools import groupby, islice, pairwise
 
 import numpy as np
@@ -58,7 +58,7 @@ class Shape:
         """
         return other is not None and replace(self.merged(other), longest=self.longest).pattern == self.pattern
 
-    @property
+    @cached_property
     def pattern(self) -> str | None:
         """A regular expression that every text matches from its start to its end; None without one that says much."""
         if self.longest > LONGEST:

@@ -84,4 +84,6 @@ def _comments(sentences: Iterable[str]) -> list[str]:
 
 def _comment(line: str) -> str:
     """The line as a comment. A line break in it, whatever YAML takes for one, would end that."""
-    return "# " + "".join(character if character.isprintable() else " " for character in line)
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else " " for character in line)
+    return f"# {line}"
