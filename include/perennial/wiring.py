@@ -6,7 +6,6 @@ from datetime import datetime
 from perennial import clock
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
-from perennial.lake.storage import environment_options, storage_options
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
@@ -25,6 +24,7 @@ from perennial.sources.port import Connections, Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
+from perennial.wiring_records import lake_options
 
 READING_SECONDS = 10.0  # for one statement of who only reads
 
@@ -53,9 +53,7 @@ def open_reading_ports(settings: Settings, connections: Connections, timeout: fl
 
 
 def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger, published: PostgresPublished) -> Ports:
-    named = settings.lake_connection
-    options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
-
+    options = lake_options(settings, connections)
     source = source_opener(connections)
 
     def missing(use_case: LoadedUseCase, window: Window, as_of: datetime) -> str | None:

@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "records": WORDS | PURE | PORTS | {"ports"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
-    "pages": WORDS | PURE | PORTS | {"ports", "records", "review", "settings", "wiring", "jobs"},
+    "pages": WORDS | PURE | PORTS | {"ports", "records", "review", "settings", "wiring", "wiring_records", "jobs"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
     "cli": WORDS | PORTS | {"ports", "records", "jobs", "review", "backtest", "scaffold", "settings", "wiring"},

@@ -2,8 +2,9 @@
 
 Run it by `make bench`. Ten daily use cases with 1,000 windows of 50 columns each and one hourly use case with 17,520
 windows (two years) lie in a real PostgreSQL, and beside them a hundred young daily ones with 60 windows each. Each page
-is asked for as the API server asks for it, in one process, and the median counts. A page may take 300 ms and,
-compressed as it is sent, 200 kB; one of a hundred use cases may take a second.
+is asked for as the API server asks for it, in one process that was warmed up as the one beside the server is, and the
+median counts. A page may take 300 ms and, compressed as it is sent, 200 kB. Every view is among them, or the bench says
+which is not.
 """
 
 import gzip
@@ -14,6 +15,8 @@ import socket
 import statistics
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,17 +32,24 @@ from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.drift.assess import assess_profile
 from perennial.drift.reference import fit_reference
 from perennial.lake.memory import InMemoryLake
+from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.ledger import migrate
 from perennial.ledger.postgres import PostgresLedger
-from perennial.pages.answer import answer
+from perennial.pages.answer import VIEWS, answer
 from perennial.pages.asked import Answer, Asked
+from perennial.pages.reader import leave_to_itself_what_is_loaded
 from perennial.performance.delay import GRID
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
+from perennial.quality.proposals.kept import with_seen
+from perennial.quality.schema import canonical_schema
+from perennial.quality.validate import validate
 from perennial.registry.memory import MemoryRegistry
 from perennial.settings import Settings
 from perennial.spec.columns import Kind
-from perennial.spec.load import load_use_case
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial.spec.models import UseCase
+from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
 ROOT = Path(__file__).parents[2]
@@ -47,14 +57,22 @@ DAILY, DAYS, HOURS, COLUMNS = 10, 1_000, 17_520, 50
 MANY, FEW_DAYS = 100, 60
 FIRST = datetime(2020, 1, 1, tzinfo=UTC)
 MOST_SECONDS, MOST_BYTES, REPEATS = 0.3, 200_000, 7
-SECONDS_OF_MANY = 1.0
 OF_MANY = f"home of {MANY} use cases"
+KEPT = 100  # windows, the last ones, of which validation kept what their rows were like
+KINDS = {f"column_{n}": "categorical" if n % 5 == 0 else "numeric" for n in range(COLUMNS)}
 
 VALIDATIONS = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
     rows, rows_quarantined, result, run_id, recorded_at)
 SELECT %(name)s, at, at + %(step)s, 's' || n, %(suite)s, CASE WHEN n %% 97 = 0 THEN 'fail' ELSE 'pass' END, '[]', 900,
     n %% 3, %(result)s, %(run)s || n, at + %(step)s FROM {windows}
+ON CONFLICT DO NOTHING
+"""
+VALIDATION = """
+INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
+    rows, rows_quarantined, result, run_id, recorded_at)
+VALUES (%(name)s, %(start)s, %(end)s, %(snapshot)s, %(suite)s, 'pass', '[]', %(rows)s, %(aside)s, %(result)s, %(run)s,
+    %(end)s)
 """
 SNAPSHOTS = """
 INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, query,
@@ -90,13 +108,28 @@ INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, n
 SELECT %(name)s, 'retrain_on_drift', 'w' || n, at + %(step)s, 'hold', '["Nothing calls for it."]', '{{}}', %(run)s || n,
     at + %(step)s FROM {windows} WHERE n %% 97 <> 0
 """
+PROMOTIONS = """
+INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, numbers, run_id, recorded_at)
+SELECT %(name)s, 'promote', 't' || n, at + %(step)s, 'reject', '["It is no better."]', '{{}}', 'retrain' || n,
+    at + %(step)s FROM {windows} WHERE n %% 97 = 0
+"""
 DEPLOYMENT = """
 INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, reason,
     training, metrics, approved_by, code_version, lock_digest, run_id, recorded_at)
 VALUES (%(name)s, 'champion', '1', 'm', %(first)s, NULL, 'ada', 'first', '{{}}', '{{"roc_auc": 0.7}}', NULL, 'v', 'l',
     'retrain', %(first)s)
 """
-STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, DEPLOYMENT)
+STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, PROMOTIONS, DEPLOYMENT)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Medians of a page: seconds by the clock, and of the processor in this process; `size` in bytes as it is sent."""
+
+    seconds: float
+    of_the_processor: float
+    size: int
+    windows: int
 
 
 def main() -> int:
@@ -109,22 +142,26 @@ def main() -> int:
             server.create_database("ledger")
             url = server.url("ledger")
             migrate.upgrade(url)
-            fill(url, names, load_use_case(folder / "use_cases" / names[0]).suite_digest)
-            found = measured(folder, url, names)
+            loaded = {name: load_use_case(folder / "use_cases" / name) for name in (names[0], "hourly")}
+            lake = OneVersion()
+            keep(url, list(loaded.values()), lake)
+            fill(url, names, loaded[names[0]].suite_digest)
+            found = measured(folder, url, names, lake)
         finally:
             server.stop()
-    print("| page | windows | milliseconds | kB sent |\n|---|---|---|---|")
-    for name, (seconds, size, windows) in found.items():
-        print(f"| {name} | {windows:,} | {1000 * seconds:.0f} | {size / 1000:.0f} |")
-    print(json.dumps({name: {"seconds": each[0], "bytes": each[1]} for name, each in found.items()}))
+    print("| page | windows | milliseconds | of the processor here | kB sent |\n|---|---|---|---|---|")
+    for name, each in found.items():
+        milliseconds = f"{1000 * each.seconds:.0f} | {1000 * each.of_the_processor:.0f}"
+        print(f"| {name} | {each.windows:,} | {milliseconds} | {each.size / 1000:.0f} |")
+    print(json.dumps({name: asdict(each) for name, each in found.items()}))
     missed = [
-        f"{name} takes {1000 * seconds:.0f} ms and {size / 1000:.0f} kB; {1000 * most:.0f} ms and "
+        f"{name} takes {1000 * each.seconds:.0f} ms and {each.size / 1000:.0f} kB; {1000 * MOST_SECONDS:.0f} ms and "
         f"{MOST_BYTES / 1000:.0f} kB are allowed"
-        for name, (seconds, size, _) in found.items()
-        if seconds > (most := SECONDS_OF_MANY if name == OF_MANY else MOST_SECONDS) or size > MOST_BYTES
+        for name, each in found.items()
+        if each.seconds > MOST_SECONDS or each.size > MOST_BYTES
     ]
-    for each in missed:
-        print(each, file=sys.stderr)
+    for line in missed:
+        print(line, file=sys.stderr)
     return 1 if missed else 0
 
 
@@ -142,6 +179,8 @@ def use_cases(folder: Path) -> list[str]:
         text = re.sub(r"^  start: .*$", f"  start: {FIRST:%Y-%m-%d}", text, flags=re.MULTILINE)
         end = f"  end: {FIRST + timedelta(days=days_of(name)):%Y-%m-%d}"
         text = re.sub(r"^  end: .*$", end, text, flags=re.MULTILINE)
+        more = "".join(f"  {column}: {{kind: {kind}}}\n" for column, kind in KINDS.items())
+        text = text.replace("\nlabels:\n", f"{more}\nlabels:\n", 1)
         if name == "hourly":
             text = re.sub(r"^  every: .*$", "  every: hour", text, flags=re.MULTILINE)
         spec.write_text(text)
@@ -178,6 +217,63 @@ def fill(url: str, names: list[str], suite: str) -> None:
     connection.close()
 
 
+class OneVersion(InMemoryLake):
+    """A lake in which every version is the present one, whatever the ledger calls it."""
+
+    def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        return super().read(table, partition)
+
+
+def keep(url: str, use_cases: list[LoadedUseCase], lake: InMemoryLake) -> None:
+    """What validation kept of the last windows; and of the last but one its rows, with a few in quarantine."""
+    expectations = [expectation(number) for number in range(30)]
+    with psycopg2.connect(url) as connection, connection.cursor() as cursor:
+        for use_case in use_cases:
+            rules = tuple(each for each in use_case.expectations if each.quarantine)
+            light = replace(use_case, expectations=rules)  # Great Expectations would take most of the time
+            end = FIRST + timedelta(days=days_of(use_case.name))
+            windows = list(use_case.spec.grid.between(use_case.spec.grid.back(end, KEPT), end))
+            total = (end - FIRST) // (windows[0].end - windows[0].start)
+            for number, window in enumerate(windows, total - KEPT):
+                rows = some_rows(use_case.spec, window, number)
+                checked = validate(light, rows, window)
+                assert checked.clean.num_rows
+                result = with_seen(light, window, checked) | {"expectations": expectations}
+                given = {
+                    "name": use_case.name, "start": window.start, "end": window.end, "snapshot": f"s{number}",
+                    "suite": use_case.suite_digest, "rows": rows.num_rows, "aside": checked.quarantined.num_rows,
+                    "result": json.dumps(result), "run": f"{use_case.name}.predict/scheduled__{number}",
+                }  # fmt: skip
+                cursor.execute(VALIDATION, given)
+                if window == windows[-2]:
+                    digests = pa.array([given["snapshot"]] * checked.quarantined.num_rows, pa.string())
+                    aside = checked.quarantined.append_column("snapshot_digest", digests)
+                    predictions = checked.clean.select([use_case.spec.key])
+                    scores = pa.array(np.linspace(0, 1, predictions.num_rows))
+                    lake.replace(raw_table(use_case.name), window_partition(window), rows)
+                    lake.replace(quarantine_table(use_case.name), window_partition(window), aside)
+                    lake.replace(
+                        "predictions", window_partition(window), predictions.append_column("prediction", scores)
+                    )
+    connection.close()
+
+
+def some_rows(spec: UseCase, window: Window, seed: int) -> pa.Table:
+    """900 rows of the window, of which the first three have a temperature that is set aside."""
+    random, schema, count = np.random.default_rng(seed), canonical_schema(spec), 900
+    made: dict[Kind, Callable[[], Any]] = {
+        Kind.INTEGER: lambda: random.integers(60, 100, count),
+        Kind.NUMERIC: lambda: random.normal(60, 5, count),
+        Kind.CATEGORICAL: lambda: [f"AB{each}" for each in random.integers(10, 50, count)],
+        Kind.TIMESTAMP: lambda: [window.start] * count,
+        Kind.BOOLEAN: lambda: random.random(count) < 0.5,
+    }
+    cells = {name: made[column.kind]() for name, column in spec.columns.items()}
+    cells |= {spec.key: np.arange(count), "pressure": random.normal(1000, 5, count)}
+    cells["temp"][:3] = 500.0
+    return pa.table({name: pa.array(cells[name], schema.field(name).type) for name in schema.names})
+
+
 def free_port() -> int:
     """A port of the loopback interface that nobody listens on."""
     with socket.socket() as probe:
@@ -207,8 +303,8 @@ def expectation(number: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float, int, int]]:
-    """Seconds, bytes as they are sent, and how many windows the use case has."""
+def measured(folder: Path, url: str, names: list[str], lake: InMemoryLake) -> dict[str, Measured]:
+    """Each page, asked for again and again."""
     settings = Settings.from_environment(
         {"PERENNIAL_USE_CASES": str(folder / "use_cases"), "PERENNIAL_HOME": str(folder)}
     )
@@ -217,9 +313,10 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
     def no_source(*_: Any) -> Any:
         raise AssertionError("a page reads no source")
 
-    ports = Ports(no_source, InMemoryLake(), ledger, MemoryRegistry(), InMemoryPublished(), InMemoryArtifacts())
+    ports = Ports(no_source, lake, ledger, MemoryRegistry(), InMemoryPublished(), InMemoryArtifacts())
     last = FIRST + timedelta(hours=HOURS - 2)
     hour = f"{last:%Y-%m-%dT%H:%MZ}--{last + timedelta(hours=1):%Y-%m-%dT%H:%MZ}"
+    week = (last - timedelta(days=7)).isoformat()
     day = FIRST + timedelta(days=DAYS - 2)
     daily = f"{day:%Y-%m-%dT%H:%MZ}--{day + timedelta(days=1):%Y-%m-%dT%H:%MZ}"
     first_day, last_day = f"{last - timedelta(days=3):%Y-%m-%d}", f"{last - timedelta(days=2):%Y-%m-%d}"
@@ -236,7 +333,19 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
         "report of an evaluation": (
             "evaluation", {"use_case": "hourly", "run_id": "none", "as_of": last.isoformat()}, HOURS,
         ),
+        "report of a week of hours": (
+            "interval", {"use_case": "hourly", "start": week, "end": last.isoformat()}, HOURS,
+        ),
+        "report of a retraining": ("retraining", {"use_case": "hourly", "run_id": "retrain"}, HOURS),
         "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),
+        "a row in quarantine": ("quarantined", {"use_case": "hourly", "window": hour, "entity": "1"}, HOURS),
+        "evidence on a row": ("evidence", {"use_case": "hourly", "window": hour, "entity": "800"}, HOURS),
+        "evidence on a row of any window": ("evidence", {"use_case": "hourly", "entity": "800"}, HOURS),
+        "suggestions from 30 days": ("suggestions", {"use_case": names[0]}, DAYS),
+        "suggestions from 30 hours": ("suggestions", {"use_case": "hourly"}, HOURS),
+        "suggestions from 60 days": (
+            "suggestions", {"use_case": names[0], "from": "2020-01-01", "to": f"{day:%Y-%m-%d}"}, DAYS,
+        ),
         "preview of two days of hours": ("preview", {"use_case": "hourly", "from": first_day, "to": last_day}, HOURS),
         "preview of 371 days": (
             "preview", {"use_case": names[0], "from": "2021-01-01", "to": f"{day:%Y-%m-%d}"}, DAYS,
@@ -244,17 +353,22 @@ def measured(folder: Path, url: str, names: list[str]) -> dict[str, tuple[float,
         "what can be compared": ("compare", {"use_case": "hourly"}, HOURS),
         "two days compared": ("compare", {"use_case": names[0], "window": "2021-01-01", "with": daily}, DAYS),
     }  # fmt: skip
+    assert {view for view, _, _ in asked.values()} == VIEWS.keys(), "each view is measured"
     found = {}
     for name, (view, arguments, windows) in asked.items():
         readable = [each for each in names if each.startswith("young") == (name == OF_MANY)]
         question = Asked(view, arguments, tuple(readable), "/perennial", "")
-        seconds, page = [], Answer(0, "", b"")
+        seconds, worked, page = [], [], Answer(0, "", b"")
         for _ in range(REPEATS + 1):
-            began = time.perf_counter()
+            began, work = time.perf_counter(), time.process_time()
             page = answer(question, settings, ports)
             seconds.append(time.perf_counter() - began)
+            worked.append(time.process_time() - work)
+            if not found and len(seconds) == 1:
+                leave_to_itself_what_is_loaded()
         assert page.status == 200, f"{name}: {page.status} {page.body[:800]!r}"
-        found[name] = (statistics.median(seconds[1:]), len(gzip.compress(page.body)), windows)
+        medians = statistics.median(seconds[1:]), statistics.median(worked[1:])
+        found[name] = Measured(*medians, len(gzip.compress(page.body)), windows)
     ledger.close()
     return found
 

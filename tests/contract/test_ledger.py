@@ -987,6 +987,44 @@ def test_interventions_on_a_window_are_those_whose_details_name_it(ledger: Ledge
     assert ledger.interventions(use_case, kind, day_window(1)) == made
 
 
+def test_interventions_on_several_windows_are_found_at_once_in_order(ledger: Ledger, use_case: str) -> None:
+    kind = InterventionKind.ROWS_ACCEPTED
+    made = [
+        ledger.record_intervention(
+            intervention(use_case, f"on {day}", kind=kind, details={"window": day_window(day).key})
+        )
+        for day in (3, 1, 2)
+    ]
+    for other in (
+        intervention(use_case, "nothing said", kind=kind, details={}),  # as somebody may have recorded it before
+        intervention(use_case, "on 1", kind=InterventionKind.REPLAY_ASKED, details={"window": day_window(1).key}),
+        intervention(f"{use_case}_too", "on 1", kind=kind, details={"window": day_window(1).key}),
+    ):
+        ledger.record_intervention(other)
+    assert ledger.interventions_on(use_case, kind, [day_window(1), day_window(3), day_window(9)]) == made[:2]
+    assert list(ledger.interventions_on(use_case, kind, [])) == []
+
+
+def test_verdicts_between_are_those_under_one_suite_where_it_is_named(ledger: Ledger, use_case: str) -> None:
+    ends = (instant(1), instant(4))
+    old = [ledger.record_validation(validation(use_case, day, suite_digest="old")) for day in (1, 2)]
+    again = ledger.record_validation(validation(use_case, snapshot_digest="s1.1", suite_digest="old"))
+    new = ledger.record_validation(validation(use_case, suite_digest="new"))
+    light = {each.id: replace(each, result={}) for each in (*old, again, new)}
+    assert list(ledger.validations_between(use_case, *ends)) == [light[new.id], light[old[1].id]]
+    assert list(ledger.validations_between(use_case, *ends, suite_digest="new")) == [light[new.id]]
+    assert list(ledger.validations_between(use_case, *ends, suite_digest="old")) == [light[again.id], light[old[1].id]]
+    assert list(ledger.validations_between(use_case, *ends, suite_digest="none")) == []
+
+
+def test_verdicts_between_have_the_parts_of_their_result_that_are_named(ledger: Ledger, use_case: str) -> None:
+    result = {"gates": [{"reason": None}], "seen": {"low": 0.5, "high": 2, "reason": None}, "large": [1, 2, 3]}
+    ledger.record_validation(validation(use_case, result=result))
+    ledger.record_validation(validation(use_case, 2, result={"gates": [], "seen": None}))
+    found = ledger.validations_between(use_case, instant(1), instant(4), parts=("gates", "seen", "late"))
+    assert [each.result for each in found] == [{name: result[name] for name in ("gates", "seen")}, {"gates": []}]
+
+
 def test_an_intervention_is_refused_when_another_run_took_the_window_over(ledger: Ledger, use_case: str) -> None:
     with ledger.working_on(use_case, day_window(1), "run-1") as lease:
         ledger.record_intervention(intervention(use_case), lease)

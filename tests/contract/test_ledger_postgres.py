@@ -106,6 +106,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "deployments": lambda ledger: ledger.deployments("flights"),
     "record_intervention": lambda ledger: ledger.record_intervention(INTERVENTION),
     "interventions": lambda ledger: ledger.interventions("flights"),
+    "interventions_on": lambda ledger: ledger.interventions_on("flights", InterventionKind.ROWS_ACCEPTED, [WINDOW]),
     "record_backtest": lambda ledger: ledger.record_backtest(BACKTEST),
     "last_backtest": lambda ledger: ledger.last_backtest("flights"),
     "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),

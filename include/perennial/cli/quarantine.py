@@ -70,12 +70,13 @@ def replay(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
     """Ingest, validate and score again those windows, and only those, that have rows in quarantine or let in."""
-    from perennial.jobs.upkeep import quarantine as job
+    from perennial.jobs.upkeep import quarantine
+    from perennial.jobs.upkeep import replay as job
 
     session = Session()
     loaded = session.use_case(use_case)
-    windows = job.affected(loaded, windows_of(loaded, window, start, end), session.ports)
-    show([job.replay(loaded, each, session.ports, session.run_id) for each in windows], as_json_lines=json)
+    windows = quarantine.affected(loaded, windows_of(loaded, window, start, end), session.ports)
+    show([job.run(loaded, each, session.ports, session.run_id) for each in windows], as_json_lines=json)
 
 
 def first_keys(keys: Sequence[Any], rows: int) -> str:

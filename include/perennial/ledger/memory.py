@@ -1,7 +1,7 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
 import copy
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -107,10 +107,28 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
         """All verdicts on the window's snapshots, in the order they were recorded."""
         return self._of(ValidationResult, lambda entry: (entry.use_case, entry.window) == (use_case, window))
 
-    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window; without what is large."""
-        found = self._between(ValidationResult, use_case, start, end, rules.recorded_order)
-        return [replace(verdict, result={}) for verdict in found]
+    def validations_between(
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        suite_digest: str | None = None,
+        parts: Collection[str] = (),
+    ) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window; with the parts of its result."""
+        found = self._between(
+            ValidationResult,
+            use_case,
+            start,
+            end,
+            rules.recorded_order,
+            wanted=lambda entry: suite_digest in (None, entry.suite_digest),
+        )
+        return [
+            replace(verdict, result={name: part for name in parts if (part := verdict.result.get(name)) is not None})
+            for verdict in found
+        ]
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -297,6 +315,14 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
         """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
         found = self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
         return [e for e in found if window is None or e.details.get("window") == window.key]
+
+    def interventions_on(
+        self, use_case: str, kind: InterventionKind, windows: Collection[Window]
+    ) -> Sequence[Intervention]:
+        """The interventions of the kind whose details name one of the windows, in order."""
+        keys = {window.key for window in windows}
+        found = self._of(Intervention, lambda entry: (entry.use_case, entry.kind) == (use_case, kind))
+        return [entry for entry in found if entry.details.get("window") in keys]
 
     def record_backtest(self, backtest: Backtest) -> Backtest:
         """Append the backtest, or return the one that is there."""

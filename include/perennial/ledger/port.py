@@ -1,6 +1,6 @@
 """What the rest of the system asks of the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -66,10 +66,20 @@ class Ledger(Overview, Protocol):
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
 
-    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window.
+    def validations_between(
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        suite_digest: str | None = None,
+        parts: Collection[str] = (),
+    ) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window; with `suite_digest`, of those
+        under exactly these rules.
 
-        Their `result` is left out, as {}: it is large, and `validations` has it.
+        Of their `result`, which is large, there are only the named `parts`, as far as it has them; `validations` has
+        all of it.
         """
 
     def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
@@ -198,6 +208,11 @@ class Ledger(Overview, Protocol):
 
         With `window`, those whose details name it.
         """
+
+    def interventions_on(
+        self, use_case: str, kind: InterventionKind, windows: Collection[Window]
+    ) -> Sequence[Intervention]:
+        """The interventions of the kind whose details name one of the windows, in the order they were recorded."""
 
     def record_backtest(self, backtest: Backtest) -> Backtest:
         """Natural key: (use case, run). The first one stands."""

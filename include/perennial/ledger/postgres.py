@@ -1,6 +1,6 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -111,14 +111,28 @@ class PostgresLedger(PostgresOverview):
         query = queries.of_window(validations, use_case, window).order_by(validations.c.id)
         return self._entries(ValidationResult, query)
 
-    def validations_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window; without what is large."""
+    def validations_between(
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        suite_digest: str | None = None,
+        parts: Collection[str] = (),
+    ) -> Sequence[ValidationResult]:
+        """The verdict recorded last for each window inside `[start, end)`, by window; with the parts of its result."""
         within = queries.inside(validations, utc(start, "start"), utc(end, "end"))
         newest = queries.newest_per_window(validations, use_case, "id").where(within)
+        if suite_digest is not None:
+            newest = newest.where(validations.c.suite_digest == suite_digest)
         light = [column for column in validations.c if column.name != "result"]
+        wanted = {name: validations.c.result[name].label(f"part_{number}") for number, name in enumerate(parts)}
         with self._database.transaction() as connection:
-            rows = connection.execute(newest.with_only_columns(*light)).mappings()
-            return [from_row(ValidationResult, {**row, "result": {}}) for row in rows]
+            rows = connection.execute(newest.with_only_columns(*light, *wanted.values())).mappings().all()
+        told = [
+            {name: part for name, column in wanted.items() if (part := row[column.name]) is not None} for row in rows
+        ]
+        return [from_row(ValidationResult, {**row, "result": result}) for row, result in zip(rows, told, strict=True)]
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -321,6 +335,13 @@ class PostgresLedger(PostgresOverview):
             query = query.where(interventions.c.kind == kind.value)
         if window is not None:
             query = query.where(interventions.c.details["window"].astext == window.key)
+        return self._entries(Intervention, query)
+
+    def interventions_on(
+        self, use_case: str, kind: InterventionKind, windows: Collection[Window]
+    ) -> Sequence[Intervention]:
+        """The interventions of the kind whose details name one of the windows, in order."""
+        query = queries.interventions_on(use_case, kind, [window.key for window in windows])
         return self._entries(Intervention, query)
 
     def record_backtest(self, backtest: Backtest) -> Backtest:

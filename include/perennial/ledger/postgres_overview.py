@@ -90,8 +90,12 @@ class PostgresOverview:
         parts = [self._beside(asked, each(asked)) for each in (_validated, _scored, _monitored, _measured, _late)]
         facts: dict[Key, list[Part]] = {}
         for position, rows in enumerate(parts):
-            for name, start, end, *part in rows:
-                facts.setdefault((name, start, end), [None] * len(parts))[position] = part
+            for row in rows:  # thousands of them
+                key = row[:3]
+                told = facts.get(key)
+                if told is None:
+                    told = facts[key] = [None] * len(parts)
+                told[position] = row[3:]
         found: defaultdict[str, list[WindowFacts]] = defaultdict(list)
         for key in sorted(facts):
             found[key[0]].append(_facts(key, *facts[key]))
@@ -225,7 +229,10 @@ def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: P
     revision, version, *_ = scored or _NOTHING
     drift, p_value, *_ = monitored or _NOTHING
     performed, maturity, completeness, value, low, high = measured or _NOTHING
-    *_, run_id, recorded_at = max((part for part in (validated, scored, monitored) if part), key=_at, default=_NOTHING)
+    run_id, recorded_at = None, None
+    for part in (validated, scored, monitored):
+        if part is not None and (recorded_at is None or part[-1] > recorded_at):
+            run_id, recorded_at = part[-2:]
     return WindowFacts(
         window=Window(key[1], key[2]),
         validation=_VERDICTS.get(verdict),
@@ -245,11 +252,6 @@ def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: P
         run_id=run_id,
         recorded_at=recorded_at.astimezone(UTC) if recorded_at else None,
     )
-
-
-def _at(part: Sequence[Any]) -> datetime:
-    at: datetime = part[-1]
-    return at
 
 
 def _champions(first_from: datetime, newest: Sequence[Row[*tuple[Any, ...]]]) -> Champions:

@@ -1,5 +1,6 @@
 """What is asked of the ledger's tables, as SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -177,6 +178,19 @@ def noted_empty(use_case: str, start: datetime, end: datetime) -> Select[str]:
         interventions.c.use_case == use_case,
         interventions.c.kind == InterventionKind.WINDOW_EMPTY.value,
         interventions.c.subject.collate("C").between(first, last),  # names of windows sort by their start
+    )
+
+
+def interventions_on(use_case: str, kind: InterventionKind, windows: Sequence[str]) -> Query:
+    """The interventions of the kind whose details name one of the windows, in the order they were recorded."""
+    return (
+        select(interventions)
+        .where(
+            interventions.c.use_case == use_case,
+            interventions.c.kind == kind.value,
+            interventions.c.details["window"].astext.in_(windows),
+        )
+        .order_by(interventions.c.id)
     )
 
 

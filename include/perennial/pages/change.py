@@ -1,7 +1,8 @@
 """`python -m perennial.pages.change`: makes one change that a person asked for on a page, and ends.
 
 The process that writes the pages only reads. A change comes seldom, so it gets a process of its own, with connections
-that may write: what it imports and what may fail in it stay out of the server, as with the pages.
+that may write: what it imports and what may fail in it stay out of the server, as with the pages. A person waits for
+it, so it imports nothing that reads sources or makes models, which would take most of the time.
 """
 
 import json
@@ -9,7 +10,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -29,14 +30,13 @@ from perennial.errors import (
 )
 from perennial.jobs.upkeep import quarantine
 from perennial.ledger.entries import REVIEW_PAGE
-from perennial.ledger.postgres import PostgresLedger
 from perennial.pages.asked import Answer, Asked, NothingThere, asked_use_case, asked_window
 from perennial.ports import Ports
-from perennial.settings import LEDGER_CONNECTION, Settings
+from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
-from perennial.wiring import open_ports
+from perennial.wiring_records import open_records
 from perennial.wording import counted
 
 JSON = "application/json"
@@ -177,8 +177,7 @@ def _changed(line: bytes) -> Answer:
     asked = from_json(ChangeAsked, json.loads(line))
     try:
         settings, connections = Settings.from_environment(), EnvironmentConnections(os.environ)
-        ledger = PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now, lock_timeout=PATIENCE)
-        ports = replace(open_ports(settings, connections), ledger=ledger)
+        ports = open_records(settings, connections, lock_timeout=PATIENCE)
     except PerennialError as error:
         return refusal(UNAVAILABLE, "The records can't be written right now", str(error))
     return change(asked, settings, ports)

@@ -1,6 +1,7 @@
 """How the pages write instants, numbers and states: every state has a word, every time its zone."""
 
 from datetime import datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from pydantic import TypeAdapter
@@ -71,6 +72,7 @@ def instant(value: datetime, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y %H:%M} {local.tzname()}"
 
 
+@lru_cache(maxsize=8192)  # a page names the same windows again and again
 def window_name(window: Window, zone: str = "UTC") -> str:
     """A window by its start, and by its end unless it is a whole day.
 

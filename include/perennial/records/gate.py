@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from perennial.encoding import json_digest
 from perennial.errors import NotIngested, NotValidated, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
-from perennial.ledger.entries import InterventionKind, Snapshot, ValidationResult
+from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.quality.unread import without_bad_cells
@@ -50,7 +50,7 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
     """
     snapshot = snapshot_of(use_case, window, ports)
-    suite = suite_digest_with(use_case, accepted_rules(use_case.name, snapshot.digest, ports.ledger))
+    suite = suite_digest_with(use_case, accepted_rules(snapshot, ports.ledger))
     validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, suite)
     quarantine = quarantined_rows(snapshot, ports.lake)
     if validation is None or validation.rows_quarantined != quarantine.num_rows:
@@ -77,10 +77,20 @@ def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
     return rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest)) if rows.num_rows else rows
 
 
-def accepted_rules(use_case: str, snapshot_digest: str, ledger: Ledger) -> frozenset[str]:
-    """The rules whose catch in exactly this snapshot was accepted."""
-    entries = ledger.interventions(use_case, InterventionKind.ROWS_ACCEPTED)
-    return frozenset(e.details["rule"] for e in entries if e.details["snapshot_digest"] == snapshot_digest)
+def accepted_rules(snapshot: Snapshot, ledger: Ledger) -> frozenset[str]:
+    """The rules whose catch in exactly this snapshot was accepted.
+
+    An acceptance that does not say in which snapshot, as nobody records it any more, lets none in.
+    """
+    entries = ledger.interventions_on(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, (snapshot.window,))
+    return frozenset(
+        rule for entry in entries if (rule := entry.details.get("rule")) and is_about(snapshot.digest, entry)
+    )
+
+
+def is_about(snapshot_digest: str, entry: Intervention) -> bool:
+    """Whether somebody did something about the rows of exactly this snapshot."""
+    return bool(entry.details.get("snapshot_digest") == snapshot_digest)
 
 
 def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str]) -> str:

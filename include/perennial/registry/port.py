@@ -2,10 +2,11 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import pandas as pd
-from sklearn.pipeline import Pipeline
+if TYPE_CHECKING:  # who asks for no model need not wait for what models are made of
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class ModelCandidate:
     metrics: dict[str, float]
     reference: dict[str, Any]
     training: dict[str, Any]
-    input_example: pd.DataFrame
+    input_example: "pd.DataFrame"
     as_of: datetime
     tags: dict[str, str] = field(default_factory=dict)
 
@@ -45,7 +46,7 @@ class LoadedModel:
 
     version: str
     digest: str
-    pipeline: Pipeline
+    pipeline: "Pipeline"
     reference: dict[str, Any]
 
 

@@ -16,6 +16,7 @@ from perennial.ports import Ports
 from perennial.records.labels import settled_labels
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial.window import Window
 
 FORMAT = 1
@@ -83,13 +84,15 @@ def run(
     ports: Ports,
     *,
     airflow_url: str | None,
+    look_back: int | None = None,
 ) -> PredictionEvidence:
     """The evidence on the live prediction for the entity, in the window given or the last one that has it.
 
-    `airflow_url` is where Airflow's pages are. Errors: `NotScored` when no live prediction is for that entity,
-    `StoreUnavailable`.
+    Where no window is given, the last `look_back` up to the last that was ingested are searched, or all of them: each
+    is read until one has it. `airflow_url` is where Airflow's pages are. Errors: `NotScored` when no live prediction is
+    for that entity, `StoreUnavailable`.
     """
-    batch, found = _find(use_case, entity, window, as_of, ports)
+    batch, found = _find(use_case, entity, window, as_of, ports, look_back)
     name, spec = use_case.name, use_case.spec
     ledger = ports.ledger
     snapshot = next(s for s in ledger.snapshots(name, batch.window) if s.digest == batch.snapshot_digest)
@@ -150,11 +153,17 @@ def _collected(
 
 
 def _find(
-    use_case: LoadedUseCase, entity: str, window: Window | None, as_of: datetime, ports: Ports
+    use_case: LoadedUseCase,
+    entity: str,
+    window: Window | None,
+    as_of: datetime,
+    ports: Ports,
+    look_back: int | None,
 ) -> tuple[Batch, pa.Table]:
     name = use_case.name
     if window is None:
-        batches = list(ports.ledger.batches_between(name, use_case.spec.start, as_of))[::-1]
+        since = _since(use_case.spec, ports, look_back)
+        batches = list(ports.ledger.batches_between(name, since, as_of))[::-1]
     else:
         live = ports.ledger.latest_batch(name, window)
         batches = [live] if live else []
@@ -167,10 +176,19 @@ def _find(
     if window is not None and (snapshot := ports.ledger.latest_snapshot(name, window)) and snapshot.remarks:
         remarked = f" Of the window, ingest remarked: {' '.join(snapshot.remarks)}"
     where = f"in {window}" if window else f"in its {len(batches)} scored windows"
+    if window is None and look_back is not None:
+        where = f"in its last {look_back} windows; say which window, to look in an earlier one"
     raise NotScored(
         f"{name} has no live prediction for {use_case.spec.key} {entity!r} {where}. It may be in quarantine "
         f"(`perennial quarantine list {name}`), or never have been in the source.{remarked}"
     )
+
+
+def _since(spec: UseCase, ports: Ports, look_back: int | None) -> datetime:
+    last = None if look_back is None else ports.ledger.last_ingested(spec.name)
+    if look_back is None or last is None:
+        return spec.start
+    return max(spec.start, spec.grid.back(spec.grid.containing(last.end).start, look_back))
 
 
 def _is(rows: pa.Table, key: str, entity: str) -> pa.ChunkedArray:

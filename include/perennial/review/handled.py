@@ -5,6 +5,7 @@ from datetime import datetime
 
 from perennial.ledger.entries import Intervention, InterventionKind, ValidationResult
 from perennial.ports import Ports
+from perennial.records.gate import is_about
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -24,8 +25,9 @@ class NewVerdict:
 class Handled:
     """One thing that the person `actor` did. `rule` and `rows` say what was accepted; for a replay they are None.
 
-    `of_latest` says whether it was about the rows that the window has now. `since` is the window's last verdict if it
-    is newer, else None: then no run has validated the window since, or it came to the verdict that was there.
+    `snapshot_digest` names the rows that it was about, "" where that is not on record. `of_latest` says whether
+    it was about the rows that the window has now. `since` is the window's last verdict if it is newer, else None: then
+    no run has validated the window since, or it came to the verdict that was there.
     """
 
     kind: InterventionKind
@@ -63,8 +65,8 @@ def _handled(entry: Intervention, latest: str, last: ValidationResult | None) ->
         reason=entry.reason,
         run_id=entry.run_id,
         recorded_at=entry.recorded_at,
-        snapshot_digest=entry.details["snapshot_digest"],
-        of_latest=entry.details["snapshot_digest"] == latest,
+        snapshot_digest=entry.details.get("snapshot_digest", ""),
+        of_latest=is_about(latest, entry),
         since=_newer(last, entry.recorded_at),
     )
 

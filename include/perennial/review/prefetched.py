@@ -4,7 +4,7 @@ A year of windows takes as many questions as one. What these two answer is what 
 they were made; of the methods of `Ledger` and `Lake` they have those that choosing a model and passing the gate need.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import cast
@@ -23,29 +23,35 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
+from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
 
-def prefetched(use_case: str, windows: Sequence[Window], ports: Ports) -> Ports:
-    """The ports, with what they know of windows that follow each other read at once. Errors: `StoreUnavailable`."""
+def prefetched(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Ports:
+    """The ports, with what they know of windows that follow each other read at once: verdicts under today's suite.
+
+    Errors: `StoreUnavailable`.
+    """
     # Casts, because the rest of the two ports is not there: asking for it is a mistake that shows at once.
     return replace(
         ports,
-        ledger=cast(Ledger, _Ledger(use_case, windows[0].start, windows[-1].end, ports.ledger)),
-        lake=cast(Lake, _Lake(use_case, ports.lake)),
+        ledger=cast(Ledger, _Ledger(use_case, windows, ports.ledger)),
+        lake=cast(Lake, _Lake(use_case.name, ports.lake)),
     )
 
 
 class _Ledger:
     """See `Ledger` for each method."""
 
-    def __init__(self, use_case: str, start: datetime, end: datetime, ledger: Ledger) -> None:
+    def __init__(self, use_case: LoadedUseCase, windows: Sequence[Window], ledger: Ledger) -> None:
+        name, start, end, self._suite = use_case.name, windows[0].start, windows[-1].end, use_case.suite_digest
         self._ledger = ledger
-        self._snapshots = {each.window: each for each in ledger.snapshots_between(use_case, start, end)}
-        self._batches = {each.window: each for each in ledger.batches_between(use_case, start, end)}
-        self._validations = {each.window: each for each in ledger.validations_between(use_case, start, end)}
-        self._deployments = ledger.deployments(use_case)
-        self._accepted = ledger.interventions(use_case, InterventionKind.ROWS_ACCEPTED)
+        self._snapshots = {each.window: each for each in ledger.snapshots_between(name, start, end)}
+        self._batches = {each.window: each for each in ledger.batches_between(name, start, end)}
+        verdicts = ledger.validations_between(name, start, end, suite_digest=self._suite)
+        self._validations = {each.window: each for each in verdicts}
+        self._deployments = ledger.deployments(name)
+        self._accepted = ledger.interventions_on(name, InterventionKind.ROWS_ACCEPTED, windows)
 
     def latest_snapshot(self, use_case: str, window: Window) -> Snapshot | None:  # noqa: ARG002 - the port's
         return self._snapshots.get(window)
@@ -62,13 +68,20 @@ class _Ledger:
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:
-        last = self._validations.get(window)
-        if last is None or (last.snapshot_digest, last.suite_digest) == (snapshot_digest, suite_digest):
-            return last
+        if suite_digest == self._suite:
+            last = self._validations.get(window)
+            if last is None or last.snapshot_digest == snapshot_digest:
+                return last
+        # What was accepted makes a suite of its own, and a snapshot may be back whose verdict is not the last one.
         return self._ledger.validation_of(use_case, window, snapshot_digest, suite_digest)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        return self._accepted if kind is InterventionKind.ROWS_ACCEPTED else self._ledger.interventions(use_case, kind)
+    def interventions_on(
+        self, use_case: str, kind: InterventionKind, windows: Collection[Window]
+    ) -> Sequence[Intervention]:
+        if kind is not InterventionKind.ROWS_ACCEPTED:
+            return self._ledger.interventions_on(use_case, kind, windows)
+        keys = {window.key for window in windows}
+        return [entry for entry in self._accepted if entry.details.get("window") in keys]
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:  # noqa: ARG002 - the port's
         return self._deployments

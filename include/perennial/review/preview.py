@@ -58,7 +58,7 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mod
     chosen = list(windows)
     if not chosen:
         return []
-    known = prefetched(use_case.name, chosen, ports)
+    known = prefetched(use_case, chosen, ports)
     models: dict[str, LoadedModel] = {}
     return [_preview(use_case, window, known, model, models) for window in chosen]
 

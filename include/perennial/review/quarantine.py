@@ -73,7 +73,7 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mos
 
 def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
     """The expectations that set rows of the snapshot aside, by the rule's name; none, where they have changed since."""
-    accepted = accepted_rules(use_case.name, snapshot.digest, ports.ledger)
+    accepted = accepted_rules(snapshot, ports.ledger)
     suites = (use_case.suite_digest, suite_digest_with(use_case, accepted))
     verdicts = ports.ledger.validations(use_case.name, snapshot.window)
     checked = [each for each in verdicts if each.snapshot_digest == snapshot.digest and each.suite_digest in suites]

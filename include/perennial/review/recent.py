@@ -57,14 +57,12 @@ def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger, count: int) -> 
 
 def _last_windows(spec: UseCase, until: datetime, count: int) -> tuple[Window, ...]:
     end = spec.grid.containing(until).start  # windows of an earlier schedule may end elsewhere
-    end = min(end, spec.end or end)
-    start = max(spec.start, spec.grid.back(end, count)) if end > spec.start else end
-    return _between(spec.grid, start, end)
+    return _last_between(spec.grid, spec.start, min(end, spec.end or end), count)
 
 
 @lru_cache(maxsize=256)  # the same from one page to the next, and for all use cases of one rhythm
-def _between(grid: Grid, start: datetime, end: datetime) -> tuple[Window, ...]:
-    return tuple(grid.between(start, end))
+def _last_between(grid: Grid, start: datetime, end: datetime, count: int) -> tuple[Window, ...]:
+    return tuple(grid.between(max(start, grid.back(end, count)), end)) if end > start else ()
 
 
 def _around(*spans: Iterable[Span]) -> list[Span]:

@@ -113,7 +113,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
     outdated = None
     if last.snapshot_digest == snapshot.digest:
         caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
-        if last.suite_digest != suite_digest_with(use_case, accepted_rules(name, snapshot.digest, ledger)):
+        if last.suite_digest != suite_digest_with(use_case, accepted_rules(snapshot, ledger)):
             outdated = f"The rules have changed since. Run `perennial validate {command}`."
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."

@@ -36,6 +36,13 @@ class LoadedUseCase:
         return json_digest({"columns": columns, "quality": quality, "expectations": expectations})
 
     @property
+    def row_rules_digest(self) -> str:
+        """What decides which rows of a snapshot are clean, and what they hold: columns, and rules about single rows."""
+        columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
+        rules = [expectation.model_dump(mode="json") for expectation in self.expectations if expectation.quarantine]
+        return json_digest({"columns": columns, "rules": rules})
+
+    @property
     def scoring_digest(self) -> str:
         """What predictions depend on besides the rows and the model: the task and the columns."""
         columns = [(name, _meaning(column)) for name, column in self.spec.columns.items()]

@@ -1,8 +1,11 @@
 """Stores that differ from the ledger, rows in quarantine, and what maintenance may remove."""
 
+from collections.abc import Callable, Sequence
+from typing import Any
+
 import pyarrow as pa
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.digest import table_digest
@@ -15,9 +18,11 @@ from perennial.errors import (
     ValidationFailed,
 )
 from perennial.jobs.predict import score
-from perennial.jobs.upkeep import maintain, quarantine, reconcile
-from perennial.ledger.entries import InterventionKind
+from perennial.jobs.upkeep import maintain, quarantine, reconcile, replay
+from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.records.gate import accepted_rules
 from perennial.records.model_choice import ModelChoice
+from perennial.review import handled
 from perennial.review import quarantine as review_quarantine
 from perennial.window import Window
 
@@ -118,7 +123,7 @@ def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledge
         world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="a new kind of parcel"
     )
     assert accepted.rows == 3
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 0)
     assert (replayed.revision_before, replayed.revision_after, replayed.error) == (1, 2, None)
     assert world.ports.published.read("parcels", world.day(31)).num_rows == ROWS
@@ -131,13 +136,45 @@ def test_quarantined_rows_are_listed_by_rule_accepted_and_replayed_and_the_ledge
     assert not score.run(world.use_case, world.day(31), world.ports, "again", model=ModelChoice()).changed
 
 
+def test_only_acceptances_in_the_window_are_read_and_those_that_do_not_say_in_which_rows_let_none_in(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(world, 31, 3)
+    ingest_and_validate(world, 31)
+    snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+    assert snapshot is not None
+    about = {"window": snapshot.window.key, "rule": RULE}
+    for number, details in enumerate(({}, about, {"window": snapshot.window.key, "snapshot_digest": snapshot.digest})):
+        world.ports.ledger.record_intervention(
+            Intervention("parcels", InterventionKind.ROWS_ACCEPTED, f"{number}", "ada", "before", details, "by hand")
+        )
+    monkeypatch.setattr(world.ports.ledger, "interventions_on", on := _Counted(world.ports.ledger.interventions_on))
+    assert accepted_rules(snapshot, world.ports.ledger) == frozenset()
+    assert on.found == 2  # not the one that may be about any window
+    assert [each.rule for each in handled.run("parcels", snapshot.window, world.ports)] == [RULE, None]
+    quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="fine")
+    assert accepted_rules(snapshot, world.ports.ledger) == {RULE}
+
+
+class _Counted:
+    """Asks the ledger, and counts the entries that it gave."""
+
+    def __init__(self, ask: Callable[..., Sequence[Intervention]]) -> None:
+        self._ask, self.found = ask, 0
+
+    def __call__(self, *arguments: Any) -> Sequence[Intervention]:
+        entries = self._ask(*arguments)
+        self.found += len(entries)
+        return entries
+
+
 def test_what_was_accepted_holds_for_that_snapshot_only(world: World) -> None:
     first_model(world)
     spoil(world, 31, 3)
     predict(world, 31)
     quarantine.accept(world.use_case, world.day(31), RULE, world.ports, "by hand", actor="ada", reason="fine")
     spoil(world, 31, 4)
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_before, replayed.quarantined_after) == (3, 4)
 
 
@@ -147,7 +184,7 @@ def test_rows_mended_upstream_come_through_a_replay(world: World) -> None:
     spoil(world, 31, 3)
     predict(world, 31)
     world.parcels.table = good
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert (replayed.quarantined_after, replayed.revision_after) == (0, 2)
     assert quarantine.affected(world.use_case, windows(world), world.ports) == []
 
@@ -157,7 +194,7 @@ def test_a_replay_that_fails_says_why_and_keeps_the_live_revision(world: World) 
     spoil(world, 31, 3)
     predict(world, 31)
     world.change(31, "weight", 500.0)
-    replayed = quarantine.replay(world.use_case, world.day(31), world.ports, "replay")
+    replayed = replay.run(world.use_case, world.day(31), world.ports, "replay")
     assert ValidationFailed.__name__ in str(replayed.error)
     assert (replayed.revision_before, replayed.revision_after) == (1, 1)
 
@@ -198,7 +235,7 @@ def test_rows_are_accepted_once_and_the_second_is_told_by_whom(world: World) -> 
     for _ in range(2):
         with pytest.raises(AlreadyAccepted, match=r"^ada accepted what expect_.* on 2030-01-01 at 00:00 UTC: 'fine'"):
             accept("grace")
-        quarantine.replay(world.use_case, world.day(31), world.ports, "replay")  # then the quarantine is empty
+        replay.run(world.use_case, world.day(31), world.ports, "replay")  # then the quarantine is empty
     assert kinds(world) == [InterventionKind.ROWS_ACCEPTED]
 
 

@@ -17,6 +17,7 @@ from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.pages.answer import VIEWS, answer
 from perennial.pages.asked import Answer, Asked
+from perennial.pages.views import evidence
 from perennial.pages.words import MEANINGS
 from perennial.review import explain
 from perennial.settings import Settings
@@ -215,6 +216,25 @@ def test_the_evidence_leads_to_the_run_and_to_the_model(lived: World, monkeypatc
     said = page(lived, "evidence", use_case="parcels", entity=key)
     assert f'<a href="{run}" data-airflow>Run in Airflow</a>' in said
     assert f'<a href="{address}" data-outside>Version 1 in the model registry</a>' in said
+
+
+def test_the_evidence_is_searched_in_few_windows_unless_one_is_named(
+    lived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence, "LOOK_BACK", 15)  # from day 31 to day 45, the last one
+    read: list[str] = []
+    lake_read = lived.ports.lake.read
+
+    def reads(table: str, partition: str, **kept: Any) -> Any:
+        read.append(table)
+        return lake_read(table, partition, **kept)
+
+    monkeypatch.setattr(lived.ports.lake, "read", reads)
+    key = str(lived.rows_of(30)[0])
+    found = ask(lived, "evidence", use_case="parcels", entity=key)
+    assert (found.status, read.count("predictions/parcels")) == (404, 2)
+    assert "in its last 15 windows; say which window, to look in an earlier one" in found.body.decode()
+    assert f"Evidence on {key}" in page(lived, "evidence", entity=key, **of_day(lived, 30))
 
 
 def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:

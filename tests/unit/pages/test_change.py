@@ -2,6 +2,7 @@
 
 import io
 import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import World, make_world
 
 from perennial.errors import InvalidSettings, StoreUnavailable, WindowBusy
-from perennial.jobs.upkeep import quarantine
+from perennial.jobs.predict import ingest, validate
 from perennial.ledger.entries import REVIEW_PAGE, InterventionKind
 from perennial.pages import change as changing
 from perennial.pages.change import ChangeAsked, change
@@ -30,8 +31,8 @@ def world(tmp_path: Path) -> World:
     weights[position] = -60.0
     index = made.parcels.table.column_names.index("weight")
     made.parcels.table = made.parcels.table.set_column(index, made.parcels.table.field(index), [weights])
-    quarantine.ingest.run(made.use_case, made.day(31), made.ports, "test")
-    quarantine.validate.run(made.use_case, made.day(31), made.ports, "test")
+    ingest.run(made.use_case, made.day(31), made.ports, "test")
+    validate.run(made.use_case, made.day(31), made.ports, "test")
     return made
 
 
@@ -113,8 +114,8 @@ def test_a_second_person_is_told_that_the_first_did_it(world: World) -> None:
 def test_rows_that_came_since_are_to_be_looked_at_first(world: World) -> None:
     seen = accepting(world)
     world.change(31, "service", "rail")
-    quarantine.ingest.run(world.use_case, world.day(31), world.ports, "test")
-    quarantine.validate.run(world.use_case, world.day(31), world.ports, "test")
+    ingest.run(world.use_case, world.day(31), world.ports, "test")
+    validate.run(world.use_case, world.day(31), world.ports, "test")
     status, told = ask(world, body=seen)
     assert (status, told["error"]) == (409, "The window has changed: look again")
     assert recorded(world) == 0
@@ -135,8 +136,8 @@ def test_rules_that_always_hold_say_what_to_do(world: World) -> None:
     first, second = world.rows_of(31)[:2]
     keys[first] = keys[second]
     world.parcels.table = world.parcels.table.set_column(0, world.parcels.table.field(0), [keys])
-    quarantine.ingest.run(world.use_case, world.day(31), world.ports, "test")
-    quarantine.validate.run(world.use_case, world.day(31), world.ports, "test")
+    ingest.run(world.use_case, world.day(31), world.ports, "test")
+    validate.run(world.use_case, world.day(31), world.ports, "test")
     status, told = ask(world, body=accepting(world, rule="unique_key(parcel)"))
     assert (status, told["error"]) == (422, "Nobody can accept what this rule caught")
     assert "Correct the source" in told["detail"]
@@ -197,8 +198,7 @@ def run_process(monkeypatch: pytest.MonkeyPatch, line: bytes) -> tuple[dict[str,
 def test_the_process_answers_a_line(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_PERENNIAL_LEDGER", "postgresql://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("PERENNIAL_USE_CASES", str(world.use_case.folder.parent))
-    monkeypatch.setattr(changing, "open_ports", lambda *_: world.ports)
-    monkeypatch.setattr(changing, "PostgresLedger", lambda *_, **__: world.ports.ledger)
+    monkeypatch.setattr(changing, "open_records", lambda *_, **__: world.ports)
     asked = {"change": "accepted", "use_case": "parcels", "window": world.day(31).key, "actor": "ada"}
     line = json.dumps({**asked, "body": accepting(world)}).encode() + b"\n"
     head, told = run_process(monkeypatch, line)
@@ -206,14 +206,21 @@ def test_the_process_answers_a_line(world: World, monkeypatch: pytest.MonkeyPatc
     assert recorded(world) == 1
 
 
+def test_the_process_imports_nothing_that_makes_models_or_reads_sources() -> None:
+    heavy = ("sklearn", "scipy", "mlflow", "skops", "boto3", "great_expectations")
+    code = f"import sys, perennial.pages.change; print([name for name in {heavy} if name in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
+
+
 def test_the_process_answers_also_when_nothing_works(
     world: World, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def missing(*_: object) -> None:
+    def missing(*_: object, **__: object) -> None:
         raise InvalidSettings("there is no connection")
 
     monkeypatch.setenv("AIRFLOW_CONN_PERENNIAL_LEDGER", "postgresql://nobody@127.0.0.1:1/none")
-    monkeypatch.setattr(changing, "open_ports", missing)
+    monkeypatch.setattr(changing, "open_records", missing)
     asked = {"change": "replayed", "use_case": "parcels", "window": world.day(31).key, "actor": "a", "body": {}}
     head, told = run_process(monkeypatch, json.dumps(asked).encode())
     assert (head["status"], told["detail"]) == (503, "there is no connection")

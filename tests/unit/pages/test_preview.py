@@ -1,5 +1,6 @@
 """What a backfill would do: every mode, the summary, and ranges that are too long, empty or beside the schedule."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from perennial.pages.views import preview as view
 from perennial.records.model_choice import ModelChoice
 from perennial.review import prefetched, preview
 from perennial.review.preview import Outcome
+from perennial.spec.expectations import Expectation
 from perennial.window import Every
 
 MODES = ("as_was", "as_known", "as_now", "pinned:1", "pinned:2", "pinned:9")
@@ -76,7 +78,7 @@ def test_as_known_is_read_at_once_as_it_was_recorded_then(tmp_path: Path) -> Non
     deploy_again(world, 31)
     world.change(31, "weight", 11.0)
     predict(world, 31)
-    at_once = prefetched.prefetched("parcels", [world.day(31), world.day(32)], world.ports).ledger
+    at_once = prefetched.prefetched(world.use_case, [world.day(31), world.day(32)], world.ports).ledger
     for mode in MODES[:4]:
         choice = ModelChoice.parse(mode)
         known = choice.resolve(world.use_case.spec, world.day(31), world.ports.ledger)
@@ -97,6 +99,18 @@ def test_the_questions_to_the_ledger_do_not_grow_with_the_windows(
         planned.use_case, [planned.day(day) for day in (30, 31, 32)], planned.ports, model=ModelChoice()
     )
     assert [each.outcome for each in found] == [Outcome.UNCHANGED, Outcome.CHANGED, Outcome.NEW]
+    assert asked == []
+
+
+def test_nor_do_they_after_a_change_of_the_expectations(planned: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    days = [30, 31, 32]
+    stricter = Expectation(type="expect_table_row_count_to_be_between", kwargs={"min_value": 1})
+    changed = replace(planned.use_case, expectations=(*planned.use_case.expectations, stricter))
+    asked: list[str] = []
+    for name in ("validation_of", "validations", "interventions"):
+        monkeypatch.setattr(planned.ports.ledger, name, lambda *_, name=name: asked.append(name))
+    found = preview.run(changed, [planned.day(day) for day in days], planned.ports, model=ModelChoice())
+    assert [each.outcome for each in found] == [Outcome.OPEN] * 3
     assert asked == []
 
 

@@ -14,6 +14,7 @@ from tests.unit.pages.test_answer import of_day, page, set_column
 from perennial import clock
 from perennial.errors import RowsRemoved, ValidationFailed
 from perennial.jobs.upkeep import quarantine
+from perennial.jobs.upkeep import replay as replay_job
 from perennial.pages.answer import answer
 from perennial.pages.asked import Answer, Asked
 from perennial.settings import Settings
@@ -130,7 +131,7 @@ def replay(world: World) -> None:
     ledger: Any = world.ports.ledger
     recorded = ledger._clock
     ledger._clock = lambda: recorded() + timedelta(days=1)
-    quarantine.replay(world.use_case, world.day(31), world.ports, "parcels.predict/scheduled__2")
+    replay_job.run(world.use_case, world.day(31), world.ports, "parcels.predict/scheduled__2")
 
 
 def test_what_was_accepted_in_rows_that_were_replaced_is_told_and_can_be_decided_again(set_aside: World) -> None:

@@ -15,7 +15,7 @@ from perennial import clock
 from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, monitor
-from perennial.ledger.entries import DriftReport
+from perennial.ledger.entries import DriftReport, Intervention, InterventionKind
 from perennial.spec.load import load_use_case
 from perennial.spec.models import UseCase
 
@@ -236,3 +236,13 @@ def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:
     assert f'<td>roc_auc</td><td class="dates">{expected:.3g} (' in said
     assert '<circle class="final"' in said
     assert '<rect class="expected"' in said
+
+
+def test_what_an_older_version_recorded_by_hand_breaks_no_page(lived: World) -> None:
+    window = lived.day(33)
+    for kind in (InterventionKind.ROWS_ACCEPTED, InterventionKind.REPLAY_ASKED):
+        lived.ports.ledger.record_intervention(
+            Intervention("parcels", kind, "old", "ada", "long ago", {"window": window.key}, "by hand")
+        )
+    for view in ("window", "quarantine"):
+        assert "long ago" in page(lived, view, use_case="parcels", window=window.key)

@@ -1,6 +1,7 @@
 """Suites that past windows suggest: they load, they hold what they say of those windows, and nothing is silent."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -13,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.jobs.world import RECORDED, SPEC, START, World, make_world
 
-from perennial.errors import NotIngested
+from perennial.errors import NotIngested, RowsRemoved, ValidationFailed
 from perennial.jobs.predict import ingest
+from perennial.jobs.predict import validate as validate_job
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
@@ -242,15 +244,109 @@ def test_caps_on_windows_and_rows_are_said_when_they_bite(lived: World, monkeypa
     assert run(lived.use_case, windows[:12], lived.ports).limits == ()
 
 
-def test_windows_that_are_not_kept_in_memory_are_read_again_and_say_the_same(
-    lived: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def validated(world: World, numbers: Iterable[int], use_case: LoadedUseCase | None = None) -> None:
+    for number in numbers:
+        with suppress(ValidationFailed):
+            validate_job.run(use_case or world.use_case, day(number), world.ports, "test")
+
+
+def without_rows(world: World) -> World:
+    """The world after retention took the rows of every window."""
+    lake = InMemoryLake()
+    removed = RowsRemoved("they are gone")
+
+    def read(*_: Any, **__: Any) -> Any:
+        raise removed
+
+    lake.read = read  # type: ignore[method-assign]
+    return replace(world, ports=replace(world.ports, lake=lake))
+
+
+def test_what_validation_kept_gives_the_same_suite_and_takes_no_row(lived: World) -> None:
     windows = [day(number) for number in range(30)]
-    kept = run(lived.use_case, windows, lived.ports)
-    monkeypatch.setattr(suggest, "MOST_KEPT", 40 * 7 * 12)
-    assert run(lived.use_case, windows, lived.ports) == kept
-    monkeypatch.setattr(suggest, "MOST_KEPT", 0)
-    assert run(lived.use_case, windows, lived.ports) == kept
+    from_rows = run(lived.use_case, windows, lived.ports)
+    validated(lived, range(30))
+    kept = run(lived.use_case, windows, without_rows(lived).ports, most_rows=1)
+    assert (from_rows.windows_read, kept.windows_read) == (30, 0)
+    assert replace(kept, windows_read=30) == from_rows
+    said = as_yaml(kept, lived.use_case.spec.grid)
+    assert "Told from what validation keeps about the windows' 1,200 rows." in said
+    assert "Told from the windows' 1,200 rows." in as_yaml(from_rows, lived.use_case.spec.grid)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(days=some_days())
+def test_any_rows_give_the_same_suite_as_what_validation_kept_of_them(
+    days: list[dict[str, list[Any]]], use_case: LoadedUseCase, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    world = stored(make_world(tmp_path_factory.mktemp("kept")), use_case, days)
+    windows = [day(number) for number in range(len(days))]
+    from_rows = run(use_case, windows, world.ports)
+    validated(world, range(len(days)))
+    kept = run(use_case, windows, world.ports)
+    assert replace(kept, windows_read=len(days)) == from_rows
+
+
+def test_windows_that_validation_kept_nothing_of_are_read_and_counted(lived: World) -> None:
+    validated(lived, range(20))
+    windows = [day(number) for number in range(30)]
+    found = run(lived.use_case, windows, lived.ports)
+    assert (found.windows_read, len(found.windows)) == (10, 30)
+    assert "1,200 rows, 10 of them from the rows themselves." in as_yaml(found, lived.use_case.spec.grid)
+    few = run(lived.use_case, windows, lived.ports, most_rows=80)
+    assert few.windows == (*windows[:20], *windows[28:])
+    assert "Only the last 2 windows of 10 that validation kept no summary of were looked at" in few.limits[0]
+    assert run(lived.use_case, windows, lived.ports, most_rows=1).windows == tuple(windows[:20])
+
+
+def test_what_was_kept_under_other_row_rules_or_of_other_rows_does_not_count(lived: World) -> None:
+    rule = Expectation(
+        type="expect_column_values_to_be_between", kwargs={"column": "weight", "max_value": 100}, quarantine=True
+    )
+    validated(lived, [10], replace(lived.use_case, expectations=(rule,)))  # sets the row aside that is not possible
+    (weight,) = [
+        each
+        for each in run(lived.use_case, [day(number) for number in range(30)], lived.ports).suggestions
+        if each.column == "weight" and "between" in each.type
+    ]
+    assert weight.failed_windows == (day(10),)
+    validated(lived, range(30))
+    commit = lived.ports.lake.replace(
+        raw_table("parcels"),
+        window_partition(day(10)),
+        lived.ports.lake.read(raw_table("parcels"), window_partition(day(11))),
+    )
+    lived.ports.ledger.record_snapshot(
+        Snapshot("parcels", day(10), commit.table, commit.version, commit.digest, commit.rows, {}, "", "again")
+    )
+    again = run(lived.use_case, [day(number) for number in range(30)], lived.ports)
+    assert [each.why for each in again.not_looked_at] == ["every row of it is set aside by row rules"]
+
+
+def test_why_a_validated_window_is_not_looked_at_is_known_without_its_rows(lived: World, tmp_path: Path) -> None:
+    rows = lived.ports.lake.read(raw_table("parcels"), window_partition(day(3)))
+    commit = lived.ports.lake.replace(raw_table("parcels"), window_partition(day(3)), rows.drop_columns(["weight"]))
+    lived.ports.ledger.record_snapshot(
+        Snapshot("parcels", day(3), commit.table, commit.version, commit.digest, commit.rows, {}, "", "again")
+    )
+    validated(lived, range(30))
+    found = run(lived.use_case, [day(number) for number in range(30)], without_rows(lived).ports)
+    (left_out,) = found.not_looked_at
+    assert "column weight is missing" in left_out.why
+
+
+def test_rows_that_are_gone_are_told(lived: World) -> None:
+    validated(lived, range(29))
+    found = run(lived.use_case, [day(number) for number in range(30)], without_rows(lived).ports)
+    assert [(each.name, each.why) for each in found.not_looked_at] == [
+        ("2024-01-30", "its rows were removed by retention")
+    ]
+
+
+def test_no_value_of_a_private_column_is_kept(lived: World) -> None:
+    validated(lived, [3])
+    (verdict,) = lived.ports.ledger.validations("parcels", day(3))
+    assert set(verdict.result["seen"]["columns"]) == set(COLUMNS)
 
 
 def test_nothing_to_look_at_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:

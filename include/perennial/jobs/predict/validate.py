@@ -9,6 +9,7 @@ from perennial.errors import ValidationFailed
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
+from perennial.quality.proposals.kept import with_seen
 from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import validate
 from perennial.records.gate import accepted_rules, failure_text, snapshot_of, suite_digest_with
@@ -46,7 +47,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
         # A column that left the spec needs no new snapshot; one that came does, and validation says so.
         rows = rows.select([name for name in rows.column_names if name in spec.columns or name == BAD_CELLS])
-        accepted = accepted_rules(spec.name, snapshot.digest, ports.ledger)
+        accepted = accepted_rules(snapshot, ports.ledger)
         outcome = validate(use_case, rows, window, accepted)
         quarantined = outcome.quarantined.append_column(
             "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
@@ -62,7 +63,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
                 reasons=outcome.reasons,
                 rows=rows.num_rows,
                 rows_quarantined=quarantined.num_rows,
-                result=outcome.result,
+                result=with_seen(use_case, window, outcome, accepted),
                 run_id=run_id,
             ),
             lease,

@@ -1,18 +1,19 @@
-"""Quarantine: letting rows in by hand, asking for the replay of a window, and replaying the windows concerned."""
+"""Quarantine: letting rows in by hand, asking for the replay of a window, and which windows are concerned.
+
+A process of its own makes one such change and ends, so what is imported here costs the person who waits for it.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from perennial.errors import AlreadyAccepted, AlwaysHolds, NotEnoughData, PermanentError, SnapshotChanged
-from perennial.jobs.predict import ingest, score, validate
+from perennial.errors import AlreadyAccepted, AlwaysHolds, NotEnoughData, SnapshotChanged
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ports import Ports
 from perennial.quality.caught import always_holds, caught_by_rule
-from perennial.records.gate import accepted_rules, quarantined_rows, snapshot_of
+from perennial.records.gate import accepted_rules, is_about, quarantined_rows, snapshot_of
 from perennial.records.leases import data_lease
-from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -33,18 +34,6 @@ class ReplayAsked:
 
     window: Window
     snapshot_digest: str
-
-
-@dataclass(frozen=True)
-class Replayed:
-    """A window's way through ingest, validation and scoring again. `error` says where it ended early."""
-
-    window: Window
-    quarantined_before: int
-    quarantined_after: int
-    revision_before: int | None
-    revision_after: int | None
-    error: str | None = None
 
 
 def accept(
@@ -119,28 +108,14 @@ def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -
         if snapshot is None:
             continue
         verdicts = [v for v in ports.ledger.validations(use_case.name, window) if v.snapshot_digest == snapshot.digest]
-        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(use_case.name, snapshot.digest, ports.ledger):
+        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(snapshot, ports.ledger):
             found.append(window)
     return found
 
 
-def replay(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Replayed:
-    """Ingest, validate and score the window again, as it was. Errors: `StoreUnavailable`, `WindowBusy`, `LeaseLost`."""
-    before, revision = _quarantined(use_case, window, ports), _revision(use_case, window, ports)
-    error = None
-    try:
-        ingest.run(use_case, window, ports, run_id)
-        validate.run(use_case, window, ports, run_id)
-        score.run(use_case, window, ports, run_id, model=ModelChoice())
-    except PermanentError as defect:
-        error = f"{type(defect).__name__}: {defect}"
-    after = _quarantined(use_case, window, ports)
-    return Replayed(window, before, after, revision, _revision(use_case, window, ports), error)
-
-
 def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
     for entry in ports.ledger.interventions(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, snapshot.window):
-        if (entry.details["snapshot_digest"], entry.details["rule"]) == (snapshot.digest, rule):
+        if is_about(snapshot.digest, entry) and entry.details.get("rule") == rule:
             raise AlreadyAccepted(
                 f"{entry.actor} accepted what {rule} caught in {snapshot.use_case} {snapshot.window} on "
                 f"{entry.recorded_at:%Y-%m-%d at %H:%M UTC}: {entry.reason!r}. It takes effect when the window is "
@@ -164,13 +139,3 @@ def _caught_by(snapshot: Snapshot, rule: str, ports: Ports) -> int:
             "cells that can't be read can't be scored. Correct the source, and then replay the window."
         )
     return int(catches[rule])
-
-
-def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:
-    verdicts = ports.ledger.validations(use_case.name, window)
-    return verdicts[-1].rows_quarantined if verdicts else 0
-
-
-def _revision(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
-    batch = ports.ledger.latest_batch(use_case.name, window)
-    return batch.revision if batch else None

@@ -6,6 +6,7 @@ from typing import Any
 
 from perennial.quality.proposals.bounds import MIN_WINDOWS
 from perennial.quality.proposals.seen import WindowSeen
+from perennial.quality.proposals.shapes import Shape
 from perennial.spec.expectations import Expectation, Severity
 from perennial.wording import counted
 
@@ -20,11 +21,15 @@ class Series:
 
 @dataclass(frozen=True)
 class Proposal:
-    """An expectation, what it was derived from, in words and numbers by window; of severity `warning` so far."""
+    """An expectation, what it was derived from, in words and numbers by window; of severity `warning` so far.
+
+    `shape` is what a pattern says, None where none is expected.
+    """
 
     expectation: Expectation
     derived_from: str
     series: tuple[Series, ...]
+    shape: Shape | None = None
 
 
 @dataclass(frozen=True)

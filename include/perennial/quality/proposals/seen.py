@@ -1,6 +1,7 @@
 """What the rows of one window were like: counts, extremes, values and shapes, as far as proposals need them.
 
-It is small however many rows there are: of a text's values at most `MOST_VALUES` are kept.
+It is small however many rows there are: of a text's values at most `MOST_VALUES` are kept, none of them long. So it is
+kept when a window is validated, and read where rows would take longer, or are gone.
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,7 @@ from perennial.spec.models import UseCase
 from perennial.window import Window
 
 MOST_VALUES = 20  # more than these are hardly the values of a fixed list; `perennial new` draws the line there, too
+LONGEST_VALUE = 60  # characters; what is longer is no name of a category
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,8 @@ class ColumnSeen:
 
     `present` and `missing` count rows, `different` different values where they matter (whole numbers and texts, else
     0). `low` and `high` are the extremes of numbers. `values` has each text with its rows, and is empty where there are
-    more than `MOST_VALUES`; `shape` says then how the texts are written, if they are written alike.
+    more than `MOST_VALUES` or one is longer than `LONGEST_VALUE`; `shape` says then how the texts are written, if they
+    are written alike.
     """
 
     present: int
@@ -37,7 +40,7 @@ class ColumnSeen:
 
 @dataclass(frozen=True)
 class WindowSeen:
-    """The clean rows of a window, of which there is one at least: how many, and what each column was like."""
+    """The clean rows of a window: how many, and what each column was like. Proposals need one row at least."""
 
     window: Window
     rows: int
@@ -67,7 +70,7 @@ def _column(kind: Kind, cells: pa.ChunkedArray) -> ColumnSeen:
 def _texts(cells: pa.ChunkedArray, present: int, missing: int) -> ColumnSeen:
     counts = cells.value_counts()
     values = counts.field("values")
-    if len(counts) > MOST_VALUES:
+    if len(counts) > MOST_VALUES or pc.max(pc.utf8_length(values)).as_py() > LONGEST_VALUE:
         return ColumnSeen(present, missing, len(counts), shape=shape_of(values))
     rows = dict(zip(values.to_pylist(), counts.field("counts").to_pylist(), strict=True))
     return ColumnSeen(present, missing, len(counts), values=rows)

@@ -10,9 +10,9 @@ neither, or one that says nothing, such as "some letters".
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from functools import reduce
-from itertools import groupby, pairwise
+from dataclasses import dataclass, replace
+from functools import cached_property, reduce
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -36,18 +36,33 @@ Runs = tuple[tuple[str, int | None], ...]  # the kind of each run and its length
 
 @dataclass(frozen=True)
 class Shape:
-    """How some texts are written: by runs, by positions, or by neither, where that is None."""
+    """How some texts are written, by runs or by positions; None where they are not. `longest` is in characters."""
 
     runs: Runs | None
     positions: tuple[frozenset[str], ...] | None
+    longest: int
 
     def merged(self, other: "Shape") -> "Shape":
         """The shape of the texts of both."""
-        return Shape(_merged_runs(self.runs, other.runs), _merged_positions(self.positions, other.positions))
+        return Shape(
+            _merged_runs(self.runs, other.runs),
+            _merged_positions(self.positions, other.positions),
+            max(self.longest, other.longest),
+        )
 
-    @property
+    def takes_in(self, other: "Shape | None") -> bool:
+        """Whether the pattern, which there must be, is that of all texts of `other`, too; None has no shape.
+
+        A pattern matches every text that it was made from, so that one more text that fits does not change it. A text
+        that ends with a line break, which `$` lets pass, counts as one that does not fit.
+        """
+        return other is not None and replace(self.merged(other), longest=self.longest).pattern == self.pattern
+
+    @cached_property
     def pattern(self) -> str | None:
         """A regular expression that every text matches from its start to its end; None without one that says much."""
+        if self.longest > LONGEST:
+            return None
         if self.runs is not None and _says_much(self.runs):
             return f"^{''.join(_characters(frozenset(kind)) + _times(length) for kind, length in self.runs)}$"
         if self.positions is not None:
@@ -59,19 +74,23 @@ class Shape:
 
 
 def shape_of(texts: pa.Array) -> Shape | None:
-    """The shape of distinct texts, of which there is one at least; None where they have none."""
+    """The shape of distinct texts, of which there is one at least; None where they have none.
+
+    Texts with other characters than those of ASCII that can be seen have none, and empty ones.
+    """
     texts = texts.cast(pa.large_string())
     _, offsets, data = texts.buffers()
     ends = np.frombuffer(offsets, np.int64)[texts.offset : texts.offset + len(texts) + 1]
     kinds = KINDS[np.frombuffer(data or b"", np.uint8)[ends[0] : ends[-1]]]
     lengths = np.diff(ends)
-    if (kinds == OTHER).any() or lengths.min() == 0 or lengths.max() > LONGEST:
+    if (kinds == OTHER).any() or lengths.min() == 0:
         return None
     written = kinds.tobytes().decode("ascii")
     at = (ends - ends[0]).tolist()
     masks = {written[start:end] for start, end in pairwise(at)}
-    same_length = lengths.min() == lengths.max()
-    found = Shape(_runs(masks), _positions(kinds.reshape(len(texts), -1)) if same_length else None)
+    longest = int(lengths.max())
+    same_length = lengths.min() == longest <= LONGEST
+    found = Shape(_runs(masks), _positions(kinds.reshape(len(texts), -1)) if same_length else None, longest)
     return found if found.runs is not None or found.positions is not None else None
 
 
@@ -85,7 +104,7 @@ def merged(shapes: Iterable[Shape | None]) -> Shape | None:
 def _runs(masks: Iterable[str]) -> Runs | None:
     found: Runs | None = None
     for mask in masks:
-        runs = tuple((kind, len(run)) for kind, run in _split(mask))
+        runs = tuple((kind, len(run)) for kind, run in islice(_split(mask), MOST_RUNS + 1))
         found = runs if found is None else _merged_runs(found, runs)
         if found is None or len(found) > MOST_RUNS:
             return None

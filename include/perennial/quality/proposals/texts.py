@@ -13,7 +13,6 @@ from perennial.wording import counted
 IN_SET = "expect_column_values_to_be_in_set"
 MATCH = "expect_column_values_to_match_regex"
 MOST_NEW_VALUES = 0.05  # a new value in one window of twenty is all that a set may cost
-LONGEST_VALUE = 60  # characters; what is longer is no name of a category
 EACH_ROW = 0.9  # of a window's rows with different texts: they name single things
 
 
@@ -25,7 +24,7 @@ def texts(name: str, seen: Sequence[ColumnSeen], looked: Looked) -> Proposal | L
     for each in learnt:
         rows_of.update(each.values)
     few = all(each.values for each in learnt)
-    if few and len(windows_of) <= MOST_VALUES and max(map(len, windows_of)) <= LONGEST_VALUE:
+    if few and len(windows_of) <= MOST_VALUES:
         # Among too few windows nothing recurs, so rows must tell.
         once = sum(count == 1 for count in (rows_of if looked.few else windows_of).values())
         if once <= (0 if looked.few else max(1.0, MOST_NEW_VALUES * len(learnt))):
@@ -40,7 +39,7 @@ def texts(name: str, seen: Sequence[ColumnSeen], looked: Looked) -> Proposal | L
     most = max(each.different for each in learnt)
     words = f"up to {most:,} different texts a window, all written alike {looked.in_words}"
     series = Series("different values", tuple(float(each.different) for each in seen))
-    return Proposal(of_column(MATCH, name, regex=pattern), words, (series,))
+    return Proposal(of_column(MATCH, name, regex=pattern), words, (series,), shape)
 
 
 def _free_text(learnt: Sequence[ColumnSeen], values: int | None) -> str:

@@ -32,7 +32,7 @@ def as_yaml(found: Suggestions, grid: Grid) -> str:
         lines.append(
             f"The last {found.held_out} were held out: limits are told from the others, failures counted in all."
         )
-    lines += [HEAD, *found.limits]
+    lines += [HEAD, told_from(found), *found.limits]
     lines += [f"Not looked at: {each.name}, {each.why}" for each in found.not_looked_at]
     lines += [f"Left alone: {each.name}: {each.why}" for each in found.left_alone]
     new = any(each.already is None for each in found.suggestions)
@@ -52,6 +52,15 @@ def failures(suggestion: Suggestion, found: Suggestions, grid: Grid, most: int =
     named = [grid.name_of(window) for window in suggestion.failed_windows[-most:]]
     more = "the last " if suggestion.failed > len(named) else ""
     return f"Would have failed in {suggestion.failed} of {windows}{held_out}: {more}{', '.join(named)}."
+
+
+def told_from(found: Suggestions) -> str:
+    """What was looked at, as a sentence."""
+    rows, kept = f"{found.rows:,} rows", len(found.windows) - found.windows_read
+    if not kept:
+        return f"Told from the windows' {rows}."
+    read = f", {found.windows_read} of them from the rows themselves" if found.windows_read else ""
+    return f"Told from what validation keeps about the windows' {rows}{read}."
 
 
 def _why(each: Suggestion, found: Suggestions, grid: Grid) -> list[str]:
@@ -75,4 +84,6 @@ def _comments(sentences: Iterable[str]) -> list[str]:
 
 def _comment(line: str) -> str:
     """The line as a comment. A line break in it, whatever YAML takes for one, would end that."""
-    return "# " + "".join(character if character.isprintable() else " " for character in line)
+    if not line.isprintable():
+        line = "".join(character if character.isprintable() else " " for character in line)
+    return f"# {line}"

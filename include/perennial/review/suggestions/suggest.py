@@ -8,34 +8,31 @@ let through, which is what expectations see.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
-
-import numpy as np
-import pyarrow as pa
 
 from perennial.errors import NotIngested, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
+from perennial.quality.proposals.kept import GATES, SEEN, seen_in, with_seen
 from perennial.quality.proposals.proposal import Looked, Proposal, Series, held_out
 from perennial.quality.proposals.propose import STRUCTURAL, SURE, propose
-from perennial.quality.proposals.replay import unmet
-from perennial.quality.proposals.seen import WindowSeen, look
+from perennial.quality.proposals.seen import WindowSeen
+from perennial.quality.proposals.unmet import unmet
 from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import validate
 from perennial.review.suggestions.alike import alike
 from perennial.spec.expectations import Severity
 from perennial.spec.load import LoadedUseCase
-from perennial.verdict import Verdict
 from perennial.window import Every, Window
 from perennial.wording import counted
 
 WINDOWS = 30  # looked at where nobody says how many
 MOST_WINDOWS = 100
-MOST_ROWS = 5_000_000  # of all windows together
-MOST_KEPT = 5_000_000  # cells: windows of more are read again for the count of failures
+MOST_ROWS = 5_000_000  # of all windows that are read together
 AT_ONCE = 4  # windows that are read at the same time
 MOST_NAMED = 20  # failed windows of one expectation
 
@@ -77,6 +74,7 @@ class Unused:
 class Suggestions:
     """A suite for a use case, told from `windows`, of which the last `held_out` were not learnt from.
 
+    The rows of `windows_read` of them were read for it; of the others validation had kept what their rows were like.
     `left_alone` are columns (or the window as a whole) for which something was not proposed; `not_looked_at` windows
     that were asked for; `limits` says which bounds on the work were reached.
     """
@@ -85,6 +83,7 @@ class Suggestions:
     windows: tuple[Window, ...]
     held_out: int
     rows: int
+    windows_read: int
     suggestions: tuple[Suggestion, ...]
     left_alone: tuple[Unused, ...]
     not_looked_at: tuple[Unused, ...]
@@ -118,53 +117,63 @@ def run(
 ) -> Suggestions:
     """What the windows, oldest first, suggest.
 
-    Of more than `MOST_WINDOWS` windows, or of windows that have more than `most_rows` rows together, the last are
-    looked at, one at least. Nothing is written. Errors: `NotIngested` when not one of the windows can be looked at;
-    `StoreUnavailable`.
+    Of more than `MOST_WINDOWS` windows the last are looked at. What validation kept of a window takes no row of it; of
+    windows that must be read and have more than `most_rows` rows together, the last are, one window at least. Nothing
+    is written. Errors: `NotIngested` when not one of the windows can be looked at; `StoreUnavailable`.
     """
     spec = use_case.spec
     asked, limits = list(windows)[-MOST_WINDOWS:], []
     if len(asked) < len(windows):
         limits.append(f"Only the last {MOST_WINDOWS} of {len(windows):,} windows were looked at.")
     snapshots, unused = _snapshots(use_case, asked, ports)
-    kept = _last(snapshots, most_rows)
-    if len(kept) < len(snapshots):
+    stores = _Seen(use_case, ports)
+    found = stores.kept(snapshots)
+    unread = [each for each in snapshots if each.window not in found]
+    chosen = _last(unread, most_rows, at_least=0 if found else 1)
+    if len(chosen) < len(unread):
+        of_which = " that validation kept no summary of" if found else ""
         limits.append(
-            f"Only the last {counted(len(kept), 'window')} of {len(snapshots)} were looked at: together they have "
-            f"{sum(each.rows for each in snapshots):,} rows, and {most_rows:,} is the limit."
+            f"Only the last {counted(len(chosen), 'window')} of {len(unread)}{of_which} were looked at: together they "
+            f"have {sum(each.rows for each in unread):,} rows, and {most_rows:,} is the limit."
         )
-    memory = _Rows(use_case, ports)
-    seen: list[WindowSeen] = []
-    looked_at: list[Snapshot] = []
-    for position, (snapshot, rows) in enumerate(memory.first(kept), 1):
-        if isinstance(rows, str):
-            unused.append(Unused(spec.grid.name_of(snapshot.window), rows))
-        else:
-            seen.append(look(spec, snapshot.window, rows))
-            looked_at.append(snapshot)
-        on_window(WindowsDone(position, len(kept), sum(each.rows for each in seen)))
+    done = WindowsDone(len(found), len(found) + len(chosen), sum(_rows(each) for each in found.values()))
+    on_window(done)
+    for window, told in stores.read(chosen):
+        found[window] = told
+        done = replace(done, done=done.done + 1, rows=done.rows + _rows(told))
+        on_window(done)
+    seen = []
+    for window in (each.window for each in snapshots if each.window in found):
+        match found[window]:
+            case WindowSeen() as told:
+                seen.append(told)
+            case why:
+                unused.append(Unused(spec.grid.name_of(window), why))
     if not seen:
         why = f"{unused[0].name}: {unused[0].why}" if unused else "no window was named"
         raise NotIngested(f"Not one window of {spec.name} can be looked at ({why}). Ingest some, or name others.")
     last = held_out(len(seen))
     looked = Looked(seen, len(seen) - last, _seasons(use_case, [each.window for each in seen]))
     proposals, left_alone = propose(spec, looked)
-    failures = np.hstack(
-        [unmet([each.expectation for each in proposals], tables) for tables in memory.again(looked_at)]
-    )
+    read = {each.window for each in chosen}
     return Suggestions(
         use_case=spec.name,
         windows=tuple(each.window for each in seen),
         held_out=last,
         rows=sum(each.rows for each in seen),
+        windows_read=sum(each.window in read for each in seen),
         suggestions=tuple(
-            _suggestion(use_case, proposal, [window for window, met in zip(seen, failed, strict=True) if met], looked)
-            for proposal, failed in zip(proposals, failures, strict=True)
+            _suggestion(use_case, proposal, [each for each in seen if unmet(proposal, each)], looked)
+            for proposal in proposals
         ),
         left_alone=tuple(Unused(each.column or "the window as a whole", each.why) for each in left_alone),
         not_looked_at=tuple(unused),
         limits=tuple(limits),
     )
+
+
+def _rows(told: WindowSeen | str) -> int:
+    return told.rows if isinstance(told, WindowSeen) else 0
 
 
 def _snapshots(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> tuple[list[Snapshot], list[Unused]]:
@@ -179,67 +188,53 @@ def _snapshots(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports)
     return [by_window[window] for window in windows if window in by_window and by_window[window].rows], missing + empty
 
 
-def _last(snapshots: Sequence[Snapshot], most_rows: int) -> list[Snapshot]:
-    """As many of the last ones as have no more rows together; one at least."""
-    together = np.cumsum([each.rows for each in reversed(snapshots)])
-    fitting = max(1, int(np.sum(together <= most_rows)))
-    return list(snapshots[-fitting:])
+def _last(snapshots: Sequence[Snapshot], most_rows: int, at_least: int) -> list[Snapshot]:
+    """As many of the last ones as have no more rows together; `at_least` so many."""
+    together = accumulate(each.rows for each in reversed(snapshots))
+    fitting = max(at_least, sum(rows <= most_rows for rows in together))
+    return list(snapshots[max(0, len(snapshots) - fitting) :])
 
 
-class _Rows:
-    """The rows of windows that expectations see; those of the first are kept, so that they are read once."""
+class _Seen:
+    """What windows were like: from what validation kept, or else from their rows."""
 
     def __init__(self, use_case: LoadedUseCase, ports: Ports) -> None:
         rules = tuple(each for each in use_case.expectations if each.quarantine)
         self._use_case = replace(use_case, expectations=rules)
         self._ports = ports
-        self._kept: dict[Window, pa.Table] = {}
-        self._room = MOST_KEPT
 
-    def first(self, snapshots: Sequence[Snapshot]) -> Iterator[tuple[Snapshot, pa.Table | str]]:
-        """The rows of each, or why there are none. A few windows are read at once: a store far away answers slowly."""
+    def kept(self, snapshots: Sequence[Snapshot]) -> dict[Window, WindowSeen | str]:
+        """What validation kept of these snapshots under today's columns and row rules."""
+        if not snapshots:
+            return {}
+        start, end = snapshots[0].window.start, snapshots[-1].window.end
+        verdicts = self._ports.ledger.validations_between(self._use_case.name, start, end, parts=(GATES, SEEN))
+        of_latest = {(each.window, each.digest) for each in snapshots}
+        told = {
+            verdict.window: seen_in(self._use_case, verdict.window, verdict.result)
+            for verdict in verdicts
+            if (verdict.window, verdict.snapshot_digest) in of_latest
+        }
+        return {window: seen for window, seen in told.items() if seen is not None}
+
+    def read(self, snapshots: Sequence[Snapshot]) -> Iterator[tuple[Window, WindowSeen | str]]:
+        """What the rows of each are like. A few windows are read at once: a store far away answers slowly."""
         with ThreadPoolExecutor(AT_ONCE) as threads:
             for start in range(0, len(snapshots), AT_ONCE):
                 some = snapshots[start : start + AT_ONCE]
-                for snapshot, rows in zip(some, threads.map(self._of, some), strict=True):
-                    if isinstance(rows, pa.Table):
-                        self._keep(snapshot, rows)
-                    yield snapshot, rows
+                yield from zip((each.window for each in some), threads.map(self._of, some), strict=True)
 
-    def again(self, snapshots: Sequence[Snapshot]) -> Iterator[list[pa.Table]]:
-        """The same rows once more: those that were kept together, the others window by window."""
-        first = [each for each in snapshots if each.window in self._kept]
-        if first:
-            yield [self._kept[each.window] for each in first]
-        for snapshot in snapshots[len(first) :]:
-            rows = self._of(snapshot)
-            assert isinstance(rows, pa.Table), "it was read before"
-            yield [rows]
-
-    def _of(self, snapshot: Snapshot) -> pa.Table | str:
+    def _of(self, snapshot: Snapshot) -> WindowSeen | str:
         spec, window = self._use_case.spec, snapshot.window
         try:
             rows = self._ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
         except RowsRemoved:
             return "its rows were removed by retention"
         rows = rows.select([name for name in rows.column_names if name in spec.columns or name == BAD_CELLS])
-        checked = validate(self._use_case, rows, window)
-        if checked.result["gates"][0]["verdict"] == Verdict.FAIL:
-            return f"does not fit the columns in use_case.yaml: {_problems(checked.reasons[0])}"
-        return checked.clean if checked.clean.num_rows else "every row of it is set aside by row rules"
-
-    def _keep(self, snapshot: Snapshot, rows: pa.Table) -> None:
-        cells = rows.num_rows * rows.num_columns
-        if cells <= self._room:
-            self._room -= cells
-            self._kept[snapshot.window] = rows
-        else:
-            self._room = 0  # only the first ones are kept, so that `again` keeps the order
-
-
-def _problems(mismatch: str) -> str:
-    """What stands between the first and the last line of a `SchemaMismatch`, on one."""
-    return "; ".join(line.strip(" -") for line in mismatch.splitlines()[1:-1])
+        result = with_seen(self._use_case, window, validate(self._use_case, rows, window))
+        seen = seen_in(self._use_case, window, result)
+        assert seen is not None, "it was told under today's rules"
+        return seen
 
 
 def _suggestion(

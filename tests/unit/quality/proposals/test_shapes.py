@@ -70,3 +70,14 @@ def test_a_slice_of_texts_is_read_where_it_lies() -> None:
 def test_a_pattern_matches_every_text_that_it_was_made_from(texts: list[str]) -> None:
     found = pattern(texts)
     assert found is None or all(re.search(found, text) for text in texts)
+
+
+TEXTS = st.lists(st.text("AZaz09-/é", max_size=4) | st.from_regex("[A-Z]{2}[0-9]{1,2}", fullmatch=True), min_size=1)
+
+
+@given(TEXTS, TEXTS)
+def test_a_shape_takes_in_exactly_what_its_pattern_matches(learnt: list[str], later: list[str]) -> None:
+    shape = shape_of(pa.array(learnt))
+    if shape is None or (found := shape.pattern) is None:
+        return
+    assert shape.takes_in(shape_of(pa.array(later))) == all(re.search(found, text) for text in later)
