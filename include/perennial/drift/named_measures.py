@@ -27,7 +27,11 @@ _MOVED = (
     "How far values would have to be moved, on average, to turn the reference into this window. It grows with the "
     "shift and does not stop at 1."
 )
-NUMBERS, CONSTANT, CATEGORIES = "reference SDs", "times the reference's constant value", "Jensen-Shannon distance (base 2)"
+NUMBERS, CONSTANT, CATEGORIES = (
+    "reference SDs",
+    "times the reference's constant value",
+    "Jensen-Shannon distance (base 2)",
+)
 MEASURES: Mapping[str, Measure] = {
     NUMBERS: Measure("Wasserstein distance", _MOVED, "SDs of the reference"),
     CONSTANT: Measure("Wasserstein distance", _MOVED, "times the constant that the reference always had"),

@@ -19,7 +19,6 @@ from perennial.quality.outcome import (
     MOST_SAMPLES,
     MOST_VALUES,
     ExpectationOutcome,
-    JsonValue,
     ValueCount,
     json_safe,
 )

@@ -107,7 +107,7 @@ class MlflowRegistry:
             with self._asking(f"look up the parameters of version {version} of {use_case}"):
                 with self._missing(use_case, version):
                     run_id = self._client.get_model_version(use_case, version).run_id
-                self._parameters[name] = dict(self._client.get_run(run_id).data.params)
+                self._parameters[name] = dict(self._client.get_run(run_id).data.params) if run_id else {}
         return dict(self._parameters[name])
 
     def versions(self, use_case: str) -> list[RegisteredModel]:

@@ -69,7 +69,10 @@ class ModelRegistry(Protocol):
         """
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
-        """The parameters that the version was trained with, as text. Errors: `NoModel` when there is no such version."""
+        """The parameters that the version was trained with, as text; none where it was made by hand.
+
+        Errors: `NoModel` when there is no such version.
+        """
 
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """All versions, oldest first."""

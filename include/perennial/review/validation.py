@@ -53,12 +53,12 @@ class RowRule:
 class Expected:
     """An expectation and what was found.
 
-    `sentence` says what was expected. `expected` are its arguments besides the columns, `observed` the value that it was judged by, None where it is about
-    single values. Of `checked` values, `missing` were not there and `unexpected` broke it: `share_failing` of those
-    present. `samples` are a few of them; `values` the most frequent ones with their counts, among the first
-    `values_counted` of them, of which `values_different` are different. Those are empty and 0 where they are not on
-    record: the window was validated before they were kept, or the column is private. `error` says why it could not be
-    evaluated, which counts as not met.
+    `sentence` says what was expected. `expected` are its arguments besides the columns, `observed` the value that it
+    was judged by, None where it is about single values. Of `checked` values, `missing` were not there and `unexpected`
+    broke it: `share_failing` of those present. `samples` are a few of them; `values` the most frequent ones with their
+    counts, among the first `values_counted` of them, of which `values_different` are different. Those are empty and 0
+    where they are not on record: the window was validated before they were kept, or the column is private. `error`
+    says why it could not be evaluated, which counts as not met.
     """
 
     type: str
@@ -141,7 +141,8 @@ def _outdated(
     if not _same_rules(use_case, last):
         return f"The rules have changed since. Run `perennial validate {command}`."
     entries = ports.ledger.interventions(use_case.name, InterventionKind.ROWS_ACCEPTED, snapshot.window)
-    return f"{_let_in(entries, snapshot, last)} Replay the window to score them: `perennial quarantine replay {command}`."
+    replay = f"Replay the window to score them: `perennial quarantine replay {command}`."
+    return f"{_let_in(entries, snapshot, last)} {replay}"
 
 
 def _let_in(entries: Iterable[Intervention], snapshot: Snapshot, last: ValidationResult) -> str:
@@ -201,9 +202,7 @@ def _report(
     )
 
 
-def _rule(
-    outcome: dict[str, Any], caught: quarantine.RuleCatch | None, rules: Mapping[str, Expectation]
-) -> RowRule:
+def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None, rules: Mapping[str, Expectation]) -> RowRule:
     return RowRule(
         rule=outcome["rule"],
         rows=outcome["rows"],

@@ -37,11 +37,11 @@ VIEW_OF_RUN: dict[str, str] = {
     DagKind.RETRAIN: "retraining",
 }
 FILTERS = ("owner", "tag", "state", "sort")
-PART_OF_WINDOW = ("column", "only", "page")  # of a long report
+PART_OF_WINDOW = ("column", "only", "page")  # what is shown of a long report, also in the page of its run
 # The pages of one DAG: the path, the view that answers, and what it takes from the query.
 PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}", "use_case", ("until", "show")),
-    ("/dags/{dag_id}/windows/{window}", "window", PART_OF_WINDOW),
+    ("/dags/{dag_id}/windows/{window}", "window", ("column", "only", "page")),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
     ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),
     ("/dags/{dag_id}/quarantined", "quarantined", ("window", "entity", "row")),

@@ -25,7 +25,11 @@ SAID: list[tuple[str, dict[str, Any], str]] = [
         "day must be at least 2013-01-01",
     ),
     ("column_values_to_not_be_null", {"column": "x"}, "x must have a value in every row"),
-    ("column_values_to_not_be_null", {"column": "x", "mostly": 0.9995}, "x must have a value in at least 99.95% of rows"),
+    (
+        "column_values_to_not_be_null",
+        {"column": "x", "mostly": 0.9995},
+        "x must have a value in at least 99.95% of rows",
+    ),
     ("column_values_to_be_null", {"column": "x"}, "x must have no value in every row"),
     ("column_values_to_be_unique", {"column": "id"}, "id must be different in every row"),
     ("column_values_to_be_in_set", {"column": "x", "value_set": ["", "b"]}, "x must be one of an empty text, b"),

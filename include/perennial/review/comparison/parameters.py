@@ -23,7 +23,7 @@ class ParameterCompared:
 def known_parameters(
     registry: ModelRegistry, use_case: str, version: str, remarks: list[str]
 ) -> Mapping[str, str] | None:
-    """The version's parameters, None where they can't be read. Why is added to the remarks: the rest can be compared."""
+    """The version's parameters, None where they can't be read; why is added to the remarks."""
     try:
         return registry.parameters(use_case, version)
     except PerennialError as error:
@@ -45,7 +45,8 @@ def told(before: str, after: str, found: Sequence[ParameterCompared]) -> Iterato
     different = [each for each in found if each.differs]
     if not different:
         return
-    named = "; ".join(f"{each.name} {_text(each.after)} instead of {_text(each.before)}" for each in different[:MOST_NAMED])
+    first = different[:MOST_NAMED]
+    named = "; ".join(f"{each.name} {_text(each.after)} instead of {_text(each.before)}" for each in first)
     rest = len(different) - MOST_NAMED
     more = f"; and {rest} more" if rest > 0 else ""
     yield Difference(Rank.MADE_OF, f"Version {after} has other parameters than {before}: {named}{more}.", "parameters")
