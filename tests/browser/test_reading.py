@@ -150,6 +150,8 @@ def test_columns_and_failures_are_chosen_without_script(site: Site, browser: Bro
         assert page.locator(".multiples h4").all_inner_texts() == ["weight drifted numeric"]
         page.locator("#drift").get_by_role("link", name="Show everything").click()
         assert page.locator(".multiples li").count() == 3
+        page.goto(f"{site.url}{site.addresses['interval'][0]}?column=wei")  # the page of the window's run
+        assert page.locator(".multiples h4").all_inner_texts() == ["weight numeric"]
 
 
 def test_paper_shows_what_is_to_be_read_and_all_of_it(site: Site, page: Page) -> None:

@@ -10,6 +10,7 @@ from tests.unit.jobs.world import ROWS, World
 from perennial.errors import NotIngested, NotValidated, ValidationFailed
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.upkeep import quarantine as upkeep
+from perennial.records.gate import gated
 from perennial.review import validation
 from perennial.spec.load import load_use_case
 from perennial.verdict import Verdict
@@ -104,7 +105,10 @@ def test_rows_that_were_accepted_since_are_told_with_who_did_it_until_a_replay(w
         "7 rows that expect_column_values_to_be_between(weight) caught were accepted by ada since this verdict. "
         "Replay the window to score them: `perennial quarantine replay parcels --window 2024-01-04T00:00Z`."
     )
+    with pytest.raises(NotValidated, match="no verdict under the present expectations, with what was accepted of it"):
+        gated(world.use_case, world.day(3), world.ports)
     validate.run(world.use_case, world.day(3), world.ports, "test")
+    assert gated(world.use_case, world.day(3), world.ports).validation.rows_quarantined == 0
     again = validation.run(world.use_case, world.day(3), world.ports)
     assert (again.outdated, again.rows_quarantined) == (None, 0)
     changed = replace(world.use_case, expectations=world.use_case.expectations[:1])
