@@ -116,11 +116,60 @@ def test_pages_are_the_same_without_script(site: Site, browser: Browser) -> None
                 page.goto(site.url + address)
                 buttons = page.locator("button[type=button]:visible").count()
                 assert script or not buttons, f"{address}: there is a button that does nothing"
+                page.evaluate("document.querySelectorAll('button[type=button]').forEach((each) => each.remove())")
                 links = page.locator("a").evaluate_all("(all) => all.map((each) => each.href)")
                 forms = page.locator("form").evaluate_all("(all) => all.map((each) => [each.method, each.action])")
                 texts = page.locator("table, h1, h2, dl").all_inner_texts()
                 read.setdefault(script, []).append((address, texts, links, forms))
     assert read[True] == read[False]
+
+
+def test_a_digest_is_copied_whole_and_that_is_told(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page, noticed = watching(context, site.url)
+        context.grant_permissions(["clipboard-read", "clipboard-write"])
+        page.goto(site.url + site.addresses["window"][0])
+        for button in page.locator("#identifiers button").all():
+            button.click()
+            name = button.get_attribute("data-copy")
+            page.wait_for_function(
+                "(id) => document.querySelector(`#${id} ~ .said`).textContent === 'Copied.'", arg=name
+            )
+            written = page.locator(f"#{name}").text_content()
+            assert page.evaluate("navigator.clipboard.readText()") == written
+            assert page.locator(f"#{name} ~ .said").get_attribute("role") == "status"
+        assert written
+        assert (noticed.errors, page.evaluate("window.__violations")) == ([], [])
+
+
+def test_what_the_browser_does_not_let_copy_is_selected_and_that_is_told(site: Site, browser: Browser) -> None:
+    with browser.new_context() as context:
+        page = context.new_page()
+        refuse = (
+            "Object.defineProperty(navigator, 'clipboard', {value: {writeText: () => Promise.reject(new Error())}})"
+        )
+        page.add_init_script(refuse)
+        page.goto(site.url + site.addresses["window"][0])
+        page.locator("#identifiers button").first.click()
+        page.get_by_text("It is selected: copy it with the keyboard.").wait_for()
+        assert page.evaluate("getSelection().toString()") == page.locator("#copy-window").text_content()
+
+
+def test_columns_and_failures_are_chosen_without_script(site: Site, browser: Browser) -> None:
+    with browser.new_context(java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site.url}{site.addresses['window'][4]}?column=nothing+has+this+name")
+        assert page.locator(".multiples li").count() == 0
+        form = page.get_by_role("search", name="Find columns")
+        form.get_by_label("Column").fill("WEI")
+        form.get_by_label("Show").select_option("only what failed")
+        form.get_by_role("button", name="Show").click()
+        assert page.url.endswith("?column=WEI&only=failed#columns")
+        assert page.locator(".multiples h4").all_inner_texts() == ["weight drifted numeric"]
+        page.locator("#drift").get_by_role("link", name="Show everything").click()
+        assert page.locator(".multiples li").count() == 3
+        page.goto(f"{site.url}{site.addresses['interval'][0]}?column=wei")  # the page of the window's run
+        assert page.locator(".multiples h4").all_inner_texts() == ["weight numeric"]
 
 
 def test_paper_shows_what_is_to_be_read_and_all_of_it(site: Site, page: Page) -> None:

@@ -60,7 +60,10 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
     return {
         "home": ("/home", "/home?owner=nobody"),
         "use_case": (of_use_case,),
-        "window": tuple(window(day) for day in (30, 31, 32, 38, 45, 46)),  # see `live`; 46 is to come
+        "window": (
+            *(window(day) for day in (30, 31, 32, 38, 45, 46)),  # see `live`; 46 is to come
+            f"{window(45)}?only=failed&column=weight",
+        ),
         "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
         "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
@@ -88,6 +91,7 @@ def attacks(world: World) -> list[str]:
             f"/home?{urlencode({'owner': text, 'tag': text, 'state': text})}",
             f"{of_use_case}/windows/{quote(text, safe='')}",
             f"{of_use_case}/runs/{quote(text, safe='')}",
+            f"{of_use_case}/windows/{window}?{urlencode({'column': text, 'only': text, 'page': text})}",
             f"{of_use_case}/preview?{urlencode({'from': text, 'to': text})}",
             f"{of_use_case}/preview?{urlencode({**dates, 'model': text})}",
             f"{of_use_case}/preview?{urlencode({**dates, 'model': 'pinned', 'version': text})}",

@@ -123,6 +123,24 @@ def test_the_reference_alone_is_read_without_the_model(
         registry.reference(use_case, "7", registered.digest)
 
 
+def test_parameters_are_those_of_the_version_as_text(registry: ModelRegistry, use_case: str) -> None:
+    versions = [
+        registry.register(replace(candidate(use_case, which), parameters={"max_iter": 3 + which, "layers": [8, 4]}))
+        for which in (0, 1)
+    ]
+    found = [registry.parameters(use_case, each.version) for each in versions]
+    assert found == [{"max_iter": "3", "layers": "[8, 4]"}, {"max_iter": "4", "layers": "[8, 4]"}]
+    found[0].clear()
+    assert registry.parameters(use_case, versions[0].version)["max_iter"] == "3"
+
+
+@pytest.mark.parametrize("version", ["2", "latest"])
+def test_a_version_that_is_not_there_has_no_parameters(registry: ModelRegistry, use_case: str, version: str) -> None:
+    registry.register(candidate(use_case))
+    with pytest.raises(NoModel, match="registered are 1"):
+        registry.parameters(use_case, version)
+
+
 def test_a_version_under_another_digest_is_not_loaded(registry: ModelRegistry, use_case: str) -> None:
     registered = registry.register(candidate(use_case))
     with pytest.raises(UntrustedModel, match=registered.digest):

@@ -68,23 +68,30 @@ def _print(found: "ValidationReport") -> None:
     if found.expectations:
         print_line("")
         print_table(
-            ("expectation", "on", "severity", "met", "expected", "found", "failing", "samples"),
-            [_row(each) for each in found.expectations],
+            ("expectation", "severity", "met", "found", "failing", "unexpected values"),
+            [_row(each) for each in sorted(found.expectations, key=lambda each: each.met)],
         )
 
 
 def _row(each: "Expected") -> tuple[str | Text, ...]:
     mark = "green" if each.met else MARKS["fail" if each.severity == "critical" else "warn"]
     return (
-        each.type,
-        ", ".join(each.columns),
+        each.sentence,
         each.severity,
         Text("yes" if each.met else "no", mark),
-        ", ".join(f"{name} {value}" for name, value in each.expected.items()),
         each.error or _observed(each),
         "" if each.share_failing is None else f"{each.share_failing:.3%}",
-        ", ".join(map(str, each.samples)),
+        _unexpected(each),
     )
+
+
+def _unexpected(each: "Expected") -> str:
+    if not each.values:  # validated before they were counted
+        return ", ".join(map(str, each.samples))
+    named = ", ".join(f"{value.value} {value.count:,}×" for value in each.values)  # noqa: RUF001 - as on the pages
+    rest = each.values_different - len(each.values)
+    first = f" (of the first {each.values_counted:,})" if each.values_counted < (each.unexpected or 0) else ""
+    return f"{named}{f', and {rest:,} others' if rest else ''}{first}"
 
 
 def _observed(each: "Expected") -> str:

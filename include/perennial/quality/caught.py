@@ -15,6 +15,7 @@ from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR
 from perennial.spec.expectations import Expectation
 from perennial.spec.models import UseCase
 from perennial.spec.problems import shown
+from perennial.spec.sentences import sentence
 
 HIDDEN = "(not shown)"
 EXPECTATION = "expect_"  # what the names of rules begin with that a person may set aside
@@ -48,6 +49,24 @@ class CaughtCell:
 def always_holds(rule: str) -> bool:
     """Whether nobody can let in what the rule caught: it is not an expectation, and such rows can't be scored."""
     return not rule.startswith(EXPECTATION)
+
+
+def rule_sentence(rule: str, expectations: Mapping[str, Expectation]) -> str:
+    """What the rule asks of each row, as `perennial.spec.sentences` says it; the rule's name where that is not known.
+
+    `expectations` are those that set rows aside, by the rule's name.
+
+    >>> rule_sentence("unique_key(parcel)", {})
+    'parcel must be a key that no other row of the window has'
+    """
+    kind, column = _parts(rule)
+    if rule in expectations:
+        return sentence(expectations[rule].type, expectations[rule].kwargs)
+    if kind == "readable":
+        return f"{column} must be readable as what the spec says it is"
+    if always_holds(rule) and kind in _EXPECTED:
+        return f"{column} must {'have' if kind == 'required' else 'be'} {_EXPECTED[kind]}"
+    return rule
 
 
 def caught_by_rule(quarantined: pa.Table) -> dict[str, Mask]:

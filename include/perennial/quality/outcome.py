@@ -16,6 +16,7 @@ from perennial.verdict import Verdict
 JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
 LONGEST_TEXT = 100
 MOST_SAMPLES = 5
+MOST_VALUES = 20  # different unexpected values that are kept with their counts
 RESULT_FORMAT = 1  # of a whole validation; a reader refuses those that are newer than itself
 
 
@@ -42,12 +43,21 @@ class RuleOutcome:
 
 
 @dataclass(frozen=True)
+class ValueCount:
+    """An unexpected value, long texts cut, and how often it was found."""
+
+    value: JsonValue
+    count: int
+
+
+@dataclass(frozen=True)
 class ExpectationOutcome:
     """What Great Expectations said about one expectation; everything in it is JSON.
 
     `checked`, `missing` and `unexpected` count values, None where the expectation is not about values. `observed` is
-    the number or value it was judged by, `samples` are a few unexpected values, long texts cut. `error` is the message
-    of an exception, and the expectation is not met then.
+    the number or value it was judged by, `samples` are a few unexpected values, long texts cut. `values` are the
+    `MOST_VALUES` most frequent ones with their counts, among the first `values_counted` unexpected values, of which
+    `values_different` are different. `error` is the message of an exception, and the expectation is not met then.
     """
 
     type: str
@@ -60,6 +70,9 @@ class ExpectationOutcome:
     observed: JsonValue = None
     samples: tuple[JsonValue, ...] = ()
     error: str | None = None
+    values: tuple[ValueCount, ...] = ()
+    values_counted: int = 0
+    values_different: int = 0
 
 
 def json_safe(value: Any, most: int | None = None) -> JsonValue:  # noqa: PLR0911 - one return per type

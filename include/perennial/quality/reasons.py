@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from perennial.quality.outcome import ExpectationOutcome
 from perennial.spec.expectations import COLUMN_ARGUMENTS
+from perennial.spec.sentences import sentence, written
 from perennial.wording import counted
 
 _MOST_RULES = 5
+_LONGEST = 200  # characters of what was expected
 
 
 def all_met(rows: int, rules: int, expectations: int) -> str:
@@ -39,16 +41,13 @@ def rule_error(rule: str, error: str) -> str:
 
 def expectation_reason(outcome: ExpectationOutcome) -> str:
     """Why an expectation is not met."""
-    columns = [str(outcome.kwargs[argument]) for argument in COLUMN_ARGUMENTS if argument in outcome.kwargs]
-    subject = outcome.type + (f" on {', '.join(columns)}" if columns else "")
     if outcome.error is not None:
+        columns = [str(outcome.kwargs[argument]) for argument in COLUMN_ARGUMENTS if argument in outcome.kwargs]
+        subject = outcome.type + (f" on {', '.join(columns)}" if columns else "")
         error = outcome.error.rstrip(".")
         return f"{subject} could not be evaluated, which counts as not met: {error}. Correct the expectation."
-    limits = ", ".join(
-        f"{name} {_shown(value)}" for name, value in outcome.kwargs.items() if name not in COLUMN_ARGUMENTS
-    )
-    asked = f" ({limits})" if limits else ""
-    return f"{subject}{asked} is not met: {_found(outcome)}. Correct the source, or the expectation if this is normal."
+    asked = _shown(sentence(outcome.type, outcome.kwargs))
+    return f"{asked}: not met, {_found(outcome)}. Correct the source, or the expectation if this is normal."
 
 
 def _found(outcome: ExpectationOutcome) -> str:
@@ -57,7 +56,7 @@ def _found(outcome: ExpectationOutcome) -> str:
         share = f" ({_percent(outcome.unexpected / present)})" if present else ""
         return f"unexpected are {outcome.unexpected} of {counted(present, 'value')}{share}"
     if isinstance(outcome.observed, int | float):
-        return f"observed {outcome.observed:.6g}"
+        return f"observed {written(outcome.observed)}"
     if outcome.unexpected:
         return f"unexpected are {counted(outcome.unexpected, 'distinct value')}"
     return "`perennial validation` shows what was observed"
@@ -67,6 +66,5 @@ def _percent(share: float) -> str:
     return f"{100 * share:.3g}%"
 
 
-def _shown(value: object) -> str:
-    text = str(value)
-    return text if len(text) <= 80 else text[:79] + "…"  # noqa: PLR2004
+def _shown(text: str) -> str:
+    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"

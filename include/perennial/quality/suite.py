@@ -5,7 +5,9 @@ nothing leaves the process: the context is ephemeral, and its reports are not us
 are; what is returned here is plain JSON).
 """
 
+import json
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +15,13 @@ from typing import Any
 import pandas as pd
 
 from perennial.quality.frame import comparable_arguments
-from perennial.quality.outcome import MOST_SAMPLES, ExpectationOutcome, JsonValue, json_safe
+from perennial.quality.outcome import (
+    MOST_SAMPLES,
+    MOST_VALUES,
+    ExpectationOutcome,
+    ValueCount,
+    json_safe,
+)
 from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
 
 with warnings.catch_warnings():
@@ -38,7 +46,7 @@ _OBSERVE_NO_VALUES = (
     "expect_table_row_count_to_be_between",
 )
 _LONGEST_ERROR = 300
-_SAMPLED = 20  # the first few different ones of these are shown
+_COUNTED = 10_000  # of the unexpected values that many are counted; the first few different ones are samples
 
 
 def run_suite(
@@ -93,7 +101,7 @@ def _validate(
     batch = _batches().get_batch({"dataframe": frame})
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "This pattern is interpreted as a regular expression, and has match groups")
-        report = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": _SAMPLED})
+        report = batch.validate(suite, result_format={"result_format": "BASIC", "partial_unexpected_count": _COUNTED})
     for result in report.results:
         assert result.expectation_config is not None
         meta = result.expectation_config.meta
@@ -112,6 +120,8 @@ def _outcome(
     observed = facts.get("observed_value")
     if observed is None:
         observed = facts.get("partial_missing_list")
+    unexpected = [] if is_private else facts.get("partial_unexpected_list") or []
+    found = _counted(unexpected)
     if is_private and error:
         error = "it raised an exception whose message may hold values of this column; check that it suits the column"
     return ExpectationOutcome(
@@ -123,19 +133,18 @@ def _outcome(
         missing=facts.get("missing_count") if about_values else None,
         unexpected=facts.get("unexpected_count"),
         observed=None if is_private and expectation.type not in _OBSERVE_NO_VALUES else json_safe(observed, 20),
-        samples=() if is_private else _samples(facts.get("partial_unexpected_list") or []),
+        samples=tuple(each.value for each in found[:MOST_SAMPLES]),
         error=error[:_LONGEST_ERROR] if error else None,
+        values=tuple(sorted(found, key=lambda each: -each.count)[:MOST_VALUES]),
+        values_counted=sum(each.count for each in found),
+        values_different=len(found),
     )
 
 
-def _samples(unexpected: Sequence[Any]) -> tuple[JsonValue, ...]:
-    """A few different values, without missing ones: how many are missing is said by a count."""
-    samples: list[JsonValue] = []
-    for value in unexpected:
-        sample = json_safe(value, MOST_SAMPLES)
-        if sample is not None and sample not in samples:
-            samples.append(sample)
-    return tuple(samples[:MOST_SAMPLES])
+def _counted(unexpected: Sequence[Any]) -> list[ValueCount]:
+    """The different values in their order, without missing ones: how many are missing is said by a count."""
+    texts = (json.dumps(json_safe(value, MOST_SAMPLES)) for value in unexpected)
+    return [ValueCount(json.loads(text), count) for text, count in Counter(texts).items() if text != "null"]
 
 
 def _columns(expectation: Expectation) -> set[str]:

@@ -55,8 +55,9 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     quarantine = quarantined_rows(snapshot, ports.lake)
     if validation is None or validation.rows_quarantined != quarantine.num_rows:
         raise NotValidated(
-            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations. "
-            f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
+            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations, "
+            f"with what was accepted of it. Run `perennial validate {use_case.name} "
+            f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))

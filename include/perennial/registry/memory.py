@@ -14,6 +14,7 @@ class _Version:
     model: RegisteredModel
     content: bytes
     reference: str
+    parameters: dict[str, str]
 
 
 class MemoryRegistry:
@@ -31,7 +32,8 @@ class MemoryRegistry:
             if version.model.digest == candidate.digest:
                 return version.model
         model = RegisteredModel(candidate.use_case, str(len(versions) + 1), candidate.digest)
-        versions.append(_Version(model, candidate.pipeline_bytes, json.dumps(candidate.reference)))
+        parameters = {name: str(value) for name, value in candidate.parameters.items()}
+        versions.append(_Version(model, candidate.pipeline_bytes, json.dumps(candidate.reference), parameters))
         return model
 
     def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
@@ -45,6 +47,10 @@ class MemoryRegistry:
         check_digest(found.content, digest)
         reference: dict[str, Any] = json.loads(found.reference)
         return reference
+
+    def parameters(self, use_case: str, version: str) -> dict[str, str]:
+        """See `ModelRegistry.parameters`."""
+        return dict(self._version(use_case, version).parameters)
 
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """See `ModelRegistry.versions`."""

@@ -39,6 +39,7 @@ class MlflowRegistry:
         self._cache = ModelCache(cache)
         self._loaded: dict[tuple[str, str, str], LoadedModel] = {}
         self._references: dict[tuple[str, str, str], dict[str, Any]] = {}
+        self._parameters: dict[tuple[str, str], dict[str, str]] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`.
@@ -98,6 +99,16 @@ class MlflowRegistry:
                 self._cache.put(*name, stored)
             self._references[name] = stored.reference
         return self._references[name]
+
+    def parameters(self, use_case: str, version: str) -> dict[str, str]:
+        """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""
+        name = (use_case, version)
+        if name not in self._parameters:
+            with self._asking(f"look up the parameters of version {version} of {use_case}"):
+                with self._missing(use_case, version):
+                    run_id = self._client.get_model_version(use_case, version).run_id
+                self._parameters[name] = dict(self._client.get_run(run_id).data.params) if run_id else {}
+        return dict(self._parameters[name])
 
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """See `ModelRegistry.versions`. Versions that somebody made by hand, without a digest, are not among them."""

@@ -69,6 +69,12 @@ class ModelRegistry(Protocol):
         bytes have another digest, `NoModel` when there is no such version.
         """
 
+    def parameters(self, use_case: str, version: str) -> dict[str, str]:
+        """The parameters that the version was trained with, as text; none where it was made by hand.
+
+        Errors: `NoModel` when there is no such version.
+        """
+
     def versions(self, use_case: str) -> list[RegisteredModel]:
         """All versions, oldest first."""
 

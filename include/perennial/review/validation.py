@@ -1,21 +1,24 @@
 """The validation of a window: the verdict, and what every check said."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
 from perennial.errors import InvalidSettings, NotIngested, NotValidated
-from perennial.ledger.entries import ValidationResult
+from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ports import Ports
-from perennial.quality.caught import CaughtCell
-from perennial.quality.outcome import RESULT_FORMAT
-from perennial.records.gate import accepted_rules, suite_digest_with
+from perennial.quality.caught import CaughtCell, rule_sentence
+from perennial.quality.outcome import RESULT_FORMAT, ValueCount
+from perennial.quality.validate import named_rules
+from perennial.records.gate import accepted_rules, is_about, suite_digest_with
 from perennial.review import quarantine
-from perennial.spec.expectations import COLUMN_ARGUMENTS
+from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.sentences import sentence
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial.wording import counted
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class RowRule:
 
     Where a person `accepted` what it caught, the rows were not set aside. `keys`, `cells` and `examples`, the first few
     rows, are empty when the quarantine no longer holds this snapshot's rows. `error` says why the rule could not be
-    evaluated.
+    evaluated. `sentence` says what the rule asks for; it is the rule's name where the rules have changed since.
     """
 
     rule: str
@@ -43,15 +46,19 @@ class RowRule:
     accepted: bool
     error: str | None
     examples: tuple[quarantine.QuarantinedRow, ...] = ()
+    sentence: str = ""
 
 
 @dataclass(frozen=True)
 class Expected:
     """An expectation and what was found.
 
-    `expected` are its arguments besides the columns, `observed` the value that it was judged by, None where it is about
-    single values. Of `checked` values, `missing` were not there and `unexpected` broke it: `share_failing` of those
-    present. `samples` are a few of them. `error` says why it could not be evaluated, which counts as not met.
+    `sentence` says what was expected. `expected` are its arguments besides the columns, `observed` the value that it
+    was judged by, None where it is about single values. Of `checked` values, `missing` were not there and `unexpected`
+    broke it: `share_failing` of those present. `samples` are a few of them; `values` the most frequent ones with their
+    counts, among the first `values_counted` of them, of which `values_different` are different. Those are empty and 0
+    where they are not on record: the window was validated before they were kept, or the column is private. `error`
+    says why it could not be evaluated, which counts as not met.
     """
 
     type: str
@@ -66,6 +73,10 @@ class Expected:
     share_failing: float | None
     samples: tuple[Any, ...]
     error: str | None
+    sentence: str = ""
+    values: tuple[ValueCount, ...] = ()
+    values_counted: int = 0
+    values_different: int = 0
 
 
 @dataclass(frozen=True)
@@ -110,21 +121,60 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     last = verdicts[-1]
     caught: dict[str, quarantine.RuleCatch] = {}
-    outdated = None
     if last.snapshot_digest == snapshot.digest:
         caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
-        if last.suite_digest != suite_digest_with(use_case, accepted_rules(snapshot, ledger)):
-            outdated = f"The rules have changed since. Run `perennial validate {command}`."
+        outdated = _outdated(use_case, last, snapshot, command, ports)
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
+    rules = dict(named_rules(use_case.expectations)) if _same_rules(use_case, last) else {}
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
-    return _report(last, remarks, caught, outdated)
+    return _report(last, remarks, caught, rules, outdated)
+
+
+def _outdated(
+    use_case: LoadedUseCase, last: ValidationResult, snapshot: Snapshot, command: str, ports: Ports
+) -> str | None:
+    """Why the last verdict on these rows does not speak for them any more, None when it does."""
+    accepted = accepted_rules(snapshot, ports.ledger)
+    if last.suite_digest == suite_digest_with(use_case, accepted):
+        return None
+    if not _same_rules(use_case, last):
+        return f"The rules have changed since. Run `perennial validate {command}`."
+    entries = ports.ledger.interventions_on(use_case.name, InterventionKind.ROWS_ACCEPTED, (snapshot.window,))
+    replay = f"Replay the window to score them: `perennial quarantine replay {command}`."
+    return f"{_let_in(entries, snapshot, last)} {replay}"
+
+
+def _let_in(entries: Iterable[Intervention], snapshot: Snapshot, last: ValidationResult) -> str:
+    """Which rows were accepted after the verdict, and by whom."""
+    before = _accepted_then(last)
+    since = {
+        entry.details["rule"]: entry
+        for entry in entries
+        if is_about(snapshot.digest, entry) and entry.details.get("rule", "") not in {"", *before}
+    }
+    said = (
+        f"{counted(entry.details['rows'], 'row')} that {rule} caught "
+        f"{'was' if entry.details['rows'] == 1 else 'were'} accepted by {entry.actor} since this verdict."
+        for rule, entry in since.items()
+    )
+    return " ".join(said)
+
+
+def _same_rules(use_case: LoadedUseCase, last: ValidationResult) -> bool:
+    """Whether the verdict was given by today's suite, with what was accepted by then."""
+    return last.suite_digest == suite_digest_with(use_case, _accepted_then(last))
+
+
+def _accepted_then(last: ValidationResult) -> frozenset[str]:
+    return frozenset(each["rule"] for each in last.result.get("row_rules", ()) if each.get("accepted"))
 
 
 def _report(
     recorded: ValidationResult,
     remarks: tuple[str, ...] | None,
     caught: Mapping[str, quarantine.RuleCatch],
+    rules: Mapping[str, Expectation],
     outdated: str | None,
 ) -> ValidationReport:
     result = recorded.result
@@ -143,7 +193,7 @@ def _report(
         rows=recorded.rows,
         rows_quarantined=recorded.rows_quarantined,
         gates=tuple(Gate(each["gate"], Verdict(each["verdict"]), each["reason"]) for each in result["gates"]),
-        rules=tuple(_rule(each, caught.get(each["rule"])) for each in result["row_rules"]),
+        rules=tuple(_rule(each, caught.get(each["rule"]), rules) for each in result["row_rules"]),
         expectations=tuple(_expected(each) for each in result["expectations"]),
         outdated=outdated,
         run_id=recorded.run_id,
@@ -152,7 +202,7 @@ def _report(
     )
 
 
-def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None) -> RowRule:
+def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None, rules: Mapping[str, Expectation]) -> RowRule:
     return RowRule(
         rule=outcome["rule"],
         rows=outcome["rows"],
@@ -161,6 +211,7 @@ def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None) -> RowRu
         accepted=outcome.get("accepted", False),
         error=outcome.get("error"),
         examples=caught.examples if caught else (),
+        sentence=rule_sentence(outcome["rule"], rules),
     )
 
 
@@ -182,4 +233,8 @@ def _expected(outcome: dict[str, Any]) -> Expected:
         share_failing=unexpected / present if present and unexpected is not None else None,
         samples=tuple(outcome["samples"]),
         error=outcome["error"],
+        sentence=sentence(outcome["type"], kwargs),
+        values=tuple(ValueCount(each["value"], each["count"]) for each in outcome.get("values", ())),
+        values_counted=outcome.get("values_counted", 0),
+        values_different=outcome.get("values_different", 0),
     )

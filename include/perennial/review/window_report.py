@@ -9,9 +9,10 @@ from perennial.drift.assess import Assessment
 from perennial.errors import NotIngested, NotScored, NotValidated, UntrustedModel
 from perennial.ledger.entries import DecisionKind, DriftReport, LateRows, Performance, RecordedDecision, Snapshot
 from perennial.ports import Ports
-from perennial.review import drift_history, history, timeline, validation
+from perennial.review import drift_history, handled, history, timeline, validation
 from perennial.review.drift import recorded_assessment
 from perennial.review.drift_history import DriftHistory
+from perennial.review.handled import Handled
 from perennial.review.history import Revision
 from perennial.review.prediction_spread import PredictionSpread, spread
 from perennial.review.timeline import WindowState
@@ -39,7 +40,8 @@ class WindowReport:
 
     `before` and `after` are the windows next to it on the grid. `late` is what later looks at the source found.
     `performance` are its measurements of `metric` and all others, oldest first. `changes` is None where one of the two
-    windows has no rows. `drift_unreadable` says why a report on its drift can't be shown.
+    windows has no rows. `drift_unreadable` says why a report on its drift can't be shown. `handled` is what people did
+    about rows that were set aside: which they accepted, and which replays they asked for.
     """
 
     use_case: str
@@ -63,6 +65,7 @@ class WindowReport:
     performance: tuple[Performance, ...]
     decisions: tuple[RecordedDecision, ...]
     model_address: str | None
+    handled: tuple[Handled, ...] = ()
     format: Literal[1] = 1
 
 
@@ -98,6 +101,7 @@ def run(use_case: LoadedUseCase, window: Window, now: datetime, ports: Ports) ->
         performance=tuple(ledger.performance_of(spec.name, window)),
         decisions=_decisions(use_case, window, ports),
         model_address=ports.registry.address(spec.name, state.model_version) if state.model_version else None,
+        handled=handled.run(spec.name, window, ports),
     )
 
 

@@ -37,10 +37,11 @@ VIEW_OF_RUN: dict[str, str] = {
     DagKind.RETRAIN: "retraining",
 }
 FILTERS = ("owner", "tag", "state", "sort")
+PART_OF_WINDOW = ("column", "only", "page")  # what is shown of a long report, also in the page of its run
 # The pages of one DAG: the path, the view that answers, and what it takes from the query.
 PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}", "use_case", ("until", "show")),
-    ("/dags/{dag_id}/windows/{window}", "window", ()),
+    ("/dags/{dag_id}/windows/{window}", "window", ("column", "only", "page")),
     ("/dags/{dag_id}/windows/{window}/quarantine", "quarantine", ()),
     ("/dags/{dag_id}/compare", "compare", ("window", "model", "revision", "with")),
     ("/dags/{dag_id}/quarantined", "quarantined", ("window", "entity", "row")),
@@ -126,7 +127,9 @@ async def dag_run(
     view = VIEW_OF_RUN.get(kind, "use_case")
     if view == "interval" and "start" not in about:
         view = "use_case"
-    return await _of_dag(request, dag_id, view, {**about, "run_id": f"{dag_id}/{run_id}"})
+    return await _of_dag(
+        request, dag_id, view, {**_given(request, PART_OF_WINDOW), **about, "run_id": f"{dag_id}/{run_id}"}
+    )
 
 
 def _given(request: Request, names: tuple[str, ...]) -> dict[str, str]:

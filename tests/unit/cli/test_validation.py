@@ -9,7 +9,10 @@ from tests.unit.jobs.world import ROWS, World
 
 from perennial.errors import NotIngested, NotValidated, ValidationFailed
 from perennial.jobs.predict import ingest, validate
+from perennial.jobs.upkeep import quarantine as upkeep
+from perennial.records.gate import gated
 from perennial.review import validation
+from perennial.spec.load import load_use_case
 from perennial.verdict import Verdict
 
 
@@ -59,8 +62,8 @@ def test_a_failed_window_can_be_looked_at_and_its_message_says_how(world: World,
     assert code == 0
     lines = out.splitlines()
     assert lines[0] == "parcels 2024-01-04T00:00Z: fail"
-    cells = next(line.split("\t") for line in lines if line.startswith("expect_column_mean"))
-    assert cells == ["expect_column_mean_to_be_between", "weight", "critical", "no", "max_value 100", "500", "", ""]
+    cells = next(line.split("\t") for line in lines if line.startswith("The mean of weight must be at most 100\t"))
+    assert cells[1:] == ["critical", "no", "500", "", ""]
 
 
 def test_json_has_all_of_it(world: World, perennial: Call) -> None:
@@ -87,6 +90,61 @@ def test_a_verdict_under_other_rules_says_so(world: World) -> None:
     found = validation.run(now, world.day(3), world.ports)
     assert found.outdated is not None
     assert "rules have changed" in found.outdated
+
+
+def test_rows_that_were_accepted_since_are_told_with_who_did_it_until_a_replay(world: World) -> None:
+    spoil(world, 3, 7)
+    assert checked(world, 3).outdated is None
+    (rule,) = (each for each in validation.run(world.use_case, world.day(3), world.ports).rules if each.rows)
+    assert rule.sentence == "weight must be at least -50"
+    upkeep.accept(
+        world.use_case, world.day(3), rule.rule, world.ports, "by hand", actor="ada", reason="scales were new"
+    )
+    found = validation.run(world.use_case, world.day(3), world.ports)
+    assert found.outdated == (
+        "7 rows that expect_column_values_to_be_between(weight) caught were accepted by ada since this verdict. "
+        "Replay the window to score them: `perennial quarantine replay parcels --window 2024-01-04T00:00Z`."
+    )
+    with pytest.raises(NotValidated, match="no verdict under the present expectations, with what was accepted of it"):
+        gated(world.use_case, world.day(3), world.ports)
+    validate.run(world.use_case, world.day(3), world.ports, "test")
+    assert gated(world.use_case, world.day(3), world.ports).validation.rows_quarantined == 0
+    again = validation.run(world.use_case, world.day(3), world.ports)
+    assert (again.outdated, again.rows_quarantined) == (None, 0)
+    changed = replace(world.use_case, expectations=world.use_case.expectations[:1])
+    outdated = validation.run(changed, world.day(3), world.ports).outdated
+    assert outdated is not None
+    assert "rules have changed" in outdated
+
+
+def test_unexpected_values_are_told_with_their_counts(world: World, perennial: Call) -> None:
+    (world.use_case.folder / "expectations.yaml").write_text(
+        "expectations:\n  - type: expect_column_values_to_be_in_set\n"
+        "    kwargs: {column: service, value_set: [road]}\n    severity: warning\n"
+    )
+    loaded = load_use_case(world.use_case.folder)
+    services = world.parcels.table.column("service").to_pylist()
+    rows = world.rows_of(3)
+    for position in rows:
+        services[position] = "road"
+    for position in rows[:7]:
+        services[position] = "sea" if position in rows[:5] else "moon"
+    table = world.parcels.table
+    world.parcels.table = table.set_column(table.column_names.index("service"), "service", [services])
+    ingest.run(loaded, world.day(3), world.ports, "test")
+    validate.run(loaded, world.day(3), world.ports, "test")
+    (found,) = validation.run(loaded, world.day(3), world.ports).expectations
+    assert [(each.value, each.count) for each in found.values] == [("sea", 5), ("moon", 2)]
+    assert (found.values_counted, found.values_different) == (7, 2)
+    out = perennial("validation", "parcels", "--window", "2024-01-04")[1]
+    assert "service must be one of road\twarning\tno\t7 of 180 values\t3.889%\tsea 5×, moon 2×" in out  # noqa: RUF001
+
+
+def test_a_verdict_of_before_values_were_counted_is_read() -> None:
+    outcome = {"type": "expect_column_values_to_be_unique", "kwargs": {"column": "x"}, "severity": "critical"}
+    facts = {"met": False, "checked": 2, "missing": 0, "unexpected": 2, "observed": None, "samples": [7], "error": None}
+    found = validation._expected(outcome | facts)
+    assert (found.sentence, found.values, found.samples) == ("x must be different in every row", (), (7,))
 
 
 def test_nothing_to_show_names_the_step_that_is_missing(world: World) -> None:

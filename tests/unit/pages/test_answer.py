@@ -240,7 +240,7 @@ def test_the_evidence_is_searched_in_few_windows_unless_one_is_named(
 def test_the_report_of_a_drifted_window_marks_the_columns(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 45))
     assert "Drift: the window is unlike what its model considers normal." in said
-    assert said.index('<li class="drifted">\n<h3>') < said.index("<h3>service")
+    assert said.index('<li class="drifted">\n<h4>') < said.index("<h4>service")
 
 
 def test_windows_without_any_record_say_so(lived: World) -> None:

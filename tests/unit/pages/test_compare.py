@@ -14,7 +14,7 @@ from tests.unit.pages.test_answer import PAYLOADS, ask, live, page, set_column
 from tests.unit.pages.test_schema import strictly, validator
 
 from perennial import clock
-from perennial.errors import ValidationFailed
+from perennial.errors import StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
@@ -314,3 +314,44 @@ def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
     for hostile in ({"from": payload, "to": payload}, {"model": "pinned", "version": payload}):
         given = {"from": "2024-01-31", "to": "2024-02-02"} | hostile
         assert payload.encode() not in ask(world, "preview", use_case="parcels", **given).body
+
+
+def test_models_are_compared_by_their_parameters_the_different_ones_first(
+    compared: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = {"1": {"estimator": "trees", "depth": "3", "leaves": "<b>9"}, "2": {"estimator": "trees", "depth": "4"}}
+    monkeypatch.setattr(compared.ports.registry, "parameters", lambda _, version: known[version])
+    found = models.run(compared.use_case, "1", "2", compared.ports)
+    assert [(each.name, each.before, each.after, each.differs) for each in found.parameters] == [
+        ("depth", "3", "4", True),
+        ("leaves", "<b>9", None, True),
+        ("estimator", "trees", "trees", False),
+    ]
+    said = [each.said for each in found.differences if each.section == "parameters"]
+    assert said == ["Version 2 has other parameters than 1: depth 4 instead of 3; leaves no value instead of <b>9."]
+    html = page(compared, "compare", use_case="parcels", model="1", **{"with": "2"})
+    assert "2 different" in html
+    assert html.index('<th scope="row">depth</th>') < html.index('<th scope="row">estimator</th>')
+    assert '<code>&lt;b&gt;9</code></td><td class="long">not set</td>' in html
+
+
+def test_the_registry_has_the_parameters_that_the_use_case_sets(compared: World) -> None:
+    found = models.run(compared.use_case, "1", "1", compared.ports)
+    (candidate,) = (each for each in compared.use_case.spec.training.candidates if each.name == found.before.recipe)
+    wanted = {"estimator": candidate.estimator, **{name: str(value) for name, value in candidate.parameters.items()}}
+    assert {each.name: each.after for each in found.parameters} == wanted
+    assert "parameters" not in {each.section for each in found.differences}
+
+
+def test_models_are_compared_without_a_registry_that_answers(compared: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_: str) -> dict[str, str]:
+        raise StoreUnavailable("MLflow does not answer.")
+
+    monkeypatch.setattr(compared.ports.registry, "parameters", down)
+    found = models.run(compared.use_case, "1", "2", compared.ports)
+    assert found.parameters == ()
+    assert "The parameters of version 2 can't be read: MLflow does not answer." in found.remarks
+    html = page(compared, "compare", use_case="parcels", model="1", **{"with": "2"})
+    assert (
+        "They are not on record, or can&#39;t be read." in html or "They are not on record, or can't be read." in html
+    )

@@ -1,6 +1,7 @@
 """The report of a window: what changed, how drift came about, how predictions are spread, and the ways onward."""
 
 import json
+import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,10 +13,13 @@ from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
 from tests.unit.pages.test_answer import ask, of_day, page, set_column
 
 from perennial import clock
+from perennial.drift.assess import Assessment
 from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, monitor
+from perennial.jobs.upkeep import quarantine as upkeep
 from perennial.ledger.entries import DriftReport, Intervention, InterventionKind
+from perennial.review import window_report
 from perennial.spec.load import load_use_case
 from perennial.spec.models import UseCase
 
@@ -226,6 +230,152 @@ def test_private_columns_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.M
         assert "77.25" not in found
         assert "secret courier" not in found
     assert '<td class="long">private</td>' in page(world, "window", **of_day(world, 30))
+
+
+SUITE = """expectations:
+  - {type: expect_column_mean_to_be_between, kwargs: {column: weight, max_value: 100}}
+  - {type: expect_column_values_to_be_in_set, kwargs: {column: service, value_set: [road]}, severity: warning}
+  - {type: expect_column_max_to_be_between, kwargs: {column: weight, max_value: -1000}}
+"""
+
+
+def with_suite(folder: Path, suite: str) -> World:
+    world = make_world(folder)
+    (world.use_case.folder / "expectations.yaml").write_text(suite)
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    services = world.parcels.table.column("service").to_pylist()
+    for position, row in enumerate(world.rows_of(30)):
+        services[row] = "<b>sea</b>" if position < 9 else "air" if position < 13 else "road"
+    set_column(world, "service", services)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 30)
+    return world
+
+
+def test_expectations_are_sentences_and_those_that_are_not_met_come_first(tmp_path: Path) -> None:
+    world = with_suite(tmp_path, SUITE)
+    said = page(world, "window", **of_day(world, 30))
+    in_order = (
+        "The largest value of weight must be at most -1000",  # critical
+        "service must be one of road",
+        "The mean of weight must be at most 100",  # met
+    )
+    table = said[said.index('<h3 id="expectations">') :]
+    assert [table.index(f'<td class="long">{each}</td>') for each in in_order] == sorted(
+        table.index(f'<td class="long">{each}</td>') for each in in_order
+    )
+    assert '<span class="mark fail">2 not met</span> 1 met' in table
+    assert "13 of 180 values break it (7.22%)" in table
+    assert "<code>&lt;b&gt;sea&lt;/b&gt;</code> 9×, <code>air</code> 4×</td>" in table  # noqa: RUF001
+    found = json.loads(ask(world, "window", as_json=True, **of_day(world, 30)).body)["validation"]["expectations"]
+    assert [each["sentence"] for each in found] == [in_order[2], in_order[1], in_order[0]]
+    assert found[1]["values"] == [{"value": "<b>sea</b>", "count": 9}, {"value": "air", "count": 4}]
+
+
+def test_only_what_failed_or_one_column_is_shown_and_the_json_has_all(tmp_path: Path) -> None:
+    world = with_suite(tmp_path, SUITE)
+    failed = page(world, "window", **of_day(world, 30), only="failed")
+    assert "2 of 3 expectations are shown, only those that are not met." in failed
+    assert "The mean of weight" not in failed
+    service = page(world, "window", **of_day(world, 30), column="service")
+    assert "1 of 3 expectations are shown for “service”." in service
+    assert "service must be one of road" in service
+    assert "The largest value of weight" not in service[service.index('<h3 id="expectations">') :]
+    nothing = page(world, "window", **of_day(world, 30), column="<i>moon")
+    assert "0 of 3 expectations are shown for “&lt;i&gt;moon”." in nothing
+    both = [
+        ask(world, "window", as_json=True, **of_day(world, 30), **chosen).body for chosen in ({}, {"only": "failed"})
+    ]
+    assert both[0] == both[1]
+
+
+def test_many_expectations_stand_under_the_names_of_their_columns(tmp_path: Path) -> None:
+    many = "".join(
+        f"  - {{type: expect_column_mean_to_be_between, kwargs: {{column: weight, max_value: {100 + number}}}}}\n"
+        for number in range(20)
+    )
+    world = with_suite(tmp_path, SUITE + many)
+    said = page(world, "window", **of_day(world, 30))
+    assert '<li><a href="#expectations-1">Not met</a> 2</li><li><a href="#expectations-2">weight</a> 21</li>' in said
+    assert '<tbody id="expectations-2">\n<tr class="group"><th scope="rowgroup" colspan="4">weight</th></tr>' in said
+    assert "Contents by column" not in page(world, "window", **of_day(world, 30), only="failed")
+
+
+def test_what_people_did_is_in_the_json_of_the_window(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    weights = world.parcels.table.column("weight").to_pylist()
+    weights[world.rows_of(30)[0]] = -60.0
+    set_column(world, "weight", weights)
+    ingest_and_validate(world, 30)
+    rule = "expect_column_values_to_be_between(weight)"
+    upkeep.accept(world.use_case, world.day(30), rule, world.ports, "by hand", actor="ada", reason="a new scale")
+    (handled,) = json.loads(ask(world, "window", as_json=True, **of_day(world, 30)).body)["handled"]
+    assert (handled["kind"], handled["rule"], handled["rows"]) == ("rows_accepted", rule, 1)
+    assert (handled["actor"], handled["reason"], handled["of_latest"]) == ("ada", "a new scale", True)
+    said = page(world, "window", **of_day(world, 30))
+    assert f"1 row that {rule} caught was accepted by ada since this verdict. Replay the window" in said
+    assert "rules have changed" not in said
+
+
+def test_a_column_is_named_with_its_measure_and_its_chart_has_axes(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 33))
+    drift = said[said.index('id="drift"') : said.index('id="predictions"')]
+    assert drift.count("measured by Wasserstein distance") == 2  # the prediction and weight
+    assert drift.count("measured by Jensen-Shannon distance") == 1
+    for text in ("<dt>Conformal rank test</dt>", "<dt>Wasserstein distance</dt>", "Kolmogorov-Smirnov", ">PSI<"):
+        assert text in drift
+    service = drift[drift.index("<h4>service") :]
+    chart = service[: service.index("</svg>")]
+    assert set(re.findall(r'text-anchor="middle">([^<]+)<', chart)) == {"air", "rail", "road"}
+    (highest,) = re.findall(r'y="9" text-anchor="end">(\d+)%<', chart)
+    assessed = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 33)).body)["drift"]["assessment"]
+    bars = next(each for each in assessed["columns"] if each["name"] == "service")["measures"]["bars"]
+    assert int(highest) == round(100 * max(max(bar["reference"], bar["window"]) for bar in bars))
+    spark = service[service.index('class="sparkline"') :]
+    assert "5 Jan 2024</text>" in spark[: spark.index("</svg>")]
+    assert "this window</text>" in spark[: spark.index("</svg>")]
+
+
+def test_of_many_columns_one_page_is_drawn_and_one_can_be_found(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_report = window_report.recorded_assessment
+
+    def wide(report: DriftReport) -> Assessment:
+        found = of_report(report)
+        column = next(each for each in found.columns if each.name == "weight")
+        many = (
+            replace(column, name=f"column_{number:03}", importance=1 / (number + 1), drifted=number == 299)
+            for number in range(300)
+        )
+        return replace(found, columns=tuple(many))
+
+    monkeypatch.setattr(window_report, "recorded_assessment", wide)
+    first = page(lived, "window", **of_day(lived, 33))
+    assert first.count('<svg class="histogram"') == 24
+    assert first.index("<h4>column_299") < first.index("<h4>column_000")  # what drifted comes first
+    assert "Page 1 of 13, 300 columns" in first
+    assert '<a href="?page=2#columns" rel="next">' in first
+    second = page(lived, "window", **of_day(lived, 33), page="2")
+    assert "<h4>column_023" in second
+    assert "<h4>column_022" not in second
+    assert '<a href="?#columns" rel="prev">' in second
+    one = page(lived, "window", **of_day(lived, 33), column="column_123")
+    assert one.count('<svg class="histogram"') == 1
+    assert "1 of 300 columns are shown for “column_123”." in one
+    assert page(lived, "window", **of_day(lived, 33), only="failed").count('<svg class="histogram"') == 1
+
+
+def test_names_and_digests_stand_there_to_be_copied(lived: World) -> None:
+    said = page(lived, "window", **of_day(lived, 31))
+    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 31)).body)
+    for text in (
+        lived.day(31).key,
+        found["snapshot"]["digest"],
+        found["revisions"][-1]["model_digest"],
+        "models:/parcels/1",
+        f"{RUN}31",
+    ):
+        (button,) = re.findall(rf'<code id="([\w-]+)">{re.escape(text)}</code>', said)
+        assert f'<button type="button" class="copy" data-copy="{button}"' in said
 
 
 def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:

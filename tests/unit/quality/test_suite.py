@@ -12,7 +12,7 @@ import pytest
 
 from perennial.quality import suite
 from perennial.quality.frame import to_frame
-from perennial.quality.outcome import ExpectationOutcome
+from perennial.quality.outcome import MOST_VALUES, ExpectationOutcome, ValueCount
 from perennial.spec.expectations import EXPECTATION_ARGUMENTS, Expectation, Severity
 
 SECRET = "ada.lovelace@example.org"
@@ -39,7 +39,23 @@ def test_values_are_counted_and_a_few_shown() -> None:
         missing=1,
         unexpected=20,
         samples=(-1.0, -2.0, -3.0, -4.0, -5.0),
+        values=(ValueCount(-1.0, 2), *(ValueCount(float(-i), 1) for i in range(2, 20))),
+        values_counted=20,
+        values_different=19,
     )
+
+
+def test_the_most_frequent_values_are_kept_whatever_their_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = [f"rare {i}" for i in range(30)] + ["often"] * 9
+    rule = expect("column_values_to_be_in_set", column="x", value_set=["fine"])
+    (outcome,) = run(pa.table({"x": values}), rule)
+    assert outcome.values[0] == ValueCount("often", 9)
+    assert (len(outcome.values), outcome.values_counted, outcome.values_different) == (MOST_VALUES, 39, 31)
+    monkeypatch.setattr(suite, "_COUNTED", 10)
+    (outcome,) = run(pa.table({"x": values}), rule)
+    assert (outcome.unexpected, outcome.values_counted, outcome.values_different) == (39, 10, 10)
+    (hidden,) = run(pa.table({"x": values}), rule, private=("x",))
+    assert (hidden.values, hidden.values_counted, hidden.unexpected) == ((), 0, 39)
 
 
 def test_an_aggregate_is_shown_as_observed() -> None:

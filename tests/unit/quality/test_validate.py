@@ -100,6 +100,9 @@ def test_the_result_tells_all_that_was_checked(make_use_case: Any, make_rows: An
             "observed": 10.5,
             "samples": [],
             "error": None,
+            "values": [],
+            "values_counted": 0,
+            "values_different": 0,
         }
     ]
 

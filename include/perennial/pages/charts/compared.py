@@ -2,6 +2,7 @@
 
 from markupsafe import Markup, escape
 
+from perennial.pages.charts.bar_axis import BELOW, LEFT, below, levels
 from perennial.pages.charts.svg import svg
 from perennial.pages.words import share
 from perennial.review.comparison.columns import ColumnCompared
@@ -20,7 +21,7 @@ def compared(column: ColumnCompared, before: str, after: str) -> Markup:
         floor = TALL + row * (TALL + GAP)
         outline = []
         for position, bar in enumerate(column.bars):
-            x, value = position * each, bar.before if side == "before" else bar.after
+            x, value = LEFT + position * each, bar.before if side == "before" else bar.after
             height = TALL * value / highest
             title = f"{name}, {bar.label}: {share(value)} of rows; reference {share(bar.reference)}"
             drawn.append(
@@ -30,6 +31,9 @@ def compared(column: ColumnCompared, before: str, after: str) -> Markup:
             level = floor - TALL * bar.reference / highest
             outline.append(f"{x:.1f},{level:.1f} {x + each:.1f},{level:.1f}")
         drawn.append(f'<polyline class="was" points="{" ".join(outline)}"/>')
+        drawn.append(levels(highest, floor, WIDTH, TALL))
+    heights = [max(bar.before, bar.after) for bar in column.bars]
+    drawn.append(below([bar.label for bar in column.bars], heights, each, 2 * TALL + GAP + BELOW - 2))
     moved = "" if column.moved is None else f": {share(column.moved)} of rows moved to other bars"
     said = f"{column.name}, {before} above, {after} below{moved}"
-    return svg("histogram", WIDTH, 2 * TALL + GAP + 1, said, "".join(drawn))
+    return svg("histogram", WIDTH + LEFT, 2 * TALL + GAP + BELOW + 1, said, "".join(drawn))

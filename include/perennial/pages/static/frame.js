@@ -73,10 +73,16 @@ async function copy(event) {
   if (!button) return;
   const said = button.parentElement.querySelector(".said");
   const source = document.getElementById(button.dataset.copy);
-  source.focus();
-  source.select();
+  const written = source.value ?? source.textContent;
+  if (source.select) {
+    source.focus();
+    source.select();
+  } else {
+    getSelection().selectAllChildren(source);
+  }
+  said.textContent = ""; // so that a second time is told, too
   try {
-    if (navigator.clipboard) await navigator.clipboard.writeText(source.value);
+    if (navigator.clipboard) await navigator.clipboard.writeText(written);
     else if (!document.execCommand("copy")) throw new Error("not allowed");
     said.textContent = "Copied.";
   } catch {

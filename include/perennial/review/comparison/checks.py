@@ -41,7 +41,9 @@ class RuleCompared:
 def checks(before: ValidationReport | None, after: ValidationReport | None) -> tuple[CheckCompared, ...]:
     """All checks of both windows as wholes, those that say something else first."""
     gates = _pairs(before.gates if before else (), after.gates if after else (), lambda gate: gate.name)
-    expected = _pairs(before.expectations if before else (), after.expectations if after else (), _name)
+    expected = _pairs(
+        before.expectations if before else (), after.expectations if after else (), lambda each: each.sentence
+    )
     found = [
         *(CheckCompared(name.replace("_", " "), _verdict(one), _verdict(other)) for name, one, other in gates),
         *(
@@ -71,12 +73,6 @@ def _pairs(
     was: dict[str, Check] = {name(each): each for each in before}
     now: dict[str, Check] = {name(each): each for each in after}
     return [(each, was.get(each), now.get(each)) for each in dict.fromkeys([*was, *now])]
-
-
-def _name(expectation: Expected) -> str:
-    what = expectation.type.removeprefix("expect_").replace("_", " ")
-    arguments = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in expectation.expected.items())
-    return f"{what} ({', '.join(expectation.columns)}){': ' if arguments else ''}{arguments}"
 
 
 def _verdict(gate: Gate | None) -> str:

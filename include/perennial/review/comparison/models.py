@@ -12,6 +12,7 @@ from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
 from perennial.review.comparison.difference import Difference, Rank, ranked, sentence
 from perennial.review.comparison.metrics import MetricCompared, of_different_rows
+from perennial.review.comparison.parameters import ParameterCompared, known_parameters, parameters, told
 from perennial.review.comparison.references import ReferenceCompared, references
 from perennial.spec.load import LoadedUseCase
 
@@ -48,6 +49,8 @@ class ModelSide:
 class ModelsCompared:
     """Two models. `sentence` says the most important of the `differences`, which are ranked.
 
+    `parameters` are those of both, the different ones first; none where those of one can't be read.
+
     `metrics` are those of either on its own holdout: different rows. `same_rows` are metrics of both on the holdout of
     the later one, where it was judged against the earlier one; empty otherwise.
     """
@@ -63,6 +66,7 @@ class ModelsCompared:
     judged_rows: int | None
     columns: tuple[ReferenceCompared, ...]
     remarks: tuple[str, ...]
+    parameters: tuple[ParameterCompared, ...] = ()
     format: Literal[1] = 1
 
 
@@ -76,7 +80,10 @@ def run(use_case: LoadedUseCase, before: str, after: str, ports: Ports) -> Model
     metrics = of_different_rows(one.deployment.metrics, other.deployment.metrics)
     same = _same_rows(one, other)
     columns = references(one_reference, other_reference)
-    differences = ranked([*_judged(one, other, same, spec.training.metric), *_learnt(one, other), *_used(columns)])
+    set_to = [known_parameters(ports.registry, spec.name, version, remarks) for version in (before, after)]
+    hyper = parameters(*set_to)
+    judged = _judged(one, other, same, spec.training.metric)
+    differences = ranked([*judged, *_learnt(one, other), *_used(columns), *told(before, after, hyper)])
     return ModelsCompared(
         use_case=spec.name,
         title=spec.title,
@@ -89,6 +96,7 @@ def run(use_case: LoadedUseCase, before: str, after: str, ports: Ports) -> Model
         judged_rows=other.decision.numbers.get("rows") if other.decision and same else None,
         columns=columns,
         remarks=tuple(remarks),
+        parameters=hyper,
     )
 
 
