@@ -28,8 +28,9 @@ LONGEST_NAME = 300  # characters of a key in an address, each of which may take 
 class QuarantinedRow:
     """A row that was set aside, with every rule that caught it.
 
-    `entity` is its key, None where it has none, or where the spec took another column for the key since. `values` are those of the columns that are not private. Of the cells
-    that could not be read they have None, and `unread` says what was delivered.
+    `entity` is its key, None where it has none, or where the spec took another column for the key since. `values` are
+    those of the columns that are not private. Of the cells that could not be read they have None, and `unread` says
+    what was delivered.
     """
 
     entity: Any
