@@ -1,11 +1,11 @@
 """The validation of a window: the verdict, and what every check said."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from perennial.errors import InvalidSettings, NotIngested, NotValidated
+from perennial.errors import InvalidSettings, NotIngested, NotValidated, StoreUnavailable
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell
@@ -16,6 +16,12 @@ from perennial.spec.expectations import COLUMN_ARGUMENTS
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
+
+
+UNREADABLE = (
+    "The lake can't be read right now, so the rows that were set aside are not told here. All else is on record in the "
+    "ledger, and is told. Load the page again later."
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +79,8 @@ class ValidationReport:
     """The last validation of a window.
 
     `outdated` says why it does not speak for the window any more, None when it does. `remarks` say what was left out of
-    the window when its snapshot was ingested, None where that is not on record.
+    the window when its snapshot was ingested, None where that is not on record. `rows_unreadable` says why the rows that
+    were set aside are not told, None where they are.
     """
 
     use_case: str
@@ -91,6 +98,7 @@ class ValidationReport:
     run_id: str
     recorded_at: datetime | None
     remarks: tuple[str, ...] | None
+    rows_unreadable: str | None = None
     format: Literal[1] = 1
 
 
@@ -110,15 +118,18 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     last = verdicts[-1]
     caught: dict[str, quarantine.RuleCatch] = {}
-    outdated = None
+    outdated = rows_unreadable = None
     if last.snapshot_digest == snapshot.digest:
-        caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
+        try:
+            caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
+        except StoreUnavailable:  # the lake's: the ledger has just answered, and it has the verdict
+            rows_unreadable = UNREADABLE
         if last.suite_digest != suite_digest_with(use_case, accepted_rules(name, snapshot.digest, ledger)):
             outdated = f"The rules have changed since. Run `perennial validate {command}`."
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
-    return _report(last, remarks, caught, outdated)
+    return replace(_report(last, remarks, caught, outdated), rows_unreadable=rows_unreadable)
 
 
 def _report(
