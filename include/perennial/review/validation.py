@@ -17,7 +17,6 @@ from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 
-
 UNREADABLE = (
     "The lake can't be read right now, so the rows that were set aside are not told here. All else is on record in the "
     "ledger, and is told. Load the page again later."
@@ -79,8 +78,8 @@ class ValidationReport:
     """The last validation of a window.
 
     `outdated` says why it does not speak for the window any more, None when it does. `remarks` say what was left out of
-    the window when its snapshot was ingested, None where that is not on record. `rows_unreadable` says why the rows that
-    were set aside are not told, None where they are.
+    the window when its snapshot was ingested, None where that is not on record. `rows_unreadable` says why the rows
+    that were set aside are not told, None where they are.
     """
 
     use_case: str

@@ -1,4 +1,4 @@
-"""The lake or the model registry is away: what the ledger knows is shown all the same, and the page says what is not."""
+"""The lake or the model registry is away: what the ledger knows is shown, and the page says what is not."""
 
 from dataclasses import replace
 from datetime import timedelta
