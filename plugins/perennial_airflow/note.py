@@ -4,6 +4,7 @@ Each task leaves a line as a small XCom, also one that fails; when the run has e
 `listener`). Every process that loads the plugin imports this module, so it imports nothing that is heavy.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -12,6 +13,7 @@ KEY = "verdict"  # of the XCom
 ALARM, FAILED = "ALARM", "FAILED"
 MOST_OF_LINE = 400
 MOST_OF_NOTE = 1000  # characters that Airflow's database takes
+_MARKUP = re.compile(r"[\\\[\]]|<(?=[A-Za-z/!?])")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,17 @@ def note_of(lines: Iterable[Line], link: str = "") -> str:
     if not sentences:
         return ""
     end = f" {link}" if link else ""
-    return _cut("".join(f"{sentence}. " for sentence in sentences).rstrip(), MOST_OF_NOTE - len(end)) + end
+    said = "".join(f"{sentence}. " for sentence in sentences).rstrip()
+    return _cut(_as_text(said), MOST_OF_NOTE - len(end)) + end
+
+
+def _as_text(said: str) -> str:
+    r"""The text without a link, a picture or a tag of its own: Airflow reads Markdown, and errors quote the data.
+
+    >>> print(_as_text("column size holds '[log in](https://evil.example)', p < 0.1"))
+    column size holds '\[log in\](https://evil.example)', p < 0.1
+    """
+    return _MARKUP.sub(r"\\\g<0>", said)
 
 
 def _cut(text: str, most: int) -> str:

@@ -52,6 +52,25 @@ def test_the_policy_is_not_even_needed(hostile: Site, browser: Browser) -> None:
         assert (noticed.dialogs, noticed.errors, noticed.elsewhere) == ([], [], [])
 
 
+def test_a_link_that_runs_something_does_not_leave_the_frame(site: Site, page: Page) -> None:
+    """Outside, in Airflow's own page, no policy would stop it."""
+    outside, ran = f"{site.url}/raw", []
+    page.expose_function("noticed", lambda: ran.append("ran"))
+    page.route(outside, _answering(f'<iframe src="{site.url}/home"></iframe>', {"Content-Type": HTML}))
+    page.goto(outside)
+    frame = page.frames[1]
+    frame.wait_for_load_state("load")
+    frame.evaluate("""() => {
+        document.body.insertAdjacentHTML("afterbegin",
+            "<a id='runs' data-airflow href='javascript:void(top.noticed())'>runs</a>"
+            + "<a id='leads' data-airflow href='#led'>leads</a>");
+    }""")
+    frame.click("#runs")
+    frame.click("#leads")
+    page.wait_for_url(f"{site.url}/home#led")  # what leads elsewhere still does
+    assert ran == []
+
+
 def test_every_attack_is_told_in_some_view(hostile: Site, page: Page) -> None:
     """What is nowhere on the pages has not been tried."""
     for view in ("home", "use_case", "window", "quarantine", "retraining", "evaluation", "preview", "evidence"):

@@ -38,7 +38,12 @@ class PagesServer:
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(
-        self, address: str, user: str | None, method: str = "GET", headers: Mapping[str, str] | None = None
+        self,
+        address: str,
+        user: str | None,
+        method: str = "GET",
+        headers: Mapping[str, str] | None = None,
+        body: bytes | None = None,
     ) -> httpx.Response:
         """The answer to an address, of which nothing is tidied up on the way; `address` begins with a slash."""
         parts = urlsplit(self.url)
@@ -46,7 +51,7 @@ class PagesServer:
         connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=120)
         try:
             sent = {**({"Authorization": f"Bearer {self.token(user)}"} if user else {}), **(headers or {})}
-            connection.request(method, address, headers=sent)
+            connection.request(method, address, body, sent)
             answer = connection.getresponse()
             return httpx.Response(answer.status, headers=answer.getheaders(), content=answer.read())
         finally:

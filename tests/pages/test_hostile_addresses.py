@@ -1,5 +1,6 @@
 """Hostile values in every parameter of every route's path and query, as somebody who may see everything."""
 
+import json
 import re
 from contextlib import closing
 
@@ -10,11 +11,13 @@ from tests.pages.routes import FILLED, QUERIES, address, routes
 from tests.pages.server import PagesServer
 from tests.pages.test_roles import has_headers
 
+from perennial_airflow.pages.changes import OUR_HEADER, OUR_WORD
 from perennial_airflow.pages.rights import MOST_ADDRESS
 from perennial_airflow.pages.views import PREFIX
 
 REFUSED = {400, 404, 414, 422}
 USER = "admin"
+BODY = {"rule": "expect_column_values_to_not_be_null(origin)", "snapshot": "s", "reason": "r"}
 LONGEST_LINE = 60_000  # the web server refuses longer ones before any application sees them
 PARAMETERS = [(m, path, name) for m, path in routes() for name in re.findall(r"{([^}]+)}", path)]
 ASKED = [(path, name) for (method, path) in routes() for name in QUERIES.get(path, ()) if method == "GET"]
@@ -44,6 +47,32 @@ def test_a_path_that_names_nothing_is_refused(simple: PagesServer, method: str, 
         assert answer.status_code in refused, (asked[:200], answer.status_code, answer.text[:500])
         assert "root:" not in answer.text
         assert has_headers(answer) or not reaches_us(asked), asked[:200]
+
+
+@pytest.mark.parametrize(("method", "path", "name"), [each for each in PARAMETERS if each[0] != "GET"])
+def test_a_change_that_is_meant_of_what_is_not_there_changes_nothing(
+    simple: PagesServer, method: str, path: str, name: str, shared_ledger_url: str
+) -> None:
+    """The same with all that a page of ours sends, so that it is the address that is refused."""
+    before = interventions(shared_ledger_url)
+    meant = {OUR_HEADER: OUR_WORD, "Origin": simple.url, "Content-Type": "application/json"}
+    values = (*hostile.ALL, *(f"{value}.predict" for value in hostile.TRAVERSAL[:2] if name == "dag_id"))
+    for value in values:
+        asked = address(path.replace("{" + name + "}", value), FILLED[method, path])
+        answer = simple.ask(asked, USER, method, meant, json.dumps(BODY).encode())
+        assert answer.status_code in {*REFUSED, 405}, (asked[:200], answer.status_code, answer.text[:500])
+        assert OUR_HEADER not in answer.text, asked[:200]
+        assert "root:" not in answer.text
+        assert has_headers(answer) or not reaches_us(asked), asked[:200]
+    assert interventions(shared_ledger_url) == before
+
+
+def interventions(ledger: str) -> int:
+    """How many changes of people are on record."""
+    with closing(psycopg2.connect(ledger)) as session, session.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM ledger.interventions")
+        (found,) = cursor.fetchone() or (0,)
+        return int(found)
 
 
 def test_every_parameter_of_a_query_is_known_to_the_tests() -> None:

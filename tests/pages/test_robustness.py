@@ -132,6 +132,7 @@ def test_a_ledger_that_lacks_a_table(ask: Callable[[str], httpx.Response], ledge
         answer = ask(f"{PREFIX}/dags/seen.predict")
         assert answer.status_code == 503
         assert "run `perennial db upgrade`" in answer.text
+        assert "SELECT" not in answer.text
     finally:
         sql(ledger, "ALTER TABLE ledger.moved RENAME TO snapshots")
 

@@ -162,4 +162,6 @@ def _dumps(value: object) -> str:
 
 
 def _said(error: DBAPIError) -> str:
-    return " ".join(str(error.orig).split()).rstrip(".") or type(error.orig).__name__
+    """What the database said, without the statement that it quotes after that."""
+    said, _, _ = str(error.orig).partition("\nLINE ")
+    return " ".join(said.split()).rstrip(".") or type(error.orig).__name__

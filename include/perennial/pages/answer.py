@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from perennial.encoding import json_bytes
 from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialError, TransientError
-from perennial.pages.asked import Answer, Asked, Found, NothingThere
+from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_folders
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
     compare,
@@ -58,7 +58,7 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
         return problem(asked, NOT_FOUND, "There is no such page", str(error))
     except PerennialError as error:
         status, title = next(told for kind, told in PROBLEMS.items() if isinstance(error, kind))
-        return problem(asked, status, title, str(error))
+        return problem(asked, status, title, without_folders(str(error), settings))
     if asked.as_json:
         return Answer(OK, JSON, json_bytes(found.data))
     return Answer(OK, HTML, rendered(asked, found.template, data=found.data, **found.extra))

@@ -53,6 +53,21 @@ class NothingThere(Exception):  # noqa: N818 - it becomes a page, not a crash
     """What was asked for does not exist, or may not be seen: nobody is told which."""
 
 
+def without_folders(said: str, settings: Settings) -> str:
+    """What an error says, with the server's folders by the names of their settings: where they lie is not for readers.
+
+    >>> settings = Settings.from_environment({"PERENNIAL_USE_CASES": "/srv/ml/use_cases"})
+    >>> without_folders("1 mistake in /srv/ml/use_cases/a:", settings)
+    '1 mistake in PERENNIAL_USE_CASES/a:'
+    """
+    folders = {str(settings.use_cases): "PERENNIAL_USE_CASES", str(settings.home): "PERENNIAL_HOME"}
+    if not settings.lake_url.startswith("s3://"):
+        folders[settings.lake_url.removeprefix("file://")] = "PERENNIAL_LAKE_URL"
+    for folder in sorted(folders, key=len, reverse=True):  # what lies in another before that other
+        said = said.replace(folder.rstrip("/") or folder, folders[folder])
+    return said
+
+
 def asked_use_case(asked: Asked, settings: Settings) -> LoadedUseCase:
     """The use case that is asked for. Errors: `NothingThere`, `InvalidSpec`."""
     name = asked.arguments["use_case"]

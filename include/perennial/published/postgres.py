@@ -139,7 +139,8 @@ def _span(window: Window) -> Composed:
 
 
 def _explained(what: str, error: psycopg2.Error) -> PerennialError:
-    text = " ".join(str(error).split()).rstrip(".")
+    said, _, _ = str(error).partition("\nLINE ")  # the statement, which it quotes after that, is not for readers
+    text = " ".join(said.split()).rstrip(".")
     if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
         return SchemaMismatch(f"{what} failed: {text}. Nothing was published; correct the rows.")
     if isinstance(error, errors.ReadOnlySqlTransaction):

@@ -192,9 +192,11 @@ def _since(spec: UseCase, ports: Ports, look_back: int | None) -> datetime:
 
 
 def _is(rows: pa.Table, key: str, entity: str) -> pa.ChunkedArray:
-    """Where the key, written as text, is the entity's. Rows without columns (nothing there yet) match nothing."""
+    """Where the key, written as text, is the entity's. Rows without that column match nothing: nothing is there yet, or
+    the spec took another column for the key since.
+    """
     if key not in rows.column_names:
-        return pa.chunked_array([pa.array([], pa.bool_())])
+        return pa.chunked_array([pa.repeat(pa.scalar(value=False), rows.num_rows)])
     return pc.fill_null(pc.equal(rows.column(key).cast(pa.string()), entity), fill_value=False)
 
 

@@ -17,17 +17,20 @@ from perennial.records.gate import accepted_rules, quarantined_rows, suite_diges
 from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.problems import shown
 from perennial.window import Window
 
 SAMPLES = 5
+LONGEST_NAME = 300  # characters of a key in an address, each of which may take twelve bytes there
 
 
 @dataclass(frozen=True)
 class QuarantinedRow:
     """A row that was set aside, with every rule that caught it.
 
-    `entity` is its key, None where it has none. `values` are those of the columns that are not private. Of the cells
-    that could not be read they have None, and `unread` says what was delivered.
+    `entity` is its key, None where it has none, or where the spec took another column for the key since. `values` are
+    those of the columns that are not private. Of the cells that could not be read they have None, and `unread` says
+    what was delivered.
     """
 
     entity: Any
@@ -80,22 +83,34 @@ def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) ->
     return dict(named_rules(use_case.expectations)) if checked else {}
 
 
+def is_named_by_key(row: QuarantinedRow) -> bool:
+    """Whether an address can name the row by its key: there is one, it is not long, and all of it can be seen."""
+    text = "" if row.entity is None else str(row.entity)
+    return 0 < len(text) <= LONGEST_NAME and text.isprintable()
+
+
+def spelt(entity: Any) -> str:
+    """A key that can't be seen as it is: on one line, cut where it is long, in quotes where it is empty."""
+    return shown(str(entity)) or "''"
+
+
 def fingerprint(row: QuarantinedRow) -> str:
-    """What a row is called that has no key: the start of a digest of what is shown of it."""
-    return json_digest({"values": row.values, "unread": [(each.column, each.text) for each in row.unread]})[:16]
+    """What a row is called that its key can't name: the start of a digest of its key and of what is shown of it."""
+    told: dict[str, Any] = {"values": row.values, "unread": [(each.column, each.text) for each in row.unread]}
+    return json_digest(told if row.entity is None else {**told, "entity": row.entity})[:16]
 
 
 def _catch(
     spec: UseCase, window: Window, rule: str, rows: pa.Table, expectations: Mapping[str, Expectation], most: int
 ) -> RuleCatch:
-    first = rows.slice(0, most)
+    examples = rows.slice(0, most).to_pylist()
     return RuleCatch(
         window=window,
         rule=rule,
         rows=rows.num_rows,
-        entities=tuple(first.column(spec.key).to_pylist()),
+        entities=tuple(each.get(spec.key) for each in examples),
         cells=cells_caught(spec, rule, rows, expectations, most),
-        examples=tuple(quarantined_row(spec, row) for row in first.to_pylist()),
+        examples=tuple(quarantined_row(spec, row) for row in examples),
     )
 
 
@@ -103,7 +118,7 @@ def quarantined_row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
     """The row of the quarantine's table, with what may be shown of it."""
     private = spec.private_columns
     return QuarantinedRow(
-        entity=row[spec.key],
+        entity=row.get(spec.key),
         values={name: json_safe(row[name]) for name in spec.columns if name in row and name not in private},
         unread=tuple(
             replace(cell, text=HIDDEN) if cell.column in private else cell for cell in unread_cells(row.get(BAD_CELLS))

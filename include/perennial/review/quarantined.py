@@ -16,13 +16,21 @@ from perennial.quality.caught import CaughtCell, always_holds, caught_by_rule, c
 from perennial.records.gate import quarantined_rows
 from perennial.review import handled
 from perennial.review.handled import Handled
-from perennial.review.quarantine import QuarantinedRow, fingerprint, quarantined_row, rules_in_force
+from perennial.review.quarantine import (
+    LONGEST_NAME,
+    QuarantinedRow,
+    fingerprint,
+    is_named_by_key,
+    quarantined_row,
+    rules_in_force,
+)
 from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
 MOST_ROWS = 20  # of one key
 MOST_REVISIONS = 10
+PLAIN = f"^[ -~]{{1,{LONGEST_NAME}}}$"  # a key that names its row in an address, see `is_named_by_key`
 
 
 @dataclass(frozen=True)
@@ -85,7 +93,10 @@ def run(
     if snapshot is None:
         raise NotIngested(f"{spec.name} {window} was never ingested, so no row of it was set aside.")
     aside = quarantined_rows(snapshot, ports.lake)
-    found = _of_entity(aside, spec.key, entity) if entity is not None else _of_fingerprint(use_case, aside, row)
+    if entity is None:
+        found, entity = _of_fingerprint(use_case, aside, row)
+    else:
+        found = _of_entity(aside, spec.key, entity)
     in_quarantine = found.num_rows > 0
     if not in_quarantine and entity is not None:
         found = _of_entity(_raw(snapshot, ports), spec.key, entity)
@@ -113,15 +124,17 @@ def _of_entity(rows: pa.Table, key: str, entity: str) -> pa.Table:
     return rows.filter(pc.fill_null(pc.equal(rows.column(key).cast(pa.string()), entity), fill_value=False))
 
 
-def _of_fingerprint(use_case: LoadedUseCase, rows: pa.Table, wanted: str | None) -> pa.Table:
-    """The first row without a key that the fingerprint names."""
+def _of_fingerprint(use_case: LoadedUseCase, rows: pa.Table, wanted: str | None) -> tuple[pa.Table, str | None]:
+    """The first of the rows that can't be named by their keys whose fingerprint it is, and its key as text."""
     key = use_case.spec.key
-    without = rows.filter(pc.is_null(rows.column(key))) if rows.num_rows else rows
-    for number in range(without.num_rows):
-        one = without.slice(number, 1)
-        if fingerprint(quarantined_row(use_case.spec, one.to_pylist()[0])) == wanted:
-            return one
-    return without.slice(0, 0)
+    if key in rows.column_names:
+        plain = pc.match_substring_regex(rows.column(key).cast(pa.string()), PLAIN)  # most are, and there may be many
+        rows = rows.filter(pc.invert(pc.fill_null(plain, fill_value=False)))
+    for number, values in enumerate(rows.to_pylist()):
+        row = quarantined_row(use_case.spec, values)
+        if not is_named_by_key(row) and fingerprint(row) == wanted:
+            return rows.slice(number, 1), None if row.entity is None else str(row.entity)
+    return rows.slice(0, 0), None
 
 
 def _raw(snapshot: Snapshot, ports: Ports) -> pa.Table:

@@ -93,7 +93,7 @@ def _newest(spec: UseCase, now: datetime, ports: Ports) -> tuple[datetime, bool]
     It is the last that was read, or the first few of those after it that should have been scored.
     """
     last = ports.ledger.last_ingested(spec.name)
-    end = last.end if last else spec.start
+    end = spec.grid.containing(last.end).start if last else spec.start  # an earlier schedule's may end elsewhere
     expected = expected_between(spec, now, ports.ledger.deployments(spec.name))
     if expected is None or expected[1] <= end:
         return end, False

@@ -1,11 +1,11 @@
 """The validation of a window: the verdict, and what every check said."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
-from perennial.errors import InvalidSettings, NotIngested, NotValidated
+from perennial.errors import InvalidSettings, NotIngested, NotValidated, StoreUnavailable
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
@@ -19,6 +19,11 @@ from perennial.spec.sentences import sentence
 from perennial.verdict import Verdict
 from perennial.window import Window
 from perennial.wording import counted
+
+UNREADABLE = (
+    "The lake can't be read right now, so the rows that were set aside are not told here. All else is on record in the "
+    "ledger, and is told. Load the page again later."
+)
 
 
 @dataclass(frozen=True)
@@ -84,7 +89,8 @@ class ValidationReport:
     """The last validation of a window.
 
     `outdated` says why it does not speak for the window any more, None when it does. `remarks` say what was left out of
-    the window when its snapshot was ingested, None where that is not on record.
+    the window when its snapshot was ingested, None where that is not on record. `rows_unreadable` says why the rows
+    that were set aside are not told, None where they are.
     """
 
     use_case: str
@@ -102,6 +108,7 @@ class ValidationReport:
     run_id: str
     recorded_at: datetime | None
     remarks: tuple[str, ...] | None
+    rows_unreadable: str | None = None
     format: Literal[1] = 1
 
 
@@ -121,14 +128,18 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     last = verdicts[-1]
     caught: dict[str, quarantine.RuleCatch] = {}
+    outdated = rows_unreadable = None
     if last.snapshot_digest == snapshot.digest:
-        caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
+        try:
+            caught = {each.rule: each for each in quarantine.run(use_case, [window], ports)}
+        except StoreUnavailable:  # the lake's: the ledger has just answered, and it has the verdict
+            rows_unreadable = UNREADABLE
         outdated = _outdated(use_case, last, snapshot, command, ports)
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
     rules = dict(named_rules(use_case.expectations)) if _same_rules(use_case, last) else {}
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
-    return _report(last, remarks, caught, rules, outdated)
+    return replace(_report(last, remarks, caught, rules, outdated), rows_unreadable=rows_unreadable)
 
 
 def _outdated(
@@ -153,12 +164,17 @@ def _let_in(entries: Iterable[Intervention], snapshot: Snapshot, last: Validatio
         for entry in entries
         if is_about(snapshot.digest, entry) and entry.details.get("rule", "") not in {"", *before}
     }
-    said = (
-        f"{counted(entry.details['rows'], 'row')} that {rule} caught "
-        f"{'was' if entry.details['rows'] == 1 else 'were'} accepted by {entry.actor} since this verdict."
+    return " ".join(
+        f"{_rows_text(entry)} that {rule} caught were accepted by {entry.actor} since this verdict."
+        if entry.details.get("rows") != 1
+        else f"1 row that {rule} caught was accepted by {entry.actor} since this verdict."
         for rule, entry in since.items()
     )
-    return " ".join(said)
+
+
+def _rows_text(accepted: Intervention) -> str:
+    rows = accepted.details.get("rows")
+    return "Rows" if rows is None else counted(rows, "row")  # nobody records an acceptance without it any more
 
 
 def _same_rules(use_case: LoadedUseCase, last: ValidationResult) -> bool:

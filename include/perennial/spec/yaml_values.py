@@ -29,4 +29,5 @@ def yaml_value(value: Any) -> str:
     text = str(value)
     if _PLAIN.fullmatch(text) and text.lower() not in _TAKEN_FOR_OTHERS:
         return text
-    return yaml.safe_dump(text, default_style='"', allow_unicode=True, width=math.inf).rstrip("\n")
+    # What can't be seen, or turns the direction of reading, is written as an escape: the text is read by a person, too.
+    return yaml.safe_dump(text, default_style='"', allow_unicode=text.isprintable(), width=math.inf).rstrip("\n")

@@ -90,8 +90,9 @@ def _about(dag_id: str, run_id: str, session: SessionDep) -> dict[str, str]:
     start, end = conf.get("window_from"), conf.get("window_to")
     if run.run_type in WITH_INTERVAL and run.data_interval_start and run.data_interval_end:
         start, end = run.data_interval_start.isoformat(), run.data_interval_end.isoformat()
-    found = {"start": start, "end": end, "as_of": end or conf.get("as_of") or run.run_after.isoformat()}
-    return {name: value for name, value in found.items() if isinstance(value, str)}
+    interval = {"start": start, "end": end} if isinstance(start, str) and isinstance(end, str) else {}
+    moments = (interval.get("end"), conf.get("as_of"), run.run_after.isoformat())
+    return {**interval, "as_of": next(each for each in moments if each and isinstance(each, str))}
 
 
 async def home(

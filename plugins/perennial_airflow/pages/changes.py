@@ -23,8 +23,9 @@ from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse
 
-from perennial.errors import PerennialError
+from perennial.errors import InvalidWindow, PerennialError
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial.window import Window
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.rights import may_read
@@ -91,10 +92,21 @@ def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[
         use_case, _, kind = dag_id.rpartition(".")
         if kind != DagKind.PREDICT:
             raise HTTPException(404, f"{dag_id} is not the DAG of a use case that predicts.")
+        try:
+            Window.parse(window)
+        except InvalidWindow as error:  # no process is started for that
+            raise HTTPException(422, str(error)) from error
         body = await _json_of(request)
         asked = {"change": change, "use_case": use_case, "window": window, "actor": user.get_name(), "body": body}
-        async with turns:
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await turns.acquire()
+        except TimeoutError as error:
+            raise HTTPException(503, "Other changes are being made, and take long. Nothing was changed.") from error
+        try:
             return await _made(asked)
+        finally:
+            turns.release()
 
     return endpoint
 

@@ -6,6 +6,8 @@ import logging
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,7 +46,7 @@ class Reader:
 
     async def ask(self, asked: dict[str, Any]) -> Page:
         """One page. Errors: `ReaderUnavailable`; the next page is asked of a new process then."""
-        async with self._turn:
+        async with self._own_turn():
             try:
                 return await asyncio.wait_for(self._ask_again(asked), PATIENCE)
             except asyncio.CancelledError:
@@ -59,6 +61,21 @@ class Reader:
                     "The process that writes the pages ended. The log of the API server says why; the next page starts "
                     "it again."
                 ) from error
+
+    @asynccontextmanager
+    async def _own_turn(self) -> AsyncIterator[None]:
+        """Pages are written one after the other, and nobody waits for ever until those before are done."""
+        try:
+            async with asyncio.timeout(PATIENCE):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise ReaderUnavailable(
+                f"Other pages were asked for before this one, and took longer than {PATIENCE:.0f} s. Try again."
+            ) from error
+        try:
+            yield
+        finally:
+            self._turn.release()
 
     def stop(self) -> None:
         """End the process, if there is one."""

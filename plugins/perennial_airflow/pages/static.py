@@ -15,6 +15,7 @@ REASONS: dict[int, tuple[str, str]] = {
     401: ("Log in first", "Open Airflow, log in, and come back."),
     403: ("You may not see this", "Ask whoever runs this Airflow for the right to read the DAGs of this use case."),
     404: ("There is no such page", "The address may be mistyped, or what it names is gone."),
+    422: ("This address names no window", "Go to the page of the window."),
     405: ("This can't be done to a page", "Pages are read with GET."),
     503: ("The pages can't be written right now", "Load this page again in a minute."),
 }

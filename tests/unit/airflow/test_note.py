@@ -194,6 +194,22 @@ def test_the_link_to_the_report_ends_the_note_however_long_that_is() -> None:
     assert note_of([], link) == ""
 
 
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("[log in](https://evil.example)", r"\[log in\](https://evil.example)"),
+        ("![](https://evil.example/seen.png)", r"!\[\](https://evil.example/seen.png)"),
+        (r"\[log in\](https://evil.example)", r"\\\[log in\\\](https://evil.example)"),
+        ("<https://evil.example>", r"\<https://evil.example>"),
+        ("<b>, p < 0.1", r"\<b>, p < 0.1"),
+    ],
+)
+def test_what_an_error_quotes_is_no_link_and_no_picture(said: str, shown: str) -> None:
+    """Airflow shows notes as Markdown, and an error may quote a cell, or the name of a column of the source."""
+    link = "[Report](dags/parcels.predict/runs/r/plugin/perennial-report)"
+    assert note_of([Line(first=f"FAILED parcels.ingest: {said}")], link) == f"FAILED parcels.ingest: {shown}. {link}"
+
+
 def test_what_the_events_of_assets_say_is_told_and_an_error_in_it_fails_no_task(
     use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -266,3 +266,48 @@ def test_a_missing_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         503,
         "Airflow has no connection 'perennial_ledger'.",
     )
+
+
+@pytest.mark.parametrize("window", ["x", "2013-03-01", "..%2f..", "2013-03-02T00:00Z--2013-03-01T00:00Z", "%E2%80%AE"])
+def test_what_is_no_window_is_refused_before_a_process_is_started(
+    client: Client, made: list[dict[str, Any]], window: str
+) -> None:
+    address = f"/perennial/dags/flights.predict/windows/{window}/replayed"
+    answer = client.request("PUT", address, json={"reason": "r"}, headers={**MEANT, "Authorization": "Bearer ada"})
+    assert answer.status_code in (405, 422)  # a slash makes it another route's
+    assert answer.json()["error"] == "This address names no window" or "%2f" in window
+    assert made == []
+
+
+def test_nobody_waits_for_ever_for_the_changes_before(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def slow(asked: dict[str, Any]) -> JSONResponse:
+        await asyncio.sleep(1000)
+        raise AssertionError(asked)
+
+    async def one(http: httpx.AsyncClient) -> httpx.Response:
+        headers = {**MEANT, "Authorization": "Bearer ada"}
+        return await http.put(f"/perennial{ADDRESS}/replayed", json={"reason": "r"}, headers=headers)
+
+    async def several() -> httpx.Response:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(client.server), base_url=OWN) as http:
+            before = [asyncio.create_task(one(http)) for _ in range(changes.AT_ONCE)]
+            while len(began) < changes.AT_ONCE:
+                await asyncio.sleep(0.01)
+            answer = await one(http)
+            for each in before:
+                each.cancel()
+            await asyncio.gather(*before, return_exceptions=True)
+            return answer
+
+    began: list[dict[str, Any]] = []
+
+    async def noted(asked: dict[str, Any]) -> JSONResponse:
+        began.append(asked)
+        return await slow(asked)
+
+    monkeypatch.setattr(changes, "_made", noted)
+    monkeypatch.setattr(changes, "PATIENCE", 0.2)
+    answer = asyncio.run(several())
+    assert answer.status_code == 503
+    assert "Nothing was changed" in answer.json()["detail"]
+    assert len(began) == changes.AT_ONCE

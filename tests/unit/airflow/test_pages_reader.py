@@ -8,7 +8,8 @@ from asyncio.subprocess import PIPE
 import pytest
 
 from perennial.errors import InvalidSettings
-from perennial_airflow.pages.reader import Reader, _environment
+from perennial_airflow.pages import reader as pages_reader
+from perennial_airflow.pages.reader import Reader, ReaderUnavailable, _environment
 
 WRITERS = {
     "AIRFLOW_CONN_PERENNIAL_LEDGER": "postgresql://writer:p@host:5432/ledger",
@@ -74,3 +75,28 @@ def test_a_page_that_nobody_waits_for_any_more_ends_its_process() -> None:
         assert await process.wait() != 0
 
     asyncio.run(given_up())
+
+
+def test_nobody_waits_for_ever_for_the_pages_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that hangs costs each page its time: without a limit, the last of many would wait for all before it."""
+
+    async def all_waited() -> None:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-c", "import sys; sys.stdin.read()", stdin=PIPE, stdout=PIPE
+        )
+        reader = Reader()
+        reader._process = process
+        first = asyncio.create_task(reader.ask({"view": "home"}))
+        await asyncio.sleep(0)  # the first page is being written, with all the patience that there is
+        monkeypatch.setattr(pages_reader, "PATIENCE", 0.1)
+        for answer in await asyncio.gather(*(reader.ask({"view": "home"}) for _ in range(3)), return_exceptions=True):
+            assert isinstance(answer, ReaderUnavailable)
+            assert "asked for before this one" in str(answer)
+        assert reader._process is process  # who gave up waiting has not ended what is written for another
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await process.wait()
+        assert not reader._turn.locked()
+
+    asyncio.run(all_waited())

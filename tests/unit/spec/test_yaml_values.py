@@ -55,3 +55,11 @@ def test_texts_that_look_like_something_else_stay_texts_for_every_reader(file: P
 
 def test_plain_names_are_written_without_quotes() -> None:
     assert yaml_value({"column": "origin", "value_set": ["EWR", "B6"]}) == "{column: origin, value_set: [EWR, B6]}"
+
+
+@given(st.text(st.characters(categories=("Cf", "Cc", "Zl", "Zp", "Co", "Lo", "So"))))
+def test_what_can_not_be_seen_is_written_as_an_escape(file: Path, text: str) -> None:
+    """So that what a person reads before it is copied is what is copied, and in that order."""
+    written = yaml_value([f"road {text}"])
+    assert written.isprintable()
+    assert read(file, written) == [f"road {text}"]

@@ -10,7 +10,7 @@ function follow_theme() {
 
 function open_outside(event) {
   const link = event.target.closest("a[data-airflow], a[data-outside]");
-  if (!framed || !link) return;
+  if (!framed || !link || !/^https?:$/.test(link.protocol)) return;  // Airflow's page has no policy that would stop others
   event.preventDefault();
   const outer = window.parent.document;
   const twin = outer.createElement("a");

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from perennial import clock
 from perennial.errors import InvalidSpec
-from perennial.pages.asked import Asked, Found
+from perennial.pages.asked import Asked, Found, without_folders
 from perennial.ports import Ports
 from perennial.review import portfolio
 from perennial.review.airflow_state import by_dag_id
@@ -29,7 +29,7 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         try:
             loaded.append(load_again(settings.use_cases / name).spec)
         except InvalidSpec as error:
-            broken.append((name, str(error)))
+            broken.append((name, without_folders(str(error), settings)))
     found = portfolio.run(loaded, clock.now(), ports.ledger, by_dag_id(asked.dags))
     wanted = {name: asked.arguments.get(name, "") for name in FILTERS}
     order = asked.arguments.get("sort", BY_NEED)

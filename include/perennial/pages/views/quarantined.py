@@ -3,7 +3,7 @@
 from perennial.errors import NotIngested
 from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case, asked_window
 from perennial.ports import Ports
-from perennial.review import quarantined
+from perennial.review import quarantine, quarantined
 from perennial.settings import Settings
 
 
@@ -22,4 +22,4 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         raise NothingThere(str(error)) from error
     if found is None:
         raise NothingThere("The window has no such row. It may have been ingested anew since: look at its quarantine.")
-    return Found(found, "quarantined.html", {"spec": use_case.spec})
+    return Found(found, "quarantined.html", {"spec": use_case.spec, "spelt": quarantine.spelt})

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from perennial.drift.reference import Reference
-from perennial.errors import NoModel, PermanentError
+from perennial.errors import NoModel, PermanentError, StoreUnavailable
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
 from perennial.review.comparison.difference import Difference, Rank, ranked, sentence
 from perennial.review.comparison.metrics import MetricCompared, of_different_rows
 from perennial.review.comparison.parameters import ParameterCompared, known_parameters, parameters, told
-from perennial.review.comparison.references import ReferenceCompared, references
+from perennial.review.comparison.references import NO_REGISTRY, ReferenceCompared, references
 from perennial.spec.load import LoadedUseCase
 
 SHIFTED = 0.25  # reference SDs, or share of rows, that the reference's values moved
@@ -115,6 +115,8 @@ def _of(
         reference = ModelReference.from_json(stored).inputs
     except PermanentError as error:
         remarks.append(f"The reference of version {version} can't be read: {error}")
+    except StoreUnavailable:  # what the ledger knows is compared all the same
+        remarks.append(NO_REGISTRY.format(version))
     side = ModelSide(
         version=version,
         deployment=first,

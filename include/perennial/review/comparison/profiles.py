@@ -9,13 +9,14 @@ import pyarrow.compute as pc
 from perennial.drift.columns import ColumnDrift
 from perennial.drift.profiles.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference
-from perennial.errors import PermanentError
+from perennial.errors import FeaturesChanged, PermanentError, StoreUnavailable
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, DriftReport, Snapshot
 from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
 from perennial.quality.unread import without_bad_cells
+from perennial.review.comparison.references import NO_REGISTRY
 from perennial.review.drift import recorded_assessment
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
@@ -79,7 +80,9 @@ def _reference(use_case: LoadedUseCase, batch: Batch, ports: Ports, remarks: lis
         return ModelReference.from_json(stored).inputs
     except PermanentError as error:
         remarks.append(f"The reference of version {batch.model_version} can't be read: {error}")
-        return None
+    except StoreUnavailable:  # what the ledger knows is compared all the same
+        remarks.append(NO_REGISTRY.format(batch.model_version))
+    return None
 
 
 def _profile(
@@ -96,6 +99,9 @@ def _profile(
             return _counted(use_case, side.snapshot, side.batch, reference, ports)
     except PermanentError as error:
         remarks.append(f"The values of {side.snapshot.window} can't be compared: {error}")
+        return None
+    except StoreUnavailable:
+        remarks.append(f"The values of {side.snapshot.window} can't be compared right now: the lake can't be read.")
         return None
     remarks.append(
         f"{side.snapshot.window} has {side.snapshot.rows:,} rows, too many to be read for a page, and no profile in "
@@ -120,6 +126,8 @@ def _counted(
     scored = None
     if batch is not None and batch.snapshot_digest == snapshot.digest:
         scored = ports.lake.read(batch.table, partition, version=batch.version)
+        if spec.key not in rows.column_names or spec.key not in scored.column_names:
+            raise FeaturesChanged(f"{spec.key} was not its key when it was scored.")
         rows = rows.filter(pc.is_in(rows.column(spec.key), value_set=scored.column(spec.key).combine_chunks()))
     found = profile(rows, kinds, {name: bins[name] for name in kinds if name in bins})
     if scored is not None:

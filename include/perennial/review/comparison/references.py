@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from perennial.drift.profiles.bins import CategoricalBins, CategoryCounts, NumericBins
 from perennial.drift.reference import ColumnReference, Reference
 
+NO_REGISTRY = "The reference of version {} can't be read right now: the model registry does not answer."
+
 
 @dataclass(frozen=True)
 class ReferenceCompared:

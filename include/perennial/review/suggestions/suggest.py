@@ -8,6 +8,7 @@ let through, which is what expectations see.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from itertools import accumulate
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -103,8 +104,9 @@ def last_windows(use_case: LoadedUseCase, ports: Ports, count: int = WINDOWS) ->
             f"No window of {spec.name} was ingested yet, so there is nothing to look at. "
             f"Run `perennial ingest {spec.name} --from … --to …` over some weeks first."
         )
-    first = max(spec.grid.back(last.end, count), spec.grid.containing(spec.start).start)
-    return list(spec.grid.between(min(first, last.start), last.end))
+    newest = spec.grid.containing(last.end - timedelta(microseconds=1))  # an earlier schedule's may end elsewhere
+    first = max(spec.grid.back(newest.end, count), spec.grid.containing(spec.start).start)
+    return list(spec.grid.between(min(first, newest.start), newest.end))
 
 
 def run(
