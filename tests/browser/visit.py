@@ -3,9 +3,8 @@
 from dataclasses import dataclass, field
 
 from playwright.sync_api import BrowserContext, Page
-from tests.waiting import PATIENCE
+from tests.browser.seeing import open_page
 
-PATIENT = PATIENCE * 1000  # milliseconds
 REPORT_VIOLATIONS = """
 window.__violations = [];
 addEventListener("securitypolicyviolation", (event) =>
@@ -26,8 +25,7 @@ def watching(context: BrowserContext, home: str) -> tuple[Page, Noticed]:
     """A new page. Dialogs, errors of scripts and of the console, and requests to other places than `home` are noted."""
     noticed = Noticed()
     context.add_init_script(REPORT_VIOLATIONS)
-    page = context.new_page()
-    page.set_default_timeout(PATIENT)
+    page = open_page(context)
 
     def dismiss(dialog: object) -> None:
         noticed.dialogs.append(dialog.message)  # type: ignore[attr-defined]
