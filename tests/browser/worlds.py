@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
-from tests.unit.pages.test_answer import live, set_column
+from tests.unit.pages.asking import live
 
 from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
@@ -125,12 +125,12 @@ def a_hostile_world(folder: Path) -> World:
         for position, text in zip(world.rows_of(day), PAYLOADS, strict=False):
             keys[position] = f"{text}{position}"
     world.outcomes.table = outcomes.set_column(0, "parcel", [keys])
-    services = parcels.column("service").to_pylist()
+    services, attacks = parcels.column("service").to_pylist(), dict[int, object]()
     for day, mark in ((20, ""), (30, ""), (31, ""), (31, "!"), (32, "?"), (45, "")):  # see the expectations
         places = [each for each in world.rows_of(day) if services[each] in ("road", "air", "rail")]
         for position, text in zip(places, PAYLOADS, strict=False):
-            services[position] = f"{mark}{text}"
-    set_column(world, "service", services)
+            attacks[position] = f"{mark}{text}"
+    world.put("service", attacks)
     world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
 
     first_model(world)

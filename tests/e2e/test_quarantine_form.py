@@ -17,13 +17,13 @@ from tests.browser.seeing import see
 from tests.e2e.browser import browsing
 from tests.unit.jobs.test_predict_path import ingest_and_validate
 from tests.unit.jobs.world import START, World, make_world
+from tests.unit.pages.asking import settings_of
 
 from perennial import clock
 from perennial.ledger.entries import InterventionKind
 from perennial.pages.answer import answer
 from perennial.pages.asked import Answer, Asked
 from perennial.pages.change import ChangeAsked, change
-from perennial.settings import Settings
 
 SITE = "http://pages.example"
 PAGES = "/perennial"
@@ -60,7 +60,7 @@ class Site:
         if self.change_status is not None:
             return Answer(self.change_status, "application/json", b'{"error": "You may not do this", "detail": "Ask"}')
         *_, window, what = path.split("/")
-        return change(ChangeAsked(what, "parcels", window, "ada", body), self.settings, self.world.ports)
+        return change(ChangeAsked(what, "parcels", window, "ada", body), settings_of(self.world), self.world.ports)
 
     def read(self, path: str) -> Answer:
         *_, last = path.removeprefix(PAGES).split("/")
@@ -70,14 +70,10 @@ class Site:
             return Answer(404, "text/plain", b"")
         arguments = {"use_case": "parcels", "window": path.split("/")[-2]}
         asked = Asked("quarantine", arguments, ("parcels",), PAGES, "", may_change=True)
-        return answer(asked, self.settings, self.world.ports)
+        return answer(asked, settings_of(self.world), self.world.ports)
 
     def send(self, route: Route, found: Answer) -> None:
         route.fulfill(status=found.status, body=found.body, content_type=found.media_type)
-
-    @property
-    def settings(self) -> Settings:
-        return Settings.from_environment({"PERENNIAL_USE_CASES": str(self.world.use_case.folder.parent)})
 
     def open(self) -> Page:
         self.page.goto(f"{SITE}{PAGES}/dags/parcels.predict/windows/{self.world.day(31).key}/quarantine")
@@ -98,11 +94,7 @@ def page() -> Iterator[Page]:
 def site(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46))
     world = make_world(tmp_path)
-    weights = world.parcels.table.column("weight").to_pylist()
-    for position in world.rows_of(31)[:3]:
-        weights[position] = -60.0
-    index = world.parcels.table.column_names.index("weight")
-    world.parcels.table = world.parcels.table.set_column(index, world.parcels.table.field(index), [weights])
+    world.put("weight", dict.fromkeys(world.rows_of(31)[:3], -60.0))
     ingest_and_validate(world, 31)
     made = Site(world, page)
     page.route("**/*", made.handle)

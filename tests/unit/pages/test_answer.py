@@ -2,82 +2,24 @@
 
 import json
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
+from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
+from tests.unit.pages.asking import PAYLOADS, ask, live, of_day, page
 
-from perennial import clock
 from perennial.errors import StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
-from perennial.pages.answer import VIEWS, answer
-from perennial.pages.asked import Answer, Asked
-from perennial.settings import Settings
+from perennial.pages.answer import VIEWS
 from perennial.spec.load import load_use_case
-
-PAYLOADS = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "'><svg onload=alert(1)>",
-    "</title><script>alert(1)</script>",
-    "{{ 7 * 7 }}<b>bold</b>",
-    "javascript:alert(1)//<i>",
-)
 
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
     return live(make_world(tmp_path_factory.mktemp("lived")))
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-
-
-def live(world: World) -> World:
-    """A model since day 30; day 30 is scored, 31 has rows in quarantine, 32 is refused, 33 is missing, 45 drifted."""
-    first_model(world)
-    for day in (30, 31, 45):
-        if day == 31:
-            position = world.rows_of(31)[3]
-            weights = world.parcels.table.column("weight").to_pylist()
-            weights[position] = -60.0
-            set_column(world, "weight", weights)
-        predict(world, day)
-        monitor.run(world.use_case, world.day(day), world.ports, "parcels.predict/scheduled__1")
-    world.change(32, "weight", -99.0)
-    with pytest.raises(ValidationFailed):
-        ingest_and_validate(world, 32)
-    return world
-
-
-def set_column(world: World, name: str, values: list[Any]) -> None:
-    table = world.parcels.table
-    index = table.column_names.index(name)
-    world.parcels.table = table.set_column(index, table.field(index), [values])
-
-
-def ask(
-    world: World, view: str, *, as_json: bool = False, may_see: tuple[str, ...] = ("parcels",), **arguments: str
-) -> Answer:
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-    return answer(Asked(view, arguments, may_see, "/base/perennial", "/base", as_json), settings, world.ports)
-
-
-def page(world: World, view: str, **arguments: str) -> str:
-    found = ask(world, view, **arguments)
-    assert (found.status, found.media_type) == (200, "text/html; charset=utf-8"), found.body
-    return found.body.decode()
-
-
-def of_day(world: World, number: int) -> dict[str, str]:
-    return {"use_case": "parcels", "window": world.day(number).key}
 
 
 def test_home_says_first_what_needs_a_person(lived: World) -> None:

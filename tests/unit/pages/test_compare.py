@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
-from tests.unit.pages.test_answer import PAYLOADS, ask, live, page, set_column
-from tests.unit.pages.test_schema import strictly, validator
+from tests.unit.pages.asking import PAYLOADS, ask, live, page, strictly
+from tests.unit.pages.test_schema import validator
 
 from perennial import clock
 from perennial.errors import ValidationFailed
@@ -25,6 +25,7 @@ from perennial.review.comparison.difference import Rank
 from perennial.spec.load import load_use_case
 
 AS_NOW = ModelChoice.parse("as_now")
+NOW = START + timedelta(days=58)
 
 
 @pytest.fixture(scope="module")
@@ -42,11 +43,6 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> World:
     predict(world, 56)
     monitor.run(world.use_case, world.day(56), world.ports, "test")
     return world
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=58))
 
 
 def of_windows(world: World, before: int, after: int) -> windows.WindowsCompared:
@@ -128,12 +124,9 @@ def test_too_many_rows_are_not_read_and_that_is_told(compared: World, monkeypatc
 
 def test_a_change_of_rows_columns_and_missing_values_is_told(compared: World, tmp_path: Path) -> None:
     world = live(make_world(tmp_path))
-    services = world.parcels.table.column("service").to_pylist()
-    kept = [True] * len(services)
-    for position, row in enumerate(world.rows_of(34)):
-        services[row] = None if position < 60 else services[row]
-        kept[row] = position < 100
-    set_column(world, "service", services)
+    rows = world.rows_of(34)
+    world.put("service", dict.fromkeys(rows[:60]))
+    kept = [row not in rows[100:] for row in range(world.parcels.table.num_rows)]
     world.parcels.table = world.parcels.table.filter(kept)
     predict(world, 34)
     monitor.run(world.use_case, world.day(34), world.ports, "test")

@@ -2,16 +2,14 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import ask, live, of_day
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import ask, live, of_day, strictly
 
-from perennial import clock
 from perennial.encoding import json_bytes
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.pages import schema
@@ -26,11 +24,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> World:
     for job in (collect_labels, measure):
         job.run(world.use_case, world.day(34).start, world.ports, "test")
     return world
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
 
 
 def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
@@ -100,16 +93,6 @@ def test_a_schema_refuses_what_lacks_a_field_or_has_one_more(measured: World, re
     for wrong in (lacking, whole | {"more": 1}, whole | {"format": "one"}):
         with pytest.raises(jsonschema.ValidationError):
             validator(repository, view).validate(wrong)
-
-
-def strictly(body: bytes) -> dict[str, Any]:
-    """JSON as scripts read it: NaN and Infinity are not JSON."""
-
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is not JSON")
-
-    found: dict[str, Any] = json.loads(body, parse_constant=refuse)
-    return found
 
 
 def test_numbers_that_could_not_be_computed_are_null(measured: World) -> None:

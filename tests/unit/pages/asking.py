@@ -1,0 +1,97 @@
+"""How tests ask for pages, and the world that most of them are about."""
+
+import json
+from datetime import timedelta
+from typing import Any, Protocol
+
+import pytest
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import START, World
+
+from perennial.errors import ValidationFailed
+from perennial.jobs.predict import monitor
+from perennial.pages.answer import answer
+from perennial.pages.asked import Answer, Asked
+from perennial.ports import Ports
+from perennial.review.airflow_state import DagState
+from perennial.settings import Settings
+from perennial.spec.load import LoadedUseCase
+
+NOW = START + timedelta(days=46, hours=1)  # see the fixture `now`
+PAYLOADS = (
+    "<script>alert(1)</script>",
+    '"><img src=x onerror=alert(1)>',
+    "'><svg onload=alert(1)>",
+    "</title><script>alert(1)</script>",
+    "{{ 7 * 7 }}<b>bold</b>",
+    "javascript:alert(1)//<i>",
+)
+
+
+class Place(Protocol):
+    """What has pages: a `World`, or a `Life`."""
+
+    use_case: LoadedUseCase
+    ports: Ports
+
+
+def settings_of(place: Place) -> Settings:
+    return Settings.from_environment({"PERENNIAL_USE_CASES": str(place.use_case.folder.parent)})
+
+
+def ask(
+    place: Place,
+    view: str,
+    *,
+    as_json: bool = False,
+    may_see: tuple[str, ...] = ("parcels",),
+    may_change: bool = False,
+    dags: tuple[DagState, ...] = (),
+    **arguments: str,
+) -> Answer:
+    """The answer to a page that is asked for with these arguments."""
+    asked = Asked(view, arguments, may_see, "/base/perennial", "/base", as_json, dags, may_change)
+    return answer(asked, settings_of(place), place.ports)
+
+
+def page(place: Place, view: str, **given: Any) -> str:
+    """The page's HTML; `given` as to `ask`."""
+    found = ask(place, view, **given)
+    assert (found.status, found.media_type) == (200, "text/html; charset=utf-8"), found.body
+    return found.body.decode()
+
+
+def strictly(body: bytes) -> dict[str, Any]:
+    """JSON as scripts read it: NaN and Infinity are not JSON."""
+
+    def refuse(name: str) -> None:
+        raise AssertionError(f"{name} is not JSON")
+
+    found: dict[str, Any] = json.loads(body, parse_constant=refuse)
+    return found
+
+
+def told(place: Place, view: str, **given: Any) -> dict[str, Any]:
+    """What scripts get instead of the page; `given` as to `ask`."""
+    found = ask(place, view, as_json=True, **given)
+    assert (found.status, found.media_type) == (200, "application/json"), found.body
+    return strictly(found.body)
+
+
+def of_day(world: World, number: int) -> dict[str, str]:
+    """The arguments that name the window of a day."""
+    return {"use_case": "parcels", "window": world.day(number).key}
+
+
+def live(world: World) -> World:
+    """A model since day 30; day 30 is scored, 31 has rows in quarantine, 32 is refused, 33 is missing, 45 drifted."""
+    first_model(world)
+    for day in (30, 31, 45):
+        if day == 31:
+            world.put("weight", {world.rows_of(31)[3]: -60.0})
+        predict(world, day)
+        monitor.run(world.use_case, world.day(day), world.ports, "parcels.predict/scheduled__1")
+    world.change(32, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 32)
+    return world
