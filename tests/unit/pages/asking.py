@@ -1,12 +1,14 @@
 """How tests ask for pages, and the world that most of them are about."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import START, World
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
 
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import monitor
@@ -15,7 +17,7 @@ from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports
 from perennial.review.airflow_state import DagState
 from perennial.settings import Settings
-from perennial.spec.load import LoadedUseCase
+from perennial.spec.load import LoadedUseCase, load_use_case
 
 NOW = START + timedelta(days=46, hours=1)  # see the fixture `now`
 PAYLOADS = (
@@ -95,3 +97,16 @@ def live(world: World) -> World:
     with pytest.raises(ValidationFailed):
         ingest_and_validate(world, 32)
     return world
+
+
+def telling(folder: Path, text: str) -> World:
+    """A world whose title, owner and rules have the text in them; it is one of the services that the rules allow."""
+    world = make_world(folder)
+    home, quoted = world.use_case.folder, json.dumps(text)
+    spec = SPEC.replace("Parcels that come late", quoted).replace("owner: logistics", f"owner: {quoted}")
+    (home / "use_case.yaml").write_text(spec)
+    (home / "expectations.yaml").write_text(
+        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
+        f"    kwargs: {{column: service, value_set: [road, air, rail, {quoted}]}}\n"
+    )
+    return replace(world, use_case=load_use_case(home))

@@ -1,20 +1,18 @@
 """Pages of a small world: what they say, that nothing in them runs, and that scripts get the same."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
-from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
-from tests.unit.pages.asking import PAYLOADS, ask, live, of_day, page
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import PAYLOADS, ask, live, of_day, page, telling
 
 from perennial.errors import StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.pages.answer import VIEWS
-from perennial.spec.load import load_use_case
 
 
 @pytest.fixture(scope="module")
@@ -209,16 +207,7 @@ def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
     """In the spec, in values, in keys of quarantined rows, in what a person wrote, and in the address."""
-    world = make_world(tmp_path)
-    home = world.use_case.folder
-    quoted = json.dumps(payload)
-    spec = SPEC.replace("Parcels that come late", quoted).replace("owner: logistics", f"owner: {quoted}")
-    (home / "use_case.yaml").write_text(spec)
-    (home / "expectations.yaml").write_text(
-        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
-        f"    kwargs: {{column: service, value_set: [road, air, rail, {quoted}]}}\n"
-    )
-    world = replace(world, use_case=load_use_case(home))
+    world = telling(tmp_path, payload)
     world.change(20, "service", payload)
     world.change(30, "service", payload)
     world.change(31, "service", f"{payload}.")

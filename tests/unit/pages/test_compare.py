@@ -1,6 +1,5 @@
 """Two windows, two models, two revisions of a window: what is told first, and that what is told is so."""
 
-import json
 import re
 from dataclasses import replace
 from datetime import timedelta
@@ -9,8 +8,8 @@ from pathlib import Path
 import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
-from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
-from tests.unit.pages.asking import PAYLOADS, ask, live, page, strictly
+from tests.unit.jobs.world import START, World, make_world
+from tests.unit.pages.asking import PAYLOADS, ask, live, page, strictly, telling
 from tests.unit.pages.test_schema import validator
 
 from perennial import clock
@@ -22,7 +21,6 @@ from perennial.lake.port import raw_table
 from perennial.records.model_choice import ModelChoice
 from perennial.review.comparison import choices, models, profiles, revisions, windows
 from perennial.review.comparison.difference import Rank
-from perennial.spec.load import load_use_case
 
 AS_NOW = ModelChoice.parse("as_now")
 NOW = START + timedelta(days=58)
@@ -274,14 +272,7 @@ def test_scripts_get_each_comparison_as_its_schema_says(
 @pytest.mark.parametrize("payload", PAYLOADS)
 def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
     """In the spec, in values, in names of rules and runs, in what a person wrote, and in the address."""
-    world = make_world(tmp_path)
-    home, quoted = world.use_case.folder, json.dumps(payload)
-    (home / "use_case.yaml").write_text(SPEC.replace("Parcels that come late", quoted))
-    (home / "expectations.yaml").write_text(
-        f"{EXPECTATIONS}  - type: expect_column_values_to_be_in_set\n"
-        f"    kwargs: {{column: service, value_set: [road, air, rail, {quoted}]}}\n"
-    )
-    world = replace(world, use_case=load_use_case(home))
+    world = telling(tmp_path, payload)
     world.change(20, "service", payload)
     world.change(31, "service", payload)
     world.change(32, "service", f"{payload}.")
