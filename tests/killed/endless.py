@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from tests.e2e.browser import browsing
 from tests.e2e.system import running_system
 from tests.servers import Run
 
@@ -16,6 +17,12 @@ def never_end(name: str) -> None:
 
 def test_with_the_servers_that_tests_share(database_url: str, s3_endpoint: str) -> None:
     never_end("shared")
+
+
+def test_with_a_browser() -> None:
+    with browsing() as (_, page):
+        page.goto("data:text/html,<p>A page</p>")
+        never_end("browser")
 
 
 def test_with_a_local_system(run: Run) -> None:

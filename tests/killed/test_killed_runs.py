@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from tests.e2e.browser import chromium
 from tests.servers import Run
 from tests.waiting import PATIENCE, ended, wait_until
 
@@ -103,7 +104,11 @@ def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
 
 
 def endless_tests(names: tuple[str, ...]) -> list[str]:
-    tests = {"shared": "test_with_the_servers_that_tests_share", "local": "test_with_a_local_system"}
+    tests = {
+        "shared": "test_with_the_servers_that_tests_share",
+        "local": "test_with_a_local_system",
+        "browser": "test_with_a_browser",
+    }
     return [tests[name] for name in names]
 
 
@@ -138,6 +143,17 @@ def test_a_killed_worker_leaves_no_server_when_the_run_has_ended(start: Callable
     worker.kill()
     run.process.wait(PATIENCE)
     assert "1 failed" in run.log.read_text()
+    assert_nothing_is_left(run, started)
+
+
+def test_a_killed_run_leaves_no_browser(start: Callable[..., KilledRun]) -> None:
+    chromium()  # or there is nothing to test
+    run = start(0, "browser")
+    run.wait_for("the browser to show a page", (run.up / "browser").exists)
+    started = run.started()
+    assert run.running("--type=renderer")
+    run.process.kill()
+    run.process.wait(PATIENCE)
     assert_nothing_is_left(run, started)
 
 
