@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import pytest
+from markupsafe import escape
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
 
@@ -28,6 +29,13 @@ PAYLOADS = (
     "{{ 7 * 7 }}<b>bold</b>",
     "javascript:alert(1)//<i>",
 )
+ATTACK = " ".join(PAYLOADS)
+
+
+def assert_harmless(said: str) -> None:
+    """All of the attack is on the page, and as text."""
+    assert [payload for payload in PAYLOADS if payload in said or str(escape(payload)) not in said] == []
+    assert "49<b>" not in said
 
 
 class Place(Protocol):
@@ -99,10 +107,10 @@ def live(world: World) -> World:
     return world
 
 
-def telling(folder: Path, text: str) -> World:
-    """A world whose title, owner and rules have the text in them; it is one of the services that the rules allow."""
+def attacked(folder: Path) -> World:
+    """A world whose title, owner and rules hold an `ATTACK`, which is one of the services that the rules allow."""
     world = make_world(folder)
-    home, quoted = world.use_case.folder, json.dumps(text)
+    home, quoted = world.use_case.folder, json.dumps(ATTACK)
     spec = SPEC.replace("Parcels that come late", quoted).replace("owner: logistics", f"owner: {quoted}")
     (home / "use_case.yaml").write_text(spec)
     (home / "expectations.yaml").write_text(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
 from tests.unit.jobs.world import World, make_world
-from tests.unit.pages.asking import PAYLOADS, ask, live, of_day, page, telling
+from tests.unit.pages.asking import ATTACK, PAYLOADS, ask, assert_harmless, attacked, live, of_day, page
 
 from perennial.errors import StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
@@ -204,27 +204,18 @@ def test_scripts_get_the_same_as_json(lived: World, view: str) -> None:
     assert "parcels" in json.dumps(json.loads(found.body))
 
 
-@pytest.mark.parametrize("payload", PAYLOADS)
-def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
+def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
     """In the spec, in values, in keys of quarantined rows, in what a person wrote, and in the address."""
-    world = telling(tmp_path, payload)
-    world.change(20, "service", payload)
-    world.change(30, "service", payload)
-    world.change(31, "service", f"{payload}.")
-    retrain.run(world.use_case, world.day(30).start, world.ports, payload, actor=payload, reason=payload)
+    world = attacked(tmp_path)
+    world.change(20, "service", ATTACK)
+    world.change(30, "service", ATTACK)
+    world.change(31, "service", f"{ATTACK}.")
+    retrain.run(world.use_case, world.day(30).start, world.ports, ATTACK, actor=ATTACK, reason=ATTACK)
     with pytest.raises(ValidationFailed):
         ingest_and_validate(world, 31)
     predict(world, 30)
-    monitor.run(world.use_case, world.day(30), world.ports, payload)
-    arguments = of_day(world, 31)
-    for view, shown in (
-        ("home", arguments),
-        ("use_case", arguments),
-        ("window", arguments),
-        ("window", of_day(world, 30)),
-    ):
-        said = page(world, view, **shown)
-        assert payload not in said
-        assert "49<b>" not in said
-    found = ask(world, "window", use_case="parcels", window=payload)
-    assert payload.encode() not in found.body
+    monitor.run(world.use_case, world.day(30), world.ports, ATTACK)
+    for view, day in (("home", 31), ("use_case", 31), ("window", 31), ("window", 30)):
+        assert_harmless(page(world, view, **of_day(world, day)))
+    for payload in PAYLOADS:
+        assert payload.encode() not in ask(world, "window", use_case="parcels", window=payload).body
