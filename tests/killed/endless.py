@@ -1,6 +1,7 @@
 """Tests that start real servers and then never end; the run that they are in is killed by `test_killed_runs.py`."""
 
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -23,6 +24,11 @@ def test_with_a_browser() -> None:
     with browsing() as (_, page):
         page.goto("data:text/html,<p>A page</p>")
         never_end("browser")
+
+
+def test_with_a_command(run: Run) -> None:
+    script = "import os, pathlib, time; pathlib.Path(os.environ['SERVERS_ARE_UP'], 'command').touch(); time.sleep(1e6)"
+    run.finish("a command", [sys.executable, "-c", script], os.environ)
 
 
 def test_with_a_local_system(run: Run) -> None:

@@ -108,6 +108,7 @@ def endless_tests(names: tuple[str, ...]) -> list[str]:
         "shared": "test_with_the_servers_that_tests_share",
         "local": "test_with_a_local_system",
         "browser": "test_with_a_browser",
+        "command": "test_with_a_command",
     }
     return [tests[name] for name in names]
 
@@ -146,12 +147,16 @@ def test_a_killed_worker_leaves_no_server_when_the_run_has_ended(start: Callable
     assert_nothing_is_left(run, started)
 
 
-def test_a_killed_run_leaves_no_browser(start: Callable[..., KilledRun]) -> None:
-    chromium()  # or there is nothing to test
-    run = start(0, "browser")
-    run.wait_for("the browser to show a page", (run.up / "browser").exists)
+@pytest.mark.parametrize(("name", "program"), [("browser", "--type=renderer"), ("command", "SERVERS_ARE_UP")])
+def test_a_killed_run_leaves_neither_a_browser_nor_a_command(
+    start: Callable[..., KilledRun], name: str, program: str
+) -> None:
+    if name == "browser":
+        chromium()  # without one there is nothing to test
+    run = start(0, name)
+    run.wait_for(f"the {name} to be there", (run.up / name).exists)
     started = run.started()
-    assert run.running("--type=renderer")
+    assert run.running(program)
     run.process.kill()
     run.process.wait(PATIENCE)
     assert_nothing_is_left(run, started)
