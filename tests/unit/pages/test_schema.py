@@ -2,13 +2,14 @@
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 from tests.unit.jobs.world import World, make_world
-from tests.unit.pages.asking import ask, live, of_day, strictly
+from tests.unit.pages.asking import live, of_day, strictly, told
 
 from perennial.encoding import json_bytes
 from perennial.jobs.evaluate import collect_labels, measure
@@ -52,6 +53,7 @@ def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
+@cache
 def validator(repository: Path, view: str) -> jsonschema.Draft202012Validator:
     committed = json.loads((repository / "docs" / "pages" / f"{view}{schema.SUFFIX}").read_text())
     jsonschema.Draft202012Validator.check_schema(committed)
@@ -79,15 +81,13 @@ def test_what_a_view_answers_is_as_its_schema_says(measured: World, repository: 
     asked = [arguments for name, arguments in asked_in(measured) if name == view]
     assert asked, f"say in this file how {view} is asked"
     for arguments in asked:
-        found = ask(measured, view, as_json=True, **arguments)
-        assert found.status == 200, found.body
-        validator(repository, view).validate(strictly(found.body))
+        validator(repository, view).validate(told(measured, view, **arguments))
 
 
 @pytest.mark.parametrize("view", schema.FOUND)
 def test_a_schema_refuses_what_lacks_a_field_or_has_one_more(measured: World, repository: Path, view: str) -> None:
     arguments = next(arguments for name, arguments in asked_in(measured) if name == view)
-    whole = strictly(ask(measured, view, as_json=True, **arguments).body)
+    whole = told(measured, view, **arguments)
     assert "format" in whole, "a page's JSON says which format it has"
     lacking = {name: value for name, value in whole.items() if name != "format"}
     for wrong in (lacking, whole | {"more": 1}, whole | {"format": "one"}):
