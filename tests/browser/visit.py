@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 from tests.browser.seeing import open_page
 
 REPORT_VIOLATIONS = """
@@ -33,6 +33,12 @@ def watching(context: BrowserContext, home: str) -> tuple[Page, Noticed]:
 
     page.on("dialog", dismiss)
     page.on("pageerror", lambda error: noticed.errors.append(str(error)))
-    page.on("console", lambda said: noticed.errors.append(said.text) if said.type == "error" else None)
+
+    def note(said: ConsoleMessage) -> None:
+        # A browser asks each new host for its icon, which is Airflow's to have.
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            noticed.errors.append(f"{said.text} {said.location['url']}")
+
+    page.on("console", note)
     page.on("request", lambda asked: None if asked.url.startswith(home) else noticed.elsewhere.append(asked.url))
     return page, noticed

@@ -125,12 +125,12 @@ def a_hostile_world(folder: Path) -> World:
         for position, text in zip(world.rows_of(day), PAYLOADS, strict=False):
             keys[position] = f"{text}{position}"
     world.outcomes.table = outcomes.set_column(0, "parcel", [keys])
-    services, attacks = parcels.column("service").to_pylist(), dict[int, object]()
+    services = parcels.column("service").to_pylist()
     for day, mark in ((20, ""), (30, ""), (31, ""), (31, "!"), (32, "?"), (45, "")):  # see the expectations
         places = [each for each in world.rows_of(day) if services[each] in ("road", "air", "rail")]
         for position, text in zip(places, PAYLOADS, strict=False):
-            attacks[position] = f"{mark}{text}"
-    world.put("service", attacks)
+            services[position] = f"{mark}{text}"
+    world.put("service", dict(enumerate(services)))
     world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
 
     first_model(world)
