@@ -43,7 +43,7 @@ bench: $(DEVELOPMENT) $(PEERS)  ## Measure speed, memory, calibration and power,
 	@status=0; for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
 
 screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README
-	@$(BIN)/python tests/e2e/screenshots.py
+	@$(BIN)/python -m tests.e2e.screenshots
 
 clean:  ## Remove the local system's data and all caches (the virtual environment stays)
 	@if [ -x $(BIN)/python ]; then $(BIN)/python -m perennial_local clean; fi

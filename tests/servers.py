@@ -14,7 +14,7 @@ import sys
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +23,7 @@ from uuid import uuid4
 import psycopg2
 from psycopg2.sql import SQL, Identifier
 from tests.ports import free_port
-from tests.waiting import ended, wait_until
+from tests.waiting import LOG_END, PATIENCE, ended, wait_until
 
 from perennial_local import watchdog
 from perennial_local.census import end, record_process
@@ -68,6 +68,18 @@ class Run:
             raise AssertionError(f"{name} was started when the run of the tests was over") from error
         with open(pipe, "w") as line:  # noqa: PTH123 - an open file, not a path
             line.write(watchdog.watching(record))  # short enough to arrive in one piece
+
+    def finish(self, name: str, command: Sequence[str | Path], environment: Mapping[str, str]) -> None:
+        """Run a command to its end, or to the end of the run.
+
+        Errors: `AssertionError` with the end of what it said, when it failed.
+        """
+        process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        self.watch(name, process.pid)
+        said, _ = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, f"{name}: {said[-LOG_END:]}"
 
     def once(self, name: str, make: Callable[[], str]) -> str:
         """What `make` returned to the first process of the run that asked for `name`.

@@ -11,8 +11,8 @@ os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
+from tests.browser.seeing import open_page
 from tests.browser.server import Site, serving
-from tests.browser.visit import PATIENT
 from tests.browser.worlds import a_hostile_world, a_lived_world
 from tests.e2e.browser import FLAGS, chromium
 
@@ -44,9 +44,7 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def page(browser: Browser) -> Iterator[Page]:
     """An empty page of an ordinary reader."""
     with browser.new_context(locale="en-GB", timezone_id="UTC") as context:
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENT)
-        yield opened
+        yield open_page(context)
 
 
 def _folder(factory: pytest.TempPathFactory) -> Path:

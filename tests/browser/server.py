@@ -26,13 +26,13 @@ from tests.browser.worlds import (
     addresses,
 )
 from tests.unit.jobs.world import START, World
+from tests.unit.pages.asking import settings_of
 from tests.waiting import wait_until
 
 from perennial import clock
 from perennial.encoding import from_json
 from perennial.pages.answer import answer
 from perennial.pages.asked import Asked
-from perennial.settings import Settings
 
 NOW = START + timedelta(days=46, hours=1)
 
@@ -46,11 +46,9 @@ class InProcess:
 
     async def ask(self, asked: dict[str, Any]) -> Any:
         self.views.append(asked["view"])
-        folder = self.world.use_case.folder.parent
-        settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(folder)})
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(clock, "now", lambda: NOW)
-            return answer(from_json(Asked, json.loads(json.dumps(asked))), settings, self.world.ports)
+            return answer(from_json(Asked, json.loads(json.dumps(asked))), settings_of(self.world), self.world.ports)
 
 
 @dataclass(frozen=True)

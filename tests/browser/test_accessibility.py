@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import Browser, Page
+from tests.browser.seeing import open_page
 from tests.browser.server import Site
-from tests.browser.visit import PATIENT
 
 from perennial.pages.answer import VIEWS
 
@@ -32,9 +32,7 @@ CUT_OFF = """() => [...document.querySelectorAll(
 @pytest.fixture(scope="module")
 def page(browser: Browser) -> Iterator[Page]:
     with browser.new_context() as context:
-        opened = context.new_page()
-        opened.set_default_timeout(PATIENT)
-        yield opened
+        yield open_page(context)
 
 
 def test_every_view_is_opened_here(site: Site, page: Page) -> None:

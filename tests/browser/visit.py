@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass, field
 
-from playwright.sync_api import BrowserContext, Page
-from tests.waiting import PATIENCE
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page
+from tests.browser.seeing import open_page
 
-PATIENT = PATIENCE * 1000  # milliseconds
 REPORT_VIOLATIONS = """
 window.__violations = [];
 addEventListener("securitypolicyviolation", (event) =>
@@ -26,8 +25,7 @@ def watching(context: BrowserContext, home: str) -> tuple[Page, Noticed]:
     """A new page. Dialogs, errors of scripts and of the console, and requests to other places than `home` are noted."""
     noticed = Noticed()
     context.add_init_script(REPORT_VIOLATIONS)
-    page = context.new_page()
-    page.set_default_timeout(PATIENT)
+    page = open_page(context)
 
     def dismiss(dialog: object) -> None:
         noticed.dialogs.append(dialog.message)  # type: ignore[attr-defined]
@@ -35,6 +33,12 @@ def watching(context: BrowserContext, home: str) -> tuple[Page, Noticed]:
 
     page.on("dialog", dismiss)
     page.on("pageerror", lambda error: noticed.errors.append(str(error)))
-    page.on("console", lambda said: noticed.errors.append(said.text) if said.type == "error" else None)
+
+    def note(said: ConsoleMessage) -> None:
+        # A browser asks each new host for its icon, which is Airflow's to have.
+        if said.type == "error" and not said.location["url"].endswith("/favicon.ico"):
+            noticed.errors.append(f"{said.text} {said.location['url']}")
+
+    page.on("console", note)
     page.on("request", lambda asked: None if asked.url.startswith(home) else noticed.elsewhere.append(asked.url))
     return page, noticed

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
-from tests.unit.pages.test_answer import live, set_column
+from tests.unit.pages.asking import live
 
 from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
@@ -134,7 +134,7 @@ def a_hostile_world(folder: Path) -> World:
         places = [each for each in world.rows_of(day) if services[each] in ("road", "air", "rail")]
         for position, text in zip(places, PAYLOADS, strict=False):
             services[position] = f"{mark}{text}"
-    set_column(world, "service", services)
+    world.put("service", dict(enumerate(services)))
     world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
 
     first_model(world)

@@ -75,11 +75,7 @@ def place(ledger_url: str, tmp_path: Path) -> Place:
     world.ports = replace(
         world.ports, ledger=PostgresLedger(ledger_url, clock.now, lock_timeout=PATIENCE), lake=DeltaLake(str(lake), {})
     )
-    weights = world.parcels.table.column("weight").to_pylist()
-    for position in world.rows_of(31)[:3]:
-        weights[position] = -60.0
-    index = world.parcels.table.column_names.index("weight")
-    world.parcels.table = world.parcels.table.set_column(index, world.parcels.table.field(index), [weights])
+    world.put("weight", dict.fromkeys(world.rows_of(31)[:3], -60.0))
     ingest.run(world.use_case, world.day(31), world.ports, "parcels.predict/1")
     validate.run(world.use_case, world.day(31), world.ports, "parcels.predict/1")
     environment = {

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, FrameLocator, Page, sync_playwright
+from tests.browser.seeing import leave, open_page, see
 from tests.e2e.system import System
-from tests.waiting import PATIENCE
 
 from perennial_local.home import Home
 from perennial_local.keys import ADMIN, load_keys
@@ -30,18 +30,17 @@ def chromium() -> Path:
 
 @contextmanager
 def browsing(width: int = DESKTOP["width"], theme: str = "light") -> Iterator[tuple[Browser, Page]]:
-    """A browser with an empty page, whose waits are as patient as all others."""
+    """A browser with an empty page."""
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium(), args=FLAGS)
         try:
-            page = browser.new_page(
+            context = browser.new_context(
                 viewport={"width": width, "height": DESKTOP["height"]},
                 color_scheme=theme,  # type: ignore[arg-type]
                 locale="en-GB",
                 timezone_id="UTC",
             )
-            page.set_default_timeout(PATIENCE * 1000)
-            yield browser, page
+            yield browser, open_page(context)
         finally:
             browser.close()
 
@@ -54,10 +53,10 @@ def administrator(system: System) -> tuple[str, str]:
 def log_in(page: Page, url: str, user: str, password: str) -> None:
     """Open a session."""
     page.goto(f"{url}/auth/login")
-    page.fill("input[name=username]", user)
+    see(page.locator("input[name=username]")).fill(user)
     page.fill("input[name=password]", password)
     page.click("[type=submit]")
-    page.wait_for_url(lambda address: "/auth/" not in address)
+    leave(page, "/auth/")
 
 
 def inside(page: Page) -> FrameLocator:

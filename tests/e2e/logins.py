@@ -11,7 +11,7 @@ import httpx
 from tests.e2e.system import System
 from tests.ports import free_port
 from tests.servers import Run
-from tests.waiting import LOG_END, PATIENCE, ended
+from tests.waiting import PATIENCE, ended
 
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 STOPPING = 10.0
@@ -64,10 +64,7 @@ def fab_server(system: System, run: Run, *dag_ids: str) -> Iterator[str]:
     }
     environment = {**os.environ, **system.environment, **ours}
     for command in (["-m", "airflow", "fab-db", "migrate"], ["-c", MAKE_USERS, *dag_ids]):
-        done = subprocess.run(
-            [sys.executable, *command], env=environment, capture_output=True, text=True, check=False, timeout=PATIENCE
-        )
-        assert done.returncode == 0, done.stderr[-LOG_END:]
+        run.finish("the logins", [sys.executable, *command], environment)
     log = system.home / "logs" / "fab-api-server.log"
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -1,6 +1,7 @@
 """A person's way in the browser from a refused window to its predictions: which rows, accept them, replay, green."""
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
+from tests.browser.seeing import see
 from tests.e2e.browser import inside
 from tests.e2e.system import System
 
@@ -24,29 +25,29 @@ def accept_and_replay(page: Page, system: System, window: Window) -> None:
     system.wait_for_backfills(f"{USE_CASE}.predict")
     page.goto(f"{system.url}/plugin/perennial")
     shown = inside(page)
-    shown.get_by_role("link", name=TITLE).click()
-    shown.get_by_role("link", name=window_name(window)).first.click()
-    shown.get_by_text("so nothing was scored").wait_for()
-    shown.get_by_role("link", name="All rows in quarantine").click()
-    shown.get_by_role("heading", name="Rows in quarantine").wait_for()
-    shown.get_by_role("link", name=_first_key(system, window), exact=True).first.click()
-    shown.get_by_text("It is not scored").wait_for()
-    shown.get_by_role("link", name="quarantine", exact=True).click()
+    see(shown.get_by_role("link", name=TITLE)).click()
+    see(shown.get_by_role("link", name=window_name(window))).first.click()
+    see(shown.get_by_text("so nothing was scored"))
+    see(shown.get_by_role("link", name="All rows in quarantine")).click()
+    see(shown.get_by_role("heading", name="Rows in quarantine"))
+    see(shown.get_by_role("link", name=_first_key(system, window), exact=True)).first.click()
+    see(shown.get_by_text("It is not scored"))
+    see(shown.get_by_role("link", name="quarantine", exact=True)).click()
     accepting = shown.locator("form[action$='/accepted']")
-    accepting.first.wait_for()
+    see(accepting)
     for number in range(accepting.count()):
         form = accepting.nth(number)
         form.get_by_role("button", name="Accept").click()
-        expect(form.get_by_role("alert")).to_contain_text("Say why")
+        see(form.get_by_role("alert"), "Say why")
         form.get_by_label("Reason").fill(REASONS[0])
         form.get_by_role("button", name="Accept").click()
         form.get_by_role("button", name="Yes, accept").click()
-        form.get_by_text(f"accepted by {ADMIN}").wait_for()
+        see(form.get_by_text(f"accepted by {ADMIN}"))
     replaying = shown.locator("form[action$='/replayed']")
     replaying.get_by_label("Reason").fill(REASONS[1])
-    replaying.get_by_role("button", name="Replay this window").click()
-    replaying.get_by_role("button", name="Yes, replay it").click()
-    replaying.get_by_text("The replay has begun.").wait_for()
+    see(replaying.get_by_role("button", name="Replay this window")).click()
+    see(replaying.get_by_role("button", name="Yes, replay it")).click()
+    see(replaying.get_by_text("The replay has begun."))
     system.wait_until(lambda: ledger.latest_batch(USE_CASE, window) is not None, f"{window} to be scored")
     _see_that_it_is_green(page, system, window)
 
@@ -60,11 +61,11 @@ def _first_key(system: System, window: Window) -> str:
 def _see_that_it_is_green(page: Page, system: System, window: Window) -> None:
     address = f"{system.url}{PREFIX}/dags/{USE_CASE}.predict/windows/{window.key}"
     page.goto(f"{address}/quarantine")
-    page.get_by_role("heading", name="Nothing is in quarantine").wait_for()
-    page.get_by_role("cell", name=REASONS[0]).first.wait_for()
+    see(page.get_by_role("heading", name="Nothing is in quarantine"))
+    see(page.get_by_role("cell", name=REASONS[0]))
     page.goto(address)
-    page.get_by_text("rows scored by version").first.wait_for()
-    page.get_by_role("heading", name="What people did about it").wait_for()
+    see(page.get_by_text("rows scored by version"))
+    see(page.get_by_role("heading", name="What people did about it"))
     for kind, reason in zip((InterventionKind.ROWS_ACCEPTED, InterventionKind.REPLAY_ASKED), REASONS, strict=True):
         entries = system.ports.ledger.interventions(USE_CASE, kind, window)
         assert {(entry.actor, entry.reason) for entry in entries} == {(ADMIN, reason)}

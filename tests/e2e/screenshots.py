@@ -8,6 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from playwright.sync_api import Error, Page, sync_playwright
+from tests.browser.seeing import open_page, see
+from tests.e2e.browser import DESKTOP, FLAGS, inside, log_in
 
 from perennial.settings import Settings
 from perennial_local.home import Home
@@ -15,8 +17,6 @@ from perennial_local.keys import ADMIN, load_keys
 from perennial_local.lock import is_held, read_holder
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-VIEW = {"width": 1440, "height": 900}
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage"]
 SETTLED = 3_000  # milliseconds: tables and graphs move into place after their data has come
 
 
@@ -32,7 +32,7 @@ class Shot:
     shows: str
     press: str | None = None
     ours: bool = False
-    height: int = VIEW["height"]
+    height: int = DESKTOP["height"]
 
 
 REPORTED = "backfill__2013-03-09T00:00:00+00:00"  # the run of 8 March
@@ -72,29 +72,20 @@ def main() -> int:
     IMAGES.mkdir(parents=True, exist_ok=True)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=FLAGS)
-        page = browser.new_page(viewport=VIEW, color_scheme="light", locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
-        log_in(page, holder.airflow, load_keys(home).admin_password)
+        context = browser.new_context(viewport=DESKTOP, color_scheme="light", locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
+        page = open_page(context)
+        log_in(page, holder.airflow, ADMIN, load_keys(home).admin_password)
         for shot in SHOTS:
             take(page, holder.airflow, shot)
         browser.close()
     return 0
 
 
-def log_in(page: Page, url: str, password: str) -> None:
-    """Open a session as the administrator."""
-    page.goto(f"{url}/auth/login")
-    page.fill("input[name=username]", ADMIN)
-    page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda address: "/auth/" not in address)
-
-
 def take(page: Page, url: str, shot: Shot) -> None:
     """Take one picture."""
-    page.set_viewport_size({"width": VIEW["width"], "height": shot.height})
+    page.set_viewport_size({"width": DESKTOP["width"], "height": shot.height})
     page.goto(url + shot.path)
-    shown_in = page.frame_locator("iframe") if shot.ours else page
-    shown_in.get_by_text(shot.shows).first.wait_for()
+    see((inside(page) if shot.ours else page).get_by_text(shot.shows))
     if shot.press is not None:
         page.get_by_label(shot.press).click()
     page.wait_for_timeout(SETTLED)
@@ -105,6 +96,6 @@ def take(page: Page, url: str, shot: Shot) -> None:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except Error as error:
-        sys.stderr.write(f"The browser gave up: {error.message}\n")
+    except (AssertionError, Error) as error:
+        sys.stderr.write(f"The browser gave up: {error}\n")
         sys.exit(4)

@@ -17,6 +17,7 @@ import httpx
 import psutil
 import pyarrow.compute as pc
 import pytest
+from tests.browser.seeing import arrive, open_page, see
 from tests.e2e.browser import administrator, browsing, inside, log_in
 from tests.e2e.logins import ADMIN, NOTHING, ONE_DAG, VIEWER, fab_server
 from tests.e2e.orders import ROWS, Orders, write_orders
@@ -349,22 +350,22 @@ def test_a_person_finds_out_in_the_browser_why_a_day_was_refused(
         log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}/plugin/perennial")
         home = inside(page)
-        home.get_by_text("1 window failed validation and was not scored.").wait_for()
-        home.get_by_role("link", name=FLIGHTS).click()
-        home.get_by_role("heading", name="The windows in a table").wait_for()
-        home.get_by_role("link", name="Mon 10 Jun 2013").first.click()
-        home.get_by_text("so nothing was scored").wait_for()
+        see(home.get_by_text("1 window failed validation and was not scored."))
+        see(home.get_by_role("link", name=FLIGHTS)).click()
+        see(home.get_by_role("heading", name="The windows in a table"))
+        see(home.get_by_role("link", name="Mon 10 Jun 2013")).first.click()
+        see(home.get_by_text("so nothing was scored"))
         assert "distance" in home.locator("#validation").inner_text()
-        home.locator("#validation a[data-airflow]").first.click()
-        page.wait_for_url(lambda address: f"/dags/{PREDICT}/runs/" in address)
+        see(home.locator("#validation a[data-airflow]")).first.click()
+        arrive(page, f"/dags/{PREDICT}/runs/")
         reports = page.get_by_role("link", name="Report")
-        reports.nth(1).wait_for()
+        see(reports.nth(1))
         in_note, tab = reports.all()
         with page.expect_popup() as opened:  # Airflow opens the links of notes beside
             in_note.click()
-        inside(opened.value).get_by_role("heading", name="Mon 10 Jun 2013").wait_for()
+        see(inside(opened.value).get_by_role("heading", name="Mon 10 Jun 2013"))
         tab.click()
-        inside(page).get_by_role("heading", name="Mon 10 Jun 2013").wait_for()
+        see(inside(page).get_by_role("heading", name="Mon 10 Jun 2013"))
     assert [each for each in complaints if "perennial" in each] == []
 
 
@@ -375,10 +376,10 @@ def test_a_person_looks_at_a_backfill_and_begins_it_in_the_browser(
     with browsing() as (_, page):
         log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}{PREFIX}/dags/{PREDICT}/preview?from=2013-06-13&to=2013-06-14&model=as_now")
-        page.get_by_text("2 windows: 0 new, 0 changed, 0 unchanged, 2 not ingested or not validated yet.").wait_for()
-        page.get_by_role("button", name="Backfill these windows").click()
-        page.get_by_role("button", name="Yes, backfill them").click()
-        page.get_by_text("The backfill has begun").wait_for()
+        see(page.get_by_text("2 windows: 0 new, 0 changed, 0 unchanged, 2 not ingested or not validated yet."))
+        see(page.get_by_role("button", name="Backfill these windows")).click()
+        see(page.get_by_role("button", name="Yes, backfill them")).click()
+        see(page.get_by_text("The backfill has begun"))
     days = (window(6, 13), window(6, 14))
     ledger = system.ports.ledger
     system.wait_until(
@@ -399,16 +400,16 @@ def test_a_person_follows_drift_to_the_new_champion_in_the_browser(
         log_in(page, system.url, *administrator(system))
         page.goto(f"{system.url}/dags/{PREDICT}/plugin/perennial-windows")
         shown = inside(page)
-        shown.get_by_role("link", name=window_name(decided)).first.click()
-        shown.locator("#drift").get_by_text("drifted").first.wait_for()
-        shown.locator("#decision").get_by_text("retrain on drift").wait_for()
-        shown.locator("#decision").get_by_role("link", name="What came of it").click()
-        shown.locator("#events").get_by_text("new model").first.wait_for()
+        see(shown.get_by_role("link", name=window_name(decided))).first.click()
+        see(shown.locator("#drift").get_by_text("drifted"))
+        see(shown.locator("#decision").get_by_text("retrain on drift"))
+        see(shown.locator("#decision").get_by_role("link", name="What came of it")).click()
+        see(shown.locator("#events").get_by_text("new model"))
         run_id = quote(drifted_days["dag_run_id"], safe="")
         page.goto(f"{system.url}/dags/{RETRAIN}/runs/{run_id}/plugin/perennial-report")
-        shown.get_by_role("heading", name="Judgement").wait_for()
-        shown.get_by_text("What asked for it").wait_for()
-        shown.locator("#decision").get_by_text("promoted").wait_for()
+        see(shown.get_by_role("heading", name="Judgement"))
+        see(shown.get_by_text("What asked for it"))
+        see(shown.locator("#decision").get_by_text("promoted"))
     report = system.client.get(f"{PREFIX}/dags/{RETRAIN}/runs/{run_id}", headers={"Accept": "application/json"}).json()
     assert report["decision"]["action"] == "promote"
     assert [each["kind"] for each in report["asked_for"]] == ["retrain_on_drift"]
@@ -427,24 +428,23 @@ def test_each_role_sees_inside_airflow_what_it_may_read_and_nothing_else(
     tabs = {view["destination"]: f"{pages[view['destination']]}/plugin/{view['url_route']}" for view in VIEWS}
     with fab_server(system, run, PREDICT, EVALUATE) as url, browsing() as (browser, _):
         for user in (ADMIN, VIEWER, ONE_DAG, NOTHING):
-            page = browser.new_page()
-            page.set_default_timeout(PATIENCE * 1000)
+            page = open_page(browser.new_context())
             log_in(page, url, user, user)
             for destination, address in tabs.items():
                 page.goto(url + address)
                 shown = inside(page)
                 if destination == "nav":
-                    shown.get_by_role("heading", name="Use cases").wait_for()
+                    see(shown.get_by_role("heading", name="Use cases"))
                     flights, air_time = shown.get_by_text(FLIGHTS), shown.get_by_text("Minutes in the air")
                     assert flights.count() == (user != NOTHING), user
                     assert air_time.count() == (user in (ADMIN, VIEWER)), user
                 elif user == NOTHING:
-                    shown.get_by_role("heading", name="You may not see this").wait_for()
+                    see(shown.get_by_role("heading", name="You may not see this"))
                 else:
-                    shown.get_by_role("heading", name="Mon 10 Jun 2013" if "runs" in address else FLIGHTS).wait_for()
+                    see(shown.get_by_role("heading", name="Mon 10 Jun 2013" if "runs" in address else FLIGHTS))
             page.goto(f"{url}{PREFIX}/dags/air_time.predict")
             heading = "Minutes in the air" if user in (ADMIN, VIEWER) else "You may not see this"
-            page.get_by_role("heading", name=heading).wait_for()
+            see(page.get_by_role("heading", name=heading))
             page.context.close()
 
 

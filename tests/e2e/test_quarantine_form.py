@@ -12,17 +12,18 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import Locator, Page, Route
+from tests.browser.seeing import see
 from tests.e2e.browser import browsing
 from tests.unit.jobs.test_predict_path import ingest_and_validate
 from tests.unit.jobs.world import START, World, make_world
+from tests.unit.pages.asking import settings_of
 
 from perennial import clock
 from perennial.ledger.entries import InterventionKind
 from perennial.pages.answer import answer
 from perennial.pages.asked import Answer, Asked
 from perennial.pages.change import ChangeAsked, change
-from perennial.settings import Settings
 
 SITE = "http://pages.example"
 PAGES = "/perennial"
@@ -59,7 +60,7 @@ class Site:
         if self.change_status is not None:
             return Answer(self.change_status, "application/json", b'{"error": "You may not do this", "detail": "Ask"}')
         *_, window, what = path.split("/")
-        return change(ChangeAsked(what, "parcels", window, "ada", body), self.settings, self.world.ports)
+        return change(ChangeAsked(what, "parcels", window, "ada", body), settings_of(self.world), self.world.ports)
 
     def read(self, path: str) -> Answer:
         *_, last = path.removeprefix(PAGES).split("/")
@@ -69,14 +70,10 @@ class Site:
             return Answer(404, "text/plain", b"")
         arguments = {"use_case": "parcels", "window": path.split("/")[-2]}
         asked = Asked("quarantine", arguments, ("parcels",), PAGES, "", may_change=True)
-        return answer(asked, self.settings, self.world.ports)
+        return answer(asked, settings_of(self.world), self.world.ports)
 
     def send(self, route: Route, found: Answer) -> None:
         route.fulfill(status=found.status, body=found.body, content_type=found.media_type)
-
-    @property
-    def settings(self) -> Settings:
-        return Settings.from_environment({"PERENNIAL_USE_CASES": str(self.world.use_case.folder.parent)})
 
     def open(self) -> Page:
         self.page.goto(f"{SITE}{PAGES}/dags/parcels.predict/windows/{self.world.day(31).key}/quarantine")
@@ -97,11 +94,7 @@ def page() -> Iterator[Page]:
 def site(page: Page, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46))
     world = make_world(tmp_path)
-    weights = world.parcels.table.column("weight").to_pylist()
-    for position in world.rows_of(31)[:3]:
-        weights[position] = -60.0
-    index = world.parcels.table.column_names.index("weight")
-    world.parcels.table = world.parcels.table.set_column(index, world.parcels.table.field(index), [weights])
+    world.put("weight", dict.fromkeys(world.rows_of(31)[:3], -60.0))
     ingest_and_validate(world, 31)
     made = Site(world, page)
     page.route("**/*", made.handle)
@@ -114,26 +107,28 @@ def fill(page: Page, form: str, reason: str, button: str) -> None:
     page.locator(form).get_by_role("button", name=button).click()
 
 
+def has_focus(locator: Locator) -> bool:
+    return bool(locator.evaluate("(it) => it === document.activeElement"))
+
+
 ACCEPT, REPLAY = "form[action$=accepted]", "form[action$=replayed]"
 
 
 def test_rows_are_accepted_after_a_reason_and_a_second_question(site: Site) -> None:
     page = site.open()
     page.locator(ACCEPT).get_by_role("button", name="Accept these 3 rows").click()
-    expect(page.locator(ACCEPT).get_by_role("alert")).to_have_text("Say why: the reason is kept beside your name.")
-    expect(page.locator(ACCEPT).get_by_label("Reason")).to_be_focused()
+    see(page.locator(ACCEPT).get_by_role("alert"), "Say why: the reason is kept beside your name.")
+    assert has_focus(page.locator(ACCEPT).get_by_label("Reason"))
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
-    expect(page.locator(ACCEPT).get_by_role("status")).to_contain_text("Your name and the reason are kept. Sure?")
+    see(page.locator(ACCEPT).get_by_role("status"), "Your name and the reason are kept. Sure?")
     assert site.recorded() == []
     page.locator(ACCEPT).get_by_role("button", name="Cancel").click()
-    expect(page.locator(ACCEPT).get_by_role("status")).to_be_empty()
+    assert page.locator(ACCEPT).get_by_role("status").inner_text() == ""
     page.locator(ACCEPT).get_by_role("button", name="Accept these 3 rows").click()
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
     said = page.locator(ACCEPT).get_by_role("status")
-    expect(said).to_have_text(
-        "3 rows accepted by ada. They are let in when the window is validated again. Replay the window next."
-    )
-    expect(said).to_be_focused()
+    see(said, "3 rows accepted by ada. They are let in when the window is validated again. Replay the window next.")
+    assert has_focus(said)
     assert site.recorded() == [("rows_accepted", "ada", "a new kind")]
     (headers,) = site.headers
     assert (headers["origin"], headers["x-requested-with"]) == (SITE, "Perennial")
@@ -145,8 +140,8 @@ def test_a_replay_is_on_record_and_begun_in_airflow(site: Site) -> None:
     fill(page, REPLAY, "the source was mended", "Replay this window")
     page.locator(REPLAY).get_by_role("button", name="Yes, replay it").click()
     said = page.locator(REPLAY).get_by_role("status")
-    expect(said).to_have_text("It is on record that ada asked for a replay. The replay has begun. Watch it in Airflow.")
-    expect(said.get_by_role("link")).to_have_attribute("href", "/dags/parcels.predict/backfills")
+    see(said, "It is on record that ada asked for a replay. The replay has begun. Watch it in Airflow.")
+    assert said.get_by_role("link").get_attribute("href") == "/dags/parcels.predict/backfills"
     start = site.world.day(31).start.isoformat()
     assert site.asked == [
         {
@@ -179,10 +174,10 @@ def test_a_replay_that_airflow_refuses_stays_on_record_as_asked_for(
     fill(page, REPLAY, "mended", "Replay this window")
     page.locator(REPLAY).get_by_role("button", name="Yes, replay it").click()
     said = page.locator(REPLAY).get_by_role("status")
-    expect(said).to_contain_text("It is on record that ada asked for a replay. Airflow did not begin it")
-    expect(said).to_contain_text(told)
+    see(said, "It is on record that ada asked for a replay. Airflow did not begin it")
+    see(said, told)
     assert [kind for kind, *_ in site.recorded()] == ["replay_asked"]
-    expect(site.open().get_by_role("cell", name="asked for a replay")).to_be_visible()
+    see(site.open().get_by_role("cell", name="asked for a replay"))
 
 
 def test_a_paused_dag_is_told(site: Site) -> None:
@@ -190,7 +185,7 @@ def test_a_paused_dag_is_told(site: Site) -> None:
     page = site.open()
     fill(page, REPLAY, "mended", "Replay this window")
     page.locator(REPLAY).get_by_role("button", name="Yes, replay it").click()
-    expect(page.locator(REPLAY).get_by_role("status")).to_contain_text("waits until somebody unpauses it")
+    see(page.locator(REPLAY).get_by_role("status"), "waits until somebody unpauses it")
 
 
 def test_a_change_that_is_refused_says_why_and_can_be_tried_again(site: Site) -> None:
@@ -200,17 +195,17 @@ def test_a_change_that_is_refused_says_why_and_can_be_tried_again(site: Site) ->
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
     wrong = page.locator(ACCEPT).get_by_role("alert")
-    expect(wrong).to_contain_text("Nothing was changed. The window has changed: look again.")
+    see(wrong, "Nothing was changed. The window has changed: look again.")
     assert site.recorded() == []
     wrong.get_by_role("link", name="Load the page again").click()
     site.change_status = 403
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
-    expect(wrong).to_contain_text("You may not do this. Ask")
+    see(wrong, "You may not do this. Ask")
     site.change_status = None
     page.locator(ACCEPT).get_by_role("button", name="Accept these 3 rows").click()
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
-    expect(page.locator(ACCEPT).get_by_role("status")).to_contain_text("3 rows accepted by ada")
+    see(page.locator(ACCEPT).get_by_role("status"), "3 rows accepted by ada")
     assert [kind for kind, *_ in site.recorded()] == [InterventionKind.ROWS_ACCEPTED.value]
 
 
@@ -219,13 +214,12 @@ def test_a_server_that_does_not_answer_is_told_and_nothing_is_claimed(site: Site
     page.route("**/accepted", lambda route: route.abort())
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
-    expect(page.locator(ACCEPT).get_by_role("alert")).to_have_text(
-        "The server did not answer: nothing is known of what became of it. Load the page again."
-    )
+    alert = page.locator(ACCEPT).get_by_role("alert")
+    see(alert, "The server did not answer: nothing is known of what became of it. Load the page again.")
     page.unroute("**/accepted")
 
 
 def test_the_page_fits_a_phone(site: Site) -> None:
     page = site.open()
-    expect(page.locator(ACCEPT)).to_be_visible()
+    see(page.locator(ACCEPT))
     assert page.evaluate("document.documentElement.scrollWidth") <= 380

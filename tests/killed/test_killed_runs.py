@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import psutil
 import pytest
+from tests.e2e.browser import chromium
 from tests.servers import Run
 from tests.waiting import PATIENCE, ended, wait_until
 
@@ -103,7 +104,12 @@ def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
 
 
 def endless_tests(names: tuple[str, ...]) -> list[str]:
-    tests = {"shared": "test_with_the_servers_that_tests_share", "local": "test_with_a_local_system"}
+    tests = {
+        "shared": "test_with_the_servers_that_tests_share",
+        "local": "test_with_a_local_system",
+        "browser": "test_with_a_browser",
+        "command": "test_with_a_command",
+    }
     return [tests[name] for name in names]
 
 
@@ -138,6 +144,21 @@ def test_a_killed_worker_leaves_no_server_when_the_run_has_ended(start: Callable
     worker.kill()
     run.process.wait(PATIENCE)
     assert "1 failed" in run.log.read_text()
+    assert_nothing_is_left(run, started)
+
+
+@pytest.mark.parametrize(("name", "program"), [("browser", "--type=renderer"), ("command", "SERVERS_ARE_UP")])
+def test_a_killed_run_leaves_neither_a_browser_nor_a_command(
+    start: Callable[..., KilledRun], name: str, program: str
+) -> None:
+    if name == "browser":
+        chromium()  # without one there is nothing to test
+    run = start(0, name)
+    run.wait_for(f"the {name} to be there", (run.up / name).exists)
+    started = run.started()
+    assert run.running(program)
+    run.process.kill()
+    run.process.wait(PATIENCE)
     assert_nothing_is_left(run, started)
 
 

@@ -79,11 +79,7 @@ def airflow_database(run: Run, postgres: WatchedPostgres) -> str:
     def make() -> str:
         name, folder = postgres.new_database("airflow"), run.new_folder("airflow-tables")
         environment = airflow_environment(folder, postgres.url(name), FAB, free_port())
-        made = subprocess.run(
-            [sys.executable, Path(__file__).with_name("prepare_airflow.py")], env=environment, capture_output=True,
-            text=True, check=False,
-        )  # fmt: skip
-        assert made.returncode == 0, f"{made.stdout[-3000:]}\n{made.stderr[-3000:]}"
+        run.finish("airflow's tables", [sys.executable, Path(__file__).with_name("prepare_airflow.py")], environment)
         return name
 
     return run.once("airflow-tables", make)

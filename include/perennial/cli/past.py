@@ -9,7 +9,7 @@ import typer
 from perennial import clock
 from perennial.cli.progress import progress
 from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
-from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.steps import AsJson, From, ModelOption, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_line, print_table
 from perennial.encoding import as_json
 from perennial.window import parse_instant
@@ -31,7 +31,7 @@ def preview(
     window: WindowStart = None,
     start: From = None,
     end: To = None,
-    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
+    model: ModelOption = "as_was",
     json: AsJson = False,
 ) -> None:
     """Say what scoring windows would do, with which model, and change nothing."""

@@ -1,14 +1,14 @@
 """The command that takes windows through all steps."""
 
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
 
 from perennial.cli.progress import progress
 from perennial.cli.session import Session, show, start_of, windows_of
-from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
+from perennial.cli.steps import AsJson, From, ModelOption, To, UseCaseName, WindowStart
 from perennial.cli.tables import MARKS, console, print_line
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def run(
     window: WindowStart = None,
     start: From = None,
     end: To = None,
-    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
+    model: ModelOption = "as_was",
     json: AsJson = False,
 ) -> None:
     """Take windows through all steps: ingest, validate, score, monitor. Says what to do next.

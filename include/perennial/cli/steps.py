@@ -16,6 +16,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.window import Window, parse_instant
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
+ModelOption = Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")]
 WindowStart = Annotated[str | None, typer.Option("--window", help="Start of one window, e.g. 2013-03-01.")]
 From = Annotated[str | None, typer.Option("--from", help="Start of the first of several windows.")]
 To = Annotated[str | None, typer.Option("--to", help="End of the last of them.")]
@@ -55,7 +56,7 @@ def score(
     window: WindowStart = None,
     start: From = None,
     end: To = None,
-    model: Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")] = "as_was",
+    model: ModelOption = "as_was",
     json: AsJson = False,
 ) -> None:
     """Score validated windows and publish the predictions."""

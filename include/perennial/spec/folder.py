@@ -50,32 +50,23 @@ def read_queries(document: Document, folder: Path) -> tuple[dict[str, str], list
     """The SQL texts that the spec's sources name, by file name, and what is wrong with them."""
     queries: dict[str, str] = {}
     violations: list[Violation] = []
-    for location in _SOURCES:
-        name = document.at((*location, "query"))
-        if document.at((*location, "type")) != "postgres" or not isinstance(name, str) or name in queries:
+    of_sources = [each for each in _SOURCES if document.at((*each, "type")) == "postgres"]
+    for location, always in [*(((*each, "query"), BOUND_ALWAYS) for each in of_sources), (_READY, ())]:
+        name = document.at(location)
+        if not isinstance(name, str) or name in queries:
             continue
-        file, missing = file_beside(document, folder, (*location, "query"), name)
+        file, missing = file_beside(document, folder, location, name)
         violations += missing
         if file is not None:
             sql, unreadable = read_text(file)
             violations += unreadable
             if sql is not None:
                 queries[name] = sql
-                violations += _violations(file, sql)
-    name = document.at(_READY)
-    if isinstance(name, str) and name not in queries:
-        file, missing = file_beside(document, folder, _READY, name)
-        violations += missing
-        if file is not None:
-            sql, unreadable = read_text(file)
-            violations += unreadable
-            if sql is not None:
-                queries[name] = sql
-                violations += _violations(file, sql, always=())
+                violations += _violations(file, sql, always)
     return queries, violations
 
 
-def _violations(file: Path, sql: str, always: tuple[str, ...] = BOUND_ALWAYS) -> Iterator[Violation]:
+def _violations(file: Path, sql: str, always: tuple[str, ...]) -> Iterator[Violation]:
     names = bound_names(sql)
     meant = set()
     for name, line in names.items():

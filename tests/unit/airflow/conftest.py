@@ -11,15 +11,19 @@ from pathlib import Path
 os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[3] / "plugins"))
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 from airflow.plugins_manager import ensure_plugins_loaded
 
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial_airflow.run import Run
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
 
 with warnings.catch_warnings(action="ignore"):  # its reader of .airflowignore uses a name that is deprecated
     ensure_plugins_loaded()
@@ -46,6 +50,21 @@ def make_run() -> MakeRun:
         )
 
     return make
+
+
+@pytest.fixture
+def session() -> Iterator["Session"]:
+    """A session with an empty database of Airflow's."""
+    from airflow.models import import_all_models
+    from airflow.models.base import Base
+    from sqlalchemy import create_engine
+    from sqlalchemy.orm import Session
+
+    import_all_models()
+    engine = create_engine("sqlite://")
+    Base.metadata.create_all(engine)
+    with Session(engine, autoflush=False, expire_on_commit=False) as session:
+        yield session
 
 
 @pytest.fixture(scope="session")

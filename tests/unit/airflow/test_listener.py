@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -10,15 +9,13 @@ from uuid import uuid4
 
 import pytest
 from airflow.listeners.listener import get_listener_manager
-from airflow.models import import_all_models
-from airflow.models.base import Base
 from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.sqlalchemy import prohibit_commit
 from airflow.utils.state import DagRunState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import create_engine, insert, select
+from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from perennial_airflow import listener
@@ -26,15 +23,6 @@ from perennial_airflow.note import KEY, Line
 
 AT = datetime(2013, 3, 9, tzinfo=UTC)
 LINK = "[Report](dags/flight_delays.predict/runs/run/plugin/perennial-report)"
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    import_all_models()
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine, autoflush=False, expire_on_commit=False) as session:
-        yield session
 
 
 @pytest.fixture

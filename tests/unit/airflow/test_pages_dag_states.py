@@ -1,13 +1,10 @@
 """What Airflow's own tables say of the DAGs that the page of all use cases is about."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from airflow.models import import_all_models
-from airflow.models.base import Base
 from airflow.models.dag import DagModel
 from airflow.models.dagbundle import DagBundleModel
 from airflow.models.dagrun import DagRun
@@ -15,7 +12,7 @@ from airflow.models.hitl import HITLDetail
 from airflow.models.taskinstance import TaskInstance
 from airflow.utils.state import DagRunState, TaskInstanceState
 from airflow.utils.types import DagRunTriggeredByType, DagRunType
-from sqlalchemy import create_engine, event, insert
+from sqlalchemy import event, insert
 from sqlalchemy.orm import Session
 
 from perennial.encoding import as_json, from_json
@@ -27,16 +24,12 @@ PREDICT, EVALUATE = "flight_delays.predict", "flight_delays.evaluate"
 
 
 @pytest.fixture
-def session() -> Iterator[Session]:
-    import_all_models()
-    engine = create_engine("sqlite://")
-    Base.metadata.create_all(engine)
-    with Session(engine, autoflush=False, expire_on_commit=False) as session:
-        session.add(DagBundleModel(name="dags"))
-        for dag_id in (PREDICT, EVALUATE):
-            session.add(DagModel(dag_id=dag_id, bundle_name="dags", is_paused=False, is_stale=False))
-        session.commit()
-        yield session
+def session(session: Session) -> Session:
+    session.add(DagBundleModel(name="dags"))
+    for dag_id in (PREDICT, EVALUATE):
+        session.add(DagModel(dag_id=dag_id, bundle_name="dags", is_paused=False, is_stale=False))
+    session.commit()
+    return session
 
 
 def ran(session: Session, dag_id: str, day: int, state: DagRunState, ended: datetime = NOW) -> str:

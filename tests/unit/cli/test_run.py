@@ -8,21 +8,20 @@ from typing import Any
 
 import pytest
 from tests.unit.cli.conftest import Call
+from tests.unit.jobs.test_predict_path import first_model
+from tests.unit.jobs.test_unstarted import monitored
 from tests.unit.jobs.world import ROWS, SHIFT, START, World
 
 from perennial.errors import PredictionsNotFinite
-from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.predict import score
 from perennial.jobs.retrain import chain
 from perennial.ledger.entries import COMMAND_LINE, DecisionKind, DeployedRole
 from perennial.records.first_model import first_training
-from perennial.records.model_choice import ModelChoice
 from perennial.records.retraining import gather
 from perennial.verdict import RETRAIN
 from perennial.window import Window
 
-
-def train(world: World, day: int) -> None:
-    chain.run(world.use_case, world.day(day).start, world.ports, "test", actor="test", reason="first")
+DRIFTING = range(SHIFT - 5, SHIFT + 6)
 
 
 def date(day: int) -> str:
@@ -36,7 +35,7 @@ def command_in(out: str, word: str) -> list[str]:
 
 
 def test_a_window_goes_through_all_steps_and_each_says_one_line(world: World, perennial: Call) -> None:
-    train(world, 30)
+    first_model(world, 30)
     code, out, _ = perennial("run", "parcels", "--window", date(30))
     lines = [line.split("\t") for line in out.splitlines() if "\t" in line]
     assert code == 0
@@ -63,7 +62,7 @@ def test_without_a_model_it_says_how_to_get_one_and_these_commands_score(world: 
 def test_a_window_that_the_model_can_not_compute_with_does_not_stop_the_others(
     world: World, perennial: Call, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    train(world, 30)
+    first_model(world, 30)
     scored = score.run
 
     def overflowing(use_case: Any, window: Window, *given: Any, **named: Any) -> Any:
@@ -79,7 +78,7 @@ def test_a_window_that_the_model_can_not_compute_with_does_not_stop_the_others(
 
 
 def test_a_window_that_fails_does_not_stop_the_others(world: World, perennial: Call) -> None:
-    train(world, 30)
+    first_model(world, 30)
     world.change(30, "weight", 500.0)
     code, out, _ = perennial("run", "parcels", "--from", date(30), "--to", date(32))
     assert code == 3
@@ -112,19 +111,6 @@ def test_json_is_one_object_a_window_and_what_to_do_stands_beside_it(world: Worl
     assert "perennial retrain parcels" in err
 
 
-def drifted(world: World, run_id: str) -> list[monitor.Monitored]:
-    """The days after the shift, monitored one after the other."""
-    train(world, SHIFT - 5)
-    found = []
-    for day in range(SHIFT - 5, SHIFT + 6):
-        window = world.day(day)
-        ingest.run(world.use_case, window, world.ports, run_id)
-        validate.run(world.use_case, window, world.ports, run_id)
-        score.run(world.use_case, window, world.ports, run_id, model=ModelChoice())
-        found.append(monitor.run(world.use_case, window, world.ports, run_id))
-    return found
-
-
 def asked_for(world: World, as_of: datetime) -> tuple[datetime, ...]:
     """The retrainings that count when a decision is taken as of that moment."""
     ledger = world.ports.ledger
@@ -133,7 +119,7 @@ def asked_for(world: World, as_of: datetime) -> tuple[datetime, ...]:
 
 
 def test_a_decision_by_hand_blocks_nothing_until_its_retraining_came_to_a_judgement(world: World) -> None:
-    first, second, *_ = [m for m in drifted(world, f"{COMMAND_LINE}now") if m.decision.action == RETRAIN]
+    first, second, *_ = [m for m in monitored(world, f"{COMMAND_LINE}now", DRIFTING) if m.decision.action == RETRAIN]
     assert second.window.start == first.window.end
     decided = second.decision.as_of
     assert not {first.decision.as_of, decided} & set(asked_for(world, decided))
@@ -143,13 +129,13 @@ def test_a_decision_by_hand_blocks_nothing_until_its_retraining_came_to_a_judgem
 
 
 def test_a_decision_in_airflow_blocks_the_next_windows_as_ever(world: World) -> None:
-    first, second = [m for m in drifted(world, "parcels.predict/scheduled") if m.decision.action == RETRAIN]
+    first, second = [m for m in monitored(world, "parcels.predict/scheduled", DRIFTING) if m.decision.action == RETRAIN]
     assert second.window.end >= first.window.end + world.use_case.spec.monitoring.cooldown
     assert first.decision.as_of in asked_for(world, first.decision.as_of)
 
 
 def test_evaluate_shows_its_decision_as_a_sentence(world: World, perennial: Call) -> None:
-    train(world, 30)
+    first_model(world, 30)
     perennial("run", "parcels", "--window", date(30))
     code, out, _ = perennial("evaluate", "parcels", "--as-of", date(33))
     (decision,) = [line for line in out.splitlines() if line.startswith("decision\t")]
@@ -161,7 +147,7 @@ def test_evaluate_shows_its_decision_as_a_sentence(world: World, perennial: Call
 
 
 def test_monitor_by_hand_says_how_to_start_the_retraining(world: World, perennial: Call) -> None:
-    decided = next(m for m in drifted(world, "parcels.predict/x") if m.decision.action == RETRAIN)
+    decided = next(m for m in monitored(world, "parcels.predict/x", DRIFTING) if m.decision.action == RETRAIN)
     code, out, _ = perennial("monitor", "parcels", "--window", f"{decided.window.start:%Y-%m-%d}")
     assert code == 0
     command = command_in(out, "retrain")

@@ -19,11 +19,7 @@ from perennial.verdict import Verdict
 def spoil(world: World, day: int, rows: int) -> list[int]:
     """Give the first rows of a day a weight that is not possible; their keys."""
     first = world.rows_of(day)[:rows]
-    weight = world.parcels.table.column("weight").to_pylist()
-    for position in first:
-        weight[position] = -100.0
-    table = world.parcels.table
-    world.parcels.table = table.set_column(table.column_names.index("weight"), "weight", [weight])
+    world.put("weight", dict.fromkeys(first, -100.0))
     return first
 
 

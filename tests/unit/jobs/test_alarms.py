@@ -30,11 +30,7 @@ def test_drift_and_the_decision_to_retrain(world: World, warnings: pytest.LogCap
 def test_rows_in_quarantine(world: World, warnings: pytest.LogCaptureFixture) -> None:
     ingest_and_validate(world, 30)
     assert "Set aside" not in warnings.text
-    rows = world.rows_of(31)[:2]
-    weights = world.parcels.table.column("weight").to_pylist()
-    for row in rows:
-        weights[row] = -99.0
-    world.parcels.table = world.parcels.table.set_column(2, "weight", pa.array(weights))
+    world.put("weight", dict.fromkeys(world.rows_of(31)[:2], -99.0))
     ingest_and_validate(world, 31)
     assert f"parcels {world.day(31)}: Set aside: 2 of 180 rows" in warnings.text
 

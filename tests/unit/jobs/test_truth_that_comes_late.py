@@ -198,10 +198,7 @@ def test_labels_whose_keys_match_no_row_are_counted_and_told(world: World, caplo
 
 def test_labels_of_quarantined_rows_do_match(world: World) -> None:
     first_model(world, 30)
-    position = world.rows_of(31)[0]
-    weights = world.parcels.table.column("weight").to_pylist()
-    weights[position] = -99.0
-    world.parcels.table = world.parcels.table.set_column(2, "weight", [weights])
+    world.put("weight", {world.rows_of(31)[0]: -99.0})
     predict(world, 31)
     assert evaluated(world, world.day(33).start).unmatched == 0
 

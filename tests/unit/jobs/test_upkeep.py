@@ -3,7 +3,6 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
@@ -100,11 +99,7 @@ def test_a_killed_run_that_nobody_retries_is_finished_by_reconciling(
 
 def spoil(world: World, day: int, rows: int) -> None:
     """Give the first rows of a day a weight that the suite sets aside."""
-    table = world.parcels.table
-    weights = table.column("weight").to_pylist()
-    for i in world.rows_of(day)[:rows]:
-        weights[i] = -60.0
-    world.parcels.table = table.set_column(table.column_names.index("weight"), "weight", pa.array(weights))
+    world.put("weight", dict.fromkeys(world.rows_of(day)[:rows], -60.0))
 
 
 def windows(world: World) -> list[Window]:

@@ -4,6 +4,7 @@ From day `SHIFT` on the numeric feature lies two standard deviations higher and 
 way round: inputs drift and the old model is wrong.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -114,6 +115,13 @@ class World:
         new = pc.if_else(inside, pa.scalar(values, old.type), old)
         index = self.parcels.table.column_names.index(column)
         self.parcels.table = self.parcels.table.set_column(index, column, new)
+
+    def put(self, column: str, values: Mapping[int, object]) -> None:
+        """Overwrite single values of a column, by the positions of their rows."""
+        table = self.parcels.table
+        index = table.column_names.index(column)
+        new = [values.get(position, old) for position, old in enumerate(table.column(index).to_pylist())]
+        self.parcels.table = table.set_column(index, table.field(index), [new])
 
 
 def make_world(folder: Path) -> World:

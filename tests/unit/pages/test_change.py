@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, predict
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import settings_of
 
 from perennial.errors import InvalidSettings, StoreUnavailable, WindowBusy
 from perennial.jobs.predict import ingest, validate
 from perennial.ledger.entries import REVIEW_PAGE, InterventionKind
 from perennial.pages import change as changing
 from perennial.pages.change import ChangeAsked, change
-from perennial.settings import Settings
 
 RULE = "expect_column_values_to_be_between(weight)"
 
@@ -26,13 +26,8 @@ RULE = "expect_column_values_to_be_between(weight)"
 @pytest.fixture
 def world(tmp_path: Path) -> World:
     made = make_world(tmp_path)
-    position = made.rows_of(31)[3]
-    weights = made.parcels.table.column("weight").to_pylist()
-    weights[position] = -60.0
-    index = made.parcels.table.column_names.index("weight")
-    made.parcels.table = made.parcels.table.set_column(index, made.parcels.table.field(index), [weights])
-    ingest.run(made.use_case, made.day(31), made.ports, "test")
-    validate.run(made.use_case, made.day(31), made.ports, "test")
+    made.put("weight", {made.rows_of(31)[3]: -60.0})
+    ingest_and_validate(made, 31)
     return made
 
 
@@ -45,8 +40,7 @@ def digest(world: World) -> str:
 def ask(world: World, what: str = "accepted", **different: Any) -> tuple[int, dict[str, str]]:
     body = {"rule": RULE, "snapshot": digest(world), "reason": "a new kind"}
     given = {"use_case": "parcels", "window": world.day(31).key, "actor": "ada", "body": body} | different
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-    found = change(ChangeAsked(what, **given), settings, world.ports)
+    found = change(ChangeAsked(what, **given), settings_of(world), world.ports)
     assert found.media_type == "application/json"
     return found.status, json.loads(found.body)
 
@@ -132,12 +126,9 @@ def test_what_caught_nothing_cannot_be_accepted(world: World, rule: str, error: 
 
 
 def test_rules_that_always_hold_say_what_to_do(world: World) -> None:
-    keys = world.parcels.table.column("parcel").to_pylist()
     first, second = world.rows_of(31)[:2]
-    keys[first] = keys[second]
-    world.parcels.table = world.parcels.table.set_column(0, world.parcels.table.field(0), [keys])
-    ingest.run(world.use_case, world.day(31), world.ports, "test")
-    validate.run(world.use_case, world.day(31), world.ports, "test")
+    world.put("parcel", {first: second})  # a parcel's number is its position
+    ingest_and_validate(world, 31)
     status, told = ask(world, body=accepting(world, rule="unique_key(parcel)"))
     assert (status, told["error"]) == (422, "Nobody can accept what this rule caught")
     assert "Correct the source" in told["detail"]

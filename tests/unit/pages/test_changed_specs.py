@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate
 from tests.unit.jobs.world import SPEC, START, World, make_world
-from tests.unit.pages.test_answer import ask, live, of_day, page, set_column
+from tests.unit.pages.asking import ask, live, of_day, page
 
 from perennial import clock
 from perennial.spec.load import load_use_case
@@ -86,10 +86,10 @@ def test_rows_whose_keys_no_address_can_hold_have_pages_of_their_own(tmp_path: P
         SPEC.replace("parcel: {kind: integer", "parcel: {kind: categorical").replace("0.05}", "0.5}", 1),
     )
     keys = [str(key) for key in world.parcels.table.column("parcel").to_pylist()]
-    weights = world.parcels.table.column("weight").to_pylist()
-    for position, key in zip(world.rows_of(31), (*ODD_KEYS, *PLAIN_KEYS), strict=False):
-        keys[position], weights[position] = key, -60.0
-    set_column(world, "weight", weights)
+    named = dict(zip(world.rows_of(31), (*ODD_KEYS, *PLAIN_KEYS), strict=False))
+    for position, key in named.items():
+        keys[position] = key
+    world.put("weight", dict.fromkeys(named, -60.0))
     world.parcels.table = world.parcels.table.set_column(0, "parcel", [keys])
     ingest_and_validate(world, 31)
 

@@ -1,6 +1,5 @@
 """The page of all use cases: who comes first, where each thing is done, and that many use cases stay readable."""
 
-import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,23 +9,16 @@ from typing import Any
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
+from tests.unit.pages import asking
 
 from perennial import clock
 from perennial.ledger.memory import InMemoryLedger
-from perennial.pages.answer import answer
-from perennial.pages.asked import Answer, Asked
 from perennial.pages.views.home import MOST_CARDS
 from perennial.review.airflow_state import DagState, FailedRun
-from perennial.settings import Settings
 from perennial.spec.load import load_use_case
 
 NOW = START + timedelta(days=33, hours=1)
 RUN = "scheduled__2024-02-01T00:00:00+00:00"
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: NOW)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +31,8 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-def ask(
-    world: World, *dags: DagState, as_json: bool = False, names: tuple[str, ...] = ("parcels",), **given: str
-) -> Answer:
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-    return answer(Asked("home", given, names, "/base/perennial", "/base", as_json, dags), settings, world.ports)
-
-
 def page(world: World, *dags: DagState, **given: Any) -> str:
-    found = ask(world, *dags, **given)
-    assert found.status == 200, found.body
-    return re.sub(r"\s+", " ", found.body.decode())
+    return re.sub(r"\s+", " ", asking.page(world, "home", dags=dags, **given))
 
 
 def with_others(folder: Path, count: int) -> tuple[World, tuple[str, ...]]:
@@ -143,7 +126,7 @@ def test_what_belongs_to_others_is_not_shown(lived: World) -> None:
 
 
 def test_scripts_get_what_airflow_knows_too(lived: World) -> None:
-    found = json.loads(ask(lived, DagState("parcels.retrain", paused=False, waiting=1), as_json=True).body)
+    found = asking.told(lived, "home", dags=(DagState("parcels.retrain", paused=False, waiting=1),))
     (parcels,) = found["use_cases"]
     assert parcels["urgency"] == "act"
     assert parcels["dags"] == [
@@ -158,7 +141,7 @@ def test_scripts_get_what_airflow_knows_too(lived: World) -> None:
 
 def test_many_use_cases_are_lines_of_a_table_after_the_cards(tmp_path: Path) -> None:
     world, names = with_others(tmp_path, MOST_CARDS + 2)
-    said = page(world, names=names)
+    said = page(world, may_see=names)
     assert said.count('<section class="card new">') == MOST_CARDS
     assert said.count('<th scope="row">') == 2
     assert "More use cases" in said
@@ -182,11 +165,11 @@ def test_sorting_works_without_script(tmp_path: Path, sort: str, order: list[str
     world, names = with_others(tmp_path, 2)
     first_model(world)
     predict(world, 30)
-    said = page(world, names=("parcels", *names), sort=sort)
+    said = page(world, may_see=("parcels", *names), sort=sort)
     assert f'<option value="{sort}" selected>' in said
     titles = re.findall(r'<th scope="row"><a href="[^"]*">(?:Things of )?(\S+) that come late</a>', said)
     assert titles == order
-    assert '<option value="urgency" selected>' in page(world, names=("parcels", *names), sort="<b>")
+    assert '<option value="urgency" selected>' in page(world, may_see=("parcels", *names), sort="<b>")
 
 
 def test_a_filter_that_fits_nothing_says_so(lived: World) -> None:
@@ -208,7 +191,7 @@ def test_the_number_of_questions_to_the_ledger_is_that_of_one_use_case(
             return _whole(self, *given)
 
         monkeypatch.setattr(InMemoryLedger, name, counting)
-    page(world, names=names)
+    page(world, may_see=names)
     assert sorted(asked) == ["champions_of", "facts_of", "last_ingested_of", "noted_empty_of", "unscored_of"]
 
 

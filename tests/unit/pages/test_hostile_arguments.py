@@ -9,13 +9,12 @@ from urllib.parse import unquote
 import pytest
 from tests.pages import hostile
 from tests.unit.jobs.world import START, World, make_world
+from tests.unit.pages.asking import settings_of
 
-from perennial import clock
 from perennial.pages import reader
 from perennial.pages.answer import VIEWS
 from perennial.pages.asked import Answer, Asked
 from perennial.pages.reader import answered
-from perennial.settings import Settings
 
 VALUES = sorted({unquote(value, errors="replace") for value in hostile.ALL})
 DAY = "2024-01-01T00:00Z--2024-01-02T00:00Z"
@@ -28,6 +27,7 @@ MOMENTS = [
     ("window", "window"), ("quarantine", "window"), ("evidence", "window"), ("interval", "start"), ("interval", "end"),
     ("evaluation", "as_of"), ("preview", "from"), ("preview", "to"),
 ]  # fmt: skip
+NOW = START
 _opened: list[str] | None = None  # while a test looks; a hook stays for as long as the process does
 
 
@@ -51,11 +51,6 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     return make_world(tmp_path_factory.mktemp("hostile"))
 
 
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START)
-
-
 @pytest.fixture
 def opened() -> Iterator[list[str]]:
     """The files that are opened while the test runs."""
@@ -66,10 +61,9 @@ def opened() -> Iterator[list[str]]:
 
 
 def ask(world: World, view: str, ports: Any, **arguments: str) -> Answer:
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
     given = {**GIVEN, **arguments}
     # The server lets through whoever may read the DAG of that name: whatever the name is, it is among these.
-    return answered(Asked(view, given, (given["use_case"], "parcels"), "/base", ""), settings, lambda: ports)
+    return answered(Asked(view, given, (given["use_case"], "parcels"), "/base", ""), settings_of(world), lambda: ports)
 
 
 @pytest.mark.parametrize("view", sorted(set(VIEWS) - {"home"}))

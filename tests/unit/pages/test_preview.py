@@ -1,18 +1,15 @@
 """What a backfill would do: every mode, the summary, and ranges that are too long, empty or beside the schedule."""
 
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.test_the_past import deploy_again
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import ask, page, set_column
-from tests.unit.pages.test_schema import strictly
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import ask, page, told
 
-from perennial import clock
 from perennial.errors import NoModel, ValidationFailed
 from perennial.jobs.retrain import chain as retrain
 from perennial.pages.views import preview as view
@@ -34,10 +31,7 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> World:
     first_model(world)
     for day in (30, 31, 35):
         if day == 35:
-            position = world.rows_of(35)[3]
-            weights = world.parcels.table.column("weight").to_pylist()
-            weights[position] = -60.0
-            set_column(world, "weight", weights)
+            world.put("weight", {world.rows_of(35)[3]: -60.0})
         predict(world, day)
     world.change(31, "weight", 11.0)
     ingest_and_validate(world, 31)
@@ -49,15 +43,8 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> World:
     return world
 
 
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-
-
 def plan(world: World, **arguments: str) -> dict[str, Any]:
-    found = ask(world, "preview", as_json=True, use_case="parcels", **(RANGE | arguments))
-    assert found.status == 200, found.body
-    return strictly(found.body)
+    return told(world, "preview", use_case="parcels", **(RANGE | arguments))
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -1,6 +1,5 @@
 """The page of a window's quarantine and of one row of it: what can be done there, by whom, and what was done."""
 
-import json
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -8,25 +7,16 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import of_day, page, set_column
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import ask, of_day, page, told
 
-from perennial import clock
 from perennial.errors import RowsRemoved, ValidationFailed
 from perennial.jobs.upkeep import quarantine
 from perennial.jobs.upkeep import replay as replay_job
-from perennial.pages.answer import answer
-from perennial.pages.asked import Answer, Asked
-from perennial.settings import Settings
 
 RULE = "expect_column_values_to_be_between(weight)"
 COMMAND = f"perennial quarantine accept parcels --window 2024-02-01T00:00Z --rule '{RULE}' --reason '…'"
 PAYLOADS = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{ 7 * 7 }}<b>bold</b>")
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
 
 
 @pytest.fixture
@@ -44,27 +34,13 @@ def looked_at(tmp_path_factory: pytest.TempPathFactory) -> World:
 def scored_without_one(folder: Path) -> World:
     world = make_world(folder)
     first_model(world)
-    put(world, "weight", world.rows_of(31)[3], -60.0)
+    world.put("weight", {world.rows_of(31)[3]: -60.0})
     predict(world, 31)
     return world
 
 
-def put(world: World, column: str, position: int, value: Any) -> None:
-    values = world.parcels.table.column(column).to_pylist()
-    values[position] = value
-    set_column(world, column, values)
-
-
-def ask(world: World, view: str, *, may_change: bool = True, as_json: bool = False, **arguments: str) -> Answer:
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-    asked = Asked(view, arguments, ("parcels",), "/base/perennial", "/base", as_json, may_change=may_change)
-    return answer(asked, settings, world.ports)
-
-
 def shown(world: World, view: str = "quarantine", *, may_change: bool = True, **arguments: str) -> str:
-    found = ask(world, view, may_change=may_change, **{"use_case": "parcels", "window": world.day(31).key, **arguments})
-    assert found.status == 200, found.body
-    return found.body.decode()
+    return page(world, view, may_change=may_change, **{**of_day(world, 31), **arguments})
 
 
 def accept(world: World, actor: str = "ada", reason: str = "a new kind of parcel") -> None:
@@ -95,7 +71,7 @@ def test_who_may_not_change_gets_the_command_and_no_form(looked_at: World) -> No
 def test_rules_that_always_hold_have_no_form_and_say_what_to_do(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     first, second = world.rows_of(31)[:2]
-    put(world, "parcel", first, second)
+    world.put("parcel", {first: second})
     ingest_and_validate(world, 31)
     said = shown(world)
     assert "Nobody can accept these 2 rows" in said
@@ -136,7 +112,7 @@ def replay(world: World) -> None:
 
 def test_what_was_accepted_in_rows_that_were_replaced_is_told_and_can_be_decided_again(set_aside: World) -> None:
     accept(set_aside)
-    put(set_aside, "weight", set_aside.rows_of(31)[4], -70.0)
+    set_aside.put("weight", {set_aside.rows_of(31)[4]: -70.0})
     replay(set_aside)
     said = shown(set_aside)
     assert "other rows came since" in said
@@ -163,7 +139,7 @@ def test_a_window_without_rows_offers_nothing(looked_at: World) -> None:
 
 def test_scripts_get_the_digest_to_accept_and_what_was_done(set_aside: World) -> None:
     accept(set_aside)
-    found = json.loads(ask(set_aside, "quarantine", as_json=True, **of_day(set_aside, 31)).body)
+    found = told(set_aside, "quarantine", **of_day(set_aside, 31))
     assert found["format"] == 1
     assert found["snapshot_digest"] == found["handled"][0]["snapshot_digest"]
     assert (found["handled"][0]["actor"], found["handled"][0]["since"]) == ("ada", None)
@@ -183,17 +159,17 @@ def test_each_row_has_a_page_that_says_why_since_when_and_what_became_of_it(set_
     assert named == {"window": set_aside.day(31).key, "entity": key}
     said = shown(set_aside, "quarantined", **named)
     assert f"parcel {key}, Thu 1 Feb 2024" in said
-    for told in (
+    for words in (
         "in quarantine", "The live predictions were made without it", RULE, "-60.0", "min_value -50", "1 Jan 2030",
         "none: it was not scored", "version 1", "Nothing yet.",
     ):  # fmt: skip
-        assert told in said, told
+        assert words in said, words
     accept(set_aside)
     assert "ada did: see below" in shown(set_aside, "quarantined", **named)
     replay(set_aside)
     said = shown(set_aside, "quarantined", **named)
-    for told in ("not in quarantine", "It is scored: the live prediction is ", "a new kind of parcel", "-60", "live"):
-        assert told in said, told
+    for words in ("not in quarantine", "It is scored: the live prediction is ", "a new kind of parcel", "-60", "live"):
+        assert words in said, words
     assert said.count("<td>version 1</td>") == 2
 
 
@@ -201,8 +177,8 @@ def test_a_row_without_a_key_has_a_page_too(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     first, second = world.rows_of(31)[:2]
     for position, weight in ((first, 11.5), (second, 12.5)):
-        put(world, "parcel", position, None)
-        put(world, "weight", position, weight)
+        world.put("parcel", {position: None})
+        world.put("weight", {position: weight})
     ingest_and_validate(world, 31)
     pages = [shown(world, "quarantined", **named) for named in links(shown(world))]
     assert len(pages) == 2
@@ -213,7 +189,7 @@ def test_a_row_without_a_key_has_a_page_too(tmp_path: Path) -> None:
 def test_rows_with_a_doubled_key_are_shown_together(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     first, second = world.rows_of(31)[:2]
-    put(world, "parcel", first, second)
+    world.put("parcel", {first: second})
     ingest_and_validate(world, 31)
     said = shown(world, "quarantined", entity=str(second))
     assert "Row 2 of 2 with this parcel" in said
@@ -245,7 +221,7 @@ def test_revisions_whose_rows_retention_took_say_so(looked_at: World, monkeypatc
     ],
 )
 def test_a_row_that_is_not_there_is_told(looked_at: World, wrong: dict[str, str]) -> None:
-    found = ask(looked_at, "quarantined", **{"use_case": "parcels", "window": looked_at.day(31).key, **wrong})
+    found = ask(looked_at, "quarantined", **{**of_day(looked_at, 31), **wrong})
     assert found.status == 404
     assert b"<script>alert" not in found.body
 

@@ -2,16 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import ask, live, of_day
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import live, of_day, strictly, told
 
-from perennial import clock
 from perennial.encoding import json_bytes
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.pages import schema
@@ -26,11 +25,6 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> World:
     for job in (collect_labels, measure):
         job.run(world.use_case, world.day(34).start, world.ports, "test")
     return world
-
-
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
 
 
 def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
@@ -59,6 +53,7 @@ def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
     ]
 
 
+@cache
 def validator(repository: Path, view: str) -> jsonschema.Draft202012Validator:
     committed = json.loads((repository / "docs" / "pages" / f"{view}{schema.SUFFIX}").read_text())
     jsonschema.Draft202012Validator.check_schema(committed)
@@ -86,30 +81,18 @@ def test_what_a_view_answers_is_as_its_schema_says(measured: World, repository: 
     asked = [arguments for name, arguments in asked_in(measured) if name == view]
     assert asked, f"say in this file how {view} is asked"
     for arguments in asked:
-        found = ask(measured, view, as_json=True, **arguments)
-        assert found.status == 200, found.body
-        validator(repository, view).validate(strictly(found.body))
+        validator(repository, view).validate(told(measured, view, **arguments))
 
 
 @pytest.mark.parametrize("view", schema.FOUND)
 def test_a_schema_refuses_what_lacks_a_field_or_has_one_more(measured: World, repository: Path, view: str) -> None:
     arguments = next(arguments for name, arguments in asked_in(measured) if name == view)
-    whole = strictly(ask(measured, view, as_json=True, **arguments).body)
+    whole = told(measured, view, **arguments)
     assert "format" in whole, "a page's JSON says which format it has"
     lacking = {name: value for name, value in whole.items() if name != "format"}
     for wrong in (lacking, whole | {"more": 1}, whole | {"format": "one"}):
         with pytest.raises(jsonschema.ValidationError):
             validator(repository, view).validate(wrong)
-
-
-def strictly(body: bytes) -> dict[str, Any]:
-    """JSON as scripts read it: NaN and Infinity are not JSON."""
-
-    def refuse(name: str) -> None:
-        raise AssertionError(f"{name} is not JSON")
-
-    found: dict[str, Any] = json.loads(body, parse_constant=refuse)
-    return found
 
 
 def test_numbers_that_could_not_be_computed_are_null(measured: World) -> None:

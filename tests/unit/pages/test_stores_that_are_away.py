@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.test_answer import ask, live, of_day, page
+from tests.unit.pages.asking import ask, live, of_day, page
 
 from perennial import clock
 from perennial.errors import StoreUnavailable

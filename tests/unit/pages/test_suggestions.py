@@ -1,6 +1,5 @@
 """The page of proposed expectations: what it says, that its YAML is exact, and that nothing hostile runs."""
 
-import json
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -8,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 from tests.unit.jobs.world import SPEC, World, make_world
-from tests.unit.pages.test_answer import PAYLOADS, ask, page
+from tests.unit.pages.asking import PAYLOADS, ask, page, told
 
 from perennial.jobs.predict import ingest, validate
 from perennial.pages.views import suggestions
@@ -66,10 +65,7 @@ def ingested(world: World, days: int = 30) -> World:
 def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
     """30 days, of which one has a weight that is not possible."""
     world = make_world(tmp_path_factory.mktemp("lived"))
-    weights = world.parcels.table.column("weight").to_pylist()
-    weights[world.rows_of(28)[3]] = 1_000.0
-    index = world.parcels.table.column_names.index("weight")
-    world.parcels.table = world.parcels.table.set_column(index, "weight", [weights])
+    world.put("weight", {world.rows_of(28)[3]: 1_000.0})
     return ingested(world)
 
 
@@ -115,7 +111,7 @@ def test_a_long_range_is_cut_before_it_is_looked_at(lived: World, monkeypatch: p
 
 
 def test_scripts_get_the_same_with_the_yaml(lived: World) -> None:
-    found = json.loads(ask(lived, "suggestions", as_json=True, use_case="parcels").body)
+    found = told(lived, "suggestions", use_case="parcels")
     assert (found["format"], found["use_case"], found["why_not"]) == (1, "parcels", None)
     assert found["yaml"] == pasted(page(lived, "suggestions", use_case="parcels"))
     assert [each["type"] for each in found["found"]["suggestions"] if each["failed"]] == [
@@ -150,9 +146,7 @@ def test_hostile_names_and_values_stay_texts_and_the_yaml_is_exact(tmp_path: Pat
 
 def with_services(world: World, values: tuple[str, ...]) -> World:
     """The parcels with those services, each in every day."""
-    table = world.parcels.table
-    services = [values[row % len(values)] for row in range(table.num_rows)]
-    world.parcels.table = table.set_column(table.column_names.index("service"), "service", [services])
+    world.put("service", {row: values[row % len(values)] for row in range(world.parcels.table.num_rows)})
     return world
 
 

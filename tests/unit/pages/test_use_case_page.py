@@ -6,24 +6,22 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.unit.jobs.world import SPEC
+from tests.unit.pages import asking
 from tests.unit.review.lived import EXPECTED, Life, arrivals, year
 from tests.unit.review.policies import record_backtest
 
 from perennial import clock
 from perennial.ledger.entries import Deployment
-from perennial.pages.answer import answer
-from perennial.pages.asked import Answer, Asked
+from perennial.pages.asked import Answer
 from perennial.pages.charts import axis
 from perennial.performance.maturity import Maturity
 from perennial.review import use_case_report
-from perennial.settings import Settings
 from perennial.verdict import Verdict
 from perennial.window import Every
-
-AsOf = Callable[[Life], None]
 
 
 @pytest.fixture(scope="module")
@@ -33,24 +31,15 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> Life:
     return life
 
 
-@pytest.fixture(autouse=True)
-def as_of(monkeypatch: pytest.MonkeyPatch) -> AsOf:
-    """Let it be the life's moment."""
-
-    def at(life: Life) -> None:
-        monkeypatch.setattr(clock, "now", lambda: life.now)
-
-    return at
+def ask(life: Life, *, view: str = "use_case", **given: Any) -> Answer:
+    """The answer at the life's moment."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: life.now)
+        return asking.ask(life, view, use_case="parcels", **given)
 
 
-def ask(life: Life, *, as_json: bool = False, view: str = "use_case", **arguments: str) -> Answer:
-    settings = Settings.from_environment({"PERENNIAL_USE_CASES": str(life.use_case.folder.parent)})
-    given = {"use_case": "parcels", **arguments}
-    return answer(Asked(view, given, ("parcels",), "/base/perennial", "/base", as_json), settings, life.ports)
-
-
-def page(life: Life, **arguments: str) -> str:
-    found = ask(life, **arguments)
+def page(life: Life, **given: Any) -> str:
+    found = ask(life, **given)
     assert found.status == 200, found.body
     return found.body.decode()
 
@@ -76,8 +65,7 @@ def day_of(life: Life, number: int) -> str:
     return f"{at:%a} {at.day} {at:%b %Y}:"
 
 
-def test_the_calendar_has_every_window_with_its_states_in_words_and_classes(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_the_calendar_has_every_window_with_its_states_in_words_and_classes(lived: Life) -> None:
     said = page(lived)
     assert len(cells(said)) == 371
     assert shown_by(said, day_of(lived, 138))[1] == ["fail", "none", "none"]  # refused
@@ -98,8 +86,7 @@ def test_the_calendar_has_every_window_with_its_states_in_words_and_classes(live
     assert f'aria-label="{sentence}' in said
 
 
-def test_marks_say_what_colours_say(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_marks_say_what_colours_say(lived: Life) -> None:
     drawn = part(page(lived), "windows")
     refused, drifted = 3, 10
     crosses = re.search(r'<path class="cross" d="([^"]*)"', drawn)
@@ -113,8 +100,7 @@ def test_marks_say_what_colours_say(lived: Life, as_of: AsOf) -> None:
     assert hatches[1].count("M") == 2 * 2  # two windows are partial, two strokes each
 
 
-def test_what_happened_to_the_model_lies_on_the_same_axis(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_what_happened_to_the_model_lies_on_the_same_axis(lived: Life) -> None:
     said = page(lived)
     drawn = part(said, "windows").partition('<svg class="calendar')[2].partition("</svg>")[0]
     shapes = re.findall(r'<path class="event (\w+)"', drawn)
@@ -129,12 +115,11 @@ def test_what_happened_to_the_model_lies_on_the_same_axis(lived: Life, as_of: As
     assert 'href="/base/perennial/dags/parcels.predict/runs/scheduled__199"' in events
 
 
-def test_a_deployment_lies_where_its_first_window_does(tmp_path: Path, as_of: AsOf) -> None:
+def test_a_deployment_lies_where_its_first_window_does(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.deploy(14, "1", "first")
     for number in range(21):
         life.read(number)
-    as_of(life)
     drawn = page(life).partition('<svg class="calendar')[2]
     x = float(re.search(r'class="event first_model" transform="translate\(([\d.]+)', drawn)[1])  # type: ignore[index]
     monday = re.search(r'<title>Mon 15 Jan 2024:[^<]*</title><rect class="pass" x="([\d.]+)"', drawn)
@@ -149,7 +134,7 @@ def test_a_deployment_lies_where_its_first_window_does(tmp_path: Path, as_of: As
     )],
 )  # fmt: skip
 def test_the_calendar_fits_the_length_of_windows(
-    tmp_path: Path, as_of: AsOf, change: dict[str, str], columns: int, rows: int
+    tmp_path: Path, change: dict[str, str], columns: int, rows: int
 ) -> None:
     spec = SPEC
     for old, new in change.items():
@@ -158,19 +143,17 @@ def test_the_calendar_fits_the_length_of_windows(
     count = 30 if rows == 24 else 21
     for number in range(count):
         life.read(number)
-    as_of(life)
     drawn = page(life).partition('<svg class="calendar')[2].partition("</svg>")[0]
     found = re.findall(r'<title>[^<]*</title><rect class="pass" x="([\d.]+)" y="([\d.]+)"', drawn)
     assert len(found) == count
     assert (len({x for x, _ in found}), len({y for _, y in found})) == (columns, rows)
 
 
-def test_hours_of_a_local_day_are_found_by_the_local_clock(tmp_path: Path, as_of: AsOf) -> None:
+def test_hours_of_a_local_day_are_found_by_the_local_clock(tmp_path: Path) -> None:
     spec = SPEC.replace("every: day, start: 2024-01-01", "every: 6h, timezone: Europe/Berlin, start: 2024-03-30")
     life = Life(tmp_path, spec)
     for number in range(12):  # clocks go forward on 31 March
         life.read(number)
-    as_of(life)
     said = page(life)
     assert shown_by(said, "Sun 31 Mar 2024, 00:00 to 06:00")
     found = re.findall(r"<title>(\w+ \d+ \w+ 2024), [^<]*</title><rect[^>]* x=\"([\d.]+)\" y=\"([\d.]+)\"", said)
@@ -183,14 +166,13 @@ def test_hours_of_a_local_day_are_found_by_the_local_clock(tmp_path: Path, as_of
     assert "Window (Europe/Berlin)" in said
 
 
-def test_windows_after_the_last_that_was_read_are_missing_too(tmp_path: Path, as_of: AsOf) -> None:
+def test_windows_after_the_last_that_was_read_are_missing_too(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.deploy(2, "1", "first")
     for number in range(5):
         life.read(number)
         life.score(number, "1")
     life.now = life.window(8).end
-    as_of(life)
     said = page(life)
     assert [each[1][0] for each in cells(said)] == ["pass"] * 5 + ["missing"] * 3
     assert "More windows after these" not in said
@@ -200,12 +182,11 @@ def test_windows_after_the_last_that_was_read_are_missing_too(tmp_path: Path, as
     assert "More windows after these should have been scored" in said
 
 
-def test_earlier_windows_are_reached_by_links_and_back(tmp_path: Path, as_of: AsOf) -> None:
+def test_earlier_windows_are_reached_by_links_and_back(tmp_path: Path) -> None:
     life = Life(tmp_path)
     for number in range(800):
         life.read(number)
     life.now = life.window(800).start
-    as_of(life)
 
     def link(said: str, words: str) -> str | None:
         found = re.search(rf'<a href="/base/perennial/dags/parcels\.predict\?until=([^"]*)"[^>]*>{words}', said)
@@ -224,11 +205,10 @@ def test_earlier_windows_are_reached_by_links_and_back(tmp_path: Path, as_of: As
     assert link(first, "Later windows") == f"{life.window(58 + 371).start:%Y-%m-%dT%H:%MZ}"
 
 
-def test_a_date_is_read_in_the_zone_of_the_use_case(tmp_path: Path, as_of: AsOf) -> None:
+def test_a_date_is_read_in_the_zone_of_the_use_case(tmp_path: Path) -> None:
     life = Life(tmp_path, SPEC.replace("every: day,", "every: day, timezone: America/New_York,"))
     for number in range(10):
         life.read(number)
-    as_of(life)
     said = page(life, until="2024-01-05")
     assert [title.partition(":")[0] for title, _ in cells(said)] == [
         f"{name} Jan 2024" for name in ("Mon 1", "Tue 2", "Wed 3", "Thu 4")
@@ -236,15 +216,13 @@ def test_a_date_is_read_in_the_zone_of_the_use_case(tmp_path: Path, as_of: AsOf)
     assert 'name="until" value="2024-01-05"' in said
 
 
-def test_a_date_before_or_after_all_windows_shows_the_nearest(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_a_date_before_or_after_all_windows_shows_the_nearest(lived: Life) -> None:
     assert len(cells(page(lived, until="1999-01-01"))) == 1
     assert cells(page(lived, until="2099-01-01")) == cells(page(lived))
 
 
 @pytest.mark.parametrize("arguments", [{"until": "soon"}, {"until": "<b>"}, {"show": "all"}, {"show": "' OR 1=1"}])
-def test_what_can_not_be_meant_is_told(lived: Life, as_of: AsOf, arguments: dict[str, str]) -> None:
-    as_of(lived)
+def test_what_can_not_be_meant_is_told(lived: Life, arguments: dict[str, str]) -> None:
     for as_json in (False, True):
         assert ask(lived, as_json=as_json, **arguments).status == 422
 
@@ -252,15 +230,14 @@ def test_what_can_not_be_meant_is_told(lived: Life, as_of: AsOf, arguments: dict
 @pytest.mark.parametrize(
     ("show", "windows"), [("", 371), ("refused", 3), ("drifted", 10), ("missing", 8), ("late", 6), ("overdue", 0)]
 )
-def test_the_table_can_be_filtered(lived: Life, as_of: AsOf, show: str, windows: int) -> None:
-    as_of(lived)
+def test_the_table_can_be_filtered(lived: Life, show: str, windows: int) -> None:
     table = part(page(lived, show=show), "table")
     assert table.count("<tr>") - 1 == (windows or -1)
     assert ("None of these windows is of that kind." in table) == (windows == 0)
     assert ("Show all" in table) == (show != "")
 
 
-def test_questions_to_the_ledger_are_bounded(lived: Life, as_of: AsOf, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_questions_to_the_ledger_are_bounded(lived: Life, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[datetime, datetime]] = []
     for name in ("validations_between", "batches_between", "drift_between", "performance_between", "late_rows_between"):
         original = getattr(lived.ledger, name)
@@ -270,14 +247,12 @@ def test_questions_to_the_ledger_are_bounded(lived: Life, as_of: AsOf, monkeypat
             return real(use_case, start, end)
 
         monkeypatch.setattr(lived.ledger, name, noted)
-    as_of(lived)
     page(lived, until="2024-12-01")
     assert len(asked) == 5
     assert {end - start for start, end in asked} == {timedelta(days=335)}  # from the first window on
 
 
-def test_performance_is_drawn_beside_what_was_expected(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_performance_is_drawn_beside_what_was_expected(lived: Life) -> None:
     drawn = part(page(lived), "performance")
     assert drawn.count('<circle class="partial"') == 2
     assert drawn.count('class="estimate"') == 1
@@ -290,14 +265,13 @@ def test_performance_is_drawn_beside_what_was_expected(lived: Life, as_of: AsOf)
     assert "roc_auc is better when it is higher" in drawn
 
 
-def test_the_expected_value_stands_where_the_axis_says(tmp_path: Path, as_of: AsOf) -> None:
+def test_the_expected_value_stands_where_the_axis_says(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.deploy(0, "1", "first")
     for number, value in enumerate((0.6, EXPECTED, 0.8)):
         life.read(number)
         life.score(number, "1")
         life.measure(number, "1", value)
-    as_of(life)
     drawn = part(page(life), "performance")
     line = re.search(r'<line class="expected"[^>]* y1="([\d.]+)"', drawn)
     ys = [float(y) for y in re.findall(r'<circle class="final"[^>]* cy="([\d.]+)"', drawn)]
@@ -306,8 +280,7 @@ def test_the_expected_value_stands_where_the_axis_says(tmp_path: Path, as_of: As
     assert ys[0] > ys[1] > ys[2]  # a greater value stands higher
 
 
-def test_the_family_of_models_is_drawn_and_told(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_the_family_of_models_is_drawn_and_told(lived: Life) -> None:
     models = part(page(lived), "models")
     assert models.count('<rect class="trained"') == 4
     assert models.count('<rect class="served"') == 5  # version 2 was in service twice
@@ -324,12 +297,11 @@ def test_the_family_of_models_is_drawn_and_told(lived: Life, as_of: AsOf) -> Non
     assert "boosting has ROC AUC 0.699, 0.001 less than the champion." in models
 
 
-def test_many_versions_stay_readable(tmp_path: Path, as_of: AsOf) -> None:
+def test_many_versions_stay_readable(tmp_path: Path) -> None:
     life = Life(tmp_path)
     for version in range(50):
         life.deploy(7 * version, str(version + 1), "age")
     life.read(360)
-    as_of(life)
     models = part(page(life), "models")
     assert "The last 15 of 50 versions" in models
     assert "<summary>35 older versions</summary>" in models
@@ -337,8 +309,7 @@ def test_many_versions_stay_readable(tmp_path: Path, as_of: AsOf) -> None:
     assert models.count("<tr>") == 2 + 50
 
 
-def test_the_delay_of_labels_is_drawn_with_its_table(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_the_delay_of_labels_is_drawn_with_its_table(lived: Life) -> None:
     labels = part(page(lived), "labels")
     assert '<polyline class="median"' in labels
     assert "the median of the last 90 final windows" in labels
@@ -347,8 +318,7 @@ def test_the_delay_of_labels_is_drawn_with_its_table(lived: Life, as_of: AsOf) -
     assert labels.count("<tr>") == 1 + 4 + 1 + 21
 
 
-def test_the_last_backtest_is_shown_and_how_to_run_another(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_the_last_backtest_is_shown_and_how_to_run_another(lived: Life) -> None:
     found = part(page(lived), "backtest")
     assert "61 windows, 1 Mar 2024 to 30 Apr 2024" in found
     assert "triggers age, max_age 7 days" in found
@@ -360,9 +330,8 @@ def test_the_last_backtest_is_shown_and_how_to_run_another(lived: Life, as_of: A
     assert f"{command} --from 2024-03-01 --to 2024-05-01" in found
 
 
-def test_a_use_case_that_nobody_began_says_how_each_part_begins(tmp_path: Path, as_of: AsOf) -> None:
+def test_a_use_case_that_nobody_began_says_how_each_part_begins(tmp_path: Path) -> None:
     life = Life(tmp_path)
-    as_of(life)
     said = page(life)
     assert "No window yet" in said
     assert "No model is in service, so nothing can be scored." in part(said, "models")
@@ -372,22 +341,20 @@ def test_a_use_case_that_nobody_began_says_how_each_part_begins(tmp_path: Path, 
     assert "<svg" not in said
 
 
-def test_windows_that_are_empty_overdue_or_given_up_say_so(tmp_path: Path, as_of: AsOf) -> None:
+def test_windows_that_are_empty_overdue_or_given_up_say_so(tmp_path: Path) -> None:
     life = Life(tmp_path)
     life.deploy(0, "1", "first")
     for number, maturity in enumerate((Maturity.OVERDUE, Maturity.GIVEN_UP)):
         life.read(number, Verdict.INSUFFICIENT)
         life.score(number, "1", Verdict.INSUFFICIENT)
         life.measure(number, "1", None, maturity)
-    as_of(life)
     said = page(life)
     assert [classes for _, classes in cells(said)] == [["little", "little", "overdue"], ["little", "little", "little"]]
     assert "1 with labels overdue" in said
     assert "overdue, 0% of rows" in part(said, "table")
 
 
-def test_scripts_get_all_of_it(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_scripts_get_all_of_it(lived: Life) -> None:
     found = json.loads(ask(lived, as_json=True).body)
     assert found["format"] == 1
     assert len(found["timeline"]["windows"]) == 371
@@ -405,8 +372,7 @@ def test_scripts_get_all_of_it(lived: Life, as_of: AsOf) -> None:
     assert found["later"] is None
 
 
-def test_a_run_of_several_windows_has_the_same_drawings(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_a_run_of_several_windows_has_the_same_drawings(lived: Life) -> None:
     said = page(lived, view="interval", start="2024-05-01", end="2024-05-15")
     assert len(cells(said)) == 14
     assert '<svg class="performance' in said
@@ -418,7 +384,7 @@ def test_a_run_of_several_windows_has_the_same_drawings(lived: Life, as_of: AsOf
 
 
 @pytest.mark.parametrize("payload", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>'])
-def test_hostile_texts_stay_texts(tmp_path: Path, as_of: AsOf, payload: str) -> None:
+def test_hostile_texts_stay_texts(tmp_path: Path, payload: str) -> None:
     life = Life(tmp_path)
     made: Deployment = life.deploy(0, "1", payload)
     life.read(0)
@@ -437,7 +403,6 @@ def test_hostile_texts_stay_texts(tmp_path: Path, as_of: AsOf, payload: str) -> 
         )
     )  # fmt: skip
     life.read(1)
-    as_of(life)
     assert payload not in page(life)
 
 
@@ -467,8 +432,7 @@ def test_dates_have_room_on_their_axis(days: int, pixels: float, labels: list[st
     assert len(found) * 34 <= pixels + 34
 
 
-def test_a_drawing_with_links_is_no_picture_to_a_screen_reader(lived: Life, as_of: AsOf) -> None:
-    as_of(lived)
+def test_a_drawing_with_links_is_no_picture_to_a_screen_reader(lived: Life) -> None:
     drawings = re.findall(
         r'<svg class="(\w+)[^"]*" role="(\w+)" aria-label="[^"]+"[^>]*>(<g aria-hidden="true">)?', page(lived)
     )
@@ -491,7 +455,7 @@ def test_a_drawing_with_links_is_no_picture_to_a_screen_reader(lived: Life, as_o
     ],
 )
 def test_the_page_begins_with_the_worst_of_the_newest_window(
-    tmp_path: Path, as_of: AsOf, verdict: Verdict, drift: Verdict | None, mark: str
+    tmp_path: Path, verdict: Verdict, drift: Verdict | None, mark: str
 ) -> None:
     life = Life(tmp_path)
     life.deploy(0, "1", "first")
@@ -500,7 +464,6 @@ def test_the_page_begins_with_the_worst_of_the_newest_window(
     life.read(1, verdict)
     if drift is not None:
         life.score(1, "1", drift)
-    as_of(life)
     lead = page(life).partition('<p class="sentence">')[2].partition("</p>")[0]
     assert lead.startswith(mark)
     assert f'/windows/{life.window(1).key}">Tue 2 Jan 2024</a>' in lead

@@ -3,16 +3,14 @@
 import json
 import re
 from dataclasses import replace
-from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
-from tests.unit.pages.test_answer import ask, of_day, page, set_column
+from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
+from tests.unit.pages.asking import ask, of_day, page, told
 
-from perennial import clock
 from perennial.drift.assess import Assessment
 from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
@@ -26,18 +24,10 @@ from perennial.spec.models import UseCase
 RUN = "parcels.predict/scheduled__"
 
 
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-
-
 def forget(world: World, day: int, share: float) -> None:
     """Delete the weights of the first rows of a day, such a share of them."""
-    weights = world.parcels.table.column("weight").to_pylist()
     rows = world.rows_of(day)
-    for position in rows[: int(share * len(rows))]:
-        weights[position] = None
-    set_column(world, "weight", weights)
+    world.put("weight", dict.fromkeys(rows[: int(share * len(rows))]))
 
 
 @pytest.fixture(scope="module")
@@ -45,9 +35,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
     """Days 30 to 33 are scored; on 32 half of the weights are missing, 31 has a row in quarantine, 34 is refused."""
     world = make_world(tmp_path_factory.mktemp("lived"))
     first_model(world)
-    weights = world.parcels.table.column("weight").to_pylist()
-    weights[world.rows_of(31)[3]] = -60.0
-    set_column(world, "weight", weights)
+    world.put("weight", {world.rows_of(31)[3]: -60.0})
     forget(world, 32, 0.5)
     for day in (30, 31, 32, 33):
         predict(world, day, run_id=f"{RUN}{day}")
@@ -115,7 +103,7 @@ def test_each_column_has_its_history_as_a_picture_and_in_the_table(lived: World)
     assert "in 1 of 4 windows" in fourth
     table = fourth[fourth.index("p of the last windows, the newest first") :]
     row = table[table.index('<td class="long">weight</td>') : table.index("</tr>", table.index("weight</td>"))]
-    history = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 33)).body)["drift_history"]
+    history = told(lived, "window", **of_day(lived, 33))["drift_history"]
     assert history["columns"]["weight"][-4:] == [pytest.approx(float(p), abs=6e-4) for p in reversed(_ps(row))]
     assert [each is None for each in history["together"]] == [True] * 26 + [False] * 4
 
@@ -126,14 +114,14 @@ def _ps(row: str) -> list[str]:
 
 def test_the_joint_p_value_stands_by_itself(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 32))
-    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 32)).body)["drift"]["assessment"]
+    found = told(lived, "window", **of_day(lived, 32))["drift"]["assessment"]
     assert f'<dt>Joint p-value</dt><dd class="big">{found["p_value"]:.3f}</dd>' in said
 
 
 def test_predictions_are_shown_against_the_window_before_and_the_reference(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 31))
     assert '<svg class="predictions"' in said
-    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 31)).body)["predictions"]
+    found = told(lived, "window", **of_day(lived, 31))["predictions"]
     assert said.count('<path class="before"') == len(found["bars"])
     for side in ("reference", "window", "before"):
         assert sum(bar[side] for bar in found["bars"]) == pytest.approx(1)
@@ -220,9 +208,7 @@ def test_private_columns_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.M
     world = replace(world, use_case=load_use_case(folder))
     world.change(30, "service", "secret courier")
     forbidden = world.rows_of(30)[0]
-    weights = world.parcels.table.column("weight").to_pylist()
-    weights[forbidden] = -77.25
-    set_column(world, "weight", weights)
+    world.put("weight", {forbidden: -77.25})
     ingest_and_validate(world, 30)
     for as_json in (False, True):
         found = ask(world, "window", as_json=as_json, **of_day(world, 30)).body.decode()
@@ -243,10 +229,8 @@ def with_suite(folder: Path, suite: str) -> World:
     world = make_world(folder)
     (world.use_case.folder / "expectations.yaml").write_text(suite)
     world = replace(world, use_case=load_use_case(world.use_case.folder))
-    services = world.parcels.table.column("service").to_pylist()
-    for position, row in enumerate(world.rows_of(30)):
-        services[row] = "<b>sea</b>" if position < 9 else "air" if position < 13 else "road"
-    set_column(world, "service", services)
+    rows = enumerate(world.rows_of(30))
+    world.put("service", {row: "<b>sea</b>" if nth < 9 else "air" if nth < 13 else "road" for nth, row in rows})
     with pytest.raises(ValidationFailed):
         ingest_and_validate(world, 30)
     return world
@@ -303,9 +287,7 @@ def test_many_expectations_stand_under_the_names_of_their_columns(tmp_path: Path
 
 def test_what_people_did_is_in_the_json_of_the_window(tmp_path: Path) -> None:
     world = make_world(tmp_path)
-    weights = world.parcels.table.column("weight").to_pylist()
-    weights[world.rows_of(30)[0]] = -60.0
-    set_column(world, "weight", weights)
+    world.put("weight", {world.rows_of(30)[0]: -60.0})
     ingest_and_validate(world, 30)
     rule = "expect_column_values_to_be_between(weight)"
     upkeep.accept(world.use_case, world.day(30), rule, world.ports, "by hand", actor="ada", reason="a new scale")
@@ -381,9 +363,8 @@ def test_names_and_digests_stand_there_to_be_copied(lived: World) -> None:
 def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 30))
     assert '<svg class="estimates"' in said
-    found = json.loads(ask(lived, "window", as_json=True, **of_day(lived, 30)).body)["performance"][-1]
-    expected = found["estimates"]["roc_auc"]["value"]
-    assert f'<td>roc_auc</td><td class="dates">{expected:.3g} (' in said
+    found = told(lived, "window", **of_day(lived, 30))["performance"][-1]
+    assert f'<td>roc_auc</td><td class="dates">{found["estimates"]["roc_auc"]["value"]:.3g} (' in said
     assert '<circle class="final"' in said
     assert '<rect class="expected"' in said
 

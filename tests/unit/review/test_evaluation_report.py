@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import World, make_world
-from tests.unit.pages.test_answer import page
+from tests.unit.pages.asking import page
 
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor

@@ -4,12 +4,10 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
-from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import START, World, make_world
+from tests.unit.pages.asking import live
 
-from perennial.errors import ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import monitor
 from perennial.jobs.upkeep import gaps
 from perennial.performance.standing import Standing
 from perennial.review import portfolio, recent, timeline
@@ -21,15 +19,8 @@ NOW = START + timedelta(days=46, hours=1)
 
 @pytest.fixture(scope="module")
 def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """Days 30, 31, 45 are scored, 32 is refused, the others are missing; 30 and 31 are measured."""
-    world = make_world(tmp_path_factory.mktemp("lived"))
-    first_model(world)
-    for day in (30, 31, 45):
-        predict(world, day)
-        monitor.run(world.use_case, world.day(day), world.ports, "parcels.predict/scheduled__1")
-    world.change(32, "weight", -99.0)
-    with pytest.raises(ValidationFailed):
-        ingest_and_validate(world, 32)
+    """As `live`; 30 and 31 are measured."""
+    world = live(make_world(tmp_path_factory.mktemp("lived")))
     for job in (collect_labels, measure):
         job.run(world.use_case, world.day(34).start, world.ports, "test")
     return world
@@ -66,7 +57,7 @@ def test_a_use_case_that_nobody_began_has_nothing(tmp_path_factory: pytest.TempP
 
 def test_what_is_counted(lived: World) -> None:
     (summary,) = portfolio.run([lived.use_case.spec], NOW, lived.ports.ledger, {}).use_cases
-    assert (summary.refused, summary.drifted, summary.missing, summary.quarantined) == (1, 1, 12, 180)
+    assert (summary.refused, summary.drifted, summary.missing, summary.quarantined) == (1, 1, 12, 181)
     assert summary.champion_age == 16.0  # days of data: from day 30 to the end of day 45
     assert [matter.urgency for matter in summary.matters] == [Urgency.ACT, Urgency.ACT, Urgency.LOOK]
 
