@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from perennial import clock
+from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
 from perennial.lake.storage import environment_options, storage_options
@@ -53,8 +54,7 @@ def open_reading_ports(settings: Settings, connections: Connections, timeout: fl
 
 
 def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger, published: PostgresPublished) -> Ports:
-    named = settings.lake_connection
-    options = storage_options(connections.url(named)) if named else environment_options(settings.environment)
+    options = _lake_options(settings, connections)
 
     source = source_opener(connections)
 
@@ -75,6 +75,16 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
     )
+
+
+def open_anchors(settings: Settings, connections: Connections) -> AnchorStore:
+    """Where the ledger's anchors are kept."""
+    return AnchorStore(settings.anchors_url, _lake_options(settings, connections))
+
+
+def _lake_options(settings: Settings, connections: Connections) -> dict[str, str]:
+    named = settings.lake_connection
+    return storage_options(connections.url(named)) if named else environment_options(settings.environment)
 
 
 def source_opener(connections: Connections) -> Callable[[LoadedUseCase, SourceSpec], Source]:
