@@ -26,7 +26,8 @@ GENESIS = ""  # what the first link of a chain carries instead of the digest of 
 
 ChainedEntry = Deployment | RecordedDecision | Intervention
 
-# To let a kind join: a line here, a member of `ChainedEntry`, and a trigger `linked` on its table (migration 0011).
+# To let a kind join: a line here, a member of `ChainedEntry`, and a trigger `linked` on its table, made as the
+# migration of the chain makes them.
 CHAINED: dict[type[ChainedEntry], str] = {
     Deployment: "deployment",
     RecordedDecision: "decision",
