@@ -25,6 +25,11 @@ def from_json(kind: type[Result], value: dict[str, Any]) -> Result:
     return TypeAdapter(kind).validate_python(value)
 
 
+def from_json_text(kind: type[Result], text: bytes) -> Result:
+    """The result of `kind` that `json_bytes` made the text of. Errors: pydantic's `ValidationError`."""
+    return TypeAdapter(kind).validate_json(text)
+
+
 def json_digest(value: Any) -> str:
     """The sha-256 of a JSON value with sorted keys, as hex.
 

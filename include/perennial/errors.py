@@ -27,6 +27,8 @@
     │   ├── AlreadyAccepted           somebody let these rows in before
     │   ├── SnapshotChanged           the window has other rows than those that were looked at
     │   ├── UntrustedModel            bytes or types that we did not sign for
+    │   ├── LedgerAltered             the ledger's chain does not prove what it should
+    │   ├── InvalidAnchor             not an anchor of a ledger's chains
     │   └── DeploymentConflict        somebody else changed the role first
     └── TransientError                the world's fault: the same call may work later
         ├── SourceUnavailable
@@ -154,6 +156,14 @@ class SnapshotChanged(PermanentError):
 
 class UntrustedModel(PermanentError):
     """A model artefact whose digest or types are not the ones deployed."""
+
+
+class LedgerAltered(PermanentError):
+    """Entries of the ledger were changed, removed, put in or reordered; the message names them."""
+
+
+class InvalidAnchor(PermanentError):
+    """What was given as an anchor is none that this version can read."""
 
 
 class DeploymentConflict(PermanentError):

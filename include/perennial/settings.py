@@ -26,6 +26,7 @@ class Settings:
     lake_url: str
     lake_connection: str | None
     mlflow_url: str
+    anchors_url: str
     environment: Mapping[str, str]
 
     @classmethod
@@ -38,6 +39,7 @@ class Settings:
         | PERENNIAL_USE_CASES | folder of use cases | include/use_cases in the checkout |
         | PERENNIAL_LAKE_URL | folder or s3:// URL of the lake | lake in PERENNIAL_HOME |
         | PERENNIAL_LAKE_CONNECTION | Airflow connection (aws) for an S3 lake | the AWS variables |
+        | PERENNIAL_ANCHORS_URL | folder or s3:// URL of the ledger's anchors | anchors in the lake's |
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
@@ -48,12 +50,14 @@ class Settings:
         checkout = Path(__file__).resolve().parents[2]
         home = Path(given.get("PERENNIAL_HOME") or checkout / ".perennial")
         environment = {**_read_local_environment(home / LOCAL_ENVIRONMENT), **given}
+        lake_url = environment.get("PERENNIAL_LAKE_URL") or str(home / "lake")
         return cls(
             home=home,
             use_cases=Path(environment.get("PERENNIAL_USE_CASES") or checkout / "include" / "use_cases"),
-            lake_url=environment.get("PERENNIAL_LAKE_URL") or str(home / "lake"),
+            lake_url=lake_url,
             lake_connection=environment.get("PERENNIAL_LAKE_CONNECTION") or None,
             mlflow_url=environment.get("PERENNIAL_MLFLOW_URL", ""),
+            anchors_url=environment.get("PERENNIAL_ANCHORS_URL") or f"{lake_url.rstrip('/')}/anchors",
             environment=environment,
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from perennial import clock
+from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
 from perennial.ledger.postgres import PostgresLedger
@@ -73,6 +74,11 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
     )
+
+
+def open_anchors(settings: Settings, connections: Connections) -> AnchorStore:
+    """Where the ledger's anchors are kept."""
+    return AnchorStore(settings.anchors_url, lake_options(settings, connections))
 
 
 def source_opener(connections: Connections) -> Callable[[LoadedUseCase, SourceSpec], Source]:

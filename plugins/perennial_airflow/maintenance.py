@@ -1,4 +1,7 @@
-"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then maintain the lake."""
+"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then maintain the lake.
+
+And once for all: the ledger's chains are verified, and where they end is written down.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -43,9 +46,21 @@ def maintenance_dag(use_cases: Sequence[LoadedUseCase]) -> DAG:
         tags=["perennial", "maintenance"],
         params=PARAMS,
     ) as dag:
+        _anchor_ledger()
         for use_case in use_cases:
             _add_tasks(use_case)
     return dag
+
+
+def _anchor_ledger() -> None:
+    @task(task_id="anchor_ledger", multiple_outputs=False)
+    def anchor_ledger() -> Json:
+        """Verifies what was recorded since the last anchor, and writes down where the ledger's chains end now."""
+        from perennial_airflow import tasks
+
+        return tasks.anchor_ledger(current_run())
+
+    anchor_ledger()
 
 
 def _add_tasks(use_case: LoadedUseCase) -> None:

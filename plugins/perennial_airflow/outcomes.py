@@ -20,12 +20,12 @@ from perennial.window import Window
 
 
 @contextmanager
-def airflow_outcomes(use_case: LoadedUseCase, window: Window | None = None) -> Iterator[None]:
-    """Translate what is raised inside; with `window`, every message names it."""
+def airflow_outcomes(use_case: LoadedUseCase | None, window: Window | None = None) -> Iterator[None]:
+    """Translate what is raised inside; with `window`, every message names it. None is for what is of no use case."""
     try:
         yield
     except EmptyWindow as error:
-        if use_case.spec.allow_empty:
+        if use_case is not None and use_case.spec.allow_empty:
             raise AirflowSkipException(_message(error, window)) from error
         raise AirflowFailException(_message(error, window)) from error
     except PermanentError as error:

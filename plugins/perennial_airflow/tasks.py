@@ -19,12 +19,12 @@ from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import RETRAIN
 from perennial.window import Window, parse_instant
-from perennial.wiring import open_ports
+from perennial.wiring import open_anchors, open_ports
 from perennial_airflow import asset_extras, verdict_lines
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
 from perennial_airflow.ingest import StillToCome, next_look
-from perennial_airflow.note import Line, clause
+from perennial_airflow.note import FAILED, Line, clause
 from perennial_airflow.noted import leave, noted
 from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
@@ -286,6 +286,19 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
             for file in plan.files:
                 log.info("%s: would remove %s", plan.table, file)
         return [as_json(plan) for plan in plans]
+
+
+def anchor_ledger(run: Run) -> Json:
+    """Verify what was recorded since the last anchor, and write down where the ledger's chains end now."""
+    from perennial.jobs.upkeep import anchor as anchor_job
+
+    try:
+        with airflow_outcomes(None):
+            anchors = open_anchors(Settings.from_environment(), AirflowConnections())
+            return as_json(anchor_job.run(_open_ports().ledger, anchors, clock.now()))
+    except Exception as error:
+        leave(run, Line(first=f"{FAILED} anchor_ledger: {clause(str(error))}"))
+        raise
 
 
 def unstarted_retraining(use_case: LoadedUseCase) -> Json | None:

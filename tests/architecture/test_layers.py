@@ -18,13 +18,14 @@ WORDS = {
     *("code_version", "progress"),
 }
 PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
-PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
+PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anchors"}
 ROOMS = {"records", "jobs", "review", "backtest", "scaffold", "pages"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},
+    "anchors": WORDS | {"anchors", "lake"},
     "sources": WORDS | {"sources", "quality"},
     "records": WORDS | PURE | PORTS | {"ports"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records"},

@@ -15,18 +15,20 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema
 
 from perennial.errors import InvalidSettings, StoreUnavailable
+from perennial.jobs.upkeep import verify
 from perennial.ledger import migrate
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010"]
+REVISIONS = ["0001", "0002", "0003", "0004", "0005", "0006", "0007", "0008", "0009", "0010", "0011"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
 SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid) FROM pg_constraint
 WHERE connamespace = 'ledger'::regnamespace AND conrelid::regclass::text <> 'ledger.alembic_version'
+AND contype <> 't'  -- a trigger
 UNION ALL
 SELECT tablename, indexname, indexdef FROM pg_indexes
 WHERE schemaname = 'ledger' AND tablename <> 'alembic_version'
@@ -115,7 +117,7 @@ def test_a_ledger_of_a_newer_version_is_not_touched(database_url: str) -> None:
     migrate.upgrade(database_url)
     rows(database_url, "UPDATE ledger.alembic_version SET version_num = '9999'")
     for call in (migrate.pending, migrate.upgrade):
-        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0010"):
+        with pytest.raises(InvalidSettings, match=r"is at revision 9999; .*knows revisions up to 0011"):
             call(database_url)
     assert migrate.current(database_url) == "9999"
 
@@ -226,4 +228,65 @@ def test_measurements_of_before_stay_and_know_of_no_row_without_an_outcome(
     assert (found.labelled, found.without_outcome, found.settled) == (9, 0, 9)
     ledger.record_performance(replace(found, as_of=datetime(2013, 3, 5, tzinfo=UTC), without_outcome=1))
     assert ledger.performance_of("flights", window)[-1].without_outcome == 1
+    ledger.close()
+
+
+# Numbers that JSON, Python and PostgreSQL each write in their own way.
+OLD_NUMBERS = '{"p": 1e23, "b": [1.0, 0.1, -0.0, 5e-324], "a": {"z": null, "\u00e9": "naïve ☕"}}'
+OLD_ENTRIES = (
+    "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, "
+    "reason, training, metrics, code_version, lock_digest, run_id, recorded_at) VALUES ('flights', 'champion', '1', "
+    "'m1', '2013-03-01Z', NULL, 'ada', 'first', '{\"rows\": 9}', '{\"auc\": 0.75}', 'v', 'l', 'run', '2024-01-01Z')",
+    *(
+        "INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, numbers, run_id, recorded_at) "
+        f"VALUES ('{name}', 'promote', '{n}', '2013-03-01Z', 'promote', '[\"better\"]', '{OLD_NUMBERS}', 'run', "
+        f"'2024-01-0{9 - n}Z')"
+        for name in ("flights", "Flights", "flüge")
+        for n in range(3)
+    ),
+    "INSERT INTO ledger.interventions (use_case, kind, subject, actor, reason, details, run_id, recorded_at) "
+    "VALUES ('flights', 'window_empty', 'w', 'ada', 'no rows', '{}', 'run', '2024-01-08Z')",
+)
+
+
+def test_entries_of_before_the_chain_are_linked_by_the_upgrade_in_the_order_they_were_recorded(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0010", tmp_path, monkeypatch)
+    for statement in OLD_ENTRIES:
+        rows(database_url, statement.replace(":", "\\:"))
+    assert migrate.upgrade(database_url) == REVISIONS[10:]
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 2, 1, tzinfo=UTC))
+    linked = [(link.position, link.kind, link.entry_id) for link, _ in ledger.linked("flights", 0, 100)]
+    assert linked == [
+        (1, "deployment", 1), (2, "decision", 3), (3, "decision", 2), (4, "intervention", 1), (5, "decision", 1)
+    ]  # fmt: skip
+    found = verify.run(ledger, [])
+    assert (found.alterations, found.named) == (0, ())
+    assert {chain.use_case: (chain.entries, chain.adopted) for chain in found.chains} == {
+        "flights": (5, 5), "Flights": (3, 3), "flüge": (3, 3)
+    }  # fmt: skip
+    first = ledger.deployments("flights")[0]
+    ledger.deploy(replace(first, model_version="2", supersedes=first.id))
+    found = verify.run(ledger, [], "flights")
+    assert [(chain.entries, chain.adopted) for chain in found.chains] == [(6, 5)]
+    rows(database_url, "SET session_replication_role = replica; UPDATE ledger.decisions SET action = 'x' WHERE id = 2")
+    assert [(each.what.value, each.position) for each in verify.run(ledger, []).named] == [("changed", 3)]
+    ledger.close()
+
+
+def test_many_entries_of_before_are_linked_a_few_at_a_time(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0010", tmp_path, monkeypatch)
+    rows(
+        database_url,
+        "INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, numbers, run_id, recorded_at) "
+        "SELECT 'flights', 'promote', 's' || n, now(), 'hold', '[]', '{}', 'run', now() "
+        "FROM generate_series(1, 1201) n",
+    )
+    migrate.upgrade(database_url)
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 2, 1, tzinfo=UTC))
+    found = verify.run(ledger, [])
+    assert (found.alterations, found.chains[0].entries) == (0, 1201)
     ledger.close()

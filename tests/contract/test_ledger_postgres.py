@@ -120,6 +120,11 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "last_ingested": lambda ledger: ledger.last_ingested("flights"),
     "performance_of": lambda ledger: ledger.performance_of("flights", WINDOW),
     "status": lambda ledger: ledger.status("flights"),
+    "last_links": lambda ledger: ledger.last_links(),
+    "links_at": lambda ledger: ledger.links_at({"flights": 1}),
+    "linked": lambda ledger: ledger.linked("flights", 0, 5),
+    "link_with": lambda ledger: ledger.link_with("flights", digest="d"),
+    "unlinked": lambda ledger: ledger.unlinked(5),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -476,9 +481,8 @@ def test_the_database_refuses_a_fork_in_the_line_of_deployments(url: str, ledger
     )
     with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments_first"):
         execute(url, insert, None)
-    execute(url, insert, first.id)
     with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments"):
-        execute(url, insert, first.id)
+        execute(url, f"{insert}; {insert}", first.id, first.id)
 
 
 # --- a store that is not there, not ready, or not ours -----------------------------------------------------------

@@ -11,6 +11,7 @@ from perennial.cli import (
     database,
     inspect,
     lateness,
+    ledger,
     new,
     past,
     quarantine,
@@ -35,7 +36,7 @@ app = typer.Typer(
     epilog=(
         "Exit codes: 0 done · 1 a bug in Perennial · 2 wrong usage · 3 something must be corrected first "
         "(spec, data, model) · 4 something outside failed and may work later · 5 `check` found errors · "
-        "6 `reproduce` found a difference."
+        "6 `reproduce` found a difference · 7 `ledger verify` found an alteration."
     ),
 )
 new.add_to(app)
@@ -52,6 +53,7 @@ lateness.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(database.app, name="db")
+app.add_typer(ledger.app, name="ledger")
 
 
 def main() -> None:

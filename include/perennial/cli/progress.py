@@ -83,12 +83,12 @@ def _bar(what: str, screen: Console) -> Iterator[OnWindow]:
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rows]:,} rows"),
+        TextColumn("{task.fields[rows]}"),
         TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=screen, transient=True) as bars:
-        task = bars.add_task(what, total=None, rows=0)
-        yield lambda found: bars.update(task, total=found.total, completed=found.done, rows=found.rows)
+        task = bars.add_task(what, total=None, rows="")
+        yield lambda found: bars.update(task, total=found.total, completed=found.done, rows=_rows(found))
 
 
 def _lines(what: str, screen: Console, ticks: Callable[[], float]) -> OnWindow:
@@ -101,9 +101,14 @@ def _lines(what: str, screen: Console, ticks: Callable[[], float]) -> OnWindow:
         if now - last < LINE_EVERY_SECONDS or found.done >= found.total:
             return
         last = now
-        said = f"{found.done} of {found.total} {what}, {found.rows:,} rows"
+        said = ", ".join(filter(None, (f"{found.done} of {found.total} {what}", _rows(found))))
         if found.done:
             said += f", about {(now - began) / found.done * (found.total - found.done):.0f} s to go"
         screen.print(said, markup=False)
 
     return on_window
+
+
+def _rows(found: WindowsDone) -> str:
+    """How many rows; nothing where none were counted."""
+    return f"{found.rows:,} rows" if found.rows else ""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from perennial import clock
 from perennial.cli.connections import CommandLineConnections
@@ -22,6 +22,9 @@ from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial.spec.problems import nearest
 from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window, parse_instant
+
+if TYPE_CHECKING:
+    from perennial.anchors.store import AnchorStore
 
 __all__ = ["console"]  # at home in `tables`; commands take it from here
 
@@ -54,6 +57,21 @@ class Session:
         from perennial.ledger.postgres import PostgresLedger
 
         return PostgresLedger(self.connections.url(LEDGER_CONNECTION), clock.now)
+
+    @cached_property
+    def anchors(self) -> "AnchorStore":
+        """The ledger's anchors alone."""
+        from perennial.anchors.store import AnchorStore
+
+        return AnchorStore(self.settings.anchors_url, self.lake_options)
+
+    @cached_property
+    def lake_options(self) -> dict[str, str]:
+        """How the lake's storage is reached, and files beside it."""
+        from perennial.lake.storage import environment_options, storage_options
+
+        named = self.settings.lake_connection
+        return storage_options(self.connections.url(named)) if named else environment_options(self.settings.environment)
 
     @cached_property
     def run_id(self) -> str:

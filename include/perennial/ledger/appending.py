@@ -6,12 +6,17 @@ from sqlalchemy import Connection, select
 from sqlalchemy.dialects.postgresql import insert
 
 from perennial.ledger import queries
+from perennial.ledger.chain import ChainedEntry
+from perennial.ledger.postgres_chain import append_link
 from perennial.ledger.rows import Entry, from_row, key_columns, to_row
 from perennial.ledger.tables import TABLES
 
 
 def append(connection: Connection, entry: Entry) -> Entry:
-    """The entry as stored: this one, or the one that holds its natural key already."""
+    """The entry as stored: this one, or the one that holds its natural key already.
+
+    To append one of a chained kind, hold the lock on its use case.
+    """
     table = TABLES[type(entry)]
     statement = (
         insert(table)
@@ -21,7 +26,10 @@ def append(connection: Connection, entry: Entry) -> Entry:
     )
     row: Any = connection.execute(statement).mappings().one_or_none()
     if row is not None:
-        return from_row(type(entry), row)
+        stored = from_row(type(entry), row)
+        if isinstance(stored, ChainedEntry):
+            append_link(connection, stored)
+        return stored
     found = existing(connection, entry)
     assert found is not None, "an append-only table lost a row between two statements"
     return found

@@ -112,7 +112,7 @@ def current_token(connection: Connection, lease: Lease) -> int:
 
 
 def lock_use_case(connection: Connection, use_case: str, lock_timeout: float) -> None:
-    """Hold the use case's line of deployments and batches until the transaction ends."""
+    """Hold the use case's line of deployments and batches, and its chain, until the transaction ends."""
     connection.execute(select(func.set_config("lock_timeout", _milliseconds(lock_timeout), True)))
     connection.execute(select(func.pg_advisory_xact_lock(lock_key("use case", use_case))))
 

@@ -28,7 +28,8 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
-from perennial.ledger.memory_entries import EntriesInMemory, inside
+from perennial.ledger.memory_chain import ChainInMemory
+from perennial.ledger.memory_entries import inside
 from perennial.ledger.memory_overview import InMemoryOverview
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
@@ -38,7 +39,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, EntriesInMemory):
+class InMemoryLedger(InMemoryOverview, ChainInMemory):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.
@@ -359,6 +360,8 @@ class InMemoryLedger(InMemoryOverview, EntriesInMemory):
             other = InMemoryLedger(self._clock, self._lock_timeout)
             for kind, entries in self._by_kind.items():
                 other._by_kind[kind] = list(entries)
+            for use_case, links in self._links.items():
+                other._links[use_case] = list(links)
             return other
 
     def _record(self, given: Entry, lease: Lease | None = None) -> Entry:

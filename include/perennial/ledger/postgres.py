@@ -10,6 +10,7 @@ from perennial.clock import Clock
 from perennial.lease import Lease
 from perennial.ledger import queries
 from perennial.ledger.appending import append, existing, first_entry
+from perennial.ledger.chain import ChainedEntry
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
     Backtest,
@@ -28,6 +29,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.locks import Timeouts, current_token, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.postgres_chain import PostgresChain
 from perennial.ledger.postgres_overview import PostgresOverview
 from perennial.ledger.rows import Entry, as_stored, from_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
@@ -47,7 +49,7 @@ from perennial.ledger.tables import (
 from perennial.window import Window
 
 
-class PostgresLedger(PostgresOverview):
+class PostgresLedger(PostgresOverview, PostgresChain):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than
@@ -376,6 +378,8 @@ class PostgresLedger(PostgresOverview):
     def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
         entry = as_stored(given, self._clock())
         with self._database.transaction() as connection:
+            if isinstance(entry, ChainedEntry):
+                lock_use_case(connection, entry.use_case, self._timeouts.lock)
             _refuse_if_passed(connection, lease)
             return append(connection, entry)
 

@@ -17,6 +17,7 @@ from sqlalchemy import (
     Identity,
     Index,
     MetaData,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -282,6 +283,23 @@ backtests = _entries(
     UniqueConstraint("use_case", "run_id"),
     _at_least("windows", 0),
     CheckConstraint("since < until", name="until"),
+)
+
+# Not an entry: the places of entries in their use case's chain (`perennial.ledger.chain`).
+chain = Table(
+    "chain",
+    metadata,
+    Column("use_case", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    _text("kind"),
+    _count("entry_id"),
+    Column("form", SmallInteger, nullable=False),
+    Column("adopted", Boolean, nullable=False),
+    _text("content"),
+    _text("previous"),
+    _text("digest"),
+    UniqueConstraint("kind", "entry_id"),
+    _at_least("position", 1),
 )
 
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.

@@ -76,7 +76,7 @@ def test_nothing_done_yet_tells_no_seconds_to_go() -> None:
     with progress_of("windows", screen=screen, ticks=Ticks()) as on_window:
         for _ in range(3):
             on_window(WindowsDone(0, 10, 0))
-    assert file.getvalue().splitlines() == ["0 of 10 windows, 0 rows"]
+    assert file.getvalue().splitlines() == ["0 of 10 windows"]
 
 
 @pytest.mark.parametrize("terminal", [False, True])
