@@ -17,7 +17,7 @@ WORDS = {
     *("window", "errors", "verdict", "wording", "arrays", "spec", "digest", "encoding", "clock", "addresses", "lease"),
     *("code_version", "progress"),
 }
-PURE = {"features", "modeling", "performance", "policy", "quality", "drift"}
+PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts"}
 ROOMS = {"records", "jobs", "review", "backtest", "scaffold", "pages"}
 MAY_IMPORT = {

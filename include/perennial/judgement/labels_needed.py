@@ -1,0 +1,57 @@
+"""How many labelled rows would probably be enough to notice a difference."""
+
+import math
+from dataclasses import dataclass
+
+from scipy import stats
+
+from perennial.judgement.comparison import Comparison
+from perennial.judgement.rows import MIN_WINDOWS, Unit
+
+POWER = 0.8
+MANY_DEGREES = 300  # of freedom: beyond, Student's distribution is the normal one to within half a per cent
+ROUNDS = 60
+
+
+@dataclass(frozen=True)
+class Needed:
+    """So many labelled rows, in so many windows like those at hand."""
+
+    labels: int
+    windows: int
+
+    def beyond(self, comparison: Comparison) -> bool:
+        """Whether it is more than what was compared."""
+        return self.labels > comparison.rows
+
+
+def labels_needed(comparison: Comparison, effect: float, power: float = POWER) -> Needed:
+    """The rows with which a true difference of `effect` > 0, in the metric's unit, is noticed with that probability.
+
+    Noticed means: the interval, at the comparison's confidence, lies wholly on one side. The squared standard error
+    falls with the number of windows, or of rows where rows are the unit. It is itself only estimated, from so many
+    degrees of freedom, and a plan that took it for the truth would find less than it promises; so the factor is the
+    quantile of the noncentral t-distribution (Julious and Owen, 2006, Pharmaceutical Statistics 5). More rows in the
+    same windows are no substitute for more windows, hence both numbers.
+    """
+    if effect <= 0:
+        raise ValueError(f"a difference to be noticed is positive, not {effect}")
+    by_window = comparison.unit is Unit.WINDOW
+    have = comparison.windows if by_window else comparison.rows
+    fewest = MIN_WINDOWS if by_window else 2.0
+    need = float(have)
+    for _ in range(ROUNDS):
+        freedom = max(1.0, comparison.degrees_of_freedom * need / have)
+        factor = _factor(comparison, freedom, power) * comparison.standard_error / effect
+        # Half a step at a time: a larger number makes the next factor smaller, and the other way round.
+        need = math.sqrt(need * max(fewest, have * factor**2))
+    share = math.ceil(need - 1e-6) / have
+    return Needed(math.ceil(share * comparison.rows - 1e-6), math.ceil(share * comparison.windows - 1e-6))
+
+
+def _factor(comparison: Comparison, freedom: float, power: float) -> float:
+    """So many standard errors must the effect be away from 0."""
+    border = float(stats.t.ppf((1 + comparison.confidence) / 2, freedom))
+    if comparison.degrees_of_freedom > MANY_DEGREES:
+        return border + float(stats.norm.ppf(power))
+    return float(stats.nct.ppf(power, comparison.degrees_of_freedom, border))
