@@ -6,8 +6,8 @@ is better by the minimum effect is found less than 80% of the time on the labels
 than chance explains.
 
 The simulated days are like real ones: rows of a day share shocks, which favour now one model, now the other.
-Peers are today's rule, which promotes on a better point estimate, and the usual tests, which take every row for
-independent.
+Peers are the rule that promotes on a better point estimate, and the usual tests, which take every row for independent:
+DeLong's for ROC AUC, and Student's paired t-test of losses.
 """
 
 import json
@@ -139,14 +139,17 @@ class Errors:
 
 
 def promoted(metric: str, scored: Scored, min_effect: float = 0.0) -> dict[str, bool]:
-    """Whether each rule promotes the challenger."""
+    """Whether each rule promotes the challenger. Of PR AUC there is no usual test."""
     ours = compare(metric, scored)
-    rows = compare(metric, replace(scored, windows=np.zeros(len(scored))))
-    return {
-        OURS: judge_gain(ours, min_effect).verdict is GainVerdict.BETTER,
-        BY_ROWS: judge_gain(rows, min_effect).verdict is GainVerdict.BETTER,
-        POINT: ours.gain > 0,
-    }
+    rules = {OURS: judge_gain(ours, min_effect).verdict is GainVerdict.BETTER, POINT: ours.gain > 0}
+    if metric == "roc_auc":
+        rows = compare(metric, replace(scored, windows=np.zeros(len(scored))))
+        rules[BY_ROWS] = judge_gain(rows, min_effect).verdict is GainVerdict.BETTER
+    elif metric != "pr_auc":
+        power = 2 if metric == "brier" else 1
+        losses = [np.abs(scored.truth - each) ** power for each in (scored.champion, scored.challenger)]
+        rules[BY_ROWS] = bool(stats.ttest_rel(*losses, alternative="greater").pvalue < ALLOWED / 2)
+    return rules
 
 
 def equal_models(metric: str, promotions: int) -> dict[str, Share]:
@@ -169,18 +172,13 @@ def true_gain(factor: float, days: int = 3_000) -> float:
     return compare("roc_auc", replace(better_world(factor), same_noise=True).holdout(days, 7).scored()).gain
 
 
-def days_enough(effect: float, seed: int) -> int:
-    """What a holdout of equal models says of the days with which the effect would probably be found."""
-    return labels_needed(compare("roc_auc", World().holdout(DAYS, seed).scored()), effect).windows
-
-
 def better_models(effect: float, factor: float, promotions: int) -> tuple[dict[str, Share], list[int]]:
-    """A challenger that is better by the effect, each time on as many days as another holdout said to be enough."""
-    days = [days_enough(effect, seed) for seed in range(promotions)]
-    world = better_world(factor)
-    found = [
-        promoted("roc_auc", world.holdout(each, 100_000 + seed).scored(), effect) for seed, each in enumerate(days)
-    ]
+    """A challenger that is better by the effect, judged on as many days as a first holdout said to be enough."""
+    world, days, found = better_world(factor), [], []
+    for seed in range(promotions):
+        first = compare("roc_auc", world.holdout(DAYS, seed).scored())
+        days.append(labels_needed(first, effect).windows)
+        found.append(promoted("roc_auc", world.holdout(days[-1], 100_000 + seed).scored(), effect))
     return by_rule(found), days
 
 
@@ -263,7 +261,7 @@ def table(result: Errors) -> str:
     lines = [f"{result.promotions} promotions between equal models, {DAYS} days of {World().rows} rows: promoted"]
     lines += ["| metric | " + " | ".join(rules) + " |", "|---" * 4 + "|"]
     for metric, shares in result.equal.items():
-        lines.append(f"| {metric} | " + " | ".join(str(shares[rule]) for rule in rules) + " |")
+        lines.append(f"| {metric} | " + " | ".join(str(shares.get(rule, "")) for rule in rules) + " |")
     enough = result.days_said_to_be_enough
     lines += [
         "",
@@ -290,8 +288,9 @@ def draw(result: Errors) -> None:
     left, right = figure.subplots(1, 2)
     titles = {"roc_auc": "ROC AUC", "pr_auc": "PR AUC", "brier": "Brier score", "mae": "MAE"}
     for position, rule in enumerate((OURS, BY_ROWS, POINT)):
-        shares = [result.equal[metric][rule] for metric in METRICS]
-        at = np.arange(len(METRICS)) + 0.27 * (position - 1)
+        known = [metric for metric in METRICS if rule in result.equal[metric]]
+        shares = [result.equal[metric][rule] for metric in known]
+        at = np.array([METRICS.index(metric) for metric in known]) + 0.27 * (position - 1)
         values = np.array([each.share for each in shares])
         spans = np.array([[each.share - each.low, each.high - each.share] for each in shares]).T
         left.bar(at, values, 0.25, yerr=spans, label=rule, color=f"C{position}", error_kw={"linewidth": 0.9})

@@ -10,7 +10,9 @@ from perennial.judgement.rows import MIN_WINDOWS, Unit
 
 POWER = 0.8
 MANY_DEGREES = 300  # of freedom: beyond, Student's distribution is the normal one to within half a per cent
-ROUNDS = 60
+FEWEST_ROWS = 10.0
+MOST_ERRORS = 1e6  # an effect that is smaller than so small a part of the standard error is never found
+CLOSE = 1e-4
 
 
 @dataclass(frozen=True)
@@ -38,15 +40,16 @@ def labels_needed(comparison: Comparison, effect: float, power: float = POWER) -
         raise ValueError(f"a difference to be noticed is positive, not {effect}")
     by_window = comparison.unit is Unit.WINDOW
     have = comparison.windows if by_window else comparison.rows
-    fewest = MIN_WINDOWS if by_window else 2.0
-    need = float(have)
-    for _ in range(ROUNDS):
-        freedom = max(1.0, comparison.degrees_of_freedom * need / have)
-        factor = _factor(comparison, freedom, power) * comparison.standard_error / effect
-        # Half a step at a time: a larger number makes the next factor smaller, and the other way round.
-        need = math.sqrt(need * max(fewest, have * factor**2))
-    share = math.ceil(need - 1e-6) / have
-    return Needed(math.ceil(share * comparison.rows - 1e-6), math.ceil(share * comparison.windows - 1e-6))
+    fewest = MIN_WINDOWS if by_window else FEWEST_ROWS
+    errors = min(comparison.standard_error / effect, MOST_ERRORS)
+    need, before = float(have), 0.0
+    while abs(math.log(need) - before) > CLOSE:
+        before = math.log(need)
+        freedom = max(MIN_WINDOWS - 1, comparison.degrees_of_freedom * need / have)
+        found = max(fewest, have * (errors * _factor(comparison, freedom, power)) ** 2)
+        need = math.exp(0.2 * before + 0.8 * math.log(found))  # the whole way would swing about the answer
+    units = math.ceil(need * (1 - CLOSE))
+    return Needed(-(-units * comparison.rows // have), -(-units * comparison.windows // have))
 
 
 def _factor(comparison: Comparison, freedom: float, power: float) -> float:
