@@ -11,7 +11,7 @@ from perennial.errors import NotEnoughData
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.precision import resampled_precision
 from perennial.judgement.resampling import RESAMPLES, resamples
-from perennial.judgement.rows import Scored, Unit, Units, units_of
+from perennial.judgement.rows import Scored, Units
 from perennial.performance.gain import METRIC_TITLES
 from perennial.performance.interval import log_losses
 
@@ -41,7 +41,7 @@ def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENC
 
     Errors: `NotEnoughData` when most resamples leave the metric undefined.
     """
-    units = units_of(scored.windows, _classes(metric, scored))
+    units = scored.units(_classes(metric, scored))
     if metric == "pr_auc":
         values, gains = resampled_precision(scored, units)
     else:
@@ -54,10 +54,9 @@ def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENC
             "undefined, because outcomes vary too little; lengthen training.holdout."
         )
     error = float(np.std(known, ddof=1)) * math.sqrt(units.count / (units.count - 1))
-    what = "windows" if units.unit is Unit.WINDOW else "rows"
     gain = float(values[1] - values[0]) if _higher(metric) else float(values[0] - values[1])
     return comparison_of(
-        metric, values, gain, error, units, len(scored), f"paired bootstrap of {what}", confidence=confidence
+        metric, values, gain, error, units, len(scored), f"paired bootstrap of {units.unit}s", confidence
     )
 
 

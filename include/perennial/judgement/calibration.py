@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from perennial.arrays import Floats
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.resampling import resamples
-from perennial.judgement.rows import Scored, Units, units_of
+from perennial.judgement.rows import Scored, Units
 from perennial.performance.interval import Interval, midranks
 from perennial.spec.names import Task
 
@@ -53,7 +53,7 @@ def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDEN
     Zeger (1986, Biometrika 73). Expected calibration error: Naeini et al. (2015, AAAI 29), in groups of equal size,
     with the bootstrap of `compare_resampled`. `scored` has at least two rows.
     """
-    units = units_of(scored.windows)
+    units = scored.units()
     parts = [_calibration(task, scored.truth, each, units, confidence) for each in (scored.champion, scored.challenger)]
     if task is not Task.BINARY_CLASSIFICATION:
         return CalibrationCompared(parts[0][0], parts[1][0], None)

@@ -17,7 +17,8 @@ class Comparison:
     `gain` is positive when the challenger is better, whatever the metric's direction, in the metric's unit, as are
     `standard_error`, `low` and `high`, the ends of its interval with probability `confidence`. `p_value` is one-sided:
     how often a challenger that is no better would look at least so much better. `unit` says what counted as
-    independent; `method` is how the standard error was found, for people.
+    independent; `windows` is the number of windows, or of days where `group` is the day; `method` is how the standard
+    error was found, for people.
     """
 
     metric: str
@@ -33,6 +34,7 @@ class Comparison:
     rows: int
     windows: int
     unit: Unit
+    group: Unit
     method: str
 
     def at(self, confidence: float) -> "Comparison":
@@ -104,6 +106,7 @@ def comparison_of(
         rows=rows,
         windows=units.windows,
         unit=units.unit,
+        group=units.group,
         method=method,
     )
     return replace(bare.at(confidence), p_value=bare.p_above(0.0))

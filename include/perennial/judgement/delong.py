@@ -8,7 +8,7 @@ from scipy import stats
 
 from perennial.arrays import Floats
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
-from perennial.judgement.rows import Scored, Unit, Units, units_of
+from perennial.judgement.rows import Scored, Unit, Units
 from perennial.performance.interval import midranks
 
 
@@ -33,7 +33,7 @@ def compare_auc(scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
     1934, Biometrika 26).
     """
     positive = scored.truth == 1
-    units = units_of(scored.windows, [positive, ~positive])
+    units = scored.units([positive, ~positive])
     champion, challenger = _placements(scored.champion, positive), _placements(scored.challenger, positive)
     values = float(champion.positive.mean()), float(challenger.positive.mean())
     gain = values[1] - values[0]
@@ -44,8 +44,8 @@ def compare_auc(scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
         tail = (1 - confidence) / 2
         room = 1 - tail ** (1 / min(len(of_positive), len(of_negative)))
         error = room / float(stats.t.ppf(1 - tail, units.degrees_of_freedom))
-    windows = "DeLong, windows as clusters" if units.unit is Unit.WINDOW else "DeLong"
-    return comparison_of("roc_auc", values, gain, error, units, len(scored), windows, confidence)
+    method = "DeLong" if units.unit is Unit.ROW else f"DeLong, {units.unit}s as clusters"
+    return comparison_of("roc_auc", values, gain, error, units, len(scored), method, confidence)
 
 
 def _placements(prediction: Floats, positive: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> _Placements:

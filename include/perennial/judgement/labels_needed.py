@@ -38,7 +38,7 @@ def labels_needed(comparison: Comparison, effect: float, power: float = POWER) -
     """
     if effect <= 0:
         raise ValueError(f"a difference to be noticed is positive, not {effect}")
-    by_window = comparison.unit is Unit.WINDOW
+    by_window = comparison.unit is not Unit.ROW
     have = comparison.windows if by_window else comparison.rows
     fewest = MIN_WINDOWS if by_window else FEWEST_ROWS
     errors = min(comparison.standard_error / effect, MOST_ERRORS)

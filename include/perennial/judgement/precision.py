@@ -33,7 +33,7 @@ def _counter(truth: Floats, prediction: Floats, units: Units) -> Callable[[Float
     """From how often each unit is there to outcomes of 1, and rows, at each threshold, the highest first."""
     groups = _groups(prediction)
     many = int(groups.max()) + 1
-    if units.unit is Unit.WINDOW:
+    if units.unit is not Unit.ROW:
         cell, cells = units.of_row * many + groups, units.count * many
         hits, rows = (
             np.bincount(cell, weights, minlength=cells).reshape(units.count, many)

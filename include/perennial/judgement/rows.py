@@ -2,21 +2,27 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from perennial.arrays import Floats
+from perennial.window import Window
 
 # Below this, the spread between windows says next to nothing of how far a mean of windows may be off.
 MIN_WINDOWS = 5.0
 
 
+SHORT = timedelta(hours=20)  # shorter than any day, as that on which clocks change is
+
+
 class Unit(StrEnum):
-    """What is taken to be independent: whole windows, or single rows where there are too few windows."""
+    """What is taken to be independent: whole windows, whole days of shorter windows, or rows where both are too few."""
 
     WINDOW = "window"
+    DAY = "day"
     ROW = "row"
 
 
@@ -25,13 +31,15 @@ class Scored:
     """Outcomes and two models' predictions of the same rows, all of shape (rows,).
 
     `truth` is 0 or 1 for classification and the value for regression; predictions are probabilities of 1, or values.
-    `windows` names each row's window. Errors: `ValueError` when lengths differ or a number is not finite.
+    `windows` names the piece of time of each row: its window, or its day where windows are shorter; `group` says
+    which. Errors: `ValueError` when lengths differ or a number is not finite.
     """
 
     truth: Floats
     champion: Floats
     challenger: Floats
     windows: npt.NDArray[np.generic]
+    group: Unit = Unit.WINDOW
 
     def __post_init__(self) -> None:
         columns = (self.truth, self.champion, self.challenger, self.windows)
@@ -42,23 +50,39 @@ class Scored:
             raise ValueError("outcomes and predictions must be finite numbers")
 
     @classmethod
-    def of(cls, truth: Floats, champion: Floats, challenger: Floats, windows: Sequence[object]) -> "Scored":
-        """The same from windows in any sequence, such as a column as a list."""
-        return cls(truth, champion, challenger, np.asarray(windows))
+    def of_keys(cls, truth: Floats, champion: Floats, challenger: Floats, keys: Sequence[str]) -> "Scored":
+        """The same from the keys of the rows' windows.
+
+        Windows shorter than a day are put together by the day of UTC on which they start: hours of a day depend on
+        each other as rows of a window do. Errors: `InvalidWindow` for what is no key.
+        """
+        names, of_row = np.unique(np.asarray(keys, dtype=str), return_inverse=True)
+        windows = [Window.parse(str(name)) for name in names]
+        if all(each.end - each.start >= SHORT for each in windows):
+            return cls(truth, champion, challenger, names[of_row])
+        days = np.array([f"{each.start:%Y-%m-%d}" for each in windows])
+        return cls(truth, champion, challenger, days[of_row], Unit.DAY)
+
+    def units(self, classes: Sequence[npt.NDArray[np.bool_]] = ()) -> "Units":
+        """The independent pieces of evidence among these rows: see `units_of`."""
+        return units_of(self.windows, classes, self.group)
 
     def __len__(self) -> int:
         return len(self.truth)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> "Scored":
         """Those rows alone."""
-        return Scored(self.truth[chosen], self.champion[chosen], self.challenger[chosen], self.windows[chosen])
+        return Scored(
+            self.truth[chosen], self.champion[chosen], self.challenger[chosen], self.windows[chosen], self.group
+        )
 
 
 @dataclass(frozen=True)
 class Units:
     """The independent pieces of evidence: `of_row` is each row's piece, from 0 to `count` - 1.
 
-    `degrees_of_freedom` is that of the spread between them. `windows` counts windows, whatever the unit is.
+    `degrees_of_freedom` is that of the spread between them. Whatever the unit is, `windows` counts windows, or days
+    where `group` is the day.
     """
 
     unit: Unit
@@ -66,6 +90,7 @@ class Units:
     count: int
     degrees_of_freedom: float
     windows: int
+    group: Unit = Unit.WINDOW
 
     def sums(self, values: Floats) -> Floats:
         """The sum of each piece's rows; `values` has shape (rows,) or (rows, columns)."""
@@ -76,7 +101,9 @@ class Units:
         return found
 
 
-def units_of(windows: npt.NDArray[np.generic], classes: Sequence[npt.NDArray[np.bool_]] = ()) -> Units:
+def units_of(
+    windows: npt.NDArray[np.generic], classes: Sequence[npt.NDArray[np.bool_]] = (), group: Unit = Unit.WINDOW
+) -> Units:
     """Whole windows where they suffice, single rows where they don't.
 
     Rows of one window share its weather, prices or outages, so they are no independent evidence; windows nearly are.
@@ -91,7 +118,7 @@ def units_of(windows: npt.NDArray[np.generic], classes: Sequence[npt.NDArray[np.
     counts = [np.bincount(of_row[part], minlength=len(names)).astype(np.float64) for part in parts]
     effective = min(float(each.sum() ** 2 / max((each**2).sum(), 1.0)) for each in counts)
     if effective >= MIN_WINDOWS:
-        return Units(Unit.WINDOW, of_row, len(names), effective - 1, len(names))
+        return Units(group, of_row, len(names), effective - 1, len(names), group)
     rows = len(windows)
     freedom = max(1.0, min(float(part.sum()) for part in parts) - 1)
-    return Units(Unit.ROW, np.arange(rows), rows, freedom, len(names))
+    return Units(Unit.ROW, np.arange(rows), rows, freedom, len(names), group)

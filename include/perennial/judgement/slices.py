@@ -10,7 +10,7 @@ from perennial.errors import NotEnoughData
 from perennial.judgement.compare import compare, what_is_lacking
 from perennial.judgement.comparison import CONFIDENCE, Comparison
 from perennial.judgement.multiplicity import holm
-from perennial.judgement.rows import Scored, Unit, units_of
+from perennial.judgement.rows import Scored, Unit
 from perennial.judgement.wording import facts_text
 from perennial.performance.gain import METRIC_TITLES
 from perennial.wording import counted
@@ -101,7 +101,7 @@ def judge_slices(
     class, or with too few windows where the whole is judged by windows, are named as not judged, and are judged
     together as `(other)`. Errors: `KeyError` for a column without a margin.
     """
-    unit = units_of(scored.windows).unit
+    unit = scored.units().unit
     found: list[_Slice] = []
     for column, values in columns.items():
         found += _of_column(metric, scored, column, values, margins[column], min_rows, unit)
@@ -150,8 +150,8 @@ def _compared(metric: str, part: Scored, min_rows: int, unit: Unit) -> tuple[str
         comparison = compare(metric, part, CONFIDENCE)
     except NotEnoughData as error:
         return str(error), None
-    if unit is Unit.WINDOW and comparison.unit is Unit.ROW:
-        return f"most of its rows are of too few windows ({comparison.windows})", None
+    if unit is not Unit.ROW and comparison.unit is Unit.ROW:
+        return f"most of its rows are of too few {comparison.group}s ({comparison.windows})", None
     return "", comparison
 
 

@@ -94,7 +94,7 @@ def _undecided(comparison: Comparison, min_effect: float, margin: float, ruled_o
         begin = f"{_improvement(min_effect)} is ruled out"
         needed = labels_needed(comparison, margin) if margin else None
         if needed and needed.beyond(comparison):
-            return needed, f"{begin}; to see that it is not worse by {margin:g} takes {_enough(needed)}"
+            return needed, f"{begin}; to see that it is not worse by {margin:g} takes {_enough(needed, comparison)}"
         return None, f"{begin}, and more labels will not make it better"
     for effect, told in (
         (min_effect, f"an improvement of {min_effect:g}"),
@@ -103,7 +103,7 @@ def _undecided(comparison: Comparison, min_effect: float, margin: float, ruled_o
         if effect > 0:
             needed = labels_needed(comparison, effect)
             if needed.beyond(comparison):
-                return needed, f"not enough labels to tell; {told} takes {_enough(needed)}"
+                return needed, f"not enough labels to tell; {told} takes {_enough(needed, comparison)}"
     return None, "not enough labels to tell, and no sign of an improvement that more labels would prove"
 
 
@@ -111,8 +111,8 @@ def _improvement(min_effect: float) -> str:
     return f"an improvement of {min_effect:g} or more" if min_effect else "an improvement"
 
 
-def _enough(needed: Needed) -> str:
+def _enough(needed: Needed, comparison: Comparison) -> str:
     return (
-        f"about {counted(needed.labels, 'labelled row')} in {counted(needed.windows, 'window')} "
+        f"about {counted(needed.labels, 'labelled row')} in {counted(needed.windows, comparison.group)} "
         "to be noticed four times in five"
     )

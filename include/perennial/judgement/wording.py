@@ -8,10 +8,6 @@ from perennial.performance.gain import METRIC_TITLES
 from perennial.wording import counted
 
 MOST_DECIMALS = 6
-BY_ROWS = (
-    "There are too few windows to see how much models differ from window to window, so every row counted as "
-    "independent: this holds for these windows, and is less certain for others."
-)
 
 
 def number_text(value: float, standard_error: float) -> str:
@@ -56,7 +52,7 @@ def confidence_text(confidence: float) -> str:
 
 def where_text(comparison: Comparison) -> str:
     """The rows and windows that were compared."""
-    return f"{counted(comparison.rows, 'labelled row')} of {counted(comparison.windows, 'window')}"
+    return f"{counted(comparison.rows, 'labelled row')} of {counted(comparison.windows, comparison.group)}"
 
 
 def facts_text(comparison: Comparison, challenger: str, champion: str) -> str:
@@ -73,4 +69,9 @@ def facts_text(comparison: Comparison, challenger: str, champion: str) -> str:
 
 def caveats(comparison: Comparison) -> tuple[str, ...]:
     """What a reader must know about how certain the numbers are."""
-    return (BY_ROWS,) if comparison.unit is Unit.ROW else ()
+    if comparison.unit is not Unit.ROW:
+        return ()
+    return (
+        f"There are too few {comparison.group}s to see how much models differ from one to the next, so every row "
+        f"counted as independent: this holds for these {comparison.group}s, and is less certain for others.",
+    )

@@ -12,7 +12,6 @@ from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.labels_needed import labels_needed
 from perennial.judgement.rows import Unit, Units
 from perennial.judgement.verdict import GainVerdict, judge_gain
-from perennial.judgement.wording import BY_ROWS
 
 
 def comparison(gain: float, standard_error: float, windows: int = 14, unit: Unit = Unit.WINDOW) -> Comparison:
@@ -172,7 +171,10 @@ def test_the_same_predictions_are_not_better_and_not_worse() -> None:
 def test_too_few_windows_are_told() -> None:
     found = judge_gain(comparison(0.012, 0.004, windows=2, unit=Unit.ROW))
     assert found.verdict is GainVerdict.BETTER
-    assert found.reasons[1] == BY_ROWS
+    assert found.reasons[1:] == (
+        "There are too few windows to see how much models differ from one to the next, so every row counted as "
+        "independent: this holds for these windows, and is less certain for others.",
+    )
 
 
 def test_negative_lengths_are_refused() -> None:
