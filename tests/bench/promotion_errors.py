@@ -32,9 +32,9 @@ PROMOTIONS, DAYS = 200, 14
 ALLOWED, POWER = 0.05, 0.8
 CANDIDATES = 5
 METRICS = ("roc_auc", "pr_auc", "brier", "mae")
-BETTER_BY = 1.2  # the noise of the champion, in that of a challenger that is better by the minimum effect
+BETTER_BY = 1.5  # the noise of the champion, in that of a challenger that is better by the minimum effect
 SHARES = (0.0, 0.5, 1.0, 1.5, 2.0)  # of the minimum effect, for the picture
-HARMED = 2.5  # the challenger's noise in the slice that gets worse, in the champion's
+HARMED = 4.0  # the challenger's noise in the slice that gets worse, in the champion's
 PICTURE = Path(__file__).parents[2] / "docs" / "images" / "promotion_errors.png"
 OURS, BY_ROWS, POINT = "by windows", "rows as independent", "point estimate"
 ORIGINS = {"EWR": 0.36, "JFK": 0.33, "LGA": 0.31}
@@ -64,8 +64,9 @@ class Holdout:
 class World:
     """Models that see the same signal, each with noise of its own.
 
-    On each day the base rate moves, and each model's noise is stronger or weaker, on that day and at each origin, by
-    its own chance. With equal `noise`, to exchange two models changes nothing: they are equally good, exactly.
+    On each day the base rate moves; each model's noise is stronger or weaker, on that day and at each origin, by its
+    own chance; and each model is too high or too low that day, because of something that it takes for a sign and the
+    other doesn't. With equal `noise`, to exchange two models changes nothing: they are equally good, exactly.
     `harmed` makes the second model's noise stronger in one slice, the origin LGA.
     """
 
@@ -73,6 +74,7 @@ class World:
     noise: tuple[float, ...] = (0.6, 0.6)
     common: float = 0.8
     shock: float = 0.35
+    level: float = 0.5
     harmed: float = 1.0
     same_noise: bool = False
 
@@ -90,17 +92,20 @@ class World:
         models = []
         for position, noise in enumerate(self.noise):
             strength = noise * (np.where(origin == 2, self.harmed, 1.0) if position == 1 else 1.0)
-            score = seen + strength * own[0 if self.same_noise else position]
+            noises, level = own[0 if self.same_noise else position]
+            score = seen + level + strength * noises
             models.append(1 / (1 + np.exp(1.2 - 0.7 * score)).ravel())
         amount = (0.7 * seen - 1.2 + random.normal(size=size)).ravel()
         names = np.repeat(np.array([f"day {k:04d}" for k in range(days)]), self.rows)
         codes = np.array(list(ORIGINS))
         return Holdout(truth.ravel(), amount, models, names, codes[origin].ravel(), carrier.ravel())
 
-    def _own(self, random: np.random.Generator, origin: np.ndarray) -> np.ndarray:
+    def _own(self, random: np.random.Generator, origin: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What is a model's own: its noise of each row, and its level on each day."""
         of_day = random.normal(size=(len(origin), 1))
         of_origin = np.take_along_axis(random.normal(size=(len(origin), len(ORIGINS))), origin, axis=1)
-        return np.exp(self.shock * (of_day + of_origin) / math.sqrt(2)) * random.normal(size=origin.shape)
+        noises = np.exp(self.shock * (of_day + of_origin) / math.sqrt(2)) * random.normal(size=origin.shape)
+        return noises, self.level * random.normal(size=(len(origin), 1))
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,8 @@ class Share:
 
 @dataclass(frozen=True)
 class Errors:
-    """All measurements. `equal` is by metric and rule; `found` by rule; `curve` by rule, at `SHARES` of the effect."""
+    """All measurements. `equal` is by metric and rule; `found` by rule; `curve` by rule, at `SHARES` of the effect;
+    `harm` is the loss of ROC AUC in the slice that gets worse."""
 
     promotions: int
     equal: dict[str, dict[str, Share]]
@@ -134,6 +140,7 @@ class Errors:
     found: dict[str, Share]
     curve: dict[str, list[Share]]
     slices_refused: Share
+    harm: float
     harm_found: Share
     candidates: dict[str, Share]
 
@@ -193,6 +200,12 @@ def sliced(world: World, promotions: int, margin: float = 0.0) -> Share:
     return Share.of(refused)
 
 
+def harm(days: int = 400) -> float:
+    """How much ROC AUC the harmed slice loses."""
+    holdout = World(harmed=HARMED).holdout(days, 8)
+    return -compare("roc_auc", holdout.scored().where(holdout.origin == "LGA")).gain
+
+
 def several_candidates(promotions: int) -> dict[str, Share]:
     """How often any of some candidates is promoted that are all as good as the champion."""
     found = []
@@ -234,6 +247,7 @@ def measure(promotions: int = PROMOTIONS) -> Errors:
         found=found,
         curve=curve,
         slices_refused=sliced(World(), promotions),
+        harm=round(harm(), 4),
         harm_found=sliced(World(harmed=HARMED), promotions // 2),
         candidates=several_candidates(promotions),
     )
@@ -272,7 +286,7 @@ def table(result: Errors) -> str:
         "| " + " | ".join(str(result.found[rule]) for rule in rules) + " |",
         "",
         f"equal challenger refused for any of {len(ORIGINS) + len(CARRIERS)} slices: {result.slices_refused}",
-        f"challenger that is worse at one origin refused: {result.harm_found}",
+        f"challenger that is worse by {result.harm:.3f} of ROC AUC at one origin refused: {result.harm_found}",
         "",
         f"{CANDIDATES} candidates as good as the champion, any promoted:",
         *(f"  {rule}: {share}" for rule, share in result.candidates.items()),

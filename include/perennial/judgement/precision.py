@@ -10,14 +10,14 @@ from perennial.arrays import Floats
 from perennial.judgement.resampling import resamples
 from perennial.judgement.rows import Scored, Unit, Units
 
-THRESHOLDS = 2_000
+THRESHOLDS = 1_000
 
 
 def resampled_precision(scored: Scored, units: Units) -> tuple[tuple[float, float], Floats]:
     """Both models' average precision, exactly, and the gain in each resample; NaN in one without both classes.
 
     In resamples predictions are taken apart at `THRESHOLDS` values at most: the standard error does not need more,
-    and a resample of a million rows then costs no more than one of two thousand.
+    and a resample of a million rows then costs no more than one of a thousand.
     """
     models = scored.champion, scored.challenger
     champion, challenger = (float(average_precision_score(scored.truth, each)) for each in models)

@@ -112,7 +112,14 @@ def _improvement(min_effect: float) -> str:
 
 
 def _enough(needed: Needed, comparison: Comparison) -> str:
+    labels, windows = _about(needed.labels), _about(needed.windows)
     return (
-        f"about {counted(needed.labels, 'labelled row')} in {counted(needed.windows, comparison.group)} "
+        f"about {counted(labels, 'labelled row')} in {counted(windows, comparison.group)} "
         "to be noticed four times in five"
     )
+
+
+def _about(number: int) -> int:
+    """Rounded up to three digits that count."""
+    unit = int(10 ** max(0, len(str(number)) - 3))
+    return -(-number // unit) * unit

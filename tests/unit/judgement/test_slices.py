@@ -21,7 +21,7 @@ def judged(world: World, days: int = 14, seed: int = 1, margin: float = 0.0, met
 
 
 def test_the_slice_that_gets_worse_is_named_with_its_numbers() -> None:
-    found = judged(World(rows=400, harmed=4.0))
+    found = judged(World(rows=400, level=0.2, harmed=6.0))
     assert found.refused
     harmed = found.of(SliceStanding.WORSE)[0]  # carriers that fly from there may be, too
     assert (harmed.name, harmed.column, harmed.value) == ("origin LGA", "origin", "LGA")
@@ -36,7 +36,7 @@ def test_the_slice_that_gets_worse_is_named_with_its_numbers() -> None:
 
 
 def test_a_margin_allows_for_a_loss_that_does_not_matter() -> None:
-    found = judged(World(rows=400, harmed=4.0), margin=0.3)
+    found = judged(World(rows=400, level=0.2, harmed=6.0), margin=0.3)
     assert not found.refused
     assert "origin LGA" in [each.name for each in found.of(SliceStanding.NOT_WORSE)]
 
