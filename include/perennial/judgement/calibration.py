@@ -11,6 +11,7 @@ from perennial.arrays import Floats
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.resampling import resamples
 from perennial.judgement.rows import Scored, Units
+from perennial.judgement.wording import confidence_text, facts_text, number_text
 from perennial.performance.interval import Interval, midranks
 from perennial.spec.names import Task
 
@@ -63,7 +64,7 @@ def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDEN
     values = champion.expected_error.value, challenger.expected_error.value
     error = _scatter(one - other, units)
     gain = comparison_of(
-        "expected_calibration_error",
+        "expected calibration error",
         values,
         values[0] - values[1],
         error,
@@ -73,6 +74,45 @@ def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDEN
         confidence,
     )
     return CalibrationCompared(champion, challenger, gain)
+
+
+def calibration_reasons(
+    compared: CalibrationCompared,
+    challenger: str = "the challenger",
+    champion: str = "the champion",
+    confidence: float = CONFIDENCE,
+) -> tuple[str, ...]:
+    """The comparison in sentences, with intervals of the confidence that it was made with."""
+    models = ((champion, compared.champion), (challenger, compared.challenger))
+    reasons = [f"{_large_text(name, each, confidence)}{_slope_text(each)}." for name, each in models]
+    if compared.gain is None:
+        return tuple(reasons)
+    chance = number_text(compared.challenger.by_chance or 0.0, compared.gain.standard_error)
+    told = facts_text(compared.gain, challenger, champion)
+    return (*reasons, f"{told}; a perfectly calibrated challenger would have about {chance}.")
+
+
+def _large_text(name: str, found: Calibration, confidence: float) -> str:
+    large = found.in_the_large
+    value, low, high = (number_text(each, large.standard_error) for each in (large.value, large.low, large.high))
+    sure = "too high" if large.low > 0 else "too low" if large.high < 0 else "not surely too high or too low"
+    interval = f"{confidence_text(confidence)} interval: {low} to {high}"
+    return f"Predictions of {name} are {sure}: their mean less that of the outcomes is {value} ({interval})"
+
+
+def _slope_text(found: Calibration) -> str:
+    if found.slope is None:
+        return ""
+    slope = found.slope
+    value, low, high = (number_text(each, slope.standard_error) for each in (slope.value, slope.low, slope.high))
+    sure = (
+        "too extreme"
+        if slope.high < 1
+        else "too cautious"
+        if slope.low > 1
+        else "neither surely too extreme nor too cautious"
+    )
+    return f"; with a slope of {value} ({low} to {high}) they are {sure}"
 
 
 def _calibration(

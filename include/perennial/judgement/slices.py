@@ -183,8 +183,8 @@ def _reasons(slices: Sequence[SliceJudgement], title: str) -> tuple[str, ...]:
     if not slices:
         return ()
     counts = (
-        f"In {title}, {counted(judged, 'slice')} judged: {len(by[SliceStanding.WORSE])} worse, "
-        f"{len(by[SliceStanding.NOT_WORSE])} not worse, {len(by[SliceStanding.UNCLEAR])} unclear."
+        f"Of {counted(judged, 'slice')} judged by {title}, {len(by[SliceStanding.WORSE])} worse beyond their margin, "
+        f"{len(by[SliceStanding.NOT_WORSE])} surely not, {len(by[SliceStanding.UNCLEAR])} unclear."
     )
     skipped = by[SliceStanding.NOT_JUDGED]
     names = ", ".join(f"{each.name} ({counted(each.rows, 'row')})" for each in skipped)

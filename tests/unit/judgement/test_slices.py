@@ -69,7 +69,9 @@ def test_slices_with_too_little_are_named_and_judged_together() -> None:
     assert told.startswith("Not judged, because there are too few rows, outcomes or windows: carrier ")
     assert all(f"carrier {value} (" in told for value in skipped)
     counts = found.reasons[-2]
-    assert counts.startswith(f"In ROC AUC, {len(found.slices) - len(skipped)} slices judged: 0 worse, ")
+    assert counts.startswith(
+        f"Of {len(found.slices) - len(skipped)} slices judged by ROC AUC, 0 worse beyond their margin, "
+    )
 
 
 def small(rows: int = 400, windows: int = 10) -> Scored:
