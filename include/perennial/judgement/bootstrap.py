@@ -60,6 +60,12 @@ def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENC
     )
 
 
+def value_from_sums(metric: str, truth: Floats, prediction: Floats) -> float:
+    """One model's metric, for those that follow from sums over rows: not ROC AUC and PR AUC."""
+    sums = _SUMS[metric]
+    return float(sums.value(sums.of_rows(truth, prediction).sum(axis=0, keepdims=True))[0])
+
+
 def _of_sums(sums: _Sums, scored: Scored, units: Units) -> tuple[tuple[float, float], Floats]:
     parts = [units.sums(sums.of_rows(scored.truth, each)) for each in (scored.champion, scored.challenger)]
     champion, challenger = (float(sums.value(part.sum(axis=0, keepdims=True))[0]) for part in parts)

@@ -48,6 +48,11 @@ def compare_auc(scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
     return comparison_of("roc_auc", values, gain, error, units, len(scored), method, confidence)
 
 
+def area(truth: Floats, prediction: Floats) -> float:
+    """One model's ROC AUC; both classes are there."""
+    return float(_placements(prediction, truth == 1).positive.mean())
+
+
 def _placements(prediction: Floats, positive: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> _Placements:
     above, below = prediction[positive], prediction[~positive]
     m, n = len(above), len(below)

@@ -3,13 +3,16 @@
 import math
 
 import numpy as np
+from sklearn.metrics import average_precision_score
 
+from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
+from perennial.judgement.bootstrap import value_from_sums
 from perennial.judgement.compare import what_is_lacking
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
+from perennial.judgement.delong import area
 from perennial.judgement.rows import MIN_WINDOWS, Scored
 from perennial.performance.gain import METRIC_TITLES, gain, metric_named
-from perennial.performance.metrics import metrics_of
 
 
 def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
@@ -25,7 +28,7 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
     Windows that leave the metric undefined, such as those with one class, are left out of `rows` and `windows`.
     Errors: `NotEnoughData` where windows like the rest are too few for a spread; see `MIN_WINDOWS`.
     """
-    (task,) = metric_named(metric).tasks
+    metric_named(metric)
     parts = [scored.where(scored.windows == name) for name in np.unique(scored.windows)]
     defined = [part for part in parts if not what_is_lacking(metric, part, rows=1, of_class=1)]
     kept = scored.where(np.isin(scored.windows, [part.windows[0] for part in defined]))
@@ -38,7 +41,7 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
         )
     rows = np.array([len(part) for part in defined], dtype=np.float64)
     values = np.array(
-        [[metrics_of(task, part.truth, each)[metric] for each in (part.champion, part.challenger)] for part in defined]
+        [[_value(metric, part.truth, each) for each in (part.champion, part.challenger)] for part in defined]
     )
     champion, challenger = (float(each) for each in rows @ values / rows.sum())
     gains = np.array([gain(metric, other, one) for one, other in values])
@@ -47,3 +50,11 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
     error = math.sqrt(units.count / (units.count - 1) * spread) / float(rows.sum())
     method = f"mean of {scored.group}s"
     return comparison_of(metric, (champion, challenger), mean, error, units, len(kept), method, confidence)
+
+
+def _value(metric: str, truth: Floats, prediction: Floats) -> float:
+    if metric == "roc_auc":
+        return area(truth, prediction)
+    if metric == "pr_auc":
+        return float(average_precision_score(truth, prediction))
+    return value_from_sums(metric, truth, prediction)

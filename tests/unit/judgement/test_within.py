@@ -11,6 +11,9 @@ from perennial.errors import NotEnoughData
 from perennial.judgement.compare import compare
 from perennial.judgement.rows import Scored
 from perennial.judgement.within import compare_within
+from perennial.performance.gain import gain, metric_named
+from perennial.performance.metrics import metrics_of
+from perennial.spec.names import METRICS, Task
 
 
 def test_it_is_the_mean_of_the_windows_weighted_by_rows() -> None:
@@ -34,6 +37,17 @@ def test_of_a_mean_of_losses_it_is_the_comparison_of_all_rows(metric: str) -> No
     one, other = compare_within(metric, scored), compare(metric, scored)
     assert (one.champion, one.challenger, one.gain) == pytest.approx((other.champion, other.challenger, other.gain))
     assert one.standard_error == pytest.approx(other.standard_error, rel=0.08)  # that of 999 resamples
+
+
+@pytest.mark.parametrize("metric", sorted(METRICS))
+def test_each_windows_values_are_those_of_the_metric(metric: str) -> None:
+    (task,) = metric_named(metric).tasks
+    scored = World(rows=50).holdout(6, 3).scored("roc_auc" if task is Task.BINARY_CLASSIFICATION else "mae")
+    found = compare_within(metric, scored)
+    parts = [scored.where(scored.windows == name) for name in np.unique(scored.windows)]
+    values = [[metrics_of(task, p.truth, each)[metric] for each in (p.champion, p.challenger)] for p in parts]
+    assert [found.champion, found.challenger] == pytest.approx(np.mean(values, axis=0).tolist())
+    assert found.gain == pytest.approx(gain(metric, found.challenger, found.champion))
 
 
 def test_what_all_rows_of_a_window_share_does_not_count() -> None:
