@@ -45,7 +45,9 @@ def test_the_error_of_a_mean_is_that_of_means_of_windows(metric: str, windows: i
     difference = abs(scored.truth - scored.champion) ** power - abs(scored.truth - scored.challenger) ** power
     means = difference.reshape(windows, -1).mean(axis=1)
     found = compare(metric, scored)
-    assert found.standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(windows), rel=0.07)  # 999 resamples: 2.2%
+    assert found.standard_error == pytest.approx(
+        means.std(ddof=1) / math.sqrt(windows), rel=0.07
+    )  # 999 resamples: 2.2%
     assert found.degrees_of_freedom == pytest.approx(windows - 1)
 
 
