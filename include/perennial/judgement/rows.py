@@ -13,8 +13,6 @@ from perennial.window import Window
 
 # Below this, the spread between windows says next to nothing of how far a mean of windows may be off.
 MIN_WINDOWS = 5.0
-
-
 SHORT = timedelta(hours=20)  # shorter than any day, as that on which clocks change is
 
 

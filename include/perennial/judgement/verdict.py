@@ -23,8 +23,8 @@ class GainJudgement:
     """A verdict on the gain, with its reasons in sentences.
 
     `ruled_out` says that an improvement of `min_effect` or more is excluded: waiting for labels will not make the
-    challenger `better`. `needed` is set for `not enough labels` only, and there None where no number of labels would
-    settle it.
+    challenger `better`. `needed` is the number of labels that would probably settle what is open: for `not enough
+    labels`, and for `not worse` where an improvement is still possible; None where no number of them would.
     """
 
     verdict: GainVerdict
@@ -69,7 +69,8 @@ def judge_gain(
         if comparison.gain < min_effect:
             told += f"; the {min_effect:g} that was asked for is within the interval"
     elif comparison.low > -margin or comparison.low > 0:
-        verdict, told = GainVerdict.NOT_WORSE, _not_worse(comparison, min_effect, margin, ruled_out)
+        verdict = GainVerdict.NOT_WORSE
+        needed, told = _not_worse(comparison, min_effect, margin, ruled_out)
     elif comparison.high < 0:
         verdict, told = GainVerdict.WORSE, "worse beyond chance"
     else:
@@ -79,13 +80,19 @@ def judge_gain(
     return GainJudgement(verdict, reasons, comparison, min_effect, margin, ruled_out, needed)
 
 
-def _not_worse(comparison: Comparison, min_effect: float, margin: float, ruled_out: bool) -> str:
+def _not_worse(comparison: Comparison, min_effect: float, margin: float, ruled_out: bool) -> tuple[Needed | None, str]:
+    """How many labels would show an improvement that is still possible, and the sentence's end."""
     if comparison.low > 0:
-        return f"better beyond chance, but surely by less than the {min_effect:g} that was asked for"
+        return None, f"better beyond chance, but surely by less than the {min_effect:g} that was asked for"
     if comparison.high < 0:
-        return f"worse beyond chance, but surely by less than the {margin:g} that would matter"
+        return None, f"worse beyond chance, but surely by less than the {margin:g} that would matter"
     told = f"not shown to be better, and surely not worse by the {margin:g} that would matter"
-    return f"{told}; {_improvement(min_effect)} is ruled out" if ruled_out else told
+    if ruled_out:
+        return None, f"{told}; {_improvement(min_effect)} is ruled out"
+    needed = labels_needed(comparison, min_effect) if min_effect else None
+    if needed and needed.beyond(comparison):
+        return needed, f"{told}; an improvement of {min_effect:g} takes {_enough(needed, comparison)}"
+    return None, told
 
 
 def _undecided(comparison: Comparison, min_effect: float, margin: float, ruled_out: bool) -> tuple[Needed | None, str]:

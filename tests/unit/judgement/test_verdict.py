@@ -59,6 +59,27 @@ CASES = [
         ),
     ),
     (
+        "not worse, and perhaps better",
+        (0.001, 0.0025, 0.005, 0.01),
+        GainVerdict.NOT_WORSE,
+        FACTS.format(
+            "0.7010",
+            "0.0010 better (95% interval: from 0.0044 worse to 0.0064 better): not shown to be better, and surely not "
+            "worse by the 0.01 that would matter; an improvement of 0.005 takes about 35,100 labelled rows in 39 "
+            "windows to be noticed four times in five.",
+        ),
+    ),
+    (
+        "not worse, and nothing was asked for",
+        (0.001, 0.0025, 0.0, 0.01),
+        GainVerdict.NOT_WORSE,
+        FACTS.format(
+            "0.7010",
+            "0.0010 better (95% interval: from 0.0044 worse to 0.0064 better): not shown to be better, and surely not "
+            "worse by the 0.01 that would matter.",
+        ),
+    ),
+    (
         "worse, within the margin",
         (-0.005, 0.002, 0.0, 0.01),
         GainVerdict.NOT_WORSE,
