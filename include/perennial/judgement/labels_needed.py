@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from scipy import stats
 
 from perennial.judgement.comparison import Comparison
-from perennial.judgement.rows import MIN_WINDOWS, Unit
+from perennial.judgement.rows import Unit
 
 # Planned for a little more than the four in five that are promised: real windows are less even than the theory's, so
 # that the first standard error is less certain. tests/bench/promotion_errors.py shows what comes of it.
 POWER = 0.85
 MANY_DEGREES = 300  # of freedom: beyond, Student's distribution is the normal one to within half a per cent
-FEWEST_ROWS = 10.0
+FEWEST_WINDOWS, FEWEST_ROWS = 5.0, 10.0  # a plan for fewer would hang on how alike they are
 MOST_ERRORS = 1e6  # an effect that is smaller than so small a part of the standard error is never found
 CLOSE, ROUNDS = 1e-4, 40
 
@@ -42,12 +42,12 @@ def labels_needed(comparison: Comparison, effect: float, power: float = POWER) -
         raise ValueError(f"a difference to be noticed is positive, not {effect}")
     by_window = comparison.unit is not Unit.ROW
     have = comparison.windows if by_window else comparison.rows
-    fewest = MIN_WINDOWS if by_window else FEWEST_ROWS
+    fewest = FEWEST_WINDOWS if by_window else FEWEST_ROWS
     errors = min(comparison.standard_error / effect, MOST_ERRORS)
     need = float(have)
     for _ in range(ROUNDS):
         before = math.log(need)
-        freedom = max(MIN_WINDOWS - 1, comparison.degrees_of_freedom * need / have)
+        freedom = max(FEWEST_WINDOWS - 1, comparison.degrees_of_freedom * need / have)
         found = max(fewest, have * (errors * _factor(comparison, freedom, power)) ** 2)
         need = math.exp(0.2 * before + 0.8 * math.log(found))  # the whole way would swing about the answer
         if abs(math.log(need) - before) < CLOSE:

@@ -56,7 +56,7 @@ def judge_gain(
     truth as often as above. What is asked is that `min_effect` is not ruled out, so such a challenger is found with
     the power that the number of labels gives.
 
-    Of equally good models with 95% intervals, at most 2.5% are `better`, and as many `worse`. Where the unit is the
+    Of equally good models with 95% intervals, about 2.5% are `better`, and as many `worse`. Where the unit is the
     row, that holds for the windows at hand only, and the reasons say so.
     """
     if min_effect < 0 or margin < 0:

@@ -36,7 +36,7 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
     if not defined or units.degrees_of_freedom + 1 < MIN_WINDOWS or units.count != len(defined):
         raise NotEnoughData(
             f"{METRIC_TITLES[metric]} of two models can't be compared within {scored.group}s: it is defined in "
-            f"{len(defined)} of {len(parts)}, and their rows count as fewer than {MIN_WINDOWS:.0f} equal ones; "
+            f"{len(defined)} of {len(parts)}, and their rows count as fewer than {MIN_WINDOWS:g} equal ones; "
             "lengthen training.holdout, or compare all rows together."
         )
     rows = np.array([len(part) for part in defined], dtype=np.float64)

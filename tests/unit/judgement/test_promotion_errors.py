@@ -22,6 +22,7 @@ from tests.bench.promotion_errors import (
 )
 
 from perennial.judgement.compare import compare
+from perennial.judgement.rows import Unit
 
 TRIALS = 80
 
@@ -32,6 +33,13 @@ def test_equal_models_are_seldom_promoted(metric: str) -> None:
     assert found[OURS].low <= ALLOWED
     assert found[OURS].share < found[POINT].share
     assert 0.35 < found[POINT].share < 0.65  # today's rule tosses a coin
+
+
+@pytest.mark.parametrize("days", [3, 5])
+def test_few_days_are_taken_for_what_they_are(days: int) -> None:
+    found = [compare("roc_auc", World().holdout(days, seed).scored()) for seed in range(200)]
+    assert {each.unit for each in found} == {Unit.WINDOW}
+    assert sum(each.low > 0 for each in found) <= 11  # of a binomial with 2.5%: no more in 99 cases of 100
 
 
 def test_a_challenger_that_is_better_by_the_minimum_effect_is_found_on_the_labels_said_to_be_enough() -> None:

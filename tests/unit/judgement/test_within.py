@@ -69,7 +69,7 @@ def test_windows_of_one_class_are_left_out() -> None:
     assert (found.rows, found.windows) == (400, 8)
 
 
-@pytest.mark.parametrize("windows", [1, 4])
+@pytest.mark.parametrize("windows", [1, 2])
 def test_too_few_windows_are_no_answer(windows: int) -> None:
     with pytest.raises(NotEnoughData, match=f"within windows: it is defined in {windows} of {windows}"):
         compare_within("roc_auc", World(rows=50).holdout(windows, 4).scored())
