@@ -65,7 +65,7 @@ class Place:
 
     def recorded(self) -> list[Intervention]:
         ledger = self.world.ports.ledger
-        return list(ledger.interventions("parcels", InterventionKind.ROWS_ACCEPTED, self.world.day(31)))
+        return list(ledger.interventions_on("parcels", InterventionKind.ROWS_ACCEPTED, [self.world.day(31)]))
 
 
 @pytest.fixture

@@ -984,7 +984,7 @@ def test_interventions_on_a_window_are_those_whose_details_name_it(ledger: Ledge
         intervention(f"{use_case}_too", "x", kind=kind, details=about),
     ):
         ledger.record_intervention(other)
-    assert ledger.interventions(use_case, kind, day_window(1)) == made
+    assert ledger.interventions_on(use_case, kind, [day_window(1)]) == made
 
 
 def test_interventions_on_several_windows_are_found_at_once_in_order(ledger: Ledger, use_case: str) -> None:

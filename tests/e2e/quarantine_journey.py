@@ -67,6 +67,6 @@ def _see_that_it_is_green(page: Page, system: System, window: Window) -> None:
     see(page.get_by_text("rows scored by version"))
     see(page.get_by_role("heading", name="What people did about it"))
     for kind, reason in zip((InterventionKind.ROWS_ACCEPTED, InterventionKind.REPLAY_ASKED), REASONS, strict=True):
-        entries = system.ports.ledger.interventions(USE_CASE, kind, window)
+        entries = system.ports.ledger.interventions_on(USE_CASE, kind, [window])
         assert {(entry.actor, entry.reason) for entry in entries} == {(ADMIN, reason)}
         assert all(entry.run_id.startswith("page__") for entry in entries)

@@ -310,12 +310,9 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory):
         """Append the intervention, or return the one that is there."""
         return self._record(intervention, lease)
 
-    def interventions(
-        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
-    ) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
-        found = self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
-        return [e for e in found if window is None or e.details.get("window") == window.key]
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in order."""
+        return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
 
     def interventions_on(
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]

@@ -202,13 +202,8 @@ class Ledger(Overview, Chain, Protocol):
     def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
         """Natural key: (use case, kind, subject, run). The first one stands. Errors: `LeaseLost`."""
 
-    def interventions(
-        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
-    ) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded.
-
-        With `window`, those whose details name it.
-        """
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
 
     def interventions_on(
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]

@@ -328,15 +328,11 @@ class PostgresLedger(PostgresOverview, PostgresChain):
         """Append the intervention, or return the one that is there."""
         return self._record(intervention, lease)
 
-    def interventions(
-        self, use_case: str, kind: InterventionKind | None = None, window: Window | None = None
-    ) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in order; with `window`, those that name it."""
+    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, in order."""
         query = select(interventions).where(interventions.c.use_case == use_case).order_by(interventions.c.id)
         if kind is not None:
             query = query.where(interventions.c.kind == kind.value)
-        if window is not None:
-            query = query.where(interventions.c.details["window"].astext == window.key)
         return self._entries(Intervention, query)
 
     def interventions_on(

@@ -45,7 +45,7 @@ class Handled:
 def run(use_case: str, window: Window, ports: Ports) -> tuple[Handled, ...]:
     """What people did about the window, in the order they did it. Errors: `StoreUnavailable`."""
     ledger = ports.ledger
-    entries = [entry for kind in BY_HAND for entry in ledger.interventions(use_case, kind, window)]
+    entries = [entry for kind in BY_HAND for entry in ledger.interventions_on(use_case, kind, [window])]
     if not entries:
         return ()
     snapshot = ledger.latest_snapshot(use_case, window)

@@ -258,7 +258,7 @@ def test_who_asked_for_a_replay_is_on_record_each_time(world: World) -> None:
     snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
     assert snapshot is not None
     assert asked == quarantine.ReplayAsked(world.day(31), snapshot.digest)
-    entries = world.ports.ledger.interventions("parcels", InterventionKind.REPLAY_ASKED, world.day(31))
+    entries = world.ports.ledger.interventions_on("parcels", InterventionKind.REPLAY_ASKED, [world.day(31)])
     assert [(entry.actor, entry.reason, entry.run_id) for entry in entries] == [
         ("ada", "mended", "page__1"),
         ("ada", "mended", "page__2"),

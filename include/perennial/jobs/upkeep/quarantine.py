@@ -114,7 +114,7 @@ def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -
 
 
 def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
-    for entry in ports.ledger.interventions(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, snapshot.window):
+    for entry in ports.ledger.interventions_on(snapshot.use_case, InterventionKind.ROWS_ACCEPTED, [snapshot.window]):
         if is_about(snapshot.digest, entry) and entry.details.get("rule") == rule:
             raise AlreadyAccepted(
                 f"{entry.actor} accepted what {rule} caught in {snapshot.use_case} {snapshot.window} on "
