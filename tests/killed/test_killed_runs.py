@@ -92,6 +92,7 @@ def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
                 env={**clean, **own}, stdout=output, stderr=output,
                 stdin=subprocess.DEVNULL, start_new_session=True, cwd=ENDLESS.parents[2],
             )  # fmt: skip
+        run.watch("a run of endless tests", process.pid)
         runs.append(KilledRun(process, log, up, mark))
         return runs[-1]
 
