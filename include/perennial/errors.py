@@ -29,10 +29,13 @@
     │   ├── UntrustedModel            bytes or types that we did not sign for
     │   ├── LedgerAltered             the ledger's chain does not prove what it should
     │   ├── InvalidAnchor             not an anchor of a ledger's chains
+    │   ├── AlertChanged              the alert is about more, or other things, than was looked at
+    │   ├── DeliveryRefused           the receiver of an alert answered that it does not take it
     │   └── DeploymentConflict        somebody else changed the role first
     └── TransientError                the world's fault: the same call may work later
         ├── SourceUnavailable
         ├── StoreUnavailable          lake, ledger, registry or published table
+        ├── NotDelivered              the receiver of an alert did not answer, or could not take it
         ├── WindowBusy                another run is working on this window
         ├── LeaseLost                 another run took this window over while this one was silent
         └── DeploymentMoved           the champion changed while we scored
@@ -166,6 +169,14 @@ class InvalidAnchor(PermanentError):
     """What was given as an anchor is none that this version can read."""
 
 
+class AlertChanged(PermanentError):
+    """What an alert is about has changed since somebody looked at it."""
+
+
+class DeliveryRefused(PermanentError):
+    """The receiver of an alert answered that it does not take this message."""
+
+
 class DeploymentConflict(PermanentError):
     """The role was given to another version in the meantime; the message names it."""
 
@@ -176,6 +187,10 @@ class SourceUnavailable(TransientError):
 
 class StoreUnavailable(TransientError):
     """The lake, the ledger, the registry or the published table did not answer."""
+
+
+class NotDelivered(TransientError):
+    """An alert did not reach its receiver."""
 
 
 class WindowBusy(TransientError):

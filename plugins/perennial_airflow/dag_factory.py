@@ -7,6 +7,8 @@ from airflow.sdk import DAG
 
 from perennial.errors import InvalidSpec
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
+from perennial_airflow import alerts
+from perennial_airflow.alerts import alerts_dag
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.evaluate import evaluate_dag
 from perennial_airflow.invalid import invalid_dag
@@ -44,6 +46,7 @@ def build_dags(use_cases: Path, only: str | None = None) -> Iterator[DAG]:
             yield build(use_case)
     if valid:
         yield maintenance_dag(valid)
+        yield from filter(None, [alerts_dag(valid)])
 
 
 def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
@@ -52,4 +55,15 @@ def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
         if name in use_case_names(use_cases):
             yield BUILDERS[DagKind(kind)](load_use_case(use_cases / name))
         return
+    if dag_id == alerts.DAG_ID:  # it runs often: the others are not built for it
+        yield from filter(None, [alerts_dag(list(_valid(use_cases)))])
+        return
     yield from (dag for dag in build_dags(use_cases) if dag.dag_id == dag_id)
+
+
+def _valid(use_cases: Path) -> Iterator[LoadedUseCase]:
+    for name in use_case_names(use_cases):
+        try:
+            yield load_use_case(use_cases / name)
+        except InvalidSpec:
+            continue  # it has a DAG of its own that says so

@@ -79,6 +79,19 @@ What is live, what a model was trained on, and what was replaced within the use 
 Every repair and every removal is an entry in the ledger. **Run by hand** with `dry_run` to see what would be removed.
 """
 
+_ALERTS = """## Alerts
+
+Every five minutes, for each use case with `alerts` in its `use_case.yaml`:
+
+| task | what it does |
+| --- | --- |
+| tell | puts on record what is news to whom, and delivers it over the routes' connections |
+
+A receiver that is down is tried again, after 4 minutes at first and every hour at last; nothing is lost, and no run
+fails for it. Each message has an id that stays the same, by which a receiver can drop doubles. **Run by hand** to tell
+at once. More in docs/alerts.md.
+"""
+
 _EVALUATE = """
 Labels come late: column `{label}` is known from `{arrival}` on. A window is final {mature} after its end, if as many
 labels came as usual; if far fewer came it is overdue, which is said and asked for again.
@@ -232,6 +245,11 @@ def _remarks(spec: UseCase) -> str:
     """What `perennial check` warns of: the spec asks for it and can never have it."""
     found = [f"- `{dotted(problem.at)}`: {problem.text}.\n" for problem in undecidable(spec)]
     return "\n**With this spec some things can never be decided**:\n\n" + "".join(found) if found else ""
+
+
+def alerts() -> str:
+    """The text of the platform's DAG that tells people."""
+    return _ALERTS
 
 
 def maintenance() -> str:

@@ -256,3 +256,24 @@ def test_the_documentation_warns_of_what_can_never_be_decided(
         told = "- `monitoring.false_alarms`: 1 per year can't be told from chance" in (dag.doc_md or "")
         assert told == (dag.dag_id != "platform.maintenance"), dag.dag_id
     assert not any("can never be decided" in (dag.doc_md or "") for dag in dags.values())
+
+
+def test_alerts_have_a_dag_only_where_a_spec_says_whom_to_tell(
+    dags: dict[str, DAG], repository: Path, tmp_path: Path
+) -> None:
+    assert "platform.alerts" not in dags
+    dag = changed(repository, tmp_path, alerts=[{"connection": "hook"}])["platform.alerts"]
+    (task,) = dag.tasks
+    assert f"| {task.task_id} |" in (dag.doc_md or "")
+    assert task.doc_md
+    assert task.retries == 2
+    assert (dag.max_active_runs, dag.catchup, dag.is_paused_upon_creation) == (1, False, False)
+    assert [each.dag_id for each in build_dags(tmp_path, only="platform.alerts")] == ["platform.alerts"]
+    DagSerialization.to_dict(dag)
+
+
+def test_a_wrong_spec_keeps_no_other_use_case_from_telling(repository: Path, tmp_path: Path) -> None:
+    changed(repository, tmp_path, alerts=[{"connection": "hook"}])
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "use_case.yaml").write_text("name: broken\n")
+    assert [each.dag_id for each in build_dags(tmp_path, only="platform.alerts")] == ["platform.alerts"]

@@ -38,6 +38,9 @@ FILLED: dict[tuple[str, str], Filled] = {
     ("PUT", "/dags/{dag_id}/windows/{window}/replayed"): Filled({"window": WINDOW}, status=400),
     ("GET", "/dags/{dag_id}/compare"): Filled({}),
     ("GET", "/dags/{dag_id}/quarantined"): Filled({}, f"?window={WINDOW}&entity=1", 404),  # nothing was ingested yet
+    ("GET", "/dags/{dag_id}/alerts"): Filled({}),
+    ("PUT", "/dags/{dag_id}/alerts/acknowledged"): Filled({}, status=400),  # it lacks our header
+    ("PUT", "/dags/{dag_id}/alerts/silenced"): Filled({}, status=400),
     ("GET", "/dags/{dag_id}/suggestions"): Filled({}, "?from=2013-03-05&to=2013-03-05"),
     ("GET", "/dags/{dag_id}/preview"): Filled({}, "?from=2013-03-05&to=2013-03-05&model=as_was"),
     ("GET", "/dags/{dag_id}/evidence"): Filled({}, f"?entity=1&window={WINDOW}", 404),  # nothing was scored yet

@@ -39,6 +39,8 @@ class InterventionKind(StrEnum):
     FILES_REMOVED = "files_removed"
     WINDOW_EMPTY = "window_empty"
     REPLAY_ASKED = "replay_asked"
+    ALERT_ACKNOWLEDGED = "alert_acknowledged"
+    ALERT_SILENCED = "alert_silenced"
 
 
 class DecisionKind(StrEnum):
@@ -47,6 +49,14 @@ class DecisionKind(StrEnum):
     RETRAIN_ON_DRIFT = "retrain_on_drift"
     RETRAIN_ON_PERFORMANCE = "retrain_on_performance"
     PROMOTE = "promote"
+
+
+class Delivery(StrEnum):
+    """How an attempt to deliver something ended: `refused` when the receiver answered that it does not take it."""
+
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -300,6 +310,40 @@ class Backtest:
     id: int | None = None
 
 
+@dataclass(frozen=True)
+class AlertNotice:
+    """What one look at a use case's alerts found for a receiver: what is to be told, and what has been told then.
+
+    Notices of a receiver (`route`) are numbered from 1. `news` are `perennial.alerting.news.News` as JSON; a notice
+    without any is not sent. `told` maps the keys of alerts that stand to `perennial.alerting.news.Told` as JSON.
+    """
+
+    use_case: str
+    route: str
+    number: int
+    as_of: datetime
+    news: tuple[Json, ...]
+    told: Json
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class AlertDelivery:
+    """An attempt, numbered from 1, to deliver a notice; `error` says why it was not delivered, else it is ""."""
+
+    use_case: str
+    route: str
+    number: int
+    attempt: int
+    outcome: Delivery
+    error: str
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
 LedgerEntry = (
     Snapshot
     | ValidationResult
@@ -311,6 +355,8 @@ LedgerEntry = (
     | Deployment
     | Intervention
     | Backtest
+    | AlertNotice
+    | AlertDelivery
 )
 
 

@@ -30,6 +30,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.memory_chain import ChainInMemory
 from perennial.ledger.memory_entries import inside
+from perennial.ledger.memory_outbox import InMemoryOutbox
 from perennial.ledger.memory_overview import InMemoryOverview
 from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
@@ -39,7 +40,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, ChainInMemory):
+class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.

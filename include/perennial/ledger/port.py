@@ -23,11 +23,12 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
+from perennial.ledger.outbox import Outbox
 from perennial.ledger.overview import Overview
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Protocol):
+class Ledger(Overview, Chain, Outbox, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
 from perennial.ledger.entries import (
+    AlertDelivery,
+    AlertNotice,
     Backtest,
     Batch,
     Deployment,
@@ -40,6 +42,8 @@ Entry = TypeVar(
     Deployment,
     Intervention,
     Backtest,
+    AlertNotice,
+    AlertDelivery,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -53,6 +57,8 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Deployment: ("use_case", "role", "supersedes"),
     Intervention: ("use_case", "kind", "subject", "run_id"),
     Backtest: ("use_case", "run_id"),
+    AlertNotice: ("use_case", "route", "number"),
+    AlertDelivery: ("use_case", "route", "number", "attempt"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

@@ -27,9 +27,12 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
 from perennial.ledger.entries import (
+    AlertDelivery,
+    AlertNotice,
     Backtest,
     Batch,
     DecisionKind,
+    Delivery,
     DeployedRole,
     Deployment,
     DriftReport,
@@ -270,6 +273,7 @@ interventions = _entries(
     UniqueConstraint("use_case", "kind", "subject", "run_id"),
     _one_of("kind", InterventionKind),
     Index("ix_interventions_window", "use_case", "kind", text("(details ->> 'window')")),
+    Index("ix_interventions_recorded_at", "use_case", "kind", "recorded_at"),
 )
 
 backtests = _entries(
@@ -302,6 +306,29 @@ chain = Table(
     _at_least("position", 1),
 )
 
+alert_notices = _entries(
+    "alert_notices",
+    _text("route"),
+    _count("number"),
+    _instant("as_of"),
+    _json("news"),
+    _json("told"),
+    UniqueConstraint("use_case", "route", "number"),
+    _at_least("number", 1),
+)
+
+alert_deliveries = _entries(
+    "alert_deliveries",
+    _text("route"),
+    _count("number"),
+    _count("attempt"),
+    _text("outcome"),
+    _text("error"),
+    UniqueConstraint("use_case", "route", "number", "attempt"),
+    _at_least("attempt", 1),
+    _one_of("outcome", Delivery),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -326,4 +353,6 @@ TABLES: dict[type[LedgerEntry], Table] = {
     Deployment: deployments,
     Intervention: interventions,
     Backtest: backtests,
+    AlertNotice: alert_notices,
+    AlertDelivery: alert_deliveries,
 }

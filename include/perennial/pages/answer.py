@@ -8,6 +8,7 @@ from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialE
 from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_folders
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
+    alerts,
     compare,
     evaluation,
     evidence,
@@ -40,6 +41,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "quarantined": quarantined.run,
     "evidence": evidence.run,
     "suggestions": suggestions.run,
+    "alerts": alerts.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),

@@ -11,13 +11,16 @@ import sys
 import traceback
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from perennial import clock
+from perennial.alerting import words
 from perennial.encoding import as_json, from_json
 from perennial.errors import (
+    AlertChanged,
     AlreadyAccepted,
     AlwaysHolds,
     InvalidWindow,
@@ -46,6 +49,7 @@ PATIENCE = 10.0  # seconds that a person waits for a run that holds the window
 INTERNAL = "The change was not made, as far as is known; the server's log says why. Look at the page again."
 
 REFUSALS: dict[type[PerennialError], tuple[int, str]] = {
+    AlertChanged: (CONFLICT, "The alert has changed: look again"),
     SnapshotChanged: (CONFLICT, "The window has changed: look again"),
     AlreadyAccepted: (CONFLICT, "Somebody did so before: look again"),
     WindowBusy: (CONFLICT, "A run is working on this window right now"),
@@ -79,6 +83,24 @@ class AcceptForm(BaseModel):
     reason: Reason
 
 
+class AcknowledgeForm(BaseModel):
+    """What a person sends to say that they know of an alert: of what it was about when the page showed it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    key: Annotated[str, Field(min_length=1, max_length=500)]
+    seen: Annotated[str, Field(min_length=1, max_length=100)]
+    reason: Reason
+
+
+class SilenceForm(BaseModel):
+    """What a person sends to hear nothing of an alert for a while."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    key: Annotated[str, Field(min_length=1, max_length=500)]
+    length: Literal["1h", "4h", "1d", "7d", "30d"]
+    reason: Reason
+
+
 class ReplayForm(BaseModel):
     """What a person sends to have a window replayed."""
 
@@ -88,7 +110,10 @@ class ReplayForm(BaseModel):
 
 @dataclass(frozen=True)
 class ChangeAsked:
-    """The change that the user `actor` asks for: one of `CHANGES`, with what was sent as its `body`."""
+    """The change that the user `actor` asks for: one of `CHANGES`, with what was sent as its `body`.
+
+    One of `ALERT_CHANGES` is about no `window`, which is "" then.
+    """
 
     change: str
     use_case: str
@@ -102,7 +127,7 @@ class Changed:
     """What is on record now, and in whose name; `said` tells it in a sentence."""
 
     use_case: str
-    window: Window
+    window: Window | None
     actor: str
     run_id: str
     said: str
@@ -127,6 +152,26 @@ CHANGES: dict[str, Callable[[LoadedUseCase, Window, dict[str, Any], Ports, str, 
     "accepted": _accepted,
     "replayed": _replayed,
 }
+LENGTHS = {"1h": 1, "4h": 4, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours
+
+
+def _acknowledged(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:
+    form = AcknowledgeForm.model_validate(body)
+    words.acknowledge(use_case.spec, form.key, form.seen, ports.ledger, run, actor=actor, reason=form.reason)
+    return f"It is on record that {actor} knows. What comes to it later is told again."
+
+
+def _silenced(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:
+    form = SilenceForm.model_validate(body)
+    until = clock.now() + timedelta(hours=LENGTHS[form.length])
+    words.silence(use_case.spec, form.key, until, ports.ledger, run, actor=actor, reason=form.reason)
+    return f"{actor} silenced it until {until:%Y-%m-%d %H:%M} UTC."
+
+
+ALERT_CHANGES: dict[str, Callable[[LoadedUseCase, dict[str, Any], Ports, str, str], str]] = {
+    "acknowledged": _acknowledged,
+    "silenced": _silenced,
+}
 
 
 def change(asked: ChangeAsked, settings: Settings, ports: Ports) -> Answer:
@@ -135,8 +180,11 @@ def change(asked: ChangeAsked, settings: Settings, ports: Ports) -> Answer:
     run_id = f"{REVIEW_PAGE}{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
         use_case = asked_use_case(place, settings)
-        window = asked_window(place, use_case)
-        said = CHANGES[asked.change](use_case, window, asked.body, ports, asked.actor, run_id)
+        window = None if asked.change in ALERT_CHANGES else asked_window(place, use_case)
+        if window is None:
+            said = ALERT_CHANGES[asked.change](use_case, asked.body, ports, asked.actor, run_id)
+        else:
+            said = CHANGES[asked.change](use_case, window, asked.body, ports, asked.actor, run_id)
     except NothingThere as error:
         return refusal(NOT_FOUND, "There is no such page", str(error))
     except ValidationError as error:

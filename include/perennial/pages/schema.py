@@ -12,6 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from perennial.alerting.report import AlertsReport
 from perennial.pages.views.preview import BackfillPreview
 from perennial.pages.views.quarantine import InQuarantine
 from perennial.pages.views.suggestions import SuggestedSuite
@@ -42,6 +43,7 @@ FOUND: dict[str, Any] = {
     "quarantined": QuarantinedEvidence,
     "suggestions": SuggestedSuite,
     "evidence": PredictionEvidence,
+    "alerts": AlertsReport,
 }
 SUFFIX = ".schema.json"
 

@@ -1,7 +1,7 @@
 """What needs a person in a use case: what it is, what to do about it, and where that is done."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -38,12 +38,30 @@ class Place(StrEnum):
     IMPORT_ERRORS = "import_errors"
 
 
+class Concern(StrEnum):
+    """What a matter is about."""
+
+    BROKEN_FILE = "broken_file"
+    QUESTIONS = "questions"
+    RUN_FAILED = "run_failed"
+    NO_MODEL = "no_model"
+    WINDOWS_REFUSED = "windows_refused"
+    WINDOWS_MISSING = "windows_missing"
+    DRIFT = "drift"
+    LABELS_LATE = "labels_late"
+    PERFORMANCE = "performance"
+
+
+MOST_SUBJECTS = 60  # of a matter, the last ones
+
+
 @dataclass(frozen=True)
 class Matter:
     """One thing that needs a person: what it is, what to do about it, and the place where that is done.
 
     `window` is the one that the report is of; a backfill goes from `first` to `last`, windows by their names in the
-    grid; `dag_id` and `run_id` name what is Airflow's.
+    grid; `dag_id` and `run_id` name what is Airflow's. `subjects` are the windows or runs that it is about, where there
+    may be several, and `since` is when the first of them came about, where that is known.
     """
 
     urgency: Urgency
@@ -55,6 +73,9 @@ class Matter:
     last: str | None = None
     dag_id: str | None = None
     run_id: str | None = None
+    concern: Concern = field(kw_only=True)
+    subjects: tuple[str, ...] = field(default=(), kw_only=True)
+    since: datetime | None = field(default=None, kw_only=True)
 
 
 def found(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now: datetime) -> list[Matter]:
@@ -77,6 +98,7 @@ def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             f"Airflow can't read the file of {broken[0]}: it works by what it read before.",
             "Airflow's first page shows the import error; mend the file.",
             Place.IMPORT_ERRORS,
+            concern=Concern.BROKEN_FILE,
         )
     for dag_id, state in dags.items():
         if state.waiting:
@@ -87,6 +109,7 @@ def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
                 "Answer in Airflow; the run goes on then.",
                 Place.QUESTIONS,
                 dag_id=dag_id,
+                concern=Concern.QUESTIONS,
             )
     yield from _failures(spec, recent, dags)
 
@@ -113,6 +136,9 @@ def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> It
             Place.RUN,
             dag_id=dag_id,
             run_id=told[0].run_id,
+            concern=Concern.RUN_FAILED,
+            subjects=tuple(run.run_id for run in told),
+            since=min((run.ended_at for run in told if run.ended_at is not None), default=None),
         )
 
 
@@ -131,6 +157,7 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             f"{begin}: it trains the first one.",
             Place.DAG,
             dag_id=retrain,
+            concern=Concern.NO_MODEL,
         )
     unscored = refused(recent.windows)
     if unscored:
@@ -140,6 +167,9 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             "Open the report, then mend the source and clear the run, or accept the rows.",
             Place.WINDOW,
             window=unscored[-1].window,
+            concern=Concern.WINDOWS_REFUSED,
+            subjects=_keys(each.window for each in unscored),
+            since=unscored[0].recorded_at,
         )
     known = {each.window for each in unscored}
     missing = [window for window in recent.missing if window not in known]
@@ -153,6 +183,8 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             "See which columns drifted; whether to retrain is decided by the evidence of several windows.",
             Place.WINDOW,
             window=scored[-1].window,
+            concern=Concern.DRIFT,
+            since=scored[-1].recorded_at,
         )
 
 
@@ -160,6 +192,7 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
     predict = f"{spec.name}.predict"
     what = f"{counted(len(missing), 'window')} should have been scored and {_was(missing)} not"
     state = dags.get(predict)
+    keys, since = _keys(missing), spec.deadline(missing[0]) or spec.due(missing[0])
     if state is not None and state.paused:
         return Matter(
             Urgency.ACT,
@@ -167,6 +200,9 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
             "Unpause it, or say that the use case has ended (schedule.end in use_case.yaml).",
             Place.DAG,
             dag_id=predict,
+            concern=Concern.WINDOWS_MISSING,
+            subjects=keys,
+            since=since,
         )
     first, last = (spec.grid.name_of(window) for window in (missing[0], missing[-1]))
     failed = [run for run in state.failed if _interval(run) in set(missing)] if state else []
@@ -178,6 +214,9 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
             Place.RUN,
             dag_id=predict,
             run_id=failed[0].run_id,
+            concern=Concern.WINDOWS_MISSING,
+            subjects=keys,
+            since=since,
         )
     return Matter(
         Urgency.ACT,
@@ -187,6 +226,9 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
         first=first,
         last=last,
         dag_id=predict,
+        concern=Concern.WINDOWS_MISSING,
+        subjects=keys,
+        since=since,
     )
 
 
@@ -201,6 +243,9 @@ def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now:
             f"Ask the source of the labels of {spec.name}; they are asked for again until they come.",
             Place.WINDOW,
             window=overdue[-1].window,
+            concern=Concern.LABELS_LATE,
+            subjects=_keys(each.window for each in overdue),
+            since=overdue[0].window.end + spec.labels.mature_after,
         )
     unmeasured = [
         each
@@ -215,6 +260,9 @@ def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now:
             "Unpause it, or say that the use case has ended (schedule.end in use_case.yaml).",
             Place.DAG,
             dag_id=evaluate,
+            concern=Concern.LABELS_LATE,
+            subjects=_keys(sorted(each.window for each in (*overdue, *unmeasured))),
+            since=min(each.window.end for each in (*overdue, *unmeasured)) + spec.labels.mature_after,
         )
     measured = [each for each in recent.windows if each.maturity is Maturity.FINAL]
     if measured and measured[-1].standing is Standing.FAR_WORSE:
@@ -225,7 +273,12 @@ def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now:
             "Look at the windows before it; whether to retrain is decided by the evidence of several windows.",
             Place.WINDOW,
             window=measured[-1].window,
+            concern=Concern.PERFORMANCE,
         )
+
+
+def _keys(windows: Iterable[Window]) -> tuple[str, ...]:
+    return tuple(window.key for window in windows)[-MOST_SUBJECTS:]
 
 
 def _was(several: Sequence[object]) -> str:

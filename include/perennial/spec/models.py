@@ -10,6 +10,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from perennial.spec.alerts import Routes
 from perennial.spec.collisions import colliding_names
 from perennial.spec.columns import Column, Role
 from perennial.spec.fields import (
@@ -129,6 +130,7 @@ class UseCase(Spec):
     quality: Quality = Quality()
     training: Training
     monitoring: Monitoring = Monitoring()
+    alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
     )

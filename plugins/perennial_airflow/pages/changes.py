@@ -33,6 +33,7 @@ from perennial_airflow.pages.rights import may_read
 log = logging.getLogger(__name__)
 
 CHANGES = ("accepted", "replayed")
+ALERT_CHANGES = ("acknowledged", "silenced")
 OUR_HEADER, OUR_WORD = "X-Requested-With", "Perennial"
 MOST_BYTES = 10_000
 PATIENCE = 60.0  # seconds for one change, the start of its process included
@@ -43,9 +44,11 @@ DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 def add_changes(app: FastAPI) -> None:
     """Give the application its routes that change something: each of a use case's `.predict`, for who may edit it."""
     turns = asyncio.Semaphore(AT_ONCE)
+    guards = [Depends(may_read), Depends(_may_change), Depends(meant)]
     for change in CHANGES:
-        guards = [Depends(may_read), Depends(_may_change), Depends(meant)]
         app.put(f"/dags/{{dag_id}}/windows/{{window}}/{change}", dependencies=guards)(_endpoint(change, turns))
+    for change in ALERT_CHANGES:
+        app.put(f"/dags/{{dag_id}}/alerts/{change}", dependencies=guards)(_endpoint(change, turns))
 
 
 _may_change = requires_access_dag("PUT", DagAccessEntity.RUN)
@@ -88,12 +91,14 @@ def _origin(address: str) -> str:
 
 
 def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[Response]]:
-    async def endpoint(request: Request, dag_id: str, window: str, user: GetUserDep) -> Response:
+    async def endpoint(request: Request, dag_id: str, user: GetUserDep) -> Response:
         use_case, _, kind = dag_id.rpartition(".")
         if kind != DagKind.PREDICT:
             raise HTTPException(404, f"{dag_id} is not the DAG of a use case that predicts.")
+        window = request.path_params.get("window", "")  # an alert is about a use case
         try:
-            Window.parse(window)
+            if window:
+                Window.parse(window)
         except InvalidWindow as error:  # no process is started for that
             raise HTTPException(422, str(error)) from error
         body = await _json_of(request)

@@ -122,6 +122,23 @@ def test_a_change_is_asked_for_in_the_name_of_the_user_who_is_logged_in(
     assert ("PUT", "flights.predict", "ada") in auth.asked
 
 
+@pytest.mark.parametrize("change", changes.ALERT_CHANGES)
+def test_what_is_said_of_an_alert_is_about_no_window(
+    client: Client, auth: FakeAuthManager, made: list[dict[str, Any]], change: str
+) -> None:
+    def say(dag_id: str = "flights.predict", **different: str) -> int:
+        given = {**MEANT, "Authorization": "Bearer ada", **different}
+        address = f"/perennial/dags/{dag_id}/alerts/{change}"
+        return client.request("PUT", address, content=b'{"key": "drift"}', headers=given).status_code
+
+    assert say() == 200
+    assert made == [{"change": change, "use_case": "flights", "window": "", "actor": "ada", "body": {"key": "drift"}}]
+    assert ("PUT", "flights.predict", "ada") in auth.asked
+    assert [say(Authorization="Bearer bob"), say(Origin="https://evil.example")] == [403, 403]
+    assert [say("other.predict"), say("flights.evaluate")] == [403, 404]
+    assert len(made) == 1
+
+
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [

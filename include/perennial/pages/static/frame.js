@@ -177,7 +177,7 @@ async function change(event) {
   if (answer.ok) {
     link.href = "#replay";
     link.textContent = "Replay the window";
-    said.replaceChildren(`${answer.found.said} `, ...(form.dataset.replay ? await begin_replay(form) : [link, " next."]));
+    said.replaceChildren(`${answer.found.said} `, ...(form.dataset.replay ? await begin_replay(form) : "plain" in form.dataset ? [] : [link, " next."]));
     for (const each of form.querySelectorAll("button")) each.hidden = true;
     said.tabIndex = -1;
     said.focus();

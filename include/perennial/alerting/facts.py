@@ -1,0 +1,62 @@
+"""What alerts say beside what the pages show of a use case: reasons, judgements and repairs, read from the ledger."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.ledger.port import Ledger
+from perennial.review.recent import Recent
+from perennial.spec.models import UseCase
+from perennial.verdict import Verdict
+from perennial.window import Window
+
+LATELY = timedelta(days=7)  # for how long an event is told of
+REPAIRS = (
+    InterventionKind.ALIAS_RESTORED,
+    InterventionKind.LAKE_RESTORED,
+    InterventionKind.PUBLISHED_RESTORED,
+)
+MOST_REPAIRS = 60
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`reasons` say of the last refused and the last drifted window why. `judged` is the last judgement of a
+    retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first.
+    """
+
+    reasons: Mapping[Window, tuple[str, ...]]
+    judged: RecordedDecision | None = None
+    repairs: tuple[Intervention, ...] = ()
+
+
+def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
+    """The facts, in a number of questions that does not grow. Errors: `StoreUnavailable`."""
+    since = now - LATELY
+    reasons = {}
+    refused = _last(each.window for each in recent.windows if each.validation is Verdict.FAIL and not each.scored)
+    if refused is not None:
+        verdicts = ledger.validations_between(spec.name, refused.start, refused.end)
+        reasons[refused] = tuple(reason for each in verdicts if each.window == refused for reason in each.reasons)
+    drifted = _last(each.window for each in recent.windows if each.scored)
+    if drifted is not None:
+        reports = ledger.drift_between(spec.name, drifted.start, drifted.end)
+        reasons[drifted] = tuple(reason for each in reports if each.window == drifted for reason in each.reasons)
+    # A judgement is as of a moment of the data's time, which in a replay lies long ago: it was recorded lately.
+    judged = [
+        each
+        for each in ledger.decisions(spec.name, DecisionKind.PROMOTE, _judged_since(recent, since))
+        if each.recorded_at is not None and each.recorded_at >= since
+    ]
+    repairs = ledger.interventions_since(spec.name, REPAIRS, since)
+    return Facts(reasons, judged[-1] if judged else None, tuple(repairs)[-MOST_REPAIRS:])
+
+
+def _judged_since(recent: Recent, since: datetime) -> datetime:
+    """From when on judgements are looked at: of the windows shown, or of lately, whichever is earlier."""
+    return min(since, recent.windows[0].window.start) if recent.windows else since
+
+
+def _last(windows: Iterable[Window]) -> Window | None:
+    return max(windows, default=None)

@@ -1,0 +1,144 @@
+"""What the task of the alerts' DAG does: for each use case, whatever becomes of the others and of the receivers."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import pytest
+from tests.unit.airflow.receivers import Hook, web_server
+from tests.unit.airflow.test_known_runs import Airflow
+from tests.unit.airflow.test_known_runs import run as failed_run
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
+from tests.unit.jobs.world import START, World, make_world
+
+from perennial.errors import StoreUnavailable, ValidationFailed, WindowBusy
+from perennial.spec.alerts import Route, Severity
+from perennial.spec.load import LoadedUseCase
+from perennial_airflow.note import Line
+
+# See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
+
+NOW = START + timedelta(days=33, hours=1)
+ROUTE = Route(connection="hook", severities=tuple(Severity))
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """Days 30 and 31 are scored, 32 is refused."""
+    world = make_world(tmp_path_factory.mktemp("lived"))
+    first_model(world)
+    for day in (30, 31):
+        predict(world, day)
+    world.change(32, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 32)
+    return world
+
+
+@pytest.fixture
+def use_case(lived: World) -> LoadedUseCase:
+    return replace(lived.use_case, spec=lived.use_case.spec.model_copy(update={"alerts": (ROUTE,)}))
+
+
+@pytest.fixture
+def telling(lived: World, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    from perennial import clock
+    from perennial_airflow import telling
+
+    ports = replace(lived.ports, ledger=lived.ports.ledger.copy())  # type: ignore[attr-defined]
+    monkeypatch.setattr(telling, "open_ports", lambda settings, connections: ports)
+    monkeypatch.setattr(telling, "previous_run", lambda dag, before, state: None)
+    monkeypatch.setattr(clock, "now", lambda: NOW)
+    return telling
+
+
+@pytest.fixture
+def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
+    receiver = Hook()
+    with web_server(receiver) as port:
+        monkeypatch.setenv("AIRFLOW_CONN_HOOK", f"http://127.0.0.1:{port}")
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.org/team")
+        yield receiver
+
+
+@pytest.fixture
+def left() -> list[Line]:
+    return []
+
+
+@pytest.fixture
+def run(left: list[Line], make_run: Any) -> Any:
+    return replace(make_run("scheduled"), name="platform.alerts/one", leave=left.append)
+
+
+def test_a_refused_window_reaches_the_receiver(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any, left: list[Line]
+) -> None:
+    (found,) = telling.tell([use_case], run, Airflow())
+    assert (found["noticed"], found["delivered"], found["waiting"]) == (1, 1, [])
+    ((_, _, body),) = hook.requests
+    alerts = {each["alert"]["key"]: each["alert"] for each in body["news"]}
+    refused = alerts["windows_refused"]
+    assert refused["severity"] == "critical"
+    assert refused["subjects"] == ["2024-02-02T00:00Z--2024-02-03T00:00Z"]
+    assert "weight" in refused["cause"]
+    assert "https://airflow.example.org/team/perennial/dags/parcels.predict/windows/2024-02-02T00" in body["text"]
+    assert left == [Line(then="1 delivered")]
+
+
+def test_a_run_that_failed_is_told_with_its_place(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = NOW - timedelta(hours=2)
+    failed = failed_run("scheduled__1", 1, ended=at)
+    airflow = Airflow({"parcels.evaluate": [failed]})
+    monkeypatch.setattr(telling, "previous_run", airflow.previous)
+    telling.tell([use_case], run, airflow)
+    alerts = {each["alert"]["key"]: each["alert"] for each in hook.requests[0][2]["news"]}
+    told = alerts["run_failed:parcels.evaluate"]
+    assert told["where"] == "run scheduled__1 of parcels.evaluate"
+    assert told["link"] == "dags/parcels.evaluate/runs/scheduled__1"
+    assert told["since"] == at.isoformat().replace("+00:00", "Z")
+
+
+def test_a_receiver_that_is_down_fails_no_task_and_is_in_the_note(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any, left: list[Line],
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    hook.statuses = [500]
+    with caplog.at_level(logging.WARNING):
+        (found,) = telling.tell([use_case], run, Airflow())
+    assert found["delivered"] == 0
+    assert left[0].first.startswith("FAILED to deliver, tried again later: hook, notice 1, attempt 1:")
+    assert "was not delivered to hook" in caplog.text
+
+
+def test_one_that_goes_wrong_holds_no_other_back(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = telling.outbox.run
+
+    def unavailable(spec: Any, *args: Any, **kwargs: Any) -> Any:
+        if spec.name == "broken":
+            raise StoreUnavailable("The ledger did not answer.")
+        return usual(spec, *args, **kwargs)
+
+    monkeypatch.setattr(telling, "outbox", SimpleNamespace(run=unavailable, Delivered=telling.outbox.Delivered))
+    broken = replace(use_case, spec=use_case.spec.model_copy(update={"name": "broken"}))
+    with pytest.raises(StoreUnavailable):
+        telling.tell([broken, use_case], run, Airflow())
+    assert len(hook.requests) == 1
+
+
+def test_while_another_process_tells_this_one_does_not(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: Any, **__: Any) -> Any:
+        raise WindowBusy("Another run holds it.")
+
+    monkeypatch.setattr(telling, "outbox", SimpleNamespace(run=busy, Delivered=telling.outbox.Delivered))
+    assert telling.tell([use_case], run, Airflow()) == []
