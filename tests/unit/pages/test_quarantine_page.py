@@ -61,6 +61,16 @@ def test_who_may_change_gets_forms_that_name_the_rows_and_work_without_a_mouse(l
     assert COMMAND in said
 
 
+def test_rules_are_told_in_words_beside_their_names(looked_at: World) -> None:
+    words = "weight must be at least -50"
+    whole = shown(looked_at)
+    assert f"set aside: {words}." in whole
+    assert f'<h2 class="any">{words} ' in whole
+    assert f"The rule <code>{RULE}</code>" in whole
+    key = looked_at.rows_of(31)[3]
+    assert f"{words}<br><small><code>{RULE}</code>" in shown(looked_at, "quarantined", entity=str(key))
+
+
 def test_who_may_not_change_gets_the_command_and_no_form(looked_at: World) -> None:
     said = shown(looked_at, may_change=False)
     assert "<form" not in said
