@@ -71,6 +71,18 @@ def test_rules_are_told_in_words_beside_their_names(looked_at: World) -> None:
     assert f"{words}<br><small><code>{RULE}</code>" in shown(looked_at, "quarantined", entity=str(key))
 
 
+def test_times_of_rows_stay_in_one_line_and_long_texts_break(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first, second = world.rows_of(31)[:2]
+    world.put("parcel", {first: second})
+    world.put("service", {first: "x" * 41})
+    ingest_and_validate(world, 31)
+    for view in ("quarantine", "window"):
+        said = shown(world, view)
+        assert f'<td class="long">{"x" * 41}</td>' in said
+        assert '<td class="dates">2024-02-01T' in said
+
+
 def test_who_may_not_change_gets_the_command_and_no_form(looked_at: World) -> None:
     said = shown(looked_at, may_change=False)
     assert "<form" not in said
