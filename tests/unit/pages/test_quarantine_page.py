@@ -83,6 +83,17 @@ def test_times_of_rows_stay_in_one_line_and_long_texts_break(tmp_path: Path) -> 
         assert '<td class="dates">2024-02-01T' in said
 
 
+def test_a_row_that_several_rules_caught_names_the_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first, second = world.rows_of(31)[:2]
+    world.put("parcel", {first: second})
+    world.put("weight", {first: -60.0})
+    ingest_and_validate(world, 31)
+    by_weight, by_key = shown(world).partition('<h2 class="any">parcel')[::2]
+    assert by_key.count('<td class="long">weight must be at least -50</td>') == 1
+    assert by_weight.count('<td class="long">parcel must be a key that no other row of the window has</td>') == 1
+
+
 def test_who_may_not_change_gets_the_command_and_no_form(looked_at: World) -> None:
     said = shown(looked_at, may_change=False)
     assert "<form" not in said
