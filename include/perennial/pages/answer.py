@@ -27,6 +27,12 @@ from perennial.settings import Settings
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 OK, NOT_FOUND, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 422, 503, 500
+RIGHT_NOW, AS_SET_UP = "The records can't be read right now", "The records can't be read as things are set up"
+# What the reader can do about it; nothing, where the page is told by the address.
+RETRY = {
+    RIGHT_NOW: "Load this page again in a minute; if it stays so, tell whoever runs this Airflow.",
+    AS_SET_UP: "Tell whoever runs this Airflow, and load this page again when it is mended.",
+}
 
 VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "home": home.run,
@@ -46,8 +52,8 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
     NoModel: (UNPROCESSABLE, "No model is meant by that"),
-    InvalidSettings: (UNAVAILABLE, "The records can't be read as things are set up"),
-    TransientError: (UNAVAILABLE, "The records can't be read right now"),
+    InvalidSettings: (UNAVAILABLE, AS_SET_UP),
+    TransientError: (UNAVAILABLE, RIGHT_NOW),
     PerennialError: (BROKEN, "This page can't be shown"),
 }
 
@@ -74,7 +80,7 @@ def problem(asked: Asked, status: int, title: str, said: str) -> Answer:
     values = {
         "title": title,
         "said": said,
-        "retry": status == UNAVAILABLE,
+        "retry": RETRY.get(title, ""),
         "use_case": name if name in asked.use_cases else None,
     }
     return Answer(status, HTML, rendered(asked, "problem.html", **values))

@@ -18,7 +18,7 @@ from perennial.encoding import from_json
 from perennial.errors import PerennialError, TransientError
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.migrate import refuse_other_versions
-from perennial.pages.answer import BROKEN, UNAVAILABLE, UNPROCESSABLE, answer, problem
+from perennial.pages.answer import AS_SET_UP, BROKEN, RIGHT_NOW, UNAVAILABLE, UNPROCESSABLE, answer, problem
 from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports
 from perennial.settings import LEDGER_READER, Settings
@@ -83,9 +83,9 @@ def answered(asked: Asked, settings: Settings, records: Callable[[], Ports]) -> 
     try:
         found = answer(asked, settings, records())
     except TransientError as error:
-        return problem(asked, UNAVAILABLE, "The records can't be read right now", str(error))
+        return problem(asked, UNAVAILABLE, RIGHT_NOW, str(error))
     except PerennialError as error:
-        return problem(asked, UNAVAILABLE, "The records can't be read as things are set up", str(error))
+        return problem(asked, UNAVAILABLE, AS_SET_UP, str(error))
     except Exception as error:  # noqa: BLE001 - told in the log and on the page
         sys.stderr.write(f"A page failed: {asked!r}: {error!r}\n{traceback.format_exc()}")
         return problem(asked, BROKEN, "This page can't be shown", INTERNAL)

@@ -162,6 +162,11 @@ def _sentence(state: WindowState, revisions: Sequence[Revision]) -> tuple[Verdic
         if state.validation is Verdict.FAIL:
             return Verdict.FAIL, f"Validation refused the {rows}, so nothing was scored."
         return state.validation, f"{rows} passed validation{_set_aside(state)}; they are not scored yet."
+    if state.validation is Verdict.FAIL:
+        return Verdict.FAIL, (
+            f"Validation refused the {rows} that came last, so what was published before stays: revision "
+            f"{revisions[-1].revision}, {counted(revisions[-1].rows, 'row')} scored by version {state.model_version}."
+        )
     scored = f"{counted(revisions[-1].rows, 'row')} scored by version {state.model_version}{_set_aside(state)}"
     if state.drift is Verdict.FAIL:
         return Verdict.FAIL, f"Drift: the window is unlike what its model considers normal. {scored}."

@@ -9,7 +9,7 @@ from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
 from tests.unit.jobs.world import World, make_world
 from tests.unit.pages.asking import ATTACK, PAYLOADS, ask, assert_harmless, attacked, live, of_day, page
 
-from perennial.errors import StoreUnavailable, ValidationFailed
+from perennial.errors import InvalidSettings, StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
@@ -273,6 +273,17 @@ def test_a_ledger_that_is_down_is_told(lived: World, monkeypatch: pytest.MonkeyP
         assert b"The records can" in found.body
         assert b"the ledger does not answer" in found.body
         assert b"Load this page again in a minute" in found.body
+
+
+def test_what_time_does_not_mend_is_not_told_to_pass(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def older(use_case: str) -> None:
+        raise InvalidSettings("the ledger is older than this version of Perennial")
+
+    monkeypatch.setattr(lived.ports.ledger, "last_ingested", older)
+    found = ask(lived, "home", use_case="parcels")
+    assert found.status == 503
+    assert b"in a minute" not in found.body
+    assert b"Tell whoever runs this Airflow, and load this page again when it is mended." in found.body
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:

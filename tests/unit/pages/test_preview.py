@@ -196,3 +196,9 @@ def test_a_last_date_is_meant_whole(planned: World, every: str, zone: str, last:
     schedule = planned.use_case.spec.schedule.model_copy(update={"every": Every(every), "timezone": zone})
     spec = planned.use_case.spec.model_copy(update={"schedule": schedule})
     assert view._end(spec, last).isoformat() == end
+
+
+def test_reasons_have_a_column_where_there_are_any(planned: World) -> None:
+    head = '<th scope="col">Because</th>'
+    assert head in page(planned, "preview", use_case="parcels", **RANGE)
+    assert head not in page(planned, "preview", use_case="parcels", **{"from": "2024-01-31", "to": "2024-01-31"})

@@ -61,6 +61,39 @@ def test_who_may_change_gets_forms_that_name_the_rows_and_work_without_a_mouse(l
     assert COMMAND in said
 
 
+def test_rules_are_told_in_words_beside_their_names(looked_at: World) -> None:
+    words = "weight must be at least -50"
+    whole = shown(looked_at)
+    assert f"set aside: {words}." in whole
+    assert f'<h2 class="any">{words} ' in whole
+    assert f"The rule <code>{RULE}</code>" in whole
+    key = looked_at.rows_of(31)[3]
+    assert f"{words}<br><small><code>{RULE}</code>" in shown(looked_at, "quarantined", entity=str(key))
+
+
+def test_times_of_rows_stay_in_one_line_and_long_texts_break(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first, second = world.rows_of(31)[:2]
+    world.put("parcel", {first: second})
+    world.put("service", {first: "x" * 41})
+    ingest_and_validate(world, 31)
+    for view in ("quarantine", "window"):
+        said = shown(world, view)
+        assert f'<td class="long">{"x" * 41}</td>' in said
+        assert '<td class="dates">2024-02-01T' in said
+
+
+def test_a_row_that_several_rules_caught_names_the_others(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first, second = world.rows_of(31)[:2]
+    world.put("parcel", {first: second})
+    world.put("weight", {first: -60.0})
+    ingest_and_validate(world, 31)
+    by_weight, by_key = shown(world).partition('<h2 class="any">parcel')[::2]
+    assert by_key.count('<td class="long">weight must be at least -50</td>') == 1
+    assert by_weight.count('<td class="long">parcel must be a key that no other row of the window has</td>') == 1
+
+
 def test_who_may_not_change_gets_the_command_and_no_form(looked_at: World) -> None:
     said = shown(looked_at, may_change=False)
     assert "<form" not in said

@@ -83,6 +83,13 @@ def test_it_says_how_often_each_would_have_failed_and_links_the_windows(lived: W
     assert " style=" not in said
 
 
+def test_expectations_are_told_in_words(lived: World) -> None:
+    table = page(lived, "suggestions", use_case="parcels").partition("What speaks for each")[2]
+    assert table.count('<td class="long">The window must have ') == 1
+    assert "weight must be at least " in table
+    assert "min_value" not in table
+
+
 def test_a_range_can_be_chosen_and_gaps_are_named(lived: World) -> None:
     said = page(lived, "suggestions", use_case="parcels", **{"from": "2024-01-02", "to": "2024-02-01"})
     assert 'name="from" value="2024-01-02"' in said

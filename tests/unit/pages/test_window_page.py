@@ -83,6 +83,21 @@ def test_of_a_refused_window_missing_values_are_counted_in_what_came_in(tmp_path
     assert "1 unusual" in said
 
 
+def test_rows_that_are_refused_after_others_were_scored_come_first_in_the_verdict(tmp_path: Path) -> None:
+    world = make_world(tmp_path)
+    first_model(world)
+    predict(world, 31)
+    world.change(31, "weight", -99.0)
+    with pytest.raises(ValidationFailed):
+        ingest_and_validate(world, 31)
+    found = told(world, "window", **of_day(world, 31))
+    assert found["verdict"] == "fail"
+    assert found["sentence"] == (
+        "Validation refused the 180 rows that came last, so what was published before stays: "
+        "revision 1, 180 rows scored by version 1."
+    )
+
+
 def test_rows_that_are_fewer_are_said(tmp_path: Path) -> None:
     world = make_world(tmp_path)
     ingest_and_validate(world, 30)

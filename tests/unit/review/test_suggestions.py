@@ -292,7 +292,7 @@ def test_windows_that_validation_kept_nothing_of_are_read_and_counted(lived: Wor
     windows = [day(number) for number in range(30)]
     found = run(lived.use_case, windows, lived.ports)
     assert (found.windows_read, len(found.windows)) == (10, 30)
-    assert "1,200 rows, 10 of them from the rows themselves." in as_yaml(found, lived.use_case.spec.grid)
+    assert "1,200 rows, for 10 of the windows from the rows themselves." in as_yaml(found, lived.use_case.spec.grid)
     few = run(lived.use_case, windows, lived.ports, most_rows=80)
     assert few.windows == (*windows[:20], *windows[28:])
     assert "Only the last 2 windows of 10 that validation kept no summary of were looked at" in few.limits[0]

@@ -157,7 +157,7 @@ async function begin_replay(form) {
   }
   if (answer.status === 409) {
     watch.textContent = "The backfills of this DAG";
-    return ["Airflow did not begin it: it backfills one thing a DAG at a time, and another backfill of this DAG is not done. Ask again when it is. ", watch, "."];
+    return ["Airflow did not begin it: it backfills one thing a DAG at a time, and another backfill of this DAG is not done. When it is, load this page again and ask again. ", watch, "."];
   }
   return [`Airflow did not begin it. ${answer.status === 403 ? "You may not create runs of this DAG: ask somebody who may to backfill this window." : refused(answer)}`];
 }

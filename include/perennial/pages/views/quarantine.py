@@ -1,12 +1,13 @@
 """The rows of a window that were set aside, by the rule that did it, and what people did about them."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 from perennial.ledger.entries import InterventionKind
 from perennial.pages.asked import Asked, Found, asked_use_case, asked_window
 from perennial.ports import Ports
-from perennial.quality.caught import always_holds
+from perennial.quality.caught import always_holds, rule_sentence
 from perennial.review import handled, quarantine
 from perennial.review.handled import Handled
 from perennial.settings import Settings
@@ -45,8 +46,10 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     accepted = {
         each.rule: each for each in found.handled if each.kind is InterventionKind.ROWS_ACCEPTED and each.of_latest
     }
+    rules = quarantine.rules_in_force(use_case, snapshot, ports) if snapshot else {}
     extra = {
         "spec": use_case.spec,
+        "in_words": partial(rule_sentence, expectations=rules),
         "window": window,
         "most": MOST_ROWS,
         "accepted": accepted,

@@ -1,8 +1,11 @@
 """The evidence on one row in quarantine: by its key, or, where it has none, by its fingerprint."""
 
+from functools import partial
+
 from perennial.errors import NotIngested
 from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case, asked_window
 from perennial.ports import Ports
+from perennial.quality.caught import rule_sentence
 from perennial.review import quarantine, quarantined
 from perennial.settings import Settings
 
@@ -22,4 +25,5 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         raise NothingThere(str(error)) from error
     if found is None:
         raise NothingThere("The window has no such row. It may have been ingested anew since: look at its quarantine.")
-    return Found(found, "quarantined.html", {"spec": use_case.spec, "spelt": quarantine.spelt})
+    in_words = partial(rule_sentence, expectations=quarantine.rules_in_force(use_case, found.snapshot, ports))
+    return Found(found, "quarantined.html", {"spec": use_case.spec, "spelt": quarantine.spelt, "in_words": in_words})

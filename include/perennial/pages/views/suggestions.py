@@ -7,10 +7,11 @@ from perennial.errors import NotIngested
 from perennial.pages.asked import Asked, Found, asked_use_case
 from perennial.ports import Ports
 from perennial.review.suggestions import suggest
-from perennial.review.suggestions.as_yaml import as_yaml, failures
+from perennial.review.suggestions.as_yaml import as_yaml
 from perennial.review.suggestions.suggest import Suggestions, last_windows
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.sentences import sentence
 from perennial.window import Window, parse_instant
 
 MOST_WINDOWS = 60
@@ -42,7 +43,8 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         first, last = (first or grid.name_of(windows[0]), last or grid.name_of(windows[-1]))
         data = SuggestedSuite(use_case.name, found, as_yaml(found, grid))
     wanted = {"first": first, "last": last, "most": MOST_WINDOWS}
-    return Found(data, "suggestions.html", {"spec": use_case.spec, "wanted": wanted, "failures": failures})
+    extra = {"spec": use_case.spec, "wanted": wanted, "in_words": sentence}
+    return Found(data, "suggestions.html", extra)
 
 
 def _windows(use_case: LoadedUseCase, first: str, last: str) -> list[Window]:

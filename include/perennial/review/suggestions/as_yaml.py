@@ -59,7 +59,7 @@ def told_from(found: Suggestions) -> str:
     rows, kept = f"{found.rows:,} rows", len(found.windows) - found.windows_read
     if not kept:
         return f"Told from the windows' {rows}."
-    read = f", {found.windows_read} of them from the rows themselves" if found.windows_read else ""
+    read = f", for {found.windows_read} of the windows from the rows themselves" if found.windows_read else ""
     return f"Told from what validation keeps about the windows' {rows}{read}."
 
 
