@@ -79,7 +79,7 @@ def test_what_asked_for_it_is_shown(world: World) -> None:
     found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports)
     assert [each.subject for each in found.asked_for] == ["w"]
     said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/two")
-    assert "retrain on drift: 2 alarms in the last 3 windows." in said
+    assert "Retrain on drift: 2 alarms in the last 3 windows." in said
 
 
 def test_without_a_judgement_there_is_nothing_to_compare(tmp_path: Path) -> None:
