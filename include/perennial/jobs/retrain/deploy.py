@@ -5,26 +5,35 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from perennial.code_version import code_version, lock_digest
 from perennial.drift.accumulate import thresholds_of
 from perennial.drift.joint_comparison import UNITS
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
+from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.modeling.artifact import load
+from perennial.modeling.inputs import model_inputs
+from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
+from perennial.modeling.trial import PREDICTION, ModelTrial, as_file, from_file
 from perennial.ports import Ports
 from perennial.records.retraining import THRESHOLDS
-from perennial.records.training_set import read_manifest, read_rows
-from perennial.registry.port import ModelCandidate
+from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, read_manifest, read_rows
+from perennial.registry.port import ModelCandidate, RegisteredModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
 
 EXAMPLE_ROWS = 5
+EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to the version
 
 
 @dataclass(frozen=True)
@@ -43,8 +52,10 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
     digests of both are kept.
 
+    Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
+
     Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
-    Errors: `DeploymentConflict`, `UntrustedModel`, `StoreUnavailable`.
+    Errors: `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
     winner, reference_digest = judged.winner, judged.reference_digest
@@ -57,6 +68,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     if current is not None and current.model_digest == digest:
         return deployed(current, use_case, ports)
     manifest = read_manifest(judged.training_id, ports)
+    rows = read_rows(manifest, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
     reference = json.loads(ports.artifacts.get(reference_digest))
     registered = ports.registry.register(
@@ -69,11 +81,12 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             metrics=winner.metrics,
             reference=reference,
             training=manifest.summary(),
-            input_example=feature_frame(spec, read_rows(manifest, ports).slice(0, EXAMPLE_ROWS)),
+            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
             as_of=manifest.as_of,
             tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
         )
     )
+    _try(spec, registered, rows, manifest, ports)
     entry = ports.ledger.deploy(
         Deployment(
             use_case=spec.name,
@@ -100,6 +113,29 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     )
     log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
     return deployed(entry, use_case, ports)
+
+
+def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
+    """Try the registered version on its example and on the newest window. Errors: `NotDeployable`."""
+    rows = rows.drop_columns([spec.labels.column])
+    kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
+    if kept is None:
+        example = rows.slice(0, EXAMPLE_ROWS)
+        pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
+        predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
+        kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))
+        ports.registry.attach(spec.name, registered.version, {EXAMPLE: kept})
+    trial = ModelTrial(
+        use_case=spec.name,
+        version=registered.version,
+        task=spec.task,
+        digest=registered.digest,
+        content=ports.registry.content(spec.name, registered.version, registered.digest),
+        example=from_file(kept),
+        batch=rows.filter(pc.equal(rows.column(WINDOW_COLUMN), manifest.windows[-1].window.key)),
+    )
+    done = (ports.tried or tried_in_this_process)(trial)
+    log.info("%s: version %s passed its trial: %s", spec.name, registered.version, done)
 
 
 def _thresholds(spec: UseCase, reference: ModelReference) -> dict[str, object] | None:
