@@ -14,6 +14,7 @@ from perennial.drift.joint_comparison import UNITS
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
+from perennial.jobs.retrain import export
 from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
@@ -50,7 +51,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
 
     Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
-    digests of both are kept.
+    digests of both are kept. Exports that the spec asks for are made afterwards.
 
     Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
 
@@ -66,7 +67,9 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     digest = judged.refitted.digest if judged.refitted else winner.digest
     current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     if current is not None and current.model_digest == digest:
-        return deployed(current, use_case, ports)
+        done = deployed(current, use_case, ports)
+        export.after_deployment(use_case, done.model_version, ports, run_id)
+        return done
     manifest = read_manifest(judged.training_id, ports)
     rows = read_rows(manifest, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
@@ -112,7 +115,9 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         )
     )
     log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
-    return deployed(entry, use_case, ports)
+    done = deployed(entry, use_case, ports)
+    export.after_deployment(use_case, done.model_version, ports, run_id)
+    return done
 
 
 def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
