@@ -75,6 +75,7 @@ def test_what_was_kept_is_what_the_next_deployment_is_compared_with(world: World
     trial = trial_of(world)
     kept = from_file(world.ports.registry.attached("parcels", "1", deploy.EXAMPLE) or b"")
     assert kept.equals(trial.example)
+    assert kept.column_names == ["sent_at", "weight", "service", PREDICTION]  # no key, and no label
     zeros = pa.array(np.zeros(kept.num_rows))
     forged = kept.set_column(kept.column_names.index(PREDICTION), PREDICTION, zeros)
     world.ports.registry.attach("parcels", "1", {deploy.EXAMPLE: as_file(forged)})

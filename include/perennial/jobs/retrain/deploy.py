@@ -122,10 +122,11 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
 
 def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
     """Try the registered version on its example and on the newest window. Errors: `NotDeployable`."""
-    rows = rows.drop_columns([spec.labels.column])
+    batch = rows.filter(pc.equal(rows.column(WINDOW_COLUMN), manifest.windows[-1].window.key))
+    needed = list(spec.feature_columns)  # what is attached is read by others: no keys, no labels
     kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
     if kept is None:
-        example = rows.slice(0, EXAMPLE_ROWS)
+        example = rows.slice(0, EXAMPLE_ROWS).select(needed)
         pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
         predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
         kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))
@@ -137,7 +138,7 @@ def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: T
         digest=registered.digest,
         content=ports.registry.content(spec.name, registered.version, registered.digest),
         example=from_file(kept),
-        batch=rows.filter(pc.equal(rows.column(WINDOW_COLUMN), manifest.windows[-1].window.key)),
+        batch=batch.select(needed),
     )
     done = (ports.tried or tried_in_this_process)(trial)
     log.info("%s: version %s passed its trial: %s", spec.name, registered.version, done)
