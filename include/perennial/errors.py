@@ -27,6 +27,8 @@
     │   ├── AlreadyAccepted           somebody let these rows in before
     │   ├── SnapshotChanged           the window has other rows than those that were looked at
     │   ├── UntrustedModel            bytes or types that we did not sign for
+    │   ├── NotDeployable             the model failed its trial: nothing is deployed
+    │   ├── NotExportable             the model has no form in that format
     │   ├── LedgerAltered             the ledger's chain does not prove what it should
     │   ├── InvalidAnchor             not an anchor of a ledger's chains
     │   ├── AlertChanged              the alert is about more, or other things, than was looked at
@@ -159,6 +161,14 @@ class SnapshotChanged(PermanentError):
 
 class UntrustedModel(PermanentError):
     """A model artefact whose digest or types are not the ones deployed."""
+
+
+class NotDeployable(PermanentError):
+    """A registered model can't be loaded, or does not predict what was kept with it: it is not deployed."""
+
+
+class NotExportable(PermanentError):
+    """The model can't be written in a format, or nothing is installed that writes and scores it."""
 
 
 class LedgerAltered(PermanentError):

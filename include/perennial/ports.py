@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from perennial.artifacts.port import Artifacts
 from perennial.lake.port import Lake
 from perennial.ledger.port import Ledger
+from perennial.modeling.trial import ModelTrial, Tried
 from perennial.published.port import PublishedPredictions
 from perennial.registry.port import ModelRegistry
 from perennial.sources.port import Missing, Source, nothing_is_missing
@@ -18,6 +19,7 @@ class Ports:
     """The world as a job sees it.
 
     `source` turns a source of a spec into one that can be asked; `missing` says what of a window has not come yet.
+    `tried` tries a model before it is deployed; None stands for this process, for stores in memory.
     """
 
     source: Callable[[LoadedUseCase, SourceSpec], Source]
@@ -27,3 +29,4 @@ class Ports:
     published: PublishedPredictions
     artifacts: Artifacts
     missing: Missing = nothing_is_missing
+    tried: Callable[[ModelTrial], Tried] | None = None

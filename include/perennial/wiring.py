@@ -6,6 +6,7 @@ from datetime import datetime
 from perennial import clock
 from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
+from perennial.jobs.retrain.fresh_process import tried_in_fresh_process
 from perennial.lake.delta import DeltaLake
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
@@ -73,6 +74,7 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
         published=published,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
+        tried=tried_in_fresh_process,
     )
 
 

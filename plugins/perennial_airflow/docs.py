@@ -118,7 +118,7 @@ _RETRAIN = """
 | assemble | puts together the clean rows of the {history} before `as_of` whose labels had arrived by then |
 | train | fits each candidate; the last {holdout} are held out |
 | judge | compares the candidates with the champion on the same held-out rows |
-| deploy | registers the winner and makes it champion; skipped where the champion stays (the log says why) |
+| deploy | registers the winner, tries it in a fresh process, makes it champion; skipped where the champion stays |
 
 `{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without
 `as_of` everything known when you ask is used.

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 RUNTIME = [Requirement(text) for text in (*PROJECT["dependencies"], *EXTRAS["local"])]
+EXPORTS = [Requirement(text) for text in (*EXTRAS["onnx"], *EXTRAS["pmml"])]
 DEVELOPMENT = [Requirement(text) for text in EXTRAS["dev"]]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
 
@@ -36,7 +37,7 @@ def test_what_is_no_range_with_two_ends_is_noticed(text: str) -> None:
     assert floor(Requirement(text)) is None
 
 
-@pytest.mark.parametrize("requirement", RUNTIME, ids=str)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *EXPORTS], ids=str)
 def test_dependencies_are_ranges(requirement: Requirement) -> None:
     assert floor(requirement), "give it a lowest version that was tried (>=), and an end (<)"
 
@@ -49,14 +50,14 @@ def test_the_lock_lies_in_the_ranges(lock: str, requirement: Requirement) -> Non
     assert [version for version in locked if version not in requirement.specifier] == [], "run `make lock`"
 
 
-@pytest.mark.parametrize("requirement", DEVELOPMENT, ids=str)
+@pytest.mark.parametrize("requirement", [*DEVELOPMENT, *EXPORTS], ids=str)
 def test_the_tools_are_locked_too(requirement: Requirement) -> None:
     locked = pins("requirements-dev.txt").get(canonicalize_name(requirement.name), set())
     assert locked
     assert [version for version in locked if version not in requirement.specifier] == [], "run `make lock`"
 
 
-@pytest.mark.parametrize("requirement", RUNTIME, ids=str)
+@pytest.mark.parametrize("requirement", [*RUNTIME, *EXPORTS], ids=str)
 def test_the_lowest_versions_are_those_that_are_tried(requirement: Requirement) -> None:
     lowest = floor(requirement)
     tried = pins("requirements-lowest.txt").get(canonicalize_name(requirement.name), set())

@@ -29,6 +29,8 @@ from typer.testing import CliRunner
 
 from perennial.cli.main import app
 from perennial.digest import table_digest
+from perennial.jobs.retrain.deploy import EXAMPLE
+from perennial.ledger.entries import DecisionKind
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
@@ -299,6 +301,22 @@ def test_a_prediction_is_explained_as_text_json_and_page(
     page = tmp_path / "evidence.html"
     command("explain", "parcels", "--entity", entity, "--html", str(page))
     assert evidence["batch"]["model_digest"] in page.read_text()
+
+
+def test_a_version_is_exported_and_attached_in_mlflow(
+    shop: Shop, command: Callable[..., str], first_model: tuple[dict[str, Any], ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "model.onnx"
+    for _ in range(2):
+        text = command("export", "parcels", "--version", "1", "--to", "onnx", "--file", str(file), "--json")
+        found = json.loads(text.splitlines()[-1])
+        assert (found["action"], found["certificate"]["problems"]) == ("exported", [])
+        assert found["certificate"]["largest_difference"] < 1e-12
+    registry = shop.ports.registry
+    assert registry.attached("parcels", "1", "exports/model.onnx") == file.read_bytes()
+    assert json.loads(registry.attached("parcels", "1", "exports/onnx.certificate.json") or b"") == found["certificate"]
+    assert registry.attached("parcels", "1", EXAMPLE) is not None  # the trial before the deployment kept it
+    assert len(shop.ports.ledger.decisions("parcels", DecisionKind.EXPORT)) == 1
 
 
 @pytest.mark.usefixtures("first_model")

@@ -134,6 +134,26 @@ def test_parameters_are_those_of_the_version_as_text(registry: ModelRegistry, us
     assert registry.parameters(use_case, versions[0].version)["max_iter"] == "3"
 
 
+def test_files_are_attached_and_replaced_beside_the_model(registry: ModelRegistry, use_case: str) -> None:
+    version = registry.register(candidate(use_case)).version
+    assert registry.attached(use_case, version, "exports/model.onnx") is None
+    registry.attach(use_case, version, {"exports/model.onnx": b"\x00one", "exports/onnx.json": b"{}"})
+    registry.attach(use_case, version, {"exports/model.onnx": b"\x00two"})
+    assert registry.attached(use_case, version, "exports/model.onnx") == b"\x00two"
+    assert registry.attached(use_case, version, "exports/onnx.json") == b"{}"
+    assert registry.attached(use_case, version, "model.onnx") is None
+    assert registry.content(use_case, version, candidate(use_case).digest) == CONTENTS[0]  # untouched
+    for lacking in (
+        lambda: registry.attach(use_case, "7", {"a": b""}),
+        lambda: registry.attached(use_case, "7", "a"),
+        lambda: registry.content(use_case, "7", candidate(use_case).digest),
+    ):
+        with pytest.raises(NoModel, match="registered are 1"):
+            lacking()
+    with pytest.raises(UntrustedModel, match="changed or damaged"):
+        registry.content(use_case, version, bytes_digest(CONTENTS[1]))
+
+
 @pytest.mark.parametrize("version", ["2", "latest"])
 def test_a_version_that_is_not_there_has_no_parameters(registry: ModelRegistry, use_case: str, version: str) -> None:
     registry.register(candidate(use_case))

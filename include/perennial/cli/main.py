@@ -9,6 +9,7 @@ from perennial.cli import (
     backtest,
     compare,
     database,
+    export,
     inspect,
     lateness,
     ledger,
@@ -48,6 +49,7 @@ suggest.add_to(app)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)
+export.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)

@@ -49,6 +49,7 @@ class DecisionKind(StrEnum):
     RETRAIN_ON_DRIFT = "retrain_on_drift"
     RETRAIN_ON_PERFORMANCE = "retrain_on_performance"
     PROMOTE = "promote"
+    EXPORT = "export"
 
 
 class Delivery(StrEnum):

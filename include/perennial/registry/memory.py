@@ -1,6 +1,7 @@
 """The model registry in memory: for tests, and for trying a use case out."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self._versions: dict[str, list[_Version]] = {}
         self._aliases: dict[tuple[str, str], str] = {}
+        self._attached: dict[tuple[str, str, str], bytes] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`."""
@@ -47,6 +49,22 @@ class MemoryRegistry:
         check_digest(found.content, digest)
         reference: dict[str, Any] = json.loads(found.reference)
         return reference
+
+    def content(self, use_case: str, version: str, digest: str) -> bytes:
+        """See `ModelRegistry.content`."""
+        content = self._version(use_case, version).content
+        check_digest(content, digest)
+        return content
+
+    def attach(self, use_case: str, version: str, files: Mapping[str, bytes]) -> None:
+        """See `ModelRegistry.attach`."""
+        self._version(use_case, version)
+        self._attached.update({(use_case, version, path): content for path, content in files.items()})
+
+    def attached(self, use_case: str, version: str, path: str) -> bytes | None:
+        """See `ModelRegistry.attached`."""
+        self._version(use_case, version)
+        return self._attached.get((use_case, version, path))
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""

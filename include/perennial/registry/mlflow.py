@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,6 +24,7 @@ from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, u
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
 
 _CREATION_SECONDS = 60
+_LOGGED_MODEL = "models:/"  # how the sources of versions begin that came out of a logged model
 
 
 class MlflowRegistry:
@@ -59,7 +60,7 @@ class MlflowRegistry:
             self._ensure_registered_model(candidate.use_case)
             version = self._client.create_model_version(
                 candidate.use_case,
-                f"models:/{model_id}",
+                f"{_LOGGED_MODEL}{model_id}",
                 run_id,
                 tags={DIGEST_TAG: candidate.digest, **facts(candidate)},
                 await_creation_for=_CREATION_SECONDS,
@@ -99,6 +100,40 @@ class MlflowRegistry:
                 self._cache.put(*name, stored)
             self._references[name] = stored.reference
         return self._references[name]
+
+    def content(self, use_case: str, version: str, digest: str) -> bytes:
+        """See `ModelRegistry.content`. The server is asked: what was kept of it here does not count."""
+        content = self._download(use_case, version).content
+        check_digest(content, digest)
+        return content
+
+    def attach(self, use_case: str, version: str, files: Mapping[str, bytes]) -> None:
+        """See `ModelRegistry.attach`."""
+        attempt = f"attach {', '.join(files)} to version {version} of {use_case}"
+        with self._asking(attempt), TemporaryDirectory() as scratch:
+            with self._missing(use_case, version):
+                source = str(self._client.get_model_version(use_case, version).source)
+            if not source.startswith(_LOGGED_MODEL):
+                raise NoModel(
+                    f"Version {version} of {use_case} in MLflow at {self._url} has no logged model to attach files to: "
+                    "Perennial did not register it. Name a version that Perennial deployed."
+                )
+            for path, content in files.items():
+                file = Path(scratch) / path
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_bytes(content)
+            self._client.log_model_artifacts(source.removeprefix(_LOGGED_MODEL), scratch)
+
+    def attached(self, use_case: str, version: str, path: str) -> bytes | None:
+        """See `ModelRegistry.attached`."""
+        with self._asking(f"read {path} of version {version} of {use_case}"), TemporaryDirectory() as scratch:
+            with self._missing(use_case, version):
+                folder = self._client.get_model_version_download_uri(use_case, version)
+            parent = path.rpartition("/")[0]
+            there = list_artifacts(f"{folder}/{parent}" if parent else folder, tracking_uri=self._url)
+            if path.rpartition("/")[2] not in {each.path.rpartition("/")[2] for each in there}:
+                return None
+            return Path(download_artifacts(f"{folder}/{path}", dst_path=scratch, tracking_uri=self._url)).read_bytes()
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""

@@ -1,5 +1,6 @@
 """What the rest of the system asks of the model registry."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,6 +68,24 @@ class ModelRegistry(Protocol):
 
         Nothing of the model is constructed, which is what takes long in `load`. Errors: `UntrustedModel` when the
         bytes have another digest, `NoModel` when there is no such version.
+        """
+
+    def content(self, use_case: str, version: str, digest: str) -> bytes:
+        """The version's bytes as the registry has them now, checked against `digest`; nothing is constructed.
+
+        Errors: `UntrustedModel` when they have another digest or are gone, `NoModel` when there is no such version.
+        """
+
+    def attach(self, use_case: str, version: str, files: Mapping[str, bytes]) -> None:
+        """Put files beside the version's model, by paths such as `exports/model.onnx`; one that is there is replaced.
+
+        Errors: `NoModel` when there is no such version.
+        """
+
+    def attached(self, use_case: str, version: str, path: str) -> bytes | None:
+        """A file that was attached to the version; None where there is none of that path.
+
+        Errors: `NoModel` when there is no such version.
         """
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from perennial.jobs.retrain.export import Exported, exported_of
 from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.policy.promotion import NO_SKILL
@@ -41,7 +42,8 @@ class ModelVersion:
     `parent` is the version that it replaced when it was deployed first. It was trained as of `trained_as_of` on `rows`
     of `windows`, the first and last of which are named. `value` is the deciding metric on the holdout that it was
     judged on, `rival_value` that of the champion of the time, or of a prediction without skill (`rival`), on the same
-    `holdout_rows`. `address` is its page in the model registry. What is not on record is None.
+    `holdout_rows`. `address` is its page in the model registry. `exports` are its files in other
+    formats, and those that were refused. What is not on record is None.
     """
 
     version: str
@@ -59,6 +61,7 @@ class ModelVersion:
     holdout_rows: int | None
     services: tuple[Service, ...]
     address: str | None
+    exports: tuple[Exported, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
     for each in judged:  # of several about the same model, the one that brought it into service
         if digest := each.numbers.get("winner_digest"):
             won.setdefault(digest, each)
+    exports = [exported_of(each) for each in ports.ledger.decisions(spec.name, DecisionKind.EXPORT)]
     services = list(_services(deployments))
     by_id = {entry.id: entry for entry in deployments}
     current = next((each for each in reversed(deployments) if each.role is DeployedRole.CHAMPION), None)
@@ -112,6 +116,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
                 holdout_rows=decision.numbers.get("rows") if decision else None,
                 services=own,
                 address=ports.registry.address(spec.name, entry.model_version),
+                exports=tuple(each for each in exports if each.version == entry.model_version),
             )
         )
     rejected = [Rejection(each.as_of, each.reasons, each.run_id) for each in judged if each.action == REJECT]

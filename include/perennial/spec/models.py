@@ -6,7 +6,7 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -130,6 +130,11 @@ class UseCase(Spec):
     quality: Quality = Quality()
     training: Training
     monitoring: Monitoring = Monitoring()
+    packaging: tuple[Literal["onnx", "pmml"], ...] = Field(
+        (),
+        description="Formats to which every deployed version is exported, with a certificate of how far it predicts "
+        "the same. An export that deviates is refused, and stops no deployment.",
+    )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."

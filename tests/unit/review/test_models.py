@@ -5,7 +5,10 @@ from pathlib import Path
 
 from tests.unit.review.lived import EXPECTED, Life
 
-from perennial.ledger.entries import DecisionKind, DeployedRole
+from perennial.encoding import as_json
+from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
+from perennial.modeling.exports.parity import Certificate
+from perennial.pages.rendering import _environment
 from perennial.policy.promotion import NO_SKILL
 from perennial.review import models
 from perennial.verdict import REJECT
@@ -49,6 +52,43 @@ def test_each_version_is_shown_with_the_one_it_had_to_beat_on_the_same_rows(tmp_
     second, first = models.run(life.spec, life.ports).versions
     assert (first.rival, first.rival_value, first.value) == (NO_SKILL, 0.5, EXPECTED)
     assert (second.rival, second.rival_value, second.holdout_rows) == ("champion version 1", EXPECTED - 0.02, 1_250)
+
+
+def test_exports_are_shown_with_their_certificate_or_why_they_were_refused(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.deploy(30, "1", "the first")
+    life.deploy(60, "2", "drift")
+    certificate = Certificate("onnxruntime", 1_250, 3e-16, 1.0, 0.0, 0, 0.5, ())
+    for version, form, action, given in (("2", "onnx", "exported", certificate), ("2", "pmml", "refused", None)):
+        life.ledger.record_decision(
+            RecordedDecision(
+                use_case=life.spec.name,
+                kind=DecisionKind.EXPORT,
+                subject=f"version {version} to {form}",
+                as_of=life.window(60).start,
+                action=action,
+                reasons=("nothing is installed <that> writes it",),
+                numbers={
+                    "version": version,
+                    "format": form,
+                    "digest": "ab" if given else None,
+                    "path": f"exports/model.{form}" if given else None,
+                    "certificate": as_json(given) if given else None,
+                },
+                run_id="test",
+            )
+        )
+    second, first = models.run(life.spec, life.ports).versions
+    assert first.exports == ()
+    assert [(each.format, each.action, each.certificate) for each in second.exports] == [
+        ("onnx", "exported", certificate),
+        ("pmml", "refused", None),
+    ]
+    parts = _environment().get_template("use_case/parts.html").module
+    shown = parts.version_table([second], "roc_auc", "UTC", lambda run_id: None)  # type: ignore[attr-defined]
+    assert "ONNX exported: on 1,250 judged rows, predictions differ by at most 3.0e-16" in shown
+    assert "0 decisions flip at 0.5 (onnxruntime)" in shown
+    assert "PMML refused: nothing is installed &lt;that&gt; writes it" in shown
 
 
 def test_what_an_old_deployment_does_not_say_is_not_made_up(tmp_path: Path) -> None:

@@ -5,26 +5,36 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from perennial.code_version import code_version, lock_digest
 from perennial.drift.accumulate import thresholds_of
 from perennial.drift.joint_comparison import UNITS
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
+from perennial.jobs.retrain import export
+from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.modeling.artifact import load
+from perennial.modeling.inputs import model_inputs
+from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
+from perennial.modeling.trial import PREDICTION, ModelTrial, as_file, from_file
 from perennial.ports import Ports
 from perennial.records.retraining import THRESHOLDS
-from perennial.records.training_set import read_manifest, read_rows
-from perennial.registry.port import ModelCandidate
+from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, read_manifest, read_rows
+from perennial.registry.port import ModelCandidate, RegisteredModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
 
 EXAMPLE_ROWS = 5
+EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to the version
 
 
 @dataclass(frozen=True)
@@ -41,10 +51,12 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
 
     Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
-    digests of both are kept.
+    digests of both are kept. Exports that the spec asks for are made afterwards.
+
+    Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
 
     Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
-    Errors: `DeploymentConflict`, `UntrustedModel`, `StoreUnavailable`.
+    Errors: `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
     winner, reference_digest = judged.winner, judged.reference_digest
@@ -55,8 +67,11 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     digest = judged.refitted.digest if judged.refitted else winner.digest
     current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     if current is not None and current.model_digest == digest:
-        return deployed(current, use_case, ports)
+        done = deployed(current, use_case, ports)
+        export.after_deployment(use_case, done.model_version, ports, run_id)
+        return done
     manifest = read_manifest(judged.training_id, ports)
+    rows = read_rows(manifest, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
     reference = json.loads(ports.artifacts.get(reference_digest))
     registered = ports.registry.register(
@@ -69,11 +84,12 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             metrics=winner.metrics,
             reference=reference,
             training=manifest.summary(),
-            input_example=feature_frame(spec, read_rows(manifest, ports).slice(0, EXAMPLE_ROWS)),
+            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
             as_of=manifest.as_of,
             tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
         )
     )
+    _try(spec, registered, rows, manifest, ports)
     entry = ports.ledger.deploy(
         Deployment(
             use_case=spec.name,
@@ -99,7 +115,33 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         )
     )
     log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
-    return deployed(entry, use_case, ports)
+    done = deployed(entry, use_case, ports)
+    export.after_deployment(use_case, done.model_version, ports, run_id)
+    return done
+
+
+def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
+    """Try the registered version on its example and on the newest window. Errors: `NotDeployable`."""
+    batch = rows.filter(pc.equal(rows.column(WINDOW_COLUMN), manifest.windows[-1].window.key))
+    needed = list(spec.feature_columns)  # what is attached is read by others: no keys, no labels
+    kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
+    if kept is None:
+        example = rows.slice(0, EXAMPLE_ROWS).select(needed)
+        pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
+        predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
+        kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))
+        ports.registry.attach(spec.name, registered.version, {EXAMPLE: kept})
+    trial = ModelTrial(
+        use_case=spec.name,
+        version=registered.version,
+        task=spec.task,
+        digest=registered.digest,
+        content=ports.registry.content(spec.name, registered.version, registered.digest),
+        example=from_file(kept),
+        batch=batch.select(needed),
+    )
+    done = (ports.tried or tried_in_this_process)(trial)
+    log.info("%s: version %s passed its trial: %s", spec.name, registered.version, done)
 
 
 def _thresholds(spec: UseCase, reference: ModelReference) -> dict[str, object] | None:
