@@ -117,7 +117,7 @@ _RETRAIN = """
 | --- | --- |
 | assemble | puts together the clean rows of the {history} before `as_of` whose labels had arrived by then |
 | train | fits each candidate; the last {holdout} are held out |
-| judge | compares the candidates with the champion on the same held-out rows |
+| judge | compares the most promising one with the champion on the same held-out rows; only what is better takes over |
 | deploy | registers the winner, tries it in a fresh process, makes it champion; skipped where the champion stays |
 
 `{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without
@@ -126,7 +126,7 @@ _RETRAIN = """
 | rule | value |
 | --- | --- |
 | candidates | {candidates} |
-| deciding metric | `{metric}`, better than the champion's by more than {gain:g} |
+| deciding metric | `{metric}`, better than the champion's beyond chance, {gain:g} not being ruled out |
 | rows at least | {min_rows:,} |
 """
 

@@ -32,6 +32,7 @@ from perennial.digest import table_digest
 from perennial.jobs.retrain.deploy import EXAMPLE
 from perennial.ledger.entries import DecisionKind
 from perennial.ports import Ports
+from perennial.records.judgement import read as read_evidence
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.window import Window
@@ -140,7 +141,11 @@ def test_a_use_case_of_ones_own_goes_from_files_to_predictions(
     shop: Shop, first_model: tuple[dict[str, Any], ...], two_days: dict[str, Any]
 ) -> None:
     judged, deployed = first_model
-    assert judged["action"] == "promote"
+    assert (judged["action"], judged["verdict"]) == ("promote", "better")
+    (decision,) = shop.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)
+    evidence = read_evidence(decision, shop.ports)
+    assert evidence is not None
+    assert evidence.gains[evidence.tested].comparison.gain == decision.numbers["gain"]
     assert deployed["model_version"] == "1"
     assert two_days["final"] == 2
     assert shop.published_rows(shop.window(30)) == ROWS

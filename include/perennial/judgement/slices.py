@@ -1,6 +1,6 @@
 """Whether a challenger is worse for some: each value of the slice columns by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from perennial.errors import NotEnoughData
 from perennial.judgement.compare import compare, what_is_lacking
-from perennial.judgement.comparison import CONFIDENCE, Comparison
+from perennial.judgement.comparison import Comparison
 from perennial.judgement.multiplicity import holm
 from perennial.judgement.rows import Scored, Unit
 from perennial.judgement.wording import facts_text
@@ -90,6 +90,7 @@ def judge_slices(
     min_rows: int = MIN_ROWS,
     challenger: str = "the challenger",
     champion: str = "the champion",
+    how: Callable[[str, Scored], Comparison] = compare,
 ) -> SlicesJudged:
     """Each value of each of `columns` as a slice of the rows, with its margin, the loss that would not matter.
 
@@ -104,7 +105,7 @@ def judge_slices(
     unit = scored.units().unit
     found: list[_Slice] = []
     for column, values in columns.items():
-        found += _of_column(metric, scored, column, values, margins[column], min_rows, unit)
+        found += _of_column(metric, scored, column, values, margins[column], min_rows, unit, how)
     tested = [(each, each.comparison.p_below(-each.margin)) for each in found if each.comparison]
     adjusted = dict(zip((id(each) for each, _ in tested), holm([p for _, p in tested]), strict=True))
     slices = tuple(_judged(each, adjusted.get(id(each)), level, challenger, champion) for each in found)
@@ -119,6 +120,7 @@ def _of_column(
     margin: float,
     min_rows: int,
     unit: Unit,
+    how: Callable[[str, Scored], Comparison],
 ) -> list[_Slice]:
     names, of_row = np.unique([MISSING if each is None else str(each) for each in values], return_inverse=True)
     counts = np.bincount(of_row, minlength=len(names))
@@ -130,24 +132,26 @@ def _of_column(
             lacking = f"{column} has {len(names):,} values, and the {MOST_SLICES} most frequent are judged one by one"
             comparison = None
         else:
-            lacking, comparison = _compared(metric, part, min_rows, unit)
+            lacking, comparison = _compared(metric, part, min_rows, unit, how)
         if comparison is None:
             left.append(int(index))
         found.append(_Slice(column, name, len(part), margin, lacking, comparison))
     if len(left) > 1:
         part = scored.where(np.isin(of_row, left))
-        lacking, comparison = _compared(metric, part, min_rows, unit)
+        lacking, comparison = _compared(metric, part, min_rows, unit, how)
         found.append(_Slice(column, OTHER, len(part), margin, lacking, comparison))
     return found
 
 
-def _compared(metric: str, part: Scored, min_rows: int, unit: Unit) -> tuple[str, Comparison | None]:
+def _compared(
+    metric: str, part: Scored, min_rows: int, unit: Unit, how: Callable[[str, Scored], Comparison]
+) -> tuple[str, Comparison | None]:
     """The slice's comparison; or why there is none."""
     lacking = what_is_lacking(metric, part, min_rows, MIN_OF_CLASS)
     if lacking:
         return lacking, None
     try:
-        comparison = compare(metric, part, CONFIDENCE)
+        comparison = how(metric, part)
     except NotEnoughData as error:
         return str(error), None
     if unit is not Unit.ROW and comparison.unit is Unit.ROW:

@@ -14,6 +14,8 @@ from perennial.judgement.delong import area
 from perennial.judgement.rows import MIN_WINDOWS, Scored
 from perennial.performance.gain import METRIC_TITLES, gain, metric_named
 
+MEAN_OF = "mean of "  # windows, or days: what the method is called
+
 
 def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
     """By how much the challenger is better within a window, as the mean over windows weighted by their rows.
@@ -48,7 +50,7 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
     mean = float(rows @ gains / rows.sum())
     spread = float(((rows * (gains - mean)) ** 2).sum())
     error = math.sqrt(units.count / (units.count - 1) * spread) / float(rows.sum())
-    method = f"mean of {scored.group}s"
+    method = f"{MEAN_OF}{scored.group}s"
     return comparison_of(metric, (champion, challenger), mean, error, units, len(kept), method, confidence)
 
 

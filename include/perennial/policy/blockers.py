@@ -53,6 +53,22 @@ def too_little_new(spec: Monitoring, evidence: RetrainingEvidence) -> str | None
     )
 
 
+def too_few_to_tell(_spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
+    """The last challenger's labels were too few to tell: most rows that would judge the next are the same ones.
+
+    It waits for the labels that were missing, though no longer than until the holdout is a new one.
+    """
+    awaited = evidence.awaited
+    if awaited is None or evidence.as_of >= awaited.until or awaited.come >= awaited.needed - awaited.had:
+        return None
+    return (
+        f"The last challenger could not be told from the model in force by {counted(awaited.had, 'labelled row')}; "
+        f"about {awaited.needed:,} would be enough. Since its holdout {counted(awaited.come, 'final label')} came: not "
+        f"before {awaited.needed - awaited.had:,} have, or the whole holdout is new, "
+        f"{awaited.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+    )
+
+
 def budget_spent(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     """As many models were trained in the last 30 days as the spec allows."""
     recent = sorted({each for each in evidence.retrains if evidence.as_of - MONTH < each < evidence.as_of})
@@ -85,5 +101,6 @@ BLOCKERS: tuple[Callable[[Monitoring, RetrainingEvidence], str | None], ...] = (
     cooling_down,
     asked_for_already,
     too_little_new,
+    too_few_to_tell,
     budget_spent,
 )

@@ -47,6 +47,20 @@ class PerformancePoint:
 
 
 @dataclass(frozen=True)
+class Awaited:
+    """The last challenger was neither better nor surely no better: on `had` labelled rows that could not be told.
+
+    `needed` rows would probably tell; `come` final labels came of windows after its holdout. From `until` on a holdout
+    has none of the same rows, so that the next judgement is one of its own.
+    """
+
+    needed: int
+    had: int
+    come: int
+    until: datetime
+
+
+@dataclass(frozen=True)
 class RetrainingEvidence:
     """All that counts, as of a moment of the data's time. Points are of the model now in force, in any order.
 
@@ -58,7 +72,7 @@ class RetrainingEvidence:
     at or after `as_of`: another window was monitored sooner), `rejected_at` the last one at which the champion stayed.
     `new_labels` counts final labels of windows after those that the model in force learnt from, None when nothing was
     measured since. `failed` is the last window that was validated, if it failed. `thresholds` are those that were
-    simulated when the model was deployed.
+    simulated when the model was deployed. `awaited` are the labels that the last judgement was in want of.
     """
 
     as_of: datetime
@@ -78,6 +92,7 @@ class RetrainingEvidence:
     new_labels: int | None = None
     failed: Window | None = None
     thresholds: Thresholds = field(default_factory=dict)
+    awaited: Awaited | None = None
 
 
 Point = TypeVar("Point", DriftPoint, PerformancePoint)

@@ -3,7 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from perennial.performance.gain import METRIC_TITLES, gain, metric_named
+from perennial.judgement.candidates import CandidatesJudged
+from perennial.judgement.slices import SlicesJudged, SliceStanding
+from perennial.judgement.verdict import GainJudgement
+from perennial.performance.gain import METRIC_TITLES, metric_named
 from perennial.spec.training import Training
 from perennial.verdict import PROMOTE, REJECT, Decision
 
@@ -38,45 +41,53 @@ def decide_promotion(
     candidates: Sequence[CandidateScore],
     champion: CandidateScore | None,
     baseline: dict[str, float],
+    judged: CandidatesJudged | str,
+    slices: SlicesJudged | None = None,
 ) -> Decision:
-    """`promote` the best candidate, or `reject` all.
+    """`promote` the winner of the judgement, or `reject` all.
 
-    The best must beat the champion by at least `training.min_gain` in the deciding metric, and by more than
-    nothing. Where there is no champion it must in the same way beat `baseline`, the metrics of a prediction without
-    skill (see `perennial.performance.metrics.no_skill`). All must have been judged on the same rows. The numbers
-    hold every score as `<name>.<metric>`, and the best candidate's name and digest as `winner` and `winner_digest`,
-    which are None when nothing is promoted.
+    Only a candidate that is `better` than the champion takes over, and only when no slice is worse beyond its margin.
+    Where there is no champion it must in the same way be better than `baseline`, the metrics of a prediction without
+    skill (see `perennial.performance.metrics.no_skill`). `judged` is a text where nothing could be judged, which says
+    why. The numbers hold every score on all holdout rows together as `<name>.<metric>`, and what the judgement found.
+    `tested` is the candidate that won or came nearest; `winner` and `winner_digest` are None when nothing is promoted.
     """
-    best = best_candidate(training, candidates)
     numbers = _numbers(training, candidates, champion, baseline)
-    reason = _not_comparable(training, candidates, best, champion, baseline)
-    if best is None or reason:
-        return Decision(REJECT, (reason,), numbers)
-    rival_name, rival = (champion.name, champion.metrics) if champion else (NO_SKILL, baseline)
-    value, other = best.metrics[training.metric], rival[training.metric]
-    gained = gain(training.metric, value, other)
-    numbers["gain"] = gained
-    facts = (
-        f"{best.name} has {METRIC_TITLES[training.metric]} {text_of(value)} on {best.rows:,} holdout rows, "
-        f"{_difference(value - other)} {rival_name}"
-    )
-    if gained <= 0:
-        return Decision(REJECT, (f"{facts}: no improvement.",), numbers)
-    if gained < training.min_gain:
-        needed = f"an improvement of at least {text_of(training.min_gain)} was asked for"
-        return Decision(REJECT, (f"{facts}; {needed}.",), numbers)
-    return Decision(PROMOTE, (f"{facts}.",), {**numbers, "winner": best.name, "winner_digest": best.digest})
+    if isinstance(judged, str):
+        return Decision(REJECT, (judged,), numbers)
+    best = leading(judged)
+    found = judged.judgements[best]
+    numbers |= _of_judgement(best, found)
+    reasons = (found.reasons[0], *(each for each in judged.reasons if each != found.reasons[0]))
+    if slices is not None:
+        reasons += slices.reasons
+        worse = slices.of(SliceStanding.WORSE)
+        numbers |= {"slices": len(slices.slices), "slices_worse": len(worse)}
+        if judged.winner is not None and worse:
+            names = ", ".join(each.name for each in worse)
+            refused = f"{best} is better on the whole, but worse for {names}, by more than the margin: not promoted."
+            return Decision(REJECT, (refused, *reasons), numbers)
+    if judged.winner is None:
+        return Decision(REJECT, reasons, numbers)
+    digest = next(each.digest for each in candidates if each.name == best)
+    return Decision(PROMOTE, reasons, {**numbers, "winner": best, "winner_digest": digest})
 
 
-def _not_comparable(
+def leading(judged: CandidatesJudged) -> str:
+    """The winner; without one, of the candidates that were tested the one with the largest gain."""
+    gains = {name: each.comparison.gain for name, each in judged.judgements.items()}
+    return judged.winner or min(gains, key=lambda name: (-gains[name], name))
+
+
+def not_comparable(
     training: Training,
     candidates: Sequence[CandidateScore],
-    best: CandidateScore | None,
     champion: CandidateScore | None,
     baseline: dict[str, float],
 ) -> str:
-    """Why nothing can be compared, or ""."""
+    """Why nothing can be judged, or ""."""
     title = METRIC_TITLES[training.metric]
+    best = best_candidate(training, candidates)
     if best is None:
         judged = ", ".join(score.name for score in candidates) or "none was trained"
         return f"No candidate has a {title} on the holdout ({judged})."
@@ -101,6 +112,8 @@ def _numbers(
     numbers: Numbers = {
         "metric": training.metric,
         "min_gain": training.min_gain,
+        "margin": training.margin,
+        "verdict": None,
         "gain": None,
         "rows": candidates[0].rows if candidates else None,
         "winner": None,
@@ -111,10 +124,26 @@ def _numbers(
     return numbers
 
 
-def _difference(difference: float) -> str:
-    if difference == 0:
-        return "the same as"
-    return f"{text_of(abs(difference))} {'more' if difference > 0 else 'less'} than"
+def _of_judgement(name: str, judged: GainJudgement) -> Numbers:
+    found, needed = judged.comparison, judged.needed
+    return {
+        "tested": name,
+        "verdict": judged.verdict.value,
+        "tested_value": found.challenger,
+        "rival_value": found.champion,
+        "gain": found.gain,
+        "low": found.low,
+        "high": found.high,
+        "confidence": found.confidence,
+        "p_value": found.p_value,
+        "method": found.method,
+        "rows_compared": found.rows,
+        "windows": found.windows,
+        "unit": found.unit.value,
+        "improvement_ruled_out": judged.ruled_out,
+        "needed_labels": needed.labels if needed else None,
+        "needed_windows": needed.windows if needed else None,
+    }
 
 
 def text_of(value: float) -> str:

@@ -19,10 +19,11 @@ from perennial.ledger.entries import (
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
-from perennial.policy.evidence import ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
+from perennial.policy.evidence import Awaited, ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
 from perennial.policy.retraining import decide
 from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
+from perennial.records.judgement import HOLDOUT_END
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Trigger
@@ -164,7 +165,22 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         new_labels=_new_labels(measured, _learnt_until(champion)),
         failed=_failed(spec, as_of, ledger),
         thresholds=kept_thresholds(champion),
+        awaited=_awaited(spec, judged, measured),
     )
+
+
+def _awaited(spec: UseCase, judged: Sequence[RecordedDecision], measured: Sequence[Performance]) -> Awaited | None:
+    """The labels that the last judgement was in want of; None where it was not, or did not say so, as 0.1.0 did not."""
+    if not judged:
+        return None
+    last = max(judged, key=lambda each: each.as_of)
+    numbers = last.numbers
+    needed, had, end = (numbers.get(key) for key in ("needed_labels", "rows_compared", HOLDOUT_END))
+    if last.action == PROMOTE or numbers.get("improvement_ruled_out") or not needed or not had or not end:
+        return None
+    end = parse_instant(end)
+    come = sum(each.labelled for each in measured if _is_final(each) and each.window.start >= end)
+    return Awaited(int(needed), int(had), come, end + spec.training.holdout + spec.labels.mature_after)
 
 
 @dataclass(frozen=True)

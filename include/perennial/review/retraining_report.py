@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from perennial.errors import PerennialError
+from perennial.judgement.calibration import CalibrationCompared
+from perennial.judgement.slices import SliceJudgement, SliceStanding
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.performance.gain import gain, metric_named
 from perennial.ports import Ports
+from perennial.records.judgement import read as evidence_of
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.names import METRICS
@@ -49,12 +52,46 @@ class Comparison:
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What the labels prove about `tested`, the candidate that won or came nearest, against `rival`.
+
+    `gain` is by how much it is better, in the metric's unit, from `low` to `high` with the probability `confidence`;
+    `value` and `rival_value` are what is compared, by `method` on so many `rows` of so many `windows`. `needed_labels`
+    in `needed_windows` would probably settle what is open. `slices` are the worst first. `gone` says why slices and
+    calibration can't be shown, None where they can, or where there were none.
+    """
+
+    verdict: str
+    tested: str
+    rival: str
+    metric: str
+    value: float
+    rival_value: float
+    gain: float
+    low: float
+    high: float
+    confidence: float
+    min_gain: float
+    margin: float
+    method: str
+    rows: int
+    windows: int
+    needed_labels: int | None
+    needed_windows: int | None
+    slices: tuple[SliceJudgement, ...]
+    calibration: CalibrationCompared | None
+    calibration_reasons: tuple[str, ...]
+    gone: str | None
+
+
+@dataclass(frozen=True)
 class RetrainingReport:
     """What is on record about the retraining that a run did; what it has not done is None.
 
     `asked_for` are the decisions of the same moment that called for it, none where a person did. `comparison` is what
-    the judge compared. `previous` is the champion that its winner replaced. `training` is None, too, where retention
-    took the manifest, and `training_gone` says so.
+    the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score.
+    `previous` is the champion that its winner replaced. `training` is None, too, where retention took the manifest, and
+    `training_gone` says so.
     """
 
     use_case: str
@@ -64,6 +101,7 @@ class RetrainingReport:
     asked_for: tuple[RecordedDecision, ...]
     decision: RecordedDecision | None
     comparison: Comparison | None
+    judgement: Judgement | None
     deployment: Deployment | None
     previous: Deployment | None
     training: TrainingManifest | None
@@ -88,6 +126,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         asked_for=_asked_for(name, decision, ports),
         decision=decision,
         comparison=_comparison(decision, {each.name for each in use_case.spec.training.candidates}),
+        judgement=_judgement(decision, ports),
         deployment=deployment,
         previous=next((each for each in champions if deployment and each.id == deployment.supersedes), None),
         training=training,
@@ -128,7 +167,7 @@ def _comparison(decision: RecordedDecision | None, known: Collection[str]) -> Co
     rivals = [name for name in names if name.startswith(CHAMPION)] or [name for name in names if name == NO_SKILL]
     # A candidate that use_case.yaml no longer has is one all the same.
     candidates = tuple(name for name in names if name in known or name not in (*rivals, NO_SKILL))
-    best = _best(deciding, {name: scores.get(deciding, {}).get(name) for name in candidates})
+    best = numbers.get("tested") or _best(deciding, {name: scores.get(deciding, {}).get(name) for name in candidates})
     rival = rivals[0] if rivals else None
     return Comparison(
         rows=numbers.get("rows"),
@@ -141,6 +180,46 @@ def _comparison(decision: RecordedDecision | None, known: Collection[str]) -> Co
             for metric in sorted(scores, key=lambda each: each != deciding)
         ),
     )
+
+
+def _judgement(decision: RecordedDecision | None, ports: Ports) -> Judgement | None:
+    """What the judgement found, from the decision's numbers, and from the artefact that it names."""
+    numbers = decision.numbers if decision else {}
+    if decision is None or numbers.get("verdict") is None:
+        return None
+    try:
+        kept, gone = evidence_of(decision, ports), None
+    except PerennialError as error:
+        kept, gone = None, str(error)
+    slices = kept.slices.slices if kept and kept.slices else ()
+    return Judgement(
+        verdict=numbers["verdict"],
+        tested=numbers["tested"],
+        rival=kept.rival if kept else "its rival",
+        metric=numbers["metric"],
+        value=numbers["tested_value"],
+        rival_value=numbers["rival_value"],
+        gain=numbers["gain"],
+        low=numbers["low"],
+        high=numbers["high"],
+        confidence=numbers["confidence"],
+        min_gain=numbers["min_gain"],
+        margin=numbers["margin"],
+        method=numbers["method"],
+        rows=numbers["rows_compared"],
+        windows=numbers["windows"],
+        needed_labels=numbers["needed_labels"],
+        needed_windows=numbers["needed_windows"],
+        slices=tuple(sorted(slices, key=_worst_first)),
+        calibration=kept.calibration if kept else None,
+        calibration_reasons=kept.calibration_reasons if kept else (),
+        gone=gone,
+    )
+
+
+def _worst_first(judged: SliceJudgement) -> tuple[int, float]:
+    order = (SliceStanding.WORSE, SliceStanding.UNCLEAR, SliceStanding.NOT_WORSE, SliceStanding.NOT_JUDGED)
+    return order.index(judged.standing), judged.comparison.gain if judged.comparison else 0.0
 
 
 def _best(metric: str, values: Mapping[str, float | None]) -> str | None:
@@ -164,7 +243,23 @@ def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) 
     if decision is None:
         return "No candidate has been judged in this run."
     if decision.action != PROMOTE:
-        return "The champion stays: no candidate was better."
+        return f"The champion stays: {_why_not(decision.numbers)}."
     if deployment is None:
         return "A candidate won, and is not deployed yet."
     return f"Version {deployment.model_version} is the champion, for data from {deployment.effective_from:%Y-%m-%d} on."
+
+
+def _why_not(numbers: Mapping[str, Any]) -> str:
+    verdict = numbers.get("verdict")
+    if verdict in ("not worse", "not enough labels") and numbers.get("improvement_ruled_out"):
+        return "the candidate is surely not better by what was asked for"
+    return _WHY_NOT[verdict]
+
+
+_WHY_NOT: dict[str | None, str] = {
+    None: "no candidate was better",
+    "better": "the candidate that is better on the whole is worse for some",
+    "not worse": "the candidate is not worse, and not shown to be better",
+    "worse": "the candidate is worse",
+    "not enough labels": "there are not enough labels to tell whether the candidate is better",
+}

@@ -27,7 +27,7 @@ from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.sources import Source
-from perennial.spec.training import Labels, Training, fit_problems, maturity_problems
+from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
 from perennial.window import Every, Grid, Window, parse_instant
 
@@ -242,6 +242,8 @@ def whole_problems(
         problems += maturity_problems(labels, training)
     if task is not None and training is not None:
         problems += fit_problems(task, training)
+    if columns is not None and training is not None:
+        problems += slice_problems(training, columns)
     return problems
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial.spec.columns import Column, Kind, Role
 from perennial.spec.fields import (
     ColumnName,
     Duration,
@@ -14,7 +15,7 @@ from perennial.spec.fields import (
     Spec,
 )
 from perennial.spec.names import ESTIMATORS, METRICS, Task
-from perennial.spec.problems import Problem, broken_rules
+from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.sources import PostgresSource, Source
 
 NO_SKILL = "no_skill"
@@ -71,6 +72,20 @@ class Candidate(Spec):
     parameters: dict[str, Any] = Field(default_factory=dict)
 
 
+class Slices(Spec):
+    """The groups of rows for none of which a new model may be worse."""
+
+    columns: tuple[ColumnName, ...] = Field(
+        min_length=1, description="Each value of each of these columns is a slice of the holdout."
+    )
+    margin: float = Field(
+        0.02,
+        ge=0,
+        description="The loss in a slice that would not matter, in the metric's unit. A candidate that is worse in a "
+        "slice by more than that, beyond chance, does not take over.",
+    )
+
+
 class Training(Spec):
     """What is trained, on what, and what it must beat."""
 
@@ -81,7 +96,19 @@ class Training(Spec):
     min_rows: int = Field(1_000, ge=10)
     candidates: tuple[Candidate, ...] = Field(min_length=1)
     metric: MetricName = Field(description="The metric that decides.")
-    min_gain: float = Field(0.0, ge=0, description="By how much the champion must be beaten, in the metric's unit.")
+    min_gain: float = Field(
+        0.0,
+        ge=0,
+        description="The smallest gain of interest over the champion, in the metric's unit. A candidate takes over "
+        "when it is better beyond chance, and a gain of so much is not ruled out.",
+    )
+    margin: float = Field(
+        0.0,
+        ge=0,
+        description="The loss that would not matter, in the metric's unit: surely less of it is `not worse`, which is "
+        "told and does not promote.",
+    )
+    slices: Slices | None = Field(None, description="Groups of rows that are judged one by one. None are, without it.")
     seed: int = 0
     immature: Literal["leave_out", "weighted"] = Field(
         "leave_out",
@@ -145,3 +172,39 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
             text = f"has no form for {task}; {', '.join(fitting)} have"
             problems.append(Problem(("training", "candidates", position, "estimator"), text))
     return problems
+
+
+SLICED = frozenset({Kind.CATEGORICAL, Kind.BOOLEAN, Kind.INTEGER})
+
+
+def slice_problems(training: Training, columns: dict[str, Column]) -> list[Problem]:
+    """Slices are by columns that are there and whose values make groups."""
+    problems = []
+    names = training.slices.columns if training.slices else ()
+    fitting = [
+        name for name, each in columns.items() if each.kind in SLICED and each.role not in (Role.KEY, Role.EVENT_TIME)
+    ]
+    for position, name in enumerate(names):
+        found, suggestion = columns.get(name), None
+        if name in names[:position]:
+            text = "is named twice"
+        elif found is None:
+            text, suggestion = f"no such column; slices are by {', '.join(fitting) or 'none'}", nearest(name, fitting)
+        elif name not in fitting:
+            kind = found.role if found.role in (Role.KEY, Role.EVENT_TIME) else found.kind
+            text = (
+                f"has a value of its own in nearly every row, being {_KINDS[kind]}; slices are by categorical, boolean "
+                f"and integer columns ({', '.join(fitting) or 'there is none'})"
+            )
+        else:
+            continue
+        problems.append(Problem(("training", "slices", "columns", position), text, suggestion))
+    return problems
+
+
+_KINDS: dict[Kind | Role, str] = {
+    Role.KEY: "the key",
+    Role.EVENT_TIME: "the event time",
+    Kind.NUMERIC: "numeric",
+    Kind.TIMESTAMP: "a timestamp",
+}

@@ -145,5 +145,6 @@ def test_what_came_of_it_is_recorded_with_what_differs_in_each_policy(stored: Wo
     assert kept.policies == {"always": {"triggers": ["age"], "max_age": "P4D"}, "as_is": {}}
     assert [each["policy"] for each in kept.results] == ["always", "as_is"]
     assert kept.results[0]["overall"]["roc_auc"] == found["always"].overall["roc_auc"]
-    assert [each["promoted"] for each in kept.results[0]["retrainings"]] == [True]
+    # Four days more of the same world make nothing better beyond chance.
+    assert [each["promoted"] for each in kept.results[0]["retrainings"]] == [False]
     assert kept.results[1]["retrainings"] == []

@@ -89,7 +89,8 @@ def test_a_recipe_without_stored_rows_to_compare_on_must_beat_no_skill_and_says_
     result = retrained(world, 34)
     assert result.deployed is not None
     reasons = " ".join(result.judged.reasons)
-    assert "more than a prediction without skill" in reasons
+    assert "and a prediction without skill 0.5" in reasons
+    assert result.judged.verdict == "better"
     assert "too few to compare the two" in reasons
 
 
@@ -124,7 +125,9 @@ def test_an_added_column_needs_history_read_again_and_the_error_says_with_which_
         retrained(world, 30)
     for day in range(8, 34):
         ingest.run(world.use_case, world.day(day), world.ports, "test")
-    assert retrained(world, 34).judged.winner is not None
+    judged = retrained(world, 34).judged
+    assert "and champion version 1 as it was judged" in judged.reasons[0]
+    assert judged.winner is None  # a column of noise makes nothing better
 
 
 def test_old_windows_are_measured_after_columns_came_and_went(world: World) -> None:
@@ -159,7 +162,8 @@ def test_the_champion_is_judged_as_before_where_a_feature_became_a_column_that_i
     first_model(world)
     world = without_service_kept(world)
     result = retrained(world, 58)
-    assert any("more than champion version 1" in reason for reason in result.judged.reasons)
+    assert "and champion version 1 0." in result.judged.reasons[0]
+    assert result.judged.reasons[0].endswith("better beyond chance.")
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None
 
 

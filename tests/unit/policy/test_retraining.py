@@ -11,7 +11,7 @@ import yaml
 
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
-from perennial.policy.evidence import ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
+from perennial.policy.evidence import Awaited, ColumnPoint, DriftPoint, PerformancePoint, RetrainingEvidence
 from perennial.policy.retraining import decide
 from perennial.spec.monitoring import Monitoring, Persistence, Trigger
 from perennial.verdict import Decision, Verdict
@@ -48,8 +48,14 @@ def evidence(case: dict[str, Any], **points: Any) -> RetrainingEvidence:
         rejected_at=moment(case.get("rejected_at")),
         new_labels=case.get("new_labels"),
         failed=day(case["failed"]) if "failed" in case else None,
+        awaited=awaited(case["awaited"]) if "awaited" in case else None,
         **{name: tuple(each) for name, each in points.items()},
     )
+
+
+def awaited(values: list[Any]) -> Awaited:
+    needed, had, come, until = values
+    return Awaited(needed, had, come, moment(until) or FIRST)
 
 
 def policy(case: dict[str, Any], **defaults: Any) -> Monitoring:

@@ -12,8 +12,11 @@ from tests.unit.pages.asking import page
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DecisionKind, RecordedDecision
+from perennial.records.judgement import DIGEST
 from perennial.review import retraining_report
 from perennial.spec.load import load_use_case
+
+ASKED = "roc_auc\n  min_gain: 0.4\n  margin: 0.05\n  slices: {columns: [service]}\n"
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +24,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     """A first model, and a retraining which would have to be better by more than it can be: the champion stays."""
     world = make_world(tmp_path_factory.mktemp("world"))
     first_model(world)
-    (world.use_case.folder / "use_case.yaml").write_text(SPEC.replace("roc_auc\n", "roc_auc\n  min_gain: 0.4\n"))
+    (world.use_case.folder / "use_case.yaml").write_text(SPEC.replace("roc_auc\n", ASKED))
     world = replace(world, use_case=load_use_case(world.use_case.folder))
     for day in (30, 31):
         predict(world, day)
@@ -46,7 +49,7 @@ def test_the_first_candidates_are_compared_with_a_prediction_without_skill(world
 
 def test_a_rejected_candidate_stands_beside_the_champion_on_the_same_rows(world: World) -> None:
     found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports)
-    assert found.sentence == "The champion stays: no candidate was better."
+    assert found.sentence == "The champion stays: the candidate is surely not better by what was asked for."
     assert found.comparison is not None
     rival = found.comparison.rival
     assert rival is not None
@@ -63,6 +66,55 @@ def test_a_rejected_candidate_stands_beside_the_champion_on_the_same_rows(world:
     assert '<a href="/base/dags/parcels.retrain/runs/two/tasks/judge" data-airflow>' in said
     assert '<th scope="col" class="n">champion version 1' in said
     assert "<h2>Deployment</h2>" not in said
+
+
+def test_what_the_labels_prove_is_shown_with_its_interval_slices_and_calibration(world: World) -> None:
+    found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports)
+    judged, decision = found.judgement, found.decision
+    assert judged is not None
+    assert decision is not None
+    assert (judged.tested, judged.gone) == ("logistic", None)
+    assert judged.rival.startswith("champion version 1")
+    assert (judged.verdict, judged.gain, judged.low) == tuple(
+        decision.numbers[key] for key in ("verdict", "gain", "low")
+    )
+    assert {each.name for each in judged.slices} == {"service air", "service rail", "service road"}
+    assert judged.calibration is not None
+    said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/two")
+    assert "<h2>What the labels prove</h2>" in said
+    assert f">{judged.verdict}</span>" in said
+    assert 'role="img" aria-label="logistic is ' in said
+    assert "0.4 better was asked for." in said
+    assert '<th scope="row" class="name">service rail</th>' in said
+    assert "Expected calibration error" in said
+
+
+def test_slices_stand_with_the_worst_first(world: World) -> None:
+    found = retraining_report.run(world.use_case, "parcels.retrain/two", world.ports).judgement
+    assert found is not None
+    standings = [str(each.standing) for each in found.slices]
+    assert standings == sorted(standings, key=["worse", "unclear", "not worse", "not judged"].index)
+
+
+def test_evidence_that_is_gone_and_decisions_by_the_score_alone_are_shown_all_the_same(world: World) -> None:
+    last = world.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)[-1]
+    lost = replace(last, subject=f"{last.subject}, lost", run_id="parcels.retrain/lost", id=None, recorded_at=None)
+    kept = ("metric", "min_gain", "gain", "rows", "winner", "winner_digest")
+    scores = {key: value for key, value in last.numbers.items() if key in kept or "." in key}
+    old = replace(lost, subject=f"{last.subject}, old", run_id="parcels.retrain/old", numbers=scores)
+    world.ports.ledger.record_decision(replace(lost, numbers={**last.numbers, DIGEST: "0" * 64}))
+    world.ports.ledger.record_decision(old)
+    found = retraining_report.run(world.use_case, lost.run_id, world.ports).judgement
+    assert found is not None
+    assert found.gone is not None
+    assert found.slices == ()
+    assert "can't be shown: " in page(world, "retraining", use_case="parcels", run_id=lost.run_id)
+    before = retraining_report.run(world.use_case, old.run_id, world.ports)
+    assert before.judgement is None
+    assert before.sentence == "The champion stays: no candidate was better."
+    said = page(world, "retraining", use_case="parcels", run_id=old.run_id)
+    assert "What the labels prove" not in said
+    assert "is the candidate that was best" in said
 
 
 def test_what_asked_for_it_is_shown(world: World) -> None:

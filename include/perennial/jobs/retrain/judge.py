@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,18 +15,22 @@ from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.refit import Refitted, refit
-from perennial.jobs.retrain.remarks import SUSPICION, left_out, rival_of, suspicions
+from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_text, weigh
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
+from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import no_skill
-from perennial.policy.promotion import CandidateScore, decide_promotion
+from perennial.policy.promotion import NO_SKILL as NOBODY
+from perennial.policy.promotion import CandidateScore, Numbers, decide_promotion, not_comparable
 from perennial.ports import Ports
+from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
 from perennial.records.training_set import (
     WINDOW_COLUMN,
     TrainingManifest,
@@ -52,6 +57,8 @@ class Judged:
 
     `champion_id` is the ledger entry that the winner may supersede; `reference_digest` names the artefact with what
     the winner considers normal. `refitted` is the winner as it will be deployed, None where it is deployed as judged.
+    `verdict` is what the labels prove (see `perennial.judgement.verdict`), None where nothing could be compared;
+    `needed_labels` would probably settle what is open.
     """
 
     training_id: str
@@ -62,6 +69,8 @@ class Judged:
     winner: Trained | None
     reference_digest: str | None
     refitted: Refitted | None = None
+    verdict: str | None = None
+    needed_labels: int | None = None
 
 
 def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
@@ -78,8 +87,10 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
     compared = rival_of(spec, champion, trained, holdout, manifest, ports)
     rival = compared.score
-    decision = decide_promotion(spec.training, candidates, rival, baseline)
-    remarks = (*compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
+    weighed = _weighed(spec, training, holdout, trained, candidates, compared, ports)
+    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
+    kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
+    remarks = (*weighed.remarks, *compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
@@ -88,7 +99,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
             as_of=manifest.as_of,
             action=decision.action,
             reasons=(*decision.reasons, *remarks, *filter(None, [manifest.behind()])),
-            numbers={**decision.numbers, **compared.numbers},
+            numbers={**decision.numbers, **compared.numbers, HOLDOUT_END: manifest.until.isoformat(), **kept},
             run_id=run_id,
         )
     )
@@ -107,6 +118,8 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         champion_id=champion.id if champion else None,
         winner=winner,
         reference_digest=None,
+        verdict=recorded.numbers.get("verdict"),
+        needed_labels=recorded.numbers.get("needed_labels"),
     )
     if winner is None:
         return judged
@@ -118,6 +131,42 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         if spec.training.refit
         else None,
     )
+
+
+def _weighed(
+    spec: UseCase,
+    training: pa.Table,
+    holdout: pa.Table,
+    trained: Sequence[Trained],
+    scores: Sequence[CandidateScore],
+    rival: Rival,
+    ports: Ports,
+) -> Weighed:
+    """What all models say of each holdout row, weighed; a champion that can't score them is not there.
+
+    Without one, the rival says the same of every row: the mean of the training outcomes.
+    """
+    metric, known = spec.training.metric, outcomes(spec, training)
+    baseline = no_skill(spec.task, known, outcomes(spec, holdout))
+    judged = [each for each in trained if metric in each.metrics]
+    chosen = chosen_before(metric, judged)
+    tested = [each for each in scores if chosen in (None, each.name)]
+    reason = not_comparable(spec.training, tested, rival.score, baseline)
+    if reason:
+        return Weighed(reason)
+    frame = feature_frame(spec, holdout)
+    said = {
+        each.candidate: predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
+        for each in judged
+        if chosen in (None, each.candidate)
+    }
+    name, theirs = NOBODY, np.full(holdout.num_rows, known.mean())
+    if rival.score is not None and rival.predictions is not None:
+        name, theirs = rival.score.name, rival.predictions
+    found = weigh(spec, holdout, said, name, theirs)
+    if chosen is None:
+        return found
+    return replace(found, remarks=(*found.remarks, chosen_text(metric, judged, chosen)))
 
 
 def _reference(

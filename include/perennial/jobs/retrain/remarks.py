@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
+from perennial.arrays import Floats
 from perennial.errors import RowsRemoved
 from perennial.features.build import LARGEST_FEATURE, feature_frame
 from perennial.jobs.retrain.refit import JUDGED
@@ -43,11 +44,15 @@ SUSPICION = "Warning: "  # what remarks begin with that a person should look at 
 
 @dataclass(frozen=True)
 class Rival:
-    """What the candidates are compared with: the champion's score, None where it can't score such rows any more."""
+    """What the candidates are compared with: the champion's score, None where it can't score such rows any more.
+
+    `predictions` are the champion's, of each row of the holdout.
+    """
 
     score: CandidateScore | None
     remarks: tuple[str, ...] = ()
     numbers: Numbers = field(default_factory=dict)
+    predictions: Floats | None = None
 
 
 def rival_of(
@@ -68,8 +73,9 @@ def rival_of(
     needed = model_inputs(pipeline)
     lacking = needed.unavailable({field.name: str(field.type) for field in canonical_schema(spec)})
     if not lacking:
-        metrics = metrics_of(spec.task, outcomes(spec, holdout), predict(pipeline, spec.task, needed.frame(holdout)))
-        return Rival(CandidateScore(name, digest, holdout.num_rows, metrics))
+        said = predict(pipeline, spec.task, needed.frame(holdout))
+        metrics = metrics_of(spec.task, outcomes(spec, holdout), said)
+        return Rival(CandidateScore(name, digest, holdout.num_rows, metrics), predictions=said)
     gone = (
         f"The champion version {champion.model_version} can't score new windows, because the columns in use_case.yaml "
         f"have changed since its training ({'; '.join(lacking.values())}): the candidates had to beat a prediction "

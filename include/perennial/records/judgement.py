@@ -1,0 +1,44 @@
+"""What a judgement found beside the numbers in its decision: an artefact that the decision names by its digest."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from perennial.encoding import from_json_text, json_bytes
+from perennial.judgement.calibration import CalibrationCompared
+from perennial.judgement.slices import SlicesJudged
+from perennial.judgement.verdict import GainJudgement
+from perennial.ledger.entries import RecordedDecision
+from perennial.ports import Ports
+
+DIGEST, HOLDOUT_END = "judgement_digest", "holdout_end"  # among a decision's numbers; 0.1.0 wrote neither
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """The candidate that was judged against `rival`, and all that was found.
+
+    `gains` holds the judgement of each candidate that was tested; `slices` and `calibration` are of `tested` alone, the
+    one that won or came nearest. `calibration_reasons` are sentences.
+    """
+
+    tested: str
+    rival: str
+    gains: dict[str, GainJudgement]
+    slices: SlicesJudged | None
+    calibration: CalibrationCompared
+    calibration_reasons: tuple[str, ...]
+    format: Literal[1] = 1
+
+
+def keep(evidence: Evidence, ports: Ports) -> str:
+    """Store it; the same evidence has the same digest. Errors: `StoreUnavailable`."""
+    return ports.artifacts.put(json_bytes(evidence))
+
+
+def read(decision: RecordedDecision, ports: Ports) -> Evidence | None:
+    """What the decision's judgement found; None where nothing was kept.
+
+    Errors: `UntrustedModel` when its bytes are missing or changed, `StoreUnavailable`.
+    """
+    digest = decision.numbers.get(DIGEST)
+    return from_json_text(Evidence, ports.artifacts.get(digest)) if isinstance(digest, str) else None
