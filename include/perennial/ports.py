@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from perennial.artifacts.port import Artifacts
 from perennial.lake.port import Lake
 from perennial.ledger.port import Ledger
-from perennial.modeling.trial import ModelTrial, Tried
 from perennial.published.port import PublishedPredictions
 from perennial.registry.port import ModelRegistry
 from perennial.sources.port import Missing, Source, nothing_is_missing
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import Source as SourceSpec
+
+if TYPE_CHECKING:  # it takes what models are made of, which most processes never need
+    from perennial.modeling.trial import ModelTrial, Tried
 
 
 @dataclass(frozen=True)
@@ -29,4 +32,4 @@ class Ports:
     published: PublishedPredictions
     artifacts: Artifacts
     missing: Missing = nothing_is_missing
-    tried: Callable[[ModelTrial], Tried] | None = None
+    tried: "Callable[[ModelTrial], Tried] | None" = None

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from perennial import clock
 from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
-from perennial.jobs.retrain.fresh_process import tried_in_fresh_process
 from perennial.lake.delta import DeltaLake
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ports import Ports
@@ -27,6 +27,9 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import Source as SourceSpec
 from perennial.window import Window
 from perennial.wiring_records import lake_options
+
+if TYPE_CHECKING:
+    from perennial.modeling.trial import ModelTrial, Tried
 
 READING_SECONDS = 10.0  # for one statement of who only reads
 
@@ -74,8 +77,14 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
         published=published,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
-        tried=tried_in_fresh_process,
+        tried=_tried,
     )
+
+
+def _tried(trial: "ModelTrial") -> "Tried":
+    from perennial.jobs.retrain.fresh_process import tried_in_fresh_process  # noqa: PLC0415 - only deploying needs it
+
+    return tried_in_fresh_process(trial)
 
 
 def open_anchors(settings: Settings, connections: Connections) -> AnchorStore:

@@ -65,6 +65,7 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
             f"{window(45)}?only=failed&column=weight",
         ),
         "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
+        "alerts": (f"{of_use_case}/alerts",),
         "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
         "preview": (f"{of_use_case}/preview", f"{of_use_case}/preview?{urlencode({'from': first, 'to': last})}"),

@@ -1,5 +1,6 @@
 """What a backfill would do: every mode, the summary, and ranges that are too long, empty or beside the schedule."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,15 @@ from tests.unit.jobs.world import World, make_world
 from tests.unit.pages.asking import ask, page, told
 
 from perennial.errors import NoModel, ValidationFailed
-from perennial.jobs.retrain import chain as retrain
+from perennial.jobs.retrain import assemble, deploy, train
+from perennial.jobs.retrain.judge import Judged
+from perennial.ledger.entries import DeployedRole
 from perennial.pages.views import preview as view
 from perennial.records.model_choice import ModelChoice
 from perennial.review import prefetched, preview
 from perennial.review.preview import Outcome
 from perennial.spec.expectations import Expectation
+from perennial.verdict import PROMOTE
 from perennial.window import Every
 
 MODES = ("as_was", "as_known", "as_now", "pinned:1", "pinned:2", "pinned:9")
@@ -39,8 +43,27 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> World:
     world.change(33, "weight", -99.0)
     with pytest.raises(ValidationFailed):
         ingest_and_validate(world, 33)
-    retrain.run(world.use_case, world.day(36).start, world.ports, "test", actor="test", reason="second")
+    deploy_another(world, 36)
     return world
+
+
+def deploy_another(world: World, day: int) -> None:
+    """A second model, trained on what was known on the day, in service from then on, whatever a judge would say."""
+    ports, name = world.ports, world.use_case.spec.name
+    first = ports.ledger.current_deployment(name, DeployedRole.CHAMPION)
+    assert first is not None
+    reference = ports.registry.load(name, first.model_version, first.model_digest).reference
+    assembled = assemble.run(world.use_case, world.day(day).start, ports, "second")
+    judged = Judged(
+        training_id=assembled.training_id,
+        action=PROMOTE,
+        reasons=("wanted",),
+        scores={},
+        champion_id=first.id,
+        winner=train.run(world.use_case, assembled.training_id, "logistic", ports, "second"),
+        reference_digest=ports.artifacts.put(json.dumps(reference).encode()),
+    )
+    deploy.run(world.use_case, judged, ports, "second", actor="test", reason="second")
 
 
 def plan(world: World, **arguments: str) -> dict[str, Any]:

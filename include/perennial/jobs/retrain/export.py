@@ -101,16 +101,16 @@ def after_deployment(use_case: LoadedUseCase, version: str, ports: Ports, run_id
 
 
 def exported_of(recorded: RecordedDecision) -> Exported:
-    """The export that the ledger's entry is about."""
+    """The export that the ledger's entry is about; "" and None for what the entry does not say."""
     numbers = recorded.numbers
-    certificate = numbers["certificate"]
+    certificate = numbers.get("certificate")
     return Exported(
-        version=numbers["version"],
-        format=numbers["format"],
+        version=numbers.get("version", ""),
+        format=numbers.get("format", ""),
         action=recorded.action,
         reasons=recorded.reasons,
-        digest=numbers["digest"],
-        path=numbers["path"],
+        digest=numbers.get("digest"),
+        path=numbers.get("path"),
         certificate=from_json(Certificate, certificate) if certificate else None,
     )
 
