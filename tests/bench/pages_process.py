@@ -23,6 +23,7 @@ import psutil
 from pages_speed import DAYS, FIRST, fill, use_cases
 
 from perennial.ledger import migrate
+from perennial.spec.load import load_use_case
 from perennial_local.addresses import choose_addresses
 from perennial_local.airflow_api import answers
 from perennial_local.environment import DATABASES, local_environment, passwords_file
@@ -66,7 +67,8 @@ def main() -> int:
                 server.create_database(database)
             [name, *_] = use_cases(home.path / "use_cases")
             migrate.upgrade(server.url("perennial"))
-            fill(server.url("perennial"), [name])
+            suite = load_use_case(home.path / "use_cases" / name).suite_digest
+            fill(server.url("perennial"), [name], suite)
             inherited = {**os.environ, "PERENNIAL_USE_CASES": str(home.path / "use_cases")}
             environment = local_environment(home, addresses, keys, server.url, inherited)
             # The role of the readers is for `make run`; here the pages read as the ledger's own user.
