@@ -75,7 +75,8 @@ def test_a_text_that_was_changed_is_told_with_the_page(site: Site, page: Page, p
 
 def test_what_an_answer_brings_is_waited_for(url: str, page: Page) -> None:
     page.goto(f"{url}/perennial/asks")
-    see(page.get_by_text("Come at last"))
+    assert page.get_by_text("Come at last").count() == 0
+    assert see(page.get_by_text("Come at last")).count() == 1
 
 
 def test_an_answer_that_never_comes_ends_the_wait(url: str, page: Page) -> None:
@@ -86,7 +87,8 @@ def test_an_answer_that_never_comes_ends_the_wait(url: str, page: Page) -> None:
 
 def test_airflows_page_has_longer(url: str, page: Page) -> None:
     page.goto(f"{url}/airflow")
-    see(page.get_by_text("Drawn"))
+    assert page.get_by_text("Drawn", exact=True).count() == 0
+    assert see(page.get_by_text("Drawn", exact=True)).count() == 1
 
 
 def test_a_frame_that_was_answered_with_an_error_is_told_with_its_status(url: str, page: Page) -> None:

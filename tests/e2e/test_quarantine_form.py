@@ -186,6 +186,7 @@ def test_a_paused_dag_is_told(site: Site) -> None:
     fill(page, REPLAY, "mended", "Replay this window")
     page.locator(REPLAY).get_by_role("button", name="Yes, replay it").click()
     see(page.locator(REPLAY).get_by_role("status"), "waits until somebody unpauses it")
+    assert [kind for kind, *_ in site.recorded()] == [InterventionKind.REPLAY_ASKED.value]
 
 
 def test_a_change_that_is_refused_says_why_and_can_be_tried_again(site: Site) -> None:
@@ -217,6 +218,7 @@ def test_a_server_that_does_not_answer_is_told_and_nothing_is_claimed(site: Site
     alert = page.locator(ACCEPT).get_by_role("alert")
     see(alert, "The server did not answer: nothing is known of what became of it. Load the page again.")
     page.unroute("**/accepted")
+    assert site.recorded() == []
 
 
 def test_the_page_fits_a_phone(site: Site) -> None:

@@ -30,11 +30,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
         return live(make_world(tmp_path_factory.mktemp("changed")))
 
 
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-
-
 @pytest.fixture
 def changed(lived: World, request: pytest.FixtureRequest) -> Iterator[World]:
     """The world with the text of its spec replaced by another."""

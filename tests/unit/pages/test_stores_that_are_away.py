@@ -32,11 +32,6 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
         return live(make_world(tmp_path_factory.mktemp("away")))
 
 
-@pytest.fixture(autouse=True)
-def now(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-
-
 @pytest.fixture
 def no_lake(lived: World) -> World:
     return replace(lived, ports=replace(lived.ports, lake=Away(lived.ports.lake)))
