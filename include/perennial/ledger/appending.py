@@ -1,15 +1,17 @@
-"""How an entry is appended to its table, once, and found again by its natural key."""
+"""How an entry is appended to its table, once, and to its use case's chain; and found again by its natural key."""
 
+from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 from sqlalchemy.dialects.postgresql import insert
 
 from perennial.ledger import queries
-from perennial.ledger.chain import ChainedEntry
-from perennial.ledger.postgres_chain import append_link
+from perennial.ledger.chain import ChainedEntry, Link, link_of
 from perennial.ledger.rows import Entry, from_row, key_columns, to_row
-from perennial.ledger.tables import TABLES
+from perennial.ledger.tables import TABLES, chain
+
+LINK_COLUMNS = [chain.c[field.name] for field in fields(Link)]
 
 
 def append(connection: Connection, entry: Entry) -> Entry:
@@ -28,11 +30,22 @@ def append(connection: Connection, entry: Entry) -> Entry:
     if row is not None:
         stored = from_row(type(entry), row)
         if isinstance(stored, ChainedEntry):
-            append_link(connection, stored)
+            _append_link(connection, stored)
         return stored
     found = existing(connection, entry)
     assert found is not None, "an append-only table lost a row between two statements"
     return found
+
+
+def _append_link(connection: Connection, entry: ChainedEntry) -> None:
+    last = select(*LINK_COLUMNS).where(chain.c.use_case == entry.use_case).order_by(chain.c.position.desc())
+    connection.execute(chain.insert().values(**asdict(link_of(first_link(connection, last), entry))))
+
+
+def first_link(connection: Connection, query: Select[Any]) -> Link | None:
+    """The first link of the query, if there is one."""
+    row = connection.execute(query.limit(1)).mappings().first()
+    return None if row is None else Link(**row)
 
 
 def existing(connection: Connection, entry: Entry) -> Entry | None:

@@ -32,7 +32,7 @@ from perennial.ledger.memory_chain import ChainInMemory
 from perennial.ledger.memory_entries import inside
 from perennial.ledger.memory_outbox import InMemoryOutbox
 from perennial.ledger.memory_overview import InMemoryOverview
-from perennial.ledger.rows import Entry, as_stored, natural_key, utc
+from perennial.ledger.rows import as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE
 from perennial.window import Window
@@ -47,11 +47,9 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox):
     """
 
     def __init__(self, clock: Clock, lock_timeout: float = 60.0) -> None:
-        super().__init__()
-        self._clock = clock
+        super().__init__(clock)
         self._lock_timeout = lock_timeout
         self._windows: dict[tuple[str, Window], Lock] = {}
-        self._tokens: dict[tuple[str, Window], int] = {}
         self._unsettled: set[tuple[str, Window]] = set()
 
     @contextmanager
@@ -361,16 +359,6 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox):
             for use_case, links in self._links.items():
                 other._links[use_case] = list(links)
             return other
-
-    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
-        entry = as_stored(given, self._clock())
-        with self._lock:
-            self._refuse_if_passed(lease)
-            return self._existing(entry) or self._append(entry)
-
-    def _refuse_if_passed(self, lease: Lease | None) -> None:
-        if lease is not None:
-            lease.refuse_if_passed(self._tokens.get((lease.subject, lease.window), 0), "the ledger")
 
     def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
         """The newest entry (up to `as_of`) of each window, by window."""

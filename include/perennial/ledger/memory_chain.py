@@ -4,6 +4,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
+from perennial.clock import Clock
 from perennial.ledger.chain import CHAINED, ChainedEntry, Link, link_of
 from perennial.ledger.memory_entries import EntriesInMemory
 from perennial.ledger.rows import Entry
@@ -12,8 +13,8 @@ from perennial.ledger.rows import Entry
 class ChainInMemory(EntriesInMemory):
     """Entries in memory, of which those of chained kinds get their link when they are appended."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock)
         self._links: defaultdict[str, list[Link]] = defaultdict(list)
 
     def last_links(self) -> Sequence[Link]:

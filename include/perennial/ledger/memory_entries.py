@@ -8,8 +8,10 @@ from datetime import datetime
 from threading import RLock
 from typing import Any, TypeVar
 
+from perennial.clock import Clock
+from perennial.lease import Lease
 from perennial.ledger.entries import Batch, DriftReport, LedgerEntry, Performance, Snapshot, ValidationResult
-from perennial.ledger.rows import Entry, natural_key, utc
+from perennial.ledger.rows import Entry, as_stored, natural_key, utc
 from perennial.window import Window
 
 Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
@@ -20,9 +22,21 @@ Wanted = Callable[[Windowed], bool]
 class EntriesInMemory:
     """Entries by kind, in the order they were recorded. Threads may share them."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
         self._by_kind: defaultdict[type[LedgerEntry], list[LedgerEntry]] = defaultdict(list)
+        self._tokens: dict[tuple[str, Window], int] = {}  # the fencing token last given for a subject's window
         self._lock = RLock()
+
+    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
+        entry = as_stored(given, self._clock())
+        with self._lock:
+            self._refuse_if_passed(lease)
+            return self._existing(entry) or self._append(entry)
+
+    def _refuse_if_passed(self, lease: Lease | None) -> None:
+        if lease is not None:
+            lease.refuse_if_passed(self._tokens.get((lease.subject, lease.window), 0), "the ledger")
 
     def _append(self, entry: Entry) -> Entry:
         stored = replace(entry, id=sum(map(len, self._by_kind.values())) + 1)

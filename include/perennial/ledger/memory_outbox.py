@@ -8,7 +8,7 @@ from perennial.ledger import rules
 from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery, Intervention, InterventionKind
 from perennial.ledger.memory_entries import EntriesInMemory
 from perennial.ledger.outbox import WAITING_AMONG, Waiting
-from perennial.ledger.rows import Entry, utc
+from perennial.ledger.rows import utc
 
 
 class InMemoryOutbox(EntriesInMemory):
@@ -53,6 +53,3 @@ class InMemoryOutbox(EntriesInMemory):
 
     def _notices(self, use_case: str, route: str) -> list[AlertNotice]:
         return self._of(AlertNotice, lambda entry: (entry.use_case, entry.route) == (use_case, route))
-
-    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
-        raise NotImplementedError

@@ -4,13 +4,12 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from perennial.clock import Clock
 from perennial.lease import Lease
 from perennial.ledger import queries
 from perennial.ledger.appending import append, existing, first_entry
-from perennial.ledger.chain import ChainedEntry
 from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import (
     Backtest,
@@ -28,14 +27,14 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
-from perennial.ledger.locks import Timeouts, current_token, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.locks import Timeouts, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres_chain import PostgresChain
+from perennial.ledger.postgres_entries import refuse_if_passed
 from perennial.ledger.postgres_outbox import PostgresOutbox
 from perennial.ledger.postgres_overview import PostgresOverview
-from perennial.ledger.rows import Entry, as_stored, from_row, utc
+from perennial.ledger.rows import as_stored, from_row, utc
 from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
 from perennial.ledger.tables import (
-    TABLES,
     backtests,
     batches,
     decisions,
@@ -68,9 +67,8 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox):
         heartbeat_timeout: float = 60.0,
         reading_timeout: float | None = None,
     ) -> None:
-        self._database = LedgerDatabase(url, heartbeat_timeout, reading_timeout)
-        self._clock = clock
-        self._timeouts = Timeouts(lock_timeout, heartbeat_timeout)
+        database = LedgerDatabase(url, heartbeat_timeout, reading_timeout)
+        super().__init__(database, clock, Timeouts(lock_timeout, heartbeat_timeout))
 
     def close(self) -> None:
         """Close this process's idle connections; the next call opens new ones."""
@@ -158,7 +156,7 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox):
         entry = as_stored(batch, self._clock())
         with self._database.transaction() as connection:
             lock_use_case(connection, batch.use_case, self._timeouts.lock)
-            _refuse_if_passed(connection, lease)
+            refuse_if_passed(connection, lease)
             recorded = existing(connection, entry)
             if recorded is None:
                 if expected is not None:
@@ -372,28 +370,6 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox):
             windows_overdue=row["windows_overdue"],
         )
 
-    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
-        entry = as_stored(given, self._clock())
-        with self._database.transaction() as connection:
-            if isinstance(entry, ChainedEntry):
-                lock_use_case(connection, entry.use_case, self._timeouts.lock)
-            _refuse_if_passed(connection, lease)
-            return append(connection, entry)
-
-    def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
-        table = TABLES[kind]
-        within = queries.inside(table, utc(start, "start"), utc(end, "end"))
-        return self._entries(kind, queries.newest_per_window(table, use_case, *age).where(within))
-
-    def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
-        with self._database.transaction() as connection:
-            return [from_row(kind, row) for row in connection.execute(query).mappings()]
-
 
 def _utc(instant: datetime | None, name: str) -> datetime | None:
     return None if instant is None else utc(instant, name)
-
-
-def _refuse_if_passed(connection: Connection, lease: Lease | None) -> None:
-    if lease is not None:
-        lease.refuse_if_passed(current_token(connection, lease), "the ledger")

@@ -1,18 +1,17 @@
 """The chain of the ledger in PostgreSQL."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, func, select, text, tuple_
+from sqlalchemy import Connection, exists, func, select, text, tuple_
 
-from perennial.ledger.chain import CHAINED, ChainedEntry, Link, link_of
-from perennial.ledger.connection import LedgerDatabase
+from perennial.ledger.appending import LINK_COLUMNS, first_link
+from perennial.ledger.chain import CHAINED, ChainedEntry, Link
+from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.rows import from_row
 from perennial.ledger.tables import TABLES, chain
 
 _KINDS = {name: kind for kind, name in CHAINED.items()}
-_COLUMNS = [chain.c[field.name] for field in fields(Link)]
 
 # From one use case to the next by the index: its cost does not grow with the lengths of the chains.
 _LAST_LINKS = text(
@@ -29,10 +28,8 @@ SELECT use_case, position, kind, entry_id, form, adopted, content, previous, dig
 )
 
 
-class PostgresChain:
+class PostgresChain(EntriesInPostgres):
     """The part of `PostgresLedger` that is asked about the chain."""
-
-    _database: LedgerDatabase
 
     def last_links(self) -> Sequence[Link]:
         """The last link of each chain, by use case."""
@@ -44,13 +41,13 @@ class PostgresChain:
         """The links at one position for each use case named."""
         if not positions:
             return {}
-        query = select(*_COLUMNS).where(tuple_(chain.c.use_case, chain.c.position).in_(list(positions.items())))
+        query = select(*LINK_COLUMNS).where(tuple_(chain.c.use_case, chain.c.position).in_(list(positions.items())))
         with self._database.transaction() as connection:
             return {row["use_case"]: Link(**row) for row in connection.execute(query).mappings()}
 
     def linked(self, use_case: str, after: int, limit: int) -> Sequence[tuple[Link, ChainedEntry | None]]:
         """The first `limit` links after a position, in order, each with its entry."""
-        query = select(*_COLUMNS).where(chain.c.use_case == use_case, chain.c.position > after)
+        query = select(*LINK_COLUMNS).where(chain.c.use_case == use_case, chain.c.position > after)
         with self._database.transaction() as connection:
             rows = connection.execute(query.order_by(chain.c.position).limit(limit)).mappings()
             links = [Link(**row) for row in rows]
@@ -63,12 +60,12 @@ class PostgresChain:
 
     def link_with(self, use_case: str, *, digest: str | None = None, content: str | None = None) -> Link | None:
         """The first link of the use case with that digest, or that content."""
-        query = select(*_COLUMNS).where(chain.c.use_case == use_case)
+        query = select(*LINK_COLUMNS).where(chain.c.use_case == use_case)
         for column, value in ((chain.c.digest, digest), (chain.c.content, content)):
             if value is not None:
                 query = query.where(column == value)
         with self._database.transaction() as connection:
-            return _first_link(connection, query.order_by(chain.c.position))
+            return first_link(connection, query.order_by(chain.c.position))
 
     def unlinked(self, limit: int, use_case: str | None = None, newest: int | None = None) -> Sequence[ChainedEntry]:
         """Up to `limit` entries without a link; with `newest`, of the last so many of each kind."""
@@ -84,17 +81,6 @@ class PostgresChain:
                 rows = connection.execute(query.order_by(table.c.id).limit(limit)).mappings()
                 found += [_entry(kind, row) for row in rows]
         return found[:limit]
-
-
-def append_link(connection: Connection, entry: ChainedEntry) -> None:
-    """Link a stored entry to the last one of its use case's chain, of which the caller holds the lock."""
-    last = select(*_COLUMNS).where(chain.c.use_case == entry.use_case).order_by(chain.c.position.desc())
-    connection.execute(chain.insert().values(**asdict(link_of(_first_link(connection, last), entry))))
-
-
-def _first_link(connection: Connection, query: Select[Any]) -> Link | None:
-    row = connection.execute(query.limit(1)).mappings().first()
-    return None if row is None else Link(**row)
 
 
 def _entries(connection: Connection, name: str, ids: Sequence[int]) -> Sequence[ChainedEntry]:

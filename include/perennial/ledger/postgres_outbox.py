@@ -8,17 +8,15 @@ from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.lease import Lease
 from perennial.ledger.appending import first_entry
-from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery, Intervention, InterventionKind
 from perennial.ledger.outbox import WAITING_AMONG, Waiting
-from perennial.ledger.rows import Entry, from_row, utc
+from perennial.ledger.postgres_entries import EntriesInPostgres
+from perennial.ledger.rows import from_row, utc
 from perennial.ledger.tables import alert_deliveries, alert_notices, interventions
 
 
-class PostgresOutbox:
+class PostgresOutbox(EntriesInPostgres):
     """The part of `PostgresLedger` that is about alerts."""
-
-    _database: LedgerDatabase
 
     def record_notice(self, notice: AlertNotice, lease: Lease | None = None) -> AlertNotice:
         """Append the notice, or return the one that is there."""
@@ -71,8 +69,4 @@ class PostgresOutbox:
             .where(interventions.c.recorded_at >= utc(since, "since"))
             .order_by(interventions.c.id)
         )
-        with self._database.transaction() as connection:
-            return [from_row(Intervention, row) for row in connection.execute(query).mappings()]
-
-    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
-        raise NotImplementedError
+        return self._entries(Intervention, query)

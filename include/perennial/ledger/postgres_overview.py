@@ -25,9 +25,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
-from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import DeployedRole, InterventionKind
 from perennial.ledger.overview import REMEMBERED, Champions, Span, WindowFacts
+from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.queries import key_bounds
 from perennial.ledger.rows import utc
 from perennial.ledger.tables import (
@@ -52,10 +52,8 @@ Key = tuple[str, datetime, datetime]
 Part = Sequence[Any] | None
 
 
-class PostgresOverview:
+class PostgresOverview(EntriesInPostgres):
     """The part of `PostgresLedger` that answers about several use cases at once."""
-
-    _database: LedgerDatabase
 
     def last_ingested_of(self, use_cases: Sequence[str]) -> Mapping[str, Window]:
         """The last window of each use case that has a snapshot."""
