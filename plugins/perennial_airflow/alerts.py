@@ -1,12 +1,13 @@
 """`platform.alerts`: every five minutes, tells people what needs them, where a use case says whom to tell."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
-from airflow.sdk import DAG, CronDataIntervalTimetable, get_current_context, task
+from airflow.sdk import DAG, get_current_context, task
 
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow import docs
+from perennial_airflow.platform_dag import platform_dag
 from perennial_airflow.run import current_run
 from perennial_airflow.xcom import Json
 
@@ -18,22 +19,13 @@ def alerts_dag(use_cases: Sequence[LoadedUseCase]) -> DAG | None:
     telling = [use_case for use_case in use_cases if use_case.spec.alerts]
     if not telling:
         return None
-    with DAG(
+    with platform_dag(
         DAG_ID,
+        "*/5 * * * *",
+        "alerts",
+        {"retries": 2, "execution_timeout": timedelta(minutes=15)},
         description="Tells people what needs them, over the routes of the use cases",
         doc_md=docs.alerts(),
-        schedule=CronDataIntervalTimetable("*/5 * * * *", timezone="UTC"),
-        start_date=datetime(2024, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
-        default_args={
-            "owner": "perennial",
-            "retries": 2,
-            "retry_delay": timedelta(seconds=10),
-            "execution_timeout": timedelta(minutes=15),
-        },
-        tags=["perennial", "alerts"],
     ) as dag:
 
         @task

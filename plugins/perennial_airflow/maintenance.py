@@ -4,15 +4,16 @@ And once for all: the ledger's chains are verified, and where they end is writte
 """
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOperator
-from airflow.sdk import DAG, CronDataIntervalTimetable, Param, get_current_context, task
+from airflow.sdk import DAG, Param, get_current_context, task
 
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.waiting import Gaps
 from perennial_airflow import docs
 from perennial_airflow.dag_kind import DagKind, dag_id
+from perennial_airflow.platform_dag import platform_dag
 from perennial_airflow.run import current_run
 from perennial_airflow.trigger import start_pending_retraining
 from perennial_airflow.xcom import Json
@@ -26,24 +27,18 @@ PARAMS = {
 
 def maintenance_dag(use_cases: Sequence[LoadedUseCase]) -> DAG:
     """The DAG; each task does its work for one use case, so that one that fails holds no other back."""
-    with DAG(
+    with platform_dag(
         DAG_ID,
-        description="Puts right what differs from the ledger, and removes files that nobody needs any more",
-        doc_md=docs.maintenance(),
-        schedule=CronDataIntervalTimetable("30 3 * * *", timezone="UTC"),
-        start_date=datetime(2024, 1, 1, tzinfo=UTC),
-        catchup=False,
-        max_active_runs=1,
-        is_paused_upon_creation=False,
-        default_args={
-            "owner": "perennial",
+        "30 3 * * *",
+        "maintenance",
+        {
             "retries": RETRIES,
-            "retry_delay": timedelta(seconds=10),
             "retry_exponential_backoff": 3.0,
             "max_retry_delay": timedelta(minutes=10),
             "execution_timeout": timedelta(hours=2),
         },
-        tags=["perennial", "maintenance"],
+        description="Puts right what differs from the ledger, and removes files that nobody needs any more",
+        doc_md=docs.maintenance(),
         params=PARAMS,
     ) as dag:
         _anchor_ledger()
