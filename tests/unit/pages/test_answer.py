@@ -19,11 +19,6 @@ from perennial.review import explain
 from perennial.spec.names import METRICS
 
 
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
-    return live(make_world(tmp_path_factory.mktemp("lived")))
-
-
 def test_home_says_first_what_needs_a_person(lived: World) -> None:
     said = page(lived, "home")
     assert said.index("needs a person") < said.index("1 window failed validation and was not scored.")

@@ -3,17 +3,15 @@
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 from html import unescape
 from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from tests.unit.jobs.test_predict_path import ingest_and_validate
-from tests.unit.jobs.world import SPEC, START, World, make_world
-from tests.unit.pages.asking import ask, live, of_day, page
+from tests.unit.jobs.world import SPEC, World, make_world
+from tests.unit.pages.asking import ask, of_day, page
 
-from perennial import clock
 from perennial.spec.load import load_use_case
 
 KEY = "parcel: {kind: integer, role: key}"
@@ -21,13 +19,6 @@ DAILY = "{every: day, start: 2024-01-01}"
 # The last one and the tab would be refused by the server, and an empty text names nothing.
 ODD_KEYS = ("", "a\tb", "a\nb", "\x7f", "\u202ereversed", "\u200b", "é" * 301, "x" * 5_000)
 PLAIN_KEYS = ("a&b=c#d", "größe", "../..", "%2e", "+", "'\"<i>")
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-        return live(make_world(tmp_path_factory.mktemp("changed")))
 
 
 @pytest.fixture

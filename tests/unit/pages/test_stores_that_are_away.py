@@ -1,14 +1,12 @@
 """The lake or the model registry is away: what the ledger knows is shown, and the page says what is not."""
 
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from tests.unit.jobs.world import START, World, make_world
-from tests.unit.pages.asking import ask, live, of_day, page
+from tests.unit.jobs.world import World
+from tests.unit.pages.asking import ask, of_day, page
 
-from perennial import clock
 from perennial.errors import StoreUnavailable
 
 
@@ -23,13 +21,6 @@ class Away:
             raise StoreUnavailable(f"Asked to {name}, /srv/lake did not answer.")
 
         return asked
-
-
-@pytest.fixture(scope="module")
-def lived(tmp_path_factory: pytest.TempPathFactory) -> World:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(clock, "now", lambda: START + timedelta(days=46, hours=1))
-        return live(make_world(tmp_path_factory.mktemp("away")))
 
 
 @pytest.fixture
