@@ -9,22 +9,18 @@ from typing import Any
 
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from tests.unit.jobs.world import START, World, make_world
+from tests.unit.jobs.world import World, make_world
+from tests.unit.pages.asking import NOW, ask, page, settings_of, told
 
-from perennial import clock
 from perennial.alerting import outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.words import seen
 from perennial.errors import NotDelivered
 from perennial.ledger.entries import InterventionKind
-from perennial.pages.answer import answer
-from perennial.pages.asked import Asked
 from perennial.pages.change import ChangeAsked, change
-from perennial.settings import Settings
 from perennial.spec.alerts import Severity
 from perennial.spec.load import load_use_case
 
-NOW = START + timedelta(days=46, hours=1)
 ALERT = Alert(
     "parcels", "windows_refused", Severity.CRITICAL, "2 windows failed validation.", "window 2024-02-02", NOW,
     "weight is negative.", "Mend the source.", "perennial/dags/parcels.predict/windows/1", ("w1", "w2"),
@@ -33,8 +29,7 @@ PAYLOAD = '"><img src=x onerror=alert(1)><script>alert(1)</script>{{ 7 * 7 }}'
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setattr(clock, "now", lambda: NOW)
+def world(tmp_path: Path) -> World:
     made = make_world(tmp_path)
     spec = made.use_case.folder / "use_case.yaml"
     routes = (
@@ -53,14 +48,8 @@ def tell(world: World, *alerts: Alert, after: timedelta = timedelta(0), mail: st
     return outbox.run(spec, alerts, NOW + after, ledger, send, "run", airflow="").noticed
 
 
-def settings(world: World) -> Settings:
-    return Settings.from_environment({"PERENNIAL_USE_CASES": str(world.use_case.folder.parent)})
-
-
-def shown(world: World, *, as_json: bool = False, may_change: bool = True) -> str:
-    asked = Asked("alerts", {"use_case": "parcels"}, ("parcels",), "/base/perennial", "/base", as_json,
-                  may_change=may_change)  # fmt: skip
-    found = answer(asked, settings(world), world.ports)
+def shown(world: World, *, may_change: bool = True) -> str:
+    found = ask(world, "alerts", use_case="parcels", may_change=may_change)
     assert found.status == 200, found.body
     return found.body.decode()
 
@@ -69,7 +58,7 @@ def shown(world: World, *, as_json: bool = False, may_change: bool = True) -> st
 def say(world: World) -> Callable[..., tuple[int, dict[str, Any]]]:
     def said(what: str, **body: Any) -> tuple[int, dict[str, Any]]:
         given = {"key": "windows_refused", "reason": "I am on it."} | body
-        found = change(ChangeAsked(what, "parcels", "", "ada", given), settings(world), world.ports)
+        found = change(ChangeAsked(what, "parcels", "", "ada", given), settings_of(world), world.ports)
         return found.status, json.loads(found.body)
 
     return said
@@ -82,7 +71,7 @@ def test_what_stands_is_shown_with_all_that_is_known(world: World, repository: P
                  "critical", "hook; mail ops@example.org", "1 message", "Nobody answers.",
                  'href="/base/perennial/dags/parcels.predict/windows/1"'):  # fmt: skip
         assert part in page, part
-    found = json.loads(shown(world, as_json=True))
+    found = told(world, "alerts", use_case="parcels")
     schema = json.loads((repository / "docs" / "pages" / "alerts.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(found)
     assert [each["name"] for each in found["receivers"] if each["waiting"]] == ["mail ops@example.org"]
@@ -91,6 +80,10 @@ def test_what_stands_is_shown_with_all_that_is_known(world: World, repository: P
 
 def test_nothing_stands(world: World) -> None:
     assert "Nobody has been told of anything that still stands." in shown(world)
+
+
+def test_the_use_case_leads_to_its_alerts(world: World) -> None:
+    assert 'href="/base/perennial/dags/parcels.predict/alerts"' in page(world, "use_case", use_case="parcels")
 
 
 def test_who_may_only_look_gets_no_form(world: World) -> None:
@@ -164,4 +157,6 @@ def test_what_is_not_clear_changes_nothing(
 
 def test_a_use_case_that_is_not_there(world: World) -> None:
     body = {"key": "x", "seen": "x", "reason": "x"}
-    assert change(ChangeAsked("acknowledged", "nowhere", "", "ada", body), settings(world), world.ports).status == 404
+    assert (
+        change(ChangeAsked("acknowledged", "nowhere", "", "ada", body), settings_of(world), world.ports).status == 404
+    )
