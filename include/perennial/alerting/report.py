@@ -76,7 +76,7 @@ def run(spec: UseCase, now: datetime, ledger: Ledger) -> AlertsReport:
         notice = ledger.last_notice(spec.name, route.name)
         for key, each in (notice.told if notice else {}).items():
             told.setdefault(key, {})[route.name] = from_json(Told, each)
-    said = ledger.interventions_since(spec.name, words.KINDS, now - words.REMEMBERED) if spec.alerts else ()
+    said = words.said(spec.name, now, ledger) if spec.alerts else ()
     order = list(Severity)
     standing = [_standing(by_receiver, said, now) for by_receiver in told.values()]
     return AlertsReport(
@@ -91,7 +91,7 @@ def run(spec: UseCase, now: datetime, ledger: Ledger) -> AlertsReport:
 def _standing(told: Mapping[str, Told], said: Sequence[Intervention], now: datetime) -> StandingAlert:
     last = max(told.values(), key=lambda each: each.last_at)
     first_at = min(each.first_at for each in told.values())
-    about = [each for each in said if each.details["key"] == last.alert.key and (each.recorded_at or now) >= first_at]
+    about = [each for each in said if each.subject == last.alert.key and (each.recorded_at or now) >= first_at]
     counting = words.of(about).get(last.alert.key, NO_WORDS)
     newest = {each.kind: each for each in about}
     return StandingAlert(

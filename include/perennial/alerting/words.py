@@ -14,26 +14,36 @@ from perennial.ledger.rows import utc
 from perennial.spec.models import UseCase
 from perennial.window import parse_instant
 
-KINDS = (InterventionKind.ALERT_ACKNOWLEDGED, InterventionKind.ALERT_SILENCED)
+SAYS = {InterventionKind.ALERT_ACKNOWLEDGED: "subjects", InterventionKind.ALERT_SILENCED: "until"}
+KINDS = tuple(SAYS)
 LONGEST_SILENCE = timedelta(days=30)
 REMEMBERED = timedelta(days=90)  # after that, what still stands is told again
 
 
 def read(use_case: str, now: datetime, ledger: Ledger) -> dict[str, Words]:
     """What counts of what people said, by the key of the alert. Errors: `StoreUnavailable`."""
-    return of(ledger.interventions_since(use_case, KINDS, now - REMEMBERED))
+    return of(said(use_case, now, ledger))
 
 
-def of(said: Iterable[Intervention]) -> dict[str, Words]:
+def said(use_case: str, now: datetime, ledger: Ledger) -> list[Intervention]:
+    """What people said that counted, or does, in the order in which it was recorded. Errors: `StoreUnavailable`.
+
+    An entry that does not say for what or until when counts for nothing: nobody shall miss an alert for its sake.
+    """
+    found = ledger.interventions_since(use_case, KINDS, now - REMEMBERED)
+    return [each for each in found if SAYS[each.kind] in each.details]
+
+
+def of(entries: Iterable[Intervention]) -> dict[str, Words]:
     """The last word of each kind, of words in the order in which they were recorded."""
     words: dict[str, Words] = {}
-    for each in said:
-        before = words.get(each.details["key"], NO_WORDS)
+    for each in entries:
+        before = words.get(each.subject, NO_WORDS)
         if each.kind is InterventionKind.ALERT_SILENCED:
-            words[each.details["key"]] = replace(before, silenced_until=parse_instant(each.details["until"]))
+            words[each.subject] = replace(before, silenced_until=parse_instant(each.details["until"]))
         else:
             subjects = frozenset(each.details["subjects"])
-            words[each.details["key"]] = replace(before, acknowledged_at=each.recorded_at, acknowledged=subjects)
+            words[each.subject] = replace(before, acknowledged_at=each.recorded_at, acknowledged=subjects)
     return words
 
 
@@ -65,7 +75,7 @@ def acknowledge(
     alert = _told(spec, key, ledger)
     if seen(alert) != looked_at:
         raise AlertChanged(f"The alert {key} of {spec.name} has changed since it was looked at. Load the page again.")
-    details = {"key": key, "subjects": list(alert.subjects)}
+    details = {"subjects": list(alert.subjects)}
     return ledger.record_intervention(
         Intervention(spec.name, InterventionKind.ALERT_ACKNOWLEDGED, key, actor, reason, details, run_id)
     )
@@ -79,7 +89,7 @@ def silence(
     Errors: as of `acknowledge`.
     """
     _told(spec, key, ledger)
-    details = {"key": key, "until": utc(until, "until").isoformat()}
+    details = {"until": utc(until, "until").isoformat()}
     return ledger.record_intervention(
         Intervention(spec.name, InterventionKind.ALERT_SILENCED, key, actor, reason, details, run_id)
     )

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from perennial.alerting import outbox, words
+from perennial.alerting import outbox, report, words
 from perennial.alerting.alert import Alert
 from perennial.alerting.outbox import Delivered
 from perennial.alerting.texts import Message
 from perennial.errors import AlertChanged, DeliveryRefused, NotDelivered, NotEnoughData, WindowBusy
-from perennial.ledger.entries import AlertDelivery, Delivery, InterventionKind
+from perennial.ledger.entries import AlertDelivery, Delivery, Intervention, InterventionKind
 from perennial.ledger.memory import InMemoryLedger
 from perennial.spec.alerts import Route, Severity
 from perennial.spec.load import load_use_case
@@ -225,6 +225,15 @@ def test_what_is_acknowledged_is_not_repeated(world: World) -> None:
     assert world.turn(alert("w1", "w2")).noticed == 1
     (entry,) = world.ledger.interventions("flight_delays", InterventionKind.ALERT_ACKNOWLEDGED)
     assert (entry.actor, entry.reason, entry.details["subjects"]) == ("ada", "I know.", ["w1"])
+
+
+@pytest.mark.parametrize("kind", words.KINDS)
+def test_a_word_that_does_not_say_for_what_or_until_when_keeps_nothing_quiet(
+    world: World, kind: InterventionKind
+) -> None:
+    world.ledger.record_intervention(Intervention("flight_delays", kind, "windows_refused", "ada", "", {}, "by hand"))
+    assert world.turn(alert("w1")).delivered == 1
+    assert report.run(world.spec, world.now, world.ledger).alerts[0].said == ()
 
 
 def test_what_changed_since_it_was_looked_at_is_not_acknowledged(world: World) -> None:
