@@ -10,13 +10,18 @@ from urllib.parse import quote, urlencode
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
-from tests.unit.pages.asking import live
+from tests.unit.pages.asking import live, settings_of
 
-from perennial.errors import ValidationFailed
+from perennial.alerting import outbox
+from perennial.alerting.alert import Alert
+from perennial.alerting.words import seen
+from perennial.errors import NotDelivered, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.pages.change import ChangeAsked, change
+from perennial.spec.alerts import Severity
 from perennial.spec.load import load_use_case
 
 PREDICT, EVALUATE, RETRAIN = "parcels.predict", "parcels.evaluate", "parcels.retrain"
@@ -111,12 +116,12 @@ def attacks(world: World) -> list[str]:
 
 
 def a_lived_world(folder: Path) -> World:
-    """Beside what `live` has: labels that came, and a retraining that was judged."""
+    """Beside what `live` has: labels that came, a retraining that was judged, and an alert that one of two was told."""
     world = live(make_world(folder))
     _evaluate(world)
     start = world.day(33).start
     retrain.run(world.use_case, start, world.ports, f"{RETRAIN}/{RETRAINED}", actor="ada", reason="the weights drifted")
-    return world
+    return _tell(world, "Day 32 was refused.")
 
 
 def a_hostile_world(folder: Path) -> World:
@@ -148,6 +153,29 @@ def a_hostile_world(folder: Path) -> World:
     retrain.run(world.use_case, world.day(33).start, world.ports, f"{RETRAIN}/{RETRAINED}", actor=ALL, reason=ALL)
     for day in (30, 31, 45):
         _spoil(world, day)
+    return _tell(world, ALL)
+
+
+def _tell(world: World, text: str) -> World:
+    """Somebody was told of an alert with that text, somebody else could not be reached, and one acknowledged it."""
+    spec = world.use_case.folder / "use_case.yaml"
+    spec.write_text(
+        f"{spec.read_text()}\nalerts: [{{connection: hook}}, {{connection: mail, recipients: [o@example.org]}}]\n"
+    )
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    alert = Alert(
+        "parcels", "windows_refused", Severity.CRITICAL, text, text, world.day(32).start, text, text,
+        f"perennial/dags/{PREDICT}/windows/{world.day(32).key}", (world.day(32).key,),
+    )  # fmt: skip
+
+    def send(route: Any, _: Any) -> None:
+        if route.connection == "mail":
+            raise NotDelivered(text)
+
+    outbox.run(world.use_case.spec, [alert], world.day(46).start, world.ports.ledger, send, "run", airflow="")
+    given = {"key": alert.key, "seen": seen(alert), "reason": text[:900]}
+    settings = settings_of(world)
+    assert change(ChangeAsked("acknowledged", "parcels", "", text, given), settings, world.ports).status == 200
     return world
 
 
