@@ -13,7 +13,7 @@ from perennial.verdict import PROMOTE, REJECT, Decision
 Numbers = dict[str, float | int | str | None]
 
 
-NO_SKILL = "a prediction without skill"
+WITHOUT_SKILL = "a prediction without skill"
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def not_comparable(
     if champion and best.digest == champion.digest:
         return f"{best.name} is the same model as {champion.name}."
     if training.metric not in (champion.metrics if champion else baseline):
-        return f"{champion.name if champion else NO_SKILL} has no {title} on the holdout to compare with."
+        return f"{champion.name if champion else WITHOUT_SKILL} has no {title} on the holdout to compare with."
     return ""
 
 

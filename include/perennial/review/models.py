@@ -8,10 +8,11 @@ from typing import Any
 from perennial.jobs.retrain.export import Exported, exported_of
 from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
-from perennial.policy.promotion import NO_SKILL
+from perennial.policy.promotion import WITHOUT_SKILL
 from perennial.ports import Ports
 from perennial.records.training_set import LAST_WEIGHTED
 from perennial.spec.models import UseCase
+from perennial.spec.training import NO_SKILL
 from perennial.verdict import REJECT
 from perennial.window import Window, parse_instant
 
@@ -162,7 +163,7 @@ def _rival(decision: RecordedDecision | None, metric: str) -> tuple[str | None, 
     for name, value in numbers.items():
         if name.startswith("champion version ") and name.endswith(f".{metric}"):
             return name.removesuffix(f".{metric}"), value
-    return NO_SKILL, numbers.get(f"no_skill.{metric}")
+    return WITHOUT_SKILL, numbers.get(f"{NO_SKILL}.{metric}")
 
 
 def _window(key: object) -> Window | None:

@@ -14,10 +14,11 @@ from perennial.records.judgement import read as evidence_of
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.names import METRICS
+from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE, RETRAIN
 
 ASKING = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-CHAMPION, NO_SKILL, STORED_ROWS = "champion version ", "no_skill", "stored_rows"  # names in the judge's numbers
+CHAMPION, STORED_ROWS = "champion version ", "stored_rows"  # names in the judge's numbers
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.rows import Scored, Unit, Units
 from perennial.judgement.slices import SlicesJudged, judge_slices
 from perennial.performance.gain import gain
-from perennial.policy.promotion import NO_SKILL, CandidateScore, decide_promotion, not_comparable
+from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, decide_promotion, not_comparable
 from perennial.spec.training import Training
 from perennial.verdict import Decision
 
@@ -52,7 +52,7 @@ def decided(
     slices: SlicesJudged | None = None,
 ) -> Decision:
     """As the judge does it, with the standard error given."""
-    name, metric = champion.name if champion else NO_SKILL, recipe.metric
+    name, metric = champion.name if champion else WITHOUT_SKILL, recipe.metric
     judged: CandidatesJudged | str = not_comparable(recipe, candidates, champion, baseline)
     if not judged:
         other = (champion.metrics if champion else baseline)[metric]

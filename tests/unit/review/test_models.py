@@ -9,7 +9,7 @@ from perennial.encoding import as_json
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.exports.parity import Certificate
 from perennial.pages.rendering import _environment
-from perennial.policy.promotion import NO_SKILL
+from perennial.policy.promotion import WITHOUT_SKILL
 from perennial.review import models
 from perennial.verdict import REJECT
 
@@ -50,7 +50,7 @@ def test_each_version_is_shown_with_the_one_it_had_to_beat_on_the_same_rows(tmp_
     life.deploy(30, "1", "the first")
     life.deploy(60, "2", "drift")
     second, first = models.run(life.spec, life.ports).versions
-    assert (first.rival, first.rival_value, first.value) == (NO_SKILL, 0.5, EXPECTED)
+    assert (first.rival, first.rival_value, first.value) == (WITHOUT_SKILL, 0.5, EXPECTED)
     assert (second.rival, second.rival_value, second.holdout_rows) == ("champion version 1", EXPECTED - 0.02, 1_250)
 
 

@@ -27,8 +27,7 @@ from perennial.modeling.out_of_fold import out_of_fold_predictions
 from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import no_skill
-from perennial.policy.promotion import NO_SKILL as NOBODY
-from perennial.policy.promotion import CandidateScore, Numbers, decide_promotion, not_comparable
+from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, Numbers, decide_promotion, not_comparable
 from perennial.ports import Ports
 from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
 from perennial.records.training_set import (
@@ -44,11 +43,10 @@ from perennial.records.training_set import (
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
+from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE
 
 log = logging.getLogger(__name__)
-
-NO_SKILL = "no_skill"
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
     compared = rival_of(spec, champion, trained, holdout, manifest, ports)
     rival = compared.score
-    weighed = _weighed(spec, training, holdout, trained, candidates, compared, ports)
+    weighed = _weighed(spec, training, holdout, trained, candidates, compared, baseline, ports)
     decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
     remarks = (*weighed.remarks, *compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
@@ -140,14 +138,14 @@ def _weighed(
     trained: Sequence[Trained],
     scores: Sequence[CandidateScore],
     rival: Rival,
+    baseline: dict[str, float],
     ports: Ports,
 ) -> Weighed:
     """What all models say of each holdout row, weighed; a champion that can't score them is not there.
 
     Without one, the rival says the same of every row: the mean of the training outcomes.
     """
-    metric, known = spec.training.metric, outcomes(spec, training)
-    baseline = no_skill(spec.task, known, outcomes(spec, holdout))
+    metric = spec.training.metric
     judged = [each for each in trained if metric in each.metrics]
     chosen = chosen_before(metric, judged)
     tested = [each for each in scores if chosen in (None, each.name)]
@@ -160,7 +158,7 @@ def _weighed(
         for each in judged
         if chosen in (None, each.candidate)
     }
-    name, theirs = NOBODY, np.full(holdout.num_rows, known.mean())
+    name, theirs = WITHOUT_SKILL, np.full(holdout.num_rows, outcomes(spec, training).mean())
     if rival.score is not None and rival.predictions is not None:
         name, theirs = rival.score.name, rival.predictions
     found = weigh(spec, holdout, said, name, theirs)
