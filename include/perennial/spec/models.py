@@ -26,6 +26,7 @@ from perennial.spec.fields import (
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
+from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
@@ -135,6 +136,9 @@ class UseCase(Spec):
         description="Formats to which every deployed version is exported, with a certificate of how far it predicts "
         "the same. An export that deviates is refused, and stops no deployment.",
     )
+    risk: Risk | None = Field(
+        None, description="What sets the risk tier, and with it what a new model needs. Without it the tier is low."
+    )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
@@ -165,6 +169,11 @@ class UseCase(Spec):
             text = "a source that says when it is ready is waited for: say until how long after a window's end"
             raise broken_rules([Problem(("schedule", "deadline"), text)])
         return self
+
+    @property
+    def risk_tier(self) -> RiskTier:
+        """What a new model needs before it serves."""
+        return self.risk.tier if self.risk else RiskTier.LOW
 
     @property
     def key(self) -> str:
