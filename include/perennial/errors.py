@@ -16,7 +16,9 @@
     │   ├── NotIngested               no snapshot of that window
     │   ├── NotValidated              no verdict for that snapshot
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
+    │   ├── UseCaseEnded              the use case was decommissioned: nothing new is made of it
     │   ├── NoModel                   no deployment holds the role at that time
+    │   ├── VersionArchived           the version is in the archive: it must be restored first
     │   ├── FeaturesChanged           the window's rows lack what the model was trained on
     │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
@@ -121,6 +123,14 @@ class ValidationFailed(PermanentError):
 
 class NoModel(PermanentError):
     """No model version holds the role at the effective time."""
+
+
+class VersionArchived(PermanentError):
+    """The model version was archived; the message says which command restores it."""
+
+
+class UseCaseEnded(PermanentError):
+    """The use case was decommissioned; the message says when, by whom and why."""
 
 
 class FeaturesChanged(PermanentError):

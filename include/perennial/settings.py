@@ -27,6 +27,7 @@ class Settings:
     lake_connection: str | None
     mlflow_url: str
     anchors_url: str
+    archive_url: str
     environment: Mapping[str, str]
 
     @classmethod
@@ -40,6 +41,7 @@ class Settings:
         | PERENNIAL_LAKE_URL | folder or s3:// URL of the lake | lake in PERENNIAL_HOME |
         | PERENNIAL_LAKE_CONNECTION | Airflow connection (aws) for an S3 lake | the AWS variables |
         | PERENNIAL_ANCHORS_URL | folder or s3:// URL of the ledger's anchors | anchors in the lake's |
+        | PERENNIAL_ARCHIVE_URL | folder or s3:// URL of archived models | archive in the lake's |
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
@@ -58,6 +60,7 @@ class Settings:
             lake_connection=environment.get("PERENNIAL_LAKE_CONNECTION") or None,
             mlflow_url=environment.get("PERENNIAL_MLFLOW_URL", ""),
             anchors_url=environment.get("PERENNIAL_ANCHORS_URL") or f"{lake_url.rstrip('/')}/anchors",
+            archive_url=environment.get("PERENNIAL_ARCHIVE_URL") or f"{lake_url.rstrip('/')}/archive",
             environment=environment,
         )
 

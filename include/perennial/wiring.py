@@ -92,6 +92,11 @@ def open_anchors(settings: Settings, connections: Connections) -> AnchorStore:
     return AnchorStore(settings.anchors_url, lake_options(settings, connections))
 
 
+def open_archive(settings: Settings, connections: Connections) -> ArtifactStore:
+    """Where archived models are kept."""
+    return ArtifactStore(settings.archive_url, lake_options(settings, connections))
+
+
 def source_opener(connections: Connections) -> Callable[[LoadedUseCase, SourceSpec], Source]:
     """What opens the sources of any use case; nothing is read before they are asked, and files are kept in mind."""
     cache = FileCache()

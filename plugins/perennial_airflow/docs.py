@@ -68,6 +68,7 @@ Every night, for each use case:
 | --- | --- |
 | reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
+| archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
 | gaps | names the windows that should have been scored and were not |
 | fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |
 | start_pending_retraining | starts a retraining that was decided and never began; names one that judged nothing |

@@ -1,4 +1,4 @@
-"""`platform.maintenance`: every night, for all use cases: reconcile with the ledger, then maintain the lake.
+"""`platform.maintenance`: every night, for all use cases: reconcile, maintain the lake, archive versions.
 
 And once for all: the ledger's chains are verified, and where they end is written down.
 """
@@ -73,7 +73,14 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
 
         return tasks.maintain(use_case, current_run())
 
-    reconcile() >> maintain()
+    @task(task_id=f"{use_case.name}.archive")
+    def archive() -> list[Json]:
+        """Archives the model versions that were superseded long ago and that nothing needs."""
+        from perennial_airflow import tasks
+
+        return tasks.archive(use_case, current_run())
+
+    reconcile() >> [maintain(), archive()]
     start_pending_retraining(use_case, f"{use_case.name}.start_pending_retraining")
     if use_case.spec.schedule.gaps is Gaps.FILL:
         _fill_gaps(use_case)

@@ -19,7 +19,7 @@ from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import RETRAIN
 from perennial.window import Window, parse_instant
-from perennial.wiring import open_anchors, open_ports
+from perennial.wiring import open_anchors, open_archive, open_ports
 from perennial_airflow import asset_extras, verdict_lines
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
@@ -285,6 +285,23 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
         for plan in plans:
             for file in plan.files:
                 log.info("%s: would remove %s", plan.table, file)
+        return [as_json(plan) for plan in plans]
+
+
+@noted(verdict_lines.archived)
+def archive(use_case: LoadedUseCase, run: Run) -> list[Json]:
+    """Archive the versions that are due; in a dry run, say which those are."""
+    from perennial.jobs.upkeep import archive as archive_job
+
+    with airflow_outcomes(use_case):
+        ports = _open_ports()
+        if not run.params["dry_run"]:
+            kept = open_archive(Settings.from_environment(), AirflowConnections())
+            done = archive_job.run(use_case, run.run_after, ports, kept, run.name, actor=run.actor)
+            return [as_json(each) for each in done]
+        plans = archive_job.plan(use_case, run.run_after, ports)
+        for plan in plans:
+            log.info("%s: version %s: %s: %s", use_case.name, plan.version, plan.fate, plan.reason)
         return [as_json(plan) for plan in plans]
 
 

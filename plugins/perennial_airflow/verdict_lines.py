@@ -139,6 +139,12 @@ def maintained(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
     return Line(then=f"{use_case.name}: {counted(removed, 'file')} removed") if removed else NOTHING
 
 
+def archived(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
+    """Which versions were archived; nothing of a dry run, which archives none."""
+    versions = [each["version"] for each in results if "done" in each]
+    return Line(then=f"{use_case.name}: v{', v'.join(versions)} archived") if versions else NOTHING
+
+
 def nothing(use_case: LoadedUseCase, result: object) -> Line:
     """For a task of which only a failure is worth a line of its own."""
     del use_case, result

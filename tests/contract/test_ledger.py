@@ -4,6 +4,7 @@ import math
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -1031,3 +1032,24 @@ def test_an_intervention_is_refused_when_another_run_took_the_window_over(ledger
     with ledger.working_on(use_case, day_window(1), "run-2"), pytest.raises(LeaseLost):
         ledger.record_intervention(intervention(use_case, "late"), lease)
     assert [entry.subject for entry in ledger.interventions(use_case)] == ["champion"]
+
+
+def test_leases_that_were_not_given_back_are_named_until_somebody_does(ledger: Ledger, use_case: str) -> None:
+    held = [(use_case, day_window(2)), (f"{use_case}/labels", day_window(1))]
+    others = [(f"{use_case}/alerts", day_window(1)), (f"{use_case}_too", day_window(1))]
+    with ExitStack() as runs:
+        for name in (*held, *others):
+            runs.enter_context(ledger.working_on(*name, "run"))
+        assert list(ledger.leases_not_given_back(use_case)) == held
+    with pytest.raises(ZeroDivisionError), ledger.working_on(use_case, day_window(3), "killed"):
+        raise ZeroDivisionError
+    assert list(ledger.leases_not_given_back(use_case)) == [(use_case, day_window(3))]
+    with ledger.working_on(use_case, day_window(3), "next"):
+        pass
+    assert list(ledger.leases_not_given_back(use_case)) == []
+
+
+@pytest.mark.parametrize("kind", list(InterventionKind))
+def test_every_kind_of_intervention_is_kept(ledger: Ledger, use_case: str, kind: InterventionKind) -> None:
+    ledger.record_intervention(replace(intervention(use_case), kind=kind))
+    assert [entry.kind for entry in ledger.interventions(use_case)] == [kind]

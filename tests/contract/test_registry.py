@@ -21,12 +21,12 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from perennial.encoding import bytes_digest
-from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
+from perennial.errors import NoModel, StoreUnavailable, UntrustedModel, VersionArchived
 from perennial.modeling.artifact import dump
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.mlflow import MlflowRegistry
-from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE, TRAINING_FILE
-from perennial.registry.port import ModelCandidate, ModelRegistry, RegisteredModel
+from perennial.registry.mlflow_model import TRAINING_FILE
+from perennial.registry.port import MODEL_FILE, REFERENCE_FILE, ModelCandidate, ModelRegistry, RegisteredModel
 
 AS_OF = datetime(2013, 4, 1, tzinfo=UTC)
 
@@ -152,6 +152,47 @@ def test_files_are_attached_and_replaced_beside_the_model(registry: ModelRegistr
             lacking()
     with pytest.raises(UntrustedModel, match="changed or damaged"):
         registry.content(use_case, version, bytes_digest(CONTENTS[1]))
+
+
+def test_files_are_listed_with_their_sizes_removed_and_put_back(registry: ModelRegistry, use_case: str) -> None:
+    version = registry.register(candidate(use_case)).version
+    registry.attach(use_case, version, {"exports/model.onnx": b"12345", "trial/example.arrow": b"1"})
+    files = registry.files(use_case, version)
+    assert (files[MODEL_FILE], files["exports/model.onnx"]) == (len(CONTENTS[0]), 5)
+    assert registry.attached(use_case, version, MODEL_FILE) == CONTENTS[0]
+    for _ in range(2):  # what is gone is none to remove
+        registry.remove(use_case, version, [MODEL_FILE, "exports/model.onnx"])
+    assert files.keys() - registry.files(use_case, version).keys() == {MODEL_FILE, "exports/model.onnx"}
+    with pytest.raises(UntrustedModel, match=f"incomplete: {MODEL_FILE} is not there"):
+        registry.content(use_case, version, candidate(use_case).digest)
+    registry.attach(use_case, version, {MODEL_FILE: CONTENTS[0]})
+    assert registry.content(use_case, version, candidate(use_case).digest) == CONTENTS[0]
+    for lacking in (lambda: registry.files(use_case, "7"), lambda: registry.remove(use_case, "7", ["a"])):
+        with pytest.raises(NoModel, match="registered are 1"):
+            lacking()
+
+
+def test_an_archived_version_loses_its_aliases_and_says_how_it_comes_back(
+    registry: ModelRegistry, use_case: str
+) -> None:
+    first, second = (registry.register(candidate(use_case, which)) for which in (0, 1))
+    for alias in ("champion", "of_the_shop"):
+        registry.set_alias(use_case, alias, first.version)
+    registry.set_alias(use_case, "challenger", second.version)
+    for _ in range(2):
+        registry.mark_archived(use_case, first.version, archived=True)
+    assert [registry.alias(use_case, name) for name in ("champion", "of_the_shop", "challenger")] == [None, None, "2"]
+    assert [each.archived for each in registry.versions(use_case)] == [True, False]
+    assert registry.content(use_case, "1", first.digest) == CONTENTS[0]  # it was kept
+    registry.remove(use_case, "1", [MODEL_FILE, REFERENCE_FILE])
+    for ask in (registry.load, registry.reference, registry.content):
+        with pytest.raises(VersionArchived, match=f"`perennial restore-version {use_case} 1 --reason"):
+            ask(use_case, "1", first.digest)
+    for _ in range(2):
+        registry.mark_archived(use_case, first.version, archived=False)
+    assert registry.versions(use_case) == [first, second]
+    with pytest.raises(NoModel, match="registered are 1, 2"):
+        registry.mark_archived(use_case, "7", archived=True)
 
 
 @pytest.mark.parametrize("version", ["2", "latest"])

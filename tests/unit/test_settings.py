@@ -29,6 +29,13 @@ def test_anchors_lie_beside_the_lake_unless_they_are_elsewhere(tmp_path: Path) -
     assert Settings.from_environment(given).anchors_url == "s3://worm/anchors"
 
 
+def test_archived_models_lie_beside_the_lake_unless_they_are_elsewhere(tmp_path: Path) -> None:
+    given = {"PERENNIAL_HOME": str(tmp_path), "PERENNIAL_LAKE_URL": "s3://lake/ours/"}
+    assert Settings.from_environment(given).archive_url == "s3://lake/ours/archive"
+    given["PERENNIAL_ARCHIVE_URL"] = "s3://cold/models"
+    assert Settings.from_environment(given).archive_url == "s3://cold/models"
+
+
 def test_a_missing_address_of_mlflow_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match=r"PERENNIAL_MLFLOW_URL is not set.*make run"):
         Settings.from_environment({"PERENNIAL_HOME": str(tmp_path)}).require_mlflow()

@@ -16,6 +16,7 @@ from perennial.cli import (
     new,
     past,
     quarantine,
+    retirement,
     review,
     run,
     steps,
@@ -53,6 +54,7 @@ export.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
+retirement.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(database.app, name="db")
 app.add_typer(ledger.app, name="ledger")

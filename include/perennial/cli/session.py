@@ -25,6 +25,7 @@ from perennial.window import Window, parse_instant
 
 if TYPE_CHECKING:
     from perennial.anchors.store import AnchorStore
+    from perennial.artifacts.store import ArtifactStore
 
 __all__ = ["console"]  # at home in `tables`; commands take it from here
 
@@ -64,6 +65,13 @@ class Session:
         from perennial.anchors.store import AnchorStore
 
         return AnchorStore(self.settings.anchors_url, self.lake_options)
+
+    @cached_property
+    def archive(self) -> "ArtifactStore":
+        """Where archived models are kept."""
+        from perennial.artifacts.store import ArtifactStore
+
+        return ArtifactStore(self.settings.archive_url, self.lake_options)
 
     @cached_property
     def lake_options(self) -> dict[str, str]:

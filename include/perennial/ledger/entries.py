@@ -41,6 +41,10 @@ class InterventionKind(StrEnum):
     REPLAY_ASKED = "replay_asked"
     ALERT_ACKNOWLEDGED = "alert_acknowledged"
     ALERT_SILENCED = "alert_silenced"
+    VERSION_ARCHIVED = "version_archived"
+    VERSION_RESTORED = "version_restored"
+    USE_CASE_ENDED = "use_case_ended"
+    DATA_ERASED = "data_erased"
 
 
 class DecisionKind(StrEnum):

@@ -78,6 +78,13 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox):
         finally:
             lock.release()
 
+    def leases_not_given_back(self, use_case: str) -> Sequence[tuple[str, Window]]:
+        """Subject and window of each lease that its holder has, or never gave back."""
+        subjects = rules.data_subjects(use_case)
+        with self._lock:
+            found = [name for name in self._unsettled if name[0] in subjects]
+        return sorted(found, key=lambda name: (name[0], name[1].start, name[1].end))
+
     def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
         return self._record(snapshot, lease)

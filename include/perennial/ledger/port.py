@@ -45,6 +45,12 @@ class Ledger(Overview, Chain, Outbox, Protocol):
         another holder keeps it for longer than the ledger's lock timeout.
         """
 
+    def leases_not_given_back(self, use_case: str) -> Sequence[tuple[str, Window]]:
+        """Subject and window of each lease on the use case's data and labels that its holder has, or never gave back.
+
+        Which of the two it is shows when one asks for the window (`working_on`): a dead holder's is free at once.
+        """
+
     def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Natural key: (use case, window, table, version). The first one stands. Errors: `LeaseLost`."""
 

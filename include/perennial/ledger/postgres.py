@@ -78,6 +78,12 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox):
         """Hold the window while inside."""
         return holding_window(self._database, subject, window, run_id, self._clock(), self._timeouts)
 
+    def leases_not_given_back(self, use_case: str) -> Sequence[tuple[str, Window]]:
+        """Subject and window of each lease that its holder has, or never gave back."""
+        with self._database.transaction() as connection:
+            found = connection.execute(queries.leases_not_given_back(use_case)).all()
+        return [(subject, Window(start, end)) for subject, start, end in found]
+
     def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""
         return self._record(snapshot, lease)

@@ -8,12 +8,14 @@ from sqlalchemy import ColumnElement, Select, Table, false, func, literal, selec
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
+from perennial.ledger.rules import data_subjects
 from perennial.ledger.tables import (
     batches,
     decisions,
     deployments,
     drift_reports,
     interventions,
+    leases,
     performance,
     snapshots,
     validations,
@@ -30,6 +32,12 @@ def of_window(table: Table, use_case: str, window: Window) -> Query:
     return select(table).where(
         table.c.use_case == use_case, table.c.window_start == window.start, table.c.window_end == window.end
     )
+
+
+def leases_not_given_back(use_case: str) -> Query:
+    """Subject, start and end of each such lease on the use case's data and labels."""
+    at = (leases.c.subject, leases.c.window_start, leases.c.window_end)
+    return select(*at).where(leases.c.subject.in_(data_subjects(use_case)), ~leases.c.settled).order_by(*at)
 
 
 def newest_per_window(

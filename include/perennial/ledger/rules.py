@@ -42,6 +42,11 @@ def repeats(deployment: Deployment, current: Deployment | None) -> bool:
     return same_content(replace(deployment, effective_from=current.effective_from), current)
 
 
+def data_subjects(use_case: str) -> tuple[str, str]:
+    """What leases on the use case's data and on its labels are about."""
+    return use_case, f"{use_case}/labels"
+
+
 def failed(entries: Iterable[ValidationResult | DriftReport]) -> int:
     """How many of the entries have the verdict `fail`."""
     return sum(entry.verdict is Verdict.FAIL for entry in entries)

@@ -1,20 +1,25 @@
 """The model registry in memory: for tests, and for trying a use case out."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from perennial.errors import NoModel
+from perennial.errors import NoModel, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
-from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+from perennial.registry.port import (
+    MODEL_FILE,
+    REFERENCE_FILE,
+    LoadedModel,
+    ModelCandidate,
+    RegisteredModel,
+    archived_error,
+)
 
 
 @dataclass(frozen=True)
 class _Version:
     model: RegisteredModel
-    content: bytes
-    reference: str
     parameters: dict[str, str]
 
 
@@ -24,7 +29,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self._versions: dict[str, list[_Version]] = {}
         self._aliases: dict[tuple[str, str], str] = {}
-        self._attached: dict[tuple[str, str, str], bytes] = {}
+        self._files: dict[tuple[str, str, str], bytes] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`."""
@@ -35,36 +40,59 @@ class MemoryRegistry:
                 return version.model
         model = RegisteredModel(candidate.use_case, str(len(versions) + 1), candidate.digest)
         parameters = {name: str(value) for name, value in candidate.parameters.items()}
-        versions.append(_Version(model, candidate.pipeline_bytes, json.dumps(candidate.reference), parameters))
+        versions.append(_Version(model, parameters))
+        reference = json.dumps(candidate.reference).encode()
+        self.attach(model.use_case, model.version, {MODEL_FILE: candidate.pipeline_bytes, REFERENCE_FILE: reference})
         return model
 
     def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
         """See `ModelRegistry.load`."""
-        found = self._version(use_case, version)
-        return LoadedModel(version, digest, load(found.content, digest), json.loads(found.reference))
+        content = self._own(use_case, version, MODEL_FILE)
+        reference = json.loads(self._own(use_case, version, REFERENCE_FILE))
+        return LoadedModel(version, digest, load(content, digest), reference)
 
     def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
         """See `ModelRegistry.reference`."""
-        found = self._version(use_case, version)
-        check_digest(found.content, digest)
-        reference: dict[str, Any] = json.loads(found.reference)
+        check_digest(self._own(use_case, version, MODEL_FILE), digest)
+        reference: dict[str, Any] = json.loads(self._own(use_case, version, REFERENCE_FILE))
         return reference
 
     def content(self, use_case: str, version: str, digest: str) -> bytes:
         """See `ModelRegistry.content`."""
-        content = self._version(use_case, version).content
+        content = self._own(use_case, version, MODEL_FILE)
         check_digest(content, digest)
         return content
 
     def attach(self, use_case: str, version: str, files: Mapping[str, bytes]) -> None:
         """See `ModelRegistry.attach`."""
         self._version(use_case, version)
-        self._attached.update({(use_case, version, path): content for path, content in files.items()})
+        self._files.update({(use_case, version, path): content for path, content in files.items()})
 
     def attached(self, use_case: str, version: str, path: str) -> bytes | None:
         """See `ModelRegistry.attached`."""
         self._version(use_case, version)
-        return self._attached.get((use_case, version, path))
+        return self._files.get((use_case, version, path))
+
+    def files(self, use_case: str, version: str) -> Mapping[str, int]:
+        """See `ModelRegistry.files`."""
+        self._version(use_case, version)
+        return {name[2]: len(content) for name, content in self._files.items() if name[:2] == (use_case, version)}
+
+    def remove(self, use_case: str, version: str, paths: Collection[str]) -> None:
+        """See `ModelRegistry.remove`."""
+        self._version(use_case, version)
+        for path in paths:
+            self._files.pop((use_case, version, path), None)
+
+    def mark_archived(self, use_case: str, version: str, *, archived: bool) -> None:
+        """See `ModelRegistry.mark_archived`."""
+        found = self._version(use_case, version)
+        if archived:
+            names = [name for name, target in self._aliases.items() if (name[0], target) == (use_case, version)]
+            for name in names:
+                del self._aliases[name]
+        versions = self._versions[use_case]
+        versions[versions.index(found)] = replace(found, model=replace(found.model, archived=archived))
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""
@@ -89,6 +117,15 @@ class MemoryRegistry:
     def address(self, use_case: str, version: str) -> str | None:  # noqa: ARG002
         """See `ModelRegistry.address`: memory has no pages."""
         return None
+
+    def _own(self, use_case: str, version: str, file: str) -> bytes:
+        found = self._version(use_case, version)
+        content = self._files.get((use_case, version, file))
+        if content is not None:
+            return content
+        if found.model.archived:
+            raise archived_error(use_case, version)
+        raise UntrustedModel(f"Version {version} of {use_case} is incomplete: {file} is not there.")
 
     def _version(self, use_case: str, version: str) -> _Version:
         for found in self._versions.get(use_case, []):

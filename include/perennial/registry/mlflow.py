@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,16 +14,24 @@ from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
 from perennial.registry.cache import ModelCache, StoredModel
-from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE
 from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
-from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+from perennial.registry.port import (
+    MODEL_FILE,
+    REFERENCE_FILE,
+    LoadedModel,
+    ModelCandidate,
+    RegisteredModel,
+    archived_error,
+)
 
 _CREATION_SECONDS = 60
+_STAGE_TAG, _ARCHIVED = "stage", "archived"
 _LOGGED_MODEL = "models:/"  # how the sources of versions begin that came out of a logged model
 
 
@@ -111,18 +119,12 @@ class MlflowRegistry:
         """See `ModelRegistry.attach`."""
         attempt = f"attach {', '.join(files)} to version {version} of {use_case}"
         with self._asking(attempt), TemporaryDirectory() as scratch:
-            with self._missing(use_case, version):
-                source = str(self._client.get_model_version(use_case, version).source)
-            if not source.startswith(_LOGGED_MODEL):
-                raise NoModel(
-                    f"Version {version} of {use_case} in MLflow at {self._url} has no logged model to attach files to: "
-                    "Perennial did not register it. Name a version that Perennial deployed."
-                )
+            model_id = self._logged_model(use_case, version)
             for path, content in files.items():
                 file = Path(scratch) / path
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-            self._client.log_model_artifacts(source.removeprefix(_LOGGED_MODEL), scratch)
+            self._client.log_model_artifacts(model_id, scratch)
 
     def attached(self, use_case: str, version: str, path: str) -> bytes | None:
         """See `ModelRegistry.attached`."""
@@ -134,6 +136,35 @@ class MlflowRegistry:
             if path.rpartition("/")[2] not in {each.path.rpartition("/")[2] for each in there}:
                 return None
             return Path(download_artifacts(f"{folder}/{path}", dst_path=scratch, tracking_uri=self._url)).read_bytes()
+
+    def files(self, use_case: str, version: str) -> Mapping[str, int]:
+        """See `ModelRegistry.files`."""
+        with self._asking(f"list the files of version {version} of {use_case}"):
+            return dict(self._files_below(self._logged_model(use_case, version), ""))
+
+    def remove(self, use_case: str, version: str, paths: Collection[str]) -> None:
+        """See `ModelRegistry.remove`. MLflow's client removes no files; what it stores them with does."""
+        with self._asking(f"remove {', '.join(paths)} of version {version} of {use_case}"):
+            model_id = self._logged_model(use_case, version)
+            folder = self._client.get_logged_model(model_id).artifact_location
+            place: Any = get_artifact_repository(folder, tracking_uri=self._url)
+            there = dict(self._files_below(model_id, ""))
+            for path in paths:
+                if path in there:
+                    place.delete_artifacts(path)
+
+    def mark_archived(self, use_case: str, version: str, *, archived: bool) -> None:
+        """See `ModelRegistry.mark_archived`. The mark is the tag `stage` of the version."""
+        with self._asking(f"mark version {version} of {use_case}"):
+            with self._missing(use_case, version):
+                found = self._client.get_model_version(use_case, version)
+            if not archived:
+                if _STAGE_TAG in found.tags:
+                    self._client.delete_model_version_tag(use_case, version, _STAGE_TAG)
+                return
+            for alias in found.aliases:
+                self._client.delete_registered_model_alias(use_case, alias)
+            self._client.set_model_version_tag(use_case, version, _STAGE_TAG, _ARCHIVED)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""
@@ -153,7 +184,9 @@ class MlflowRegistry:
             while True:
                 page = self._client.search_model_versions(f"name = '{use_case}'", page_token=token)
                 found += [
-                    RegisteredModel(use_case, str(each.version), each.tags[DIGEST_TAG])
+                    RegisteredModel(
+                        use_case, str(each.version), each.tags[DIGEST_TAG], each.tags.get(_STAGE_TAG) == _ARCHIVED
+                    )
                     for each in page
                     if DIGEST_TAG in each.tags
                 ]
@@ -186,6 +219,24 @@ class MlflowRegistry:
             return None
         return f"{self._url}/#/models/{quote(use_case)}/versions/{quote(version)}"
 
+    def _logged_model(self, use_case: str, version: str) -> str:
+        """The id of the version's logged model. Errors: `NoModel`."""
+        with self._missing(use_case, version):
+            source = str(self._client.get_model_version(use_case, version).source)
+        if not source.startswith(_LOGGED_MODEL):
+            raise NoModel(
+                f"Version {version} of {use_case} in MLflow at {self._url} has no logged model to keep files with: "
+                "Perennial did not register it. Name a version that Perennial deployed."
+            )
+        return source.removeprefix(_LOGGED_MODEL)
+
+    def _files_below(self, model_id: str, folder: str) -> Iterator[tuple[str, int]]:
+        for each in self._client.list_logged_model_artifacts(model_id, folder or None):
+            if each.is_dir:
+                yield from self._files_below(model_id, each.path)
+            else:
+                yield each.path, int(each.file_size or 0)
+
     def _with_digest(self, candidate: ModelCandidate) -> RegisteredModel | None:
         versions = self.versions(candidate.use_case)
         return next((each for each in versions if each.digest == candidate.digest), None)
@@ -207,6 +258,8 @@ class MlflowRegistry:
                 lacking = [file for file in (MODEL_FILE, REFERENCE_FILE) if file not in there]
                 if not lacking:
                     raise
+                if self._client.get_model_version(use_case, version).tags.get(_STAGE_TAG) == _ARCHIVED:
+                    raise archived_error(use_case, version) from error
                 raise self._incomplete(use_case, version, f"{' and '.join(lacking)} is not there") from error
 
     def _incomplete(self, use_case: str, version: str, found: str) -> UntrustedModel:

@@ -9,7 +9,7 @@ from pathlib import Path
 from sklearn.pipeline import Pipeline
 
 from perennial.modeling.trusted_types import TRUSTED_BEYOND_SKOPS
-from perennial.registry.port import ModelCandidate
+from perennial.registry.port import MODEL_FILE, REFERENCE_FILE, ModelCandidate
 
 with warnings.catch_warnings():
     # Importing MLflow's model formats makes it warn of type hints in its own classes.
@@ -18,8 +18,6 @@ with warnings.catch_warnings():
     import mlflow.sklearn
     from mlflow.models import Model, infer_signature
 
-MODEL_FILE = "model.skops"
-REFERENCE_FILE = "reference.json"
 TRAINING_FILE = "training.json"
 
 # What a prediction's bytes depend on.

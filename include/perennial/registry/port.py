@@ -1,13 +1,19 @@
 """What the rest of the system asks of the model registry."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from perennial.errors import VersionArchived
+
 if TYPE_CHECKING:  # who asks for no model need not wait for what models are made of
     import pandas as pd
     from sklearn.pipeline import Pipeline
+
+
+MODEL_FILE = "model.skops"
+REFERENCE_FILE = "reference.json"
 
 
 @dataclass(frozen=True)
@@ -34,11 +40,12 @@ class ModelCandidate:
 
 @dataclass(frozen=True)
 class RegisteredModel:
-    """A model version in the registry."""
+    """A model version in the registry; `archived` while it is marked so."""
 
     use_case: str
     version: str
     digest: str
+    archived: bool = False
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,8 @@ class ModelRegistry(Protocol):
     def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
         """The version's model, after its bytes were checked against `digest` and its types against our allow-list.
 
-        Errors: `UntrustedModel` when either does not hold, `NoModel` when there is no such version.
+        Errors: `UntrustedModel` when either does not hold, `NoModel` when there is no such version; of this and of
+        every method that reads the model or its reference: `VersionArchived` when they were moved to the archive.
         """
 
     def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
@@ -88,6 +96,24 @@ class ModelRegistry(Protocol):
         Errors: `NoModel` when there is no such version.
         """
 
+    def files(self, use_case: str, version: str) -> Mapping[str, int]:
+        """The paths of all files that lie with the version's model, and how many bytes each has.
+
+        `attached` reads them, `MODEL_FILE` and `REFERENCE_FILE` among them. Errors: `NoModel`.
+        """
+
+    def remove(self, use_case: str, version: str, paths: Collection[str]) -> None:
+        """Remove files that lie with the version's model; those that are not there are none to remove.
+
+        Errors: `NoModel`.
+        """
+
+    def mark_archived(self, use_case: str, version: str, *, archived: bool) -> None:
+        """Mark the version as archived, after every alias was taken from it; or take the mark away.
+
+        Errors: `NoModel`.
+        """
+
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """The parameters that the version was trained with, as text; none where it was made by hand.
 
@@ -105,3 +131,11 @@ class ModelRegistry(Protocol):
 
     def address(self, use_case: str, version: str) -> str | None:
         """Where a person looks at the version in a browser, if anywhere."""
+
+
+def archived_error(use_case: str, version: str) -> VersionArchived:
+    """What who asks for a model that was moved to the archive is told."""
+    return VersionArchived(
+        f"Version {version} of {use_case} was archived, and its model moved out of the registry. Bring it back with "
+        f"`perennial restore-version {use_case} {version} --reason …`, then do this again."
+    )

@@ -26,6 +26,7 @@ from perennial.spec.fields import (
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
+from perennial.spec.retirement import Archive
 from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
@@ -143,6 +144,7 @@ class UseCase(Spec):
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
     )
+    archive: Archive = Archive()
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -174,6 +176,11 @@ class UseCase(Spec):
     def risk_tier(self) -> RiskTier:
         """What a new model needs before it serves."""
         return self.risk.tier if self.risk else RiskTier.LOW
+
+    @property
+    def archive_after(self) -> timedelta:
+        """How long after it was superseded a version is archived."""
+        return self.archive.after or self.retention
 
     @property
     def key(self) -> str:

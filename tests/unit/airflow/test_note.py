@@ -18,10 +18,12 @@ from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.remarks import SUSPICION
+from perennial.jobs.upkeep.archive import Archived, Planned
 from perennial.jobs.upkeep.maintain import Maintained, TablePlan
 from perennial.jobs.upkeep.reconcile import Reconciled
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.performance.maturity import Maturity
+from perennial.policy.archive import Fate
 from perennial.quality.reasons import rows_set_aside
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
@@ -175,6 +177,8 @@ def test_maintenance_says_what_it_put_right_and_removed(use_case: LoadedUseCase)
     )
     assert said(verdict_lines.maintained, use_case, Maintained("raw", 1, 3)).then == "flight_delays: 3 files removed"
     assert said(verdict_lines.maintained, use_case, TablePlan("raw", 1, ("a file",))) == NOTHING
+    assert said(verdict_lines.archived, use_case, Archived("3", "archived", "old")).then == "flight_delays: v3 archived"
+    assert said(verdict_lines.archived, use_case, Planned("3", Fate.ARCHIVE, "old")) == NOTHING
 
 
 def test_alarms_and_failures_stand_before_other_news_and_the_note_is_cut() -> None:

@@ -58,7 +58,7 @@ ROOMS = {
     **dict.fromkeys(("ingest", "validate", "score", "monitor", "late"), "jobs.predict"),
     **dict.fromkeys(("collect_labels", "measure"), "jobs.evaluate"),
     **dict.fromkeys(("assemble", "train", "judge", "deploy", "rollback"), "jobs.retrain"),
-    **dict.fromkeys(("reconcile", "maintain"), "jobs.upkeep"),
+    **dict.fromkeys(("reconcile", "maintain", "archive"), "jobs.upkeep"),
     "preview": "review",
 }
 

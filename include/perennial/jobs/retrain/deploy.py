@@ -25,6 +25,7 @@ from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.modeling.trial import PREDICTION, ModelTrial, as_file, from_file
 from perennial.ports import Ports
+from perennial.records.retirement import refuse_archived, refuse_ended
 from perennial.records.retraining import THRESHOLDS
 from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, read_manifest, read_rows
 from perennial.registry.port import ModelCandidate, RegisteredModel
@@ -56,9 +57,11 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
 
     Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
-    Errors: `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`.
+    Errors: `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`, `UseCaseEnded`;
+    `VersionArchived` when the winner has the bytes of a version that is in the archive.
     """
     spec = use_case.spec
+    refuse_ended(spec.name, ports.ledger)
     winner, reference_digest = judged.winner, judged.reference_digest
     if winner is None or reference_digest is None:
         raise NoModel(
@@ -89,6 +92,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
         )
     )
+    refuse_archived(spec.name, registered.version, ports.ledger)
     _try(spec, registered, rows, manifest, ports)
     entry = ports.ledger.deploy(
         Deployment(
