@@ -44,9 +44,10 @@ def build_dags(use_cases: Path, only: str | None = None) -> Iterator[DAG]:
         valid.append(use_case)
         for build in BUILDERS.values():
             yield build(use_case)
-    if valid:
-        yield maintenance_dag(valid)
-        yield from filter(None, [alerts_dag(valid)])
+    if valid:  # also where all have ended: the ledger's chains are still verified
+        living = [use_case for use_case in valid if use_case.ended is None]
+        yield maintenance_dag(living)
+        yield from filter(None, [alerts_dag(living)])
 
 
 def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
@@ -56,7 +57,8 @@ def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
             yield BUILDERS[DagKind(kind)](load_use_case(use_cases / name))
         return
     if dag_id == alerts.DAG_ID:  # it runs often: the others are not built for it
-        yield from filter(None, [alerts_dag(list(_valid(use_cases)))])
+        living = [use_case for use_case in _valid(use_cases) if use_case.ended is None]
+        yield from filter(None, [alerts_dag(living)])
         return
     yield from (dag for dag in build_dags(use_cases) if dag.dag_id == dag_id)
 

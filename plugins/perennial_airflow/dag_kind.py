@@ -9,6 +9,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param
 
+from perennial.spec.ended import Ended
 from perennial.spec.models import UseCase
 from perennial.window import Grid
 from perennial_airflow.schedule import WindowTimetable
@@ -45,10 +46,12 @@ def use_case_dag(
     execution_timeout: timedelta,
     timetable: WindowTimetable | None = None,
     runs_until: datetime | None = None,
+    ended: Ended | None = None,
 ) -> Iterator[DAG]:
     """A DAG of the use case, to add tasks to; without a schedule unless it has a timetable.
 
-    With `runs_until`, the last run is that of the last window that starts before it.
+    With `runs_until`, the last run is that of the last window that starts before it. One that has `ended` says so and
+    has no schedule: its runs stay to be looked at, and one that somebody starts is refused by the ledger.
 
     Its tasks are retried after 10, 30, 90 and 270 seconds; what a retry can't help fails at once (see `outcomes`).
     A DAG without a schedule does nothing by itself, so it starts unpaused: what triggers it need not wait for anyone.
@@ -61,6 +64,10 @@ def use_case_dag(
         "max_retry_delay": _LAST_RETRY,
         "execution_timeout": execution_timeout,
     }
+    if ended is not None:
+        timetable, description = None, f"{spec.title}: {ended}"
+        said = f"{str(ended).rstrip('.')}."
+        doc_md = f"**This use case was {said}** Nothing of it is scheduled, and nothing new is made of it.\n\n{doc_md}"
     with DAG(
         dag_id(spec.name, kind),
         description=description,
@@ -72,7 +79,7 @@ def use_case_dag(
         max_active_runs=max_active_runs,
         is_paused_upon_creation=None if timetable else False,
         default_args=defaults,
-        tags=sorted({*spec.tags, "perennial", str(kind)}),
+        tags=sorted({*spec.tags, "perennial", str(kind), *(["ended"] if ended else [])}),
     ) as dag:
         yield dag
     # Set when the tasks are there: each would take copies of its own, which is a third of the time to build a DAG.

@@ -34,6 +34,7 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
         runs_until=spec.end + spec.labels.mature_after if spec.end else None,
+        ended=use_case.ended,
     ) as dag:
 
         @task(multiple_outputs=False, outlets=[assets.labels(spec.name)])

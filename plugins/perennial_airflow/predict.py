@@ -63,6 +63,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
         runs_until=spec.end,
+        ended=use_case.ended,
     ) as dag:
         ingest = Ingest(
             use_case=use_case,

@@ -35,6 +35,7 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
         params=PARAMS,
         max_active_runs=1,
         execution_timeout=timedelta(hours=6),
+        ended=use_case.ended,
     ) as dag:
 
         @task(multiple_outputs=False, outlets=[assets.training(spec.name)])

@@ -33,6 +33,7 @@ def rollback_dag(use_case: LoadedUseCase) -> DAG:
         params=PARAMS,
         max_active_runs=1,
         execution_timeout=timedelta(minutes=30),
+        ended=use_case.ended,
     ) as dag:
 
         @task(multiple_outputs=False)

@@ -489,3 +489,54 @@ def test_a_table_that_is_not_there_needs_no_maintenance(lake: Lake) -> None:
     assert lake.optimize(TABLE) == 0
     assert lake.removable(TABLE, [], NOW) == []
     assert lake.remove(TABLE, [3], NOW) == []
+
+
+def test_what_is_erased_is_gone_from_every_version_and_the_table_goes_on(lake: Lake) -> None:
+    first = lake.replace(TABLE, FIRST, rows(1, 2))
+    second = lake.replace(TABLE, FIRST, rows(1, 2, 3))
+    lake.replace(TABLE, SECOND, rows())
+    lake.replace("raw/others", FIRST, rows(7))
+    before = lake.stored(TABLE)
+    assert before.files == 3
+    assert before.bytes > 0
+    assert lake.erase(TABLE) == before
+    assert (lake.stored(TABLE).files, lake.stored(TABLE).bytes) == (0, 0)
+    assert lake.read(TABLE, FIRST).num_rows == 0
+    assert lake.partitions(TABLE) == []
+    for commit in (first, second):
+        with pytest.raises(RowsRemoved):
+            lake.read(TABLE, FIRST, version=commit.version)
+    assert lake.read("raw/others", FIRST).num_rows == 1
+    again = lake.version(TABLE)
+    assert lake.erase(TABLE).files == 0
+    assert lake.version(TABLE) == again
+    assert lake.replace(TABLE, FIRST, rows(9)).version > second.version
+    assert lake.read(TABLE, FIRST).column("id").to_pylist() == [9]
+    assert lake.erase("raw/nothing").files == 0
+
+
+def test_an_erased_partition_still_refuses_late_writers(lake: Lake) -> None:
+    window = Window(NOON, NOON + timedelta(days=1))
+    late, later = (Lease("flights", window, token, contested=False) for token in (5, 6))
+    lake.replace(TABLE, FIRST, rows(1), late)
+    lake.fence(TABLE, FIRST, later)
+    lake.erase(TABLE)
+    with pytest.raises(LeaseLost):
+        lake.replace(TABLE, FIRST, rows(2), late)
+    assert lake.stored(TABLE).files == 0
+
+
+def test_an_erasing_that_was_killed_is_finished_by_the_next(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+    folder.replace(TABLE, SECOND, rows(2))
+    stray = Path(folder.location(TABLE)) / "left_by_a_killed_run.parquet"
+    stray.write_bytes(b"rows")
+    with monkeypatch.context() as cut:
+        cut.setattr(DeltaLake, "_data_files", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            folder.erase(TABLE)
+    assert folder.stored(TABLE).files == 3  # the commit is there, the bytes too
+    assert folder.erase(TABLE).files == 3
+    assert [
+        each.name for each in Path(folder.location(TABLE)).rglob("*.parquet") if "_delta_log" not in each.parts
+    ] == []

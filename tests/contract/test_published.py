@@ -307,3 +307,41 @@ def test_windows_that_were_published_before_there_were_fencing_tokens_go_on(data
     published.publish("flights", FIRST, predictions("b"), lease(3))
     with pytest.raises(LeaseLost):
         published.publish("flights", FIRST, predictions("c"), lease(2))
+
+
+def test_an_ended_table_says_so_and_stays_readable_until_it_is_erased(published: PublishedPredictions) -> None:
+    for window in (FIRST, SECOND):
+        published.publish("delays", window, predictions("a", "b"))
+    published.publish("others", FIRST, predictions("c"))
+    assert published.ended("delays") is None
+    for reason in ("closed", "the 'shop' closed."):  # the last word counts
+        published.mark_ended("delays", START, reason)
+    assert published.ended("delays") == "ENDED on 2013-03-01: the 'shop' closed. No new rows come."
+    assert published.ended("others") is None
+    assert published.read("delays", FIRST).num_rows == 2
+    before = published.size("delays")
+    assert before.rows == 4
+    assert before.bytes > 0
+    assert published.erase("delays") == before
+    assert published.size("delays").rows == 0
+    assert published.read("delays", FIRST).num_rows == 0
+    assert published.read("others", FIRST).num_rows == 1
+    assert published.ended("delays") is not None
+
+
+def test_a_use_case_that_never_published_ends_too(published: PublishedPredictions) -> None:
+    assert published.size("nothing").rows == 0
+    assert published.erase("nothing").rows == 0
+    published.mark_ended("nothing", START, "never begun")
+    assert published.ended("nothing") == "ENDED on 2013-03-01: never begun. No new rows come."
+
+
+def test_consumers_find_the_end_in_the_comment_and_in_a_table(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("a"))
+    published.mark_ended("delays", START, "100% of it isn't needed")
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        cursor.execute("SELECT obj_description('perennial.predictions_delays'::regclass)")
+        assert cursor.fetchone() == (published.ended("delays"),)
+        cursor.execute("SELECT use_case, ended_at, reason FROM perennial.ended_use_cases")
+        assert cursor.fetchall() == [("delays", START, "100% of it isn't needed")]

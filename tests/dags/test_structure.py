@@ -14,6 +14,7 @@ from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from perennial.lake import port as lake
+from perennial.spec.ended import write_ended
 from perennial_airflow.dag_factory import build_dags
 from perennial_airflow.timetable import DelayedWindows
 
@@ -239,7 +240,7 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
     edges = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
     follow = ("archive", "maintain")
     assert sorted(edges) == [f"{name}.reconcile>{name}.{task}" for name in USE_CASES for task in follow]
-    for task in ("start_pending_retraining", "gaps"):
+    for task in ("archive", "start_pending_retraining", "gaps"):
         assert {f"{name}.{task}" for name in USE_CASES} < set(dag.task_ids)
         assert f"| {task} |" in (dag.doc_md or "")
     assert {task.retries for task in dag.tasks} == {4}
@@ -248,6 +249,22 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
     assert not dag.catchup
     assert "Maintenance" in (dag.doc_md or "")
     DagSerialization.to_dict(dag)
+
+
+def test_an_ended_use_case_keeps_its_dags_without_a_schedule_and_each_says_so(repository: Path, tmp_path: Path) -> None:
+    changed(repository, tmp_path, alerts=[{"connection": "hook"}])
+    write_ended(tmp_path / "flight_delays", datetime(2026, 5, 1, tzinfo=UTC), "ada", "the airport closed.")
+    found = {dag.dag_id: dag for dag in build_dags(tmp_path)}
+    assert sorted(found) == sorted([*(f"flight_delays.{kind}" for kind in KINDS), "platform.maintenance"])
+    assert found["platform.maintenance"].task_ids == ["anchor_ledger"]
+    assert list(build_dags(tmp_path, only="platform.alerts")) == []
+    for kind in KINDS:
+        (dag,) = build_dags(tmp_path, only=f"flight_delays.{kind}")
+        assert not dag.timetable.can_be_scheduled
+        assert "ended" in dag.tags
+        assert "ended on 2026-05-01 by ada: the airport closed." in (dag.description or "")
+        assert (dag.doc_md or "").startswith("**This use case was ended on 2026-05-01 by ada: the airport closed.**")
+        DagSerialization.to_dict(dag)
 
 
 def test_the_documentation_warns_of_what_can_never_be_decided(

@@ -6,13 +6,16 @@ import typer
 
 from perennial import clock
 from perennial.cli.session import Session, show
-from perennial.cli.steps import AsJson, Reason, UseCaseName
+from perennial.cli.steps import AsJson, UseCaseName
+from perennial.cli.tables import print_line
+from perennial.spec.ended import ENDED_FILE
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the commands."""
     app.command()(archive)
     app.command(name="restore-version")(restore_version)
+    app.command()(decommission)
 
 
 def archive(
@@ -35,7 +38,7 @@ def archive(
 def restore_version(
     use_case: UseCaseName,
     version: Annotated[str, typer.Argument(help="A version that was archived.")],
-    reason: Reason,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")],
     json: AsJson = False,
 ) -> None:
     """Bring an archived model version back, so that it may serve again."""
@@ -47,3 +50,42 @@ def restore_version(
         loaded, version, session.ports, session.archive, session.run_id, actor=session.actor, reason=reason
     )
     show([done], as_json_lines=json)
+
+
+def decommission(
+    use_case: UseCaseName,
+    execute: Annotated[bool, typer.Option("--execute", help="Do it. Without, only say what would be done.")] = False,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger. Needed to do it.")] = "",
+    erase: Annotated[
+        str, typer.Option("--erase", help="Data to erase, e.g. snapshots,quarantine,labels. The rest is kept.")
+    ] = "",
+    json: AsJson = False,
+) -> None:
+    """End a use case: no more runs, its published table marked, its data kept or erased. First says what would be done.
+
+    Erasing can't be undone. The ledger and the models are kept.
+    """
+    from perennial.jobs.upkeep import decommission as job
+
+    wanted = [each.strip() for each in erase.split(",") if each.strip()]
+    known = [each.value for each in job.DataClass]
+    if unknown := [each for each in wanted if each not in known]:
+        raise typer.BadParameter(f"{', '.join(unknown)}: no such data; there are {', '.join(known)}")
+    if execute and not reason.strip():
+        raise typer.BadParameter("say with --reason why the use case ends")
+    classes = [job.DataClass(each) for each in wanted]
+    session = Session()
+    loaded = session.use_case(use_case)
+    show(job.plan(loaded, classes, session.ports), as_json_lines=json)
+    if not execute:
+        if not json:
+            print_line("Nothing was changed. --execute --reason … does it.")
+        return
+    done = job.run(
+        loaded, classes, clock.now(), session.ports, session.run_id, actor=session.actor, reason=reason.strip()
+    )
+    show(done, as_json_lines=json)
+    if not json:
+        print_line(
+            f"{loaded.folder / ENDED_FILE} says so, too: where Airflow reads its DAGs from a copy, put it there."
+        )

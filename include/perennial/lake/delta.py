@@ -37,7 +37,7 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsRemoved, StoreUnavailable
-from perennial.lake.port import Commit
+from perennial.lake.port import Commit, Stored
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
@@ -181,6 +181,33 @@ class DeltaLake:
         """See `Lake.remove`."""
         return self._vacuum(table, keep, older_than, dry_run=False)
 
+    def stored(self, table: str) -> Stored:
+        """See `Lake.stored`."""
+        with reaching(f"Listing the files of {self.location(table)}"):
+            return _counted(self._data_files(table))
+
+    def erase(self, table: str) -> Stored:
+        """See `Lake.erase`: a commit without any file, and then no file is left beside the log."""
+        what = f"Erasing {self.location(table)}"
+
+        def empty() -> None:
+            delta = self._open(table)
+            if delta is not None and delta.get_add_actions().num_rows:
+                delta.delete(commit_properties=CommitProperties(max_commit_retries=0))
+
+        self._until_committed(what, empty)
+        with reaching(what):
+            found = self._data_files(table)
+            for each in found:
+                self._filesystem.delete_file(each.path)
+            return _counted(found)
+
+    def _data_files(self, table: str) -> list[fs.FileInfo]:
+        root = open_path(self.location(table))
+        selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
+        files = [each for each in self._filesystem.get_file_info(selector) if each.type is fs.FileType.File]
+        return [each for each in files if "/_delta_log/" not in each.path.removeprefix(root)]
+
     def location(self, table: str) -> str:
         """See `Lake.location`."""
         return f"{self._url}/{table}"
@@ -295,6 +322,10 @@ class DeltaLake:
             data_change=True,
             stats=json.dumps({"numRecords": ordered.num_rows}),
         )
+
+
+def _counted(files: list[fs.FileInfo]) -> Stored:
+    return Stored(len(files), sum(each.size for each in files))
 
 
 def open_path(url: str) -> str:

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pyarrow as pa
 
 from perennial.digest import canonical, canonical_digest
-from perennial.errors import StoreUnavailable
-from perennial.lake.port import Commit
+from perennial.errors import RowsRemoved, StoreUnavailable
+from perennial.lake.port import Commit, Stored
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
@@ -18,6 +18,7 @@ from perennial.lease import Lease
 class _Version:
     schema: pa.Schema
     partitions: dict[str, pa.Table] = field(default_factory=dict)
+    erased: frozenset[str] = frozenset()
 
 
 class InMemoryLake:
@@ -65,6 +66,8 @@ class InMemoryLake:
         if not versions:
             return pa.table({})
         found = versions[-1 if version is None else version]
+        if partition in found.erased:
+            raise RowsRemoved(f"What {partition} of {table} held in version {version} was erased.")
         empty = found.schema.empty_table()
         return found.partitions.get(partition, empty.select(sorted(empty.column_names)))
 
@@ -94,6 +97,23 @@ class InMemoryLake:
     def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
         """See `Lake.remove`; there are no files."""
         return self.removable(table, keep, older_than)
+
+    def stored(self, table: str) -> Stored:
+        """See `Lake.stored`; what would be a file is what a partition holds."""
+        versions = self._tables.get(table, [])
+        held = {id(rows): rows for version in versions for rows in version.partitions.values()}
+        return Stored(len(held), sum(rows.nbytes for rows in held.values()))
+
+    def erase(self, table: str) -> Stored:
+        """See `Lake.erase`."""
+        with self._lock:
+            found = self.stored(table)
+            versions = self._tables.get(table)
+            if versions:
+                gone = [_Version(each.schema, {}, each.erased | each.partitions.keys()) for each in versions]
+                last = [_Version(versions[-1].schema)] if versions[-1].partitions else []
+                self._tables[table] = [*gone, *last]
+            return found
 
     def copy(self) -> "InMemoryLake":
         """A lake with the same content; what is written to either is not in the other."""

@@ -21,6 +21,14 @@ class Commit:
     rows: int
 
 
+@dataclass(frozen=True)
+class Stored:
+    """The files with rows that a table has in its store, those of old versions too, and their bytes."""
+
+    files: int
+    bytes: int
+
+
 class Lake(Protocol):
     """Tables of rows, partitioned by window (or by another key), whose old versions stay readable.
 
@@ -74,6 +82,16 @@ class Lake(Protocol):
         """Remove older files that neither the present version nor one of `keep` needs, and return their names.
 
         A file's age counts from when it was replaced, or written if its commit never came.
+        """
+
+    def stored(self, table: str) -> Stored:
+        """What the table takes in its store; nothing where there is no such table."""
+
+    def erase(self, table: str) -> Stored:
+        """Remove every row of every version from the store; what was removed.
+
+        The versions stay known: reading what one of them held is refused with `RowsRemoved`. What the store itself
+        keeps of deleted files (a bucket with versions, backups) is not reached.
         """
 
     def location(self, table: str) -> str:

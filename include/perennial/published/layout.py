@@ -1,6 +1,7 @@
 """The columns of a published table: which one is the key, and which database type holds which Arrow type."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -32,6 +33,15 @@ DATABASE_TYPES: dict[pa.DataType, str] = {
     pa.timestamp("us", tz="UTC"): "timestamp with time zone",
 }
 ARROW_TYPES = {database: arrow for arrow, database in DATABASE_TYPES.items()}
+
+
+def ended_comment(at: datetime, reason: str) -> str:
+    """What the comment of a table says to which no rows come any more.
+
+    >>> ended_comment(datetime.fromisoformat("2026-05-01T00:00:00Z"), "the shop closed")
+    'ENDED on 2026-05-01: the shop closed. No new rows come.'
+    """
+    return f"ENDED on {at.astimezone(UTC):%Y-%m-%d}: {reason.rstrip('.')}. No new rows come."
 
 
 def database_types(use_case: str, schema: pa.Schema) -> dict[str, str]:

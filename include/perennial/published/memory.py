@@ -1,11 +1,14 @@
 """Published predictions in memory, for tests and dry runs."""
 
+from datetime import datetime
+
 import pyarrow as pa
 
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import SchemaMismatch
 from perennial.lease import Lease
-from perennial.published.layout import check_keys, database_types, first_key
+from perennial.published.layout import check_keys, database_types, ended_comment, first_key
+from perennial.published.port import PublishedSize
 from perennial.window import Window
 
 
@@ -17,6 +20,7 @@ class InMemoryPublished:
         self._tokens: dict[tuple[str, Window], int] = {}
         self._keys: dict[str, str] = {}
         self._types: dict[str, dict[str, str]] = {}
+        self._ended: dict[str, str] = {}
 
     def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`."""
@@ -41,6 +45,25 @@ class InMemoryPublished:
     def read(self, use_case: str, window: Window) -> pa.Table:
         """See `PublishedPredictions.read`."""
         return self._rows.get((use_case, window), pa.table({}))
+
+    def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
+        """See `PublishedPredictions.mark_ended`."""
+        self._ended[use_case] = ended_comment(at, reason)
+
+    def ended(self, use_case: str) -> str | None:
+        """See `PublishedPredictions.ended`."""
+        return self._ended.get(use_case)
+
+    def size(self, use_case: str) -> PublishedSize:
+        """See `PublishedPredictions.size`."""
+        held = [rows for (name, _), rows in self._rows.items() if name == use_case]
+        return PublishedSize(sum(rows.num_rows for rows in held), sum(rows.nbytes for rows in held))
+
+    def erase(self, use_case: str) -> PublishedSize:
+        """See `PublishedPredictions.erase`."""
+        found = self.size(use_case)
+        self._rows = {name: rows for name, rows in self._rows.items() if name[0] != use_case}
+        return found
 
     def digest(self, use_case: str, window: Window) -> str:
         """See `PublishedPredictions.digest`."""

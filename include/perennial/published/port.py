@@ -1,11 +1,21 @@
 """What the rest of the system asks of the table that consumers read."""
 
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
 import pyarrow as pa
 
 from perennial.lease import Lease
 from perennial.window import Window
+
+
+@dataclass(frozen=True)
+class PublishedSize:
+    """How much a use case has published."""
+
+    rows: int
+    bytes: int
 
 
 class PublishedPredictions(Protocol):
@@ -21,6 +31,21 @@ class PublishedPredictions(Protocol):
 
     def read(self, use_case: str, window: Window) -> pa.Table:
         """The window's published rows, in canonical order. Errors: `StoreUnavailable`."""
+
+    def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
+        """Tell consumers that no rows come any more: the table has it as its comment, and stays as it is.
+
+        A table of all ended use cases, for programs, has it too.
+        """
+
+    def ended(self, use_case: str) -> str | None:
+        """What consumers are told of the end; None while the use case goes on."""
+
+    def size(self, use_case: str) -> PublishedSize:
+        """What the use case has published."""
+
+    def erase(self, use_case: str) -> PublishedSize:
+        """Remove all rows; the table and what its comment says stay. What was removed."""
 
     def digest(self, use_case: str, window: Window) -> str:
         """The digest of the window's published rows, comparable with the lake's."""

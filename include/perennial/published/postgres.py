@@ -5,6 +5,7 @@ Rows are copied into a temporary table first, so that the old ones are live unti
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from datetime import datetime
 
 import psycopg2
 import pyarrow as pa
@@ -15,7 +16,9 @@ from perennial.addresses import postgres_dsn
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
-from perennial.published.layout import check_keys, database_types
+from perennial.published import tables
+from perennial.published.layout import check_keys, database_types, ended_comment
+from perennial.published.port import PublishedSize
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
 from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
@@ -99,6 +102,30 @@ class PostgresPublished:
             columns = {name: table.columns[name] for name in published[0]}
             source = SQL("{} WHERE {}").format(table_of(use_case), _span(window))
             return canonical(copy_out(cursor, columns, source))
+
+    def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
+        """See `PublishedPredictions.mark_ended`. Programs ask `perennial.ended_use_cases`."""
+        with self._transaction(f"Marking {use_case} as ended", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            tables.mark_ended(cursor, use_case, at, reason)
+
+    def ended(self, use_case: str) -> str | None:
+        """See `PublishedPredictions.ended`."""
+        what = f"Looking whether {use_case} has ended"
+        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            found = tables.ended(cursor, use_case)
+        return ended_comment(*found) if found else None
+
+    def size(self, use_case: str) -> PublishedSize:
+        """See `PublishedPredictions.size`."""
+        with self._transaction(f"Measuring {use_case}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            return tables.size(cursor, use_case)
+
+    def erase(self, use_case: str) -> PublishedSize:
+        """See `PublishedPredictions.erase`. The table's file is emptied with the commit."""
+        with self._transaction(f"Erasing {use_case}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            found = tables.size(cursor, use_case)
+            tables.erase(cursor, use_case)
+            return found
 
     def digest(self, use_case: str, window: Window) -> str:
         """See `PublishedPredictions.digest`."""

@@ -1,25 +1,30 @@
 """The tables that predictions are published in: made when they are missing, widened when a column is new.
 
     perennial.predictions_<use case>    one row per entity and window; consumers query it
+    perennial.ended_use_cases           which use cases were decommissioned, when and why
     perennial.published_windows         which windows are published, with how many rows and which columns, and the
                                         fencing token of the lease that published them last
 
-Both are changed only inside the transaction that publishes. Whoever makes or widens a table holds a lock of its own
-until that transaction ends, so that two of them never do it at once.
+The first and the last are changed only inside the transaction that publishes, and when a use case's rows are erased.
+Whoever makes or widens a table holds a lock of its own until that transaction ends, so that two of them never do it at
+once.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 
 from psycopg2 import extensions
-from psycopg2.sql import SQL, Composed, Identifier
+from psycopg2.sql import SQL, Composed, Identifier, Literal
 
 from perennial.encoding import lock_key
 from perennial.errors import SchemaMismatch
-from perennial.published.layout import WINDOW_COLUMNS, first_key
+from perennial.published.layout import WINDOW_COLUMNS, ended_comment, first_key
+from perennial.published.port import PublishedSize
 
 SCHEMA = "perennial"
 WINDOWS = Identifier(SCHEMA, "published_windows")
+ENDED = Identifier(SCHEMA, "ended_use_cases")
 
 
 @dataclass(frozen=True)
@@ -80,6 +85,61 @@ def ensure_table(cursor: extensions.cursor, use_case: str, columns: Mapping[str,
             "Nothing was published. Give the column a new name, or rename the old table out of the way."
         )
     return table.key
+
+
+def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:
+    """Put the end of the use case into its table's comment, if it has a table, and into the table of all ends."""
+    lock(cursor, "perennial.published.tables")
+    cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(SCHEMA)))
+    cursor.execute(
+        SQL(
+            "CREATE TABLE IF NOT EXISTS {} "
+            "(use_case text PRIMARY KEY, ended_at timestamptz NOT NULL, reason text NOT NULL)"
+        ).format(ENDED)
+    )
+    cursor.execute(
+        SQL(
+            "INSERT INTO {} VALUES (%s, %s, %s) "
+            "ON CONFLICT (use_case) DO UPDATE SET ended_at = excluded.ended_at, reason = excluded.reason"
+        ).format(ENDED),
+        (use_case, at, reason),
+    )
+    if describe(cursor, use_case).columns:
+        said = Literal(ended_comment(at, reason))
+        cursor.execute(SQL("COMMENT ON TABLE {} IS {}").format(table_of(use_case), said))
+
+
+def ended(cursor: extensions.cursor, use_case: str) -> tuple[datetime, str] | None:
+    """When and why the use case ended; None while it goes on."""
+    if not _is_there(cursor, ENDED):
+        return None
+    cursor.execute(SQL("SELECT ended_at, reason FROM {} WHERE use_case = %s").format(ENDED), (use_case,))
+    found = cursor.fetchone()
+    return (found[0], found[1]) if found else None
+
+
+def size(cursor: extensions.cursor, use_case: str) -> PublishedSize:
+    """What the use case's table holds, its index counted."""
+    if not _is_there(cursor, table_of(use_case)):
+        return PublishedSize(0, 0)
+    name = table_of(use_case)
+    query = SQL("SELECT count(*), pg_total_relation_size({}::regclass) FROM {}")
+    cursor.execute(query.format(Literal(name.as_string(cursor)), name))
+    found = cursor.fetchone()
+    assert found is not None, "an aggregate has a row"
+    return PublishedSize(found[0], found[1] if found[0] else 0)
+
+
+def erase(cursor: extensions.cursor, use_case: str) -> None:
+    """Empty the use case's table, and forget which of its windows are published."""
+    if _is_there(cursor, table_of(use_case)):
+        cursor.execute(SQL("TRUNCATE {}").format(table_of(use_case)))
+        cursor.execute(SQL("DELETE FROM {} WHERE use_case = %s").format(WINDOWS), (use_case,))
+
+
+def _is_there(cursor: extensions.cursor, table: Identifier) -> bool:
+    cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(cursor),))
+    return cursor.fetchone() == (True,)
 
 
 def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], table: PublishedTable) -> None:

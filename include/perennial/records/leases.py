@@ -16,8 +16,7 @@ def data_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iter
 
     Errors: `WindowBusy`, `StoreUnavailable`; `UseCaseEnded` when it was decommissioned.
     """
-    tables = (raw_table(use_case), quarantine_table(use_case), predictions_table(use_case))
-    with _lease(use_case, use_case, tables, window, ports, run_id) as lease:
+    with _lease(use_case, use_case, _data_tables(use_case), window, ports, run_id) as lease:
         yield lease
 
 
@@ -28,16 +27,37 @@ def labels_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> It
         yield lease
 
 
+def take_back(use_case: str, ports: Ports, run_id: str) -> None:
+    """Take every lease on the use case that its holder has not given back: who held it can write no more.
+
+    Errors: `WindowBusy` when a holder is alive and keeps it, `StoreUnavailable`.
+    """
+    for subject, window in ports.ledger.leases_not_given_back(use_case):
+        tables = _data_tables(use_case) if subject == use_case else (labels_table(use_case),)
+        with _fenced(subject, tables, window, ports, run_id):
+            pass
+
+
+def _data_tables(use_case: str) -> Sequence[str]:
+    return raw_table(use_case), quarantine_table(use_case), predictions_table(use_case)
+
+
 @contextmanager
 def _lease(
     use_case: str, subject: str, tables: Sequence[str], window: Window, ports: Ports, run_id: str
 ) -> Iterator[Lease]:
+    with _fenced(subject, tables, window, ports, run_id) as lease:
+        refuse_ended(use_case, ports.ledger)
+        yield lease
+
+
+@contextmanager
+def _fenced(subject: str, tables: Sequence[str], window: Window, ports: Ports, run_id: str) -> Iterator[Lease]:
     """The ledger's lease. Where the holder before did not give it back, the lake is fenced against its late commits.
 
     The ledger itself refuses such commits, and nothing is published that the ledger does not have.
     """
     with ports.ledger.working_on(subject, window, run_id) as lease:
-        refuse_ended(use_case, ports.ledger)
         if lease.contested:
             for table in tables:
                 ports.lake.fence(table, window_partition(window), lease)

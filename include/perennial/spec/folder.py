@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from perennial.spec.columns import Column, Kind
 from perennial.spec.document import Document, file_beside, nearest_name, read_document, read_text
+from perennial.spec.ended import Ended, read_ended
 from perennial.spec.expectations import COLUMN_ARGUMENTS, EXPECTATION_ARGUMENTS, Suite
 from perennial.spec.explain import UNKNOWN_KEY, validated
 from perennial.spec.fields import ColumnName
@@ -158,6 +159,7 @@ class Reading:
     queries: dict[str, str] = field(default_factory=dict)
     violations: tuple[Violation, ...] = ()
     remarks: tuple[Violation, ...] = ()
+    ended: Ended | None = None
 
 
 def read_folder(folder: Path) -> Reading:
@@ -181,10 +183,12 @@ def read_folder(folder: Path) -> Reading:
     violations += found
     suite, found = read_suite(document, folder)
     violations += found
+    ended, found = read_ended(folder)
+    violations += found
     in_order = sorted(set(violations), key=lambda v: (v.file, v.line, v.key, v.value or "", v.problem))
     found_undecidable = undecidable(spec) if spec is not None else ()
     remarks = tuple(document.violation(each.at, each.text, each.suggestion) for each in found_undecidable)
-    return Reading(spec, suite, queries, tuple(in_order), remarks)
+    return Reading(spec, suite, queries, tuple(in_order), remarks, ended)
 
 
 def _rules_between_valid_parts(document: Document) -> list[Violation]:

@@ -12,6 +12,7 @@ from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
 from perennial.spec.columns import Column
 from perennial.spec.document import read_document
+from perennial.spec.ended import ENDED_FILE, Ended
 from perennial.spec.expectations import Expectation
 from perennial.spec.folder import SPEC_FILE, Reading, read_folder
 from perennial.spec.models import UseCase
@@ -20,12 +21,16 @@ from perennial.spec.problems import Location, Violation, nearest
 
 @dataclass(frozen=True)
 class LoadedUseCase:
-    """A valid spec, with the texts it names. `queries` maps file name to SQL."""
+    """A valid spec, with the texts it names. `queries` maps file name to SQL.
+
+    `ended` says when and why the use case was decommissioned; None while it goes on.
+    """
 
     spec: UseCase
     folder: Path
     expectations: tuple[Expectation, ...]
     queries: dict[str, str]
+    ended: Ended | None = None
 
     @property
     def suite_digest(self) -> str:
@@ -113,7 +118,8 @@ def load_again(folder: Path) -> LoadedUseCase:
     if kept is not None and kept.seen == seen:
         return kept.loaded
     loaded = load_use_case(folder)
-    files = (folder / SPEC_FILE, folder / loaded.spec.quality.expectations, *(folder / name for name in loaded.queries))
+    beside = (SPEC_FILE, ENDED_FILE, *loaded.queries)
+    files = (folder / loaded.spec.quality.expectations, *(folder / name for name in beside))
     _KEPT[folder] = _Kept(loaded, files, seen if kept is not None and kept.files == files else None)
     return loaded
 
@@ -146,7 +152,7 @@ def load_all(root: Path) -> dict[str, LoadedUseCase]:
 def _loaded(folder: Path, reading: Reading) -> LoadedUseCase:
     if reading.violations or reading.spec is None or reading.suite is None:
         raise _invalid(folder, reading.violations)
-    return LoadedUseCase(reading.spec, folder, reading.suite.expectations, reading.queries)
+    return LoadedUseCase(reading.spec, folder, reading.suite.expectations, reading.queries, reading.ended)
 
 
 def _invalid(where: Path, violations: Sequence[Violation]) -> InvalidSpec:

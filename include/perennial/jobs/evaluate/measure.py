@@ -23,6 +23,7 @@ from perennial.records.labels import (
     reopened_batches,
     unmatched_labels,
 )
+from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -85,9 +86,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     """Measure every window that waits for the truth, as it was known at `as_of`, and decide about retraining.
 
     Final windows of which more labels came are measured again. `on_window` hears how far it is.
-    Errors: `StoreUnavailable`.
+    Errors: `StoreUnavailable`, `UseCaseEnded`.
     """
     spec = use_case.spec
+    refuse_ended(spec.name, ports.ledger)
     waiting = pending_batches(spec, as_of, ports.ledger)
     reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
     labels_version = ports.lake.version(labels_table(spec.name))

@@ -16,6 +16,7 @@ from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
 from perennial.records.gate import clean_rows
+from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
 from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase
@@ -43,9 +44,10 @@ class Monitored:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Monitored:
     """Profile the window and compare it with its model's reference.
 
-    Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
+    Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`, `UseCaseEnded`.
     """
     spec = use_case.spec
+    refuse_ended(spec.name, ports.ledger)
     batch = ports.ledger.latest_batch(spec.name, window)
     if batch is None:
         raise NotScored(

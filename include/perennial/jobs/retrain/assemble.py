@@ -23,6 +23,7 @@ from perennial.ports import Ports
 from perennial.progress import OnWindow, nobody
 from perennial.records.first_model import first_training, history_too_short
 from perennial.records.labels import overdue_text
+from perennial.records.retirement import refuse_ended
 from perennial.records.training_set import (
     ExcludedWindow,
     ImmatureWindow,
@@ -68,9 +69,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     end, and not while its labels are overdue. Windows that were never ingested or validated are, first. A window that
     is refused or fails is left out, with its reason in the manifest. `on_window` hears how far it is.
 
-    Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
+    Errors: `NotEnoughData`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `UseCaseEnded`.
     """
     spec = use_case.spec
+    refuse_ended(spec.name, ports.ledger)
     windows = list(training_windows(spec, as_of))
     mature = [window for window in windows if window.end + spec.labels.mature_after <= as_of]
     young = windows[len(mature) :]
