@@ -66,8 +66,9 @@ def use_case_dag(
     }
     if ended is not None:
         timetable, description = None, f"{spec.title}: {ended}"
-        said = f"{str(ended).rstrip('.')}."
-        doc_md = f"**This use case was {said}** Nothing of it is scheduled, and nothing new is made of it.\n\n{doc_md}"
+        doc_md = (
+            f"**This use case was {ended}.** Nothing of it is scheduled, and nothing new is made of it.\n\n{doc_md}"
+        )
     with DAG(
         dag_id(spec.name, kind),
         description=description,

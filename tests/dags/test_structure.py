@@ -262,7 +262,7 @@ def test_an_ended_use_case_keeps_its_dags_without_a_schedule_and_each_says_so(re
         (dag,) = build_dags(tmp_path, only=f"flight_delays.{kind}")
         assert not dag.timetable.can_be_scheduled
         assert "ended" in dag.tags
-        assert "ended on 2026-05-01 by ada: the airport closed." in (dag.description or "")
+        assert "ended on 2026-05-01 by ada: the airport closed" in (dag.description or "")
         assert (dag.doc_md or "").startswith("**This use case was ended on 2026-05-01 by ada: the airport closed.**")
         DagSerialization.to_dict(dag)
 

@@ -25,6 +25,7 @@ class Urgency(StrEnum):
     LOOK = "look"
     NEW = "new"
     FINE = "fine"
+    ENDED = "ended"
 
 
 class Place(StrEnum):

@@ -10,6 +10,7 @@ from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.policy.promotion import WITHOUT_SKILL
 from perennial.ports import Ports
+from perennial.records.retirement import archived_versions
 from perennial.records.training_set import LAST_WEIGHTED
 from perennial.spec.models import UseCase
 from perennial.spec.training import NO_SKILL
@@ -44,7 +45,8 @@ class ModelVersion:
     of `windows`, the first and last of which are named. `value` is the deciding metric on the holdout that it was
     judged on, `rival_value` that of the champion of the time, or of a prediction without skill (`rival`), on the same
     `holdout_rows`. `address` is its page in the model registry. `exports` are its files in other
-    formats, and those that were refused. What is not on record is None.
+    formats, and those that were refused. It is `archived` since a moment, None while it may serve. What is not on
+    record is None.
     """
 
     version: str
@@ -63,6 +65,7 @@ class ModelVersion:
     services: tuple[Service, ...]
     address: str | None
     exports: tuple[Exported, ...] = ()
+    archived: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
         if digest := each.numbers.get("winner_digest"):
             won.setdefault(digest, each)
     exports = [exported_of(each) for each in ports.ledger.decisions(spec.name, DecisionKind.EXPORT)]
+    archived = archived_versions(spec.name, ports.ledger)
     services = list(_services(deployments))
     by_id = {entry.id: entry for entry in deployments}
     current = next((each for each in reversed(deployments) if each.role is DeployedRole.CHAMPION), None)
@@ -118,6 +122,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
                 services=own,
                 address=ports.registry.address(spec.name, entry.model_version),
                 exports=tuple(each for each in exports if each.version == entry.model_version),
+                archived=archived[entry.model_version].recorded_at if entry.model_version in archived else None,
             )
         )
     rejected = [Rejection(each.as_of, each.reasons, each.run_id) for each in judged if each.action == REJECT]

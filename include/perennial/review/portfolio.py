@@ -12,6 +12,7 @@ from perennial.review.airflow_state import DagState
 from perennial.review.matters import Matter, Urgency
 from perennial.review.recent import Recent
 from perennial.review.timeline import WindowState
+from perennial.spec.ended import Ended
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 
@@ -27,7 +28,7 @@ class Summary:
     for labels that should have come; `quarantined` of their rows were set aside. Of all windows, `missing` should have
     been scored and were not. The champion has scored data since `champion_since`: `champion_age` days of it, up to the
     last window. `dags` are those that the reader may see, as Airflow sees them; none when it was not asked. `matters`
-    are what needs a person, the urgent first.
+    are what needs a person, the urgent first; none of a use case that has `ended`, of which that is said in words.
     """
 
     use_case: str
@@ -48,6 +49,7 @@ class Summary:
     overdue: int
     dags: tuple[DagState, ...]
     matters: tuple[Matter, ...]
+    ended: str | None = None
 
     def dag(self, kind: str) -> DagState | None:
         """The DAG of this kind, such as `predict`; None when it was not asked about, or may not be seen."""
@@ -78,17 +80,27 @@ ORDERS: dict[str, Callable[[Summary], tuple[Any, ...]]] = {
 }
 
 
-def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger, dags: Mapping[str, DagState]) -> Portfolio:
-    """The use cases as the ledger, and by `dags` Airflow, know them now. Errors: `StoreUnavailable`."""
+def run(
+    specs: Sequence[UseCase],
+    now: datetime,
+    ledger: Ledger,
+    dags: Mapping[str, DagState],
+    ended: Mapping[str, Ended] | None = None,
+) -> Portfolio:
+    """The use cases as the ledger, and by `dags` Airflow, know them now; `ended` are those that were decommissioned.
+
+    Errors: `StoreUnavailable`.
+    """
     known = recent.run(specs, now, ledger, WINDOWS)
-    found = [_summary(spec, known[spec.name], dags, now) for spec in specs]
+    found = [_summary(spec, known[spec.name], dags, now, (ended or {}).get(spec.name)) for spec in specs]
     return Portfolio(now, tuple(sorted(found, key=_by_urgency)))
 
 
-def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: datetime) -> Summary:
+def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: datetime, ended: Ended | None) -> Summary:
     champion, windows = known.champion, known.windows
     own = {dag_id: dags[dag_id] for kind in KINDS if (dag_id := f"{spec.name}.{kind}") in dags}
-    needed = matters.found(spec, known, own, now)
+    needed = matters.found(spec, known, own, now) if ended is None else []
+    calm = Urgency.FINE if ended is None else Urgency.ENDED
     unscored = {each.window for each in matters.refused(windows)}
     return Summary(
         use_case=spec.name,
@@ -96,7 +108,7 @@ def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: da
         owner=spec.owner,
         tags=tuple(spec.tags),
         metric=spec.training.metric,
-        urgency=needed[0].urgency if needed else Urgency.FINE,
+        urgency=needed[0].urgency if needed else calm,
         champion=champion.version if champion else None,
         champion_since=champion.effective_from if champion else None,
         champion_age=_age(known),
@@ -105,10 +117,11 @@ def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: da
         warned=sum(each.validation is Verdict.WARN for each in windows),
         drifted=sum(each.drift is Verdict.FAIL for each in windows),
         quarantined=sum(each.rows_quarantined or 0 for each in windows),
-        missing=sum(window not in unscored for window in known.missing),
+        missing=sum(window not in unscored for window in known.missing) if ended is None else 0,
         overdue=sum(each.maturity is Maturity.OVERDUE for each in windows),
         dags=tuple(own.values()),
         matters=tuple(needed),
+        ended=str(ended) if ended else None,
     )
 
 

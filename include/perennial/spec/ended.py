@@ -30,7 +30,7 @@ class Ended(Spec):
     reason: str = Field(min_length=1)
 
     def __str__(self) -> str:
-        return f"ended on {self.at:%Y-%m-%d} by {self.by}: {self.reason}"
+        return f"ended on {self.at:%Y-%m-%d} by {self.by}: {self.reason.rstrip('.')}"
 
 
 def read_ended(folder: Path) -> tuple[Ended | None, list[Violation]]:

@@ -64,6 +64,10 @@ def kept() -> InMemoryArtifacts:
 
 @pytest.fixture
 def shop(world: World, times: Times) -> World:
+    return make_shop(world, times)
+
+
+def make_shop(world: World, times: Times) -> World:
     """Three versions that followed each other, day by day; files are moved 100 days after that."""
     ports = replace(world.ports, ledger=InMemoryLedger(times))
     spec = world.use_case.spec.model_copy(

@@ -13,6 +13,7 @@ from perennial.performance.standing import Standing
 from perennial.review import portfolio, recent, timeline
 from perennial.review.airflow_state import DagState, by_dag_id
 from perennial.review.matters import Urgency
+from perennial.spec.ended import Ended
 
 NOW = START + timedelta(days=46, hours=1)
 
@@ -90,3 +91,11 @@ def test_the_retraining_that_is_paused_is_unpaused_first(tmp_path_factory: pytes
     assert summary.matters[0].to_do == "Unpause parcels.retrain and start a run: it trains the first one."
     assert summary.dag("retrain") == dags["parcels.retrain"]
     assert summary.dag("predict") is None
+
+
+def test_an_ended_use_case_comes_last_and_needs_nobody(lived: World) -> None:
+    ended = Ended(at=NOW, by="ada", reason="closed.")
+    (summary,) = portfolio.run([lived.use_case.spec], NOW, lived.ports.ledger, {}, {"parcels": ended}).use_cases
+    assert (summary.urgency, summary.matters, summary.missing) == (Urgency.ENDED, (), 0)
+    assert summary.ended == "ended on 2024-02-16 by ada: closed"
+    assert list(Urgency)[-1] is Urgency.ENDED
