@@ -134,7 +134,7 @@ def test_what_the_policy_started_may_be_approved_by_anyone_with_the_role(medium:
 @pytest.mark.parametrize("roles", [(), ("Viewer", "User", "Op")])
 def test_a_role_that_may_not_approve_is_told_which_may(medium: World, roles: tuple[str, ...]) -> None:
     found = asked(medium)
-    with pytest.raises(MayNotAnswer, match="an answer counts from Admin or Approver. Nothing was answered"):
+    with pytest.raises(MayNotAnswer, match=r"an answer counts from Admin or Approver. Nothing was answered"):
         answers(medium, "vera", roles=roles)
     with pytest.raises(MayNotAnswer):
         answers(medium, "vera", approve=False, roles=roles)
@@ -228,7 +228,7 @@ def test_judging_again_with_another_result_asks_anew(medium: World) -> None:
     assert approval.standing(medium.use_case, other, medium.ports.ledger, RUN).action == WAIT
     assert approval.standing(medium.use_case, found, medium.ports.ledger, RUN).action == LAPSE
     assert old is not None
-    with pytest.raises(QuestionClosed, match="has judged anew since.*start a new run"):
+    with pytest.raises(QuestionClosed, match=r"has judged anew since.*start a new run"):
         answers(medium, "carla", shown=f"Question {old.subject[:12]}")
 
 
@@ -247,7 +247,7 @@ def test_a_rejection_stands(medium: World) -> None:
     answers(medium, "ben", approve=False)
     decision = approval.standing(medium.use_case, found, medium.ports.ledger, RUN)
     assert (decision.action, decision.reasons) == (REJECT, ("ben rejected it: I looked at the slices.",))
-    with pytest.raises(QuestionClosed, match="ben rejected it: I looked at the slices. Nothing was answered. Start"):
+    with pytest.raises(QuestionClosed, match=r"ben rejected it: I looked at the slices. Nothing was answered. Start"):
         answers(medium, "carla")
     refused(medium, found, "ben rejected it")
 
