@@ -24,3 +24,10 @@ class PerennialPlugin(AirflowPlugin):
         from perennial_airflow.pages.app import create_app  # noqa: PLC0415 - a web server, in one process only
 
         return [{"app": create_app(), "url_prefix": PREFIX, "name": "Perennial"}]
+
+    @cached_property
+    def fastapi_root_middlewares(self) -> list[dict[str, Any]]:  # type: ignore[override]
+        """What puts people's answers on record before Airflow takes them; asked for in the API server only."""
+        from perennial_airflow.answers import AnswersOnRecord  # noqa: PLC0415 - as above
+
+        return [{"middleware": AnswersOnRecord, "args": [], "kwargs": {}, "name": "Answers on record"}]

@@ -35,6 +35,9 @@
     │   ├── InvalidAnchor             not an anchor of a ledger's chains
     │   ├── AlertChanged              the alert is about more, or other things, than was looked at
     │   ├── DeliveryRefused           the receiver of an alert answered that it does not take it
+    │   ├── NotApproved               people must agree to the deployment, and have not
+    │   ├── MayNotAnswer              this person's answer would not count
+    │   ├── QuestionClosed            what was to be approved has changed, or was decided
     │   └── DeploymentConflict        somebody else changed the role first
     └── TransientError                the world's fault: the same call may work later
         ├── SourceUnavailable
@@ -195,6 +198,18 @@ class AlertChanged(PermanentError):
 
 class DeliveryRefused(PermanentError):
     """The receiver of an alert answered that it does not take this message."""
+
+
+class NotApproved(PermanentError):
+    """The use case's risk tier asks for people's approval, and there is none for exactly this model."""
+
+
+class MayNotAnswer(PermanentError):
+    """A person without the role for it, or who asked for it, or who answered before, can't approve."""
+
+
+class QuestionClosed(PermanentError):
+    """Nothing is asked, or not what the person was shown: it has changed, or was decided meanwhile."""
 
 
 class DeploymentConflict(PermanentError):

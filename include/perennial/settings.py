@@ -11,6 +11,7 @@ LEDGER_CONNECTION = "perennial_ledger"
 PUBLISHED_CONNECTION = "perennial_published"
 LEDGER_READER, PUBLISHED_READER = f"{LEDGER_CONNECTION}_reader", f"{PUBLISHED_CONNECTION}_reader"
 LOCAL_ENVIRONMENT = "local.env"
+APPROVER_ROLES = ("Admin", "Approver")
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Settings:
     anchors_url: str
     archive_url: str
     environment: Mapping[str, str]
+    approver_roles: tuple[str, ...] = APPROVER_ROLES
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
@@ -43,6 +45,7 @@ class Settings:
         | PERENNIAL_ANCHORS_URL | folder or s3:// URL of the ledger's anchors | anchors in the lake's |
         | PERENNIAL_ARCHIVE_URL | folder or s3:// URL of archived models | archive in the lake's |
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
+        | PERENNIAL_APPROVER_ROLES | Airflow roles whose answers approve a model, with commas | Admin,Approver |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER_READER | the ledger, as a user who may only read, for the pages | the ledger |
@@ -62,6 +65,7 @@ class Settings:
             anchors_url=environment.get("PERENNIAL_ANCHORS_URL") or f"{lake_url.rstrip('/')}/anchors",
             archive_url=environment.get("PERENNIAL_ARCHIVE_URL") or f"{lake_url.rstrip('/')}/archive",
             environment=environment,
+            approver_roles=_names(environment.get("PERENNIAL_APPROVER_ROLES")) or APPROVER_ROLES,
         )
 
     def require_mlflow(self) -> str:
@@ -72,6 +76,10 @@ class Settings:
                 "Set it to your MLflow tracking server, or start the local system with `make run`."
             )
         return self.mlflow_url
+
+
+def _names(text: str | None) -> tuple[str, ...]:
+    return tuple(filter(None, (name.strip() for name in (text or "").split(","))))
 
 
 def _read_local_environment(path: Path) -> dict[str, str]:

@@ -26,6 +26,17 @@ _SERIOUSNESS = [Verdict.PASS, Verdict.INSUFFICIENT, Verdict.WARN, Verdict.FAIL]
 RETRAIN, HOLD, WAIT = "retrain", "hold", "wait"
 # And about a challenger.
 PROMOTE, REJECT = "promote", "reject"
+# And about an approval, which may also be rejected or waited for: it is given; it holds no longer.
+APPROVE, LAPSE = "approve", "lapse"
+
+
+class ApprovalAnswer(StrEnum):
+    """What became of a question to people: a person's answer, or why there is none that counts."""
+
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    LAPSED = "lapsed"
 
 
 @dataclass(frozen=True)

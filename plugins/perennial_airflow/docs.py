@@ -8,6 +8,7 @@ from perennial.spec.monitoring import Monitoring
 from perennial.spec.problems import dotted
 from perennial.spec.training import Training
 from perennial.spec.undecidable import undecidable
+from perennial_airflow.approval_tasks import TASKS
 from perennial_airflow.report_link import windows_of
 
 _UNITS = ((timedelta(weeks=1), "week"), (timedelta(days=1), "day"), (timedelta(hours=1), "hour"))
@@ -119,6 +120,7 @@ _RETRAIN = """
 | assemble | puts together the clean rows of the {history} before `as_of` whose labels had arrived by then |
 | train | fits each candidate; the last {holdout} are held out |
 | judge | compares the most promising one with the champion on the same held-out rows; only what is better takes over |
+{approval}\
 | deploy | registers the winner, tries it in a fresh process, makes it champion; skipped where the champion stays |
 
 `{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without
@@ -129,6 +131,10 @@ _RETRAIN = """
 | candidates | {candidates} |
 | deciding metric | `{metric}`, better than the champion's beyond chance, {gain:g} not being ruled out |
 | rows at least | {min_rows:,} |
+"""
+
+_APPROVAL = """| {task} | asks {who} under Required actions, with the comparison; without an answer within {within}, \
+the champion stays |
 """
 
 _ROLLBACK = """
@@ -203,7 +209,17 @@ def retrain(spec: UseCase) -> str:
         candidates=", ".join(_candidates(training)),
         metric=training.metric,
         gain=training.min_gain,
+        approval=_approval(spec),
         min_rows=training.min_rows,
+    )
+
+
+def _approval(spec: UseCase) -> str:
+    who = ("a person other than the one who asked for it", "another person than the first")
+    return "".join(
+        _APPROVAL.format(task=task, who=whom, within=in_words(spec.risk.answer_within))
+        for task, whom in zip(TASKS[: spec.risk_tier.approvers], who, strict=False)
+        if spec.risk
     )
 
 

@@ -1,8 +1,9 @@
 """`<use case>.retrain`: candidates are trained and judged against the champion, and a better one is deployed."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from airflow.sdk import DAG, Param, task
+from airflow.sdk import DAG, BaseOperator, Param, chain, task
 
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow import assets, docs
@@ -71,5 +72,15 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
         assembled = assemble()
         trained = train.partial(assembled=assembled).expand(candidate=[each.name for each in spec.training.candidates])
-        deploy(judge(assembled, trained))
+        judged = judge(assembled, trained)
+        chain(judged, *_people(use_case), deploy(judged))
     return dag
+
+
+def _people(use_case: LoadedUseCase) -> Sequence[BaseOperator]:
+    """The tasks that ask people; what they need is imported only where the risk tier asks for any."""
+    if not use_case.spec.risk_tier.approvers:
+        return []
+    from perennial_airflow.approve import ask_people
+
+    return ask_people(use_case)

@@ -30,6 +30,8 @@ def _to_nobody(extra: Extra) -> None:
 class Run:
     """A DAG run. `name` is unique among all DAGs' runs; `run_after` is when it was asked for, the same in every try.
 
+    `requester` is who asked for it, "" when a schedule or another DAG's policy did.
+
     `leave` takes the task's line for the run's note, `tell` what the events of the assets that it writes say with it.
 
     `interval` is the data interval of a scheduled or backfill run; for every other run it is None, even where
@@ -42,6 +44,7 @@ class Run:
     run_after: datetime
     params: Mapping[str, Any]
     actor: str
+    requester: str = ""
     leave: Callable[[Line], None] = field(default=_nowhere, compare=False, repr=False)
     tell: Callable[[Extra], None] = field(default=_to_nobody, compare=False, repr=False)
 
@@ -59,6 +62,7 @@ class Run:
             run_after=dag_run.run_after,
             params=dict(context["params"]),
             actor=dag_run.triggering_user_name or "airflow",
+            requester=dag_run.triggering_user_name or "",
             leave=lambda line: context["ti"].xcom_push(key=KEY, value=line.to_json()),
             tell=lambda extra: _tell(context, extra),
         )

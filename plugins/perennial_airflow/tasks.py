@@ -17,7 +17,7 @@ from perennial.errors import EmptyWindow, NotReady
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
-from perennial.verdict import RETRAIN
+from perennial.verdict import REJECT, RETRAIN
 from perennial.window import Window, parse_instant
 from perennial.wiring import open_anchors, open_archive, open_ports
 from perennial_airflow import asset_extras, verdict_lines
@@ -219,18 +219,25 @@ def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) ->
 
 @noted(verdict_lines.judged)
 def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[Json]) -> Json:
-    """Judge the candidates against the champion on the same rows."""
+    """Judge the candidates against the champion on the same rows; ask people about a winner, where the tier says so."""
+    from perennial.jobs.retrain import approval
     from perennial.jobs.retrain import judge as judge_job
     from perennial.jobs.retrain.train import Trained
 
     with airflow_outcomes(use_case):
         candidates = [from_json(Trained, each) for each in trained]
-        return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
+        ports = _open_ports()
+        found = judge_job.run(use_case, assembled["training_id"], candidates, ports, run.name)
+        if use_case.spec.risk_tier.approvers:
+            as_of = parse_instant(assembled["as_of"])
+            approval.ask(use_case, found, as_of, ports.ledger, run.name, requester=run.requester)
+        return as_json(found)
 
 
 @noted(verdict_lines.deployed)
 def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
-    """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons."""
+    """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons, or people's."""
+    from perennial.jobs.retrain import approval
     from perennial.jobs.retrain import deploy as deploy_job
     from perennial.jobs.retrain.judge import Judged
 
@@ -238,8 +245,12 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
         decision = from_json(Judged, judged)
         if decision.winner is None:
             raise AirflowSkipException("The champion stays: " + "; ".join(decision.reasons))
+        ports = _open_ports()
+        asked = approval.standing(use_case, decision, ports.ledger, run.name)
+        if asked.action == REJECT:
+            raise AirflowSkipException("The champion stays: " + "; ".join(asked.reasons))
         return as_json(
-            deploy_job.run(use_case, decision, _open_ports(), run.name, actor=run.actor, reason=run.params["reason"])
+            deploy_job.run(use_case, decision, ports, run.name, actor=run.actor, reason=run.params["reason"])
         )
 
 

@@ -18,6 +18,7 @@ from airflow.sdk.types import TaskInstanceKey
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import RETRAIN, WAIT
 from perennial.window import parse_instant
+from perennial_airflow.approval_tasks import time_to_answer
 from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.note import FAILED, NOTHING, Line, clause
 from perennial_airflow.noted import leave
@@ -158,7 +159,7 @@ def trigger_retrain(use_case: LoadedUseCase) -> TriggerRetrain:
         poke_interval=_LOOK_EVERY_SECONDS,
         allowed_states=[DagRunState.SUCCESS, DagRunState.FAILED],
         failed_states=[],
-        execution_timeout=_WAIT_AT_MOST,
+        execution_timeout=_WAIT_AT_MOST + time_to_answer(use_case.spec),
         doc_md="Starts the retrain DAG if the task before decided to retrain; ordinarily it is skipped.",
     )
 

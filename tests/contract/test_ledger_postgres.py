@@ -21,6 +21,7 @@ from tests.waiting import PATIENCE, wait_until
 
 from perennial.errors import DeploymentConflict, InvalidSettings, StoreUnavailable, WindowBusy
 from perennial.ledger import migrate
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
     Backtest,
     Batch,
@@ -39,7 +40,7 @@ from perennial.ledger.entries import (
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import TABLES
 from perennial.performance.maturity import Maturity
-from perennial.verdict import Verdict
+from perennial.verdict import ApprovalAnswer, Verdict
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
@@ -79,6 +80,11 @@ DEPLOYMENT = Deployment(
 
 LATE = LateRows("flights", WINDOW, 2, 1, END, 9, 10, 1, 0, 0, 2, 1, "run")
 INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "alice", "drifted", {}, "run")
+REQUEST = ApprovalRequest("flights", "s", "t", "m", "e", None, "medium", 1, "alice", {}, "run")
+APPROVAL = Approval(
+    "flights", "s", "t", "m", "e", None, ApprovalAnswer.APPROVED, "2", "bob", "Approver", "better", "alice", END,
+    "approve", "run",
+)  # fmt: skip
 BACKTEST = Backtest("flights", START, END, 1, "auc", {}, (), "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
@@ -125,6 +131,10 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "linked": lambda ledger: ledger.linked("flights", 0, 5),
     "link_with": lambda ledger: ledger.link_with("flights", digest="d"),
     "unlinked": lambda ledger: ledger.unlinked(5),
+    "record_approval_request": lambda ledger: ledger.record_approval_request(REQUEST),
+    "approval_request": lambda ledger: ledger.approval_request("flights", "run"),
+    "record_approval": lambda ledger: ledger.record_approval(APPROVAL),
+    "approvals": lambda ledger: ledger.approvals("flights"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
+from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
 from airflow.sdk.exceptions import ParamValidationError
@@ -295,3 +296,40 @@ def test_a_wrong_spec_keeps_no_other_use_case_from_telling(repository: Path, tmp
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "use_case.yaml").write_text("name: broken\n")
     assert [each.dag_id for each in build_dags(tmp_path, only="platform.alerts")] == ["platform.alerts"]
+
+
+RISK = {"purpose": "Spare crews.", "autonomy": "decides", "personal_data": False, "answer_within": "2d"}
+
+
+@pytest.mark.parametrize(
+    ("grade", "edges"),
+    [
+        ("low", ["judge>deploy"]),
+        ("medium", ["judge>approve", "judge>deploy", "approve>deploy"]),
+        ("high", ["judge>approve", "judge>deploy", "approve>approve_second", "approve_second>deploy"]),
+    ],
+)
+def test_people_are_asked_between_judging_and_deploying_as_the_risk_says(
+    repository: Path, tmp_path: Path, grade: str, edges: list[str]
+) -> None:
+    risk = RISK | {"impact": grade, "likelihood": grade}
+    dag = changed(repository, tmp_path, risk=risk)["flight_delays.retrain"]
+    found = [f"{task.task_id}>{after}" for task in dag.tasks for after in task.downstream_task_ids]
+    assert sorted(set(found) - {"assemble>judge", "assemble>train", "train>judge"}) == sorted(edges)
+    assert {task.trigger_rule for task in dag.tasks} == {TriggerRule.ALL_SUCCESS}
+    asking = [task for task in dag.tasks if task.task_id.startswith("approve")]
+    for task in asking:
+        assert isinstance(task, ApprovalOperator)
+        assert (task.defaults, task.options, task.retries) == (["Reject"], ["Approve", "Reject"], 0)
+        assert task.response_timeout == timedelta(days=2)
+        assert task.params.get_param("reason").schema["minLength"] == 1
+        assert f"| {task.task_id} |" in (dag.doc_md or "")
+    with warnings.catch_warnings(action="error"):
+        written = DagSerialization.to_dict(dag)
+    assert set(DagSerialization.from_dict(written).task_ids) == set(dag.task_ids)
+
+
+def test_a_backfill_waits_for_the_people_too(repository: Path, tmp_path: Path) -> None:
+    risk = RISK | {"impact": "high", "likelihood": "high"}
+    task = changed(repository, tmp_path, risk=risk)["flight_delays.predict"].task_dict["trigger_retrain"]
+    assert task.execution_timeout == timedelta(hours=12) + 2 * timedelta(days=2)

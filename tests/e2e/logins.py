@@ -16,6 +16,7 @@ from tests.waiting import PATIENCE, ended
 FAB = "airflow.providers.fab.auth_manager.fab_auth_manager.FabAuthManager"
 STOPPING = 10.0
 ADMIN, OP, VIEWER, ONE_DAG, NOTHING = "ada", "olga", "vera", "una", "nora"
+REQUESTER, FIRST, SECOND = "ann", "ben", "carla"  # each may edit runs, and has the role of approvers
 USERS = (ADMIN, OP, VIEWER, ONE_DAG, NOTHING)  # the password of each is the name
 # Airflow tells its page of plugins to nobody without this right, and FAB's Viewer lacks it; see docs/pages.md.
 MAKE_USERS = """
@@ -40,12 +41,14 @@ with get_application_builder() as builder:
         *((action, f"{kind}:{dag}") for action in ("can_read",) for kind in ("DAG", "DAG Run") for dag in sys.argv[1:]),
         ("can_read", "Task Instances"), ("can_read", "DAG Versions"), ("can_read", "XComs"),
     )
+    approver = role("Approver")
     roles = {
         "ada": [manager.find_role("Admin")],
         "olga": [manager.find_role("Op"), manager.find_role("Viewer"), manager.find_role("User")],
         "vera": [manager.find_role("Viewer"), reader],
         "una": [one],
         "nora": [reader],
+        **{name: [manager.find_role("Op"), approver] for name in ("ann", "ben", "carla")},
     }
     for name, given in roles.items():
         assert manager.add_user(name, name, name, f"{name}@example.org", given, name), name

@@ -27,6 +27,7 @@ from perennial.wiring import open_ports
 ROOT = Path(__file__).parents[2]
 DONE = {"success", "failed"}
 LOOK_EVERY = 0.3  # seconds; each look costs the API server some work
+NO_MORE: Mapping[str, Any] = {}
 STOPPING = 60.0  # seconds for the supervisor to stop everything, when the run of the tests was killed
 
 
@@ -193,10 +194,11 @@ class Backfill:
     last: datetime
 
 
-def quick_use_cases(folder: Path) -> Path:
+def quick_use_cases(folder: Path, more: Mapping[str, Any]) -> Path:
     """The repository's use cases; flight_delays learns from 45 days and acts on two alarms in three windows.
 
-    Of seven days' labels not even what spring changed is beyond chance, so that judging takes fourteen.
+    Of seven days' labels not even what spring changed is beyond chance, so that judging takes fourteen. `more` keys
+    are added to its spec.
     """
     copied = shutil.copytree(ROOT / "include" / "use_cases", folder / "use_cases")
     path = copied / "flight_delays" / "use_case.yaml"
@@ -208,18 +210,18 @@ def quick_use_cases(folder: Path) -> Path:
         "trailing_windows": 3,
         "cooldown": "7d",
     }
-    path.write_text(yaml.safe_dump(spec, sort_keys=False))
+    path.write_text(yaml.safe_dump(spec | dict(more), sort_keys=False))
     return copied
 
 
 @contextmanager
-def running_system(folder: Path, run: Run) -> Iterator[System]:
+def running_system(folder: Path, run: Run, more: Mapping[str, Any] = NO_MORE) -> Iterator[System]:
     """Start it with the command behind `make run`, without the demonstration; stop it with SIGTERM."""
     home = folder / "home"
     environment = {
         **os.environ,
         "PERENNIAL_HOME": str(home),
-        "PERENNIAL_USE_CASES": str(quick_use_cases(folder)),
+        "PERENNIAL_USE_CASES": str(quick_use_cases(folder, more)),
     }
     log = folder / "supervisor.log"
     port = free_port()

@@ -39,3 +39,8 @@ def test_archived_models_lie_beside_the_lake_unless_they_are_elsewhere(tmp_path:
 def test_a_missing_address_of_mlflow_says_what_to_set(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match=r"PERENNIAL_MLFLOW_URL is not set.*make run"):
         Settings.from_environment({"PERENNIAL_HOME": str(tmp_path)}).require_mlflow()
+
+
+def test_the_roles_that_approve_are_named_with_commas() -> None:
+    assert Settings.from_environment({}).approver_roles == ("Admin", "Approver")
+    assert Settings.from_environment({"PERENNIAL_APPROVER_ROLES": " Risk ,Audit,"}).approver_roles == ("Risk", "Audit")

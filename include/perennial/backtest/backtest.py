@@ -227,4 +227,5 @@ def _weighted(values: Mapping[str, float], rows: Mapping[str, int]) -> float:
 
 
 def _under(use_case: LoadedUseCase, policy: Monitoring) -> LoadedUseCase:
-    return replace(use_case, spec=use_case.spec.model_copy(update={"monitoring": policy}))
+    # Nobody can be asked about the past: what the gates promote is deployed, whatever the risk tier.
+    return replace(use_case, spec=use_case.spec.model_copy(update={"monitoring": policy, "risk": None}))

@@ -117,6 +117,8 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
     show([result.judged], as_json_lines=json)
     if result.deployed:
         show([result.deployed], as_json_lines=json)
+    if result.awaits:
+        print_line(result.awaits, "yellow", screen=Console(stderr=True) if json else console)
 
 
 def rollback(

@@ -1,4 +1,4 @@
-"""The chain: each use case's deployments, decisions and interventions carry the digest of the entry before.
+"""The chain: a use case's deployments, decisions, approvals and interventions carry the digest of the entry before.
 
 Each chained entry has one link, made in the same transaction. A link's digest covers the digest of the entry's content
 and the digest of the link before, so that the last digest stands for everything before it: who wrote it down elsewhere
@@ -18,13 +18,14 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import Deployment, Intervention, RecordedDecision
 from perennial.ledger.rows import to_row
 
 FORM = 1
 GENESIS = ""  # what the first link of a chain carries instead of the digest of one before
 
-ChainedEntry = Deployment | RecordedDecision | Intervention
+ChainedEntry = Deployment | RecordedDecision | Intervention | ApprovalRequest | Approval
 
 # To let a kind join: a line here, a member of `ChainedEntry`, and a trigger `linked` on its table, made as the
 # migration of the chain makes them.
@@ -32,6 +33,8 @@ CHAINED: dict[type[ChainedEntry], str] = {
     Deployment: "deployment",
     RecordedDecision: "decision",
     Intervention: "intervention",
+    ApprovalRequest: "approval_request",
+    Approval: "approval",
 }
 
 _EXACT = 2**53

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -362,6 +363,8 @@ LedgerEntry = (
     | Backtest
     | AlertNotice
     | AlertDelivery
+    | ApprovalRequest
+    | Approval
 )
 
 

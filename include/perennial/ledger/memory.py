@@ -28,6 +28,7 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
+from perennial.ledger.memory_approvals import InMemoryApprovals
 from perennial.ledger.memory_chain import ChainInMemory
 from perennial.ledger.memory_entries import inside
 from perennial.ledger.memory_outbox import InMemoryOutbox
@@ -40,7 +41,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox):
+class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox, InMemoryApprovals):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.

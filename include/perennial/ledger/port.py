@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Protocol
 
 from perennial.lease import Lease
+from perennial.ledger.approvals import Approvals
 from perennial.ledger.chain import Chain
 from perennial.ledger.entries import (
     Backtest,
@@ -28,7 +29,7 @@ from perennial.ledger.overview import Overview
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Outbox, Protocol):
+class Ledger(Overview, Chain, Outbox, Approvals, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

@@ -28,6 +28,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.locks import Timeouts, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.postgres_approvals import PostgresApprovals
 from perennial.ledger.postgres_chain import PostgresChain
 from perennial.ledger.postgres_entries import refuse_if_passed
 from perennial.ledger.postgres_outbox import PostgresOutbox
@@ -49,7 +50,7 @@ from perennial.ledger.tables import (
 from perennial.window import Window
 
 
-class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox):
+class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than

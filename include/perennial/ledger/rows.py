@@ -13,6 +13,7 @@ from numbers import Integral, Real
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
     AlertDelivery,
     AlertNotice,
@@ -44,6 +45,8 @@ Entry = TypeVar(
     Backtest,
     AlertNotice,
     AlertDelivery,
+    ApprovalRequest,
+    Approval,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -59,6 +62,8 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Backtest: ("use_case", "run_id"),
     AlertNotice: ("use_case", "route", "number"),
     AlertDelivery: ("use_case", "route", "number", "attempt"),
+    ApprovalRequest: ("use_case", "subject"),
+    Approval: ("use_case", "subject", "approver_id", "answer"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.schema import SchemaItem
 
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
     AlertDelivery,
     AlertNotice,
@@ -46,7 +47,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.performance.maturity import Maturity
-from perennial.verdict import Verdict
+from perennial.verdict import ApprovalAnswer, Verdict
 
 SCHEMA = "ledger"
 
@@ -329,6 +330,30 @@ alert_deliveries = _entries(
     _one_of("outcome", Delivery),
 )
 
+approval_requests = _entries(
+    "approval_requests",
+    *map(_text, ("subject", "training_id", "model_digest", "evidence_digest")),
+    Column("champion_id", BigInteger),
+    _text("tier"),
+    _count("approvers"),
+    _text("requester"),
+    _json("shown"),
+    UniqueConstraint("use_case", "subject"),
+    _at_least("approvers", 1),
+    Index("ix_approval_requests_run_id", "use_case", "run_id"),
+)
+
+approvals = _entries(
+    "approvals",
+    *map(_text, ("subject", "training_id", "model_digest", "evidence_digest")),
+    Column("champion_id", BigInteger),
+    *map(_text, ("answer", "approver_id", "approver", "role", "reason", "requester")),
+    _instant("answered_at"),
+    _text("answered_in"),
+    UniqueConstraint("use_case", "subject", "approver_id", "answer"),
+    _one_of("answer", ApprovalAnswer),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -355,4 +380,6 @@ TABLES: dict[type[LedgerEntry], Table] = {
     Backtest: backtests,
     AlertNotice: alert_notices,
     AlertDelivery: alert_deliveries,
+    ApprovalRequest: approval_requests,
+    Approval: approvals,
 }

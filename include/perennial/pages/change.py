@@ -24,13 +24,16 @@ from perennial.errors import (
     AlreadyAccepted,
     AlwaysHolds,
     InvalidWindow,
+    MayNotAnswer,
     NotEnoughData,
     NotIngested,
     PerennialError,
+    QuestionClosed,
     SnapshotChanged,
     TransientError,
     WindowBusy,
 )
+from perennial.jobs.retrain import approval
 from perennial.jobs.upkeep import quarantine
 from perennial.ledger.entries import REVIEW_PAGE
 from perennial.pages.asked import Answer, Asked, NothingThere, asked_use_case, asked_window
@@ -43,12 +46,14 @@ from perennial.wiring_records import open_records
 from perennial.wording import counted
 
 JSON = "application/json"
-OK, NOT_FOUND, CONFLICT, UNPROCESSABLE, BROKEN, UNAVAILABLE = 200, 404, 409, 422, 500, 503
+OK, FORBIDDEN, NOT_FOUND, CONFLICT, UNPROCESSABLE, BROKEN, UNAVAILABLE = 200, 403, 404, 409, 422, 500, 503
 LONGEST_REASON = 1_000
 PATIENCE = 10.0  # seconds that a person waits for a run that holds the window
 INTERNAL = "The change was not made, as far as is known; the server's log says why. Look at the page again."
 
 REFUSALS: dict[type[PerennialError], tuple[int, str]] = {
+    MayNotAnswer: (FORBIDDEN, "This answer would not count"),
+    QuestionClosed: (CONFLICT, "This can't be answered any more"),
     AlertChanged: (CONFLICT, "The alert has changed: look again"),
     SnapshotChanged: (CONFLICT, "The window has changed: look again"),
     AlreadyAccepted: (CONFLICT, "Somebody did so before: look again"),
@@ -101,6 +106,22 @@ class SilenceForm(BaseModel):
     reason: Reason
 
 
+class AnswerForm(BaseModel):
+    """A person's answer to whether a model may be deployed.
+
+    The server fills it in, from what it knows of the person; of what was sent it takes the option and the reason.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    run: Annotated[str, Field(min_length=1, max_length=1_000)]
+    option: Literal["Approve", "Reject"]
+    reason: Reason
+    person_id: Annotated[str, Field(min_length=1, max_length=500)]
+    roles: list[str]
+    shown: Annotated[str, Field(max_length=100_000)]
+    place: Annotated[str, Field(min_length=1, max_length=2_000)]
+
+
 class ReplayForm(BaseModel):
     """What a person sends to have a window replayed."""
 
@@ -112,7 +133,7 @@ class ReplayForm(BaseModel):
 class ChangeAsked:
     """The change that the user `actor` asks for: one of `CHANGES`, with what was sent as its `body`.
 
-    One of `ALERT_CHANGES` is about no `window`, which is "" then.
+    One of `ALERT_CHANGES`, and `ANSWER`, is about no `window`, which is "" then.
     """
 
     change: str
@@ -168,6 +189,24 @@ def _silenced(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor
     return f"{actor} silenced it until {until:%Y-%m-%d %H:%M} UTC."
 
 
+ANSWER = "answered"  # no route takes it from a browser: see `perennial_airflow.answers`
+
+
+def _answered(use_case: LoadedUseCase, asked: ChangeAsked, settings: Settings, ports: Ports, run: str) -> str:
+    form = AnswerForm.model_validate(asked.body)
+    given = approval.Answered(
+        approve=form.option == "Approve",
+        person_id=form.person_id,
+        person=asked.actor,
+        roles=tuple(form.roles),
+        reason=form.reason,
+        shown=form.shown,
+        place=form.place,
+    )
+    kept = approval.answer(use_case, form.run, given, settings.approver_roles, ports.ledger, run)
+    return f"It is on record that {kept.approver} {kept.answer} it, as {kept.role}."
+
+
 ALERT_CHANGES: dict[str, Callable[[LoadedUseCase, dict[str, Any], Ports, str, str], str]] = {
     "acknowledged": _acknowledged,
     "silenced": _silenced,
@@ -180,8 +219,10 @@ def change(asked: ChangeAsked, settings: Settings, ports: Ports) -> Answer:
     run_id = f"{REVIEW_PAGE}{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
         use_case = asked_use_case(place, settings)
-        window = None if asked.change in ALERT_CHANGES else asked_window(place, use_case)
-        if window is None:
+        window = None if asked.change in {*ALERT_CHANGES, ANSWER} else asked_window(place, use_case)
+        if asked.change == ANSWER:
+            said = _answered(use_case, asked, settings, ports, run_id)
+        elif window is None:
             said = ALERT_CHANGES[asked.change](use_case, asked.body, ports, asked.actor, run_id)
         else:
             said = CHANGES[asked.change](use_case, window, asked.body, ports, asked.actor, run_id)

@@ -1,11 +1,12 @@
 """How much harm the use case can do: a short questionnaire, and the tier that follows from its answers."""
 
+from datetime import timedelta
 from enum import IntEnum, StrEnum
 from typing import Literal
 
 from pydantic import Field
 
-from perennial.spec.fields import Spec
+from perennial.spec.fields import Duration, Spec
 
 
 class RiskTier(StrEnum):
@@ -14,6 +15,11 @@ class RiskTier(StrEnum):
     LOW = "low"
     MEDIUM = "medium"
     HIGH = "high"
+
+    @property
+    def approvers(self) -> int:
+        """How many people must approve a new model."""
+        return {"low": 0, "medium": 1, "high": 2}[self.value]
 
 
 class _Grade(IntEnum):
@@ -39,6 +45,9 @@ class Risk(Spec):
         description="What is between a prediction and its effect: a person decides, a person can stop it, or nobody."
     )
     personal_data: bool = Field(description="Whether rows are about persons. Then the tier is never low.")
+    answer_within: Duration = Field(
+        timedelta(days=3), description="How long each approver has to answer; after that a new model is rejected."
+    )
 
     @property
     def score(self) -> int:

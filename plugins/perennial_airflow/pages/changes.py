@@ -109,7 +109,7 @@ def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[
         except TimeoutError as error:
             raise HTTPException(503, "Other changes are being made, and take long. Nothing was changed.") from error
         try:
-            return await _made(asked)
+            return await made(asked)
         finally:
             turns.release()
 
@@ -132,7 +132,7 @@ async def _json_of(request: Request) -> dict[str, Any]:
     return found
 
 
-async def _made(asked: dict[str, Any]) -> Response:
+async def made(asked: dict[str, Any]) -> Response:
     """What the process for this change answers, which is killed when it takes too long or nobody waits any more."""
     try:
         environment = await asyncio.to_thread(_environment)

@@ -53,5 +53,7 @@ SECTION_OF_TASK: dict[str, str] = {
     "assemble": "training",
     "train": "comparison",
     "judge": "decision",
+    "approve": "decision",
+    "approve_second": "decision",
     "deploy": "deployment",
 }

@@ -89,7 +89,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
         found.append(asked)
         return JSONResponse({"said": "done"})
 
-    monkeypatch.setattr(changes, "_made", make)
+    monkeypatch.setattr(changes, "made", make)
     return found
 
 
@@ -247,7 +247,7 @@ ASKED = {"change": "replayed", "use_case": "flights", "window": WINDOW, "actor":
 def answered(monkeypatch: pytest.MonkeyPatch, **environment: str) -> tuple[int, dict[str, str]]:
     known = {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **environment}
     monkeypatch.setattr(changes, "_environment", lambda: known)
-    found = asyncio.run(changes._made(ASKED))
+    found = asyncio.run(changes.made(ASKED))
     return found.status_code, json.loads(bytes(found.body))
 
 
@@ -278,7 +278,7 @@ def test_a_missing_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
         raise InvalidSettings("Airflow has no connection 'perennial_ledger'.")
 
     monkeypatch.setattr(changes, "_environment", missing)
-    found = asyncio.run(changes._made(ASKED))
+    found = asyncio.run(changes.made(ASKED))
     assert (found.status_code, json.loads(bytes(found.body))["detail"]) == (
         503,
         "Airflow has no connection 'perennial_ledger'.",
@@ -322,7 +322,7 @@ def test_nobody_waits_for_ever_for_the_changes_before(client: Client, monkeypatc
         began.append(asked)
         return await slow(asked)
 
-    monkeypatch.setattr(changes, "_made", noted)
+    monkeypatch.setattr(changes, "made", noted)
     monkeypatch.setattr(changes, "PATIENCE", 0.2)
     answer = asyncio.run(several())
     assert answer.status_code == 503

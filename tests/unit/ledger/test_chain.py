@@ -7,6 +7,7 @@ from typing import Any, get_args
 import pytest
 
 from perennial.ledger import chain
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.chain import CHAINED, GENESIS, ChainedEntry, content_digest, is_sound, link_after, link_of
 from perennial.ledger.entries import (
     DecisionKind,
@@ -17,6 +18,7 @@ from perennial.ledger.entries import (
     RecordedDecision,
 )
 from perennial.ledger.rows import as_stored
+from perennial.verdict import ApprovalAnswer
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 DEPLOYMENT = Deployment(
@@ -27,6 +29,11 @@ DECISION = RecordedDecision(
     "flights", DecisionKind.PROMOTE, "2", NOON, "promote", ("better by 0.01",), {"gain": 0.01, "rows": 1000}, "run-1"
 )
 INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "ada", "drifted", {}, "run-1")
+REQUEST = ApprovalRequest("flights", "s", "t", "m2", "e", 1, "high", 2, "ada", {"verdict": "better"}, "run-1")
+APPROVAL = Approval(
+    "flights", "s", "t", "m2", "e", 1, ApprovalAnswer.APPROVED, "7", "ben", "Approver", "it is better", "ada", NOON,
+    "approve", "run-1",
+)  # fmt: skip
 
 
 def stored(entry: Any, id: int = 7) -> Any:
@@ -40,6 +47,8 @@ def stored(entry: Any, id: int = 7) -> Any:
         (DEPLOYMENT, "f6c94822375781b0c37b9442a6c44770e48a5e82c7c4e6eefe920cab370a35b6"),
         (DECISION, "67958e0d070a1f921b66b2848ae4e24c09833db06736baefe0bb59469a3524f4"),
         (INTERVENTION, "c877d694e5cd9304643d03941775892e591594b775aec155df61ec13e6e0abde"),
+        (REQUEST, "43b5999ea4116769402bed5f2be234a22e47186f7f8736fafef05c7a0d694391"),
+        (APPROVAL, "9cee297855594735e5078fba1df0f7ab68d783df4e16bb5f4a134e5de2a219c5"),
     ],
 )
 def test_the_digests_of_form_1_stay_as_they_are(entry: ChainedEntry, digest: str) -> None:
@@ -59,7 +68,9 @@ def test_every_chained_kind_is_in_both_lists() -> None:
     assert len(set(CHAINED.values())) == len(CHAINED)
 
 
-@pytest.mark.parametrize("entry", [DEPLOYMENT, DECISION, INTERVENTION], ids=lambda entry: type(entry).__name__)
+@pytest.mark.parametrize(
+    "entry", [DEPLOYMENT, DECISION, INTERVENTION, REQUEST, APPROVAL], ids=lambda entry: type(entry).__name__
+)
 def test_every_fact_of_an_entry_is_covered(entry: ChainedEntry) -> None:
     before = stored(entry)
     for field in fields(before):
@@ -74,6 +85,7 @@ def test_every_fact_of_an_entry_is_covered(entry: ChainedEntry) -> None:
             DeployedRole: DeployedRole.CHALLENGER,
             DecisionKind: DecisionKind.RETRAIN_ON_DRIFT,
             InterventionKind: InterventionKind.FILES_REMOVED,
+            ApprovalAnswer: ApprovalAnswer.REJECTED,
         }[type(value)]
         digest = content_digest(replace(before, **{field.name: other}))
         assert (digest == content_digest(before)) == (field.name == "id"), field.name

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.unit.pages.asking import settings_of
 
 from perennial.errors import InvalidSettings, StoreUnavailable, WindowBusy
 from perennial.jobs.predict import ingest, validate
+from perennial.ledger.approval import ApprovalRequest
 from perennial.ledger.entries import REVIEW_PAGE, InterventionKind
 from perennial.pages import change as changing
 from perennial.pages.change import ChangeAsked, change
@@ -224,3 +226,56 @@ def test_a_window_can_be_accepted_while_it_is_scored_already(world: World) -> No
     first_model(world)
     predict(world, 31)
     assert ask(world)[0] == 200
+
+
+def answering(world: World, **different: Any) -> dict[str, Any]:
+    request = world.ports.ledger.approval_request("parcels", "parcels.retrain/one")
+    shown = f"Question {request.subject[:12] if request else ''}"
+    return {
+        "run": "parcels.retrain/one", "option": "Approve", "reason": " better ", "person_id": "7",
+        "roles": ["Viewer", "Approver"], "shown": shown, "place": "parcels.retrain/one/approve", **different,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def asked(world: World) -> World:
+    """A world of which a run asks whether a model may be deployed."""
+    world.ports.ledger.record_approval_request(
+        ApprovalRequest("parcels", "s" * 64, "t", "m", "e", None, "medium", 1, "ann", {}, "parcels.retrain/one")
+    )
+    return world
+
+
+def test_an_answer_to_an_approval_is_on_record_with_person_role_and_reason(asked: World) -> None:
+    status, told = ask(asked, "answered", window="", body=answering(asked))
+    assert (status, told["said"]) == (200, "It is on record that ada approved it, as Approver.")
+    (entry,) = asked.ports.ledger.approvals("parcels")
+    assert (entry.approver, entry.approver_id, entry.role, entry.reason) == ("ada", "7", "Approver", "better")
+    assert entry.run_id.startswith(REVIEW_PAGE)
+
+
+@pytest.mark.parametrize(
+    ("different", "status", "said"),
+    [
+        ({"roles": ["Viewer"]}, 403, "ada has the roles Viewer; an answer counts from Admin or Approver"),
+        ({"roles": []}, 403, "ada has no role that is known here"),
+        ({"reason": " "}, 422, "say why"),
+        ({"option": "Perhaps"}, 422, "Approve"),
+        ({"run": "parcels.retrain/two"}, 409, "asks nothing"),
+        ({"shown": "Question 0000"}, 409, "has judged anew since"),
+    ],
+)
+def test_an_answer_that_would_not_count_is_refused(
+    asked: World, different: dict[str, Any], status: int, said: str
+) -> None:
+    found, told = ask(asked, "answered", window="", body=answering(asked, **different))
+    assert (found, said in told["detail"]) == (status, True), told
+    assert asked.ports.ledger.approvals("parcels") == []
+
+
+def test_the_roles_whose_answers_count_are_a_setting(asked: World) -> None:
+    settings = replace(settings_of(asked), approver_roles=("Risk",))
+    given = ChangeAsked("answered", "parcels", "", "ada", answering(asked))
+    assert change(given, settings, asked.ports).status == 403
+    given = ChangeAsked("answered", "parcels", "", "ada", answering(asked, roles=["risk"]))
+    assert change(given, settings, asked.ports).status == 200

@@ -36,5 +36,9 @@ def test_the_tier_grows_with_impact_likelihood_and_autonomy(
     assert (risk.score, risk.tier) == (score, tier)
 
 
+def test_the_tier_says_how_many_people_must_approve() -> None:
+    assert [tier.approvers for tier in RiskTier] == [0, 1, 2]
+
+
 def test_with_personal_data_the_tier_is_never_low() -> None:
     assert answered("low", "low", "advises", personal_data=True).tier is RiskTier.MEDIUM

@@ -1,9 +1,12 @@
-"""Retrain in one go, without Airflow: assemble, train every candidate, judge, and deploy a winner."""
+"""Retrain in one go, without Airflow: assemble, train every candidate, judge, and deploy a winner.
+
+Where the risk tier asks for people, it ends with the judgement: only Airflow knows who answers.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.jobs.retrain import assemble, deploy, judge, train
+from perennial.jobs.retrain import approval, assemble, deploy, judge, train
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
@@ -15,11 +18,12 @@ from perennial.spec.load import LoadedUseCase
 
 @dataclass(frozen=True)
 class Retrained:
-    """What came of it; `deployed` is None when the champion stays."""
+    """What came of it; `deployed` is None when the champion stays. `awaits` says why a winner was not deployed."""
 
     assembled: Assembled
     judged: Judged
     deployed: Deployed | None
+    awaits: str | None = None
 
 
 def run(
@@ -46,5 +50,8 @@ def run(
         trained.append(train.run(use_case, assembled.training_id, candidate.name, ports, run_id))
     on_model(WindowsDone(len(trained), len(candidates) + 1, assembled.rows))
     judged = judge.run(use_case, assembled.training_id, trained, ports, run_id)
+    awaits = approval.awaited(use_case) if judged.winner else None
+    if awaits:
+        return Retrained(assembled, judged, None, awaits)
     winner = deploy.run(use_case, judged, ports, run_id, actor=actor, reason=reason) if judged.winner else None
     return Retrained(assembled, judged, winner)

@@ -14,7 +14,7 @@ from perennial.drift.joint_comparison import UNITS
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
-from perennial.jobs.retrain import export
+from perennial.jobs.retrain import approval, export
 from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
@@ -56,8 +56,11 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
 
     Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
 
+    Where the risk tier asks for people, they must have approved exactly this in the ledger, for this run (see
+    `approval`); whoever calls.
+
     Registering is repeated without harm; a run that was killed after the ledger entry finds its own entry.
-    Errors: `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`, `UseCaseEnded`;
+    Errors: `NotApproved`, `DeploymentConflict`, `NotDeployable`, `UntrustedModel`, `StoreUnavailable`, `UseCaseEnded`;
     `VersionArchived` when the winner has the bytes of a version that is in the archive.
     """
     spec = use_case.spec
@@ -73,6 +76,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         done = deployed(current, use_case, ports)
         export.after_deployment(use_case, done.model_version, ports, run_id)
         return done
+    approval.require(use_case, judged, ports.ledger, run_id)
     manifest = read_manifest(judged.training_id, ports)
     rows = read_rows(manifest, ports)
     candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
@@ -112,7 +116,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
                 "refitted": as_json(judged.refitted) if judged.refitted else None,
             },
             metrics=winner.metrics,
-            approved_by=None,
+            approved_by=approval.require(use_case, judged, ports.ledger, run_id),  # again: trying takes a while
             code_version=code_version(),
             lock_digest=lock_digest(),
             run_id=run_id,

@@ -1,0 +1,96 @@
+"""One suite for what every ledger keeps of approvals: in memory, and in a real PostgreSQL."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from tests.waiting import PATIENCE
+
+from perennial import clock
+from perennial.jobs.upkeep import verify
+from perennial.ledger.approval import Approval, ApprovalRequest
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.port import Ledger
+from perennial.ledger.postgres import PostgresLedger
+from perennial.verdict import ApprovalAnswer
+
+NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    if request.param == "memory":
+        yield InMemoryLedger(clock.now, PATIENCE)
+        return
+    opened = PostgresLedger(request.getfixturevalue("shared_ledger_url"), clock.now, PATIENCE)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def use_case() -> str:
+    """A name of the test's own: tests share the database."""
+    return f"flights_{uuid4().hex[:8]}"
+
+
+def asked(use_case: str, subject: str = "s1", run_id: str = "run-1") -> ApprovalRequest:
+    return ApprovalRequest(
+        use_case, subject, "t1", "m2", "e1", None, "high", 2, "ann", {"verdict": "better", "gain": 0.01}, run_id
+    )
+
+
+def answered(use_case: str, approver: str, subject: str = "s1") -> Approval:
+    return Approval(
+        use_case, subject, "t1", "m2", "e1", None, ApprovalAnswer.APPROVED, f"id of {approver}", approver, "Approver",
+        "it is better", "ann", NOON, "flights.retrain, run-1, approve", "page__1",
+    )  # fmt: skip
+
+
+def test_what_was_asked_comes_back_as_it_was(ledger: Ledger, use_case: str) -> None:
+    stored = ledger.record_approval_request(asked(use_case))
+    assert replace(stored, id=None, recorded_at=None) == asked(use_case)
+    assert ledger.record_approval_request(replace(asked(use_case), requester="ben")) == stored  # the first one stands
+    assert ledger.approval_request(use_case, "run-1") == stored
+
+
+def test_of_a_run_that_asked_twice_the_last_question_counts(ledger: Ledger, use_case: str) -> None:
+    ledger.record_approval_request(asked(use_case))
+    last = ledger.record_approval_request(asked(use_case, "s2"))
+    ledger.record_approval_request(asked(use_case, "s3", "run-2"))
+    assert ledger.approval_request(use_case, "run-1") == last
+    assert ledger.approval_request(use_case, "run-3") is None
+    assert ledger.approval_request("another", "run-1") is None
+
+
+def test_answers_come_back_by_subject_in_the_order_they_were_given(ledger: Ledger, use_case: str) -> None:
+    ben, carla = (ledger.record_approval(answered(use_case, name)) for name in ("ben", "carla"))
+    other = ledger.record_approval(answered(use_case, "ben", "s2"))
+    assert replace(ben, id=None, recorded_at=None) == answered(use_case, "ben")
+    assert ledger.approvals(use_case, "s1") == [ben, carla]
+    assert ledger.approvals(use_case) == [ben, carla, other]
+    assert ledger.approvals(use_case, "s3") == []
+
+
+def test_a_person_answers_once_and_may_still_answer_otherwise(ledger: Ledger, use_case: str) -> None:
+    first = ledger.record_approval(answered(use_case, "ben"))
+    assert ledger.record_approval(replace(answered(use_case, "ben"), reason="again", run_id="page__2")) == first
+    other = ledger.record_approval(replace(answered(use_case, "ben"), answer=ApprovalAnswer.REJECTED))
+    assert ledger.approvals(use_case, "s1") == [first, other]
+
+
+def test_answers_at_once_are_all_kept_and_each_once(ledger: Ledger, use_case: str) -> None:
+    people = ["ben", "carla", "ben", "carla"]
+    with ThreadPoolExecutor(len(people)) as pool:
+        list(pool.map(lambda name: ledger.record_approval(answered(use_case, name)), people))
+    assert sorted(each.approver for each in ledger.approvals(use_case, "s1")) == ["ben", "carla"]
+
+
+def test_questions_and_answers_are_links_of_the_chain(ledger: Ledger, use_case: str) -> None:
+    request = ledger.record_approval_request(asked(use_case))
+    answer = ledger.record_approval(answered(use_case, "ben"))
+    links = ledger.linked(use_case, 0, 10)
+    assert [(link.kind, entry) for link, entry in links] == [("approval_request", request), ("approval", answer)]
+    assert verify.run(ledger, [], use_case=use_case).alterations == 0
