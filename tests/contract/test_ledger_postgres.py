@@ -37,6 +37,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.ledger.tables import TABLES
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
@@ -79,6 +80,10 @@ DEPLOYMENT = Deployment(
 
 LATE = LateRows("flights", WINDOW, 2, 1, END, 9, 10, 1, 0, 0, 2, 1, "run")
 INTERVENTION = Intervention("flights", InterventionKind.ALIAS_RESTORED, "champion", "alice", "drifted", {}, "run")
+SHADOW = ShadowBatch(
+    "flights", WINDOW, 1, "m", "2", "n", "s", "suite", "c", "shadow/flights", 0, "d", 9, 0, "v", "l", "run"
+)
+GAIN = PairedGain("flights", WINDOW, 1, "m", "n", "roc_auc", END, 0.1, 0.6, 0.7, 9, "run")
 BACKTEST = Backtest("flights", START, END, 1, "auc", {}, (), "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
@@ -125,6 +130,11 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "linked": lambda ledger: ledger.linked("flights", 0, 5),
     "link_with": lambda ledger: ledger.link_with("flights", digest="d"),
     "unlinked": lambda ledger: ledger.unlinked(5),
+    "deploy_together": lambda ledger: ledger.deploy_together([DEPLOYMENT]),
+    "record_shadow": lambda ledger: ledger.record_shadow(SHADOW),
+    "shadows_between": lambda ledger: ledger.shadows_between("flights", START, END),
+    "record_gain": lambda ledger: ledger.record_gain(GAIN),
+    "gains_between": lambda ledger: ledger.gains_between("flights", START, END, champion="m", challenger="n"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -476,8 +486,9 @@ def test_the_database_refuses_a_fork_in_the_line_of_deployments(url: str, ledger
     first = ledger.deploy(DEPLOYMENT)
     insert = (
         "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, "
-        "actor, reason, training, metrics, code_version, lock_digest, run_id, recorded_at) "
-        "VALUES ('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'v', 'l', 'run', now())"
+        "actor, reason, training, metrics, code_version, lock_digest, salt, ends, run_id, recorded_at) VALUES "
+        "('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'v', 'l', '', false, 'run', "
+        "now())"
     )
     with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments_first"):
         execute(url, insert, None)
