@@ -18,6 +18,7 @@
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── NoModel                   no deployment holds the role at that time
     │   ├── FeaturesChanged           the window's rows lack what the model was trained on
+    │   ├── ChallengerFailed          a challenger in roll-out could not predict its rows
     │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
     │   ├── NotMonitored              no drift report on that window
@@ -125,6 +126,10 @@ class NoModel(PermanentError):
 
 class FeaturesChanged(PermanentError):
     """The columns have changed since the model was trained: the rows can't give all of its features."""
+
+
+class ChallengerFailed(PermanentError):
+    """A challenger in roll-out could not predict its rows. The champion predicts them; nothing that is served waits."""
 
 
 class PredictionsNotFinite(PermanentError):

@@ -12,8 +12,8 @@ from perennial.ledger.entries import Deployment
 from perennial.ledger.locks import lock_use_case
 from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
+from perennial.ledger.rollout_tables import paired_gains, shadow_batches
 from perennial.ledger.rows import as_stored, utc
-from perennial.ledger.tables import paired_gains, shadow_batches
 
 
 class PostgresRollouts(EntriesInPostgres):
