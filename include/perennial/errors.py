@@ -20,6 +20,7 @@
     │   ├── NoModel                   no deployment holds the role at that time
     │   ├── VersionArchived           the version is in the archive: it must be restored first
     │   ├── FeaturesChanged           the window's rows lack what the model was trained on
+    │   ├── ChallengerFailed          a challenger in roll-out could not predict its rows
     │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
     │   ├── NotMonitored              no drift report on that window
@@ -138,6 +139,10 @@ class UseCaseEnded(PermanentError):
 
 class FeaturesChanged(PermanentError):
     """The columns have changed since the model was trained: the rows can't give all of its features."""
+
+
+class ChallengerFailed(PermanentError):
+    """A challenger in roll-out could not predict its rows. The champion predicts them; nothing that is served waits."""
 
 
 class PredictionsNotFinite(PermanentError):

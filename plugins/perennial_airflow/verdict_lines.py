@@ -38,11 +38,15 @@ def validated(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
 
 
 def scored(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
-    """Which model versions made the predictions that are live now."""
+    """Which model versions made the predictions that are live now; first of all, a challenger that could not."""
     del use_case
     versions = dict.fromkeys(f"v{each['model_version']}" for each in results)
+    rows = sum(each["challenger_rows"] for each in results)
+    beside = f", and {counted(rows, 'row')} by v{results[-1]['challenger']} in roll-out" if rows else ""
     unchanged = "" if any(each["changed"] for each in results) else " as before"
-    return Line(then=f"scored by {listed(versions)}{unchanged}")
+    failed = [each for each in results if each["failed"]]
+    told = f"{ALARM}: v{failed[-1]['challenger']} in roll-out could not predict: {clause(failed[-1]['failed'])}"
+    return Line(first=told if failed else "", then=f"scored by {listed(versions)}{beside}{unchanged}")
 
 
 def monitored(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:

@@ -83,9 +83,9 @@ FROM {windows}
 BATCHES = """
 INSERT INTO ledger.batches (use_case, window_start, window_end, revision, snapshot_digest, suite_digest, scoring_digest,
     model_version, model_digest, "table", version, digest, rows, resolution, fencing_token, code_version, lock_digest,
-    run_id, recorded_at)
+    parts, run_id, recorded_at)
 SELECT %(name)s, at, at + %(step)s, 1, 's' || n, %(suite)s, 'c', '1', 'm', 'predictions', n, 'd', 900, 'as_was', n, 'v',
-    'l', %(run)s || n, at + %(step)s FROM {windows} WHERE n %% 97 <> 0
+    'l', '[]', %(run)s || n, at + %(step)s FROM {windows} WHERE n %% 97 <> 0
 """
 DRIFT = """
 INSERT INTO ledger.drift_reports (use_case, window_start, window_end, snapshot_digest, model_digest, verdict, p_value,
@@ -115,9 +115,9 @@ SELECT %(name)s, 'promote', 't' || n, at + %(step)s, 'reject', '["It is no bette
 """
 DEPLOYMENT = """
 INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, reason,
-    training, metrics, approved_by, code_version, lock_digest, run_id, recorded_at)
+    training, metrics, approved_by, code_version, lock_digest, salt, ends, run_id, recorded_at)
 VALUES (%(name)s, 'champion', '1', 'm', %(first)s, NULL, 'ada', 'first', '{{}}', '{{"roc_auc": 0.7}}', NULL, 'v', 'l',
-    'retrain', %(first)s)
+    '', false, 'retrain', %(first)s)
 """
 STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, PROMOTIONS, DEPLOYMENT)
 

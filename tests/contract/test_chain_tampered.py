@@ -22,8 +22,9 @@ NOW = datetime(2030, 1, 1, tzinfo=UTC)
 COLUMNS = "subject, as_of, action, reasons, numbers, run_id, recorded_at"
 FAKE_DEPLOYMENT = (
     "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, "
-    "reason, training, metrics, code_version, lock_digest, run_id, recorded_at) VALUES ('flights', 'champion', '666', "
-    "'m666', '2013-03-01Z', 2, 'ada', 'better', '{}', '{}', 'v', 'l', 'run', '2024-01-01Z')"
+    "reason, training, metrics, code_version, lock_digest, salt, ends, run_id, recorded_at) VALUES ('flights', "
+    "'champion', '666', 'm666', '2013-03-01Z', 2, 'ada', 'better', '{}', '{}', 'v', 'l', '', false, 'run', "
+    "'2024-01-01Z')"
 )
 
 

@@ -22,7 +22,7 @@ from perennial.ledger.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = [*(f"{number:04}" for number in range(1, 15)), "0017"]
+REVISIONS = [*(f"{number:04}" for number in range(1, 16)), "0017"]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -228,6 +228,28 @@ def test_measurements_of_before_stay_and_know_of_no_row_without_an_outcome(
     assert (found.labelled, found.without_outcome, found.settled) == (9, 0, 9)
     ledger.record_performance(replace(found, as_of=datetime(2013, 3, 5, tzinfo=UTC), without_outcome=1))
     assert ledger.performance_of("flights", window)[-1].without_outcome == 1
+    ledger.close()
+
+
+def test_batches_and_challengers_of_before_are_of_one_model_and_no_stage(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0010", tmp_path, monkeypatch)
+    rows(
+        database_url,
+        "INSERT INTO ledger.batches (use_case, window_start, window_end, revision, snapshot_digest, suite_digest, "
+        'scoring_digest, model_version, model_digest, "table", version, digest, rows, resolution, fencing_token, '
+        "code_version, lock_digest, run_id, recorded_at) VALUES ('flights', '2013-03-01Z', '2013-03-02Z', 1, 's', "
+        "'suite', 'c', '1', 'm1', 'predictions/flights', 0, 'p', 9, 'as_was', 1, 'v', 'l', 'run', now())",
+    )
+    rows(database_url, OLD_ENTRIES[0].replace("'champion'", "'challenger'").replace(":", "\\:"))
+    migrate.upgrade(database_url)
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    (batch,) = ledger.batches("flights", Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC)))
+    (challenger,) = ledger.deployments("flights")
+    assert batch.parts == ()
+    assert (challenger.share, challenger.salt, challenger.ends, challenger.in_rollout) == (None, "", False, False)
+    assert verify.run(ledger, []).alterations == 0
     ledger.close()
 
 

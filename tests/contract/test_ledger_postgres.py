@@ -38,6 +38,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.ledger.tables import TABLES
 from perennial.performance.maturity import Maturity
 from perennial.verdict import ApprovalAnswer, Verdict
@@ -85,6 +86,10 @@ APPROVAL = Approval(
     "flights", "s", "t", "m", "e", None, ApprovalAnswer.APPROVED, "2", "bob", "Approver", "better", "alice", END,
     "approve", "run",
 )  # fmt: skip
+SHADOW = ShadowBatch(
+    "flights", WINDOW, 1, "m", "2", "n", "s", "suite", "c", "shadow/flights", 0, "d", 9, 0, "v", "l", "run"
+)
+GAIN = PairedGain("flights", WINDOW, 1, "m", "n", "roc_auc", END, 0.1, 0.6, 0.7, 9, "run")
 BACKTEST = Backtest("flights", START, END, 1, "auc", {}, (), "run")
 
 CALLS: dict[str, Callable[[PostgresLedger], object]] = {
@@ -135,6 +140,11 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "approval_request": lambda ledger: ledger.approval_request("flights", "run"),
     "record_approval": lambda ledger: ledger.record_approval(APPROVAL),
     "approvals": lambda ledger: ledger.approvals("flights"),
+    "deploy_together": lambda ledger: ledger.deploy_together([DEPLOYMENT]),
+    "record_shadow": lambda ledger: ledger.record_shadow(SHADOW),
+    "shadows_between": lambda ledger: ledger.shadows_between("flights", START, END),
+    "record_gain": lambda ledger: ledger.record_gain(GAIN),
+    "gains_between": lambda ledger: ledger.gains_between("flights", START, END, champion="m", challenger="n"),
 }
 every_call = pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 
@@ -486,8 +496,9 @@ def test_the_database_refuses_a_fork_in_the_line_of_deployments(url: str, ledger
     first = ledger.deploy(DEPLOYMENT)
     insert = (
         "INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, "
-        "actor, reason, training, metrics, code_version, lock_digest, run_id, recorded_at) "
-        "VALUES ('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'v', 'l', 'run', now())"
+        "actor, reason, training, metrics, code_version, lock_digest, salt, ends, run_id, recorded_at) VALUES "
+        "('flights', 'champion', '9', 'm9', now(), %s, 'mallory', 'because', '{}', '{}', 'v', 'l', '', false, 'run', "
+        "now())"
     )
     with pytest.raises(psycopg2.errors.UniqueViolation, match="uq_deployments_first"):
         execute(url, insert, None)

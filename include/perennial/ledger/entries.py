@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from perennial.ledger.approval import Approval, ApprovalRequest
+from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -55,6 +56,7 @@ class DecisionKind(StrEnum):
     RETRAIN_ON_PERFORMANCE = "retrain_on_performance"
     PROMOTE = "promote"
     EXPORT = "export"
+    ROLLOUT = "rollout"
 
 
 class Delivery(StrEnum):
@@ -107,10 +109,11 @@ class ValidationResult:
 
 @dataclass(frozen=True)
 class Batch:
-    """One committed revision of a window's predictions, made by exactly one model.
+    """One committed revision of a window's predictions, made by one model, or by the two in `parts`.
 
-    `fencing_token` is that of the lease it was made under. `code_version` and `lock_digest` say what ran (see
-    `perennial.code_version`).
+    `parts` are `perennial.ledger.rollout_entries.Part` as JSON, the champion's first. Without any, all rows are by the
+    model of `model_version`; else that is the champion's. `fencing_token` is that of the lease it was made under.
+    `code_version` and `lock_digest` say what ran (see `perennial.code_version`).
     """
 
     use_case: str
@@ -132,6 +135,7 @@ class Batch:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    parts: tuple[Json, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -256,8 +260,10 @@ class Deployment:
     `supersedes` is the id of the entry that held the role when this one was made, None for the first. `metrics` are
     those that the judged model had on its holdout. `training` says what the version was trained on, which model was
     judged (`judged_digest`), and, where that one was `refitted` before it was deployed, how alike the two are.
-    `approved_by` is the person who agreed to it, None when the policy decided alone. `code_version` and `lock_digest`
-    say what deployed it.
+    A challenger's is a stage of its roll-out: `share` is the percentage of rows it predicts, 0 in the shadow, chosen by
+    `salt`; one that `ends` takes the role from it without giving it to another. Champions have None, and so have
+    challengers of before roll-outs. `approved_by` is the person who agreed to it, None when the policy decided alone.
+    `code_version` and `lock_digest` say what deployed it.
     """
 
     use_case: str
@@ -276,6 +282,14 @@ class Deployment:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    share: int | None = None
+    salt: str = ""
+    ends: bool = False
+
+    @property
+    def in_rollout(self) -> bool:
+        """Whether it is a stage that lasts: the challenger scores rows, in the shadow or published."""
+        return self.share is not None and not self.ends
 
 
 @dataclass(frozen=True)
@@ -365,6 +379,8 @@ LedgerEntry = (
     | AlertDelivery
     | ApprovalRequest
     | Approval
+    | ShadowBatch
+    | PairedGain
 )
 
 

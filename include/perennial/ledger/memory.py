@@ -29,10 +29,10 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.memory_approvals import InMemoryApprovals
-from perennial.ledger.memory_chain import ChainInMemory
 from perennial.ledger.memory_entries import inside
 from perennial.ledger.memory_outbox import InMemoryOutbox
 from perennial.ledger.memory_overview import InMemoryOverview
+from perennial.ledger.memory_rollouts import RolloutsInMemory
 from perennial.ledger.rows import as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE
@@ -41,7 +41,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox, InMemoryApprovals):
+class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.
@@ -146,8 +146,15 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox, InMemoryAp
         found = self._of(ValidationResult, lambda entry: natural_key(entry) == key)
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
-        """Append the batch, if `expected` is still in force at the window's start."""
+    def record_batch(
+        self,
+        batch: Batch,
+        lease: Lease | None = None,
+        *,
+        expected: Deployment | None,
+        challenger: Deployment | None = None,
+    ) -> Batch:
+        """Append the batch, if `expected` and `challenger` are still in force at the window's start."""
         entry = as_stored(batch, self._clock())
         with self._lock:
             self._refuse_if_passed(lease)
@@ -156,6 +163,8 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox, InMemoryAp
                 if expected is not None:
                     in_force = self.deployment_at(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
                     rules.check_still_in_force(batch, expected, in_force)
+                    stage = self.deployment_at(batch.use_case, DeployedRole.CHALLENGER, batch.window.start)
+                    rules.check_same_challenger(batch, challenger, stage)
                 return self._append(entry)
             rules.check_same_batch(entry, recorded)
             return recorded
@@ -287,17 +296,7 @@ class InMemoryLedger(InMemoryOverview, ChainInMemory, InMemoryOutbox, InMemoryAp
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role."""
-        entry = as_stored(deployment, self._clock())
-        with self._lock:
-            current = self.current_deployment(entry.use_case, entry.role)
-            if current is not None and rules.repeats(entry, current):
-                return current
-            ends = [batch.window.end for batch in self._of(Batch, lambda batch: batch.use_case == entry.use_case)]
-            return self._append(rules.following(entry, current, max(ends, default=None)))
-
-    def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
-        """The entry recorded last for the role."""
-        return next(iter(self._of(Deployment, lambda e: (e.use_case, e.role) == (use_case, role))[::-1]), None)
+        return self.deploy_together([deployment])[0]
 
     def deployment_at(
         self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None

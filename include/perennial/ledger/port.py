@@ -26,10 +26,11 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.outbox import Outbox
 from perennial.ledger.overview import Overview
+from perennial.ledger.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Outbox, Approvals, Protocol):
+class Ledger(Overview, Chain, Outbox, Approvals, Rollouts, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again
@@ -91,12 +92,20 @@ class Ledger(Overview, Chain, Outbox, Approvals, Protocol):
         all of it.
         """
 
-    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
+    def record_batch(
+        self,
+        batch: Batch,
+        lease: Lease | None = None,
+        *,
+        expected: Deployment | None,
+        challenger: Deployment | None = None,
+    ) -> Batch:
         """Natural key: (use case, window, revision).
 
-        With `expected`, in the same transaction: the deployment in force at the window's start must still be that one.
-        Errors: `LeaseLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision is recorded with other
-        content: two runs raced.
+        With `expected`, in the same transaction: the champion in force at the window's start must still be that one,
+        and the stage of a roll-out in force `challenger`, which is None where there must be none. Errors: `LeaseLost`;
+        `DeploymentMoved` when it is not so; `WindowBusy` when the revision is recorded with other content: two runs
+        raced.
         """
 
     def latest_batch(self, use_case: str, window: Window) -> Batch | None:

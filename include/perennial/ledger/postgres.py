@@ -33,8 +33,9 @@ from perennial.ledger.postgres_chain import PostgresChain
 from perennial.ledger.postgres_entries import refuse_if_passed
 from perennial.ledger.postgres_outbox import PostgresOutbox
 from perennial.ledger.postgres_overview import PostgresOverview
+from perennial.ledger.postgres_rollouts import PostgresRollouts
 from perennial.ledger.rows import as_stored, from_row, utc
-from perennial.ledger.rules import check_same_batch, check_still_in_force, following, repeats
+from perennial.ledger.rules import check_same_batch, check_same_challenger, check_still_in_force
 from perennial.ledger.tables import (
     backtests,
     batches,
@@ -50,7 +51,7 @@ from perennial.ledger.tables import (
 from perennial.window import Window
 
 
-class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals):
+class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than
@@ -154,8 +155,15 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresAp
         )
         return found[0] if found else None
 
-    def record_batch(self, batch: Batch, lease: Lease | None = None, *, expected: Deployment | None) -> Batch:
-        """Append the batch, if `expected` is still in force at the window's start.
+    def record_batch(
+        self,
+        batch: Batch,
+        lease: Lease | None = None,
+        *,
+        expected: Deployment | None,
+        challenger: Deployment | None = None,
+    ) -> Batch:
+        """Append the batch, if `expected` and `challenger` are still in force at the window's start.
 
         Errors: `LeaseLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision was recorded with other
         content.
@@ -169,6 +177,8 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresAp
                 if expected is not None:
                     query = queries.in_force(batch.use_case, DeployedRole.CHAMPION, batch.window.start)
                     check_still_in_force(batch, expected, first_entry(connection, Deployment, query))
+                    query = queries.in_force(batch.use_case, DeployedRole.CHALLENGER, batch.window.start)
+                    check_same_challenger(batch, challenger, first_entry(connection, Deployment, query))
                 return append(connection, entry)
             check_same_batch(entry, recorded)
             return recorded
@@ -301,14 +311,7 @@ class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresAp
         The same deployment of the same run, tried again, returns the entry that is already current.
         Errors: `DeploymentConflict` when another entry got there first.
         """
-        entry = as_stored(deployment, self._clock())
-        with self._database.transaction() as connection:
-            lock_use_case(connection, entry.use_case, self._timeouts.lock)
-            current = first_entry(connection, Deployment, queries.of_role(entry.use_case, entry.role).limit(1))
-            if current is not None and repeats(entry, current):
-                return current
-            scored_until = connection.scalar(queries.scored_until(entry.use_case))
-            return append(connection, following(entry, current, scored_until))
+        return self.deploy_together([deployment])[0]
 
     def current_deployment(self, use_case: str, role: DeployedRole) -> Deployment | None:
         """The entry recorded last for the role."""

@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.window import Window
 
 Entry = TypeVar(
@@ -47,6 +48,8 @@ Entry = TypeVar(
     AlertDelivery,
     ApprovalRequest,
     Approval,
+    ShadowBatch,
+    PairedGain,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -64,6 +67,8 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     AlertDelivery: ("use_case", "route", "number", "attempt"),
     ApprovalRequest: ("use_case", "subject"),
     Approval: ("use_case", "subject", "approver_id", "answer"),
+    ShadowBatch: ("use_case", "window", "revision", "challenger_digest"),
+    PairedGain: ("use_case", "window", "champion_digest", "challenger_digest", "as_of"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

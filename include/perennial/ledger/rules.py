@@ -1,6 +1,6 @@
 """The rules of every ledger, wherever it stores: how deployments follow each other, and what a rival is answered."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -30,9 +30,25 @@ def following(deployment: Deployment, current: Deployment | None, scored_until: 
     bounds = [deployment.effective_from]
     if current is not None:
         bounds.append(current.effective_from)
-    if scored_until is not None and deployment.role is DeployedRole.CHAMPION:
+    if scored_until is not None and (deployment.role is DeployedRole.CHAMPION or deployment.share is not None):
         bounds.append(scored_until)
     return replace(deployment, effective_from=max(bounds))
+
+
+def together(
+    deployments: Sequence[Deployment], current: Sequence[Deployment | None], scored_until: datetime | None
+) -> list[Deployment]:
+    """Each as `following` has it, all from the latest of their effective times on. Errors: `DeploymentConflict`."""
+    found = [following(each, before, scored_until) for each, before in zip(deployments, current, strict=True)]
+    begins = max(each.effective_from for each in found)
+    return [replace(each, effective_from=begins) for each in found]
+
+
+def recorded_before(deployments: Sequence[Deployment], current: Sequence[Deployment | None]) -> list[Deployment]:
+    """The current entries, if an earlier attempt recorded all of these deployments; else none."""
+    pairs = zip(deployments, current, strict=True)
+    recorded = [before for each, before in pairs if before is not None and repeats(each, before)]
+    return recorded if len(recorded) == len(deployments) else []
 
 
 def repeats(deployment: Deployment, current: Deployment | None) -> bool:
@@ -73,6 +89,21 @@ def check_still_in_force(batch: Batch, expected: Deployment, found: Deployment |
         f"Window {batch.window.key} of {batch.use_case} was scored with version {expected.model_version} (deployment "
         f"{expected.id}), but now {now} is in force at its start. Nothing was recorded; score the window again."
     )
+
+
+def check_same_challenger(batch: Batch, expected: Deployment | None, found: Deployment | None) -> None:
+    """Errors: `DeploymentMoved` when another stage of a roll-out is in force at the window's start than expected."""
+    stage = found if found is not None and found.in_rollout else None
+    if (stage.id if stage else None) == (expected.id if expected else None):
+        return
+    raise DeploymentMoved(
+        f"Window {batch.window.key} of {batch.use_case} was scored with {_stage(expected)}, but now {_stage(stage)} is "
+        "in force at its start. Nothing was recorded; score the window again."
+    )
+
+
+def _stage(entry: Deployment | None) -> str:
+    return f"version {entry.model_version} in roll-out at {entry.share}%" if entry else "no challenger"
 
 
 def check_same_batch(batch: Batch, recorded: Batch) -> None:

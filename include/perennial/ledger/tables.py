@@ -4,8 +4,6 @@ Columns are named like the fields of `perennial.ledger.entries`; a `window` is t
 `window_end`. The migrations make these tables; they also make the database refuse UPDATE, DELETE and TRUNCATE.
 """
 
-from enum import StrEnum
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -14,9 +12,7 @@ from sqlalchemy import (
     DateTime,
     Double,
     ForeignKey,
-    Identity,
     Index,
-    MetaData,
     SmallInteger,
     Table,
     Text,
@@ -24,9 +20,17 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.schema import SchemaItem
 
+from perennial.ledger import columns
 from perennial.ledger.approval import Approval, ApprovalRequest
+from perennial.ledger.columns import at_least as _at_least
+from perennial.ledger.columns import count_column as _count
+from perennial.ledger.columns import entries_table as _entries
+from perennial.ledger.columns import instant_column as _instant
+from perennial.ledger.columns import json_column as _json
+from perennial.ledger.columns import one_of as _one_of
+from perennial.ledger.columns import text_column as _text
+from perennial.ledger.columns import windowed_table as _windowed
 from perennial.ledger.entries import (
     AlertDelivery,
     AlertNotice,
@@ -46,72 +50,12 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
+from perennial.ledger.rollout_tables import paired_gains, shadow_batches
 from perennial.performance.maturity import Maturity
 from perennial.verdict import ApprovalAnswer, Verdict
 
-SCHEMA = "ledger"
-
-metadata = MetaData(
-    schema=SCHEMA,
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "uq": "uq_%(table_name)s",
-        "ck": "ck_%(table_name)s_%(constraint_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-    },
-)
-
-
-def _text(name: str) -> Column[str]:
-    return Column(name, Text, nullable=False)
-
-
-def _count(name: str) -> Column[int]:
-    return Column(name, BigInteger, nullable=False)
-
-
-def _instant(name: str) -> Column[object]:
-    return Column(name, DateTime(timezone=True), nullable=False)
-
-
-def _json(name: str) -> Column[object]:
-    return Column(name, JSONB, nullable=False)
-
-
-def _one_of(column: str, choices: type[StrEnum]) -> CheckConstraint:
-    listed = ", ".join(f"'{choice}'" for choice in choices)
-    return CheckConstraint(f"{column} IN ({listed})", name=column)
-
-
-def _at_least(column: str, least: int) -> CheckConstraint:
-    return CheckConstraint(f"{column} >= {least}", name=column)
-
-
-def _entries(name: str, *own: SchemaItem) -> Table:
-    """A table with `own` columns and constraints, between the columns that every entry has."""
-    return Table(
-        name,
-        metadata,
-        Column("id", BigInteger, Identity(always=True), primary_key=True),
-        _text("use_case"),
-        *(item for item in own if isinstance(item, Column)),
-        _text("run_id"),
-        _instant("recorded_at"),
-        *(item for item in own if not isinstance(item, Column)),
-    )
-
-
-def _windowed(name: str, key: tuple[str, ...], *own: SchemaItem) -> Table:
-    """A table of entries about windows, unique by use case, window and `key`."""
-    return _entries(
-        name,
-        _instant("window_start"),
-        _instant("window_end"),
-        *own,
-        UniqueConstraint("use_case", "window_start", "window_end", *key),
-        CheckConstraint("window_start < window_end", name="window"),
-    )
-
+SCHEMA, metadata = columns.SCHEMA, columns.metadata
 
 snapshots = _windowed(
     "snapshots",
@@ -160,6 +104,7 @@ batches = _windowed(
     _count("fencing_token"),
     _text("code_version"),
     _text("lock_digest"),
+    _json("parts"),
     _at_least("revision", 0),
     _at_least("version", 0),
     _at_least("rows", 0),
@@ -257,6 +202,11 @@ deployments = _entries(
     Column("approved_by", Text),
     _text("code_version"),
     _text("lock_digest"),
+    Column("share", SmallInteger),
+    _text("salt"),
+    Column("ends", Boolean, nullable=False),
+    CheckConstraint("share BETWEEN 0 AND 99", name="share"),
+    CheckConstraint("role = 'challenger' OR (share IS NULL AND NOT ends)", name="stage"),
     # A line without forks: an entry is superseded at most once, and a role has one first entry.
     UniqueConstraint("use_case", "role", "supersedes"),
     Index("uq_deployments_first", "use_case", "role", unique=True, postgresql_where=text("supersedes IS NULL")),
@@ -382,4 +332,6 @@ TABLES: dict[type[LedgerEntry], Table] = {
     AlertDelivery: alert_deliveries,
     ApprovalRequest: approval_requests,
     Approval: approvals,
+    ShadowBatch: shadow_batches,
+    PairedGain: paired_gains,
 }

@@ -12,9 +12,10 @@ from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
 from perennial.modeling.inputs import model_inputs
-from perennial.modeling.predict import predict
 from perennial.ports import Ports
 from perennial.records.gate import Gated
+from perennial.records.model_choice import Assignment
+from perennial.records.scorers import Scorers, challengers_part, predictions_of
 from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -31,27 +32,22 @@ class Provenance:
     run_id: str
 
 
-def predicted(spec: UseCase, chunks: Iterable[pa.Table], model: LoadedModel, origin: Provenance) -> pa.Table:
-    """Predict the clean rows that come in chunks; only a chunk's features are in memory at once.
+def predicted(spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance) -> pa.Table:
+    """Predict the clean rows that come in chunks, each by its own model; only a chunk's features are in memory at once.
 
-    Features are those that the model was trained on. Errors: `SchemaMismatch` when the rows lack any.
+    Features are those that the models were trained on. Errors: `SchemaMismatch` when the rows lack any of the
+    champion's; `ChallengerFailed`.
     """
-    needed = model_inputs(model.pipeline)
-    constants = {
-        "model_version": model.version,
-        "model_digest": model.digest,
-        "snapshot_digest": origin.snapshot_digest,
-        "revision": origin.revision,
-        "run_id": origin.run_id,
-    }
+    constants = {"snapshot_digest": origin.snapshot_digest, "revision": origin.revision, "run_id": origin.run_id}
     scored = []
     for rows in chunks:
         if rows.num_rows == 0:
             continue
+        found = predictions_of(spec, rows, scorers)
         columns = {
             spec.key: rows.column(spec.key),
             "event_time": rows.column(spec.event_time),
-            "prediction": pa.array(predict(model.pipeline, spec.task, needed.frame(rows)), pa.float64()),
+            **found,
             **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
         }
         scored.append(pa.table(columns))
@@ -77,27 +73,44 @@ def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedM
     )
 
 
+def usable_model(use_case: LoadedUseCase, entry: Deployment, gate: Gated, ports: Ports) -> LoadedModel:
+    """The deployment's model, if it can score the window's rows.
+
+    Errors: `FeaturesChanged`, `UntrustedModel`, `NoModel`, `StoreUnavailable`.
+    """
+    model = ports.registry.load(use_case.name, entry.model_version, entry.model_digest)
+    require_features(use_case, gate.snapshot, model)
+    return model
+
+
 def content_digest(predictions: pa.Table) -> str:
     """The digest of what was predicted, whichever run and revision made it."""
     return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
-Inputs = tuple[str, str, str, str]
+Canary = tuple[str, int | None, str]  # a challenger's model, its share and its salt
+Inputs = tuple[str, str, str, str, Canary | None]
 
 
-def inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> Inputs:
-    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, and model."""
+def inputs(use_case: LoadedUseCase, gate: Gated, assignment: Assignment) -> Inputs:
+    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, model, and what a
+    challenger was to predict.
+    """
+    stage = assignment.canary
     return (
         gate.snapshot.digest,
         gate.validation.suite_digest,
         use_case.scoring_digest,
-        deployment.model_digest,
+        assignment.champion.model_digest,
+        (stage.model_digest, stage.share, stage.salt) if stage else None,
     )
 
 
 def made_of(batch: Batch) -> Inputs:
-    """What a recorded revision was made of, in the same form."""
-    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest)
+    """What a recorded revision was made of, in the same form; a challenger that failed was to predict, too."""
+    part = challengers_part(batch)
+    canary = (part.model_digest, part.share, part.salt) if part else None
+    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest, canary)
 
 
 log = logging.getLogger(__name__)

@@ -21,12 +21,29 @@ class Resolution(StrEnum):
 
 
 @dataclass(frozen=True)
+class Assignment:
+    """Who predicts a window: the champion, and beside it the challenger of a roll-out, if one is in force.
+
+    `challenger` is its stage; in the shadow its share is 0, and nothing that is published is by it.
+    """
+
+    champion: Deployment
+    challenger: Deployment | None = None
+
+    @property
+    def canary(self) -> Deployment | None:
+        """The stage of a challenger that predicts published rows; None where the champion predicts all."""
+        stage = self.challenger
+        return stage if stage and stage.share and stage.model_digest != self.champion.model_digest else None
+
+
+@dataclass(frozen=True)
 class ModelChoice:
     """How the model of a window is found.
 
-    `as_was`: the champion in force at the window's start, as it is recorded now. `as_known`: the same, as it was
-    recorded when the window was scored first; for a window without predictions, when it ended. `as_now`: today's
-    champion. `pinned`: the version named.
+    `as_was`: the champion in force at the window's start, as it is recorded now, and the challenger beside it.
+    `as_known`: the same, as it was recorded when the window was scored first; for a window without predictions, when it
+    ended. `as_now`: today's champion alone. `pinned`: the version named, alone.
     """
 
     resolution: Resolution = Resolution.AS_WAS
@@ -46,23 +63,24 @@ class ModelChoice:
     def __str__(self) -> str:
         return f"{self.resolution}:{self.version}" if self.version else str(self.resolution)
 
-    def resolve(self, spec: UseCase, window: Window, ledger: Ledger) -> Deployment:
-        """The deployment whose model scores the window. Errors: `NoModel`, saying what there is instead."""
-        use_case = spec.name
+    def resolve(self, spec: UseCase, window: Window, ledger: Ledger) -> Assignment:
+        """The deployments whose models score the window. Errors: `NoModel`, saying what there is instead."""
+        use_case, challenger = spec.name, None
         if self.resolution is Resolution.AS_NOW:
             found = ledger.current_deployment(use_case, DeployedRole.CHAMPION)
-        elif self.resolution is Resolution.AS_WAS:
-            found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start)
-        elif self.resolution is Resolution.AS_KNOWN:
-            batches = ledger.batches(use_case, window)
-            known_at = batches[0].recorded_at if batches else window.end
-            found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start, known_at)
-        else:
+        elif self.resolution is Resolution.PINNED:
             entries = [entry for entry in ledger.deployments(use_case) if entry.model_version == self.version]
             found = entries[-1] if entries else None
+        else:
+            known_at = None
+            if self.resolution is Resolution.AS_KNOWN:
+                batches = ledger.batches(use_case, window)
+                known_at = batches[0].recorded_at if batches else window.end
+            found = ledger.deployment_at(use_case, DeployedRole.CHAMPION, window.start, known_at)
+            challenger = ledger.deployment_at(use_case, DeployedRole.CHALLENGER, window.start, known_at)
         if found is None:
             raise NoModel(self._nothing(spec, window, ledger))
-        return found
+        return Assignment(found, challenger if challenger is not None and challenger.in_rollout else None)
 
     def _nothing(self, spec: UseCase, window: Window, ledger: Ledger) -> str:
         use_case = spec.name

@@ -86,10 +86,11 @@ def _preview(
     revision = live.revision if live else None
     outcome, would_be, why_not, version = Outcome.STOPPED, "nothing yet", None, None
     try:
-        deployment = model.resolve(use_case.spec, window, ports.ledger)
+        assignment = model.resolve(use_case.spec, window, ports.ledger)
+        deployment = assignment.champion
         version = deployment.model_version
         gate = gated(use_case, window, ports)
-        same = live is not None and made_of(live) == inputs(use_case, gate, deployment)
+        same = live is not None and made_of(live) == inputs(use_case, gate, assignment)
         if not same:
             digest = deployment.model_digest
             if digest not in models:

@@ -12,6 +12,7 @@ from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, predicted
+from perennial.records.scorers import recorded_scorers
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -60,9 +61,8 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
     kept = ports.lake.read(batch.table, partition, version=batch.version).column(spec.key)
     rows = ports.lake.read(raw_table(spec.name), partition, version=snapshot.version)
     clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
-    model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
-    again = content_digest(predicted(spec, [clean], model, origin))
+    again = content_digest(predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin))
     return Reproduced(window, what, batch.digest, again, same=again == batch.digest, rows=batch.rows)
 
 

@@ -28,6 +28,7 @@ from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.retirement import Archive
 from perennial.spec.risk import Risk, RiskTier
+from perennial.spec.rollout import Rollout
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
@@ -139,6 +140,9 @@ class UseCase(Spec):
     )
     risk: Risk | None = Field(
         None, description="What sets the risk tier, and with it what a new model needs. Without it the tier is low."
+    )
+    rollout: Rollout | None = Field(
+        None, description="How a new model comes into service. Without it, the winner is the champion at once."
     )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(

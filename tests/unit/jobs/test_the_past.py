@@ -70,7 +70,7 @@ def test_as_known_takes_what_was_recorded_when_the_window_was_scored_first(world
     predict(world, 31)
     deploy_again(world, 31)
     as_known = ModelChoice(Resolution.AS_KNOWN)
-    assert as_known.resolve(world.use_case.spec, world.day(31), world.ports.ledger).run_id == "test"
+    assert as_known.resolve(world.use_case.spec, world.day(31), world.ports.ledger).champion.run_id == "test"
     assert ModelChoice.parse("as_known") == as_known
 
 

@@ -78,6 +78,7 @@ def test_every_fact_of_an_entry_is_covered(entry: ChainedEntry) -> None:
         other: Any = {
             str: "other",
             int: 99,
+            bool: True,
             datetime: NOON + timedelta(microseconds=1),
             dict: {"other": 1},
             tuple: ("other",),

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.code_version import code_version, lock_digest
-from perennial.errors import PredictionsNotFinite
+from perennial.errors import ChallengerFailed, PredictionsNotFinite
 from perennial.lake.port import predictions_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
@@ -23,12 +23,13 @@ from perennial.records.batch import (
     inputs,
     made_of,
     predicted,
-    require_features,
     restore_stores,
+    usable_model,
 )
 from perennial.records.gate import Gated, gated
 from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.records.scorers import Scorers, challengers_part, loaded, parts_of
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -42,7 +43,11 @@ MOST_SHOWN = 3
 
 @dataclass(frozen=True)
 class Scored:
-    """The live revision of the window; `changed` is false when there was nothing new to score."""
+    """The live revision of the window; `changed` is false when there was nothing new to score.
+
+    `challenger` is the version in roll-out that predicted `challenger_rows` of the rows, or was to and `failed`: then
+    this says why. It is None where the champion was to predict all.
+    """
 
     window: Window
     revision: int
@@ -51,6 +56,9 @@ class Scored:
     model_digest: str
     digest: str
     changed: bool
+    challenger: str | None = None
+    challenger_rows: int = 0
+    failed: str = ""
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
@@ -63,17 +71,16 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         gate = gated(use_case, window, ports)
-        deployment = model.resolve(spec, window, ports.ledger)
+        assignment = model.resolve(spec, window, ports.ledger)
         latest = ports.ledger.latest_batch(spec.name, window)
-        if latest is not None and made_of(latest) == inputs(use_case, gate, deployment):
+        if latest is not None and made_of(latest) == inputs(use_case, gate, assignment):
             restore_stores(latest, ports, lease, run_id, actor=run_id)
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
-        loaded = ports.registry.load(spec.name, deployment.model_version, deployment.model_digest)
-        require_features(use_case, gate.snapshot, loaded)
+        scorers = loaded(assignment, lambda entry: usable_model(use_case, entry, gate, ports))
         revision = latest.revision + 1 if latest else 1
         origin = Provenance(gate.snapshot.digest, revision, run_id)
-        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
+        scorers, predictions = _predicted(use_case, gate, scorers, origin, ports)
         _refuse_what_is_not_finite(use_case, gate, predictions, ports)
         commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
         batch = ports.ledger.record_batch(
@@ -84,8 +91,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 snapshot_digest=gate.snapshot.digest,
                 suite_digest=gate.validation.suite_digest,
                 scoring_digest=use_case.scoring_digest,
-                model_version=deployment.model_version,
-                model_digest=deployment.model_digest,
+                model_version=assignment.champion.model_version,
+                model_digest=assignment.champion.model_digest,
                 table=commit.table,
                 version=commit.version,
                 digest=content_digest(predictions),
@@ -95,13 +102,32 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 code_version=code_version(),
                 lock_digest=lock_digest(),
                 run_id=run_id,
+                parts=tuple(part.to_json() for part in scorers.parts(predictions)),
             ),
             lease,
-            expected=deployment if model.resolution is Resolution.AS_WAS else None,
+            expected=assignment.champion if model.resolution is Resolution.AS_WAS else None,
+            challenger=assignment.challenger,
         )
         ports.published.publish(spec.name, window, predictions, lease)
-    log.info("%s %s: %d rows by model version %s", spec.name, window, batch.rows, batch.model_version)
+    for part in parts_of(batch):
+        log.info("%s %s: %d rows by model version %s", spec.name, window, part.rows, part.model_version)
     return _scored(batch, changed=True)
+
+
+def _predicted(
+    use_case: LoadedUseCase, gate: Gated, scorers: Scorers, origin: Provenance, ports: Ports
+) -> tuple[Scorers, pa.Table]:
+    """The predictions, and who made them: a challenger that fails leaves its rows to the champion."""
+    spec, window = use_case.spec, gate.snapshot.window
+    try:
+        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
+    except ChallengerFailed as error:
+        scorers = scorers.without_challenger(f"{type(error).__name__}: {error}")
+        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
+    if scorers.failed:
+        log.warning("%s %s: the champion predicts all rows: %s", spec.name, window, scorers.failed)
+    _refuse_what_is_not_finite(use_case, gate, predictions, ports)
+    return scorers, predictions
 
 
 def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions: pa.Table, ports: Ports) -> None:
@@ -137,6 +163,16 @@ def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions
 
 
 def _scored(batch: Batch, *, changed: bool) -> Scored:
+    part = challengers_part(batch)
     return Scored(
-        batch.window, batch.revision, batch.rows, batch.model_version, batch.model_digest, batch.digest, changed
+        window=batch.window,
+        revision=batch.revision,
+        rows=batch.rows,
+        model_version=batch.model_version,
+        model_digest=batch.model_digest,
+        digest=batch.digest,
+        changed=changed,
+        challenger=part.model_version if part else None,
+        challenger_rows=part.rows if part else 0,
+        failed=part.failed if part else "",
     )

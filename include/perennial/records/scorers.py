@@ -1,0 +1,162 @@
+"""Who predicts which rows of a window: the champion, or champion and challenger, each its own."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from perennial.arrays import Bools, Floats
+from perennial.errors import ChallengerFailed, PermanentError, TransientError
+from perennial.ledger.entries import Batch, DeployedRole, Deployment
+from perennial.ledger.rollout_entries import Part
+from perennial.modeling.inputs import model_inputs
+from perennial.modeling.predict import predict
+from perennial.policy.assignment import challengers_rows
+from perennial.records.model_choice import Assignment
+from perennial.registry.port import LoadedModel, ModelRegistry
+from perennial.spec.models import UseCase
+
+Load = Callable[[Deployment], LoadedModel]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A challenger that was to predict `share` percent of the rows, chosen by `salt`, and the id of its deployment."""
+
+    model_version: str
+    model_digest: str
+    share: int
+    salt: str
+    deployment: int | None
+
+
+@dataclass(frozen=True)
+class Scorers:
+    """Loaded models, and the challenger's share of the rows in percent; `failed` says why it is not there."""
+
+    champion: LoadedModel
+    challenger: LoadedModel | None = None
+    stage: Stage | None = None
+    failed: str = ""
+
+    def without_challenger(self, failed: str) -> "Scorers":
+        """The champion alone, because the challenger failed."""
+        return Scorers(self.champion, None, self.stage, failed)
+
+    def challengers(self, spec: UseCase, rows: pa.Table) -> Bools:
+        """Which rows are the challenger's."""
+        if self.challenger is None or self.stage is None:
+            return np.zeros(rows.num_rows, dtype=np.bool_)
+        return challengers_rows(self.stage.salt, spec.name, texts(rows.column(spec.key)), self.stage.share)
+
+    def parts(self, predictions: pa.Table) -> tuple[Part, ...]:
+        """What the ledger says of who predicted these; empty where all rows are the champion's and were to be."""
+        stage = self.stage
+        if stage is None:
+            return ()
+        digests = predictions.column("model_digest").to_pylist()
+        theirs = digests.count(stage.model_digest)
+        return (
+            Part(DeployedRole.CHAMPION, self.champion.version, self.champion.digest, len(digests) - theirs),
+            Part(
+                role=DeployedRole.CHALLENGER,
+                model_version=stage.model_version,
+                model_digest=stage.model_digest,
+                rows=theirs,
+                share=stage.share,
+                salt=stage.salt,
+                deployment=stage.deployment,
+                failed=self.failed,
+            ),
+        )
+
+
+def loaded(assignment: Assignment, load: Load) -> Scorers:
+    """The models that an assignment needs; a challenger that can't be used is left out, with the reason.
+
+    `load` makes a model of a deployment, and refuses one that can't score the window's rows. Errors: those of `load`
+    for the champion, and transient ones.
+    """
+    champion = load(assignment.champion)
+    canary = assignment.canary
+    if canary is None:
+        return Scorers(champion)
+    stage = Stage(canary.model_version, canary.model_digest, canary.share or 0, canary.salt, canary.id)
+    try:
+        return Scorers(champion, load(canary), stage)
+    except PermanentError as error:
+        return Scorers(champion, None, stage, f"{type(error).__name__}: {error}")
+
+
+def recorded_scorers(batch: Batch, registry: ModelRegistry) -> Scorers:
+    """The models that predicted a recorded batch. Errors: `NoModel`, `UntrustedModel`, `StoreUnavailable`."""
+    champion = registry.load(batch.use_case, batch.model_version, batch.model_digest)
+    part = challengers_part(batch)
+    if part is None or part.failed:
+        return Scorers(champion)
+    stage = Stage(part.model_version, part.model_digest, part.share or 0, part.salt, part.deployment)
+    return Scorers(champion, registry.load(batch.use_case, part.model_version, part.model_digest), stage)
+
+
+def predictions_of(spec: UseCase, rows: pa.Table, scorers: Scorers) -> dict[str, pa.Array]:
+    """The columns `prediction`, `model_version` and `model_digest` of the rows, each by its own model.
+
+    Errors: `SchemaMismatch` when the rows lack features of the champion; `ChallengerFailed`.
+    """
+    theirs = scorers.challengers(spec, rows)
+    models = [(scorers.champion, ~theirs)]
+    values = np.empty(rows.num_rows, dtype=np.float64)
+    if scorers.challenger is not None and theirs.any():
+        models.append((scorers.challenger, theirs))
+        values[theirs] = challengers_predictions(spec, rows.filter(pa.array(theirs)), scorers.challenger)
+    values[~theirs] = predictions(spec, rows.filter(pa.array(~theirs)), scorers.champion)
+    version, digest = (np.empty(rows.num_rows, dtype=object) for _ in range(2))
+    for model, mask in models:
+        version[mask], digest[mask] = model.version, model.digest
+    return {
+        "prediction": pa.array(values, pa.float64()),
+        "model_version": pa.array(version, pa.string()),
+        "model_digest": pa.array(digest, pa.string()),
+    }
+
+
+def predictions(spec: UseCase, rows: pa.Table, model: LoadedModel) -> Floats:
+    """What one model says of rows. Errors: `SchemaMismatch` when they lack its features."""
+    return predict(model.pipeline, spec.task, model_inputs(model.pipeline).frame(rows))
+
+
+def challengers_predictions(spec: UseCase, rows: pa.Table, model: LoadedModel) -> Floats:
+    """The same of a challenger, which may not keep the champion from predicting. Errors: `ChallengerFailed`."""
+    try:
+        found = predictions(spec, rows, model)
+    except TransientError:
+        raise
+    except Exception as error:  # whatever a pipeline may raise
+        raise ChallengerFailed(
+            f"Version {model.version} could not predict its {rows.num_rows:,} rows: {type(error).__name__}: {error}"
+        ) from error
+    broken = int(np.count_nonzero(~np.isfinite(found)))
+    if broken:
+        raise ChallengerFailed(
+            f"Of version {model.version}'s {rows.num_rows:,} predictions {broken:,} would be infinite or NaN."
+        )
+    return found
+
+
+def texts(keys: pa.ChunkedArray) -> Iterable[str]:
+    """Keys as text, by which rows are assigned."""
+    written: list[str] = keys.cast(pa.string()).to_pylist()
+    return written
+
+
+def parts_of(batch: Batch) -> tuple[Part, ...]:
+    """Who predicted a batch's rows: its parts, or the one model of a whole batch."""
+    if not batch.parts:
+        return (Part(DeployedRole.CHAMPION, batch.model_version, batch.model_digest, batch.rows),)
+    return tuple(Part(**each) for each in batch.parts)
+
+
+def challengers_part(batch: Batch) -> Part | None:
+    """The challenger's part of a batch; None where none was to predict rows."""
+    return next((each for each in parts_of(batch) if each.role == DeployedRole.CHALLENGER), None)
