@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from perennial.ledger.review_entries import HumanLabel, ReviewSelection
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -358,6 +359,8 @@ LedgerEntry = (
     | Backtest
     | AlertNotice
     | AlertDelivery
+    | ReviewSelection
+    | HumanLabel
 )
 
 

@@ -25,10 +25,11 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.outbox import Outbox
 from perennial.ledger.overview import Overview
+from perennial.ledger.review_queue import ReviewQueue
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Outbox, Protocol):
+class Ledger(Overview, Chain, Outbox, ReviewQueue, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

@@ -28,6 +28,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.review_entries import HumanLabel, ReviewSelection
 from perennial.window import Window
 
 Entry = TypeVar(
@@ -44,6 +45,8 @@ Entry = TypeVar(
     Backtest,
     AlertNotice,
     AlertDelivery,
+    ReviewSelection,
+    HumanLabel,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -59,6 +62,8 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Backtest: ("use_case", "run_id"),
     AlertNotice: ("use_case", "route", "number"),
     AlertDelivery: ("use_case", "route", "number", "attempt"),
+    ReviewSelection: ("use_case", "window", "revision"),
+    HumanLabel: ("use_case", "window", "entity", "author", "answered_at"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

@@ -45,6 +45,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.review_entries import HumanLabel, ReviewSelection
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 
@@ -329,6 +330,31 @@ alert_deliveries = _entries(
     _one_of("outcome", Delivery),
 )
 
+review_selections = _windowed(
+    "review_selections",
+    ("revision",),
+    _count("revision"),
+    _count("rows"),
+    _count("doubtful"),
+    _json("questions"),
+    _at_least("rows", 0),
+    CheckConstraint("doubtful BETWEEN 0 AND rows", name="doubtful"),
+)
+
+human_labels = _windowed(
+    "human_labels",
+    ("entity", "author", "answered_at"),
+    _text("entity"),
+    _text("author"),
+    _instant("answered_at"),
+    Column("value", Double),
+    _count("revision"),
+    _text("model_digest"),
+    Column("probability", Double, nullable=False),
+    _text("origin"),
+    CheckConstraint("probability > 0 AND probability <= 1", name="probability"),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -355,4 +381,6 @@ TABLES: dict[type[LedgerEntry], Table] = {
     Backtest: backtests,
     AlertNotice: alert_notices,
     AlertDelivery: alert_deliveries,
+    ReviewSelection: review_selections,
+    HumanLabel: human_labels,
 }

@@ -26,6 +26,7 @@ from perennial.spec.fields import (
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
+from perennial.spec.review import Review, review_problems
 from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
@@ -139,6 +140,9 @@ class UseCase(Spec):
     risk: Risk | None = Field(
         None, description="What sets the risk tier, and with it what a new model needs. Without it the tier is low."
     )
+    review: Review | None = Field(
+        None, description="Which predictions people are asked about. Their answers become labels. Without it: none."
+    )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
@@ -161,6 +165,12 @@ class UseCase(Spec):
     def _monitoring_fits_the_schedule(self) -> Self:
         if problems := self.monitoring.problems(self.schedule.every):
             raise broken_rules([Problem(("monitoring", *problem.at), problem.text) for problem in problems])
+        return self
+
+    @model_validator(mode="after")
+    def _review_fits(self) -> Self:
+        if self.review is not None and (problems := review_problems(self.review, self.task, self.columns)):
+            raise broken_rules(problems)
         return self
 
     @model_validator(mode="after")
