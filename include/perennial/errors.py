@@ -32,6 +32,7 @@
     │   ├── LedgerAltered             the ledger's chain does not prove what it should
     │   ├── InvalidAnchor             not an anchor of a ledger's chains
     │   ├── AlertChanged              the alert is about more, or other things, than was looked at
+    │   ├── NotAsked                  an answer to what nobody was asked, or that is no outcome
     │   ├── DeliveryRefused           the receiver of an alert answered that it does not take it
     │   └── DeploymentConflict        somebody else changed the role first
     └── TransientError                the world's fault: the same call may work later
@@ -181,6 +182,10 @@ class InvalidAnchor(PermanentError):
 
 class AlertChanged(PermanentError):
     """What an alert is about has changed since somebody looked at it."""
+
+
+class NotAsked(PermanentError):
+    """A person's answer about a row that nobody was asked about, or one that is no outcome."""
 
 
 class DeliveryRefused(PermanentError):

@@ -8,8 +8,8 @@ import pytest
 from tests.contract.test_ledger import FIRST_RECORDING, ledger, make_ledger, use_case
 
 from perennial.errors import LeaseLost
-from perennial.ledger.entries import HumanLabel, ReviewSelection
 from perennial.ledger.port import Ledger
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.window import Window
 
 __all__ = ["ledger", "make_ledger", "use_case"]
@@ -77,3 +77,21 @@ def test_who_lost_its_turn_selects_nothing(ledger: Ledger, use_case: str) -> Non
     with pytest.raises(LeaseLost):
         ledger.record_selection(selection(use_case), slow)
     assert ledger.last_selections(use_case, 1) == []
+
+
+def test_the_last_measurement_is_that_of_the_latest_moment(ledger: Ledger, use_case: str) -> None:
+    assert ledger.last_review_measurement(use_case) is None
+    moments = [FIRST + timedelta(hours=hours) for hours in (2, 1)]
+    made = [
+        ReviewMeasurement(
+            use_case, at, FIRST, at, "1", 3, 1, 90, 30, 20, 5, 12.5, {"brier": {"value": 0.2}}, {}, {"people": 1}, "run"
+        )
+        for at in moments
+    ]
+    last, _ = (ledger.record_review_measurement(each) for each in made)
+    ledger.record_review_measurement(replace(made[0], use_case=f"{use_case}_too"))
+    assert ledger.record_review_measurement(replace(made[0], rows=91)) == last
+    assert ledger.last_review_measurement(use_case) == last
+    again = ledger.record_review_measurement(replace(made[0], run_id="again", answered=21))
+    assert ledger.last_review_measurement(use_case) == again
+    assert replace(last, id=None, recorded_at=None) == made[0]

@@ -17,6 +17,7 @@ from perennial.cli import (
     past,
     quarantine,
     review,
+    review_queue,
     run,
     steps,
     suggest,
@@ -54,6 +55,7 @@ compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(review_queue.app, name="review")
 app.add_typer(database.app, name="db")
 app.add_typer(ledger.app, name="ledger")
 

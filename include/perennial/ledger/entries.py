@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -361,6 +361,7 @@ LedgerEntry = (
     | AlertDelivery
     | ReviewSelection
     | HumanLabel
+    | ReviewMeasurement
 )
 
 

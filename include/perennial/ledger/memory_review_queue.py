@@ -5,7 +5,7 @@ from datetime import datetime
 
 from perennial.lease import Lease
 from perennial.ledger.memory_entries import EntriesInMemory, inside
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rows import utc
 
 
@@ -40,3 +40,12 @@ class InMemoryReviewQueue(EntriesInMemory):
         found = self._of(HumanLabel, lambda e: e.use_case == use_case and (last is None or e.answered_at <= last))
         within = inside((entry.window for entry in found), start, end)
         return sorted((e for e in found if e.window in within), key=lambda entry: (entry.answered_at, entry.id))
+
+    def record_review_measurement(self, found: ReviewMeasurement) -> ReviewMeasurement:
+        """Append the measurement, or return the one that is there."""
+        return self._record(found)
+
+    def last_review_measurement(self, use_case: str) -> ReviewMeasurement | None:
+        """The one with the latest `as_of`, of several the one recorded last."""
+        found = self._of(ReviewMeasurement, lambda entry: entry.use_case == use_case)
+        return max(found, key=lambda entry: (entry.as_of, entry.id), default=None)

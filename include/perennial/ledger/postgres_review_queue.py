@@ -7,10 +7,11 @@ from sqlalchemy import select, true
 
 from perennial.lease import Lease
 from perennial.ledger import queries
+from perennial.ledger.appending import first_entry
 from perennial.ledger.postgres_entries import EntriesInPostgres
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rows import utc
-from perennial.ledger.tables import human_labels, review_selections
+from perennial.ledger.tables import human_labels, review_measurements, review_selections
 
 
 class PostgresReviewQueue(EntriesInPostgres):
@@ -49,3 +50,14 @@ class PostgresReviewQueue(EntriesInPostgres):
         given = true() if answered_by is None else table.c.answered_at <= utc(answered_by, "answered_by")
         query = select(table).where(table.c.use_case == use_case, within, given)
         return self._entries(HumanLabel, query.order_by(table.c.answered_at, table.c.id))
+
+    def record_review_measurement(self, found: ReviewMeasurement) -> ReviewMeasurement:
+        """Append the measurement, or return the one that is there."""
+        return self._record(found)
+
+    def last_review_measurement(self, use_case: str) -> ReviewMeasurement | None:
+        """The one with the latest `as_of`, of several the one recorded last."""
+        table = review_measurements
+        query = select(table).where(table.c.use_case == use_case).order_by(table.c.as_of.desc(), table.c.id.desc())
+        with self._database.transaction() as connection:
+            return first_entry(connection, ReviewMeasurement, query.limit(1))

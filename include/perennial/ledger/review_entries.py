@@ -1,4 +1,4 @@
-"""The facts of the review queue: which rows people are asked about, and what they answered."""
+"""The facts of the review queue: which rows people are asked about, what they answered, and what that tells."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,37 @@ class HumanLabel:
     model_digest: str
     probability: float
     origin: str
+    run_id: str
+    recorded_at: datetime | None = None
+    id: int | None = None
+
+
+@dataclass(frozen=True)
+class ReviewMeasurement:
+    """What the answers given by `as_of` say of the newest model, in the windows between `since` and `until`.
+
+    `left_out` windows of the model lack answers of some kind. The others have `rows`, of which `questions` were asked
+    about; people `answered` some, and of `outcomes` the source's outcome is known. `effective_rows` is how many rows,
+    chosen uniformly, would tell as much. `metrics` maps each metric to its estimate (`value`, `low`, `high`,
+    `standard_error`), `ordinary` to what the source's labels alone say of the same windows, as far as these are final.
+    `agreement` is `perennial.performance.agreement.Agreement` as JSON.
+    """
+
+    use_case: str
+    as_of: datetime
+    since: datetime
+    until: datetime
+    model_version: str
+    windows: int
+    left_out: int
+    rows: int
+    questions: int
+    answered: int
+    outcomes: int
+    effective_rows: float
+    metrics: dict[str, Any]
+    ordinary: dict[str, Any]
+    agreement: dict[str, Any]
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None

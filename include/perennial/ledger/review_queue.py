@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from perennial.lease import Lease
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 
 
 class ReviewQueue(Protocol):
@@ -27,3 +27,9 @@ class ReviewQueue(Protocol):
         self, use_case: str, start: datetime, end: datetime, answered_by: datetime | None = None
     ) -> Sequence[HumanLabel]:
         """The answers about the windows inside `[start, end)` given by that moment, in the order they were given."""
+
+    def record_review_measurement(self, found: ReviewMeasurement) -> ReviewMeasurement:
+        """Natural key: (use case, as of, run). The first one stands."""
+
+    def last_review_measurement(self, use_case: str) -> ReviewMeasurement | None:
+        """The one with the latest `as_of`, of several the one recorded last."""

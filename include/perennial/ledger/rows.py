@@ -28,7 +28,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.window import Window
 
 Entry = TypeVar(
@@ -47,6 +47,7 @@ Entry = TypeVar(
     AlertDelivery,
     ReviewSelection,
     HumanLabel,
+    ReviewMeasurement,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -64,6 +65,7 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     AlertDelivery: ("use_case", "route", "number", "attempt"),
     ReviewSelection: ("use_case", "window", "revision"),
     HumanLabel: ("use_case", "window", "entity", "author", "answered_at"),
+    ReviewMeasurement: ("use_case", "as_of", "run_id"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

@@ -45,7 +45,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 
@@ -355,6 +355,16 @@ human_labels = _windowed(
     CheckConstraint("probability > 0 AND probability <= 1", name="probability"),
 )
 
+review_measurements = _entries(
+    "review_measurements",
+    *(_instant(name) for name in ("as_of", "since", "until")),
+    _text("model_version"),
+    *(_count(name) for name in ("windows", "left_out", "rows", "questions", "answered", "outcomes")),
+    Column("effective_rows", Double, nullable=False),
+    *(_json(name) for name in ("metrics", "ordinary", "agreement")),
+    UniqueConstraint("use_case", "as_of", "run_id"),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -383,4 +393,5 @@ TABLES: dict[type[LedgerEntry], Table] = {
     AlertDelivery: alert_deliveries,
     ReviewSelection: review_selections,
     HumanLabel: human_labels,
+    ReviewMeasurement: review_measurements,
 }

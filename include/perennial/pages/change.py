@@ -24,6 +24,7 @@ from perennial.errors import (
     AlreadyAccepted,
     AlwaysHolds,
     InvalidWindow,
+    NotAsked,
     NotEnoughData,
     NotIngested,
     PerennialError,
@@ -35,6 +36,7 @@ from perennial.jobs.upkeep import quarantine
 from perennial.ledger.entries import REVIEW_PAGE
 from perennial.pages.asked import Answer, Asked, NothingThere, asked_use_case, asked_window
 from perennial.ports import Ports
+from perennial.records import human_labels
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase
@@ -54,6 +56,7 @@ REFUSALS: dict[type[PerennialError], tuple[int, str]] = {
     AlreadyAccepted: (CONFLICT, "Somebody did so before: look again"),
     WindowBusy: (CONFLICT, "A run is working on this window right now"),
     AlwaysHolds: (UNPROCESSABLE, "Nobody can accept what this rule caught"),
+    NotAsked: (UNPROCESSABLE, "The answer can't be taken"),
     NotEnoughData: (UNPROCESSABLE, "There is nothing to accept"),
     NotIngested: (UNPROCESSABLE, "The window has no rows yet"),
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
@@ -108,6 +111,14 @@ class ReplayForm(BaseModel):
     reason: Reason
 
 
+class AnswerForm(BaseModel):
+    """What a person sends to say what the outcome of a row is; an `answer` of "" takes theirs back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    entity: Annotated[str, Field(min_length=1, max_length=500)]
+    answer: Annotated[str, Field(max_length=50)]
+
+
 @dataclass(frozen=True)
 class ChangeAsked:
     """The change that the user `actor` asks for: one of `CHANGES`, with what was sent as its `body`.
@@ -148,9 +159,29 @@ def _replayed(use_case: LoadedUseCase, window: Window, body: dict[str, Any], por
     return f"It is on record that {actor} asked for a replay."
 
 
+def _answered(use_case: LoadedUseCase, window: Window, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:
+    form = AnswerForm.model_validate(body)
+    human_labels.answer(
+        use_case,
+        window,
+        form.entity,
+        human_labels.outcome_of(use_case.spec, form.answer) if form.answer else None,
+        ports,
+        run,
+        author=actor,
+        answered_at=clock.now(),
+        origin="page",
+    )
+    if not form.answer:
+        return f"{actor} took the answer back. The row is asked about again."
+    prediction = human_labels.question_about(use_case, window, form.entity, ports).prediction
+    return f"{actor} answered {form.answer}. The model had predicted {prediction:.3g}."
+
+
 CHANGES: dict[str, Callable[[LoadedUseCase, Window, dict[str, Any], Ports, str, str], str]] = {
     "accepted": _accepted,
     "replayed": _replayed,
+    "answered": _answered,
 }
 LENGTHS = {"1h": 1, "4h": 4, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours
 

@@ -1,4 +1,4 @@
-"""Which rows people are asked about, and what they answered."""
+"""Which rows people are asked about, what they answered, and what that tells."""
 
 from alembic import op
 
@@ -49,6 +49,31 @@ CREATE TABLE ledger.human_labels (
     CONSTRAINT ck_human_labels_probability CHECK (probability > 0 AND probability <= 1)
 );
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.human_labels
+    FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
+
+CREATE TABLE ledger.review_measurements (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    use_case text NOT NULL,
+    as_of timestamptz NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    model_version text NOT NULL,
+    windows bigint NOT NULL,
+    left_out bigint NOT NULL,
+    rows bigint NOT NULL,
+    questions bigint NOT NULL,
+    answered bigint NOT NULL,
+    outcomes bigint NOT NULL,
+    effective_rows double precision NOT NULL,
+    metrics jsonb NOT NULL,
+    ordinary jsonb NOT NULL,
+    agreement jsonb NOT NULL,
+    run_id text NOT NULL,
+    recorded_at timestamptz NOT NULL,
+    CONSTRAINT pk_review_measurements PRIMARY KEY (id),
+    CONSTRAINT uq_review_measurements UNIQUE (use_case, as_of, run_id)
+);
+CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.review_measurements
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 """
 
