@@ -35,6 +35,7 @@
     │   ├── LedgerAltered             the ledger's chain does not prove what it should
     │   ├── InvalidAnchor             not an anchor of a ledger's chains
     │   ├── AlertChanged              the alert is about more, or other things, than was looked at
+    │   ├── NotAsked                  an answer to what nobody was asked, or that is no outcome
     │   ├── DeliveryRefused           the receiver of an alert answered that it does not take it
     │   ├── NotApproved               people must agree to the deployment, and have not
     │   ├── MayNotAnswer              this person's answer would not count
@@ -199,6 +200,10 @@ class InvalidAnchor(PermanentError):
 
 class AlertChanged(PermanentError):
     """What an alert is about has changed since somebody looked at it."""
+
+
+class NotAsked(PermanentError):
+    """A person's answer about a row that nobody was asked about, or one that is no outcome."""
 
 
 class DeliveryRefused(PermanentError):

@@ -86,7 +86,7 @@ class AnswersOnRecord:
             "place": f"{run}/{place['task_id']}",
         }
         asked = {
-            "change": "answered",
+            "change": "approval",
             "use_case": place["use_case"],
             "window": "",
             "actor": user.get_name(),

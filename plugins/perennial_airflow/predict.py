@@ -93,8 +93,19 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.monitor(use_case, current_run(), scored)
 
-        monitored = monitor(score(validate(ingest.output)))
+        scored = score(validate(ingest.output))
+        monitored = monitor(scored)
         monitored >> trigger_retrain(use_case)
+        if spec.review is not None:
+
+            @task
+            def select_for_review(scored: Upstream) -> list[Json]:
+                """Chooses the rows that people are asked about, each with a known probability."""
+                from perennial_airflow import tasks
+
+                return tasks.select_for_review(use_case, current_run(), scored)
+
+            select_for_review(scored)
         if spec.late_data:
 
             @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)

@@ -107,6 +107,16 @@ def monitor(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[J
         return each_window(use_case, windows, lambda window: monitor_job.run(use_case, window, ports, run.name))
 
 
+@noted(verdict_lines.nothing)
+def select_for_review(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[Json]:
+    """Choose the rows that people are asked about, of the windows that were scored."""
+    from perennial.jobs.predict import select_for_review as select_job
+
+    with airflow_outcomes(use_case):
+        windows, ports = windows_in(scored), _open_ports()
+        return each_window(use_case, windows, lambda window: select_job.run(use_case, window, ports, run.name))
+
+
 @noted(verdict_lines.late_data)
 def late_data(use_case: LoadedUseCase, run: Run) -> Json:
     """Look again at the windows before the run's, where rows may have come late.

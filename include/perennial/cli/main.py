@@ -18,6 +18,7 @@ from perennial.cli import (
     quarantine,
     retirement,
     review,
+    review_queue,
     run,
     steps,
     suggest,
@@ -56,6 +57,7 @@ lateness.add_to(app)
 upkeep.add_to(app)
 retirement.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(review_queue.app, name="review")
 app.add_typer(database.app, name="db")
 app.add_typer(ledger.app, name="ledger")
 

@@ -122,6 +122,11 @@ def performance(
         )
     for reason in found.audit.reasons:
         _line(reason)
+    if found.by_people is not None:
+        from perennial.review.by_people import sentences
+
+        for sentence in sentences(found.by_people):
+            _line(sentence)
 
 
 def sparkline(shares: Sequence[float], highest: float) -> str:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import Any
 
 from perennial.ledger.approval import Approval, ApprovalRequest
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
@@ -381,6 +382,9 @@ LedgerEntry = (
     | Approval
     | ShadowBatch
     | PairedGain
+    | ReviewSelection
+    | HumanLabel
+    | ReviewMeasurement
 )
 
 

@@ -32,6 +32,7 @@ from perennial.ledger.memory_approvals import InMemoryApprovals
 from perennial.ledger.memory_entries import inside
 from perennial.ledger.memory_outbox import InMemoryOutbox
 from perennial.ledger.memory_overview import InMemoryOverview
+from perennial.ledger.memory_review_queue import InMemoryReviewQueue
 from perennial.ledger.memory_rollouts import RolloutsInMemory
 from perennial.ledger.rows import as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
@@ -41,7 +42,7 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals):
+class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.

@@ -33,6 +33,7 @@ from perennial.ledger.postgres_chain import PostgresChain
 from perennial.ledger.postgres_entries import refuse_if_passed
 from perennial.ledger.postgres_outbox import PostgresOutbox
 from perennial.ledger.postgres_overview import PostgresOverview
+from perennial.ledger.postgres_review_queue import PostgresReviewQueue
 from perennial.ledger.postgres_rollouts import PostgresRollouts
 from perennial.ledger.rows import as_stored, from_row, utc
 from perennial.ledger.rules import check_same_batch, check_same_challenger, check_still_in_force
@@ -51,7 +52,9 @@ from perennial.ledger.tables import (
 from perennial.window import Window
 
 
-class PostgresLedger(PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts):
+class PostgresLedger(
+    PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
+):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than

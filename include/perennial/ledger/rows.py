@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.window import Window
 
@@ -50,6 +51,9 @@ Entry = TypeVar(
     Approval,
     ShadowBatch,
     PairedGain,
+    ReviewSelection,
+    HumanLabel,
+    ReviewMeasurement,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -69,6 +73,9 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Approval: ("use_case", "subject", "approver_id", "answer"),
     ShadowBatch: ("use_case", "window", "revision", "challenger_digest"),
     PairedGain: ("use_case", "window", "champion_digest", "challenger_digest", "as_of"),
+    ReviewSelection: ("use_case", "window", "revision"),
+    HumanLabel: ("use_case", "window", "entity", "author", "answered_at"),
+    ReviewMeasurement: ("use_case", "as_of", "run_id"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

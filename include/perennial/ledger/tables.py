@@ -50,6 +50,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.ledger.rollout_tables import paired_gains, shadow_batches
 from perennial.performance.maturity import Maturity
@@ -304,6 +305,41 @@ approvals = _entries(
     _one_of("answer", ApprovalAnswer),
 )
 
+review_selections = _windowed(
+    "review_selections",
+    ("revision",),
+    _count("revision"),
+    _count("rows"),
+    _count("doubtful"),
+    _json("questions"),
+    _at_least("rows", 0),
+    CheckConstraint("doubtful BETWEEN 0 AND rows", name="doubtful"),
+)
+
+human_labels = _windowed(
+    "human_labels",
+    ("entity", "author", "answered_at"),
+    _text("entity"),
+    _text("author"),
+    _instant("answered_at"),
+    Column("value", Double),
+    _count("revision"),
+    _text("model_digest"),
+    Column("probability", Double, nullable=False),
+    _text("origin"),
+    CheckConstraint("probability > 0 AND probability <= 1", name="probability"),
+)
+
+review_measurements = _entries(
+    "review_measurements",
+    *(_instant(name) for name in ("as_of", "since", "until")),
+    _text("model_version"),
+    *(_count(name) for name in ("windows", "left_out", "rows", "questions", "answered", "outcomes")),
+    Column("effective_rows", Double, nullable=False),
+    *(_json(name) for name in ("metrics", "ordinary", "agreement")),
+    UniqueConstraint("use_case", "as_of", "run_id"),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -334,4 +370,7 @@ TABLES: dict[type[LedgerEntry], Table] = {
     Approval: approvals,
     ShadowBatch: shadow_batches,
     PairedGain: paired_gains,
+    ReviewSelection: review_selections,
+    HumanLabel: human_labels,
+    ReviewMeasurement: review_measurements,
 }

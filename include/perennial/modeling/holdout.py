@@ -6,7 +6,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotEnoughData
-from perennial.performance.labels import truth_of
+from perennial.performance.labels import LABELLED_BY, LabelledBy, truth_of
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 
@@ -19,13 +19,16 @@ def split(spec: UseCase, rows: pa.Table, until: datetime) -> tuple[pa.Table, pa.
 
     `until` is the end of the newest window whose labels are mature, not the present: younger rows would leave the
     holdout with the labels that come early. `rows` have the event time and the label. Rows at or after `until` are in
-    neither part. Errors: `NotEnoughData` when either part has too few rows, or only one class.
+    neither part, nor are holdout rows that people labelled because they were doubtful: they are like no window's rows.
+    Errors: `NotEnoughData` when either part has too few rows, or only one class.
     """
     start = until - spec.training.holdout
     event_time = rows.column(spec.event_time).cast(pa.timestamp("us", tz="UTC"))
     before = pc.less(event_time, pa.scalar(start, event_time.type))
     within = pc.and_(pc.invert(before), pc.less(event_time, pa.scalar(until, event_time.type)))
     training, holdout = rows.filter(before), rows.filter(within)
+    if LABELLED_BY in rows.column_names:
+        holdout = holdout.filter(pc.not_equal(holdout.column(LABELLED_BY), LabelledBy.PERSON_AS_DOUBTFUL.value))
     _require(spec, training, spec.training.min_rows, f"before {start:%Y-%m-%d %H:%M}", "training set")
     _require(spec, holdout, MIN_HOLDOUT_ROWS, f"from {start:%Y-%m-%d %H:%M} to {until:%Y-%m-%d %H:%M}", "holdout")
     return training, holdout

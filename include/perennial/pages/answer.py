@@ -18,6 +18,7 @@ from perennial.pages.views import (
     quarantine,
     quarantined,
     retraining,
+    review,
     suggestions,
     use_case,
     window,
@@ -48,6 +49,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "evidence": evidence.run,
     "suggestions": suggestions.run,
     "alerts": alerts.run,
+    "review": review.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),

@@ -25,6 +25,7 @@ from perennial.errors import (
     AlwaysHolds,
     InvalidWindow,
     MayNotAnswer,
+    NotAsked,
     NotEnoughData,
     NotIngested,
     PerennialError,
@@ -38,6 +39,7 @@ from perennial.jobs.upkeep import quarantine
 from perennial.ledger.entries import REVIEW_PAGE
 from perennial.pages.asked import Answer, Asked, NothingThere, asked_use_case, asked_window
 from perennial.ports import Ports
+from perennial.records import human_labels
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec.load import LoadedUseCase
@@ -59,6 +61,7 @@ REFUSALS: dict[type[PerennialError], tuple[int, str]] = {
     AlreadyAccepted: (CONFLICT, "Somebody did so before: look again"),
     WindowBusy: (CONFLICT, "A run is working on this window right now"),
     AlwaysHolds: (UNPROCESSABLE, "Nobody can accept what this rule caught"),
+    NotAsked: (UNPROCESSABLE, "The answer can't be taken"),
     NotEnoughData: (UNPROCESSABLE, "There is nothing to accept"),
     NotIngested: (UNPROCESSABLE, "The window has no rows yet"),
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
@@ -106,7 +109,7 @@ class SilenceForm(BaseModel):
     reason: Reason
 
 
-class AnswerForm(BaseModel):
+class ApprovalForm(BaseModel):
     """A person's answer to whether a model may be deployed.
 
     The server fills it in, from what it knows of the person; of what was sent it takes the option and the reason.
@@ -129,11 +132,19 @@ class ReplayForm(BaseModel):
     reason: Reason
 
 
+class AnswerForm(BaseModel):
+    """What a person sends to say what the outcome of a row is; an `answer` of "" takes theirs back."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    entity: Annotated[str, Field(min_length=1, max_length=500)]
+    answer: Annotated[str, Field(max_length=50)]
+
+
 @dataclass(frozen=True)
 class ChangeAsked:
     """The change that the user `actor` asks for: one of `CHANGES`, with what was sent as its `body`.
 
-    One of `ALERT_CHANGES`, and `ANSWER`, is about no `window`, which is "" then.
+    One of `ALERT_CHANGES`, and `APPROVAL`, is about no `window`, which is "" then.
     """
 
     change: str
@@ -169,9 +180,29 @@ def _replayed(use_case: LoadedUseCase, window: Window, body: dict[str, Any], por
     return f"It is on record that {actor} asked for a replay."
 
 
+def _answered(use_case: LoadedUseCase, window: Window, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:
+    form = AnswerForm.model_validate(body)
+    human_labels.answer(
+        use_case,
+        window,
+        form.entity,
+        human_labels.outcome_of(use_case.spec, form.answer) if form.answer else None,
+        ports,
+        run,
+        author=actor,
+        answered_at=clock.now(),
+        origin="page",
+    )
+    if not form.answer:
+        return f"{actor} took the answer back. The row is asked about again."
+    prediction = human_labels.question_about(use_case, window, form.entity, ports).prediction
+    return f"{actor} answered {form.answer}. The model had predicted {prediction:.3g}."
+
+
 CHANGES: dict[str, Callable[[LoadedUseCase, Window, dict[str, Any], Ports, str, str], str]] = {
     "accepted": _accepted,
     "replayed": _replayed,
+    "answered": _answered,
 }
 LENGTHS = {"1h": 1, "4h": 4, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours
 
@@ -189,11 +220,11 @@ def _silenced(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor
     return f"{actor} silenced it until {until:%Y-%m-%d %H:%M} UTC."
 
 
-ANSWER = "answered"  # no route takes it from a browser: see `perennial_airflow.answers`
+APPROVAL = "approval"  # no route takes it from a browser: see `perennial_airflow.answers`
 
 
-def _answered(use_case: LoadedUseCase, asked: ChangeAsked, settings: Settings, ports: Ports, run: str) -> str:
-    form = AnswerForm.model_validate(asked.body)
+def _approval(use_case: LoadedUseCase, asked: ChangeAsked, settings: Settings, ports: Ports, run: str) -> str:
+    form = ApprovalForm.model_validate(asked.body)
     given = approval.Answered(
         approve=form.option == "Approve",
         person_id=form.person_id,
@@ -219,9 +250,9 @@ def change(asked: ChangeAsked, settings: Settings, ports: Ports) -> Answer:
     run_id = f"{REVIEW_PAGE}{clock.now():%Y-%m-%dT%H:%M:%S.%fZ}"
     try:
         use_case = asked_use_case(place, settings)
-        window = None if asked.change in {*ALERT_CHANGES, ANSWER} else asked_window(place, use_case)
-        if asked.change == ANSWER:
-            said = _answered(use_case, asked, settings, ports, run_id)
+        window = None if asked.change in {*ALERT_CHANGES, APPROVAL} else asked_window(place, use_case)
+        if asked.change == APPROVAL:
+            said = _approval(use_case, asked, settings, ports, run_id)
         elif window is None:
             said = ALERT_CHANGES[asked.change](use_case, asked.body, ports, asked.actor, run_id)
         else:

@@ -22,6 +22,7 @@ from perennial.review.comparison.revisions import RevisionsCompared
 from perennial.review.comparison.windows import WindowsCompared
 from perennial.review.evaluation_report import EvaluationReport
 from perennial.review.explain import PredictionEvidence
+from perennial.review.open_questions import OpenQuestions
 from perennial.review.portfolio import Portfolio
 from perennial.review.quarantined import QuarantinedEvidence
 from perennial.review.retraining_report import RetrainingReport
@@ -44,6 +45,7 @@ FOUND: dict[str, Any] = {
     "suggestions": SuggestedSuite,
     "evidence": PredictionEvidence,
     "alerts": AlertsReport,
+    "review": OpenQuestions,
 }
 SUFFIX = ".schema.json"
 

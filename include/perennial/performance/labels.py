@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,15 @@ from perennial.errors import SchemaMismatch
 from perennial.spec.names import Task
 
 MOST_SHOWN = 5
+LABELLED_BY = "labelled_by"  # a column of training sets, only of use cases with a review queue
+
+
+class LabelledBy(StrEnum):
+    """Who said what a row's outcome is: `person` of a row that the random share would have chosen, too."""
+
+    SOURCE = "source"
+    PERSON = "person"
+    PERSON_AS_DOUBTFUL = "person_as_doubtful"
 
 
 def last_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:

@@ -25,7 +25,8 @@ LAST_WEIGHTED = "last_weighted_window"  # in the summary, where the refit learnt
 class TrainingWindow:
     """One window's part in a training set; `labelled` counts its rows whose outcome was known.
 
-    `without_outcome` counts those of which no outcome will come; 0.1.0 did not tell them from others.
+    `without_outcome` counts those of which no outcome will come; 0.1.0 did not tell them from others. `by_people` of
+    the labelled ones have a person's answer, and nothing from the source.
     """
 
     window: Window
@@ -34,6 +35,7 @@ class TrainingWindow:
     verdict: str
     labelled: int
     without_outcome: int = 0
+    by_people: int = 0
 
     @property
     def settled(self) -> int:
@@ -135,6 +137,7 @@ class TrainingManifest:
             "excluded": len(self.excluded),
             "immature": len(self.immature),
             **self._weighted_summary(),
+            **({"by_people": people} if (people := sum(each.by_people for each in self.windows)) else {}),
         }
 
     def _weighted_summary(self) -> dict[str, object]:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from perennial.ledger.entries import DriftReport, Performance
+from perennial.ledger.review_entries import ReviewMeasurement
 from perennial.performance.audit import Audit, Trust
 from perennial.performance.delay import DelayCurve, Movement, learn_delay, moved
 from perennial.performance.interval import Interval, trailing
@@ -48,7 +49,8 @@ class PerformanceOverview:
     """The windows, oldest first, and what they say together.
 
     `trailing` is the metric over the final windows of the last model among them. `movement` says by how much partial
-    figures moved until they were final, `delay` when labels come, `audit` whether estimates were right.
+    figures moved until they were final, `delay` when labels come, `audit` whether estimates were right. `by_people` is
+    what people's answers say of the newest model, None where nobody is asked.
     """
 
     use_case: str
@@ -58,6 +60,7 @@ class PerformanceOverview:
     movement: Movement | None
     delay: DelayCurve | None
     audit: Audit
+    by_people: ReviewMeasurement | None = None
     format: Literal[1] = 1
 
 
@@ -88,6 +91,7 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Per
         movement=moved([pair for window in windows if (pair := _pair(use_case, window, metric, ports)) is not None]),
         delay=delay,
         audit=found,
+        by_people=ledger.last_review_measurement(spec.name) if spec.review else None,
     )
 
 

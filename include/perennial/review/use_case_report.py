@@ -8,6 +8,7 @@ from typing import Literal
 
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import Backtest
+from perennial.ledger.review_entries import ReviewMeasurement
 from perennial.ports import Ports
 from perennial.review import label_delay, models, retirement, timeline
 from perennial.review.label_delay import LabelDelay
@@ -35,6 +36,7 @@ class UseCaseReport:
     `timeline` holds some of its windows. `earlier` and `later` are what to ask for as `until` to see those before and
     after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
     after it even more are missing.
+    `by_people` is what people's answers say of the newest model, None where nobody is asked.
     `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case goes on.
     """
 
@@ -53,6 +55,7 @@ class UseCaseReport:
     delay: LabelDelay
     backtest: Backtest | None
     ended: EndedUseCase | None = None
+    by_people: ReviewMeasurement | None = None
     format: Literal[1] = 1
 
 
@@ -80,6 +83,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         delay=label_delay.run(spec, now, ports.ledger),
         backtest=ports.ledger.last_backtest(spec.name),
         ended=ended,
+        by_people=ports.ledger.last_review_measurement(spec.name) if spec.review else None,
     )
 
 

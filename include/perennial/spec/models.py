@@ -27,6 +27,7 @@ from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.retirement import Archive
+from perennial.spec.review import Review, review_problems
 from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.rollout import Rollout
 from perennial.spec.sources import Source
@@ -144,6 +145,9 @@ class UseCase(Spec):
     rollout: Rollout | None = Field(
         None, description="How a new model comes into service. Without it, the winner is the champion at once."
     )
+    review: Review | None = Field(
+        None, description="Which predictions people are asked about. Their answers become labels. Without it: none."
+    )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Duration = Field(
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
@@ -167,6 +171,12 @@ class UseCase(Spec):
     def _monitoring_fits_the_schedule(self) -> Self:
         if problems := self.monitoring.problems(self.schedule.every):
             raise broken_rules([Problem(("monitoring", *problem.at), problem.text) for problem in problems])
+        return self
+
+    @model_validator(mode="after")
+    def _review_fits(self) -> Self:
+        if self.review is not None and (problems := review_problems(self.review, self.task, self.columns)):
+            raise broken_rules(problems)
         return self
 
     @model_validator(mode="after")

@@ -14,14 +14,15 @@ import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 
 from perennial.errors import InvalidWindow, PerennialError
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
@@ -29,13 +30,15 @@ from perennial.window import Window
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.rights import may_read
+from perennial_airflow.pages.static import problem
 
 log = logging.getLogger(__name__)
 
-CHANGES = ("accepted", "replayed")
+CHANGES = ("accepted", "replayed", "answered")
 ALERT_CHANGES = ("acknowledged", "silenced")
 OUR_HEADER, OUR_WORD = "X-Requested-With", "Perennial"
 MOST_BYTES = 10_000
+FORM = "application/x-www-form-urlencoded"
 PATIENCE = 60.0  # seconds for one change, the start of its process included
 AT_ONCE = 2  # processes
 DEFAULT_PORTS = {"http": ":80", "https": ":443"}
@@ -47,6 +50,8 @@ def add_changes(app: FastAPI) -> None:
     guards = [Depends(may_read), Depends(_may_change), Depends(meant)]
     for change in CHANGES:
         app.put(f"/dags/{{dag_id}}/windows/{{window}}/{change}", dependencies=guards)(_endpoint(change, turns))
+    without_script = [Depends(may_read), Depends(_may_change), Depends(from_here)]
+    app.post("/dags/{dag_id}/windows/{window}/answered", dependencies=without_script)(_form(turns))
     for change in ALERT_CHANGES:
         app.put(f"/dags/{{dag_id}}/alerts/{change}", dependencies=guards)(_endpoint(change, turns))
 
@@ -68,6 +73,13 @@ async def meant(request: Request) -> None:
     """Refuse what a page of another site could send."""
     if request.headers.get(OUR_HEADER) != OUR_WORD:
         raise HTTPException(400, f"Send the header {OUR_HEADER}: {OUR_WORD}.")
+    await from_here(request)
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
+
+
+async def from_here(request: Request) -> None:
+    """Refuse what was not sent by a page of this server: browsers say where a form comes from."""
     own = {_origin(str(request.base_url)), _origin(conf.get("api", "base_url", fallback=""))} - {""}
     if _origin(request.headers.get("origin", "")) not in own:
         raise HTTPException(
@@ -75,8 +87,6 @@ async def meant(request: Request) -> None:
             f"The header Origin must be this server's own: {' or '.join(sorted(own))}. Where a proxy hides that, set "
             "Airflow's [api] base_url to the address in the browser, or let the proxy pass the Host header on.",
         )
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
-        raise HTTPException(415, "Send JSON, with the header Content-Type: application/json.")
 
 
 def _origin(address: str) -> str:
@@ -90,7 +100,10 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.removesuffix(DEFAULT_PORTS[parts.scheme])}"
 
 
-def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[Response]]:
+Read = Callable[[Request], Awaitable[dict[str, Any]]]
+
+
+def _endpoint(change: str, turns: asyncio.Semaphore, read: Read | None = None) -> Callable[..., Awaitable[Response]]:
     async def endpoint(request: Request, dag_id: str, user: GetUserDep) -> Response:
         use_case, _, kind = dag_id.rpartition(".")
         if kind != DagKind.PREDICT:
@@ -101,7 +114,7 @@ def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[
                 Window.parse(window)
         except InvalidWindow as error:  # no process is started for that
             raise HTTPException(422, str(error)) from error
-        body = await _json_of(request)
+        body = await (read or _json_of)(request)
         asked = {"change": change, "use_case": use_case, "window": window, "actor": user.get_name(), "body": body}
         try:
             async with asyncio.timeout(PATIENCE):
@@ -116,13 +129,31 @@ def _endpoint(change: str, turns: asyncio.Semaphore) -> Callable[..., Awaitable[
     return endpoint
 
 
+def _form(turns: asyncio.Semaphore) -> Callable[..., Awaitable[Response]]:
+    """The answer of a browser without script: a form, after which the review queue is shown again."""
+    change = _endpoint("answered", turns, _form_of)
+
+    async def endpoint(request: Request, dag_id: str, user: GetUserDep) -> Response:
+        answer = await change(request, dag_id, user)
+        if answer.status_code == HTTPStatus.OK:
+            base = request.scope["root_path"].rstrip("/")
+            return RedirectResponse(f"{base}/dags/{quote(dag_id)}/review#queue", HTTPStatus.SEE_OTHER)
+        told = json.loads(bytes(answer.body))
+        return problem(request, answer.status_code, told["error"], told["detail"])
+
+    return endpoint
+
+
+async def _form_of(request: Request) -> dict[str, Any]:
+    """The fields of the form that was sent. Errors: 413 when it is too long, 415 when it is none."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != FORM:
+        raise HTTPException(415, f"Send a form, with the header Content-Type: {FORM}.")
+    return dict(parse_qsl((await _sent(request)).decode(errors="replace"), keep_blank_values=True))
+
+
 async def _json_of(request: Request) -> dict[str, Any]:
     """The object that was sent. Errors: 413 when it is too long, 400 when it is none."""
-    sent = b""
-    async for part in request.stream():
-        sent += part
-        if len(sent) > MOST_BYTES:
-            raise HTTPException(413, f"Send at most {MOST_BYTES:,} bytes.")
+    sent = await _sent(request)
     try:
         found = json.loads(sent)
     except (ValueError, RecursionError) as error:
@@ -130,6 +161,15 @@ async def _json_of(request: Request) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise HTTPException(400, "Send a JSON object with the names and values of the form.")
     return found
+
+
+async def _sent(request: Request) -> bytes:
+    sent = b""
+    async for part in request.stream():
+        sent += part
+        if len(sent) > MOST_BYTES:
+            raise HTTPException(413, f"Send at most {MOST_BYTES:,} bytes.")
+    return sent
 
 
 async def made(asked: dict[str, Any]) -> Response:

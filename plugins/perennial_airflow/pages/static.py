@@ -9,7 +9,11 @@ from fastapi.responses import HTMLResponse, JSONResponse
 
 from perennial_airflow.pages.views import PREFIX
 
-FILES = {"style.css": "text/css; charset=utf-8", "frame.js": "text/javascript; charset=utf-8"}
+FILES = {
+    "style.css": "text/css; charset=utf-8",
+    "frame.js": "text/javascript; charset=utf-8",
+    "review.js": "text/javascript; charset=utf-8",
+}
 READING = ("GET", "HEAD")
 REASONS: dict[int, tuple[str, str]] = {
     401: ("Log in first", "Open Airflow, log in, and come back."),
@@ -47,6 +51,13 @@ def file(name: str) -> Response:
 def as_json(request: Request) -> bool:
     """Whether a script asks, rather than a browser that opens a page."""
     return request.method not in READING or "application/json" in request.headers.get("accept", "")
+
+
+def problem(request: Request, status: int, title: str, detail: str) -> Response:
+    """A page that says what went wrong, for a browser without script that sent a form."""
+    base = request.scope["root_path"].rstrip("/")
+    said = {"title": title, "detail": detail, "base": base, "airflow": base.removesuffix(PREFIX)}
+    return HTMLResponse(PAGE.format(**{name: escape(value) for name, value in said.items()}), status)
 
 
 def refusal(request: Request, status: int, detail: str | None = None) -> Response:

@@ -107,7 +107,7 @@ def test_an_answer_is_recorded_with_what_the_server_knows_and_then_handed_on_as_
     run = "flights.retrain/manual__1"
     assert server.recorded == [
         {
-            "change": "answered",
+            "change": "approval",
             "use_case": "flights",
             "window": "",
             "actor": "ada",

@@ -247,7 +247,7 @@ def asked(world: World) -> World:
 
 
 def test_an_answer_to_an_approval_is_on_record_with_person_role_and_reason(asked: World) -> None:
-    status, told = ask(asked, "answered", window="", body=answering(asked))
+    status, told = ask(asked, "approval", window="", body=answering(asked))
     assert (status, told["said"]) == (200, "It is on record that ada approved it, as Approver.")
     (entry,) = asked.ports.ledger.approvals("parcels")
     assert (entry.approver, entry.approver_id, entry.role, entry.reason) == ("ada", "7", "Approver", "better")
@@ -268,14 +268,14 @@ def test_an_answer_to_an_approval_is_on_record_with_person_role_and_reason(asked
 def test_an_answer_that_would_not_count_is_refused(
     asked: World, different: dict[str, Any], status: int, said: str
 ) -> None:
-    found, told = ask(asked, "answered", window="", body=answering(asked, **different))
+    found, told = ask(asked, "approval", window="", body=answering(asked, **different))
     assert (found, said in told["detail"]) == (status, True), told
     assert asked.ports.ledger.approvals("parcels") == []
 
 
 def test_the_roles_whose_answers_count_are_a_setting(asked: World) -> None:
     settings = replace(settings_of(asked), approver_roles=("Risk",))
-    given = ChangeAsked("answered", "parcels", "", "ada", answering(asked))
+    given = ChangeAsked("approval", "parcels", "", "ada", answering(asked))
     assert change(given, settings, asked.ports).status == 403
-    given = ChangeAsked("answered", "parcels", "", "ada", answering(asked, roles=["risk"]))
+    given = ChangeAsked("approval", "parcels", "", "ada", answering(asked, roles=["risk"]))
     assert change(given, settings, asked.ports).status == 200

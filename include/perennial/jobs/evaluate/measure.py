@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from perennial.jobs.evaluate import measure_by_people
 from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch, label_drift, measure_batch
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
@@ -108,6 +109,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         verb = "was" if not_finite == 1 else "were"
         outcome += f"; {counted(not_finite, 'prediction')} {verb} infinite or NaN and {verb} left out"
     log.info("%s as of %s: %s", use_case.name, as_of, outcome)
+    measure_by_people.run(use_case, as_of, ports, run_id)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of.isoformat(), as_of, ports, run_id)
     return Measured(
         as_of=as_of,

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from perennial import clock
 from perennial.errors import EmptyWindow, NoModel, PredictionsNotFinite, SourceRejected, ValidationFailed
-from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.predict import ingest, monitor, score, select_for_review, validate
 from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.monitor import Monitored
 from perennial.jobs.predict.score import Scored
@@ -82,6 +82,7 @@ def _predicted(
         step = Step.SCORE
         found = replace(found, scored=score.run(use_case, window, ports, run_id, model=model))
         on_step(step, found)
+        select_for_review.run(use_case, window, ports, run_id)
         step = Step.MONITOR
         found = replace(found, monitored=monitor.run(use_case, window, ports, run_id))
         on_step(step, found)

@@ -3,7 +3,7 @@
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import pyarrow as pa
@@ -14,7 +14,13 @@ from perennial.errors import (
     NotEnoughData,
 )
 from perennial.jobs.retrain.immature import weigh
-from perennial.jobs.retrain.labelled_windows import LabelledWindow, LabelledWindows, label_windows
+from perennial.jobs.retrain.labelled_windows import (
+    LabelledWindow,
+    LabelledWindows,
+    label_windows,
+    people_alone,
+    source_rows,
+)
 from perennial.lake.port import training_table
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import UnmatchedLabels
@@ -45,8 +51,8 @@ class Assembled:
 
     `excluded` windows could not take part, `immature` ones (with `immature_rows` rows, as far as these were ingested)
     were too young. Of `without_outcome` rows of mature windows it is known that no outcome will come; they take no
-    part. `weighted` immature windows, counted nowhere else, teach the refit alone. `days_behind` is how old the newest
-    row was at `as_of`.
+    part. `by_people` of the rows have a person's answer for a label. `weighted` immature windows, counted nowhere else,
+    teach the refit alone. `days_behind` is how old the newest row was at `as_of`.
     """
 
     training_id: str
@@ -59,6 +65,7 @@ class Assembled:
     immature_rows: int = 0
     days_behind: float | None = None
     without_outcome: int = 0
+    by_people: int = 0
     weighted: int = 0
 
 
@@ -127,6 +134,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         excluded=len(excluded),
         digest=digest,
         without_outcome=without_outcome,
+        by_people=sum(each.part.by_people for each in used),
         weighted=len(weighted.windows),
         immature=len(immature),
         immature_rows=sum(each.rows or 0 for each in immature),
@@ -143,15 +151,30 @@ def training_windows(spec: UseCase, as_of: datetime) -> Iterator[Window]:
 
 
 def _usable(windows: Sequence[LabelledWindow]) -> tuple[list[LabelledWindow], list[ExcludedWindow]]:
-    """The mature windows whose labels came, and why the others can't be used, although they could be read."""
-    share = usual_share([each.part.settled / each.rows for each in windows if each.part.settled])
-    overdue = [each for each in windows if far_too_few(each.part.settled, each.rows, share)]
+    """The mature windows whose labels came, and why the others can't be used, although they could be read.
+
+    Of a window whose labels are overdue, those that people gave are used all the same: which of the others came is no
+    accident. Where no window has any label but those, they are all that is expected.
+    """
+    delivered = any(each.part.settled > each.part.by_people for each in windows)
+    settled = {each.part: each.part.settled - delivered * each.part.by_people for each in windows}
+    share = usual_share([settled[each.part] / each.rows for each in windows if settled[each.part]])
+    late = [each for each in windows if far_too_few(settled[each.part], each.rows, share)]
+    rescued = {each.part: people_alone(each) for each in late if each.part.by_people}
+    overdue = [each for each in late if each.part not in rescued]
+    for each in rescued.values():
+        log.info(
+            "%s takes part with the %d labels that people gave; those of its source are overdue.",
+            each.part.window,
+            each.part.labelled,
+        )
     barren = [each for each in windows if each.part.settled and not each.part.labelled]
     excluded = [
         *(ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue),
         *(ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren),
     ]
-    return [each for each in windows if each not in overdue and each.part.labelled], excluded
+    usable = [rescued.get(each.part, each) for each in windows if each not in overdue]
+    return [each for each in usable if each.part.labelled], excluded
 
 
 def _overdue(window: LabelledWindow, share: float | None) -> str:
@@ -179,8 +202,10 @@ def _weighted(
 ) -> tuple[_Weighted, dict[Window, str]]:
     """The immature windows that can be weighted, where the spec asks for that, and why others can't."""
     asked = windows if use_case.spec.training.immature == "weighted" else ()
-    read = label_windows(use_case, asked, as_of, ports, run_id)
-    found, others = weigh(use_case, mature, read.windows, as_of, ports)
+    # People are asked about rows that are like no others: how likely their labels were to arrive tells nothing.
+    read = label_windows(use_case, asked, as_of, ports, run_id, people=False)
+    by_source = [replace(each, labelled=source_rows(each.labelled)) for each in mature]
+    found, others = weigh(use_case, by_source, read.windows, as_of, ports)
     refused = read.refused | {part.window: reason for part, reason in others.items()}
     for window, reason in refused.items():
         log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)

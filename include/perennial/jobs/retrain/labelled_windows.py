@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
 
@@ -12,10 +12,11 @@ import pyarrow.compute as pc
 from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
-from perennial.performance.labels import UnmatchedLabels, join_labels, with_outcome
+from perennial.performance.labels import LABELLED_BY, LabelledBy, UnmatchedLabels, join_labels, with_outcome
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows
+from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
 from perennial.records.labels import collect, settled_labels, unmatched_labels
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
@@ -58,9 +59,12 @@ def label_windows(
     ports: Ports,
     run_id: str,
     on_window: OnWindow = nobody,
+    *,
+    people: bool = True,
 ) -> LabelledWindows:
     """Read the windows with the labels that had arrived by `as_of`. Those never ingested or validated are, first.
 
+    What people answered by `as_of` are labels, too, of rows that the source says nothing of; unless `people` is false.
     `on_window` hears how far it is. Errors: `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`.
     """
     found: list[LabelledWindow] = []
@@ -73,7 +77,7 @@ def label_windows(
             outdated.append(window)
             continue
         try:
-            found.append(_label(use_case, window, as_of, ports, run_id))
+            found.append(_label(use_case, window, as_of, ports, run_id, people=people))
         except (SourceRejected, ValidationFailed) as error:
             refused[window] = str(error)
     return LabelledWindows(tuple(found), refused, tuple(outdated))
@@ -85,7 +89,9 @@ def _undelivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[
     return [name for name in use_case.spec.columns if name not in snapshot.columns] if snapshot else []
 
 
-def _label(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> LabelledWindow:
+def _label(
+    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str, *, people: bool
+) -> LabelledWindow:
     """The window's clean rows with the labels that had arrived by `as_of`, which are collected first."""
     spec = use_case.spec
     gate, rows = _clean_rows(use_case, window, ports, run_id)
@@ -93,15 +99,19 @@ def _label(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Port
     labels = settled_labels(use_case, window, as_of, ports)
     settled = join_labels(rows, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
+    without_outcome = settled.num_rows - labelled.num_rows
     labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
+    if spec.review is not None:
+        labelled = _with_people(use_case, window, rows, labels, labelled, as_of, ports, people=people)
     strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > settled.num_rows else None
     known, beyond = labelled.num_rows, Counter[str]()
     if masks := too_large(spec, labelled):
         beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
         labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
     unusable = known - labelled.num_rows
+    by_people = labelled.num_rows - source_rows(labelled).num_rows
     return LabelledWindow(
-        part=_part(window, gate, labelled.num_rows, settled.num_rows - known),
+        part=_part(window, gate, labelled.num_rows, without_outcome, by_people),
         labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
         rows=rows.num_rows - unusable,
         labels=labels.num_rows,
@@ -121,6 +131,46 @@ def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: s
     return clean_rows(use_case, window, ports)
 
 
-def _part(window: Window, gate: Gated, labelled: int, without_outcome: int) -> TrainingWindow:
+def _part(window: Window, gate: Gated, labelled: int, without_outcome: int, by_people: int) -> TrainingWindow:
     snapshot, verdict = gate.snapshot, str(gate.validation.verdict)
-    return TrainingWindow(window, snapshot.digest, snapshot.version, verdict, labelled, without_outcome)
+    return TrainingWindow(window, snapshot.digest, snapshot.version, verdict, labelled, without_outcome, by_people)
+
+
+def source_rows(labelled: pa.Table) -> pa.Table:
+    """The rows whose label came from the source."""
+    if LABELLED_BY not in labelled.column_names:
+        return labelled
+    return labelled.filter(pc.equal(labelled.column(LABELLED_BY), LabelledBy.SOURCE.value))
+
+
+def people_alone(window: LabelledWindow) -> LabelledWindow:
+    """The window without the labels of its source; and without any, where people gave none."""
+    labelled = window.labelled.slice(0, 0)
+    if window.part.by_people:
+        by = window.labelled.column(LABELLED_BY)
+        labelled = window.labelled.filter(pc.not_equal(by, LabelledBy.SOURCE.value))
+    return replace(window, labelled=labelled, part=replace(window.part, labelled=labelled.num_rows))
+
+
+def _with_people(
+    use_case: LoadedUseCase,
+    window: Window,
+    rows: pa.Table,
+    labels: pa.Table,
+    labelled: pa.Table,
+    as_of: datetime,
+    ports: Ports,
+    *,
+    people: bool,
+) -> pa.Table:
+    """The labelled rows and those that people labelled, with a column that says which are which."""
+    spec = use_case.spec
+    marked = labelled.append_column(LABELLED_BY, pa.repeat(LabelledBy.SOURCE.value, labelled.num_rows))
+    human = beside(labels, human_outcomes(spec, window, as_of, ports), spec.key) if people else labels.slice(0, 0)
+    if human.num_rows == 0:
+        return marked
+    answered = join_labels(rows, human, spec.key)
+    doubtful = pa.array(sorted(chosen_as_doubtful(spec, window, ports)), pa.string())
+    as_doubtful = pc.is_in(answered.column(spec.key).cast(pa.string()), value_set=doubtful)
+    by = pc.if_else(as_doubtful, LabelledBy.PERSON_AS_DOUBTFUL.value, LabelledBy.PERSON.value)
+    return pa.concat_tables([marked, answered.append_column(LABELLED_BY, by).select(marked.column_names)])

@@ -13,7 +13,7 @@ from perennial.performance.gain import metric_named
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
 from perennial.ports import Ports
-from perennial.review import use_case_report
+from perennial.review import by_people, use_case_report
 from perennial.review.timeline import Change, WindowState
 from perennial.settings import Settings
 from perennial.spec.models import UseCase
@@ -64,6 +64,7 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         {
             **shown_windows(spec, report.timeline.windows, show),
             "paging": paging,
+            "by_people": by_people.sentences,
             "asked_until": until,
             "until": date(until, zone) if until else "",
             "shown_versions": VERSIONS_SHOWN,

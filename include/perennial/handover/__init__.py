@@ -1,0 +1,1 @@
+"""Handing work over to other tools and taking it back."""
