@@ -86,7 +86,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     compared = rival_of(spec, champion, trained, holdout, manifest, ports)
     rival = compared.score
     weighed = _weighed(spec, training, holdout, trained, candidates, compared, baseline, ports)
-    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
+    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.gates)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
     remarks = (*weighed.remarks, *compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
     recorded = ports.ledger.record_decision(

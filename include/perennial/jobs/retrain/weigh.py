@@ -14,26 +14,31 @@ from perennial.judgement.in_service import compare_in_service, measured_text
 from perennial.judgement.rows import Scored
 from perennial.judgement.slices import SlicesJudged, judge_slices
 from perennial.performance.gain import METRIC_TITLES, metric_named
-from perennial.policy.promotion import leading, text_of
+from perennial.policy.promotion import Gates, in_turn, leading, text_of
 from perennial.records.judgement import Evidence
 from perennial.records.training_set import WINDOW_COLUMN, outcomes
 from perennial.spec.models import UseCase
+from perennial.spec.training import Training
 
 
 @dataclass(frozen=True)
 class Weighed:
-    """`judged` is why nothing could be compared, where it is a text; then there is no `evidence`."""
+    """`judged` is why nothing could be compared, where it is a text; then there is no `evidence`.
+
+    `gates` are those of the candidates that were tried, one after the other, until one passed.
+    """
 
     judged: CandidatesJudged | str
     evidence: Evidence | None = None
-    slices: SlicesJudged | None = None
+    gates: dict[str, Gates] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=())
 
 
 def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival: str, theirs: Floats) -> Weighed:
     """Compare the predictions of the candidates that are tested with the rival's, on the very same holdout rows.
 
-    Slices and calibration are those of the winner, or of the candidate that came nearest.
+    Candidates that are better are tried in turn until one passes its gates. Slices and calibration that are kept are
+    those of the winner, or of the candidate that came nearest.
     """
     training, truth = spec.training, outcomes(spec, holdout)
     keys = holdout.column(WINDOW_COLUMN).to_pylist()
@@ -43,24 +48,33 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival:
     except NotEnoughData as error:
         return Weighed(str(error))
     judged = judge_candidates(found, training.min_gain, training.margin, rival)
-    best = leading(judged)
-    slices = None
-    if training.slices is not None:
-        slices = judge_slices(
-            training.metric,
-            scored[best],
-            {name: holdout.column(name).to_pylist() for name in training.slices.columns},
-            dict.fromkeys(training.slices.columns, training.slices.margin),
-            challenger=best,
-            champion=rival,
-            how=compare_in_service,
-        )
+    gates: dict[str, Gates] = {}
+    for name in in_turn(judged) or [leading(judged, gates)]:
+        gates[name] = Gates(_slices(training, holdout, scored[name], name, rival))
+        if not gates[name].refused:
+            break
+    best = leading(judged, gates)
     calibration = compare_calibration(spec.task, scored[best])
     told = calibration_reasons(calibration, best, rival)
     remarks = [measured_text(found[best])]
     if calibration.gain is not None and calibration.gain.high < 0:
         remarks.append(told[-1])
-    return Weighed(judged, Evidence(best, rival, judged.judgements, slices, calibration, told), slices, tuple(remarks))
+    evidence = Evidence(best, rival, judged.judgements, gates[best].slices, calibration, told)
+    return Weighed(judged, evidence, gates, tuple(remarks))
+
+
+def _slices(training: Training, holdout: pa.Table, scored: Scored, name: str, rival: str) -> SlicesJudged | None:
+    if training.slices is None:
+        return None
+    return judge_slices(
+        training.metric,
+        scored,
+        {column: holdout.column(column).to_pylist() for column in training.slices.columns},
+        dict.fromkeys(training.slices.columns, training.slices.margin),
+        challenger=name,
+        champion=rival,
+        how=compare_in_service,
+    )
 
 
 def chosen_before(metric: str, trained: Sequence[Trained]) -> str | None:
