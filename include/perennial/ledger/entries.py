@@ -105,7 +105,8 @@ class Batch:
     """One committed revision of a window's predictions, made by exactly one model.
 
     `fencing_token` is that of the lease it was made under. `code_version` and `lock_digest` say what ran (see
-    `perennial.code_version`).
+    `perennial.code_version`). `decision` is the rule by which rows were decided for, as
+    `perennial.modeling.decision.DecisionRule` writes it; None where predictions alone were published.
     """
 
     use_case: str
@@ -127,6 +128,7 @@ class Batch:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    decision: Json | None = None
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,7 @@ batches = _windowed(
     _count("fencing_token"),
     _text("code_version"),
     _text("lock_digest"),
+    Column("decision", JSONB(none_as_null=True)),
     _at_least("revision", 0),
     _at_least("version", 0),
     _at_least("rows", 0),

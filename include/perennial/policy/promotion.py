@@ -138,9 +138,7 @@ def leading(judged: CandidatesJudged, gates: Mapping[str, Gates]) -> str:
 
 
 def _turn_text(name: str) -> str:
-    return (
-        f"{name} was tried next: it is better beyond chance, too, and all were tested with intervals that hold together."
-    )
+    return f"{name} was tried next: it is better beyond chance, too, as all intervals together hold."
 
 
 def not_comparable(

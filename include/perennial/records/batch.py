@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.digest import table_digest
+from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
+from perennial.modeling.decision import DECISION, DecisionRule
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.ports import Ports
@@ -82,22 +84,35 @@ def content_digest(predictions: pa.Table) -> str:
     return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
-Inputs = tuple[str, str, str, str]
+Inputs = tuple[str, str, str, str, str]
 
 
 def inputs(use_case: LoadedUseCase, gate: Gated, deployment: Deployment) -> Inputs:
-    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, and model."""
+    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, model, decision."""
     return (
         gate.snapshot.digest,
         gate.validation.suite_digest,
         use_case.scoring_digest,
         deployment.model_digest,
+        json_digest(deployment.training.get(DECISION)),
     )
 
 
 def made_of(batch: Batch) -> Inputs:
     """What a recorded revision was made of, in the same form."""
-    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest)
+    return (
+        batch.snapshot_digest,
+        batch.suite_digest,
+        batch.scoring_digest,
+        batch.model_digest,
+        json_digest(batch.decision),
+    )
+
+
+def decision_rule(entry: Deployment | Batch) -> DecisionRule | None:
+    """The rule by which the deployed version decides, or by which a batch was decided; None where there is none."""
+    kept = entry.decision if isinstance(entry, Batch) else entry.training.get(DECISION)
+    return None if kept is None else from_json(DecisionRule, kept)
 
 
 log = logging.getLogger(__name__)

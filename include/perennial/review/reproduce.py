@@ -10,8 +10,9 @@ from perennial.errors import NotScored
 from perennial.jobs.evaluate.measurement import measure_batch
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
+from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, predicted
+from perennial.records.batch import Provenance, content_digest, decision_rule, predicted
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -62,7 +63,7 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
     clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
     model = ports.registry.load(spec.name, batch.model_version, batch.model_digest)
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
-    again = content_digest(predicted(spec, [clean], model, origin))
+    again = content_digest(with_decisions(predicted(spec, [clean], model, origin), spec.key, decision_rule(batch)))
     return Reproduced(window, what, batch.digest, again, same=again == batch.digest, rows=batch.rows)
 
 

@@ -16,10 +16,12 @@ from perennial.code_version import code_version, lock_digest
 from perennial.errors import PredictionsNotFinite
 from perennial.lake.port import predictions_table, window_partition
 from perennial.ledger.entries import Batch
+from perennial.modeling.decision import DECISION, with_decisions
 from perennial.ports import Ports
 from perennial.records.batch import (
     Provenance,
     content_digest,
+    decision_rule,
     inputs,
     made_of,
     predicted,
@@ -56,7 +58,7 @@ class Scored:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
     """Score the window with the chosen model, in the lake and in the published table.
 
-    Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
+    Same snapshot, same rules, same model and same decision make no new revision. Errors: `NotIngested`, `NotValidated`,
     `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`, `PredictionsNotFinite`, `DeploymentMoved`,
     `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
@@ -75,6 +77,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         origin = Provenance(gate.snapshot.digest, revision, run_id)
         predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), loaded, origin)
         _refuse_what_is_not_finite(use_case, gate, predictions, ports)
+        predictions = with_decisions(predictions, spec.key, decision_rule(deployment))
         commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
         batch = ports.ledger.record_batch(
             Batch(
@@ -95,6 +98,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 code_version=code_version(),
                 lock_digest=lock_digest(),
                 run_id=run_id,
+                decision=deployment.training.get(DECISION),
             ),
             lease,
             expected=deployment if model.resolution is Resolution.AS_WAS else None,

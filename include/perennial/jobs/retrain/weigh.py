@@ -1,15 +1,16 @@
 """Weigh: what the holdout says of candidates and rival, row by row: the gain, each slice, and calibration."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
-from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
+from perennial.jobs.retrain.decisions import Said, chosen_text
 from perennial.jobs.retrain.train import Trained
 from perennial.judgement.calibration import calibration_reasons, compare_calibration
 from perennial.judgement.candidates import CandidatesJudged, judge_candidates
+from perennial.judgement.decisions import compare_decisions, decision_reasons
 from perennial.judgement.in_service import compare_in_service, measured_text
 from perennial.judgement.rows import Scored
 from perennial.judgement.slices import SlicesJudged, judge_slices
@@ -34,17 +35,21 @@ class Weighed:
     remarks: tuple[str, ...] = field(default=())
 
 
-def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival: str, theirs: Floats) -> Weighed:
-    """Compare the predictions of the candidates that are tested with the rival's, on the very same holdout rows.
+def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: str, theirs: Said) -> Weighed:
+    """Compare what the candidates that are tested say with what the rival does, of the very same holdout rows.
 
     Candidates that are better are tried in turn until one passes its gates. Slices and calibration that are kept are
     those of the winner, or of the candidate that came nearest.
     """
     training, truth = spec.training, outcomes(spec, holdout)
     keys = holdout.column(WINDOW_COLUMN).to_pylist()
-    scored = {name: Scored.of_keys(truth, theirs, mine, keys) for name, mine in tested.items()}
+    metric = training.metric
+    scored = {
+        name: Scored.of_keys(truth, theirs.measured(metric), mine.measured(metric), keys)
+        for name, mine in tested.items()
+    }
     try:
-        found = {name: compare_in_service(training.metric, each) for name, each in scored.items()}
+        found = {name: compare_in_service(metric, each) for name, each in scored.items()}
     except NotEnoughData as error:
         return Weighed(str(error))
     judged = judge_candidates(found, training.min_gain, training.margin, rival)
@@ -54,12 +59,19 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival:
         if not gates[name].refused:
             break
     best = leading(judged, gates)
-    calibration = compare_calibration(spec.task, scored[best])
+    mine = tested[best]
+    calibration = compare_calibration(spec.task, Scored.of_keys(truth, theirs.prediction, mine.prediction, keys))
     told = calibration_reasons(calibration, best, rival)
     remarks = [measured_text(found[best])]
     if calibration.gain is not None and calibration.gain.high < 0:
         remarks.append(told[-1])
     evidence = Evidence(best, rival, judged.judgements, gates[best].slices, calibration, told)
+    if mine.decided is not None and theirs.decided is not None and mine.rule and theirs.rule:
+        decisions = compare_decisions(Scored.of_keys(truth, theirs.decided, mine.decided, keys))
+        by = {best: mine.rule.text, rival: theirs.rule.text}
+        evidence = replace(evidence, decisions=decisions, decided_by=by)
+        if spec.decision is not None:
+            remarks += [chosen_text(best, mine.rule), *decision_reasons(decisions, best, rival)]
     return Weighed(judged, evidence, gates, tuple(remarks))
 
 
@@ -88,7 +100,7 @@ def chosen_before(metric: str, trained: Sequence[Trained]) -> str | None:
     return min(trained, key=lambda each: (-sign * each.earlier[metric], each.candidate)).candidate
 
 
-def chosen_text(metric: str, trained: Sequence[Trained], chosen: str) -> str:
+def chosen_before_text(metric: str, trained: Sequence[Trained], chosen: str) -> str:
     """By what it was chosen, as a sentence."""
     by = ", ".join(f"{each.candidate} {text_of(each.earlier[metric])}" for each in trained)
     return (
