@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perennial.judgement.candidates import CandidatesJudged
+from perennial.judgement.fairness import FairnessJudged, FairnessStanding
 from perennial.judgement.slices import SlicesJudged, SliceStanding
 from perennial.judgement.verdict import GainJudgement, GainVerdict
 from perennial.performance.gain import METRIC_TITLES, metric_named
@@ -34,28 +35,36 @@ class Gates:
     """What a candidate that is better on the whole must pass, too; a gate that the spec does not ask for is None."""
 
     slices: SlicesJudged | None = None
+    fairness: FairnessJudged | None = None
 
     @property
     def refused(self) -> bool:
         """Whether it may not take over."""
-        return self.slices is not None and self.slices.refused
+        return any(each is not None and each.refused for each in (self.slices, self.fairness))
 
     @property
     def reasons(self) -> tuple[str, ...]:
         """What was found, in sentences."""
-        return self.slices.reasons if self.slices else ()
+        return tuple(reason for each in (self.slices, self.fairness) if each is not None for reason in each.reasons)
 
     def refusal(self, name: str) -> str:
         """Why the candidate of that name may not take over, as a sentence."""
         worse = ", ".join(each.name for each in self.slices.of(SliceStanding.WORSE)) if self.slices else ""
-        return f"{name} is better on the whole, but worse for {worse}, by more than the margin: not promoted."
+        wider = ", ".join(each.name for each in self.fairness.of(FairnessStanding.WIDER)) if self.fairness else ""
+        found = [f"worse for {worse}"] if worse else []
+        found += [f"treats groups more differently than the champion ({wider})"] if wider else []
+        return f"{name} is better on the whole, but {' and '.join(found)}, by more than the margin: not promoted."
 
     @property
     def numbers(self) -> Numbers:
         """How many were looked at, and how many refuse, for the record."""
-        if self.slices is None:
-            return {}
-        return {"slices": len(self.slices.slices), "slices_worse": len(self.slices.of(SliceStanding.WORSE))}
+        found: Numbers = {}
+        if self.slices is not None:
+            found |= {"slices": len(self.slices.slices), "slices_worse": len(self.slices.of(SliceStanding.WORSE))}
+        if self.fairness is not None:
+            wider = len(self.fairness.of(FairnessStanding.WIDER))
+            found |= {"differences": len(self.fairness.differences), "differences_wider": wider}
+        return found
 
 
 NO_GATES = Gates()

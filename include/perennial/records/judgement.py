@@ -6,6 +6,7 @@ from typing import Literal
 from perennial.encoding import from_json_text, json_bytes
 from perennial.judgement.calibration import CalibrationCompared
 from perennial.judgement.decisions import DecisionComparison
+from perennial.judgement.fairness import FairnessJudged
 from perennial.judgement.slices import SlicesJudged
 from perennial.judgement.verdict import GainJudgement
 from perennial.ledger.entries import RecordedDecision
@@ -31,6 +32,7 @@ class Evidence:
     calibration_reasons: tuple[str, ...]
     decisions: DecisionComparison | None = None
     decided_by: dict[str, str] = field(default_factory=dict)
+    fairness: FairnessJudged | None = None
     format: Literal[1] = 1
 
 

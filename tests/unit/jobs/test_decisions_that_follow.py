@@ -10,13 +10,14 @@ import pytest
 from tests.unit.jobs.test_late import without
 from tests.unit.jobs.test_learning_path import judged, retrained
 from tests.unit.jobs.test_predict_path import first_model, predict
-from tests.unit.jobs.world import ROWS, SPEC, World
+from tests.unit.jobs.world import ROWS, SHIFT, SPEC, World
 
 from perennial.digest import table_digest
 from perennial.encoding import as_json
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late
 from perennial.jobs.retrain import rollback
+from perennial.judgement.fairness import FairnessStanding
 from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, Performance, RecordedDecision
 from perennial.modeling.decision import DECISION
 from perennial.records.batch import decision_rule
@@ -240,6 +241,38 @@ def test_without_a_decision_they_are_compared_at_one_half_and_it_is_kept(world: 
     assert kept is not None
     assert kept.decisions is not None
     assert set(kept.decided_by.values()) == {"predictions from 0.5 on"}
+
+
+def test_a_model_whose_decisions_treat_a_group_more_differently_is_refused_and_the_sentence_says_whom(
+    world: World,
+) -> None:
+    """From the shift on, parcels by air are late far more often; the champion knows nothing of it."""
+    random, parcels = np.random.default_rng(3), world.parcels.table
+    by_air = np.array(parcels.column("service").to_pylist()) == "air"
+    days = np.arange(parcels.num_rows) // ROWS
+    late_ones = np.array(world.outcomes.table.column("late").to_pylist())
+    more = np.where(by_air & (days >= SHIFT), random.random(len(days)) < 0.9, late_ones)
+    table = world.outcomes.table
+    world.outcomes.table = table.set_column(table.column_names.index("late"), "late", pa.array(more))
+    fairness = "metric: log_loss\n  fairness: {columns: [service], margin: 0.05}"
+    say(world, "", metric=fairness.removeprefix("metric: "))
+    first = retrained(world, 30)
+    assert any("without a champion to compare with they decide nothing" in each for each in first.judged.reasons)
+    found = judged(world, 58)
+    assert (found.action, found.verdict, found.winner) == ("reject", "better", None)
+    assert found.reasons[0].startswith(
+        "logistic is better on the whole, but treats groups more differently than the champion (selection rate of "
+        "service air"
+    )
+    assert any(each.startswith("The selection rate of service air (") for each in found.reasons)
+    assert "Rates between groups are those at 0.5: use_case.yaml has no decision." in found.reasons
+    kept = read(judgement(world), world.ports)
+    assert kept is not None
+    assert kept.fairness is not None
+    assert kept.fairness.refused
+    numbers = judgement(world).numbers
+    assert numbers["differences"] == 12
+    assert numbers["differences_wider"] == len(kept.fairness.of(FairnessStanding.WIDER))
 
 
 def test_the_evidence_on_a_row_says_what_was_decided(world: World) -> None:

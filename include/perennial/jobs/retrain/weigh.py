@@ -5,17 +5,19 @@ from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
+from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 from perennial.jobs.retrain.decisions import Said, chosen_text
 from perennial.jobs.retrain.train import Trained
 from perennial.judgement.calibration import calibration_reasons, compare_calibration
 from perennial.judgement.candidates import CandidatesJudged, judge_candidates
 from perennial.judgement.decisions import compare_decisions, decision_reasons
+from perennial.judgement.fairness import FairnessJudged, judge_fairness
 from perennial.judgement.in_service import compare_in_service, measured_text
 from perennial.judgement.rows import Scored
 from perennial.judgement.slices import SlicesJudged, judge_slices
 from perennial.performance.gain import METRIC_TITLES, metric_named
-from perennial.policy.promotion import Gates, in_turn, leading, text_of
+from perennial.policy.promotion import WITHOUT_SKILL, Gates, in_turn, leading, text_of
 from perennial.records.judgement import Evidence
 from perennial.records.training_set import WINDOW_COLUMN, outcomes
 from perennial.spec.models import UseCase
@@ -55,7 +57,8 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: s
     judged = judge_candidates(found, training.min_gain, training.margin, rival)
     gates: dict[str, Gates] = {}
     for name in in_turn(judged) or [leading(judged, gates)]:
-        gates[name] = Gates(_slices(training, holdout, scored[name], name, rival))
+        slices = _slices(training, holdout, scored[name], name, rival)
+        gates[name] = Gates(slices, _fairness(training, holdout, truth, tested[name], name, rival, theirs, keys))
         if not gates[name].refused:
             break
     best = leading(judged, gates)
@@ -65,7 +68,11 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: s
     remarks = [measured_text(found[best])]
     if calibration.gain is not None and calibration.gain.high < 0:
         remarks.append(told[-1])
-    evidence = Evidence(best, rival, judged.judgements, gates[best].slices, calibration, told)
+    evidence = Evidence(
+        best, rival, judged.judgements, gates[best].slices, calibration, told, fairness=gates[best].fairness
+    )
+    if training.fairness is not None and spec.decision is None:
+        remarks.append("Rates between groups are those at 0.5: use_case.yaml has no decision.")
     if mine.decided is not None and theirs.decided is not None and mine.rule and theirs.rule:
         decisions = compare_decisions(Scored.of_keys(truth, theirs.decided, mine.decided, keys))
         by = {best: mine.rule.text, rival: theirs.rule.text}
@@ -73,6 +80,30 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: s
         if spec.decision is not None:
             remarks += [chosen_text(best, mine.rule), *decision_reasons(decisions, best, rival)]
     return Weighed(judged, evidence, gates, tuple(remarks))
+
+
+def _fairness(
+    training: Training,
+    holdout: pa.Table,
+    truth: Floats,
+    mine: Said,
+    name: str,
+    rival: str,
+    theirs: Said,
+    keys: Sequence[str],
+) -> FairnessJudged | None:
+    if training.fairness is None or mine.decided is None:
+        return None
+    # Decisions without skill are the same for everyone: they are no champion to be compared with.
+    champion = theirs.decided if rival != WITHOUT_SKILL and theirs.decided is not None else None
+    return judge_fairness(
+        Scored.of_keys(truth, mine.decided if champion is None else champion, mine.decided, keys),
+        {column: holdout.column(column).to_pylist() for column in training.fairness.columns},
+        training.fairness.margin,
+        against_champion=champion is not None,
+        challenger=name,
+        champion=rival,
+    )
 
 
 def _slices(training: Training, holdout: pa.Table, scored: Scored, name: str, rival: str) -> SlicesJudged | None:
