@@ -128,6 +128,18 @@ def test_the_key_stays_the_key_whatever_the_order_of_columns(published: Publishe
     assert same(published.read("delays", FIRST), again)
 
 
+def test_decisions_come_in_as_a_column_that_older_windows_lack_and_are_never_taken_for_the_key(
+    published: PublishedPredictions,
+) -> None:
+    decided = canonical(predictions("a", "b").append_column("decided", pa.array([True, False])))  # before the key
+    published.publish("delays", FIRST, decided)
+    assert same(published.read("delays", FIRST), decided)
+    published.publish("delays", SECOND, predictions("a"))
+    assert same(published.read("delays", SECOND), predictions("a"))
+    published.publish("delays", FIRST, predictions("a", "b"))
+    assert same(published.read("delays", FIRST), predictions("a", "b"))
+
+
 @pytest.mark.parametrize(
     ("rows", "message"),
     [

@@ -109,6 +109,7 @@ _MEAN_SQUARE = _mean_of(_squared)
 _SUMS: dict[str, _Sums] = {
     "log_loss": _mean_of(log_losses),
     "brier": _MEAN_SQUARE,
+    "cost": _mean_of(lambda _, cost: cost),  # what each row costs stands in the place of predictions
     "mae": _mean_of(lambda truth, prediction: np.asarray(np.abs(truth - prediction))),
     "rmse": _Sums(_MEAN_SQUARE.of_rows, lambda sums: np.asarray(np.sqrt(_MEAN_SQUARE.value(sums)))),
     "r2": _Sums(_with_spread, _r_squared, higher_is_better=True),

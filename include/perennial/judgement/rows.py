@@ -30,6 +30,7 @@ class Scored:
     """Outcomes and two models' predictions of the same rows, all of shape (rows,).
 
     `truth` is 0 or 1 for classification and the value for regression; predictions are probabilities of 1, or values.
+    For a metric of decisions they are what is measured of each row: its cost, or what was decided, 0 or 1.
     `windows` names the piece of time of each row: its window, or its day where windows are shorter; `group` says
     which. Errors: `ValueError` when lengths differ or a number is not finite.
     """

@@ -10,7 +10,10 @@ from perennial.wording import counted
 
 
 class GainVerdict(StrEnum):
-    """What the labels prove about the challenger. Only `better` is a reason to promote."""
+    """What the labels prove about the challenger. Only `better` is a reason to promote.
+
+    `worse` means the same as in the shadow's judgement and for slices: a loss of more than the margin, beyond chance.
+    """
 
     BETTER = "better"
     NOT_WORSE = "not worse"
@@ -48,16 +51,17 @@ def judge_gain(
     - `better`: the whole interval lies above 0, and reaches `min_effect`, the smallest gain of interest.
     - `not worse`: the whole interval lies above -`margin`, the loss that does not matter (non-inferiority: Piaggio
       et al., 2012, JAMA 308). A challenger that is surely better, but surely by less than `min_effect`, is this too.
-    - `worse`: the whole interval lies below 0.
-    - `not enough labels`: none of these.
+    - `worse`: the whole interval lies below -`margin`: by more than the loss that does not matter.
+    - `not enough labels`: none of these. A challenger that is surely worse, but not surely by more than `margin`, is
+      this too; `ruled_out` says that waiting for labels would not help it.
 
     The estimate itself need not reach `min_effect`. If it had to, a challenger that truly is better by exactly
     `min_effect` would be refused half of the time, however many labels there are, because its estimate lies below the
     truth as often as above. What is asked is that `min_effect` is not ruled out, so such a challenger is found with
     the power that the number of labels gives.
 
-    Of equally good models with 95% intervals, about 2.5% are `better`, and as many `worse`. Where the unit is the
-    row, that holds for the windows at hand only, and the reasons say so.
+    Of equally good models with 95% intervals, about 2.5% are `better`, and as many, or fewer with a `margin`, `worse`.
+    Where the unit is the row, that holds for the windows at hand only, and the reasons say so.
     """
     if min_effect < 0 or margin < 0:
         raise ValueError(f"min_effect ({min_effect}) and margin ({margin}) are lengths and can't be negative")
@@ -71,8 +75,10 @@ def judge_gain(
     elif comparison.low > -margin or comparison.low > 0:
         verdict = GainVerdict.NOT_WORSE
         needed, told = _not_worse(comparison, min_effect, margin, ruled_out)
-    elif comparison.high < 0:
+    elif comparison.high < -margin:
         verdict, told = GainVerdict.WORSE, "worse beyond chance"
+        if margin:
+            told += f", by more than the margin of {margin:g}"
     else:
         verdict = GainVerdict.NOT_ENOUGH_LABELS
         needed, told = _undecided(comparison, min_effect, margin, ruled_out)
@@ -97,6 +103,11 @@ def _not_worse(comparison: Comparison, min_effect: float, margin: float, ruled_o
 
 def _undecided(comparison: Comparison, min_effect: float, margin: float, ruled_out: bool) -> tuple[Needed | None, str]:
     """How many labels would settle what is open, and the sentence's end."""
+    if comparison.high < 0:
+        return None, (
+            f"worse beyond chance; whether by more than the margin of {margin:g} is not shown, and more labels will "
+            "not make it better"
+        )
     if ruled_out:
         begin = f"{_improvement(min_effect)} is ruled out"
         needed = labels_needed(comparison, margin) if margin else None

@@ -114,7 +114,8 @@ class Batch:
 
     `parts` are `perennial.ledger.rollout_entries.Part` as JSON, the champion's first. Without any, all rows are by the
     model of `model_version`; else that is the champion's. `fencing_token` is that of the lease it was made under.
-    `code_version` and `lock_digest` say what ran (see `perennial.code_version`).
+    `code_version` and `lock_digest` say what ran (see `perennial.code_version`). `decision` is the champion's rule by
+    which rows were decided for, as `perennial.modeling.decision.DecisionRule` writes it; None where it has none.
     """
 
     use_case: str
@@ -137,6 +138,7 @@ class Batch:
     recorded_at: datetime | None = None
     id: int | None = None
     parts: tuple[Json, ...] = ()
+    decision: Json | None = None
 
 
 @dataclass(frozen=True)

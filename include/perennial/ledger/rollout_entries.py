@@ -15,7 +15,8 @@ class Part:
     """The rows of a batch that one of its models predicted.
 
     The challenger's has the `share` of rows in percent and the `salt` that chose them, and `deployment`, the id of its
-    stage. Where it `failed`, this says why, it has no rows, and the champion predicted all.
+    stage. Where it `failed`, this says why, it has no rows, and the champion predicted all. `decision` is the rule by
+    which its rows were decided for, as in `Batch`; the champion's stands there.
     """
 
     role: str
@@ -26,6 +27,7 @@ class Part:
     salt: str = ""
     deployment: int | None = None
     failed: str = ""
+    decision: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps it."""

@@ -106,6 +106,7 @@ batches = _windowed(
     _text("code_version"),
     _text("lock_digest"),
     _json("parts"),
+    Column("decision", JSONB(none_as_null=True)),
     _at_least("revision", 0),
     _at_least("version", 0),
     _at_least("rows", 0),

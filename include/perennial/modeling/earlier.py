@@ -4,12 +4,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.arrays import Floats
 from perennial.features.build import feature_frame
+from perennial.modeling.decision import DecisionRule
 from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.predict import predict
+from perennial.modeling.threshold import cheapest_threshold
 from perennial.modeling.train import fit
+from perennial.performance.cost import row_costs
 from perennial.performance.labels import truth_of
 from perennial.performance.metrics import metrics_of
+from perennial.spec.decision import AUTO, COST
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.spec.training import Candidate
@@ -32,4 +37,22 @@ def earlier_metrics(spec: UseCase, candidate: Candidate, training: pa.Table, win
     if spec.task is Task.BINARY_CLASSIFICATION and any(np.ptp(each) == 0 for each in truths):
         return {}
     pipeline = fit(spec, candidate, feature_frame(spec, before), truths[0])
-    return metrics_of(spec.task, truths[1], predict(pipeline, spec.task, feature_frame(spec, after)))
+    predictions = predict(pipeline, spec.task, feature_frame(spec, after))
+    return {
+        **metrics_of(spec.task, truths[1], predictions),
+        **_cost(spec, after, window_column, truths[1], predictions),
+    }
+
+
+def _cost(spec: UseCase, rows: pa.Table, window_column: str, truth: Floats, predictions: Floats) -> dict[str, float]:
+    """What the candidate's decisions cost there; with the cheapest threshold, by the best that it could have had."""
+    decision = spec.decision
+    if decision is None or decision.costs is None:
+        return {}
+    if decision.threshold == AUTO:
+        return {COST: cheapest_threshold(decision.costs, truth, predictions)[1].cost}
+    assert not isinstance(decision.threshold, str)
+    rule = DecisionRule(decision.threshold, decision.top_k, decision.top_share)
+    windows = np.array(rows.column(window_column).to_pylist())
+    decided = rule.decide_windows(predictions, rows.column(spec.key), windows).astype(np.float64)
+    return {COST: float(row_costs(decision.costs, truth, decided).mean())}

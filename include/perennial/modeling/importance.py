@@ -11,7 +11,9 @@ from perennial.modeling.predict import predict
 from perennial.performance.gain import gain
 from perennial.performance.metrics import metrics_of
 from perennial.spec.models import UseCase
+from perennial.spec.names import METRICS
 
+LOG_LOSS = "log_loss"
 SAMPLE_ROWS = 5_000
 REPEATS = 2
 
@@ -23,10 +25,11 @@ def permutation_importance(
 
     Measured on at most 5,000 rows of the holdout, as the mean of two shuffles; all features made from one column
     are shuffled together. Near zero, or negative: the model doesn't use the column here. (Breiman, Random Forests,
-    2001; Fisher, Rudin & Dominici, All Models are Wrong, but Many are Useful, 2019.) Errors: `NotEnoughData` when
+    2001; Fisher, Rudin & Dominici, All Models are Wrong, but Many are Useful, 2019.) Where cost decides it is the log
+    loss: few predictions lie at the threshold, so that decisions tell little of a column. Errors: `NotEnoughData` when
     the metric is undefined on these outcomes.
     """
-    metric = spec.training.metric
+    metric = LOG_LOSS if METRICS[spec.training.metric].of_decisions else spec.training.metric
     random = np.random.default_rng(spec.training.seed)
     if len(frame) > SAMPLE_ROWS:
         sample = np.sort(random.choice(len(frame), SAMPLE_ROWS, replace=False))

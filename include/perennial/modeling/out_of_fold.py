@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 from perennial.features.build import feature_frame
+from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.labels import truth_of
@@ -39,6 +40,32 @@ def out_of_fold_predictions(
         )
         names = np.array(own.column(window_column).to_pylist(), dtype=object)
         found.update({name: predictions[names == name] for name in fold})
+    return found
+
+
+def later_predictions(
+    spec: UseCase, candidate: Candidate, rows: pa.Table, window_column: str, windows: Sequence[str]
+) -> dict[str, Floats]:
+    """For each window but those of the first quarter, the predictions of the candidate fitted on earlier windows.
+
+    That is what a model in service does: it predicts what comes after it. Windows are cut, in the order given, into
+    four stretches, and each is predicted by a model of all before it. A stretch before which there are too few rows, or
+    outcomes of one class alone, is left out; {} where that is so for all.
+    """
+    column, found = rows.column(window_column), dict[str, Floats]()
+    stretches = [each.tolist() for each in np.array_split(np.array(list(windows), dtype=object), FOLDS + 1)]
+    for position in range(1, len(stretches)):
+        own, earlier = stretches[position], [name for stretch in stretches[:position] for name in stretch]
+        before = rows.filter(pc.is_in(column, value_set=pa.array(earlier, pa.string())))
+        truth = truth_of(spec.task, before.column(spec.labels.column))
+        one_class = spec.task is Task.BINARY_CLASSIFICATION and len(truth) > 0 and truth.min() == truth.max()
+        if not own or len(truth) < MIN_HOLDOUT_ROWS or one_class:
+            continue
+        pipeline = fit(spec, candidate, feature_frame(spec, before), truth)
+        after = rows.filter(pc.is_in(column, value_set=pa.array(own, pa.string())))
+        predictions = predict(pipeline, spec.task, feature_frame(spec, after))
+        names = np.array(after.column(window_column).to_pylist(), dtype=object)
+        found.update({name: predictions[names == name] for name in own})
     return found
 
 

@@ -39,6 +39,8 @@ MEANINGS = {
     "roc_auc, pr_auc": "How well predictions of yes or no rank rows; 1 is perfect. Chance has a roc_auc of 0.5, and a "
     "pr_auc of the share of rows with the outcome.",
     "log_loss, brier": "How far predicted probabilities are from what came true: the lower, the better.",
+    "cost": "What a row costs on average by what was decided and what came true, in the unit of decision.costs: the "
+    "lower, the better.",
     "mae, rmse, r2": "How far predicted numbers are from what came true: mae and rmse in the label's unit, the lower "
     "the better; r2 is the share of the variation that is explained.",
     "95% interval": "Where the true value lies in 95 of 100 such cases: few rows make uncertain figures.",

@@ -11,6 +11,7 @@ METRIC_TITLES: dict[str, str] = {
     "pr_auc": "PR AUC",
     "log_loss": "log loss",
     "brier": "Brier score",
+    "cost": "mean cost",
     "mae": "MAE",
     "rmse": "RMSE",
     "r2": "R²",

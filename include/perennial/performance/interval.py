@@ -59,6 +59,13 @@ def trailing(metric: str, windows: Sequence[tuple[Interval, int]], confidence: f
     return Interval(value, max(lowest, value - z * error), min(highest, value + z * error), error)
 
 
+def mean_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
+    """The mean of at least one row, with its interval: normal, by the central limit theorem."""
+    error, mean = _standard_error(values), float(values.mean())
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
+    return Interval(mean, mean - reach, mean + reach, error)
+
+
 def auc_variance(truth: Floats, prediction: Floats) -> float:
     """DeLong's variance of the ROC AUC; infinite with fewer than two rows of either class."""
     positive, negative = prediction[truth == 1], prediction[truth != 1]

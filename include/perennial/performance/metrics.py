@@ -18,7 +18,9 @@ from perennial.spec.names import METRICS, Task
 
 
 def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float]:
-    """Every metric of the task that is defined on these outcomes.
+    """Every metric of the task's predictions that is defined on these outcomes.
+
+    What is measured of decisions is left out; for cost see `perennial.performance.cost`.
 
     `truth` is 0 or 1 for classification and the value for regression; `prediction` is the probability of 1, or the
     value; both have shape (rows,). A metric that these outcomes leave undefined (ROC AUC of one class, R² of a
@@ -28,7 +30,8 @@ def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float
     return {
         name: float(_FUNCTIONS[name](truth, prediction))
         for name, metric in METRICS.items()
-        if task in metric.tasks and truth.size > 0 and (varied or name not in _NEED_VARIATION)
+        if task in metric.tasks and not metric.of_decisions
+        if truth.size > 0 and (varied or name not in _NEED_VARIATION)
     }
 
 

@@ -1,11 +1,12 @@
 """Whether a newly trained candidate takes the champion's place."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from perennial.judgement.candidates import CandidatesJudged
+from perennial.judgement.fairness import FairnessJudged, FairnessStanding
 from perennial.judgement.slices import SlicesJudged, SliceStanding
-from perennial.judgement.verdict import GainJudgement
+from perennial.judgement.verdict import GainJudgement, GainVerdict
 from perennial.performance.gain import METRIC_TITLES, metric_named
 from perennial.spec.training import Training
 from perennial.verdict import PROMOTE, REJECT, Decision
@@ -29,6 +30,46 @@ class CandidateScore:
     metrics: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Gates:
+    """What a candidate that is better on the whole must pass, too; a gate that the spec does not ask for is None."""
+
+    slices: SlicesJudged | None = None
+    fairness: FairnessJudged | None = None
+
+    @property
+    def refused(self) -> bool:
+        """Whether it may not take over."""
+        return any(each is not None and each.refused for each in (self.slices, self.fairness))
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """What was found, in sentences."""
+        return tuple(reason for each in (self.slices, self.fairness) if each is not None for reason in each.reasons)
+
+    def refusal(self, name: str) -> str:
+        """Why the candidate of that name may not take over, as a sentence."""
+        worse = ", ".join(each.name for each in self.slices.of(SliceStanding.WORSE)) if self.slices else ""
+        wider = ", ".join(each.name for each in self.fairness.of(FairnessStanding.WIDER)) if self.fairness else ""
+        found = [f"worse for {worse}"] if worse else []
+        found += [f"treats groups more differently than the champion ({wider})"] if wider else []
+        return f"{name} is better on the whole, but {' and '.join(found)}, by more than the margin: not promoted."
+
+    @property
+    def numbers(self) -> Numbers:
+        """How many were looked at, and how many refuse, for the record."""
+        found: Numbers = {}
+        if self.slices is not None:
+            found |= {"slices": len(self.slices.slices), "slices_worse": len(self.slices.of(SliceStanding.WORSE))}
+        if self.fairness is not None:
+            wider = len(self.fairness.of(FairnessStanding.WIDER))
+            found |= {"differences": len(self.fairness.differences), "differences_wider": wider}
+        return found
+
+
+NO_GATES = Gates()
+
+
 def best_candidate(training: Training, candidates: Sequence[CandidateScore]) -> CandidateScore | None:
     """The candidate with the best deciding metric; of equals the first by name. None when none has the metric."""
     judged = [candidate for candidate in candidates if training.metric in candidate.metrics]
@@ -42,11 +83,13 @@ def decide_promotion(
     champion: CandidateScore | None,
     baseline: dict[str, float],
     judged: CandidatesJudged | str,
-    slices: SlicesJudged | None = None,
+    gates: Mapping[str, Gates] | None = None,
 ) -> Decision:
-    """`promote` the winner of the judgement, or `reject` all.
+    """`promote` a winner of the judgement, or `reject` all.
 
-    Only a candidate that is `better` than the champion takes over, and only when no slice is worse beyond its margin.
+    Only a candidate that is `better` than the champion takes over, and only if it passes its gates. Where the best one
+    is refused, the next that is `better` is tried (see `in_turn`). `gates` are those of the candidates that were tried.
+
     Where there is no champion it must in the same way be better than `baseline`, the metrics of a prediction without
     skill (see `perennial.performance.metrics.no_skill`). `judged` is a text where nothing could be judged, which says
     why. The numbers hold every score on all holdout rows together as `<name>.<metric>`, and what the judgement found.
@@ -55,28 +98,56 @@ def decide_promotion(
     numbers = _numbers(training, candidates, champion, baseline)
     if isinstance(judged, str):
         return Decision(REJECT, (judged,), numbers)
-    best = leading(judged)
-    found = judged.judgements[best]
-    numbers |= _of_judgement(best, found)
-    reasons = (found.reasons[0], *(each for each in judged.reasons if each != found.reasons[0]))
-    if slices is not None:
-        reasons += slices.reasons
-        worse = slices.of(SliceStanding.WORSE)
-        numbers |= {"slices": len(slices.slices), "slices_worse": len(worse)}
-        if judged.winner is not None and worse:
-            names = ", ".join(each.name for each in worse)
-            refused = f"{best} is better on the whole, but worse for {names}, by more than the margin: not promoted."
-            return Decision(REJECT, (refused, *reasons), numbers)
-    if judged.winner is None:
+    known = gates or {}
+    best = leading(judged, known)
+    found, gate = judged.judgements[best], known.get(best, NO_GATES)
+    numbers |= {**_of_judgement(best, found), **gate.numbers}
+    tried = in_turn(judged)
+    refused = [name for name in tried if known.get(name, NO_GATES).refused]
+    if len(tried) > 1 and refused:
+        numbers["refused"] = ", ".join(refused)
+    reasons = tuple(
+        dict.fromkeys(
+            [
+                *([] if best in refused else [found.reasons[0]]),
+                *(known[name].refusal(name) for name in refused),
+                *([_turn_text(best)] if refused and best not in refused else []),
+                found.reasons[0],
+                *judged.reasons,
+                *gate.reasons,
+                *(reason for name in refused if name != best for reason in known[name].reasons),
+            ]
+        )
+    )
+    if judged.winner is None or best in refused:
         return Decision(REJECT, reasons, numbers)
     digest = next(each.digest for each in candidates if each.name == best)
     return Decision(PROMOTE, reasons, {**numbers, "winner": best, "winner_digest": digest})
 
 
-def leading(judged: CandidatesJudged) -> str:
-    """The winner; without one, of the candidates that were tested the one with the largest gain."""
+def in_turn(judged: CandidatesJudged) -> list[str]:
+    """The candidates that may take over, in the order in which they are tried: `better` ones, by gain.
+
+    That one after the other is tried errs no more often than trying the best alone. Their intervals hold together with
+    the confidence asked for (Bonferroni, see `judge_candidates`): the chance that any candidate is called `better` and
+    is not is bounded, whichever of them is then taken, and by whatever rule. A gate can only keep candidates out.
+    """
+    better = [name for name, each in judged.judgements.items() if each.verdict is GainVerdict.BETTER]
+    return sorted(better, key=lambda name: (-judged.judgements[name].comparison.gain, name))
+
+
+def leading(judged: CandidatesJudged, gates: Mapping[str, Gates]) -> str:
+    """The winner, or the first to be tried; without one, the candidate with the largest gain of those tested."""
+    tried = in_turn(judged)
+    passed = next((name for name in tried if not gates.get(name, NO_GATES).refused), None)
+    if passed is not None or tried:
+        return passed or tried[0]
     gains = {name: each.comparison.gain for name, each in judged.judgements.items()}
-    return judged.winner or min(gains, key=lambda name: (-gains[name], name))
+    return min(gains, key=lambda name: (-gains[name], name))
+
+
+def _turn_text(name: str) -> str:
+    return f"{name} was tried next: it is better beyond chance, too, as all intervals together hold."
 
 
 def not_comparable(

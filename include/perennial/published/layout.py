@@ -13,6 +13,7 @@ from perennial.window import Window
 KNOWN_COLUMNS = (
     "event_time",
     "prediction",
+    "decided",
     "model_version",
     "model_digest",
     "snapshot_digest",

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.digest import table_digest
+from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
+from perennial.ledger.rollout_entries import Part
+from perennial.modeling.decision import DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
 from perennial.ports import Ports
 from perennial.records.gate import Gated
@@ -88,29 +91,55 @@ def content_digest(predictions: pa.Table) -> str:
     return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
-Canary = tuple[str, int | None, str]  # a challenger's model, its share and its salt
-Inputs = tuple[str, str, str, str, Canary | None]
+Canary = tuple[str, int | None, str, str]  # a challenger's model, its share, its salt and its decision
+Inputs = tuple[str, str, str, str, str, Canary | None]
 
 
 def inputs(use_case: LoadedUseCase, gate: Gated, assignment: Assignment) -> Inputs:
-    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, model, and what a
-    challenger was to predict.
+    """What a batch is made of: snapshot, rules it passed, what predictions depend on in the spec, model, decision, and
+    what a challenger was to predict.
     """
-    stage = assignment.canary
+    champion, stage = assignment.champion, assignment.canary
     return (
         gate.snapshot.digest,
         gate.validation.suite_digest,
         use_case.scoring_digest,
-        assignment.champion.model_digest,
-        (stage.model_digest, stage.share, stage.salt) if stage else None,
+        champion.model_digest,
+        json_digest(champion.training.get(DECISION)),
+        (stage.model_digest, stage.share, stage.salt, json_digest(stage.training.get(DECISION))) if stage else None,
     )
 
 
 def made_of(batch: Batch) -> Inputs:
     """What a recorded revision was made of, in the same form; a challenger that failed was to predict, too."""
     part = challengers_part(batch)
-    canary = (part.model_digest, part.share, part.salt) if part else None
-    return (batch.snapshot_digest, batch.suite_digest, batch.scoring_digest, batch.model_digest, canary)
+    return (
+        batch.snapshot_digest,
+        batch.suite_digest,
+        batch.scoring_digest,
+        batch.model_digest,
+        json_digest(batch.decision),
+        (part.model_digest, part.share, part.salt, json_digest(part.decision)) if part else None,
+    )
+
+
+def rules_of(assignment: Assignment) -> Rules:
+    """By which rule each model of an assignment decides, by its digest."""
+    entries = [assignment.champion, *([assignment.canary] if assignment.canary else [])]
+    return {entry.model_digest: decision_rule(entry) for entry in entries}
+
+
+def recorded_rules(batch: Batch) -> Rules:
+    """By which rule each model of a recorded batch decided, by its digest."""
+    return {batch.model_digest: decision_rule(batch)} | {
+        part.model_digest: decision_rule(part) for part in filter(None, [challengers_part(batch)])
+    }
+
+
+def decision_rule(entry: Deployment | Batch | Part) -> DecisionRule | None:
+    """The rule by which the deployed version decides, or by which rows were decided; None where there is none."""
+    kept = entry.training.get(DECISION) if isinstance(entry, Deployment) else entry.decision
+    return None if kept is None else from_json(DecisionRule, kept)
 
 
 log = logging.getLogger(__name__)

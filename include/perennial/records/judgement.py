@@ -1,10 +1,12 @@
 """What a judgement found beside the numbers in its decision: an artefact that the decision names by its digest."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from perennial.encoding import from_json_text, json_bytes
 from perennial.judgement.calibration import CalibrationCompared
+from perennial.judgement.decisions import DecisionComparison
+from perennial.judgement.fairness import FairnessJudged
 from perennial.judgement.slices import SlicesJudged
 from perennial.judgement.verdict import GainJudgement
 from perennial.ledger.entries import RecordedDecision
@@ -17,8 +19,9 @@ DIGEST, HOLDOUT_END = "judgement_digest", "holdout_end"  # among a decision's nu
 class Evidence:
     """The candidate that was judged against `rival`, and all that was found.
 
-    `gains` holds the judgement of each candidate that was tested; `slices` and `calibration` are of `tested` alone, the
-    one that won or came nearest. `calibration_reasons` are sentences.
+    `gains` holds the judgement of each candidate that was tested; all else is of `tested` alone, the one that won or
+    came nearest. `calibration_reasons` are sentences. `decisions` compares what the two would have decided, and
+    `decided_by` says by which rule each did; None and {} for regression, and where there is nothing to compare.
     """
 
     tested: str
@@ -27,6 +30,9 @@ class Evidence:
     slices: SlicesJudged | None
     calibration: CalibrationCompared
     calibration_reasons: tuple[str, ...]
+    decisions: DecisionComparison | None = None
+    decided_by: dict[str, str] = field(default_factory=dict)
+    fairness: FairnessJudged | None = None
     format: Literal[1] = 1
 
 

@@ -8,8 +8,9 @@ import pyarrow as pa
 
 from perennial.arrays import Bools, Floats
 from perennial.errors import ChallengerFailed, PermanentError, TransientError
-from perennial.ledger.entries import Batch, DeployedRole, Deployment
+from perennial.ledger.entries import Batch, DeployedRole, Deployment, Json
 from perennial.ledger.rollout_entries import Part
+from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.policy.assignment import challengers_rows
@@ -22,13 +23,17 @@ Load = Callable[[Deployment], LoadedModel]
 
 @dataclass(frozen=True)
 class Stage:
-    """A challenger that was to predict `share` percent of the rows, chosen by `salt`, and the id of its deployment."""
+    """A challenger that was to predict `share` percent of the rows, chosen by `salt`, and the id of its deployment.
+
+    `decision` is the rule by which its rows are decided for.
+    """
 
     model_version: str
     model_digest: str
     share: int
     salt: str
     deployment: int | None
+    decision: Json | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,7 @@ class Scorers:
                 salt=stage.salt,
                 deployment=stage.deployment,
                 failed=self.failed,
+                decision=stage.decision,
             ),
         )
 
@@ -82,7 +88,14 @@ def loaded(assignment: Assignment, load: Load) -> Scorers:
     canary = assignment.canary
     if canary is None:
         return Scorers(champion)
-    stage = Stage(canary.model_version, canary.model_digest, canary.share or 0, canary.salt, canary.id)
+    stage = Stage(
+        canary.model_version,
+        canary.model_digest,
+        canary.share or 0,
+        canary.salt,
+        canary.id,
+        canary.training.get(DECISION),
+    )
     try:
         return Scorers(champion, load(canary), stage)
     except PermanentError as error:
@@ -95,7 +108,7 @@ def recorded_scorers(batch: Batch, registry: ModelRegistry) -> Scorers:
     part = challengers_part(batch)
     if part is None or part.failed:
         return Scorers(champion)
-    stage = Stage(part.model_version, part.model_digest, part.share or 0, part.salt, part.deployment)
+    stage = Stage(part.model_version, part.model_digest, part.share or 0, part.salt, part.deployment, part.decision)
     return Scorers(champion, registry.load(batch.use_case, part.model_version, part.model_digest), stage)
 
 

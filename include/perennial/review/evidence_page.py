@@ -22,6 +22,7 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 entity=evidence["entity"],
                 window=batch_window(evidence),
                 prediction=evidence["prediction"],
+                **_decided(evidence),
                 outcome=_outcome(evidence),
                 revision=batch["revision"],
                 published="yes" if evidence["published"] else "no: run `perennial reconcile`",
@@ -75,6 +76,13 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
         ("Windows of the training set", _training_windows(evidence["training"])),
     ]
     return [(title, facts) for title, facts in found if facts]
+
+
+def _decided(evidence: Mapping[str, Any]) -> dict[str, str]:
+    """What was decided, where the version that scored the row came with a decision."""
+    if evidence["decided"] is None:
+        return {}
+    return {"decided": "for this row" if evidence["decided"] else "not for this row"}
 
 
 def batch_window(evidence: Mapping[str, Any]) -> str:

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from perennial.errors import NotScored, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Deployment, DriftReport, Performance, Snapshot, ValidationResult
+from perennial.modeling.decision import DECIDED
 from perennial.ports import Ports
 from perennial.records.labels import settled_labels
 from perennial.records.training_set import TrainingManifest, read_manifest
@@ -50,7 +51,7 @@ class PredictionEvidence:
     `outcome_state` is `not_collected` when no collection of labels has covered the window since it ended, `not_known`
     when one has, and this label was not among them. `labels_as_of` is the moment as of which the window's labels were
     last collected. `training` is the manifest: which windows, each with the digest of its snapshot and the verdict on
-    it.
+    it. `decided` is None where the version that scored the row came without a decision.
     """
 
     format: int
@@ -59,6 +60,7 @@ class PredictionEvidence:
     window: Window
     as_of: datetime
     prediction: float
+    decided: bool | None
     published: bool
     row: dict[str, Any] | None
     outcome: Any
@@ -113,6 +115,7 @@ def run(
         window=batch.window,
         as_of=as_of,
         prediction=found["prediction"][0].as_py(),
+        decided=found[DECIDED][0].as_py() if DECIDED in found.column_names else None,
         published=published.num_rows > 0 and published.filter(_is(published, spec.key, entity)).equals(found),
         row=_row(use_case, batch, snapshot, entity, ports),
         outcome=outcome,

@@ -10,8 +10,9 @@ from perennial.errors import NotScored
 from perennial.jobs.evaluate.measurement import measure_batch
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
+from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, predicted
+from perennial.records.batch import Provenance, content_digest, predicted, recorded_rules
 from perennial.records.scorers import recorded_scorers
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -62,7 +63,8 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
     rows = ports.lake.read(raw_table(spec.name), partition, version=snapshot.version)
     clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
-    again = content_digest(predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin))
+    predictions = predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin)
+    again = content_digest(with_decisions(predictions, spec.key, recorded_rules(batch)))
     return Reproduced(window, what, batch.digest, again, same=again == batch.digest, rows=batch.rows)
 
 

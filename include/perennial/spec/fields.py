@@ -65,7 +65,7 @@ PATTERNS_IN_WORDS = {
 # Columns that the lake and the published table have beside the use case's own.
 RESERVED_COLUMNS = (
     *("partition_key", "bad_cells", "window", "window_start", "window_end", "rule", "snapshot_digest"),
-    *("prediction", "model_version", "model_digest", "revision", "run_id", "labelled_by"),
+    *("prediction", "decided", "model_version", "model_digest", "revision", "run_id", "labelled_by"),
 )
 ENCODINGS = ("utf-8", "utf-16", "latin-1", "cp1252", "iso-8859-15", "shift_jis", "gb18030")  # the most common ones
 LONGEST_TAG = 100  # Airflow's limit

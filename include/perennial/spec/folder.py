@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter, ValidationError
 
 from perennial.spec.columns import Column, Kind
+from perennial.spec.decision import Decision, decision_problems
 from perennial.spec.document import Document, file_beside, nearest_name, read_document, read_text
 from perennial.spec.ended import Ended, read_ended
 from perennial.spec.expectations import COLUMN_ARGUMENTS, EXPECTATION_ARGUMENTS, Suite
@@ -192,12 +193,16 @@ def read_folder(folder: Path) -> Reading:
 
 
 def _rules_between_valid_parts(document: Document) -> list[Violation]:
+    task, training = _part(document, "task", TypeAdapter(Task)), _part(document, "training", TypeAdapter(Training))
     problems = whole_problems(
-        _part(document, "task", TypeAdapter(Task)),
+        task,
         _part(document, "columns", TypeAdapter(dict[ColumnName, Column])),
         _part(document, "labels", TypeAdapter(Labels)),
-        _part(document, "training", TypeAdapter(Training)),
+        training,
     )
+    decision = _part(document, "decision", TypeAdapter(Decision))
+    if decision is not None or document.value.get("decision") is None:
+        problems += decision_problems(task, training, decision)
     return [document.violation(problem.at, problem.text, problem.suggestion) for problem in problems]
 
 

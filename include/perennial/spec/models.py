@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 from perennial.spec.alerts import Routes
 from perennial.spec.collisions import colliding_names
 from perennial.spec.columns import Column, Role
+from perennial.spec.decision import Decision, decision_problems
 from perennial.spec.fields import (
     ColumnName,
     Duration,
@@ -133,6 +134,9 @@ class UseCase(Spec):
     labels: Labels
     quality: Quality = Quality()
     training: Training
+    decision: Decision | None = Field(
+        None, description="The decision that follows from a prediction. Without it, predictions alone are published."
+    )
     monitoring: Monitoring = Monitoring()
     packaging: tuple[Literal["onnx", "pmml"], ...] = Field(
         (),
@@ -156,7 +160,8 @@ class UseCase(Spec):
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
-        if problems := whole_problems(self.task, self.columns, self.labels, self.training):
+        problems = whole_problems(self.task, self.columns, self.labels, self.training)
+        if problems := [*problems, *decision_problems(self.task, self.training, self.decision)]:
             raise broken_rules(problems)
         return self
 

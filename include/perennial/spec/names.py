@@ -44,6 +44,7 @@ class Metric:
     """A measure of how good predictions are.
 
     `unit` says what one unit of its value means; "" for a pure number. `range` is what values it can have.
+    `of_decisions` says that it measures what is decided by predictions, and not the predictions themselves.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Metric:
     higher_is_better: bool
     unit: str
     range: tuple[float, float] = (0.0, math.inf)
+    of_decisions: bool = False
 
 
 def _metrics(*metrics: Metric) -> dict[str, Metric]:
@@ -62,6 +64,14 @@ METRICS: dict[str, Metric] = _metrics(
     Metric("pr_auc", (Task.BINARY_CLASSIFICATION,), higher_is_better=True, unit="", range=(0.0, 1.0)),
     Metric("log_loss", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit="nat"),
     Metric("brier", (Task.BINARY_CLASSIFICATION,), higher_is_better=False, unit="", range=(0.0, 1.0)),
+    Metric(
+        "cost",
+        (Task.BINARY_CLASSIFICATION,),
+        higher_is_better=False,
+        unit="cost",
+        range=(-math.inf, math.inf),
+        of_decisions=True,
+    ),
     Metric("mae", (Task.REGRESSION,), higher_is_better=False, unit="label"),
     Metric("rmse", (Task.REGRESSION,), higher_is_better=False, unit="label"),
     Metric("r2", (Task.REGRESSION,), higher_is_better=True, unit="", range=(-math.inf, 1.0)),

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from perennial.spec.columns import Column, Kind, Role
+from perennial.spec.fairness import Fairness
 from perennial.spec.fields import (
     ColumnName,
     Duration,
@@ -109,6 +110,9 @@ class Training(Spec):
         "told and does not promote.",
     )
     slices: Slices | None = Field(None, description="Groups of rows that are judged one by one. None are, without it.")
+    fairness: Fairness | None = Field(
+        None, description="Groups that decisions must not treat more differently than the champion's. Without it: none."
+    )
     seed: int = 0
     immature: Literal["leave_out", "weighted"] = Field(
         "leave_out",
@@ -166,6 +170,9 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
     if training.immature == "weighted" and task is not Task.BINARY_CLASSIFICATION:
         text = "labels are weighted by their outcome, which is only done for binary_classification; leave this key out"
         problems.append(Problem(("training", "immature"), text))
+    if training.fairness is not None and task is not Task.BINARY_CLASSIFICATION:
+        text = "rates are of decisions, which follow from probabilities, and a regression predicts values; leave it out"
+        problems.append(Problem(("training", "fairness"), text))
     for position, candidate in enumerate(training.candidates):
         if ESTIMATORS[candidate.estimator].path(task) is None:
             fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
@@ -178,9 +185,17 @@ SLICED = frozenset({Kind.CATEGORICAL, Kind.BOOLEAN, Kind.INTEGER})
 
 
 def slice_problems(training: Training, columns: dict[str, Column]) -> list[Problem]:
-    """Slices are by columns that are there and whose values make groups."""
+    """Slices, and groups of fairness, are by columns that are there and whose values make groups."""
+    slices = training.slices.columns if training.slices else ()
+    fairness = training.fairness.columns if training.fairness else ()
+    return [
+        *_group_problems("slices", "slices are", slices, columns),
+        *_group_problems("fairness", "groups are", fairness, columns),
+    ]
+
+
+def _group_problems(key: str, what: str, names: tuple[str, ...], columns: dict[str, Column]) -> list[Problem]:
     problems = []
-    names = training.slices.columns if training.slices else ()
     fitting = [
         name for name, each in columns.items() if each.kind in SLICED and each.role not in (Role.KEY, Role.EVENT_TIME)
     ]
@@ -189,16 +204,16 @@ def slice_problems(training: Training, columns: dict[str, Column]) -> list[Probl
         if name in names[:position]:
             text = "is named twice"
         elif found is None:
-            text, suggestion = f"no such column; slices are by {', '.join(fitting) or 'none'}", nearest(name, fitting)
+            text, suggestion = f"no such column; {what} by {', '.join(fitting) or 'none'}", nearest(name, fitting)
         elif name not in fitting:
             kind = found.role if found.role in (Role.KEY, Role.EVENT_TIME) else found.kind
             text = (
-                f"has a value of its own in nearly every row, being {_KINDS[kind]}; slices are by categorical, boolean "
+                f"has a value of its own in nearly every row, being {_KINDS[kind]}; {what} by categorical, boolean "
                 f"and integer columns ({', '.join(fitting) or 'there is none'})"
             )
         else:
             continue
-        problems.append(Problem(("training", "slices", "columns", position), text, suggestion))
+        problems.append(Problem(("training", key, "columns", position), text, suggestion))
     return problems
 
 

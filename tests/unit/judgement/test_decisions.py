@@ -10,7 +10,7 @@ from scipy import stats
 from tests.bench.promotion_errors import World
 
 from perennial.errors import NotEnoughData
-from perennial.judgement.decisions import DecisionComparison, compare_decisions
+from perennial.judgement.decisions import DecisionComparison, compare_decisions, decision_reasons
 from perennial.judgement.rows import Scored, Unit
 
 
@@ -20,7 +20,7 @@ def table(both: int, only_champion: int, only_challenger: int, neither: int) -> 
         [[1.0, 1.0], [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]], [both, only_champion, only_challenger, neither], 0
     )
     rows = len(right)
-    return compare_decisions(Scored(np.ones(rows), right[:, 0], right[:, 1], np.zeros(rows)), 0.5)
+    return compare_decisions(Scored(np.ones(rows), right[:, 0], right[:, 1], np.zeros(rows)))
 
 
 def test_agrestis_ratings_of_the_prime_minister() -> None:
@@ -55,14 +55,29 @@ def test_few_discordant_rows_by_counting_outcomes() -> None:
 
 
 def test_accuracy_is_judged_by_windows() -> None:
-    scored = World(rows=100).holdout(10, 3).scored()
-    found = compare_decisions(scored, 0.4)
-    right = [(each >= 0.4) == scored.truth for each in (scored.champion, scored.challenger)]
+    made = World(rows=100).holdout(10, 3).scored()
+    decided = [(each >= 0.4).astype(float) for each in (made.champion, made.challenger)]
+    scored = Scored(made.truth, decided[0], decided[1], made.windows)
+    found = compare_decisions(scored)
+    right = [each == scored.truth for each in decided]
     assert found.accuracy.champion == pytest.approx(right[0].mean())
     assert found.accuracy.gain == pytest.approx((found.only_challenger_right - found.only_champion_right) / len(scored))
     assert found.accuracy.unit is Unit.WINDOW
     by_window = (right[1].astype(float) - right[0]).reshape(10, -1).mean(axis=1)
     assert found.accuracy.standard_error == pytest.approx(by_window.std(ddof=1) / math.sqrt(10), rel=0.07)
+
+
+def test_it_is_told_in_sentences() -> None:
+    counts, accuracy = decision_reasons(table(794, 86, 150, 570), "trees", "champion version 2")
+    assert counts == (
+        "Of 1,600 decisions trees and champion version 2 are both right about 794 and both wrong about 570; trees "
+        "alone is right about 150 and champion version 2 alone about 86 (McNemar's test, which counts rows as "
+        "independent: p = 3.7e-05)."
+    )
+    assert accuracy.startswith("trees has accuracy 0.5900 and champion version 2 0.5500 on 1,600 labelled rows of 1")
+    assert decision_reasons(table(8, 0, 0, 2))[0].endswith("the champion alone about 0: they decide alike.")
+    sure = decision_reasons(table(0, 0, 99, 0))[0]
+    assert "(McNemar's test, which counts rows as independent: p is below 1e-06)" in sure
 
 
 def test_one_row_is_too_few() -> None:

@@ -1,6 +1,7 @@
 """Verdicts on intervals, each with its sentence; and how many labels they ask for."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
@@ -11,7 +12,9 @@ from scipy import stats
 from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.labels_needed import labels_needed
 from perennial.judgement.rows import Unit, Units
+from perennial.judgement.sequential import Look, Question, claim_of
 from perennial.judgement.verdict import GainVerdict, judge_gain
+from perennial.window import Window
 
 
 def comparison(gain: float, standard_error: float, windows: int = 14, unit: Unit = Unit.WINDOW) -> Comparison:
@@ -91,9 +94,29 @@ CASES = [
     ),
     (
         "worse",
-        (-0.012, 0.004, 0.005, 0.01),
+        (-0.012, 0.004, 0.005, 0.0),
         GainVerdict.WORSE,
         FACTS.format("0.6880", "0.0120 worse (95% interval: from 0.0034 to 0.0206 worse): worse beyond chance."),
+    ),
+    (
+        "worse by more than the margin",
+        (-0.012, 0.004, 0.005, 0.003),
+        GainVerdict.WORSE,
+        FACTS.format(
+            "0.6880",
+            "0.0120 worse (95% interval: from 0.0034 to 0.0206 worse): worse beyond chance, by more than the margin of "
+            "0.003.",
+        ),
+    ),
+    (
+        "worse, perhaps within the margin",
+        (-0.012, 0.004, 0.005, 0.01),
+        GainVerdict.NOT_ENOUGH_LABELS,
+        FACTS.format(
+            "0.6880",
+            "0.0120 worse (95% interval: from 0.0034 to 0.0206 worse): worse beyond chance; whether by more than the "
+            "margin of 0.01 is not shown, and more labels will not make it better.",
+        ),
     ),
     (
         "open",
@@ -170,10 +193,10 @@ def test_a_verdict_says_no_more_than_the_interval(gain: float, error: float, eff
     if found.verdict is GainVerdict.NOT_WORSE:
         assert made.low > -margin or made.low > 0
     if found.verdict is GainVerdict.WORSE:
-        assert made.high < 0
+        assert made.high < -margin
     if found.verdict is GainVerdict.NOT_ENOUGH_LABELS:
-        assert made.low <= 0 <= made.high
-        assert made.low <= -margin
+        assert made.low <= 0
+        assert made.low <= -margin <= made.high
     if found.needed:
         assert found.needed.labels > made.rows
         assert found.needed.windows > made.windows
@@ -187,6 +210,18 @@ def test_the_same_predictions_are_not_better_and_not_worse() -> None:
     assert nothing.verdict is GainVerdict.NOT_ENOUGH_LABELS
     assert nothing.ruled_out
     assert "an improvement is ruled out, and more labels will not make it better" in nothing.reasons[0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(GAINS, st.floats(1e-4, 0.05), st.floats(0, 0.03), st.floats(0, 0.03))
+def test_a_shadow_with_the_same_interval_says_the_same(gain: float, error: float, effect: float, margin: float) -> None:
+    """`better`, `not worse` and `worse` mean one thing, whether one looks once or at every window."""
+    made = comparison(gain, error)
+    at = Window(datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 2, tzinfo=UTC))
+    look = Look(at, at.end, made.windows, made.rows, gain, made.low, made.high)
+    claim = claim_of(look, Question("roc_auc", margin, effect))
+    verdict = judge_gain(made, effect, margin).verdict
+    assert claim == ("undecided" if verdict is GainVerdict.NOT_ENOUGH_LABELS else verdict.value)
 
 
 def test_too_few_windows_are_told() -> None:

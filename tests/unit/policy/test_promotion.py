@@ -10,9 +10,17 @@ import yaml
 from perennial.judgement.candidates import CandidatesJudged, judge_candidates
 from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.rows import Scored, Unit, Units
-from perennial.judgement.slices import SlicesJudged, judge_slices
+from perennial.judgement.slices import SliceJudgement, SlicesJudged, SliceStanding, judge_slices
 from perennial.performance.gain import gain
-from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, decide_promotion, not_comparable
+from perennial.policy.promotion import (
+    WITHOUT_SKILL,
+    CandidateScore,
+    Gates,
+    decide_promotion,
+    in_turn,
+    leading,
+    not_comparable,
+)
 from perennial.spec.training import Training
 from perennial.verdict import Decision
 
@@ -58,7 +66,8 @@ def decided(
         other = (champion.metrics if champion else baseline)[metric]
         found = {each.name: compared(metric, each.metrics[metric], other, each.rows, error) for each in candidates}
         judged = judge_candidates(found, recipe.min_gain, recipe.margin, name)
-    return decide_promotion(recipe, candidates, champion, baseline, judged, slices)
+    gates = {each.name: Gates(slices) for each in candidates[:1]}
+    return decide_promotion(recipe, candidates, champion, baseline, judged, gates)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["case"] for case in CASES])
@@ -131,6 +140,48 @@ def test_a_better_candidate_that_is_worse_for_some_is_refused_and_they_are_named
     told = "trees is better on the whole, but worse for shift night, by more than the margin: not promoted."
     assert decision.reasons[0] == told
     assert any(each.startswith("shift night: the challenger has ROC AUC 0.") for each in decision.reasons)
+
+
+def refusing() -> SlicesJudged:
+    worse = SliceJudgement("shift", "night", 300, SliceStanding.WORSE, 0.02, None, 0.001, "shift night is worse.")
+    return SlicesJudged((worse,), ("shift night is worse.",))
+
+
+SEVERAL = [score([name, 300, {"roc_auc": value}]) for name, value in (("trees", 0.80), ("linear", 0.78), ("no", 0.5))]
+AGAINST = score(["champion version 1", 300, {"roc_auc": 0.7}])
+
+
+def judged_with(gates: dict[str, Gates]) -> Decision:
+    found = {each.name: compared("roc_auc", each.metrics["roc_auc"], 0.7, 300, 0.01) for each in SEVERAL}
+    judged = judge_candidates(found, champion="champion version 1")
+    return decide_promotion(training("roc_auc"), SEVERAL, AGAINST, {"roc_auc": 0.5}, judged, gates)
+
+
+def test_when_the_best_is_refused_the_next_better_one_takes_over() -> None:
+    decision = judged_with({"trees": Gates(refusing()), "linear": Gates()})
+    assert (decision.action, decision.numbers["winner"], decision.numbers["tested"]) == ("promote", "linear", "linear")
+    assert decision.numbers["winner_digest"] == "digest of linear"
+    assert decision.numbers["refused"] == "trees"
+    assert decision.numbers["confidence"] == pytest.approx(1 - 0.05 / 3)  # the confidence is spent on all of them once
+    assert decision.reasons[0].startswith("linear has ROC AUC 0.78")
+    assert "trees is better on the whole, but worse for shift night, by more than the margin: not promoted." in (
+        decision.reasons
+    )
+    assert any(each.startswith("linear was tried next: it is better beyond chance, too") for each in decision.reasons)
+    assert "shift night is worse." in decision.reasons
+
+
+def test_when_all_better_ones_are_refused_the_champion_stays() -> None:
+    decision = judged_with({"trees": Gates(refusing()), "linear": Gates(refusing())})
+    assert (decision.action, decision.numbers["winner"], decision.numbers["tested"]) == ("reject", None, "trees")
+    assert decision.numbers["refused"] == "trees, linear"
+    assert [each.partition(" is ")[0] for each in decision.reasons[:2]] == ["trees", "linear"]
+
+
+def test_candidates_that_are_not_better_are_never_tried() -> None:
+    found = {each.name: compared("roc_auc", each.metrics["roc_auc"], 0.7, 300, 0.01) for each in SEVERAL}
+    assert in_turn(judge_candidates(found)) == ["trees", "linear"]
+    assert leading(judge_candidates({"no": found["no"]}), {}) == "no"
 
 
 def test_what_could_not_be_judged_is_rejected_with_the_reason() -> None:

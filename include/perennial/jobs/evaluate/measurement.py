@@ -8,20 +8,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.arrays import Floats
 from perennial.drift.assess import assess_profile
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.modeling.artifact import load
+from perennial.modeling.decision import DECIDED
 from perennial.modeling.estimation import PREDICTION, estimate
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.reference import ModelReference
+from perennial.performance.cost import row_costs
 from perennial.performance.delay import shares_by_age
-from perennial.performance.interval import intervals
+from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
-from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
+from perennial.records.batch import recorded_rules
 from perennial.records.labels import settled_labels
 from perennial.records.training_set import label_rows
+from perennial.spec.decision import COST
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
@@ -66,13 +70,13 @@ def measure_batch(
     finite = np.isfinite(labelled.column("prediction").to_numpy())
     truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
     values = labelled.column("prediction").to_numpy()[finite]
-    found = intervals(spec.task, truth, values)
+    found = {**intervals(spec.task, truth, values), **_cost(batch, labelled.filter(pa.array(finite)), truth)}
     after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
     return BatchMeasurement(
         rows=predictions.num_rows,
         labelled=labelled.num_rows,
         without_outcome=settled.num_rows - labelled.num_rows,
-        metrics=metrics_of(spec.task, truth, values),
+        metrics={name: each.value for name, each in found.items()},
         intervals={name: _interval(each) for name, each in found.items()},
         arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
         labels=label_rows(spec, labelled),
@@ -124,6 +128,19 @@ def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelRefer
         "usual": column.usual,
         "unit": column.unit,
     }
+
+
+def _cost(batch: Batch, labelled: pa.Table, truth: Floats) -> dict[str, Interval]:
+    """What the published decisions cost, by the costs of their time; nothing where there were none of either.
+
+    Rows of a model that decides nothing take no part.
+    """
+    costs = next((rule.costs for rule in recorded_rules(batch).values() if rule and rule.costs), None)
+    if costs is None or len(truth) == 0:
+        return {}
+    decided = labelled.column(DECIDED).cast(pa.float64()).to_numpy()  # null becomes NaN
+    known = ~np.isnan(decided)
+    return {COST: mean_interval(row_costs(costs, truth[known], decided[known]))} if known.any() else {}
 
 
 def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:

@@ -19,6 +19,7 @@ from perennial.jobs.predict import ingest, score, select_for_review, validate
 from perennial.jobs.predict.monitor import measure_drift
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, LateRows, Snapshot
+from perennial.modeling.decision import DECIDED
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
@@ -177,12 +178,13 @@ def _scored_last(snapshots: Sequence[Snapshot], before: Sequence[Batch]) -> Snap
 def _predictions_changed(spec: UseCase, before: Sequence[Batch], live: Batch, ports: Ports) -> int:
     if not before:
         return live.rows
-    one, other = (
-        ports.lake.read(batch.table, window_partition(batch.window), version=batch.version).select(
-            [spec.key, "prediction"]
-        )
+    rows = [
+        ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
         for batch in (before[-1], live)
-    )
+    ]
+    # A row that came late may take another's place among those decided for, whose prediction stays.
+    decided = [DECIDED] if all(DECIDED in each.column_names for each in rows) else []
+    one, other = (each.select([spec.key, "prediction", *decided]) for each in rows)
     found = differences(one, other, spec.key)
     return found.new + found.gone + found.changed
 

@@ -16,6 +16,7 @@ from perennial.code_version import code_version, lock_digest
 from perennial.errors import ChallengerFailed, PredictionsNotFinite
 from perennial.lake.port import predictions_table, window_partition
 from perennial.ledger.entries import Batch
+from perennial.modeling.decision import DECISION, with_decisions
 from perennial.ports import Ports
 from perennial.records.batch import (
     Provenance,
@@ -24,6 +25,7 @@ from perennial.records.batch import (
     made_of,
     predicted,
     restore_stores,
+    rules_of,
     usable_model,
 )
 from perennial.records.gate import Gated, gated
@@ -64,7 +66,7 @@ class Scored:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
     """Score the window with the chosen model, in the lake and in the published table.
 
-    Same snapshot, same rules and same model make no new revision. Errors: `NotIngested`, `NotValidated`,
+    Same snapshot, same rules, same model and same decision make no new revision. Errors: `NotIngested`, `NotValidated`,
     `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`, `PredictionsNotFinite`, `DeploymentMoved`,
     `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
@@ -82,6 +84,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         origin = Provenance(gate.snapshot.digest, revision, run_id)
         scorers, predictions = _predicted(use_case, gate, scorers, origin, ports)
         _refuse_what_is_not_finite(use_case, gate, predictions, ports)
+        predictions = with_decisions(predictions, spec.key, rules_of(assignment))
         commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
         batch = ports.ledger.record_batch(
             Batch(
@@ -103,6 +106,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                 lock_digest=lock_digest(),
                 run_id=run_id,
                 parts=tuple(part.to_json() for part in scorers.parts(predictions)),
+                decision=assignment.champion.training.get(DECISION),
             ),
             lease,
             expected=assignment.champion if model.resolution is Resolution.AS_WAS else None,

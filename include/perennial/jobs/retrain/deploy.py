@@ -20,6 +20,7 @@ from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.modeling.artifact import load
+from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
@@ -114,6 +115,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
                 THRESHOLDS: _thresholds(spec, ModelReference.from_json(reference)),
                 JUDGED: winner.digest,
                 "refitted": as_json(judged.refitted) if judged.refitted else None,
+                **({DECISION: as_json(judged.decision)} if judged.decision else {}),
             },
             metrics=winner.metrics,
             approved_by=approval.require(use_case, judged, ports.ledger, run_id),  # again: trying takes a while

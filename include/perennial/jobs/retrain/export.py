@@ -22,6 +22,7 @@ from perennial.modeling.holdout import split
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.ports import Ports
+from perennial.records.batch import decision_rule
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -161,7 +162,9 @@ def _made(spec: UseCase, entry: Deployment, format_name: str, ports: Ports) -> E
     except Exception as error:  # noqa: BLE001 - a scorer may fail in any way; that refuses the export and stops nothing
         reason = f"Writing or scoring {format_name} failed: {type(error).__name__}: {error}"
         return Exported(**found, action=REFUSED, reasons=(reason,), digest=None, certificate=None)
-    threshold = THRESHOLD if spec.task is Task.BINARY_CLASSIFICATION else None
+    rule = decision_rule(entry)
+    by_threshold = rule.threshold if rule is not None and rule.threshold is not None else THRESHOLD
+    threshold = by_threshold if spec.task is Task.BINARY_CLASSIFICATION else None
     certificate = certify(predict(pipeline, spec.task, frame), predictions, form.scorer, threshold)
     if certificate.problems:
         return Exported(**found, action=REFUSED, reasons=certificate.problems, digest=None, certificate=certificate)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,12 +13,14 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.decisions import Said, measured, rule_of_candidate, rule_of_champion, said, without_skill
 from perennial.jobs.retrain.refit import Refitted, refit
 from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Trained
-from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_text, weigh
-from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
+from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_before_text, weigh
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.artifact import dump, load
+from perennial.modeling.decision import DecisionRule
 from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
@@ -42,7 +43,7 @@ from perennial.records.training_set import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-from perennial.spec.names import Task
+from perennial.spec.names import METRICS, Task
 from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE
 
@@ -56,7 +57,7 @@ class Judged:
     `champion_id` is the ledger entry that the winner may supersede; `reference_digest` names the artefact with what
     the winner considers normal. `refitted` is the winner as it will be deployed, None where it is deployed as judged.
     `verdict` is what the labels prove (see `perennial.judgement.verdict`), None where nothing could be compared;
-    `needed_labels` would probably settle what is open.
+    `needed_labels` would probably settle what is open. `decision` is the winner's, which it is deployed with.
     """
 
     training_id: str
@@ -69,6 +70,7 @@ class Judged:
     refitted: Refitted | None = None
     verdict: str | None = None
     needed_labels: int | None = None
+    decision: DecisionRule | None = None
 
 
 def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
@@ -84,11 +86,21 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     baseline = no_skill(spec.task, outcomes(spec, training), outcomes(spec, holdout))
     candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
     compared = rival_of(spec, champion, trained, holdout, manifest, ports)
-    rival = compared.score
-    weighed = _weighed(spec, training, holdout, trained, candidates, compared, baseline, ports)
-    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
+    decided = _said(spec, training, holdout, trained, compared, champion, ports)
+    candidates = [replace(each, metrics=measured(each.metrics, decided.tested.get(each.name))) for each in candidates]
+    trained = [replace(each, metrics=measured(each.metrics, decided.tested.get(each.candidate))) for each in trained]
+    baseline = measured(baseline, decided.without_skill)
+    rival = replace(compared.score, metrics=measured(compared.score.metrics, decided.rival)) if compared.score else None
+    weighed = _weighed(spec, holdout, trained, candidates, rival, decided, baseline)
+    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.gates)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
-    remarks = (*weighed.remarks, *compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
+    remarks = (
+        *weighed.remarks,
+        *decided.remarks,
+        *compared.remarks,
+        *left_out(manifest),
+        *suspicions(spec, training, holdout),
+    )
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
@@ -118,6 +130,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         reference_digest=None,
         verdict=recorded.numbers.get("verdict"),
         needed_labels=recorded.numbers.get("needed_labels"),
+        decision=_rule(spec, decided, winner),
     )
     if winner is None:
         return judged
@@ -131,40 +144,78 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     )
 
 
-def _weighed(
+@dataclass(frozen=True)
+class _Said:
+    """What each model says of the holdout: the candidates that are `tested`, and what they have to beat.
+
+    `chosen` is the one that is tested alone, None where all are. `rival` is None where there is no champion that can
+    score the rows.
+    """
+
+    tested: dict[str, Said]
+    chosen: str | None
+    rival: Said | None
+    without_skill: Said
+    remarks: tuple[str, ...]
+
+
+def _said(
     spec: UseCase,
     training: pa.Table,
     holdout: pa.Table,
     trained: Sequence[Trained],
-    scores: Sequence[CandidateScore],
     rival: Rival,
-    baseline: dict[str, float],
+    champion: Deployment | None,
     ports: Ports,
+) -> _Said:
+    """Let the models that are compared say what they think and would decide of each holdout row."""
+    metric, frame = spec.training.metric, feature_frame(spec, holdout)
+    judged = [each for each in trained if metric in each.metrics or METRICS[metric].of_decisions]
+    chosen = chosen_before(metric, judged)
+    recipes = {each.name: each for each in spec.training.candidates}
+    tested = {}
+    for each in judged:
+        if chosen in (None, each.candidate):
+            predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
+            rule = rule_of_candidate(spec, recipes[each.candidate], training)
+            tested[each.candidate] = said(spec, holdout, predictions, rule)
+    theirs, told = None, tuple[str, ...]()
+    if champion is not None and rival.predictions is not None:
+        rule, told = rule_of_champion(spec, champion)
+        theirs = said(spec, holdout, rival.predictions, rule)
+    return _Said(tested, chosen, theirs, without_skill(spec, training, holdout), told)
+
+
+def _weighed(
+    spec: UseCase,
+    holdout: pa.Table,
+    trained: Sequence[Trained],
+    scores: Sequence[CandidateScore],
+    rival: CandidateScore | None,
+    found: _Said,
+    baseline: dict[str, float],
 ) -> Weighed:
     """What all models say of each holdout row, weighed; a champion that can't score them is not there.
 
     Without one, the rival says the same of every row: the mean of the training outcomes.
     """
-    metric = spec.training.metric
-    judged = [each for each in trained if metric in each.metrics]
-    chosen = chosen_before(metric, judged)
-    tested = [each for each in scores if chosen in (None, each.name)]
-    reason = not_comparable(spec.training, tested, rival.score, baseline)
+    tested = [each for each in scores if found.chosen in (None, each.name)]
+    reason = not_comparable(spec.training, tested, rival, baseline)
     if reason:
         return Weighed(reason)
-    frame = feature_frame(spec, holdout)
-    said = {
-        each.candidate: predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
-        for each in judged
-        if chosen in (None, each.candidate)
-    }
-    name, theirs = WITHOUT_SKILL, np.full(holdout.num_rows, outcomes(spec, training).mean())
-    if rival.score is not None and rival.predictions is not None:
-        name, theirs = rival.score.name, rival.predictions
-    found = weigh(spec, holdout, said, name, theirs)
-    if chosen is None:
-        return found
-    return replace(found, remarks=(*found.remarks, chosen_text(metric, judged, chosen)))
+    name, theirs = WITHOUT_SKILL, found.without_skill
+    if rival is not None and found.rival is not None:
+        name, theirs = rival.name, found.rival
+    weighed = weigh(spec, holdout, found.tested, name, theirs)
+    if found.chosen is None:
+        return weighed
+    told = chosen_before_text(spec.training.metric, trained, found.chosen)
+    return replace(weighed, remarks=(*weighed.remarks, told))
+
+
+def _rule(spec: UseCase, found: _Said, winner: Trained | None) -> DecisionRule | None:
+    """The decision that the winner is deployed with; None where the spec has none."""
+    return found.tested[winner.candidate].rule if spec.decision is not None and winner is not None else None
 
 
 def _reference(

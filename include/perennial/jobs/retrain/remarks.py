@@ -32,6 +32,7 @@ from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
 from perennial.records.training_set import LAST_WEIGHTED, WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
+from perennial.spec.names import METRICS
 from perennial.window import Window
 from perennial.wording import counted
 
@@ -89,11 +90,12 @@ def rival_of(
         predictions = predict(pipeline, spec.task, needed.frame(former))
         scores = [CandidateScore(name, digest, rows.num_rows, metrics_of(spec.task, truth, predictions))]
     if metric not in scores[0].metrics:
-        none = (
+        few = (
             f"Stored snapshots still have these columns for {counted(rows.num_rows, 'holdout row')}, too few to "
             "compare the two."
         )
-        return Rival(None, (gone, none))
+        by_cost = "They are not compared on rows of stored snapshots, because what decides is their cost."
+        return Rival(None, (gone, by_cost if METRICS[metric].of_decisions else few))
     frame = feature_frame(spec, rows)
     for each in trained:
         predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)

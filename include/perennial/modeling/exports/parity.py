@@ -14,7 +14,7 @@ LARGEST_DIFFERENCE = 1e-5
 MOST_RANK_FLIPS = 1e-4
 # The export must decide as the model does, on every row.
 MOST_DECISION_FLIPS = 0
-THRESHOLD = 0.5  # where the spec names none
+THRESHOLD = 0.5  # where the version was deployed without one
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
+from perennial.records.batch import decision_rule
 from perennial.review import history
 from perennial.review.comparison.difference import Difference, Rank, ranked, sentence
 from perennial.review.history import ChangedRow, Revision
@@ -94,11 +95,17 @@ def _made_of(before: Batch, after: Batch) -> tuple[MadeOf, ...]:
         (DIGEST, before.model_digest, after.model_digest),
         ("expectations", before.suite_digest, after.suite_digest),
         ("what scoring depends on in the spec", before.scoring_digest, after.scoring_digest),
+        ("decision", _decision_text(before), _decision_text(after)),
         ("how the model was chosen", before.resolution, after.resolution),
         ("code", before.code_version, after.code_version),
         ("dependencies", before.lock_digest, after.lock_digest),
     )
     return tuple(MadeOf(name, one, other, one != other) for name, one, other in pairs)
+
+
+def _decision_text(batch: Batch) -> str:
+    rule = decision_rule(batch)
+    return rule.text if rule else "none"
 
 
 def _of_rows(moved: history.Difference) -> Iterator[Difference]:
