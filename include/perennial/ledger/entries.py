@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice
 from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
@@ -58,14 +59,6 @@ class DecisionKind(StrEnum):
     PROMOTE = "promote"
     EXPORT = "export"
     ROLLOUT = "rollout"
-
-
-class Delivery(StrEnum):
-    """How an attempt to deliver something ended: `refused` when the receiver answered that it does not take it."""
-
-    DELIVERED = "delivered"
-    REFUSED = "refused"
-    FAILED = "failed"
 
 
 @dataclass(frozen=True)
@@ -328,40 +321,6 @@ class Backtest:
     metric: str
     policies: Json
     results: tuple[Json, ...]
-    run_id: str
-    recorded_at: datetime | None = None
-    id: int | None = None
-
-
-@dataclass(frozen=True)
-class AlertNotice:
-    """What one look at a use case's alerts found for a receiver: what is to be told, and what has been told then.
-
-    Notices of a receiver (`route`) are numbered from 1. `news` are `perennial.alerting.news.News` as JSON; a notice
-    without any is not sent. `told` maps the keys of alerts that stand to `perennial.alerting.news.Told` as JSON.
-    """
-
-    use_case: str
-    route: str
-    number: int
-    as_of: datetime
-    news: tuple[Json, ...]
-    told: Json
-    run_id: str
-    recorded_at: datetime | None = None
-    id: int | None = None
-
-
-@dataclass(frozen=True)
-class AlertDelivery:
-    """An attempt, numbered from 1, to deliver a notice; `error` says why it was not delivered, else it is ""."""
-
-    use_case: str
-    route: str
-    number: int
-    attempt: int
-    outcome: Delivery
-    error: str
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None

@@ -5,7 +5,8 @@ from datetime import datetime
 
 from perennial.lease import Lease
 from perennial.ledger import rules
-from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery, Intervention, InterventionKind
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
+from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.memory_entries import EntriesInMemory
 from perennial.ledger.outbox import WAITING_AMONG, Waiting
 from perennial.ledger.rows import utc

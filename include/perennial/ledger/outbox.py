@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Protocol
 
 from perennial.lease import Lease
-from perennial.ledger.entries import AlertDelivery, AlertNotice, Intervention, InterventionKind
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice
+from perennial.ledger.entries import Intervention, InterventionKind
 
 WAITING_AMONG = 100  # the last notices of a receiver: no older one is tried any more
 

@@ -7,8 +7,9 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.lease import Lease
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
 from perennial.ledger.appending import first_entry
-from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery, Intervention, InterventionKind
+from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.outbox import WAITING_AMONG, Waiting
 from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.rows import from_row, utc

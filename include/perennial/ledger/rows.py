@@ -13,10 +13,9 @@ from numbers import Integral, Real
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice
 from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
-    AlertDelivery,
-    AlertNotice,
     Backtest,
     Batch,
     Deployment,

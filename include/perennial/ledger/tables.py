@@ -22,6 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from perennial.ledger import columns
+from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
 from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.columns import at_least as _at_least
 from perennial.ledger.columns import count_column as _count
@@ -32,12 +33,9 @@ from perennial.ledger.columns import one_of as _one_of
 from perennial.ledger.columns import text_column as _text
 from perennial.ledger.columns import windowed_table as _windowed
 from perennial.ledger.entries import (
-    AlertDelivery,
-    AlertNotice,
     Backtest,
     Batch,
     DecisionKind,
-    Delivery,
     DeployedRole,
     Deployment,
     DriftReport,
