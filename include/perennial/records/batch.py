@@ -4,17 +4,20 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from perennial.arrays import Floats
 from perennial.digest import table_digest
 from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
-from perennial.modeling.decision import DECISION, DecisionRule
+from perennial.modeling.decision import DECIDED, DECISION, DecisionRule
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
+from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records.gate import Gated
 from perennial.registry.port import LoadedModel
@@ -113,6 +116,18 @@ def decision_rule(entry: Deployment | Batch) -> DecisionRule | None:
     """The rule by which the deployed version decides, or by which a batch was decided; None where there is none."""
     kept = entry.decision if isinstance(entry, Batch) else entry.training.get(DECISION)
     return None if kept is None else from_json(DecisionRule, kept)
+
+
+def published_costs(batch: Batch, rows: pa.Table, truth: Floats) -> Floats | None:
+    """What the published decisions about these rows of a batch cost, row by row, by the costs of their time.
+
+    `truth` are the rows' outcomes, 0 or 1. None where the batch came without a decision or without costs.
+    """
+    rule = decision_rule(batch)
+    if rule is None or rule.costs is None:
+        return None
+    decided = np.asarray(rows.column(DECIDED).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return row_costs(rule.costs, truth, decided)
 
 
 log = logging.getLogger(__name__)
