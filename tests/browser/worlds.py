@@ -120,8 +120,18 @@ def a_lived_world(folder: Path) -> World:
     world = live(make_world(folder))
     _evaluate(world)
     start = world.day(33).start
+    _decide(world)
     retrain.run(world.use_case, start, world.ports, f"{RETRAIN}/{RETRAINED}", actor="ada", reason="the weights drifted")
     return _tell(world, "Day 32 was refused.")
+
+
+def _decide(world: World) -> None:
+    """From now on a new version comes with a decision, and may not treat services more differently."""
+    spec = world.use_case.folder / "use_case.yaml"
+    decision = "decision: {threshold: auto, costs: {false_positive: 2, false_negative: 3}}\n"
+    fairness = "  fairness: {columns: [service], margin: 0.05}\n"
+    spec.write_text(spec.read_text().replace("  metric: roc_auc\n", f"  metric: roc_auc\n{fairness}") + f"\n{decision}")
+    world.use_case = load_use_case(world.use_case.folder)
 
 
 def a_hostile_world(folder: Path) -> World:

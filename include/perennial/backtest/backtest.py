@@ -30,10 +30,13 @@ from perennial.performance.labels import join_labels, truth_of
 from perennial.performance.metrics import metrics_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
+from perennial.records.batch import published_costs
 from perennial.records.labels import known_labels
 from perennial.records.model_choice import ModelChoice
+from perennial.spec.decision import COST
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.monitoring import Monitoring
+from perennial.spec.names import Task
 from perennial.verdict import RETRAIN
 from perennial.window import Window
 
@@ -169,10 +172,10 @@ class _Life:
             deploy.run(self.use_case, judged, self.ports, RUN_ID, actor=RUN_ID, reason=reason)
         return judged.winner is not None
 
-    def outcomes(self, windows: Sequence[Window]) -> dict[str, tuple[Floats, Floats]]:
-        """Truth and predictions by month of the windows' starts."""
+    def outcomes(self, windows: Sequence[Window]) -> dict[str, "_Month"]:
+        """What came true of each month, by the windows' starts, and what was predicted and decided."""
         spec = self.use_case.spec
-        months: dict[str, list[tuple[Floats, Floats]]] = {}
+        months: dict[str, list[_Month]] = {}
         for window in windows:
             batch = self.ports.ledger.latest_batch(spec.name, window)
             if batch is None:
@@ -181,24 +184,40 @@ class _Life:
             labels = known_labels(self.use_case, window, clock.now(), self.ports)
             labelled = join_labels(rows, labels, spec.key)
             truth = truth_of(spec.task, labelled.column(spec.labels.column))
-            months.setdefault(f"{window.start:%Y-%m}", []).append((truth, labelled.column("prediction").to_numpy()))
+            costs = published_costs(batch, labelled, truth)
+            found = _Month(truth, labelled.column("prediction").to_numpy(), np.empty(0) if costs is None else costs)
+            months.setdefault(f"{window.start:%Y-%m}", []).append(found)
         return {
-            month: (np.concatenate([truth for truth, _ in found]), np.concatenate([said for _, said in found]))
+            month: _Month(*(np.concatenate([getattr(each, name) for each in found]) for name in vars(found[0])))
             for month, found in months.items()
         }
+
+
+@dataclass(frozen=True)
+class _Month:
+    """Of the rows of a month: outcomes, predictions, and what decisions cost, where they cost anything."""
+
+    truth: Floats
+    predictions: Floats
+    costs: Floats
+
+    def metrics(self, task: Task) -> dict[str, float]:
+        """The metrics of predictions, and that of decisions where each row has a cost."""
+        cost = {COST: float(self.costs.mean())} if 0 < len(self.costs) == len(self.truth) else {}
+        return {**metrics_of(task, self.truth, self.predictions), **cost}
 
 
 def _result(
     use_case: LoadedUseCase,
     name: str,
     life: _Life,
-    outcomes: dict[str, tuple[Floats, Floats]],
-    always: dict[str, tuple[Floats, Floats]],
+    outcomes: dict[str, _Month],
+    always: dict[str, _Month],
 ) -> PolicyResult:
     spec = use_case.spec
-    months = {month: metrics_of(spec.task, *found) for month, found in outcomes.items()}
-    best = {month: metrics_of(spec.task, *found) for month, found in always.items()}
-    rows = {month: len(truth) for month, (truth, _) in outcomes.items()}
+    months = {month: found.metrics(spec.task) for month, found in outcomes.items()}
+    best = {month: found.metrics(spec.task) for month, found in always.items()}
+    rows = {month: len(found.truth) for month, found in outcomes.items()}
     metric = spec.training.metric
     losses = {
         month: -gain(metric, found[metric], best[month][metric])

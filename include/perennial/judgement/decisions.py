@@ -76,7 +76,7 @@ def decision_reasons(
     """How the decisions of the two differ, in sentences."""
     rows = found.both_right + found.both_wrong + found.discordant
     small = found.p_two_sided < SMALLEST_TOLD
-    p = f"p is below {SMALLEST_TOLD:g}" if small else f"p = {found.p_two_sided:.2g}"
+    p = f"p is below {SMALLEST_TOLD:.6f}" if small else f"p = {found.p_two_sided:.2g}"
     counts = (
         f"Of {counted(rows, 'decision')} {challenger} and {champion} are both right about {found.both_right:,} and "
         f"both wrong about {found.both_wrong:,}; {challenger} alone is right about {found.only_challenger_right:,} and "

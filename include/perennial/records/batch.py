@@ -4,8 +4,10 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
+from perennial.arrays import Floats
 from perennial.digest import table_digest
 from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged
@@ -13,8 +15,9 @@ from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
 from perennial.ledger.rollout_entries import Part
-from perennial.modeling.decision import DECISION, DecisionRule, Rules
+from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
+from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records.gate import Gated
 from perennial.records.model_choice import Assignment
@@ -140,6 +143,20 @@ def decision_rule(entry: Deployment | Batch | Part) -> DecisionRule | None:
     """The rule by which the deployed version decides, or by which rows were decided; None where there is none."""
     kept = entry.training.get(DECISION) if isinstance(entry, Deployment) else entry.decision
     return None if kept is None else from_json(DecisionRule, kept)
+
+
+def published_costs(batch: Batch, rows: pa.Table, truth: Floats) -> Floats | None:
+    """What the published decisions about these rows of a batch cost, row by row, by the costs of their time.
+
+    `truth` are the rows' outcomes, 0 or 1. Rows of a model that decides nothing are left out. None where the batch came
+    without a decision or without costs.
+    """
+    costs = next((rule.costs for rule in recorded_rules(batch).values() if rule and rule.costs), None)
+    if costs is None:
+        return None
+    decided = rows.column(DECIDED).cast(pa.float64()).to_numpy()  # null becomes NaN
+    known = ~np.isnan(decided)
+    return row_costs(costs, truth[known], decided[known])
 
 
 log = logging.getLogger(__name__)

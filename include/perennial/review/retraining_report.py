@@ -6,10 +6,14 @@ from typing import Any, Literal
 
 from perennial.errors import PerennialError
 from perennial.judgement.calibration import CalibrationCompared
+from perennial.judgement.decisions import DecisionComparison, decision_reasons
+from perennial.judgement.fairness import FairnessJudgement, FairnessStanding
 from perennial.judgement.slices import SliceJudgement, SliceStanding
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.modeling.decision import DecisionRule
 from perennial.performance.gain import gain, metric_named
 from perennial.ports import Ports
+from perennial.records.batch import decision_rule
 from perennial.records.judgement import read as evidence_of
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
@@ -58,8 +62,10 @@ class Judgement:
 
     `gain` is by how much it is better, in the metric's unit, from `low` to `high` with the probability `confidence`;
     `value` and `rival_value` are what is compared, by `method` on so many `rows` of so many `windows`. `needed_labels`
-    in `needed_windows` would probably settle what is open. `slices` are the worst first. `gone` says why slices and
-    calibration can't be shown, None where they can, or where there were none.
+    in `needed_windows` would probably settle what is open. `slices` are the worst first, as are `differences` between
+    groups. `decisions` compares what both would have decided, `decided_by` says by which rule each did, and
+    `decision_reasons` tells it in sentences. `gone` says why these and calibration can't be shown, None where they can,
+    or where there were none.
     """
 
     verdict: str
@@ -82,6 +88,10 @@ class Judgement:
     slices: tuple[SliceJudgement, ...]
     calibration: CalibrationCompared | None
     calibration_reasons: tuple[str, ...]
+    decisions: DecisionComparison | None
+    decided_by: dict[str, str]
+    decision_reasons: tuple[str, ...]
+    differences: tuple[FairnessJudgement, ...]
     gone: str | None
 
 
@@ -90,9 +100,9 @@ class RetrainingReport:
     """What is on record about the retraining that a run did; what it has not done is None.
 
     `asked_for` are the decisions of the same moment that called for it, none where a person did. `comparison` is what
-    the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score.
-    `previous` is the champion that its winner replaced. `training` is None, too, where retention took the manifest, and
-    `training_gone` says so.
+    the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score. `rule` is
+    the decision that was deployed. `previous` is the champion that its winner replaced. `training` is None, too, where
+    retention took the manifest, and `training_gone` says so.
     """
 
     use_case: str
@@ -104,6 +114,7 @@ class RetrainingReport:
     comparison: Comparison | None
     judgement: Judgement | None
     deployment: Deployment | None
+    rule: DecisionRule | None
     previous: Deployment | None
     training: TrainingManifest | None
     training_gone: str | None
@@ -129,6 +140,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         comparison=_comparison(decision, {each.name for each in use_case.spec.training.candidates}),
         judgement=_judgement(decision, ports),
         deployment=deployment,
+        rule=decision_rule(deployment) if deployment else None,
         previous=next((each for each in champions if deployment and each.id == deployment.supersedes), None),
         training=training,
         training_gone=gone,
@@ -214,6 +226,10 @@ def _judgement(decision: RecordedDecision | None, ports: Ports) -> Judgement | N
         slices=tuple(sorted(slices, key=_worst_first)),
         calibration=kept.calibration if kept else None,
         calibration_reasons=kept.calibration_reasons if kept else (),
+        decisions=kept.decisions if kept else None,
+        decided_by=kept.decided_by if kept else {},
+        decision_reasons=decision_reasons(kept.decisions, kept.tested, kept.rival) if kept and kept.decisions else (),
+        differences=tuple(sorted(kept.fairness.differences, key=_widest_first)) if kept and kept.fairness else (),
         gone=gone,
     )
 
@@ -221,6 +237,18 @@ def _judgement(decision: RecordedDecision | None, ports: Ports) -> Judgement | N
 def _worst_first(judged: SliceJudgement) -> tuple[int, float]:
     order = (SliceStanding.WORSE, SliceStanding.UNCLEAR, SliceStanding.NOT_WORSE, SliceStanding.NOT_JUDGED)
     return order.index(judged.standing), judged.comparison.gain if judged.comparison else 0.0
+
+
+def _widest_first(judged: FairnessJudgement) -> tuple[int, float]:
+    order = (
+        FairnessStanding.WIDER,
+        FairnessStanding.UNCLEAR,
+        FairnessStanding.NOT_WIDER,
+        FairnessStanding.MEASURED,
+        FairnessStanding.NOT_JUDGED,
+    )
+    size = abs(judged.challenger.difference.value) if judged.challenger else 0.0
+    return order.index(judged.standing), judged.wider.gain if judged.wider else -size
 
 
 def _best(metric: str, values: Mapping[str, float | None]) -> str | None:
@@ -252,6 +280,10 @@ def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) 
 
 def _why_not(numbers: Mapping[str, Any]) -> str:
     verdict = numbers.get("verdict")
+    if verdict == "better":
+        told = ["is worse for some"] if numbers.get("slices_worse") else []
+        told += ["treats groups more differently"] if numbers.get("differences_wider") else []
+        return f"the candidate that is better on the whole {' and '.join(told)}"
     if verdict in ("not worse", "not enough labels") and numbers.get("improvement_ruled_out"):
         return "the candidate is surely not better by what was asked for"
     return _WHY_NOT[verdict]
@@ -259,7 +291,6 @@ def _why_not(numbers: Mapping[str, Any]) -> str:
 
 _WHY_NOT: dict[str | None, str] = {
     None: "no candidate was better",
-    "better": "the candidate that is better on the whole is worse for some",
     "not worse": "the candidate is not worse, and not shown to be better",
     "worse": "the candidate is worse",
     "not enough labels": "there are not enough labels to tell whether the candidate is better",

@@ -231,7 +231,9 @@ def test_the_judgement_says_how_the_decisions_differ(world: World) -> None:
     assert kept.decisions.both_right + kept.decisions.both_wrong + kept.decisions.discordant == rows
     assert kept.decisions.only_challenger_right > kept.decisions.only_champion_right
     assert set(kept.decided_by) == {"logistic", "champion version 1"}
-    assert any("McNemar's test, which counts rows as independent: p is below 1e-06" in each for each in found.reasons)
+    assert any(
+        "McNemar's test, which counts rows as independent: p is below 0.000001" in each for each in found.reasons
+    )
 
 
 def test_without_a_decision_they_are_compared_at_one_half_and_it_is_kept(world: World) -> None:

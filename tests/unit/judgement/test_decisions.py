@@ -77,7 +77,7 @@ def test_it_is_told_in_sentences() -> None:
     assert accuracy.startswith("trees has accuracy 0.5900 and champion version 2 0.5500 on 1,600 labelled rows of 1")
     assert decision_reasons(table(8, 0, 0, 2))[0].endswith("the champion alone about 0: they decide alike.")
     sure = decision_reasons(table(0, 0, 99, 0))[0]
-    assert "(McNemar's test, which counts rows as independent: p is below 1e-06)" in sure
+    assert "(McNemar's test, which counts rows as independent: p is below 0.000001)" in sure
 
 
 def test_one_row_is_too_few() -> None:

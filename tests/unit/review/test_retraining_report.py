@@ -140,3 +140,54 @@ def test_without_a_judgement_there_is_nothing_to_compare(tmp_path: Path) -> None
     assert (found.comparison, found.asked_for, found.decision) == (None, (), None)
     said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/none")
     assert "Nothing was judged yet." in said
+
+
+DECIDED = "log_loss\n  fairness: {columns: [service], margin: 0.5}\n"
+RULE = "decision: {threshold: auto, costs: {false_positive: 2, false_negative: 3}}\n"
+
+
+@pytest.fixture(scope="module")
+def deciding(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A first model with a decision, and one after the shift that is better."""
+    world = make_world(tmp_path_factory.mktemp("deciding"))
+    (world.use_case.folder / "use_case.yaml").write_text(SPEC.replace("roc_auc\n", DECIDED) + RULE)
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    first_model(world)
+    retrain.run(world.use_case, world.day(58).start, world.ports, "parcels.retrain/two", actor="ada", reason="to see")
+    return world
+
+
+def test_the_page_shows_decisions_costs_and_differences_between_groups(deciding: World) -> None:
+    found = retraining_report.run(deciding.use_case, "parcels.retrain/two", deciding.ports)
+    judged, rule = found.judgement, found.rule
+    assert judged is not None
+    assert rule is not None
+    assert judged.decisions is not None
+    assert rule.chosen is not None
+    assert judged.decided_by["logistic"] == rule.text
+    assert len(judged.differences) == 12
+    assert found.comparison is not None
+    costs = next(each for each in found.comparison.metrics if each.metric == "cost")
+    assert costs.better is True
+    text = page(deciding, "retraining", use_case="parcels", run_id="parcels.retrain/two")
+    for told in (
+        "Differences between groups, the widest first",
+        "Decisions of both, in rows",
+        f"logistic decides for {rule.text}.",
+        "McNemar&#39;s test, which counts rows as independent: p is below 0.000001",
+        "false positive 2, false negative 3",
+        f"the cheapest on {rule.chosen.rows:,} rows before the holdout",
+        "selection rate",
+    ):
+        assert told in text, told
+
+
+def test_differences_of_a_first_model_are_measured_and_a_decision_without_one_is_not_shown(
+    deciding: World, world: World
+) -> None:
+    text = page(deciding, "retraining", use_case="parcels", run_id="test")
+    assert "measured" in text
+    assert "champion: difference" not in text
+    plain = page(world, "retraining", use_case="parcels", run_id="test")
+    assert "Differences between groups" not in plain
+    assert "Decides for" not in plain

@@ -13,16 +13,14 @@ from perennial.drift.assess import assess_profile
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.modeling.artifact import load
-from perennial.modeling.decision import DECIDED
 from perennial.modeling.estimation import PREDICTION, estimate
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.reference import ModelReference
-from perennial.performance.cost import row_costs
 from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.ports import Ports
-from perennial.records.batch import recorded_rules
+from perennial.records.batch import published_costs
 from perennial.records.labels import settled_labels
 from perennial.records.training_set import label_rows
 from perennial.spec.decision import COST
@@ -131,16 +129,9 @@ def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelRefer
 
 
 def _cost(batch: Batch, labelled: pa.Table, truth: Floats) -> dict[str, Interval]:
-    """What the published decisions cost, by the costs of their time; nothing where there were none of either.
-
-    Rows of a model that decides nothing take no part.
-    """
-    costs = next((rule.costs for rule in recorded_rules(batch).values() if rule and rule.costs), None)
-    if costs is None or len(truth) == 0:
-        return {}
-    decided = labelled.column(DECIDED).cast(pa.float64()).to_numpy()  # null becomes NaN
-    known = ~np.isnan(decided)
-    return {COST: mean_interval(row_costs(costs, truth[known], decided[known]))} if known.any() else {}
+    """What the published decisions cost, with its interval; nothing where there were no decisions or no costs."""
+    costs = published_costs(batch, labelled, truth)
+    return {} if costs is None or len(costs) == 0 else {COST: mean_interval(costs)}
 
 
 def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:
