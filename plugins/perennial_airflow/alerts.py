@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from airflow.sdk import DAG, get_current_context, task
 
+from perennial.spec.broken import BrokenUseCase
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow import docs
 from perennial_airflow.platform_dag import platform_dag
@@ -14,10 +15,11 @@ from perennial_airflow.xcom import Json
 DAG_ID = "platform.alerts"
 
 
-def alerts_dag(use_cases: Sequence[LoadedUseCase]) -> DAG | None:
-    """The DAG, for the use cases whose spec names somebody to tell; None where none does."""
+def alerts_dag(use_cases: Sequence[LoadedUseCase], broken: Sequence[BrokenUseCase] = ()) -> DAG | None:
+    """The DAG, for the use cases whose spec names somebody to tell, also where it is wrong; None where none does."""
     telling = [use_case for use_case in use_cases if use_case.spec.alerts]
-    if not telling:
+    without_spec = [use_case for use_case in broken if use_case.alerts]
+    if not telling and not without_spec:
         return None
     with platform_dag(
         DAG_ID,
@@ -33,7 +35,7 @@ def alerts_dag(use_cases: Sequence[LoadedUseCase]) -> DAG | None:
             """Puts on record what is news, and delivers what waits; a receiver that is down is tried again later."""
             from perennial_airflow import telling as telling_tasks
 
-            return telling_tasks.tell(telling, current_run(), get_current_context()["ti"])
+            return telling_tasks.tell(telling, current_run(), get_current_context()["ti"], without_spec)
 
         tell()
     return dag

@@ -6,6 +6,7 @@ from pathlib import Path
 from airflow.sdk import DAG
 
 from perennial.errors import InvalidSpec
+from perennial.spec.broken import BrokenUseCase, read_broken
 from perennial.spec.load import LoadedUseCase, load_use_case, use_case_names
 from perennial_airflow import alerts
 from perennial_airflow.alerts import alerts_dag
@@ -34,11 +35,12 @@ def build_dags(use_cases: Path, only: str | None = None) -> Iterator[DAG]:
     if only is not None:
         yield from _one(use_cases, only)
         return
-    valid = []
+    valid, broken = [], []
     for name in use_case_names(use_cases):
         try:
             use_case = load_use_case(use_cases / name)
         except InvalidSpec as error:
+            broken.append(read_broken(use_cases / name, error))
             yield invalid_dag(name, error)
             continue
         valid.append(use_case)
@@ -47,7 +49,7 @@ def build_dags(use_cases: Path, only: str | None = None) -> Iterator[DAG]:
     if valid:  # also where all have ended: the ledger's chains are still verified
         living = [use_case for use_case in valid if use_case.ended is None]
         yield maintenance_dag(living)
-        yield from filter(None, [alerts_dag(living)])
+    yield from filter(None, [alerts_dag([each for each in valid if each.ended is None], broken)])
 
 
 def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
@@ -57,15 +59,20 @@ def _one(use_cases: Path, dag_id: str) -> Iterator[DAG]:
             yield BUILDERS[DagKind(kind)](load_use_case(use_cases / name))
         return
     if dag_id == alerts.DAG_ID:  # it runs often: the others are not built for it
-        living = [use_case for use_case in _valid(use_cases) if use_case.ended is None]
-        yield from filter(None, [alerts_dag(living)])
+        yield from filter(None, [alerts_dag(*_telling(use_cases))])
         return
     yield from (dag for dag in build_dags(use_cases) if dag.dag_id == dag_id)
 
 
-def _valid(use_cases: Path) -> Iterator[LoadedUseCase]:
+def _telling(use_cases: Path) -> tuple[list[LoadedUseCase], list[BrokenUseCase]]:
+    """The use cases that go on, and those whose spec is wrong."""
+    living, broken = [], []
     for name in use_case_names(use_cases):
         try:
-            yield load_use_case(use_cases / name)
-        except InvalidSpec:
-            continue  # it has a DAG of its own that says so
+            use_case = load_use_case(use_cases / name)
+        except InvalidSpec as error:
+            broken.append(read_broken(use_cases / name, error))
+            continue
+        if use_case.ended is None:
+            living.append(use_case)
+    return living, broken

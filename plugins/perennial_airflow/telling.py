@@ -1,13 +1,15 @@
 """What the task of `platform.alerts` does. Importing this module imports every adapter: only the task does."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 
 from airflow.configuration import conf
 
 from perennial import clock
-from perennial.alerting import alert, facts, outbox
+from perennial.alerting import alert, broken, facts, outbox
+from perennial.alerting.alert import Alert
 from perennial.encoding import as_json
 from perennial.errors import PerennialError, WindowBusy
 from perennial.jobs.upkeep.unstarted import unstarted_retraining
@@ -16,6 +18,8 @@ from perennial.review import recent
 from perennial.review.portfolio import WINDOWS
 from perennial.review.recent import Recent
 from perennial.settings import Settings
+from perennial.spec.alerts import Telling
+from perennial.spec.broken import BrokenUseCase
 from perennial.spec.load import LoadedUseCase
 from perennial.wiring import open_ports
 from perennial_airflow import notifiers
@@ -30,8 +34,12 @@ from perennial_airflow.xcom import Json
 log = logging.getLogger(__name__)
 
 
-def tell(use_cases: Sequence[LoadedUseCase], run: Run, asked: AskedAirflow) -> list[Json]:
-    """Tell what is news of each use case. One that goes wrong holds no other back; the first error is raised last.
+def tell(
+    use_cases: Sequence[LoadedUseCase], run: Run, asked: AskedAirflow, without_spec: Sequence[BrokenUseCase] = ()
+) -> list[Json]:
+    """Tell what is news of each use case, and that a spec is wrong.
+
+    One that goes wrong holds no other back; the first error is raised last.
 
     That a receiver is down is told in the log and in the run's note, and is no error. Errors: `PerennialError`.
     """
@@ -39,13 +47,17 @@ def tell(use_cases: Sequence[LoadedUseCase], run: Run, asked: AskedAirflow) -> l
     known = recent.run([use_case.spec for use_case in use_cases], now, ports.ledger, WINDOWS)
     found: list[outbox.Delivered] = []
     errors: list[PerennialError] = []
-    for use_case in use_cases:
+    turns: list[tuple[str, Callable[[], outbox.Delivered]]] = [
+        *((each.name, partial(_tell, each, known[each.name], now, ports, run, asked)) for each in use_cases),
+        *((each.name, partial(_tell_broken, each, now, ports, run)) for each in without_spec),
+    ]
+    for name, turn in turns:
         try:
-            found.append(_tell(use_case, known[use_case.spec.name], now, ports, run, asked))
+            found.append(turn())
         except WindowBusy as busy:
-            log.warning("%s: another process tells people right now: %s", use_case.name, busy)
+            log.warning("%s: another process tells people right now: %s", name, busy)
         except PerennialError as error:
-            log.exception("%s: nobody could be told.", use_case.name)
+            log.exception("%s: nobody could be told.", name)
             errors.append(error)
     waiting = [said for each in found for said in each.waiting]
     if waiting:
@@ -65,5 +77,13 @@ def _tell(
     retraining = run_id_of(as_json(decision)) if decision is not None else None
     dags = KnownRuns(asked, previous_run, now).states(spec.name, retraining)
     standing = alert.standing(spec, known, dags, facts.read(spec, known, now, ports.ledger), now)
+    return _delivered(spec, standing, now, ports, run)
+
+
+def _tell_broken(use_case: BrokenUseCase, now: datetime, ports: Ports, run: Run) -> outbox.Delivered:
+    return _delivered(use_case, broken.standing(use_case, now, ports.ledger), now, ports, run)
+
+
+def _delivered(spec: Telling, standing: Sequence[Alert], now: datetime, ports: Ports, run: Run) -> outbox.Delivered:
     address = conf.get("api", "base_url", fallback="") or ""
     return outbox.run(spec, standing, now, ports.ledger, notifiers.send, run.name, airflow=address)

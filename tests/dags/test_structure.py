@@ -291,6 +291,17 @@ def test_alerts_have_a_dag_only_where_a_spec_says_whom_to_tell(
     DagSerialization.to_dict(dag)
 
 
+def test_a_wrong_spec_is_told_to_whom_it_names(repository: Path, tmp_path: Path) -> None:
+    changed(repository, tmp_path, alerts=[{"connection": "hook"}])
+    file = tmp_path / "flight_delays" / "use_case.yaml"
+    file.write_text(file.read_text().replace("owner:", "onwer:"))
+    assert sorted(dag.dag_id for dag in build_dags(tmp_path)) == ["flight_delays.invalid", "platform.alerts"]
+    (dag,) = build_dags(tmp_path, only="platform.alerts")
+    DagSerialization.to_dict(dag)
+    file.write_text(file.read_text().replace("alerts:", "alrets:"))
+    assert [dag.dag_id for dag in build_dags(tmp_path)] == ["flight_delays.invalid"]
+
+
 def test_a_wrong_spec_keeps_no_other_use_case_from_telling(repository: Path, tmp_path: Path) -> None:
     changed(repository, tmp_path, alerts=[{"connection": "hook"}])
     (tmp_path / "broken").mkdir()

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import environment, processes
+from tests.faults import environment, processes, receivers
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -49,6 +49,7 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
         "races": (processes.races, 200),
         "promoted_in_mid_batch": (processes.promoted_in_mid_batch, 50),
         "killed_before_the_alias": (processes.killed_before_the_alias, 100),
+        "receiver_down": (receivers.receiver_down, 200),
         "bit_flips": (environment.bit_flips, 1000),
         "shuffled_labels": (environment.shuffled_labels, 100),
     }
@@ -63,6 +64,7 @@ def proofs() -> dict[str, Callable[[World, int], Outcome]]:
         "without the transaction": lambda world, seed: processes.kill_at_step(
             world, 2, seed, step, without="transaction"
         ),
+        "without another try": lambda world, seed: receivers.receiver_down(world, 12, seed, without="another try"),
     }
 
 

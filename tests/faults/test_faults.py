@@ -2,15 +2,18 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
-from tests.faults import environment, processes
+from tests.faults import environment, processes, receivers
 from tests.faults.__main__ import proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
 from tests.ports import free_port
 from tests.servers import Run, WatchedPostgres
+
+from perennial.ledger import migrate
 
 SEED = random.SystemRandom().randrange(10**6)
 # The forkserver's tracker counts what killed processes could not give back.
@@ -80,6 +83,14 @@ def test_i4_s3_that_fails_is_tried_again(world: World) -> None:
 
 def test_i4_a_full_disk_leaves_nothing_half_written(world: World) -> None:
     assert_clean(environment.disk_full(world, 3, SEED))
+
+
+def test_alerts_reach_a_receiver_that_was_down_once_each_and_in_order(server: WatchedPostgres, world: World) -> None:
+    url = server.url(server.new_database("alerts"))
+    migrate.upgrade(url)
+    own = replace(world.address, ledger_url=url).open()
+    assert_clean(receivers.receiver_down(own, 10, SEED))
+    own.ledger.close()
 
 
 def test_no_damaged_model_is_loaded(world: World) -> None:

@@ -21,8 +21,7 @@ from perennial.lease import Lease
 from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
 from perennial.ledger.outbox import Waiting
 from perennial.ledger.port import Ledger
-from perennial.spec.alerts import Route, Severity
-from perennial.spec.models import UseCase
+from perennial.spec.alerts import Route, Severity, Telling
 from perennial.window import Window
 from perennial.wording import counted
 
@@ -54,7 +53,7 @@ def turn(use_case: str, ledger: Ledger, run_id: str) -> AbstractContextManager[L
 
 
 def run(
-    spec: UseCase, alerts: Sequence[Alert], now: datetime, ledger: Ledger, send: Send, run_id: str, *, airflow: str
+    spec: Telling, alerts: Sequence[Alert], now: datetime, ledger: Ledger, send: Send, run_id: str, *, airflow: str
 ) -> Delivered:
     """Tell each receiver what is news to it, and deliver what waits. That a receiver is down is no error.
 
@@ -75,7 +74,7 @@ def run(
     return Delivered(spec.name, noticed, delivered, tuple(waiting))
 
 
-def unreachable(spec: UseCase, route: Route, ledger: Ledger) -> Alert | None:
+def unreachable(spec: Telling, route: Route, ledger: Ledger) -> Alert | None:
     """That a receiver has not been reached for several attempts, for the others to know; None while it is reached."""
     waiting = ledger.undelivered(spec.name, route.name)
     tried = [each.last for each in waiting if each.last is not None and each.last.attempt >= UNREACHED_AFTER]
@@ -95,7 +94,7 @@ def unreachable(spec: UseCase, route: Route, ledger: Ledger) -> Alert | None:
 
 
 def noticed_for(
-    spec: UseCase,
+    spec: Telling,
     route: Route,
     alerts: Sequence[Alert],
     people: Mapping[str, Words],
@@ -140,7 +139,7 @@ def due(waiting: Waiting, now: datetime) -> bool:
 class _Turn:
     """One turn of delivering: for whom, over what, and on whose behalf."""
 
-    spec: UseCase
+    spec: Telling
     now: datetime
     ledger: Ledger
     send: Send

@@ -11,6 +11,7 @@ from perennial.errors import AlertChanged, NotEnoughData
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.port import Ledger
 from perennial.ledger.rows import utc
+from perennial.spec.alerts import Telling
 from perennial.spec.models import UseCase
 from perennial.window import parse_instant
 
@@ -47,7 +48,7 @@ def of(entries: Iterable[Intervention]) -> dict[str, Words]:
     return words
 
 
-def told_of(spec: UseCase, ledger: Ledger) -> dict[str, Alert]:
+def told_of(spec: Telling, ledger: Ledger) -> dict[str, Alert]:
     """What stands and somebody was told of, in the last words, by its key. Errors: `StoreUnavailable`."""
     found: dict[str, Told] = {}
     for route in spec.alerts:

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, Field
 
@@ -71,3 +71,19 @@ def _each_once(routes: tuple[Route, ...]) -> tuple[Route, ...]:
 
 
 Routes = Annotated[tuple[Route, ...], AfterValidator(_each_once)]
+
+
+class Telling(Protocol):
+    """What has people to tell: a use case, or as much as can be read of one."""
+
+    @property
+    def name(self) -> str:
+        """The use case's name."""
+
+    @property
+    def title(self) -> str:
+        """What people call it."""
+
+    @property
+    def alerts(self) -> Routes:
+        """Who is told."""

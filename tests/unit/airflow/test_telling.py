@@ -16,6 +16,7 @@ from tests.unit.jobs.world import START, World, make_world
 
 from perennial.errors import StoreUnavailable, ValidationFailed, WindowBusy
 from perennial.spec.alerts import Route, Severity
+from perennial.spec.broken import BrokenUseCase
 from perennial.spec.load import LoadedUseCase
 from perennial_airflow.note import Line
 
@@ -142,3 +143,13 @@ def test_while_another_process_tells_this_one_does_not(
 
     monkeypatch.setattr(telling, "outbox", SimpleNamespace(run=busy, Delivered=telling.outbox.Delivered))
     assert telling.tell([use_case], run, Airflow()) == []
+
+
+def test_a_wrong_spec_reaches_the_receiver_that_it_names(
+    telling: ModuleType, use_case: LoadedUseCase, hook: Hook, run: Any
+) -> None:
+    wrong = BrokenUseCase("orders", "Orders", (ROUTE,), ("use_case.yaml:4: onwer: unknown key",))
+    found = telling.tell([use_case], run, Airflow(), [wrong])
+    assert [(each["use_case"], each["delivered"]) for each in found] == [("parcels", 1), ("orders", 1)]
+    (told,) = hook.requests[1][2]["news"]
+    assert (told["alert"]["key"], told["alert"]["cause"]) == ("invalid_spec", "use_case.yaml:4: onwer: unknown key.")
