@@ -59,6 +59,7 @@ be made of which snapshot.
 | retrain after | {evidence}, at most once in {cooldown} |
 """
 
+_REVIEW = "| select_for_review | chooses the rows that people are asked about, each with a known probability |\n"
 _LATE = "| late_data | looks again at the windows of the {late} before; where rows came late they are scored anew |\n"
 
 _MAINTENANCE = """## Maintenance
@@ -156,7 +157,8 @@ def predict(spec: UseCase) -> str:
         every=spec.schedule.every.words,
         delay=f"{in_words(spec.schedule.delay)} after its end" if spec.schedule.delay else "at its end",
         waiting=_waiting(spec),
-        late_task=_LATE.format(late=in_words(spec.late_data)) if spec.late_data else "",
+        late_task=(_REVIEW if spec.review else "")
+        + (_LATE.format(late=in_words(spec.late_data)) if spec.late_data else ""),
         timezone=spec.schedule.timezone,
         start=spec.schedule.start,
         min_rows=spec.quality.min_rows,

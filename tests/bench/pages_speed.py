@@ -339,6 +339,7 @@ def measured(folder: Path, url: str, names: list[str], lake: InMemoryLake) -> di
         ),
         "report of a retraining": ("retraining", {"use_case": "hourly", "run_id": "retrain"}, HOURS),
         "alerts of the hourly use case": ("alerts", {"use_case": "hourly"}, HOURS),
+        "review queue of the hourly use case": ("review", {"use_case": "hourly"}, HOURS),
         "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),
         "a row in quarantine": ("quarantined", {"use_case": "hourly", "window": hour, "entity": "1"}, HOURS),
         "evidence on a row": ("evidence", {"use_case": "hourly", "window": hour, "entity": "800"}, HOURS),

@@ -16,11 +16,12 @@ from perennial.alerting import outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.words import seen
 from perennial.errors import NotDelivered, ValidationFailed
-from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import monitor
+from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
+from perennial.jobs.predict import monitor, select_for_review
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.pages.change import ChangeAsked, change
+from perennial.records import human_labels
 from perennial.spec.alerts import Severity
 from perennial.spec.load import load_use_case
 
@@ -71,6 +72,7 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
         ),
         "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
         "alerts": (f"{of_use_case}/alerts",),
+        "review": (f"{of_use_case}/review", f"{of_use_case}/review?until={first}"),
         "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
         "preview": (f"{of_use_case}/preview", f"{of_use_case}/preview?{urlencode({'from': first, 'to': last})}"),
@@ -111,6 +113,7 @@ def attacks(world: World) -> list[str]:
             f"{of_use_case}/quarantined?{urlencode({'window': window, 'entity': text})}",
             f"{of_use_case}/quarantined?{urlencode({'window': window, 'row': text})}",
             f"{of_use_case}/suggestions?{urlencode({'from': text, 'to': text})}",
+            f"{of_use_case}/review?{urlencode({'until': text})}",
         )
     ]
 
@@ -122,7 +125,7 @@ def a_lived_world(folder: Path) -> World:
     start = world.day(33).start
     _decide(world)
     retrain.run(world.use_case, start, world.ports, f"{RETRAIN}/{RETRAINED}", actor="ada", reason="the weights drifted")
-    return _tell(world, "Day 32 was refused.")
+    return _ask(_tell(world, "Day 32 was refused."), "bob")
 
 
 def _decide(world: World) -> None:
@@ -163,7 +166,24 @@ def a_hostile_world(folder: Path) -> World:
     retrain.run(world.use_case, world.day(33).start, world.ports, f"{RETRAIN}/{RETRAINED}", actor=ALL, reason=ALL)
     for day in (30, 31, 45):
         _spoil(world, day)
-    return _tell(world, ALL)
+    return _ask(_tell(world, ALL), ALL)
+
+
+def _ask(world: World, actor: str) -> World:
+    """People are asked about rows of days 30 and 45, and somebody answered some of them."""
+    spec = world.use_case.folder / "use_case.yaml"
+    spec.write_text(f"{spec.read_text()}\nreview: {{band: [0.35, 0.65], random_share: 0.1, limit: 40}}\n")
+    world = replace(world, use_case=load_use_case(world.use_case.folder))
+    for day in (30, 45):
+        select_for_review.run(world.use_case, world.day(day), world.ports, actor)
+        (chosen,) = world.ports.ledger.selections_between("parcels", world.day(day).start, world.day(day).end)
+        for question in chosen.questions[:3]:
+            human_labels.answer(
+                world.use_case, world.day(day), question["entity"], 1, world.ports, actor,
+                author=actor, answered_at=world.day(day).end, origin="page",
+            )  # fmt: skip
+    measure_by_people.run(world.use_case, world.day(46).start, world.ports, actor)
+    return world
 
 
 def _tell(world: World, text: str) -> World:

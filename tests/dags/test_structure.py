@@ -201,6 +201,14 @@ def changed(repository: Path, folder: Path, **changes: Any) -> dict[str, DAG]:
     return {dag.dag_id: dag for dag in build_dags(folder)}
 
 
+def test_with_a_review_queue_rows_are_selected_after_scoring(repository: Path, tmp_path: Path) -> None:
+    dag = changed(repository, tmp_path, review={"band": [0.4, 0.6]})["flight_delays.predict"]
+    selecting = dag.task_dict["select_for_review"]
+    assert selecting.upstream_task_ids == {"score"}
+    assert selecting.downstream_task_ids == set()
+    assert "| select_for_review | chooses the rows that people are asked about" in (dag.doc_md or "")
+
+
 def test_late_data_is_looked_for_after_the_window_whatever_became_of_it(repository: Path, tmp_path: Path) -> None:
     dag = changed(repository, tmp_path, late_data="3d")["flight_delays.predict"]
     late = dag.task_dict["late_data"]

@@ -36,6 +36,9 @@ FILLED: dict[tuple[str, str], Filled] = {
     ("GET", "/dags/{dag_id}/windows/{window}/quarantine"): Filled({"window": WINDOW}),
     ("PUT", "/dags/{dag_id}/windows/{window}/accepted"): Filled({"window": WINDOW}, status=400),  # it lacks our header
     ("PUT", "/dags/{dag_id}/windows/{window}/replayed"): Filled({"window": WINDOW}, status=400),
+    ("PUT", "/dags/{dag_id}/windows/{window}/answered"): Filled({"window": WINDOW}, status=400),
+    ("POST", "/dags/{dag_id}/windows/{window}/answered"): Filled({"window": WINDOW}, status=403),  # it lacks an Origin
+    ("GET", "/dags/{dag_id}/review"): Filled({}),
     ("GET", "/dags/{dag_id}/compare"): Filled({}),
     ("GET", "/dags/{dag_id}/quarantined"): Filled({}, f"?window={WINDOW}&entity=1", 404),  # nothing was ingested yet
     ("GET", "/dags/{dag_id}/alerts"): Filled({}),

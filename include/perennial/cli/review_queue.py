@@ -9,6 +9,7 @@ from perennial import clock
 from perennial.cli.session import Session, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_line, print_table
+from perennial.wording import counted
 
 ORIGIN = "command line"
 
@@ -48,8 +49,9 @@ def list_(
     if rows:
         print_table(("window", found.key, *columns), rows)
     print_line(
-        f"{found.waiting:,} of the last {found.windows:,} windows wait for an answer, {found.answered:,} have one; of "
-        f"{found.decided:,} the outcome came."
+        f"Of {counted(found.windows, 'window')}: {found.waiting:,} rows wait for an answer, {found.answered:,} have "
+        f"one; of {found.decided:,} the outcome came."
+        + (f" Earlier windows: --until {found.earlier:%Y-%m-%dT%H:%MZ}" if found.earlier else "")
     )
     if found.measured is not None:
         from perennial.review.by_people import sentences
@@ -91,7 +93,7 @@ def export(
 
     session = Session()
     loaded = session.use_case(use_case)
-    found = open_questions.run(loaded, clock.now(), session.ports, most=form.MOST)
+    found = open_questions.run(loaded, clock.now(), session.ports, most=form.MOST, windows_read=form.MOST)
     label_studio.write_text(json_.dumps(form.tasks(found), indent=1, default=str))
     print_line(f"{len(found.questions):,} rows written to {label_studio}. The project's labelling interface:")
     print_line(form.interface(loaded.spec))
@@ -124,7 +126,7 @@ def push(
 
     session = Session()
     loaded = session.use_case(use_case)
-    found = open_questions.run(loaded, clock.now(), session.ports, most=form.MOST)
+    found = open_questions.run(loaded, clock.now(), session.ports, most=form.MOST, windows_read=form.MOST)
     server = LabelStudio.at(session.connections.url(connection))
     show([form.push(found, server, project)], as_json_lines=json)
 

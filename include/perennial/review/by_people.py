@@ -15,12 +15,10 @@ def sentences(found: ReviewMeasurement) -> list[str]:
 
 def _measured(found: ReviewMeasurement) -> list[str]:
     asked = (
-        f"By the rows that people were asked about, each weighted by the chance of that, in "
-        f"{counted(found.windows, 'window')} of model {found.model_version} until {found.until:%Y-%m-%d %H:%MZ}"
+        f"By the rows that people were asked about, in {counted(found.windows, 'window')} of model version "
+        f"{found.model_version} until {found.until:%Y-%m-%d %H:%MZ}"
     )
-    left_out = (
-        f" {counted(found.left_out, 'window')} more can't take part yet: too few of their questions are answered."
-    )
+    left_out = f" {counted(found.left_out, 'further window')} can't take part yet: too few of the rows have an answer."
     if not found.metrics:
         return [
             f"{asked}: no estimate yet. The answers are worth {found.effective_rows:,.0f} rows chosen evenly, and "

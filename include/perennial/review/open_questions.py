@@ -25,6 +25,7 @@ from perennial.window import Window
 
 LOOKED_AT = 60  # selections, the newest first
 SHOWN = 25  # rows on one page
+WINDOWS_READ = 15  # for one page
 RECENT = 10  # answers that can be corrected
 
 
@@ -54,10 +55,10 @@ class Answered:
 class OpenQuestions:
     """The queue of a use case, the newest window first.
 
-    `waiting` rows of `windows` windows wait for an answer, `questions` of which are the first. Of `decided` rows the
-    source's outcome came, so that nobody needs to answer. `earlier` is what to ask for as `until` to see the windows
-    before these, None where there are none. `recent` are the last answers, the newest first. `measured` is what
-    evaluation made of the answers, None before.
+    `waiting` rows of these `windows` wait for an answer, `questions` are the first of them; `answered` ones have one.
+    Of `decided` rows the source's outcome came, so that nobody needs to answer. `earlier` is what to ask for as `until`
+    to see the windows before these, None where there are none. `recent` are the last answers, the newest first.
+    `measured` is what evaluation made of the answers, None before.
     """
 
     use_case: str
@@ -76,9 +77,19 @@ class OpenQuestions:
 
 
 def run(
-    use_case: LoadedUseCase, now: datetime, ports: Ports, until: datetime | None = None, most: int = SHOWN
+    use_case: LoadedUseCase,
+    now: datetime,
+    ports: Ports,
+    until: datetime | None = None,
+    *,
+    most: int = SHOWN,
+    windows_read: int = WINDOWS_READ,
 ) -> OpenQuestions:
-    """The queue of the windows that ended by `until` (default: the newest). Errors: `StoreUnavailable`."""
+    """The queue of the windows that ended by `until` (default: the newest), as many as it takes to find `most` rows.
+
+    Of at most `windows_read` of them the outcomes that came are read, which is what a page costs.
+    Errors: `StoreUnavailable`.
+    """
     spec, ledger = use_case.spec, ports.ledger
     selections = ledger.last_selections(spec.name, LOOKED_AT, until)
     windows = sorted({each.window for each in selections}, reverse=True)
@@ -90,27 +101,35 @@ def run(
         entries = ledger.human_labels_between(spec.name, windows[-1].start, windows[0].end)
     answers = answers_of(entries)
     shown: list[OpenQuestion] = []
-    waiting = decided = 0
+    covered = read = waiting = decided = answered = 0
     for window, questions in by_window.items():
+        if len(shown) == most or read == windows_read:
+            break
+        covered += 1
         unanswered = [each for each in questions if (window, each.entity) not in answers]
-        known = _decided(use_case, window, now, ports) if unanswered else frozenset[str]()
+        answered += len(questions) - len(unanswered)
+        if not unanswered:
+            continue
+        read += 1
+        known = _decided(use_case, window, now, ports)
         left = [each for each in unanswered if each.entity not in known]
         decided += len(unanswered) - len(left)
         waiting += len(left)
-        if left and len(shown) < most:
+        if left:
             shown += _shown(spec, window, left[: most - len(shown)], ports)
+    more = covered < len(windows) or len(selections) == LOOKED_AT
     return OpenQuestions(
         use_case=spec.name,
         key=spec.key,
         task=spec.task,
         asks=spec.review is not None,
-        windows=len(windows),
+        windows=covered,
         waiting=waiting,
         decided=decided,
-        answered=len(answers),
+        answered=answered,
         questions=tuple(shown),
         recent=_recent(answers.values(), by_window),
-        earlier=windows[-1].start if len(selections) == LOOKED_AT else None,
+        earlier=windows[covered - 1].start if windows and more else None,
         measured=ledger.last_review_measurement(spec.name),
     )
 

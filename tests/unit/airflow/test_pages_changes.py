@@ -241,6 +241,54 @@ def test_every_page_of_a_dag_is_told_whether_the_user_may_change_it(
     assert seen == [True, True, False, False]
 
 
+def post(client: Client, user: str = "ada", body: str = "entity=7&answer=yes", **headers: str | None) -> httpx.Response:
+    different = {name.replace("_", "-"): value for name, value in headers.items()}
+    given = {"Origin": OWN, "Content-Type": "application/x-www-form-urlencoded", "Authorization": f"Bearer {user}"}
+    sent = {name: value for name, value in {**given, **different}.items() if value is not None}
+    return client.request("POST", f"/perennial{ADDRESS}/answered", content=body.encode(), headers=sent)
+
+
+def test_a_browser_without_script_answers_by_a_form_and_sees_the_queue_again(
+    client: Client, made: list[dict[str, Any]]
+) -> None:
+    answer = post(client, body="entity=7&answer=")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/perennial/dags/flights.predict/review#queue")
+    assert [(each["change"], each["actor"], each["body"]) for each in made] == [
+        ("answered", "ada", {"entity": "7", "answer": ""})
+    ]
+
+
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": None}, 403),
+        ({"Origin": "null"}, 403),
+        ({"user": "bob"}, 403),
+        ({"Content_Type": "text/plain"}, 415),
+        ({"body": "entity=" + "7" * 10_001}, 413),
+    ],
+)
+def test_a_form_that_another_site_could_send_changes_nothing(
+    client: Client, made: list[dict[str, Any]], given: dict[str, Any], status: int
+) -> None:
+    assert post(client, **given).status_code == status
+    assert made == []
+
+
+def test_without_script_a_refused_answer_is_a_page_that_says_why(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_: Any) -> JSONResponse:
+        return JSONResponse({"error": "The answer can't be taken", "detail": "Nobody is <b>asked</b>."}, 422)
+
+    monkeypatch.setattr(changes, "_made", refuse)
+    answer = post(client)
+    assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
+    assert "Nobody is &lt;b&gt;asked&lt;/b&gt;." in answer.text
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
 ASKED = {"change": "replayed", "use_case": "flights", "window": WINDOW, "actor": "ada", "body": {"reason": "r"}}
 
 

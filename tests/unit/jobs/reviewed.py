@@ -12,6 +12,7 @@ from perennial.jobs.predict import select_for_review
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.review_entries import HumanLabel
+from perennial.published.memory import InMemoryPublished
 from perennial.records import human_labels
 from perennial.records.human_labels import Question, questions_of
 from perennial.spec.load import LoadedUseCase, load_use_case
@@ -51,7 +52,7 @@ def copied(world: World, folder: Path, review: str = REVIEW) -> World:
     def source(loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
         return sources[wanted == loaded.spec.labels.source]
 
-    ports = replace(world.ports, ledger=ledger.copy(), lake=lake, source=source)
+    ports = replace(world.ports, ledger=ledger.copy(), lake=lake, source=source, published=InMemoryPublished())
     return World(load_use_case(home), ports, *sources)
 
 

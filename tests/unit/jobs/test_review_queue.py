@@ -9,11 +9,12 @@ from tests.unit.jobs.test_predict_path import predict
 from tests.unit.jobs.world import World
 
 from perennial.errors import NotAsked, NotScored
-from perennial.jobs.predict import select_for_review
+from perennial.jobs.predict import chain, select_for_review
 from perennial.jobs.retrain import assemble
 from perennial.modeling.holdout import split
 from perennial.performance.labels import LABELLED_BY
 from perennial.records.human_labels import answers_of
+from perennial.records.model_choice import ModelChoice
 from perennial.records.training_set import read_manifest, read_rows
 
 HOUR = timedelta(hours=1)
@@ -79,6 +80,11 @@ def test_without_the_key_nobody_is_asked(template: World, tmp_path: Path) -> Non
 def test_a_window_that_was_not_scored_has_no_questions(world: World) -> None:
     with pytest.raises(NotScored):
         select_for_review.run(world.use_case, world.day(31), world.ports, "test")
+
+
+def test_predicting_in_one_go_selects_too(world: World) -> None:
+    chain.run(world.use_case, [world.day(31)], world.ports, "test", model=ModelChoice(), on_step=lambda *_: None)
+    assert asked(world, 31)
 
 
 def test_an_answer_is_on_record_with_what_it_was_chosen_by(world: World) -> None:

@@ -1,0 +1,99 @@
+"""The review queue on the command line."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.handover.record import FILE
+from tests.unit.cli.conftest import Call
+from tests.unit.jobs.reviewed import REVIEW, asked, copied, lived
+from tests.unit.jobs.world import World
+
+from perennial.cli.session import Session
+from perennial.ledger.review_entries import HumanLabel
+
+DAY = "2024-01-31"
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> World:
+    return lived(tmp_path_factory.mktemp("lived"))
+
+
+@pytest.fixture
+def world(template: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What every command finds: day 30 is scored, and nobody has been asked yet."""
+    root = tmp_path / "use_cases"
+    root.mkdir()
+    world = copied(template, root, REVIEW)
+    monkeypatch.setattr(Session, "ports", world.ports)
+    monkeypatch.setattr(Session, "actor", "ada")
+    monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("PERENNIAL_USE_CASES", str(root))
+    return world
+
+
+def entries(world: World) -> list[HumanLabel]:
+    return list(world.ports.ledger.human_labels_between("parcels", world.day(30).start, world.day(30).end))
+
+
+def selected(perennial: Call) -> None:
+    code, out, _ = perennial("review", "select", "parcels", "--window", DAY, "--json")
+    assert code == 0
+    assert json.loads(out)["changed"] is True
+
+
+def test_rows_are_listed_answered_and_withdrawn(world: World, perennial: Call) -> None:
+    selected(perennial)
+    row = asked(world, 30)[0].entity
+    place = ("parcels", "--window", DAY, "--entity", row)
+    code, out, _ = perennial("review", "list", "parcels", "--json")
+    waiting = json.loads(out)["waiting"]
+    assert (code, waiting) == (0, len(asked(world, 30)))
+    assert row in perennial("review", "list", "parcels")[1]
+    assert perennial("review", "answer", *place, "--answer", "yes")[0] == 0
+    assert [(each.author, each.value, each.origin) for each in entries(world)] == [("ada", 1.0, "command line")]
+    assert json.loads(perennial("review", "list", "parcels", "--json")[1])["waiting"] == waiting - 1
+    assert perennial("review", "withdraw", *place)[0] == 0
+    assert json.loads(perennial("review", "list", "parcels", "--json")[1])["waiting"] == waiting
+
+
+def test_what_can_t_be_taken_says_why(world: World, perennial: Call) -> None:
+    selected(perennial)
+    row = asked(world, 30)[0].entity
+    code, _, said = perennial("review", "answer", "parcels", "--window", DAY, "--entity", row, "--answer", "perhaps")
+    assert code == 3
+    assert "'perhaps' is no outcome of parcels: answer with yes or no" in " ".join(said.split())
+    code, _, said = perennial("review", "withdraw", "parcels", "--window", DAY, "--entity", row)
+    assert (code, "ada has no answer" in said) == (3, True)
+    assert entries(world) == []
+
+
+def test_rows_go_to_a_file_and_answers_come_from_one(world: World, perennial: Call, tmp_path: Path) -> None:
+    selected(perennial)
+    file = tmp_path / "rows.json"
+    code, out, _ = perennial("review", "export", "parcels", "--label-studio", str(file))
+    assert code == 0
+    assert '<Choice value="yes" hotkey="y"/>' in out
+    sent = json.loads(file.read_text())
+    assert [each["data"]["perennial"]["entity"] for each in sent] == [each.entity for each in asked(world, 30)]
+    text = json.dumps(json.loads(FILE.read_text())["export"]["body"])
+    for number, each in enumerate(asked(world, 30)[:4]):
+        text = text.replace(f"ENTITY{number}", each.entity)
+    exported = tmp_path / "exported.json"
+    exported.write_text(text)
+    code, out, _ = perennial("review", "import", "parcels", "--label-studio", str(exported), "--json")
+    found = json.loads(out)
+    assert (code, found["new"], found["skipped"], found["others"], found["refused"]) == (0, 3, 1, 1, [])
+    assert len(entries(world)) == 3
+
+
+def test_where_nobody_is_asked_it_says_so(
+    template: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, perennial: Call
+) -> None:
+    root = tmp_path / "none"
+    root.mkdir()
+    monkeypatch.setattr(Session, "ports", copied(template, root, "description: none").ports)
+    monkeypatch.setenv("PERENNIAL_USE_CASES", str(root))
+    code, out, _ = perennial("review", "list", "parcels")
+    assert (code, "has no `review`" in out) == (0, True)
