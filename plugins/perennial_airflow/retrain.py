@@ -44,6 +44,13 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.assemble(use_case, current_run())
 
+        @task(multiple_outputs=False)
+        def check(assembled: Upstream) -> Json:
+            """Refuses a training set whose labels are odd, or with a feature that gives the outcome away."""
+            from perennial_airflow import tasks
+
+            return tasks.check(use_case, current_run(), assembled)
+
         @task(
             multiple_outputs=False,
             map_index_template="{{ task.op_kwargs['candidate'] }}",
@@ -70,5 +77,6 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
         assembled = assemble()
         trained = train.partial(assembled=assembled).expand(candidate=[each.name for each in spec.training.candidates])
+        check(assembled) >> trained
         deploy(judge(assembled, trained))
     return dag

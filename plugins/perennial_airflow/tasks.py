@@ -209,6 +209,15 @@ def _skip_what_is_done(use_case: LoadedUseCase, run: Run, moment: datetime, port
 
 
 @noted(verdict_lines.nothing)
+def check(use_case: LoadedUseCase, run: Run, assembled: Json) -> Json:
+    """Check the assembled set before anything is trained on it."""
+    from perennial.jobs.retrain import check as check_job
+
+    with airflow_outcomes(use_case):
+        return as_json(check_job.run(use_case, assembled["training_id"], _open_ports(), run.name))
+
+
+@noted(verdict_lines.nothing)
 def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) -> Json:
     """Train one candidate on the assembled set."""
     from perennial.jobs.retrain import train as train_job
@@ -221,10 +230,10 @@ def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) ->
 def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[Json]) -> Json:
     """Judge the candidates against the champion on the same rows."""
     from perennial.jobs.retrain import judge as judge_job
-    from perennial.jobs.retrain.train import Trained
+    from perennial.jobs.retrain.train import outcomes_of
 
     with airflow_outcomes(use_case):
-        candidates = [from_json(Trained, each) for each in trained]
+        candidates = outcomes_of(trained)
         return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
 
 

@@ -41,6 +41,7 @@ class InterventionKind(StrEnum):
     REPLAY_ASKED = "replay_asked"
     ALERT_ACKNOWLEDGED = "alert_acknowledged"
     ALERT_SILENCED = "alert_silenced"
+    FEATURE_ALLOWED = "feature_allowed"
 
 
 class DecisionKind(StrEnum):

@@ -67,7 +67,7 @@ def _numeric_features(spec: UseCase) -> list[str]:
 def _estimator(spec: UseCase, candidate: Candidate) -> BaseEstimator:
     class_ = _estimator_class(spec, candidate)
     allowed = sorted(set(class_().get_params()) - {"random_state"})
-    for name in candidate.parameters:
+    for name in (*candidate.parameters, *candidate.search):
         if name == "random_state":
             raise InvalidSpec(
                 f"{_where(spec, candidate)} sets random_state; the seed of all candidates is training.seed."

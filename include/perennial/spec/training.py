@@ -16,7 +16,10 @@ from perennial.spec.fields import (
 )
 from perennial.spec.names import ESTIMATORS, METRICS, Task
 from perennial.spec.problems import Problem, broken_rules, nearest
+from perennial.spec.search import Search
 from perennial.spec.sources import PostgresSource, Source
+from perennial.spec.training_checks import TrainingChecks
+from perennial.spec.training_limits import TrainingLimits
 
 NO_SKILL = "no_skill"
 
@@ -70,6 +73,17 @@ class Candidate(Spec):
     name: Name
     estimator: EstimatorName
     parameters: dict[str, Any] = Field(default_factory=dict)
+    search: Search = Field(
+        default_factory=dict,
+        description="Parameters to search for: lists of values, or ranges ({low: 0.01, high: 1, log: true}).",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        text = "is given in parameters; leave it out of one of the two"
+        if problems := [Problem(("search", name), text) for name in self.search if name in self.parameters]:
+            raise broken_rules(problems)
+        return self
 
 
 class Slices(Spec):
@@ -119,6 +133,15 @@ class Training(Spec):
         True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
     )
 
+    budget: Duration = Field(timedelta(minutes=10), description="How long one candidate's parameters are searched for.")
+    limits: TrainingLimits = Field(
+        TrainingLimits(), description="What a candidate may take. One that takes more is not used."
+    )
+
+    checks: TrainingChecks = Field(
+        TrainingChecks(), description="What the labels must be like before anything is trained on them."
+    )
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         problems = []
@@ -166,6 +189,9 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
     if training.immature == "weighted" and task is not Task.BINARY_CLASSIFICATION:
         text = "labels are weighted by their outcome, which is only done for binary_classification; leave this key out"
         problems.append(Problem(("training", "immature"), text))
+    if training.checks.label_rate is not None and task is not Task.BINARY_CLASSIFICATION:
+        text = "is about the share of positive labels, which only binary_classification has; leave this key out"
+        problems.append(Problem(("training", "checks", "label_rate"), text))
     for position, candidate in enumerate(training.candidates):
         if ESTIMATORS[candidate.estimator].path(task) is None:
             fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))

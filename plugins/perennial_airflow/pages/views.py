@@ -51,6 +51,7 @@ SECTION_OF_TASK: dict[str, str] = {
     "collect_labels": "performance",
     "measure": "performance",
     "assemble": "training",
+    "check": "decision",
     "train": "comparison",
     "judge": "decision",
     "deploy": "deployment",

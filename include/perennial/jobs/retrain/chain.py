@@ -1,13 +1,13 @@
-"""Retrain in one go, without Airflow: assemble, train every candidate, judge, and deploy a winner."""
+"""Retrain in one go, without Airflow: assemble, check, train every candidate, judge, and deploy a winner."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.jobs.retrain import assemble, deploy, judge, train
+from perennial.jobs.retrain import assemble, check, deploy, judge, train
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
-from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.train import Outcome
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.spec.load import LoadedUseCase
@@ -39,8 +39,9 @@ def run(
     are done.
     """
     assembled = assemble.run(use_case, as_of, ports, run_id, on_window)
+    check.run(use_case, assembled.training_id, ports, run_id)
     candidates = use_case.spec.training.candidates
-    trained: list[Trained] = []
+    trained: list[Outcome] = []
     for candidate in candidates:
         on_model(WindowsDone(len(trained), len(candidates) + 1, assembled.rows))
         trained.append(train.run(use_case, assembled.training_id, candidate.name, ports, run_id))

@@ -16,7 +16,7 @@ from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.refit import Refitted, refit
 from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
-from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
 from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_text, weigh
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
@@ -29,6 +29,7 @@ from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import no_skill
 from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, Numbers, decide_promotion, not_comparable
 from perennial.ports import Ports
+from perennial.records.candidates import TRAINED, numbers_of
 from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
 from perennial.records.training_set import (
     WINDOW_COLUMN,
@@ -71,12 +72,16 @@ class Judged:
     needed_labels: int | None = None
 
 
-def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
+def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], ports: Ports, run_id: str) -> Judged:
     """Decide whether a candidate takes over. The champion is scored anew on the very rows the candidates were.
+
+    Candidates that can't be used are not compared; the decision says why.
 
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
+    trained = [each for each in tried if isinstance(each, Trained)]
+    refused = [each for each in tried if isinstance(each, Refused)]
     manifest = read_manifest(training_id, ports)
     rows = read_rows(manifest, ports)
     training, holdout = split(spec, rows, manifest.until)
@@ -88,7 +93,14 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     weighed = _weighed(spec, training, holdout, trained, candidates, compared, baseline, ports)
     decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
-    remarks = (*weighed.remarks, *compared.remarks, *left_out(manifest), *suspicions(spec, training, holdout))
+    searched = [f"{each.candidate}: {remark}." for each in trained for remark in each.remarks]
+    remarks = (
+        *searched,
+        *weighed.remarks,
+        *compared.remarks,
+        *left_out(manifest),
+        *suspicions(spec, training, holdout),
+    )
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
@@ -96,8 +108,14 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
             subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
             as_of=manifest.as_of,
             action=decision.action,
-            reasons=(*decision.reasons, *remarks, *filter(None, [manifest.behind()])),
-            numbers={**decision.numbers, **compared.numbers, HOLDOUT_END: manifest.until.isoformat(), **kept},
+            reasons=(*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()])),
+            numbers={
+                **decision.numbers,
+                **_outcome_numbers(tried),
+                **compared.numbers,
+                HOLDOUT_END: manifest.until.isoformat(),
+                **kept,
+            },
             run_id=run_id,
         )
     )
@@ -111,7 +129,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         scores={
             NO_SKILL: baseline,
             **({rival.name: rival.metrics} if rival else {}),
-            **{each.candidate: each.metrics for each in trained},
+            **{each.candidate: each.metrics for each in tried if each.metrics},
         },
         champion_id=champion.id if champion else None,
         winner=winner,
@@ -129,6 +147,18 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         if spec.training.refit
         else None,
     )
+
+
+def _outcome_numbers(tried: Sequence[Outcome]) -> Numbers:
+    """What became of each candidate, what it costs, and the scores of those that were measured and not used."""
+    numbers: Numbers = {}
+    for each in tried:
+        if isinstance(each, Refused):
+            numbers |= {f"{each.candidate}.{metric}": value for metric, value in each.metrics.items()}
+            numbers |= numbers_of(each.candidate, each.failure.value, each.reason, each.costs)
+        else:
+            numbers |= numbers_of(each.candidate, TRAINED, None, each.costs)
+    return numbers
 
 
 def _weighed(
@@ -177,7 +207,7 @@ def _reference(
 ) -> dict[str, Any]:
     """What is normal for the winner: its training windows, and predictions of rows that their model had not seen."""
     spec = use_case.spec
-    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    candidate = candidate_of(spec, winner)
     pipeline = load(ports.artifacts.get(winner.digest), winner.digest)
     importances = permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
     names = [each.window.key for each in manifest.windows if each.labelled]

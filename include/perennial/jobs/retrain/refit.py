@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from perennial.arrays import Floats
 from perennial.features.build import feature_frame
-from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
@@ -65,7 +65,7 @@ def refit(
     A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
-    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    candidate = candidate_of(spec, winner)
     started = time.perf_counter()
     weights = None
     if weighted is not None:

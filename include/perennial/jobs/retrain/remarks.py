@@ -94,6 +94,8 @@ def rival_of(
             "compare the two."
         )
         return Rival(None, (gone, none))
+    if not trained:
+        return Rival(None, (gone,))
     frame = feature_frame(spec, rows)
     for each in trained:
         predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
