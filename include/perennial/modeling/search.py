@@ -62,7 +62,7 @@ class Found:
         return f"found {found}, of {self.settings} settings in {self.rounds} rounds and {self.fits} fits{end}"
 
 
-class _Setting(BaseEstimator):  # type: ignore[misc] - scikit-learn has no types
+class _Setting(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """One setting as an estimator of scikit-learn. `learn` gives None for what can't be fitted, or not in time."""
 
     def __init__(self, learn: Callable[..., Pipeline | None], parameters: dict[str, Any] | None = None) -> None:

@@ -9,6 +9,7 @@ from perennial.judgement.calibration import CalibrationCompared
 from perennial.judgement.slices import SliceJudgement, SliceStanding
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.performance.gain import gain, metric_named
+from perennial.policy.baseline import VERDICT as NO_SKILL_VERDICT
 from perennial.ports import Ports
 from perennial.records.candidates import CandidateOutcome, outcomes_in
 from perennial.records.judgement import read as evidence_of
@@ -259,6 +260,8 @@ def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) 
 
 def _why_not(numbers: Mapping[str, Any]) -> str:
     verdict = numbers.get("verdict")
+    if verdict == "better" and numbers.get(NO_SKILL_VERDICT, "better") != "better":
+        return "the candidate is better than it, and not shown to be better than a prediction without skill"
     if verdict in ("not worse", "not enough labels") and numbers.get("improvement_ruled_out"):
         return "the candidate is surely not better by what was asked for"
     return _WHY_NOT[verdict]

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
-from tests.unit.jobs.test_judging import last_decision
-from tests.unit.jobs.test_learning_path import retrained
+from tests.unit.jobs.test_judging import last_decision, outcomes_become
+from tests.unit.jobs.test_learning_path import judged, retrained
 from tests.unit.jobs.test_predict_path import first_model
-from tests.unit.jobs.world import World
+from tests.unit.jobs.world import ROWS, World
 
 from perennial.encoding import as_json
 from perennial.errors import StoreUnavailable
@@ -21,6 +22,7 @@ from perennial.modeling.holdout import split
 from perennial.policy.candidate_costs import Failure
 from perennial.records.candidates import outcomes_in
 from perennial.records.training_set import WINDOW_COLUMN, read_manifest, read_rows
+from perennial.review import retraining_report
 from perennial.spec.training import Candidate
 from perennial.spec.training_limits import TrainingLimits
 
@@ -176,3 +178,53 @@ def test_a_store_that_is_down_is_no_fault_of_the_candidate(world: World) -> None
 
     with pytest.raises(StoreUnavailable):
         train.run(world.use_case, made.training_id, "logistic", replace(world.ports, artifacts=Down()), "test")
+
+
+def test_to_beat_a_champion_that_is_worse_than_no_skill_is_not_enough(world: World) -> None:
+    first_model(world, 25)
+    late = np.array(world.outcomes.table.column("late").to_pylist())
+    service = np.array(world.parcels.table.column("service").to_pylist())
+    weight = np.array(world.parcels.table.column("weight").to_pylist())
+    day = np.arange(len(late)) // ROWS
+    late = np.where(day >= 12, service == "road", late)  # what is learnt now
+    late = np.where(day >= 30, weight < 10, late)  # and what is true in the holdout: the champion's world, reversed
+    outcomes_become(world, late)
+    stumps = {"max_depth": 1, "max_iter": 10, "early_stopping": False}
+    with_candidates(world, Candidate(name="stumps", estimator="hist_gradient_boosting", parameters=stumps))
+    found = judged(world, 38)
+    numbers = last_decision(world).numbers
+    assert numbers["verdict"] == "better", "than the champion, which is wrong about nearly every row"
+    assert numbers["no_skill_verdict"] in ("not enough labels", "not worse")
+    assert (found.action, found.winner) == ("reject", None)
+    assert found.reasons[0].startswith("stumps is better than the champion, but that it has skill is not shown")
+    report = retraining_report.run(world.use_case, "test", world.ports)
+    assert report.sentence == (
+        "The champion stays: the candidate is better than it, and not shown to be better than a prediction without "
+        "skill."
+    )
+
+
+def test_parameters_are_searched_for_judged_and_deployed(world: World) -> None:
+    forest = Candidate(
+        name="forest",
+        estimator="random_forest",
+        parameters={"n_jobs": 1, "min_samples_leaf": 20},
+        search={"n_estimators": [1, 10], "max_depth": [1, 3]},
+    )
+    with_candidates(world, forest)
+    done = retrained(world, 30)
+    winner = done.judged.winner
+    assert winner is not None
+    assert done.deployed is not None
+    assert winner.found["n_estimators"] == 10
+    assert any(each.startswith("forest: the search found max_depth") for each in last_decision(world).reasons)
+    kept = world.ports.registry.parameters("parcels", done.deployed.model_version)
+    assert (kept["n_estimators"], kept["min_samples_leaf"]) == ("10", "20")
+    deployed = world.ports.registry.load("parcels", done.deployed.model_version, done.deployed.model_digest)
+    assert deployed.pipeline.named_steps["estimator"].n_estimators == 10, "the refit, too, has what was found"
+
+
+def test_a_search_for_an_unknown_parameter_names_the_nearest(world: World) -> None:
+    refused = attempted_here(an_attempt(world, Candidate(name="bad", estimator="linear", search={"CC": [1, 2]})))
+    assert isinstance(refused, Unusable)
+    assert "linear has no parameter 'CC'; did you mean 'C'?" in refused.reason

@@ -17,7 +17,7 @@ from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.refit import Refitted, refit
 from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
-from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_text, weigh
+from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_text, weigh, weigh_skill
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
@@ -27,6 +27,7 @@ from perennial.modeling.out_of_fold import out_of_fold_predictions
 from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import no_skill
+from perennial.policy.baseline import must_beat_no_skill
 from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, Numbers, decide_promotion, not_comparable
 from perennial.ports import Ports
 from perennial.records.candidates import TRAINED, numbers_of
@@ -92,6 +93,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     rival = compared.score
     weighed = _weighed(spec, training, holdout, trained, candidates, compared, baseline, ports)
     decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.slices)
+    decision = must_beat_no_skill(decision, weighed.skill)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
     searched = [f"{each.candidate}: {remark}." for each in trained for remark in each.remarks]
     remarks = (
@@ -192,6 +194,9 @@ def _weighed(
     if rival.score is not None and rival.predictions is not None:
         name, theirs = rival.score.name, rival.predictions
     found = weigh(spec, holdout, said, name, theirs)
+    if found.evidence is not None and name != WITHOUT_SKILL:
+        best, usual = found.evidence.tested, float(outcomes(spec, training).mean())
+        found = replace(found, skill=weigh_skill(spec, holdout, best, said[best], usual))
     if chosen is None:
         return found
     return replace(found, remarks=(*found.remarks, chosen_text(metric, judged, chosen)))

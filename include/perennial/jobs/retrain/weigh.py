@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pyarrow as pa
 
 from perennial.arrays import Floats
@@ -13,8 +14,9 @@ from perennial.judgement.candidates import CandidatesJudged, judge_candidates
 from perennial.judgement.in_service import compare_in_service, measured_text
 from perennial.judgement.rows import Scored
 from perennial.judgement.slices import SlicesJudged, judge_slices
+from perennial.judgement.verdict import GainJudgement, judge_gain
 from perennial.performance.gain import METRIC_TITLES, metric_named
-from perennial.policy.promotion import leading, text_of
+from perennial.policy.promotion import WITHOUT_SKILL, leading, text_of
 from perennial.records.judgement import Evidence
 from perennial.records.training_set import WINDOW_COLUMN, outcomes
 from perennial.spec.models import UseCase
@@ -22,12 +24,16 @@ from perennial.spec.models import UseCase
 
 @dataclass(frozen=True)
 class Weighed:
-    """`judged` is why nothing could be compared, where it is a text; then there is no `evidence`."""
+    """`judged` is why nothing could be compared, where it is a text; then there is no `evidence`.
+
+    `skill` judges the same candidate against a prediction without skill, where the rival is another.
+    """
 
     judged: CandidatesJudged | str
     evidence: Evidence | None = None
     slices: SlicesJudged | None = None
     remarks: tuple[str, ...] = field(default=())
+    skill: GainJudgement | None = None
 
 
 def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival: str, theirs: Floats) -> Weighed:
@@ -61,6 +67,17 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Floats], rival:
     if calibration.gain is not None and calibration.gain.high < 0:
         remarks.append(told[-1])
     return Weighed(judged, Evidence(best, rival, judged.judgements, slices, calibration, told), slices, tuple(remarks))
+
+
+def weigh_skill(spec: UseCase, holdout: pa.Table, name: str, mine: Floats, usual: float) -> GainJudgement | None:
+    """The candidate against the prediction without skill, `usual` for every row; None where that can't be compared."""
+    keys = holdout.column(WINDOW_COLUMN).to_pylist()
+    scored = Scored.of_keys(outcomes(spec, holdout), np.full(len(mine), usual), mine, keys)
+    try:
+        found = compare_in_service(spec.training.metric, scored)
+    except NotEnoughData:
+        return None  # nor could it be with the champion, which is what was said
+    return judge_gain(found, challenger=name, champion=WITHOUT_SKILL)
 
 
 def chosen_before(metric: str, trained: Sequence[Trained]) -> str | None:
