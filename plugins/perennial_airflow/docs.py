@@ -119,6 +119,7 @@ _RETRAIN = """
 | check | refuses a training set whose labels are odd, or with a feature that alone gives the outcome away |
 | train | fits each candidate; the last {holdout} are held out; one that fails is left out, and the others go on |
 | judge | compares the most promising one with the champion on the same held-out rows; only what is better takes over |
+| show | shows each candidate as a run in MLflow, with pictures; nothing waits for it |
 | deploy | registers the winner, tries it in a fresh process, makes it champion; skipped where the champion stays |
 
 `{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without

@@ -69,6 +69,13 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
             return tasks.judge(use_case, current_run(), assembled, trained)
 
         @task(multiple_outputs=False)
+        def show(trained: Upstream, judged: Upstream) -> Json:
+            """Shows each candidate as a run in MLflow, with pictures. Nothing waits for it."""
+            from perennial_airflow import tasks
+
+            return tasks.show(use_case, current_run(), trained, judged)
+
+        @task(multiple_outputs=False)
         def deploy(judged: Upstream) -> Json:
             """Registers the winner and makes it champion; skipped where the champion stays."""
             from perennial_airflow import tasks
@@ -78,5 +85,7 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
         assembled = assemble()
         trained = train.partial(assembled=assembled).expand(candidate=[each.name for each in spec.training.candidates])
         check(assembled) >> trained
-        deploy(judge(assembled, trained))
+        judged = judge(assembled, trained)
+        deploy(judged)
+        show(trained, judged)
     return dag

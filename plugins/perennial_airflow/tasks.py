@@ -237,6 +237,18 @@ def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[
         return as_json(judge_job.run(use_case, assembled["training_id"], candidates, _open_ports(), run.name))
 
 
+@noted(verdict_lines.nothing)
+def show(use_case: LoadedUseCase, run: Run, trained: Iterable[Json], judged: Json) -> Json:
+    """Show the candidates in the registry."""
+    from perennial.jobs.retrain import show as show_job
+    from perennial.jobs.retrain.judge import Judged
+    from perennial.jobs.retrain.train import outcomes_of
+
+    with airflow_outcomes(use_case):
+        done = show_job.run(use_case, from_json(Judged, judged), outcomes_of(trained), _open_ports(), run.name)
+        return as_json(done)
+
+
 @noted(verdict_lines.deployed)
 def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
     """Deploy the winner; where the champion stays, the task is skipped with the judge's reasons."""

@@ -29,7 +29,9 @@ EDGES = {
         "assemble>train",
         "check>train",
         "judge>deploy",
+        "judge>show",
         "train>judge",
+        "train>show",
     ],
     "rollback": [],
 }

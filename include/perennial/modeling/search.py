@@ -33,6 +33,7 @@ from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.spec.search import Search, SearchRange
 from perennial.spec.training import Candidate
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +60,10 @@ class Found:
     def __str__(self) -> str:
         found = ", ".join(f"{name} {value!r}" for name, value in self.parameters.items())
         end = "; training.budget ended it" if self.stopped else ""
-        return f"found {found}, of {self.settings} settings in {self.rounds} rounds and {self.fits} fits{end}"
+        return (
+            f"found {found}, of {counted(self.settings, 'setting')} in {counted(self.rounds, 'round')} and "
+            f"{counted(self.fits, 'fit')}{end}"
+        )
 
 
 class _Setting(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types

@@ -8,6 +8,7 @@ from typing import Any
 from perennial.errors import NoModel
 from perennial.modeling.artifact import check_digest, load
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class MemoryRegistry:
     def __init__(self) -> None:
         self._versions: dict[str, list[_Version]] = {}
         self._aliases: dict[tuple[str, str], str] = {}
+        self._shown: dict[tuple[str, str, str], dict[str, ShownCandidate]] = {}
         self._attached: dict[tuple[str, str, str], bytes] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
@@ -65,6 +67,22 @@ class MemoryRegistry:
         """See `ModelRegistry.attached`."""
         self._version(use_case, version)
         return self._attached.get((use_case, version, path))
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """See `ModelRegistry.record_retraining`."""
+        key = (retraining.use_case, retraining.training_id, retraining.run_id)
+        there = self._shown.setdefault(key, {})
+        for each in retraining.candidates:
+            parameters = {name: str(value) for name, value in each.parameters.items()}
+            shown = ShownCandidate(
+                each.name, parameters, dict(each.metrics), dict(each.tags), tuple(sorted(each.files))
+            )
+            there.setdefault(each.name, shown)
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """See `ModelRegistry.shown_candidates`."""
+        there = self._shown.get((use_case, training_id, run_id), {})
+        return [there[name] for name in sorted(there)]
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""

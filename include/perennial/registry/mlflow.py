@@ -18,10 +18,12 @@ from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
+from perennial.registry import mlflow_retraining
 from perennial.registry.cache import ModelCache, StoredModel
 from perennial.registry.mlflow_model import MODEL_FILE, REFERENCE_FILE
-from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
+from perennial.registry.mlflow_run import DIGEST_TAG, experiment, facts, record_run, says, upload
 from perennial.registry.port import LoadedModel, ModelCandidate, RegisteredModel
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
 
 _CREATION_SECONDS = 60
 _LOGGED_MODEL = "models:/"  # how the sources of versions begin that came out of a logged model
@@ -134,6 +136,16 @@ class MlflowRegistry:
             if path.rpartition("/")[2] not in {each.path.rpartition("/")[2] for each in there}:
                 return None
             return Path(download_artifacts(f"{folder}/{path}", dst_path=scratch, tracking_uri=self._url)).read_bytes()
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """See `ModelRegistry.record_retraining`."""
+        with self._asking(f"record a retraining of {retraining.use_case}"):
+            mlflow_retraining.record(self._client, experiment(self._client, retraining.use_case), retraining)
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """See `ModelRegistry.shown_candidates`."""
+        with self._asking(f"look up the candidates of a retraining of {use_case}"):
+            return mlflow_retraining.shown(self._client, experiment(self._client, use_case), training_id, run_id)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""

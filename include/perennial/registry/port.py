@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
+
 if TYPE_CHECKING:  # who asks for no model need not wait for what models are made of
     import pandas as pd
     from sklearn.pipeline import Pipeline
@@ -87,6 +89,12 @@ class ModelRegistry(Protocol):
 
         Errors: `NoModel` when there is no such version.
         """
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """Show the retraining and its candidates as runs; recorded again, what is complete there is left as it is."""
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """The candidates of that retraining as they are shown, by name; none where it was not recorded."""
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """The parameters that the version was trained with, as text; none where it was made by hand.

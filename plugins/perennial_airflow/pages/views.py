@@ -54,5 +54,6 @@ SECTION_OF_TASK: dict[str, str] = {
     "check": "decision",
     "train": "comparison",
     "judge": "decision",
+    "show": "candidates",
     "deploy": "deployment",
 }

@@ -228,3 +228,24 @@ def test_a_search_for_an_unknown_parameter_names_the_nearest(world: World) -> No
     refused = attempted_here(an_attempt(world, Candidate(name="bad", estimator="linear", search={"CC": [1, 2]})))
     assert isinstance(refused, Unusable)
     assert "linear has no parameter 'CC'; did you mean 'C'?" in refused.reason
+
+
+def test_every_candidate_is_shown_in_the_registry_with_pictures(world: World) -> None:
+    done = refused_beside_a_good_one(world, CONSTANT)
+    bad, good = world.ports.registry.shown_candidates("parcels", done.assembled.training_id, "test")
+    assert (bad.name, bad.tags["outcome"], bad.files) == ("bad", "constant", ())
+    assert bad.metrics["roc_auc"] == 0.5
+    assert (good.name, good.tags["outcome"], good.parameters) == ("good", "promoted", {"estimator": "linear"})
+    names = ("calibration", "importance", "learning_curve", "pr", "roc")
+    assert good.files == tuple(f"plots/{name}.png" for name in names)
+    assert good.metrics["artefact_bytes"] > 1_000
+
+
+def test_a_registry_that_cannot_show_loses_no_retraining(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def down(*_args: Any) -> None:
+        raise StoreUnavailable("MLflow does not answer")
+
+    monkeypatch.setattr(type(world.ports.registry), "record_retraining", down)
+    with pytest.raises(StoreUnavailable):
+        retrained(world, 30)
+    assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None

@@ -120,7 +120,7 @@ def test_what_was_found_takes_the_place_of_the_search() -> None:
     assert found_candidate(candidate, {"C": 2}) == Candidate(
         name="a", estimator="linear", parameters={"tol": 0.1, "C": 2}
     )
-    assert str(Found({"C": 2}, 2, 1, 6, stopped=False)) == "found C 2, of 2 settings in 1 rounds and 6 fits"
+    assert str(Found({"C": 2}, 2, 1, 6, stopped=False)) == "found C 2, of 2 settings in 1 round and 6 fits"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,9 @@
-"""Retrain in one go, without Airflow: assemble, check, train every candidate, judge, and deploy a winner."""
+"""Retrain in one go, without Airflow: assemble, check, train every candidate, judge, deploy a winner, and show all."""
 
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.jobs.retrain import assemble, check, deploy, judge, train
+from perennial.jobs.retrain import assemble, check, deploy, judge, show, train
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
@@ -48,4 +48,5 @@ def run(
     on_model(WindowsDone(len(trained), len(candidates) + 1, assembled.rows))
     judged = judge.run(use_case, assembled.training_id, trained, ports, run_id)
     winner = deploy.run(use_case, judged, ports, run_id, actor=actor, reason=reason) if judged.winner else None
+    show.run(use_case, judged, trained, ports, run_id)
     return Retrained(assembled, judged, winner)
