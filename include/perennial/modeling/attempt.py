@@ -20,6 +20,7 @@ from perennial.arrays import Floats
 from perennial.errors import PerennialError
 from perennial.features.build import feature_frame
 from perennial.modeling.artifact import dump
+from perennial.modeling.calibration import calibrated_where_it_helps
 from perennial.modeling.earlier import earlier_metrics
 from perennial.modeling.predict import predict
 from perennial.modeling.recipe import build_pipeline
@@ -68,6 +69,7 @@ class Fitted:
     costs: Costs
     found: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,9 @@ def _attempted(attempt: Attempt, peak: Peak) -> Attempted:
         searched = search(spec, candidate, attempt.training, attempt.window_column)
         found, remarks = searched.parameters, [f"the search {searched}"]
         candidate = found_candidate(candidate, found)
+    if candidate.calibrate == "auto":
+        candidate, told = calibrated_where_it_helps(spec, candidate, attempt.training, attempt.window_column)
+        remarks.append(told)
     frame, truth = _examples(spec, attempt.training)
     started = time.perf_counter()
     pipeline = fit(spec, candidate, frame, truth)
@@ -134,7 +139,9 @@ def _attempted(attempt: Attempt, peak: Peak) -> Attempted:
     if crossed := beyond(spec.training.limits, costs):
         return Unusable(crossed.failure, crossed.reason, metrics, costs)
     earlier = _earlier(attempt, candidate)
-    return Fitted(content, metrics, earlier, round(seconds, 2), costs, found, tuple(remarks))
+    return Fitted(
+        content, metrics, earlier, round(seconds, 2), costs, found, tuple(remarks), candidate.calibrate == "always"
+    )
 
 
 def _earlier(attempt: Attempt, candidate: Candidate) -> dict[str, float]:

@@ -77,6 +77,11 @@ class Candidate(Spec):
         default_factory=dict,
         description="Parameters to search for: lists of values, or ranges ({low: 0.01, high: 1, log: true}).",
     )
+    calibrate: Literal["never", "auto", "always"] = Field(
+        "never",
+        description="Whether probabilities are calibrated by a sigmoid, classification only; auto: where that is "
+        "better beyond chance on training windows that were left out.",
+    )
 
     @model_validator(mode="after")
     def _each_once(self) -> Self:
@@ -193,6 +198,9 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
         text = "is about the share of positive labels, which only binary_classification has; leave this key out"
         problems.append(Problem(("training", "checks", "label_rate"), text))
     for position, candidate in enumerate(training.candidates):
+        if candidate.calibrate != "never" and task is not Task.BINARY_CLASSIFICATION:
+            text = "is about probabilities, which only binary_classification predicts; leave this key out"
+            problems.append(Problem(("training", "candidates", position, "calibrate"), text))
         if ESTIMATORS[candidate.estimator].path(task) is None:
             fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
             text = f"has no form for {task}; {', '.join(fitting)} have"

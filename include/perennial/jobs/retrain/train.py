@@ -41,6 +41,7 @@ class Trained:
     costs: Costs | None = None
     found: dict[str, Any] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,12 @@ def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: P
         costs=done.costs,
         found=done.found,
         remarks=done.remarks,
+        calibrated=done.calibrated,
     )
 
 
 def candidate_of(spec: UseCase, trained: Trained) -> Candidate:
     """The spec's candidate as it was trained: with the parameters that were found for it."""
     candidate = next(each for each in spec.training.candidates if each.name == trained.candidate)
-    return found_candidate(candidate, trained.found)
+    found = found_candidate(candidate, trained.found)
+    return found.model_copy(update={"calibrate": "always" if trained.calibrated else "never"})
