@@ -86,7 +86,14 @@ class Candidate(Spec):
     @model_validator(mode="after")
     def _each_once(self) -> Self:
         text = "is given in parameters; leave it out of one of the two"
-        if problems := [Problem(("search", name), text) for name in self.search if name in self.parameters]:
+        problems = [Problem(("search", name), text) for name in self.search if name in self.parameters]
+        text = "has a mapping among its values, which can't be searched for; write a candidate for each"
+        problems += [
+            Problem(("search", name), text)
+            for name, values in self.search.items()
+            if isinstance(values, tuple) and any(isinstance(each, dict) for each in values)
+        ]
+        if problems:
             raise broken_rules(problems)
         return self
 

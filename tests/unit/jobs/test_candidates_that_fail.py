@@ -1,10 +1,12 @@
 """A candidate that can't be used is an outcome with a reason: the others go on, and it is never deployed."""
 
+import warnings
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 from tests.unit.jobs.test_judging import last_decision, outcomes_become
 from tests.unit.jobs.test_learning_path import judged, retrained
 from tests.unit.jobs.test_predict_path import first_model
@@ -249,3 +251,25 @@ def test_a_registry_that_cannot_show_loses_no_retraining(world: World, monkeypat
     with pytest.raises(StoreUnavailable):
         retrained(world, 30)
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None
+
+
+def test_parameters_with_numbers_as_keys_reach_the_process(world: World) -> None:
+    weighted = Candidate(name="good", estimator="linear", parameters={"class_weight": {0: 1.0, 1: 4.0}})
+    attempt = an_attempt(world, weighted)
+    here, there = attempted_here(attempt), attempted_in_process(attempt)
+    assert isinstance(here, Fitted)
+    assert isinstance(there, Fitted), there
+    assert there.content == here.content
+
+
+def test_a_refit_that_does_not_converge_is_not_deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stops(*_args: Any, **_more: Any) -> None:
+        warnings.warn("lbfgs failed to converge", ConvergenceWarning, stacklevel=1)
+
+    with_candidates(world, GOOD)
+    monkeypatch.setattr("perennial.jobs.retrain.refit.fit", stops)
+    done = retrained(world, 30)
+    assert done.judged.refitted is None
+    assert done.judged.winner is not None
+    assert done.deployed is not None
+    assert done.deployed.model_digest == done.judged.winner.digest

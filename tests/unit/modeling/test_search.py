@@ -130,6 +130,7 @@ def test_what_was_found_takes_the_place_of_the_search() -> None:
         ({"C": {"low": 0, "high": 1, "log": True}}, "must be above 0"),
         ({"tol": [0.1, 0.2]}, "is given in parameters"),
         ({"C": []}, "at least 1 item"),
+        ({"class_weight": [{0: 1, 1: 2}, None]}, "has a mapping among its values"),
     ],
 )
 def test_searches_that_make_no_sense_are_refused(search_: dict[str, Any], told: str) -> None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from signal import Signals
 from tempfile import TemporaryDirectory
 
+import yaml
 from pydantic import TypeAdapter
 
 from perennial.modeling.attempt import Attempt, Attempted, Fitted, Unusable, attempted_here
@@ -83,6 +84,8 @@ def _write(folder: Path, attempt: Attempt) -> None:
     told = {
         "spec": attempt.spec.model_dump(mode="json"),
         "candidate": attempt.candidate.name,
+        # As YAML, which they come from: JSON has no keys that are numbers, such as those of class_weight.
+        "parameters": yaml.safe_dump(attempt.candidate.parameters),
         "window_column": attempt.window_column,
     }
     (folder / TOLD).write_text(json.dumps(told))
@@ -93,9 +96,10 @@ def _write(folder: Path, attempt: Attempt) -> None:
 def _read(folder: Path) -> Attempt:
     told = json.loads((folder / TOLD).read_text())
     spec = UseCase.model_validate(told["spec"])
+    candidate = next(each for each in spec.training.candidates if each.name == told["candidate"])
     return Attempt(
         spec=spec,
-        candidate=next(each for each in spec.training.candidates if each.name == told["candidate"]),
+        candidate=candidate.model_copy(update={"parameters": yaml.safe_load(told["parameters"])}),
         training=from_file((folder / TRAINING).read_bytes()),
         holdout=from_file((folder / HOLDOUT).read_bytes()),
         window_column=told["window_column"],
