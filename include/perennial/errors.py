@@ -26,6 +26,7 @@
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
     │   ├── NotEnoughData             too few rows or labels for the claim
+    │   ├── TrainingSetRefused        a check says that nothing should be trained on it
     │   ├── AlwaysHolds               the rule is not one that a person may set aside
     │   ├── AlreadyAccepted           somebody let these rows in before
     │   ├── SnapshotChanged           the window has other rows than those that were looked at
@@ -164,6 +165,10 @@ class RowsRemoved(PermanentError):
 
 class NotEnoughData(PermanentError):
     """Too few rows or labels for what was asked."""
+
+
+class TrainingSetRefused(PermanentError):
+    """A feature gives the outcome away, or the labels are not what they should be; the message says what to do."""
 
 
 class AlwaysHolds(PermanentError):

@@ -14,6 +14,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import Source as SourceSpec
 
 if TYPE_CHECKING:  # it takes what models are made of, which most processes never need
+    from perennial.modeling.attempt import Attempt, Attempted
     from perennial.modeling.trial import ModelTrial, Tried
 
 
@@ -23,6 +24,7 @@ class Ports:
 
     `source` turns a source of a spec into one that can be asked; `missing` says what of a window has not come yet.
     `tried` tries a model before it is deployed; None stands for this process, for stores in memory.
+    `attempted` fits and measures one candidate, in the same way.
     """
 
     source: Callable[[LoadedUseCase, SourceSpec], Source]
@@ -33,3 +35,4 @@ class Ports:
     artifacts: Artifacts
     missing: Missing = nothing_is_missing
     tried: "Callable[[ModelTrial], Tried] | None" = None
+    attempted: "Callable[[Attempt], Attempted] | None" = None

@@ -29,6 +29,7 @@ from perennial.window import Window
 from perennial.wiring_records import lake_options
 
 if TYPE_CHECKING:
+    from perennial.modeling.attempt import Attempt, Attempted
     from perennial.modeling.trial import ModelTrial, Tried
 
 READING_SECONDS = 10.0  # for one statement of who only reads
@@ -78,6 +79,7 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
         artifacts=ArtifactStore(f"{settings.lake_url.rstrip('/')}/artifacts", options),
         missing=missing,
         tried=_tried,
+        attempted=_attempted,
     )
 
 
@@ -85,6 +87,12 @@ def _tried(trial: "ModelTrial") -> "Tried":
     from perennial.jobs.retrain.fresh_process import tried_in_fresh_process  # noqa: PLC0415 - only deploying needs it
 
     return tried_in_fresh_process(trial)
+
+
+def _attempted(attempt: "Attempt") -> "Attempted":
+    from perennial.jobs.retrain.attempt_process import attempted_in_process  # noqa: PLC0415 - only training needs it
+
+    return attempted_in_process(attempt)
 
 
 def open_anchors(settings: Settings, connections: Connections) -> AnchorStore:

@@ -119,9 +119,11 @@ _RETRAIN = """
 | task | what it does |
 | --- | --- |
 | assemble | puts together the clean rows of the {history} before `as_of` whose labels had arrived by then |
-| train | fits each candidate; the last {holdout} are held out |
+| check | refuses a training set whose labels are odd, or with a feature that alone gives the outcome away |
+| train | fits each candidate; the last {holdout} are held out; one that fails is left out, and the others go on |
 | judge | compares the most promising one with the champion on the same held-out rows; only what is better takes over |
 {approval}\
+| show | shows each candidate as a run in MLflow, with pictures; nothing waits for it |
 | deploy | registers the winner, tries it in a fresh process, makes it champion; skipped where the champion stays |
 
 `{name}.predict` and `{name}.evaluate` trigger this DAG. **Run by hand**: trigger with `as_of` and a `reason`; without

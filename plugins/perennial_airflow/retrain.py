@@ -46,6 +46,13 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.assemble(use_case, current_run())
 
+        @task(multiple_outputs=False)
+        def check(assembled: Upstream) -> Json:
+            """Refuses a training set whose labels are odd, or with a feature that gives the outcome away."""
+            from perennial_airflow import tasks
+
+            return tasks.check(use_case, current_run(), assembled)
+
         @task(
             multiple_outputs=False,
             map_index_template="{{ task.op_kwargs['candidate'] }}",
@@ -64,6 +71,13 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
             return tasks.judge(use_case, current_run(), assembled, trained)
 
         @task(multiple_outputs=False)
+        def show(trained: Upstream, judged: Upstream) -> Json:
+            """Shows each candidate as a run in MLflow, with pictures. Nothing waits for it."""
+            from perennial_airflow import tasks
+
+            return tasks.show(use_case, current_run(), trained, judged)
+
+        @task(multiple_outputs=False)
         def deploy(judged: Upstream) -> Json:
             """Registers the winner and makes it champion; skipped where the champion stays."""
             from perennial_airflow import tasks
@@ -72,8 +86,10 @@ def retrain_dag(use_case: LoadedUseCase) -> DAG:
 
         assembled = assemble()
         trained = train.partial(assembled=assembled).expand(candidate=[each.name for each in spec.training.candidates])
+        check(assembled) >> trained
         judged = judge(assembled, trained)
         chain(judged, *_people(use_case), deploy(judged))
+        show(trained, judged)
     return dag
 
 

@@ -219,6 +219,15 @@ def _skip_what_is_done(use_case: LoadedUseCase, run: Run, moment: datetime, port
 
 
 @noted(verdict_lines.nothing)
+def check(use_case: LoadedUseCase, run: Run, assembled: Json) -> Json:
+    """Check the assembled set before anything is trained on it."""
+    from perennial.jobs.retrain import check as check_job
+
+    with airflow_outcomes(use_case):
+        return as_json(check_job.run(use_case, assembled["training_id"], _open_ports(), run.name))
+
+
+@noted(verdict_lines.nothing)
 def train(use_case: LoadedUseCase, run: Run, assembled: Json, candidate: str) -> Json:
     """Train one candidate on the assembled set."""
     from perennial.jobs.retrain import train as train_job
@@ -232,16 +241,27 @@ def judge(use_case: LoadedUseCase, run: Run, assembled: Json, trained: Iterable[
     """Judge the candidates against the champion on the same rows; ask people about a winner, where the tier says so."""
     from perennial.jobs.retrain import approval
     from perennial.jobs.retrain import judge as judge_job
-    from perennial.jobs.retrain.train import Trained
+    from perennial.jobs.retrain.train import outcomes_of
 
     with airflow_outcomes(use_case):
-        candidates = [from_json(Trained, each) for each in trained]
-        ports = _open_ports()
+        candidates, ports = outcomes_of(trained), _open_ports()
         found = judge_job.run(use_case, assembled["training_id"], candidates, ports, run.name)
         if use_case.spec.risk_tier.approvers:
             as_of = parse_instant(assembled["as_of"])
             approval.ask(use_case, found, as_of, ports.ledger, run.name, requester=run.requester)
         return as_json(found)
+
+
+@noted(verdict_lines.nothing)
+def show(use_case: LoadedUseCase, run: Run, trained: Iterable[Json], judged: Json) -> Json:
+    """Show the candidates in the registry."""
+    from perennial.jobs.retrain import show as show_job
+    from perennial.jobs.retrain.judge import Judged
+    from perennial.jobs.retrain.train import outcomes_of
+
+    with airflow_outcomes(use_case):
+        done = show_job.run(use_case, from_json(Judged, judged), outcomes_of(trained), _open_ports(), run.name)
+        return as_json(done)
 
 
 @noted(verdict_lines.deployed)

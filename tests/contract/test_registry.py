@@ -27,6 +27,7 @@ from perennial.registry.memory import MemoryRegistry
 from perennial.registry.mlflow import MlflowRegistry
 from perennial.registry.mlflow_model import TRAINING_FILE
 from perennial.registry.port import MODEL_FILE, REFERENCE_FILE, ModelCandidate, ModelRegistry, RegisteredModel
+from perennial.registry.retraining import CandidateRun, RetrainingRun
 
 AS_OF = datetime(2013, 4, 1, tzinfo=UTC)
 
@@ -465,3 +466,64 @@ def test_an_mlflow_that_is_down_is_named_after_few_tries_and_without_its_passwor
         assert "secret" not in str(error)
         error = error.__cause__
     assert dict(os.environ) == before
+
+
+def a_retraining(use_case: str, *names: str, roc_auc: float = 0.7) -> RetrainingRun:
+    return RetrainingRun(
+        use_case=use_case,
+        training_id="ef" * 32,
+        run_id="trips.retrain/manual__it's 1",
+        as_of=AS_OF,
+        metrics={"no_skill.roc_auc": 0.5},
+        tags={"action": "promote", "reason": "better " * 2_000},
+        candidates=tuple(
+            CandidateRun(
+                name,
+                {"estimator": "linear", "C": 0.5},
+                {"roc_auc": roc_auc},
+                {"outcome": "trained"},
+                {"plots/roc.png": b"picture of " + name.encode()},
+            )
+            for name in names
+        ),
+    )
+
+
+def test_a_retraining_is_shown_with_its_candidates_once(registry: ModelRegistry, use_case: str) -> None:
+    given = a_retraining(use_case, "trees", "linear")
+    registry.record_retraining(given)
+    registry.record_retraining(a_retraining(use_case, "trees", "linear", "late", roc_auc=0.1))
+    shown = registry.shown_candidates(use_case, given.training_id, given.run_id)
+    assert [(each.name, each.metrics) for each in shown] == [
+        ("late", {"roc_auc": 0.1}),
+        ("linear", {"roc_auc": 0.7}),
+        ("trees", {"roc_auc": 0.7}),
+    ]
+    assert shown[1].parameters == {"estimator": "linear", "C": "0.5"}
+    assert shown[1].tags["outcome"] == "trained"
+    assert shown[1].files == ("plots/roc.png",)
+    assert registry.shown_candidates(use_case, given.training_id, "another run") == []
+    assert registry.versions(use_case) == [], "to be shown is not to be registered"
+
+
+def test_what_was_begun_and_not_finished_is_recorded_anew(
+    mlflow_url: str, tmp_path: Path, use_case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry, given = MlflowRegistry(mlflow_url, tmp_path), a_retraining(use_case, "trees", "linear")
+    with monkeypatch.context() as killed:
+        killed.setattr(MlflowClient, "log_artifacts", lambda *_args: pytest.fail("killed"))
+        with pytest.raises(pytest.fail.Exception):
+            registry.record_retraining(given)
+    assert registry.shown_candidates(use_case, given.training_id, given.run_id) == []
+    registry.record_retraining(given)
+    assert [each.name for each in registry.shown_candidates(use_case, given.training_id, given.run_id)] == [
+        "linear",
+        "trees",
+    ]
+    client = MlflowClient(mlflow_url)
+    runs = client.search_runs([client.get_experiment_by_name(use_case).experiment_id])
+    assert sorted(each.info.run_name for each in runs) == ["linear", "retraining 2013-04-01", "trees"]
+    (parent,) = (each for each in runs if each.info.run_name.startswith("retraining"))
+    nested = [each.data.tags.get("mlflow.parentRunId") for each in runs if each is not parent]
+    assert nested == [parent.info.run_id] * 2
+    assert parent.data.metrics == {"no_skill.roc_auc": 0.5}

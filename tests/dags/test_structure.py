@@ -25,7 +25,16 @@ IDS = [f"{use_case}.{kind}" for use_case in USE_CASES for kind in KINDS]
 EDGES = {
     "predict": ["ingest>validate", "validate>score", "score>monitor", "monitor>trigger_retrain"],
     "evaluate": ["collect_labels>measure", "measure>trigger_retrain"],
-    "retrain": ["assemble>judge", "assemble>train", "judge>deploy", "train>judge"],
+    "retrain": [
+        "assemble>check",
+        "assemble>judge",
+        "assemble>train",
+        "check>train",
+        "judge>deploy",
+        "judge>show",
+        "train>judge",
+        "train>show",
+    ],
     "rollback": [],
 }
 TASKS = {"rollback": {"deploy"}, **{k: {t for e in v for t in e.split(">")} for k, v in EDGES.items() if v}}

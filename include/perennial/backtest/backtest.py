@@ -22,7 +22,7 @@ from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import monitor, score
 from perennial.jobs.retrain import assemble, deploy, judge, train
 from perennial.jobs.retrain.assemble import Assembled
-from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.train import Outcome, Trained
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import RecordedDecision
 from perennial.performance.gain import gain
@@ -110,9 +110,9 @@ def run(
 class _Trainings:
     """Models that one of the policies has trained already, by training set and candidate."""
 
-    trained: dict[tuple[str, str], Trained] = field(default_factory=dict)
+    trained: dict[tuple[str, str], Outcome] = field(default_factory=dict)
 
-    def of(self, use_case: LoadedUseCase, assembled: Assembled, ports: Ports) -> list[Trained]:
+    def of(self, use_case: LoadedUseCase, assembled: Assembled, ports: Ports) -> list[Outcome]:
         for candidate in use_case.spec.training.candidates:
             key = (assembled.digest, candidate.name)
             if key not in self.trained:
@@ -167,7 +167,7 @@ class _Life:
         trained = self.trainings.of(self.use_case, assembled, self.ports)
         began = time.perf_counter()
         judged = judge.run(self.use_case, assembled.training_id, trained, self.ports, RUN_ID)
-        self.seconds += time.perf_counter() - began + sum(each.seconds for each in trained)
+        self.seconds += time.perf_counter() - began + sum(each.seconds for each in trained if isinstance(each, Trained))
         if judged.winner is not None:
             deploy.run(self.use_case, judged, self.ports, RUN_ID, actor=RUN_ID, reason=reason)
         return judged.winner is not None

@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from perennial.cli import (
+    allow,
     backtest,
     compare,
     database,
@@ -48,6 +49,7 @@ steps.add_to(app)
 inspect.add_to(app)
 validation.add_to(app)
 suggest.add_to(app)
+app.command()(allow.allow_feature)
 review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)

@@ -49,6 +49,7 @@ class InterventionKind(StrEnum):
     VERSION_RESTORED = "version_restored"
     USE_CASE_ENDED = "use_case_ended"
     DATA_ERASED = "data_erased"
+    FEATURE_ALLOWED = "feature_allowed"
 
 
 class DecisionKind(StrEnum):

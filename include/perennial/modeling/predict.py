@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 from scipy.special import expit
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
@@ -23,6 +24,8 @@ def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:
     if len(frame) == 0:
         return np.empty(0, dtype=np.float64)
     estimator = pipeline.named_steps["estimator"]
+    if isinstance(estimator, CalibratedClassifierCV):
+        return _calibrated(pipeline, estimator, frame)
     if isinstance(estimator, _IN_SINGLE_PRECISION):  # one number beyond it, and they refuse the whole frame
         beyond = (frame.select_dtypes("number").abs() > LARGEST_FEATURE).any(axis=1).to_numpy()
         if beyond.any():
@@ -36,6 +39,22 @@ def predict(pipeline: Pipeline, task: Task, frame: pd.DataFrame) -> Floats:
         return np.asarray(pipeline.predict(frame), dtype=np.float64)
     positive = list(estimator.classes_).index(1)
     return np.ascontiguousarray(pipeline.predict_proba(frame)[:, positive], dtype=np.float64)
+
+
+def _calibrated(pipeline: Pipeline, estimator: CalibratedClassifierCV, frame: pd.DataFrame) -> Floats:
+    """The sigmoid of what the inner estimator says, as scikit-learn does it, but row by row."""
+    (fitted,) = estimator.calibrated_classifiers_
+    (sigmoid,) = fitted.calibrators
+    inner = Pipeline([("encode", pipeline.named_steps["encode"]), ("estimator", fitted.estimator)])
+    if isinstance(fitted.estimator, LogisticRegression):
+        said = _linear_scores(inner, frame)
+    elif hasattr(fitted.estimator, "decision_function"):
+        said = np.asarray(inner.decision_function(frame), dtype=np.float64)
+    else:
+        said = predict(inner, Task.BINARY_CLASSIFICATION, frame)
+    with np.errstate(over="ignore", invalid="ignore"):
+        probabilities: Floats = expit(-(sigmoid.a_ * said + sigmoid.b_))
+    return probabilities
 
 
 def _linear_scores(pipeline: Pipeline, frame: pd.DataFrame) -> Floats:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import Pipeline
@@ -17,6 +18,8 @@ from perennial.spec.models import UseCase
 from perennial.spec.names import ESTIMATORS
 from perennial.spec.training import Candidate
 
+CALIBRATION_FOLDS = 3
+
 
 def build_pipeline(spec: UseCase, candidate: Candidate) -> Pipeline:
     """An unfitted pipeline that takes a `feature_frame`: steps `encode` and `estimator`.
@@ -26,6 +29,9 @@ def build_pipeline(spec: UseCase, candidate: Candidate) -> Pipeline:
     parameter is unknown, or a parameter's value is not allowed.
     """
     estimator = _estimator(spec, candidate)
+    if candidate.calibrate == "always":
+        # Folds are stretches of the rows' order, which is that of time, with the same share of each outcome.
+        estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=CALIBRATION_FOLDS, ensemble=False)
     encode = _linear_encoding(spec) if candidate.estimator == "linear" else tree_encoding(spec)
     return Pipeline([("encode", encode), ("estimator", estimator)])
 
@@ -67,7 +73,7 @@ def _numeric_features(spec: UseCase) -> list[str]:
 def _estimator(spec: UseCase, candidate: Candidate) -> BaseEstimator:
     class_ = _estimator_class(spec, candidate)
     allowed = sorted(set(class_().get_params()) - {"random_state"})
-    for name in candidate.parameters:
+    for name in (*candidate.parameters, *candidate.search):
         if name == "random_state":
             raise InvalidSpec(
                 f"{_where(spec, candidate)} sets random_state; the seed of all candidates is training.seed."

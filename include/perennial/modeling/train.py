@@ -1,9 +1,11 @@
 """Fitting a candidate."""
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 from perennial.errors import NotEnoughData
@@ -41,10 +43,18 @@ def fit(
 def _forget_threads(pipeline: Pipeline) -> None:
     """Take the number of threads out of the model: it must not show in its digest or its predictions."""
     estimator = pipeline.named_steps["estimator"]
+    if isinstance(estimator, CalibratedClassifierCV):
+        for each in (estimator.estimator, estimator.calibrated_classifiers_[0].estimator):
+            _forget_threads_of(each)
+    else:
+        _forget_threads_of(estimator)
+
+
+def _forget_threads_of(estimator: Any) -> None:
     if "n_jobs" in estimator.get_params():
         # Threads add up the votes of a forest in any order, so the last bits of a prediction would differ.
         estimator.set_params(n_jobs=None)
-    if isinstance(estimator, HistGradientBoostingClassifier | HistGradientBoostingRegressor):
+    if hasattr(estimator, "_bin_mapper"):  # of gradient boosting, once it is fitted
         estimator._bin_mapper.n_threads = 1
 
 

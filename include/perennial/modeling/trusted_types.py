@@ -22,10 +22,13 @@ TRUSTED_NODES = frozenset(
     }
 )
 
-# skops does not trust these, because a forged tree could crash the process. We do: the digest rules forgery out.
+# skops does not trust these: a forged tree could crash the process, and the calibration's are private to scikit-learn.
+# We do: the digest rules forgery out.
 TRUSTED_BEYOND_SKOPS = frozenset(
     {
         "numpy.dtype",
+        "sklearn.calibration._CalibratedClassifier",
+        "sklearn.calibration._SigmoidCalibration",
         "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
         "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
         "sklearn.tree._tree.Tree",
@@ -66,6 +69,7 @@ TRUSTED_TYPES = TRUSTED_BEYOND_SKOPS | frozenset(
         "sklearn._loss.loss.HalfPoissonLoss",
         "sklearn._loss.loss.HalfSquaredError",
         "sklearn._loss.loss.PinballLoss",
+        "sklearn.calibration.CalibratedClassifierCV",
         "sklearn.compose._column_transformer.ColumnTransformer",
         "sklearn.dummy.DummyClassifier",
         "sklearn.dummy.DummyRegressor",

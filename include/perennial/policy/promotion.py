@@ -158,9 +158,11 @@ def not_comparable(
 ) -> str:
     """Why nothing can be judged, or ""."""
     title = METRIC_TITLES[training.metric]
+    if not candidates:
+        return "None of the candidates could be used."
     best = best_candidate(training, candidates)
     if best is None:
-        judged = ", ".join(score.name for score in candidates) or "none was trained"
+        judged = ", ".join(score.name for score in candidates)
         return f"No candidate has a {title} on the holdout ({judged})."
     models = [*candidates, *([champion] if champion else [])]
     if len({score.rows for score in models}) > 1:

@@ -18,6 +18,7 @@ from perennial.window import Window
 from perennial.wording import counted
 
 WINDOW_COLUMN = "window"
+REFUSED_FOR = "refused_for"  # among the numbers of the decision not to train on it
 LAST_WEIGHTED = "last_weighted_window"  # in the summary, where the refit learnt from immature windows
 
 

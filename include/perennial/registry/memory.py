@@ -15,6 +15,7 @@ from perennial.registry.port import (
     RegisteredModel,
     archived_error,
 )
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class MemoryRegistry:
         self._versions: dict[str, list[_Version]] = {}
         self._aliases: dict[tuple[str, str], str] = {}
         self._files: dict[tuple[str, str, str], bytes] = {}
+        self._shown: dict[tuple[str, str, str], dict[str, ShownCandidate]] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`."""
@@ -93,6 +95,22 @@ class MemoryRegistry:
                 del self._aliases[name]
         versions = self._versions[use_case]
         versions[versions.index(found)] = replace(found, model=replace(found.model, archived=archived))
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """See `ModelRegistry.record_retraining`."""
+        key = (retraining.use_case, retraining.training_id, retraining.run_id)
+        there = self._shown.setdefault(key, {})
+        for each in retraining.candidates:
+            parameters = {name: str(value) for name, value in each.parameters.items()}
+            shown = ShownCandidate(
+                each.name, parameters, dict(each.metrics), dict(each.tags), tuple(sorted(each.files))
+            )
+            there.setdefault(each.name, shown)
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """See `ModelRegistry.shown_candidates`."""
+        there = self._shown.get((use_case, training_id, run_id), {})
+        return [there[name] for name in sorted(there)]
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""

@@ -19,8 +19,9 @@ from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
+from perennial.registry import mlflow_retraining
 from perennial.registry.cache import ModelCache, StoredModel
-from perennial.registry.mlflow_run import DIGEST_TAG, facts, record_run, says, upload
+from perennial.registry.mlflow_run import DIGEST_TAG, experiment, facts, record_run, says, upload
 from perennial.registry.port import (
     MODEL_FILE,
     REFERENCE_FILE,
@@ -29,6 +30,7 @@ from perennial.registry.port import (
     RegisteredModel,
     archived_error,
 )
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
 
 _CREATION_SECONDS = 60
 _STAGE_TAG, _ARCHIVED = "stage", "archived"
@@ -165,6 +167,16 @@ class MlflowRegistry:
             for alias in found.aliases:
                 self._client.delete_registered_model_alias(use_case, alias)
             self._client.set_model_version_tag(use_case, version, _STAGE_TAG, _ARCHIVED)
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """See `ModelRegistry.record_retraining`."""
+        with self._asking(f"record a retraining of {retraining.use_case}"):
+            mlflow_retraining.record(self._client, experiment(self._client, retraining.use_case), retraining)
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """See `ModelRegistry.shown_candidates`."""
+        with self._asking(f"look up the candidates of a retraining of {use_case}"):
+            return mlflow_retraining.shown(self._client, experiment(self._client, use_case), training_id, run_id)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""

@@ -24,7 +24,7 @@ _DATASET_DIGEST_LENGTH = 36
 def record_run(client: MlflowClient, candidate: ModelCandidate) -> str:
     """A run of the use case's experiment that says what the training was given; its id."""
     tags = {**facts(candidate), MLFLOW_RUN_NAME: f"{candidate.name} {candidate.as_of:%Y-%m-%d}"}
-    run_id: str = client.create_run(_experiment(client, candidate.use_case), tags=tags).info.run_id
+    run_id: str = client.create_run(experiment(client, candidate.use_case), tags=tags).info.run_id
     client.log_batch(run_id, params=[Param(key, str(value)) for key, value in candidate.parameters.items()])
     try:
         client.log_inputs(run_id, [_training_set(candidate)])
@@ -37,7 +37,7 @@ def record_run(client: MlflowClient, candidate: ModelCandidate) -> str:
 def upload(client: MlflowClient, candidate: ModelCandidate, pipeline: Pipeline, run_id: str, folder: Path) -> str:
     """Write the model to `folder`, upload it as the run's outcome, with its metrics; the logged model's id."""
     logged = client.create_logged_model(
-        _experiment(client, candidate.use_case),
+        experiment(client, candidate.use_case),
         name=candidate.name,
         source_run_id=run_id,
         params={key: str(value) for key, value in candidate.parameters.items()},
@@ -71,7 +71,8 @@ def says(error: MlflowException, *codes: int) -> bool:
     return error.error_code in {ErrorCode.Name(code) for code in codes}
 
 
-def _experiment(client: MlflowClient, use_case: str) -> str:
+def experiment(client: MlflowClient, use_case: str) -> str:
+    """The id of the use case's experiment, which is made where there is none."""
     found = client.get_experiment_by_name(use_case)
     if found is not None:
         return str(found.experiment_id)
@@ -80,7 +81,7 @@ def _experiment(client: MlflowClient, use_case: str) -> str:
     except MlflowException as error:
         if not says(error, RESOURCE_ALREADY_EXISTS):
             raise
-        return _experiment(client, use_case)
+        return experiment(client, use_case)
 
 
 def _training_set(candidate: ModelCandidate) -> DatasetInput:

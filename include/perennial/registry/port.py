@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial.errors import VersionArchived
+from perennial.registry.retraining import RetrainingRun, ShownCandidate
 
 if TYPE_CHECKING:  # who asks for no model need not wait for what models are made of
     import pandas as pd
@@ -113,6 +114,12 @@ class ModelRegistry(Protocol):
 
         Errors: `NoModel`.
         """
+
+    def record_retraining(self, retraining: RetrainingRun) -> None:
+        """Show the retraining and its candidates as runs; recorded again, what is complete there is left as it is."""
+
+    def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
+        """The candidates of that retraining as they are shown, by name; none where it was not recorded."""
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """The parameters that the version was trained with, as text; none where it was made by hand.

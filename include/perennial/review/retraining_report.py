@@ -12,10 +12,12 @@ from perennial.judgement.slices import SliceJudgement, SliceStanding
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.decision import DecisionRule
 from perennial.performance.gain import gain, metric_named
+from perennial.policy.baseline import VERDICT as NO_SKILL_VERDICT
 from perennial.ports import Ports
 from perennial.records.batch import decision_rule
+from perennial.records.candidates import CandidateOutcome, outcomes_in
 from perennial.records.judgement import read as evidence_of
-from perennial.records.training_set import TrainingManifest, read_manifest
+from perennial.records.training_set import REFUSED_FOR, TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.names import METRICS
 from perennial.spec.training import NO_SKILL
@@ -99,6 +101,8 @@ class Judgement:
 class RetrainingReport:
     """What is on record about the retraining that a run did; what it has not done is None.
 
+    `candidates` are what became of each, and what it costs; none in decisions of 0.1.0, and where nothing was trained.
+
     `asked_for` are the decisions of the same moment that called for it, none where a person did. `comparison` is what
     the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score. `rule` is
     the decision that was deployed. `previous` is the champion that its winner replaced. `training` is None, too, where
@@ -119,6 +123,7 @@ class RetrainingReport:
     training: TrainingManifest | None
     training_gone: str | None
     model_address: str | None
+    candidates: tuple[CandidateOutcome, ...] = ()
     format: Literal[1] = 1
 
 
@@ -145,6 +150,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         training=training,
         training_gone=gone,
         model_address=ports.registry.address(name, deployment.model_version) if deployment else None,
+        candidates=outcomes_in(decision.numbers) if decision else (),
     )
 
 
@@ -271,6 +277,8 @@ def _compared(
 def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) -> str:
     if decision is None:
         return "No candidate has been judged in this run."
+    if refused := decision.numbers.get(REFUSED_FOR):
+        return f"Nothing was trained: the training set was refused for {refused}."
     if decision.action != PROMOTE:
         return f"The champion stays: {_why_not(decision.numbers)}."
     if deployment is None:
@@ -280,6 +288,8 @@ def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) 
 
 def _why_not(numbers: Mapping[str, Any]) -> str:
     verdict = numbers.get("verdict")
+    if verdict == "better" and numbers.get(NO_SKILL_VERDICT, "better") != "better":
+        return "the candidate is better than it, and not shown to be better than a prediction without skill"
     if verdict == "better":
         told = ["is worse for some"] if numbers.get("slices_worse") else []
         told += ["treats groups more differently"] if numbers.get("differences_wider") else []

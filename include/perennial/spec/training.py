@@ -17,7 +17,10 @@ from perennial.spec.fields import (
 )
 from perennial.spec.names import ESTIMATORS, METRICS, Task
 from perennial.spec.problems import Problem, broken_rules, nearest
+from perennial.spec.search import Search
 from perennial.spec.sources import PostgresSource, Source
+from perennial.spec.training_checks import TrainingChecks
+from perennial.spec.training_limits import TrainingLimits
 
 NO_SKILL = "no_skill"
 
@@ -71,6 +74,29 @@ class Candidate(Spec):
     name: Name
     estimator: EstimatorName
     parameters: dict[str, Any] = Field(default_factory=dict)
+    search: Search = Field(
+        default_factory=dict,
+        description="Parameters to search for: lists of values, or ranges ({low: 0.01, high: 1, log: true}).",
+    )
+    calibrate: Literal["never", "auto", "always"] = Field(
+        "never",
+        description="Whether probabilities are calibrated by a sigmoid, classification only; auto: where that is "
+        "better beyond chance on training windows that were left out.",
+    )
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        text = "is given in parameters; leave it out of one of the two"
+        problems = [Problem(("search", name), text) for name in self.search if name in self.parameters]
+        text = "has a mapping among its values, which can't be searched for; write a candidate for each"
+        problems += [
+            Problem(("search", name), text)
+            for name, values in self.search.items()
+            if isinstance(values, tuple) and any(isinstance(each, dict) for each in values)
+        ]
+        if problems:
+            raise broken_rules(problems)
+        return self
 
 
 class Slices(Spec):
@@ -123,6 +149,15 @@ class Training(Spec):
         True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
     )
 
+    budget: Duration = Field(timedelta(minutes=10), description="How long one candidate's parameters are searched for.")
+    limits: TrainingLimits = Field(
+        TrainingLimits(), description="What a candidate may take. One that takes more is not used."
+    )
+
+    checks: TrainingChecks = Field(
+        TrainingChecks(), description="What the labels must be like before anything is trained on them."
+    )
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         problems = []
@@ -173,7 +208,13 @@ def fit_problems(task: Task, training: Training) -> list[Problem]:
     if training.fairness is not None and task is not Task.BINARY_CLASSIFICATION:
         text = "rates are of decisions, which follow from probabilities, and a regression predicts values; leave it out"
         problems.append(Problem(("training", "fairness"), text))
+    if training.checks.label_rate is not None and task is not Task.BINARY_CLASSIFICATION:
+        text = "is about the share of positive labels, which only binary_classification has; leave this key out"
+        problems.append(Problem(("training", "checks", "label_rate"), text))
     for position, candidate in enumerate(training.candidates):
+        if candidate.calibrate != "never" and task is not Task.BINARY_CLASSIFICATION:
+            text = "is about probabilities, which only binary_classification predicts; leave this key out"
+            problems.append(Problem(("training", "candidates", position, "calibrate"), text))
         if ESTIMATORS[candidate.estimator].path(task) is None:
             fitting = sorted(name for name, estimator in ESTIMATORS.items() if estimator.path(task))
             text = f"has no form for {task}; {', '.join(fitting)} have"

@@ -51,9 +51,11 @@ SECTION_OF_TASK: dict[str, str] = {
     "collect_labels": "performance",
     "measure": "performance",
     "assemble": "training",
+    "check": "decision",
     "train": "comparison",
     "judge": "decision",
     "approve": "decision",
     "approve_second": "decision",
+    "show": "candidates",
     "deploy": "deployment",
 }

@@ -57,7 +57,7 @@ def tasks(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 ROOMS = {
     **dict.fromkeys(("ingest", "validate", "score", "monitor", "late"), "jobs.predict"),
     **dict.fromkeys(("collect_labels", "measure"), "jobs.evaluate"),
-    **dict.fromkeys(("assemble", "train", "judge", "deploy", "rollback"), "jobs.retrain"),
+    **dict.fromkeys(("assemble", "check", "train", "judge", "show", "deploy", "rollback"), "jobs.retrain"),
     **dict.fromkeys(("reconcile", "maintain", "archive"), "jobs.upkeep"),
     "preview": "review",
 }

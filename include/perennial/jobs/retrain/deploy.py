@@ -18,6 +18,7 @@ from perennial.jobs.retrain import approval, export
 from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
+from perennial.jobs.retrain.train import candidate_of
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.modeling.artifact import load
 from perennial.modeling.decision import DECISION
@@ -80,7 +81,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     approval.require(use_case, judged, ports.ledger, run_id)
     manifest = read_manifest(judged.training_id, ports)
     rows = read_rows(manifest, ports)
-    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    candidate = candidate_of(spec, winner)
     reference = json.loads(ports.artifacts.get(reference_digest))
     registered = ports.registry.register(
         ModelCandidate(

@@ -16,8 +16,8 @@ from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.decisions import Said, measured, rule_of_candidate, rule_of_champion, said, without_skill
 from perennial.jobs.retrain.refit import Refitted, refit
 from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
-from perennial.jobs.retrain.train import Trained
-from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_before_text, weigh
+from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
+from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_before_text, weigh, weigh_skill
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.decision import DecisionRule
@@ -28,8 +28,10 @@ from perennial.modeling.out_of_fold import out_of_fold_predictions
 from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.performance.metrics import no_skill
+from perennial.policy.baseline import must_beat_no_skill
 from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, Numbers, decide_promotion, not_comparable
 from perennial.ports import Ports
+from perennial.records.candidates import TRAINED, numbers_of
 from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
 from perennial.records.training_set import (
     WINDOW_COLUMN,
@@ -73,12 +75,16 @@ class Judged:
     decision: DecisionRule | None = None
 
 
-def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], ports: Ports, run_id: str) -> Judged:
+def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], ports: Ports, run_id: str) -> Judged:
     """Decide whether a candidate takes over. The champion is scored anew on the very rows the candidates were.
+
+    Candidates that can't be used are not compared; the decision says why.
 
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
+    trained = [each for each in tried if isinstance(each, Trained)]
+    refused = [each for each in tried if isinstance(each, Refused)]
     manifest = read_manifest(training_id, ports)
     rows = read_rows(manifest, ports)
     training, holdout = split(spec, rows, manifest.until)
@@ -93,8 +99,10 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
     rival = replace(compared.score, metrics=measured(compared.score.metrics, decided.rival)) if compared.score else None
     weighed = _weighed(spec, holdout, trained, candidates, rival, decided, baseline)
     decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.gates)
+    decision = must_beat_no_skill(decision, weighed.skill)
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
     remarks = (
+        *(f"{each.candidate}: {remark}." for each in trained for remark in each.remarks),
         *weighed.remarks,
         *decided.remarks,
         *compared.remarks,
@@ -108,8 +116,14 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
             subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
             as_of=manifest.as_of,
             action=decision.action,
-            reasons=(*decision.reasons, *remarks, *filter(None, [manifest.behind()])),
-            numbers={**decision.numbers, **compared.numbers, HOLDOUT_END: manifest.until.isoformat(), **kept},
+            reasons=(*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()])),
+            numbers={
+                **decision.numbers,
+                **_outcome_numbers(tried),
+                **compared.numbers,
+                HOLDOUT_END: manifest.until.isoformat(),
+                **kept,
+            },
             run_id=run_id,
         )
     )
@@ -123,7 +137,7 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         scores={
             NO_SKILL: baseline,
             **({rival.name: rival.metrics} if rival else {}),
-            **{each.candidate: each.metrics for each in trained},
+            **{each.candidate: each.metrics for each in tried if each.metrics},
         },
         champion_id=champion.id if champion else None,
         winner=winner,
@@ -142,6 +156,18 @@ def run(use_case: LoadedUseCase, training_id: str, trained: Sequence[Trained], p
         if spec.training.refit
         else None,
     )
+
+
+def _outcome_numbers(tried: Sequence[Outcome]) -> Numbers:
+    """What became of each candidate, what it costs, and the scores of those that were measured and not used."""
+    numbers: Numbers = {}
+    for each in tried:
+        if isinstance(each, Refused):
+            numbers |= {f"{each.candidate}.{metric}": value for metric, value in each.metrics.items()}
+            numbers |= numbers_of(each.candidate, each.failure.value, each.reason, each.costs)
+        else:
+            numbers |= numbers_of(each.candidate, TRAINED, None, each.costs)
+    return numbers
 
 
 @dataclass(frozen=True)
@@ -172,12 +198,11 @@ def _said(
     metric, frame = spec.training.metric, feature_frame(spec, holdout)
     judged = [each for each in trained if metric in each.metrics or METRICS[metric].of_decisions]
     chosen = chosen_before(metric, judged)
-    recipes = {each.name: each for each in spec.training.candidates}
     tested = {}
     for each in judged:
         if chosen in (None, each.candidate):
             predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
-            rule = rule_of_candidate(spec, recipes[each.candidate], training)
+            rule = rule_of_candidate(spec, candidate_of(spec, each), training)
             tested[each.candidate] = said(spec, holdout, predictions, rule)
     theirs, told = None, tuple[str, ...]()
     if champion is not None and rival.predictions is not None:
@@ -207,6 +232,9 @@ def _weighed(
     if rival is not None and found.rival is not None:
         name, theirs = rival.name, found.rival
     weighed = weigh(spec, holdout, found.tested, name, theirs)
+    if weighed.evidence is not None and name != WITHOUT_SKILL:
+        best = weighed.evidence.tested
+        weighed = replace(weighed, skill=weigh_skill(spec, holdout, best, found.tested[best], found.without_skill))
     if found.chosen is None:
         return weighed
     told = chosen_before_text(spec.training.metric, trained, found.chosen)
@@ -228,7 +256,7 @@ def _reference(
 ) -> dict[str, Any]:
     """What is normal for the winner: its training windows, and predictions of rows that their model had not seen."""
     spec = use_case.spec
-    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    candidate = candidate_of(spec, winner)
     pipeline = load(ports.artifacts.get(winner.digest), winner.digest)
     importances = permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
     names = [each.window.key for each in manifest.windows if each.labelled]

@@ -2,14 +2,16 @@
 
 import logging
 import time
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+from sklearn.exceptions import ConvergenceWarning
 
 from perennial.arrays import Floats
 from perennial.features.build import feature_frame
-from perennial.jobs.retrain.train import Trained
+from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
@@ -58,20 +60,29 @@ def refit(
     training: pa.Table,
     ports: Ports,
     weighted: tuple[pa.Table, Floats] | None = None,
-) -> Refitted:
+) -> Refitted | None:
     """Fit the winner's recipe on all `rows`, and compare the two on `training`, the rows it was fitted on before.
 
     `weighted` are further rows, of immature windows, with the weight of each; all others have the weight 1.
     A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
+    None where the fit does not converge on these rows: then what was judged is what is deployed.
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
-    candidate = next(each for each in spec.training.candidates if each.name == winner.candidate)
+    candidate = candidate_of(spec, winner)
     started = time.perf_counter()
     weights = None
     if weighted is not None:
         weights = np.concatenate([np.ones(rows.num_rows), weighted[1]])
         rows = pa.concat_tables([rows, weighted[0].select(rows.column_names)])
-    pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows), weights)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", ConvergenceWarning)
+            pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows), weights)
+    except ConvergenceWarning as told:
+        log.warning(
+            "%s %s: the refit did not converge, so it is deployed as judged: %s", spec.name, candidate.name, told
+        )
+        return None
     seconds = time.perf_counter() - started
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)

@@ -96,6 +96,8 @@ def rival_of(
         )
         by_cost = "They are not compared on rows of stored snapshots, because what decides is their cost."
         return Rival(None, (gone, by_cost if METRICS[metric].of_decisions else few))
+    if not trained:
+        return Rival(None, (gone,))
     frame = feature_frame(spec, rows)
     for each in trained:
         predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)

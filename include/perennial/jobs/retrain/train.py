@@ -1,21 +1,23 @@
 """Train: one candidate is fitted on the older part of the training set and measured on the holdout."""
 
 import logging
-import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from perennial.errors import InvalidSpec
-from perennial.features.build import feature_frame
-from perennial.modeling.artifact import dump
-from perennial.modeling.earlier import earlier_metrics
+from perennial.modeling.attempt import Attempt, Unusable, attempted_here
 from perennial.modeling.holdout import split
-from perennial.modeling.predict import predict
-from perennial.modeling.train import fit
-from perennial.performance.metrics import metrics_of
+from perennial.modeling.search import found_candidate
+from perennial.policy.candidate_costs import Costs, Failure
 from perennial.policy.promotion import text_of
 from perennial.ports import Ports
-from perennial.records.training_set import WINDOW_COLUMN, outcomes, read_manifest, read_rows
+from perennial.records.training_set import WINDOW_COLUMN, read_manifest, read_rows
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
+from perennial.spec.training import Candidate
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,8 @@ class Trained:
     """A fitted candidate, kept as an artefact under its digest, with its metrics on the holdout.
 
     `earlier` are its metrics on rows before the holdout, by a model of those before them: what candidates are chosen
-    by. Empty where there is one candidate, or too little to learn from.
+    by. Empty where there is one candidate, or too little to learn from. `costs` is None where nothing was measured.
+    `found` are the parameters that were searched for; `remarks` are clauses about it, such as how.
     """
 
     candidate: str
@@ -35,10 +38,43 @@ class Trained:
     holdout_rows: int
     seconds: float
     earlier: dict[str, float] = field(default_factory=dict)
+    costs: Costs | None = None
+    found: dict[str, Any] = field(default_factory=dict)
+    remarks: tuple[str, ...] = ()
+    calibrated: bool = False
 
 
-def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: Ports, run_id: str) -> Trained:
-    """Fit the candidate of that name. Errors: `InvalidSpec`, `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`."""
+@dataclass(frozen=True)
+class Refused:
+    """A candidate that can't be used: `reason` is a sentence without its name; the other candidates go on.
+
+    `metrics` and `costs` are what was measured before that was known.
+    """
+
+    candidate: str
+    failure: Failure
+    reason: str
+    metrics: dict[str, float] = field(default_factory=dict)
+    costs: Costs | None = None
+
+    def __str__(self) -> str:
+        return f"{self.candidate} was not used: it {self.reason.rstrip('.')}."
+
+
+Outcome = Trained | Refused
+_OUTCOMES: TypeAdapter[list[Outcome]] = TypeAdapter(list[Outcome])
+
+
+def outcomes_of(values: Iterable[dict[str, Any]]) -> list[Outcome]:
+    """The outcomes that `as_json` made the values of."""
+    return _OUTCOMES.validate_python(list(values))
+
+
+def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: Ports, run_id: str) -> Outcome:
+    """Fit the candidate of that name; what is wrong with it alone is its outcome, and no error.
+
+    Errors: `InvalidSpec` when there is none of that name, `NotEnoughData`, `StoreUnavailable`.
+    """
     spec = use_case.spec
     candidate = next((each for each in spec.training.candidates if each.name == candidate_name), None)
     if candidate is None:
@@ -46,13 +82,31 @@ def run(use_case: LoadedUseCase, training_id: str, candidate_name: str, ports: P
         raise InvalidSpec(f"{spec.name} has no candidate {candidate_name!r}; the spec has {known}.")
     manifest = read_manifest(training_id, ports)
     training, holdout = split(spec, read_rows(manifest, ports), manifest.until)
-    started = time.perf_counter()
-    pipeline = fit(spec, candidate, feature_frame(spec, training), outcomes(spec, training))
-    seconds = time.perf_counter() - started
-    rivals = len(spec.training.candidates) > 1
-    earlier = earlier_metrics(spec, candidate, training, WINDOW_COLUMN) if rivals else {}
-    metrics = metrics_of(spec.task, outcomes(spec, holdout), predict(pipeline, spec.task, feature_frame(spec, holdout)))
-    digest = ports.artifacts.put(dump(pipeline))
-    told = ", ".join(f"{name} {text_of(value)}" for name, value in metrics.items())
-    log.info("%s %s: %s in %.1f s (%s)", spec.name, candidate.name, told, seconds, run_id)
-    return Trained(candidate.name, digest, metrics, training.num_rows, holdout.num_rows, round(seconds, 2), earlier)
+    done = (ports.attempted or attempted_here)(Attempt(spec, candidate, training, holdout, WINDOW_COLUMN))
+    if isinstance(done, Unusable):
+        refused = Refused(candidate.name, done.failure, done.reason, done.metrics, done.costs)
+        log.warning("%s: %s (%s)", spec.name, refused, run_id)
+        return refused
+    digest = ports.artifacts.put(done.content)
+    told = ", ".join(f"{name} {text_of(value)}" for name, value in done.metrics.items())
+    log.info("%s %s: %s in %.1f s (%s)", spec.name, candidate.name, told, done.seconds, run_id)
+    return Trained(
+        candidate=candidate.name,
+        digest=digest,
+        metrics=done.metrics,
+        rows=training.num_rows,
+        holdout_rows=holdout.num_rows,
+        seconds=done.seconds,
+        earlier=done.earlier,
+        costs=done.costs,
+        found=done.found,
+        remarks=done.remarks,
+        calibrated=done.calibrated,
+    )
+
+
+def candidate_of(spec: UseCase, trained: Trained) -> Candidate:
+    """The spec's candidate as it was trained: with the parameters that were found for it."""
+    candidate = next(each for each in spec.training.candidates if each.name == trained.candidate)
+    found = found_candidate(candidate, trained.found)
+    return found.model_copy(update={"calibrate": "always" if trained.calibrated else "never"})

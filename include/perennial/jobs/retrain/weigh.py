@@ -16,6 +16,7 @@ from perennial.judgement.fairness import FairnessJudged, judge_fairness
 from perennial.judgement.in_service import compare_in_service, measured_text
 from perennial.judgement.rows import Scored
 from perennial.judgement.slices import SlicesJudged, judge_slices
+from perennial.judgement.verdict import GainJudgement, judge_gain
 from perennial.performance.gain import METRIC_TITLES, metric_named
 from perennial.policy.promotion import WITHOUT_SKILL, Gates, in_turn, leading, text_of
 from perennial.records.judgement import Evidence
@@ -29,12 +30,14 @@ class Weighed:
     """`judged` is why nothing could be compared, where it is a text; then there is no `evidence`.
 
     `gates` are those of the candidates that were tried, one after the other, until one passed.
+    `skill` judges the same candidate against a prediction without skill, where the rival is another.
     """
 
     judged: CandidatesJudged | str
     evidence: Evidence | None = None
     gates: dict[str, Gates] = field(default_factory=dict)
     remarks: tuple[str, ...] = field(default=())
+    skill: GainJudgement | None = None
 
 
 def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: str, theirs: Said) -> Weighed:
@@ -118,6 +121,17 @@ def _slices(training: Training, holdout: pa.Table, scored: Scored, name: str, ri
         champion=rival,
         how=compare_in_service,
     )
+
+
+def weigh_skill(spec: UseCase, holdout: pa.Table, name: str, mine: Said, without: Said) -> GainJudgement | None:
+    """The candidate against the prediction without skill; None where the two can't be compared."""
+    metric, keys = spec.training.metric, holdout.column(WINDOW_COLUMN).to_pylist()
+    scored = Scored.of_keys(outcomes(spec, holdout), without.measured(metric), mine.measured(metric), keys)
+    try:
+        found = compare_in_service(metric, scored)
+    except NotEnoughData:
+        return None  # nor could it be with the champion, which is what was said
+    return judge_gain(found, challenger=name, champion=WITHOUT_SKILL)
 
 
 def chosen_before(metric: str, trained: Sequence[Trained]) -> str | None:
