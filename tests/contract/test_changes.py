@@ -20,6 +20,7 @@ from perennial.jobs.predict import ingest, validate
 from perennial.lake.delta import DeltaLake
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.review_entries import ReviewSelection
 from perennial.pages.change import ChangeAsked, change
 from perennial.review import handled
 from perennial.settings import Settings
@@ -167,3 +168,20 @@ def test_what_was_accepted_takes_effect_when_the_window_is_validated_again(place
     told = handled.run("parcels", world.day(31), world.ports)
     assert [each.since.run_id for each in told if each.since] == ["parcels.predict/2"] * 2
     assert place.change(place.accepting("grace"))[0] == 409
+
+
+def test_an_answer_of_the_review_queue_is_recorded_by_a_process_of_its_own(place: Place) -> None:
+    ledger, window = place.world.ports.ledger, place.world.day(31)
+    question = {
+        "entity": "5600", "prediction": 0.4321, "probability": 0.25, "doubtful": True, "uniform": False,
+        "model_digest": "m",
+    }  # fmt: skip
+    ledger.record_selection(ReviewSelection("parcels", window, 1, 180, 60, (question,), "run"))
+    process = place.start(ChangeAsked("answered", "parcels", window.key, "ada", {"entity": "5600", "answer": "no"}))
+    out, err = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, err.decode()
+    head, _, body = out.partition(b"\n")
+    assert json.loads(head)["status"] == 200, body
+    assert json.loads(body)["said"] == "ada answered no. The model had predicted 0.432."
+    (entry,) = ledger.human_labels_between("parcels", window.start, window.end)
+    assert (entry.author, entry.value, entry.probability, entry.model_digest) == ("ada", 0.0, 0.25, "m")

@@ -155,11 +155,7 @@ WORDS = {"yes": 1.0, "no": 0.0, "1": 1.0, "0": 0.0}
 
 
 def outcome_of(spec: UseCase, said: str) -> float:
-    """The outcome that a person wrote: yes or no, 1 or 0; of a regression, a number. Errors: `NotAsked` for others.
-
-    >>> WORDS["yes"]
-    1.0
-    """
+    """The outcome that a person wrote: yes or no, 1 or 0; of a regression, a number. Errors: `NotAsked` for others."""
     if spec.task is Task.BINARY_CLASSIFICATION:
         found = WORDS.get(said.strip().lower())
     else:

@@ -11,6 +11,7 @@ from tests.unit.jobs.world import World
 
 from perennial.cli.session import Session
 from perennial.ledger.review_entries import HumanLabel
+from perennial.records import human_labels
 
 DAY = "2024-01-31"
 
@@ -86,6 +87,23 @@ def test_rows_go_to_a_file_and_answers_come_from_one(world: World, perennial: Ca
     found = json.loads(out)
     assert (code, found["new"], found["skipped"], found["others"], found["refused"]) == (0, 3, 1, 1, [])
     assert len(entries(world)) == 3
+
+
+def test_performance_says_what_people_say_beside_what_labels_say(world: World, perennial: Call) -> None:
+    selected(perennial)
+    for each in asked(world, 30)[:20]:
+        at = world.day(30).end
+        human_labels.answer(
+            world.use_case, each.window, each.entity, 1, world.ports, "run", author="ada", answered_at=at, origin="page"
+        )
+    assert perennial("evaluate", "parcels", "--as-of", "2024-02-03")[0] == 0
+    code, out, _ = perennial("performance", "parcels", "--window", DAY)
+    told = " ".join(out.split())
+    assert code == 0
+    assert "By the rows that people were asked about, in 1 window of model version 1 until 2024-02-01 00:00Z" in told
+    assert "of 20 answered rows. Of all rows, doubtful or not, they would on" in told
+    assert "Of 20 answered rows the outcome came, too: people had said" in told
+    assert "no estimate yet" in perennial("review", "list", "parcels")[1]
 
 
 def test_where_nobody_is_asked_it_says_so(

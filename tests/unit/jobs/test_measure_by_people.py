@@ -105,6 +105,20 @@ def test_the_answered_half_stands_for_the_other_and_outcomes_that_came_for_thems
     assert whole == pytest.approx(180, rel=0.35)
 
 
+def test_rows_of_which_no_outcome_will_come_are_no_part_of_it(world: World) -> None:
+    answer_all(world, 30)
+    gone = int(asked(world, 30)[0].entity)
+    late = world.outcomes.table.column("late").to_pylist()
+    late[gone] = None
+    at = world.outcomes.table.column_names.index("late")
+    world.outcomes.table = world.outcomes.table.set_column(at, "late", [late])
+    collect_labels.run(world.use_case, world.day(34).start, world.ports, "test")
+    found = measured(world)
+    others = [each for day in DAYS for each in asked(world, day) if each.entity != str(gone)]
+    assert (found.rows, found.questions, found.outcomes) == (3 * 180 - 1, len(others), len(others))
+    assert found.answered == len(asked(world, 30)) - 1
+
+
 def test_answers_and_outcomes_that_contradict_are_counted(world: World) -> None:
     first, *others = asked(world, 30)
     say(world, first, not truth(world, first))

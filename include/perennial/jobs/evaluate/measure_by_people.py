@@ -107,14 +107,17 @@ def _measure(
     ports: Ports,
 ) -> _Measured:
     spec, window = use_case.spec, batch.window
-    rows = ports.lake.read(batch.table, window_partition(window), version=batch.version)
-    predictions = rows.column("prediction").to_numpy()
-    entities = rows.column(spec.key).cast(pa.string()).to_pylist()
-    position = {entity: at for at, entity in enumerate(entities)}
-    outcomes = with_outcome(settled_labels(use_case, window, as_of, ports), spec.labels.column)
+    settled = settled_labels(use_case, window, as_of, ports)
+    outcomes = with_outcome(settled, spec.labels.column)
     truth = truth_of(spec.task, outcomes.column(spec.labels.column)) if outcomes.num_rows else np.zeros(0)
     known = dict(zip(outcomes.column(spec.key).cast(pa.string()).to_pylist(), truth.tolist(), strict=True))
-    there = [each for each in questions if each.entity in position]
+    never = set(settled.column(spec.key).cast(pa.string()).to_pylist()) - known.keys()  # no outcome will come of them
+    rows = ports.lake.read(batch.table, window_partition(window), version=batch.version)
+    scored = zip(
+        rows.column(spec.key).cast(pa.string()).to_pylist(), rows.column("prediction").to_pylist(), strict=True
+    )
+    prediction = {entity: value for entity, value in scored if entity not in never}
+    there = [each for each in questions if each.entity in prediction]
     said = {each.entity: tuple(a.value for a in answers[window, each.entity] if a.value is not None)
             for each in there if (window, each.entity) in answers}  # fmt: skip
     asked, answered = [0, 0], [0, 0]  # of rows without an outcome, those that are doubtful last
@@ -127,18 +130,18 @@ def _measure(
         used = [each for each in there if each.entity in known or each.entity in said]
         raised = [1.0 if e.entity in known else asked[e.doubtful] / answered[e.doubtful] for e in used]
         sample = Sampled(
-            predictions=predictions,
+            predictions=np.array(list(prediction.values())),
             truth=np.array([known.get(each.entity, said.get(each.entity, (np.nan,))[-1]) for each in used]),
-            prediction=np.array([predictions[position[each.entity]] for each in used]),
+            prediction=np.array([prediction[each.entity] for each in used]),
             weight=np.array([more / each.probability for more, each in zip(raised, used, strict=True)]),
         )
     judged = tuple(
-        Judged(said[e.entity], float(predictions[position[e.entity]]), 1 / e.probability, known.get(e.entity))
+        Judged(said[e.entity], prediction[e.entity], 1 / e.probability, known.get(e.entity))
         for e in there
         if e.entity in said
     )
     outcomes_of_sample = sum(each.entity in known for each in there)
-    return _Measured(window, len(predictions), len(there), outcomes_of_sample, sample, judged)
+    return _Measured(window, len(prediction), len(there), outcomes_of_sample, sample, judged)
 
 
 def _ordinary(entries: Sequence[Performance], used: Sequence[_Measured]) -> dict[str, object]:
