@@ -9,6 +9,7 @@ from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_fo
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
     alerts,
+    card,
     compare,
     evaluation,
     evidence,
@@ -48,6 +49,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "evidence": evidence.run,
     "suggestions": suggestions.run,
     "alerts": alerts.run,
+    "card": card.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
