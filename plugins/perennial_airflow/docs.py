@@ -66,7 +66,7 @@ Every night, for each use case:
 
 | task | what it does |
 | --- | --- |
-| reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
+| reconcile | puts right what differs from the ledger: MLflow's aliases and model cards, the lake, the published table |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
 | gaps | names the windows that should have been scored and were not |
 | fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |

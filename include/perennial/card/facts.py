@@ -188,6 +188,6 @@ def _interventions(entry: Deployment, manifest: TrainingManifest | None, ports: 
         each
         for kind, names in ON_VERSIONS.items()
         for each in ports.ledger.interventions(entry.use_case, kind)
-        if entry.model_version in {each.details.get(name) for name in names}
+        if entry.model_version in [each.details.get(name) for name in names]
     ]
     return found

@@ -10,6 +10,7 @@ from tests.unit.review.lived import Life, year
 
 from perennial.card.make import model_card
 from perennial.card.statements import sources
+from perennial.pages.views import card
 
 
 @pytest.fixture(scope="module")
@@ -19,12 +20,12 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_the_verdict_stands_first_and_every_record_that_is_cited_is_listed(world: World) -> None:
     said = page(world, "card", use_case="parcels")
-    card = model_card(world.use_case.spec, "1", world.day(46).start, world.ports)
+    found = model_card(world.use_case.spec, "1", world.day(46).start, world.ports)
     assert said.index("Judged better, against a prediction without skill") < said.index("<h2>Purpose and owner</h2>")
     cited = set(re.findall(r'href="#(source-\d+)"', said))
     assert cited == set(re.findall(r'id="(source-\d+)"', said))
-    assert len(cited) == len(sources(card))
-    for section in card.sections:
+    assert len(cited) == len(sources(found))
+    for section in found.sections:
         assert f'<section class="card" id="{section.key}">' in said
         assert f'<a href="#{section.key}">{section.title}</a>' in said
     assert "<summary>Windows that took part: 21</summary>" in said
@@ -68,3 +69,16 @@ def test_it_is_reached_from_the_models_and_from_the_retraining(world: World) -> 
     link = 'href="/base/perennial/dags/parcels.predict/card?version=1"'
     assert link in page(world, "use_case", use_case="parcels")
     assert link in page(world, "retraining", use_case="parcels", run_id="test")
+
+
+def test_of_a_long_table_the_page_has_the_last_rows_and_scripts_have_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card, "MOST_ROWS", 9)
+    said = page(world, "card", use_case="parcels")
+    assert "<summary>Windows that took part: 21</summary>" in said
+    assert "These are the last 9; the JSON and the file have all." in said
+    assert f">{world.day(28).key}</th>" in said
+    assert f">{world.day(9).key}</th>" not in said
+    data = next(each for each in told(world, "card", use_case="parcels")["sections"] if each["key"] == "data")
+    assert len(data["tables"][0]["rows"]) == 21

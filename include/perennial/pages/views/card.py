@@ -9,6 +9,7 @@ from perennial.ports import Ports
 from perennial.settings import Settings
 
 LONG = 8  # rows of a table that is folded up
+MOST_ROWS = 200  # of a table on the page: of an hourly use case, a year of windows takes part
 
 
 def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
@@ -20,4 +21,6 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         raise NothingThere(str(error)) from error
     named = sources(found)
     numbers = {source: number for number, source in enumerate(named, 1)}
-    return Found(found, "card.html", {"sources": named, "numbers": numbers, "cell": cell, "long_table": LONG})
+    return Found(
+        found, "card.html", {"sources": named, "numbers": numbers, "cell": cell, "long_table": LONG, "most": MOST_ROWS}
+    )
