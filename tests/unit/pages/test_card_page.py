@@ -1,5 +1,6 @@
 """The page of a model card: the verdict first, every statement with its record, and what is asked for wrongly."""
 
+import doctest
 import re
 from pathlib import Path
 
@@ -82,3 +83,10 @@ def test_of_a_long_table_the_page_has_the_last_rows_and_scripts_have_all(
     assert f">{world.day(9).key}</th>" not in said
     data = next(each for each in told(world, "card", use_case="parcels")["sections"] if each["key"] == "data")
     assert len(data["tables"][0]["rows"]) == 21
+
+
+def test_columns_of_numbers_are_aligned_as_numbers(world: World) -> None:
+    assert doctest.testmod(card).failed == 0
+    said = page(world, "card", use_case="parcels")
+    assert '<th scope="col" class="n">Labelled rows</th>' in said
+    assert '<th scope="col">Value</th>' in said  # of the decision's numbers: some are texts

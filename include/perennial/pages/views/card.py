@@ -2,7 +2,7 @@
 
 from perennial import clock
 from perennial.card.make import model_card
-from perennial.card.statements import cell, sources
+from perennial.card.statements import Table, cell, sources
 from perennial.errors import NoModel
 from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case
 from perennial.ports import Ports
@@ -21,6 +21,28 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         raise NothingThere(str(error)) from error
     named = sources(found)
     numbers = {source: number for number, source in enumerate(named, 1)}
-    return Found(
-        found, "card.html", {"sources": named, "numbers": numbers, "cell": cell, "long_table": LONG, "most": MOST_ROWS}
-    )
+    extra = {
+        "sources": named,
+        "numbers": numbers,
+        "cell": cell,
+        "columns_of_numbers": columns_of_numbers,
+        "long_table": LONG,
+        "most": MOST_ROWS,
+    }
+    return Found(found, "card.html", extra)
+
+
+def columns_of_numbers(table: Table) -> frozenset[int]:
+    """The places of the columns, after the first, that hold numbers alone: these are aligned at the right.
+
+    >>> from perennial.card.statements import Source, SourceKind
+    >>> rows = (("a", 1, "x", True), ("b", None, 2, True))
+    >>> columns_of_numbers(Table("", ("", "", "", ""), rows, Source(SourceKind.ARTEFACT, "")))
+    frozenset({1})
+    """
+    found = set[int]()
+    for place in range(1, len(table.columns)):
+        values = [row[place] for row in table.rows if row[place] is not None]
+        if values and all(isinstance(each, int | float) and not isinstance(each, bool) for each in values):
+            found.add(place)
+    return frozenset(found)
