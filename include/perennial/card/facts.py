@@ -11,6 +11,7 @@ from perennial.errors import NoModel, PermanentError
 from perennial.ledger.chain import content_digest
 from perennial.ledger.entries import (
     DecisionKind,
+    DeployedRole,
     Deployment,
     Intervention,
     InterventionKind,
@@ -79,13 +80,13 @@ class Facts:
 
 
 def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> Facts:
-    """The records about a version that was deployed, None for the champion, or the one that was it last.
+    """The records about a version that was deployed, None for the champion; without one, for the last of any role.
 
     Performance is that of windows whose labels were final by `as_of`. Errors: `NoModel` when the version never was in
     service, `StoreUnavailable`.
     """
     entries = ports.ledger.deployments(spec.name)
-    wanted = version or (entries[-1].model_version if entries else None)
+    wanted = version or _default(entries)
     own = [each for each in entries if each.model_version == wanted]
     if not own:
         known = ", ".join(dict.fromkeys(each.model_version for each in entries)) or "none"
@@ -119,7 +120,7 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
             "reference", gone, lambda: ModelReference.from_json(ports.registry.reference(*name, first.model_digest))
         ),
         parameters=_unless_gone("parameters", gone, lambda: ports.registry.parameters(*name)),
-        performance=_performance(spec, first.model_digest, served[-1], as_of, ports),
+        performance=_performance(spec, first.model_digest, _newest(served), as_of, ports),
         exports=tuple(_exports(first, ports)),
         interventions=tuple(_interventions(first, manifest, ports)),
         gone=gone,
@@ -140,6 +141,16 @@ def entry_source(entry: Deployment | RecordedDecision | Intervention) -> Source:
 def artefact_source(name: str, digest: str, named_in: Deployment | RecordedDecision) -> Source:
     """An artefact, with the entry that names it."""
     return Source(SourceKind.ARTEFACT, name, named_in.id, named_in.recorded_at, named_in.run_id, digest)
+
+
+def _default(entries: Sequence[Deployment]) -> str | None:
+    champions = [each for each in entries if each.role is DeployedRole.CHAMPION]
+    return next((each.model_version for each in reversed(champions or entries)), None)
+
+
+def _newest(served: Sequence[Served]) -> Served:
+    """The service that lasts; without one, the last."""
+    return next((each for each in served if each.until is None), served[-1])
 
 
 def _unless_gone(name: str, gone: dict[str, str], read: Callable[[], Found]) -> Found | None:

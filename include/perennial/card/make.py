@@ -36,7 +36,7 @@ SECTIONS: tuple[Callable[[Facts], Section], ...] = (
 
 
 def model_card(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> ModelCard:
-    """The card of a version that was deployed, None for the one that took a role last.
+    """The card of a version that was deployed, None for the champion; without one, for the last of any role.
 
     It tells of windows whose labels were final by `as_of`. Errors: `NoModel` when the version was never deployed,
     `StoreUnavailable`: what a store does not say just now is not told as if it were unknown.

@@ -22,7 +22,7 @@ def add_to(app: typer.Typer) -> None:
 def card(
     use_case: UseCaseName,
     version: Annotated[
-        str | None, typer.Option("--version", help="A version that was in service. Default: the last one deployed.")
+        str | None, typer.Option("--version", help="A version that was in service. Default: the champion.")
     ] = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write it there, as one file to read or print.")] = None,
     json: AsJson = False,

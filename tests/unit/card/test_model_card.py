@@ -19,7 +19,7 @@ from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.retrain import rollback
 from perennial.ledger.chain import content_digest
-from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind
+from perennial.ledger.entries import DecisionKind, DeployedRole, Intervention, InterventionKind
 from perennial.modeling.reference import ModelReference
 from perennial.records.judgement import Evidence
 from perennial.spec.load import load_use_case
@@ -335,3 +335,14 @@ def test_sources_are_each_named_once(card: ModelCard) -> None:
     found = sources(card)
     assert len(found) == len(set(found))
     assert all(isinstance(each, Source) for each in found)
+
+
+def test_without_a_version_the_card_is_the_champions_whoever_took_another_role_since(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    made = life.deploy(30, "1", "the first")
+    life.ledger.deploy(
+        replace(made, role=DeployedRole.CHALLENGER, model_version="2", model_digest="m2", supersedes=None, run_id="b")
+    )
+    assert model_card(life.spec, None, life.now, life.ports).version == "1"
+    other = model_card(life.spec, "2", life.now, life.ports)
+    assert (other.role, texts(other, "roles")[0].split(" for ")[0]) == ("challenger", "challenger")

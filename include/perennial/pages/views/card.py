@@ -13,7 +13,7 @@ MOST_ROWS = 200  # of a table on the page: of an hourly use case, a year of wind
 
 
 def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
-    """The card of the version that is named, or of the one that was deployed last."""
+    """The card of the version that is named, or of the champion."""
     use_case = asked_use_case(asked, settings)
     try:
         found = model_card(use_case.spec, asked.arguments.get("version") or None, clock.now(), ports)
