@@ -8,7 +8,7 @@ from perennial.encoding import bytes_digest, json_digest
 
 UNKNOWN = "unknown"
 _PACKAGE = Path(__file__).parent
-_LOCK = _PACKAGE.parents[1] / "requirements.txt"
+LOCK = _PACKAGE.parents[1] / "requirements.txt"
 
 
 @cache
@@ -24,7 +24,7 @@ def code_version() -> str:
 @cache
 def lock_digest() -> str:
     """The sha-256 of requirements.txt, which pins every dependency by hash; "unknown" where that file is missing."""
-    return bytes_digest(_LOCK.read_bytes()) if _LOCK.is_file() else UNKNOWN
+    return bytes_digest(LOCK.read_bytes()) if LOCK.is_file() else UNKNOWN
 
 
 def _sources() -> list[Path]:

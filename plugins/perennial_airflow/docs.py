@@ -68,7 +68,7 @@ Every night, for each use case:
 
 | task | what it does |
 | --- | --- |
-| reconcile | compares MLflow's aliases, the lake and the published table with the ledger, and puts right what differs |
+| reconcile | puts right what differs from the ledger: MLflow's aliases and model cards, the lake, the published table |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
 | archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
 | gaps | names the windows that should have been scored and were not |

@@ -19,7 +19,7 @@ WORDS = {
 }
 PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anchors"}
-ROOMS = {"alerting", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages"}
+ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
@@ -28,19 +28,20 @@ MAY_IMPORT = {
     "anchors": WORDS | {"anchors", "lake"},
     "sources": WORDS | {"sources", "quality"},
     "records": WORDS | PURE | PORTS | {"ports"},
-    "jobs": WORDS | PURE | PORTS | {"ports", "records"},
+    "card": WORDS | PURE | PORTS | {"ports", "records"},
+    "jobs": WORDS | PURE | PORTS | {"ports", "records", "card"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "alerting": WORDS | PORTS | {"ports", "records", "review", "jobs"},
     "handover": WORDS | PORTS | {"ports", "records", "review"},
     "pages": WORDS
     | PURE
     | PORTS
-    | {"ports", "records", "review", "settings", "wiring", "wiring_records", "jobs", "alerting"},
+    | {"ports", "records", "card", "review", "settings", "wiring", "wiring_records", "jobs", "alerting"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
     "cli": WORDS
     | PORTS
-    | {"ports", "records", "jobs", "review", "backtest", "scaffold", "handover", "settings", "wiring"},
+    | {"ports", "records", "card", "jobs", "review", "backtest", "scaffold", "handover", "settings", "wiring"},
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},

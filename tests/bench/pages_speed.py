@@ -338,6 +338,7 @@ def measured(folder: Path, url: str, names: list[str], lake: InMemoryLake) -> di
             "interval", {"use_case": "hourly", "start": week, "end": last.isoformat()}, HOURS,
         ),
         "report of a retraining": ("retraining", {"use_case": "hourly", "run_id": "retrain"}, HOURS),
+        "card of the hourly use case": ("card", {"use_case": "hourly"}, HOURS),
         "alerts of the hourly use case": ("alerts", {"use_case": "hourly"}, HOURS),
         "review queue of the hourly use case": ("review", {"use_case": "hourly"}, HOURS),
         "quarantine of an hour": ("quarantine", {"use_case": "hourly", "window": hour}, HOURS),

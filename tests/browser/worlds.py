@@ -73,6 +73,7 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
         "interval": tuple(f"{of_use_case}/runs/{run}" for run in (ONE_WINDOW, SEVERAL_WINDOWS)),
         "alerts": (f"{of_use_case}/alerts",),
         "review": (f"{of_use_case}/review", f"{of_use_case}/review?until={first}"),
+        "card": (f"{of_use_case}/card", f"{of_use_case}/card?version=1"),
         "retraining": (f"/dags/{RETRAIN}/runs/{RETRAINED}",),
         "evaluation": (f"/dags/{EVALUATE}/runs/{EVALUATED}",),
         "preview": (f"{of_use_case}/preview", f"{of_use_case}/preview?{urlencode({'from': first, 'to': last})}"),
@@ -112,6 +113,7 @@ def attacks(world: World) -> list[str]:
             f"{of_use_case}/compare?{urlencode({'window': window, 'revision': text, 'with': text})}",
             f"{of_use_case}/quarantined?{urlencode({'window': window, 'entity': text})}",
             f"{of_use_case}/quarantined?{urlencode({'window': window, 'row': text})}",
+            f"{of_use_case}/card?{urlencode({'version': text})}",
             f"{of_use_case}/suggestions?{urlencode({'from': text, 'to': text})}",
             f"{of_use_case}/review?{urlencode({'until': text})}",
         )

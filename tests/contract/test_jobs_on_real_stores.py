@@ -29,6 +29,7 @@ from typer.testing import CliRunner
 
 from perennial.cli.main import app
 from perennial.digest import table_digest
+from perennial.jobs.retrain import card
 from perennial.jobs.retrain.deploy import EXAMPLE
 from perennial.ledger.entries import DecisionKind
 from perennial.ports import Ports
@@ -322,6 +323,24 @@ def test_a_version_is_exported_and_attached_in_mlflow(
     assert json.loads(registry.attached("parcels", "1", "exports/onnx.certificate.json") or b"") == found["certificate"]
     assert registry.attached("parcels", "1", EXAMPLE) is not None  # the trial before the deployment kept it
     assert len(shop.ports.ledger.decisions("parcels", DecisionKind.EXPORT)) == 1
+
+
+@pytest.mark.usefixtures("first_model")
+def test_a_deployed_version_has_its_card_and_bill_in_mlflow_and_its_records_are_in_the_chain(
+    shop: Shop, command: Callable[..., str]
+) -> None:
+    attached = {path: shop.ports.registry.attached("parcels", "1", path) for path in (card.CARD, card.PAGE, card.BILL)}
+    kept = json.loads(attached[card.CARD] or b"")
+    shown = json.loads(command("card", "parcels", "--version", "1", "--json").splitlines()[-1])
+    of_the_deployment = ("purpose", "risk", "judgement", "metrics", "data", "drift")
+    assert [each for each in shown["sections"] if each["key"] in of_the_deployment] == [
+        each for each in kept["sections"] if each["key"] in of_the_deployment
+    ]
+    assert b"<h1>Model card: " in (attached[card.PAGE] or b"")
+    assert command("card", "parcels", "--version", "1", "--bom").strip().encode() == attached[card.BILL]
+    link = shop.ports.ledger.link_with("parcels", content=kept["sentence"]["source"]["digest"])
+    assert link is not None
+    assert (link.kind, link.entry_id) == ("decision", kept["sentence"]["source"]["id"])
 
 
 @pytest.mark.usefixtures("first_model")

@@ -42,6 +42,7 @@ FILLED: dict[tuple[str, str], Filled] = {
     ("GET", "/dags/{dag_id}/compare"): Filled({}),
     ("GET", "/dags/{dag_id}/quarantined"): Filled({}, f"?window={WINDOW}&entity=1", 404),  # nothing was ingested yet
     ("GET", "/dags/{dag_id}/alerts"): Filled({}),
+    ("GET", "/dags/{dag_id}/card"): Filled({}, status=404),  # no model was deployed yet
     ("PUT", "/dags/{dag_id}/alerts/acknowledged"): Filled({}, status=400),  # it lacks our header
     ("PUT", "/dags/{dag_id}/alerts/silenced"): Filled({}, status=400),
     ("GET", "/dags/{dag_id}/suggestions"): Filled({}, "?from=2013-03-05&to=2013-03-05"),

@@ -8,12 +8,14 @@ from rich.console import Console
 from perennial.cli import (
     allow,
     backtest,
+    card,
     compare,
     database,
     export,
     inspect,
     lateness,
     ledger,
+    models,
     new,
     past,
     quarantine,
@@ -54,6 +56,8 @@ review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)
 export.add_to(app)
+card.add_to(app)
+models.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)

@@ -9,6 +9,7 @@ from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_fo
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
     alerts,
+    card,
     compare,
     evaluation,
     evidence,
@@ -50,6 +51,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "suggestions": suggestions.run,
     "alerts": alerts.run,
     "review": review.run,
+    "card": card.run,
 }
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),

@@ -13,6 +13,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from perennial.alerting.report import AlertsReport
+from perennial.card.statements import ModelCard
 from perennial.pages.views.preview import BackfillPreview
 from perennial.pages.views.quarantine import InQuarantine
 from perennial.pages.views.suggestions import SuggestedSuite
@@ -46,6 +47,7 @@ FOUND: dict[str, Any] = {
     "evidence": PredictionEvidence,
     "alerts": AlertsReport,
     "review": OpenQuestions,
+    "card": ModelCard,
 }
 SUFFIX = ".schema.json"
 

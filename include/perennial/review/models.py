@@ -45,8 +45,9 @@ class ModelVersion:
     of `windows`, the first and last of which are named. `value` is the deciding metric on the holdout that it was
     judged on, `rival_value` that of the champion of the time, or of a prediction without skill (`rival`), on the same
     `holdout_rows`. `address` is its page in the model registry. `exports` are its files in other
-    formats, and those that were refused. It is `archived` since a moment, None while it may serve. What is not on
-    record is None.
+    formats, and those that were refused. `verdict` is what the labels proved about it against its rival, with the
+    `gain` and the ends of its interval. It is `archived` since a moment, None while it may serve. What is not on record
+    is None.
     """
 
     version: str
@@ -66,6 +67,10 @@ class ModelVersion:
     address: str | None
     exports: tuple[Exported, ...] = ()
     archived: datetime | None = None
+    verdict: str | None = None
+    gain: float | None = None
+    low: float | None = None
+    high: float | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
         parent = by_id.get(entry.supersedes)
         decision = won.get(entry.training.get(JUDGED, entry.model_digest))
         rival, rival_value = _rival(decision, spec.training.metric)
+        found: Mapping[str, Any] = decision.numbers if decision else {}
         versions.append(
             ModelVersion(
                 version=entry.model_version,
@@ -123,6 +129,10 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
                 address=ports.registry.address(spec.name, entry.model_version),
                 exports=tuple(each for each in exports if each.version == entry.model_version),
                 archived=archived[entry.model_version].recorded_at if entry.model_version in archived else None,
+                verdict=found.get("verdict"),
+                gain=found.get("gain"),
+                low=found.get("low"),
+                high=found.get("high"),
             )
         )
     rejected = [Rejection(each.as_of, each.reasons, each.run_id) for each in judged if each.action == REJECT]

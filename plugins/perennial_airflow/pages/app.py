@@ -49,6 +49,7 @@ PAGES: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("/dags/{dag_id}/evidence", "evidence", ("entity", "window")),
     ("/dags/{dag_id}/alerts", "alerts", ()),
     ("/dags/{dag_id}/review", "review", ("until",)),
+    ("/dags/{dag_id}/card", "card", ("version",)),
     ("/dags/{dag_id}/suggestions", "suggestions", ("from", "to")),
 )
 HEADERS = {

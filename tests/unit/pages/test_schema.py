@@ -50,6 +50,8 @@ def asked_in(world: World) -> list[tuple[str, dict[str, str]]]:
         ("suggestions", {"use_case": "parcels"}),
         ("alerts", {"use_case": "parcels"}),
         ("review", {"use_case": "parcels"}),
+        ("card", {"use_case": "parcels"}),
+        ("card", {"use_case": "parcels", "version": "1"}),
         ("evidence", of_day(world, 31) | entity),
         ("evidence", {"use_case": "parcels"} | entity),
     ]

@@ -85,7 +85,7 @@ def test_exports_are_shown_with_their_certificate_or_why_they_were_refused(tmp_p
         ("pmml", "refused", None),
     ]
     parts = _environment().get_template("use_case/parts.html").module
-    shown = parts.version_table([second], "roc_auc", "UTC", lambda run_id: None)  # type: ignore[attr-defined]
+    shown = parts.version_table([second], "roc_auc", "UTC", lambda run_id: None, "/card")  # type: ignore[attr-defined]
     assert "ONNX exported: on 1,250 judged rows, predictions differ by at most 3.0e-16" in shown
     assert "0 decisions flip at 0.5 (onnxruntime)" in shown
     assert "PMML refused: nothing is installed &lt;that&gt; writes it" in shown

@@ -14,7 +14,7 @@ from perennial.drift.joint_comparison import UNITS
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
-from perennial.jobs.retrain import approval, export
+from perennial.jobs.retrain import approval, card, export
 from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
@@ -54,7 +54,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
 
     Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
-    digests of both are kept. Exports that the spec asks for are made afterwards.
+    digests of both are kept. Exports that the spec asks for, and the model card, are made afterwards.
 
     Before that, the version is tried in a fresh process (see `perennial.modeling.trial`).
 
@@ -77,6 +77,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     if current is not None and current.model_digest == digest:
         done = deployed(current, use_case, ports)
         export.after_deployment(use_case, done.model_version, ports, run_id)
+        card.after_deployment(use_case, done.model_version, done.effective_from, ports)
         return done
     approval.require(use_case, judged, ports.ledger, run_id)
     manifest = read_manifest(judged.training_id, ports)
@@ -117,6 +118,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
                 JUDGED: winner.digest,
                 "refitted": as_json(judged.refitted) if judged.refitted else None,
                 **({DECISION: as_json(judged.decision)} if judged.decision else {}),
+                **card.kept_with_deployment(spec, winner.digest, rows, manifest, ports),
             },
             metrics=winner.metrics,
             approved_by=approval.require(use_case, judged, ports.ledger, run_id),  # again: trying takes a while
@@ -128,6 +130,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
     done = deployed(entry, use_case, ports)
     export.after_deployment(use_case, done.model_version, ports, run_id)
+    card.after_deployment(use_case, done.model_version, done.effective_from, ports)
     return done
 
 

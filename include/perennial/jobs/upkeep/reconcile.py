@@ -1,4 +1,5 @@
-"""Reconcile: what follows the ledger is compared with it, and put right: aliases, the lake's head, published tables.
+"""Reconcile: what follows the ledger is compared with it, and put right: aliases, the lake's head, published tables,
+and the model cards in the registry.
 
 A run that was killed is repaired by its own retry. This finds what nobody retries: an alias that was moved by hand,
 rows that were changed in a store, a run that was given up.
@@ -8,7 +9,8 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.errors import WindowBusy
+from perennial.errors import PermanentError, WindowBusy
+from perennial.jobs.retrain import card
 from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
@@ -49,6 +51,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
         except WindowBusy as error:
             log.warning("%s", error)
             busy.append(batch.window.key)
+    restored += [text for role in DeployedRole if (text := _restore_card(use_case, role, as_of, ports))]
     log.info("%s: %d windows compared, %d repairs", spec.name, len(batches), len(restored))
     return Reconciled(spec.name, len(batches), tuple(restored), tuple(busy))
 
@@ -74,6 +77,19 @@ def _restore_alias(use_case: str, role: DeployedRole, ports: Ports, run_id: str,
         )
     )
     return text
+
+
+def _restore_card(use_case: LoadedUseCase, role: DeployedRole, as_of: datetime, ports: Ports) -> str | None:
+    """Bring the card of the version in the role up to date; a sentence where it was missing."""
+    current = ports.ledger.current_deployment(use_case.name, role)
+    if current is None:
+        return None
+    try:
+        done = card.write(use_case.spec, current.model_version, as_of, ports)
+    except PermanentError as error:  # such as a version that somebody registered by hand
+        log.warning("%s: version %s has no model card: %s", use_case.name, current.model_version, error)
+        return None
+    return f"the model card of version {done.version} was missing; it was attached" if done.missing else None
 
 
 def _version(version: str | None) -> str:
