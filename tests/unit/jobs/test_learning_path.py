@@ -157,8 +157,8 @@ def test_i4_deploying_again_finds_its_own_entry(world: World) -> None:
 
 def test_i5_a_winner_judged_against_a_former_champion_is_told(world: World) -> None:
     first_model(world, 30)
-    stale = judged(world, 56)
-    retrained(world, 58)
+    stale = judged(world, 58)
+    retrained(world, 59)
     with pytest.raises(DeploymentConflict, match="version 2"):
         deploy.run(world.use_case, stale, world.ports, "test", actor="ann", reason="late")
     assert world.ports.registry.alias("parcels", "champion") == "2"
@@ -209,11 +209,11 @@ def test_lost_performance_calls_for_retraining(world: World) -> None:
 
 def test_i7_a_deployment_never_reaches_back_over_windows_already_scored(world: World) -> None:
     first_model(world, 30)
-    predict(world, 57)
-    result = retrained(world, 56)
+    predict(world, 59)
+    result = retrained(world, 58)
     assert result.deployed is not None
-    assert result.deployed.effective_from == world.day(57).end
-    assert not predict(world, 57).changed
+    assert result.deployed.effective_from == world.day(59).end
+    assert not predict(world, 59).changed
 
 
 def test_what_is_deployed_is_refitted_on_everything_mature_and_what_was_judged_stays_on_record(world: World) -> None:

@@ -167,7 +167,7 @@ def test_changed_rows_make_a_second_revision_and_the_first_stays_on_record(world
 def test_i7_as_was_takes_the_model_of_the_windows_time_and_the_others_what_they_say(world: World) -> None:
     first_model(world, 20)
     predict(world, 20)
-    retrain.run(world.use_case, world.day(55).start, world.ports, "test", actor="test", reason="second")
+    retrain.run(world.use_case, world.day(58).start, world.ports, "test", actor="test", reason="second")
     entries = world.ports.ledger.deployments("parcels")
     assert [entry.model_version for entry in entries] == ["1", "2"]
     again = predict(world, 20)

@@ -36,7 +36,10 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> World:
     for job in (collect_labels, measure):
         job.run(world.use_case, world.day(47).start, world.ports, "test")
     later = world.day(55).start
-    retrain.run(world.use_case, later, world.ports, "parcels.retrain/second", actor="ada", reason="the world moved")
+    spec = world.use_case.spec
+    recent = spec.training.model_copy(update={"history": timedelta(days=14)})  # since the shift: it has skill
+    since_shift = replace(world.use_case, spec=spec.model_copy(update={"training": recent}))
+    retrain.run(since_shift, later, world.ports, "parcels.retrain/second", actor="ada", reason="the world moved")
     predict(world, 30, AS_NOW, "parcels.predict/again")
     predict(world, 56)
     monitor.run(world.use_case, world.day(56), world.ports, "test")
