@@ -49,8 +49,11 @@ class Airflow:
         return client
 
     def ask(self, name: str, method: str, path: str, **body: Any) -> httpx.Response:
-        with self.as_user(name) as client:
+        client = self.as_user(name)
+        try:
             return client.request(method, f"/api/v2/dags/{RETRAIN}/{path}", json=body or None)
+        finally:
+            client.close()
 
     def answer(self, name: str, task: str, option: str, **inputs: str) -> httpx.Response:
         path = f"dagRuns/{RUN_ID}/taskInstances/{task}/-1/hitlDetails"
