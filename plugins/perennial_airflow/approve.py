@@ -75,7 +75,9 @@ class AskPeople(ApprovalOperator):
         if person is None:
             asked.expire(self._use_case, run, place)
             leave(run, Line(first=f"not approved: nobody answered {self.task_id} in time, and the champion stays"))
-            return super().execute_complete(context, {**event, "params_input": {}})
+            # A task may write an answer of nobody's to its own question: that is no approval, whatever it says.
+            nobody = {**event, "params_input": {}, "chosen_options": [self.REJECT]}
+            return super().execute_complete(context, nobody)
         name = person["name"]
         question = asked.question(self._use_case, run, context["ti"].xcom_pull(task_ids=JUDGE))
         if self.APPROVE in event["chosen_options"]:

@@ -132,8 +132,8 @@ def approved_once(asked: Airflow) -> Airflow:
         log_in(page, asked.url, FIRST, FIRST)
         page.goto(f"{asked.url}/dags/{RETRAIN}/runs/{RUN_ID}/tasks/approve/required_actions")
         page.get_by_text("must approve").first.wait_for()
-        page.get_by_label("reason").or_(page.locator("[name=element_reason]")).first.fill(REASON["reason"])
-        page.get_by_role("button", name="Approve").first.click()
+        page.locator("#element_reason, [name=element_reason]").first.fill(REASON["reason"])
+        page.get_by_role("button", name="Approve", exact=True).first.click()
         asked.reaches("approve_second", "awaiting_input")
     return asked
 

@@ -196,10 +196,12 @@ def test_a_rejection_is_told_with_its_reason_and_skips_what_follows(make: Callab
     assert task.lines[0]["first"] == "not approved, and the champion stays: ben rejected it: why not"
 
 
-def test_that_nobody_answered_goes_on_record(make: Callable[..., Task]) -> None:
+@pytest.mark.parametrize("option", ["Reject", "Approve"])
+def test_that_nobody_answered_goes_on_record_whatever_is_said(make: Callable[..., Task], option: str) -> None:
     task = make()
-    went_on, event = task.resume("Reject", person=None)
-    assert (went_on, event["params_input"]) == (WENT_ON, {})  # the form is empty, which its own rule would refuse
+    went_on, event = task.resume(option, person=None)
+    assert (went_on, event["chosen_options"]) == (WENT_ON, ["Reject"])
+    assert event["params_input"] == {}  # the form is empty, which its own rule would refuse
     (entry,) = task.ledger.approvals("flight_delays")
     assert (entry.answer, entry.approver, entry.answered_in) == (ApprovalAnswer.EXPIRED, "", f"{RUN}/approve")
     assert "nobody answered approve in time" in task.lines[0]["first"]
