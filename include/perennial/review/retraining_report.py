@@ -7,6 +7,7 @@ from typing import Any, Literal
 from perennial.errors import PerennialError
 from perennial.judgement.calibration import CalibrationCompared
 from perennial.judgement.slices import SliceJudgement, SliceStanding
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.performance.gain import gain, metric_named
 from perennial.ports import Ports
@@ -92,7 +93,7 @@ class RetrainingReport:
     `asked_for` are the decisions of the same moment that called for it, none where a person did. `comparison` is what
     the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score.
     `previous` is the champion that its winner replaced. `training` is None, too, where retention took the manifest, and
-    `training_gone` says so.
+    `training_gone` says so. `approval` is what people were asked last, None where nobody was, and `answers` are theirs.
     """
 
     use_case: str
@@ -108,6 +109,8 @@ class RetrainingReport:
     training: TrainingManifest | None
     training_gone: str | None
     model_address: str | None
+    approval: ApprovalRequest | None = None
+    answers: tuple[Approval, ...] = ()
     format: Literal[1] = 1
 
 
@@ -119,6 +122,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
     deployed = [each for each in champions if each.run_id == run_id]
     decision, deployment = decisions[-1] if decisions else None, deployed[-1] if deployed else None
     training, gone = _training(decision, ports)
+    asked = ledger.approval_request(name, run_id)
     return RetrainingReport(
         use_case=name,
         title=use_case.spec.title,
@@ -133,6 +137,8 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         training=training,
         training_gone=gone,
         model_address=ports.registry.address(name, deployment.model_version) if deployment else None,
+        approval=asked,
+        answers=tuple(ledger.approvals(name, asked.subject)) if asked else (),
     )
 
 

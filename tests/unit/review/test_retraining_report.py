@@ -11,10 +11,12 @@ from tests.unit.pages.asking import page
 
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.records.judgement import DIGEST
 from perennial.review import retraining_report
 from perennial.spec.load import load_use_case
+from perennial.verdict import ApprovalAnswer
 
 ASKED = "roc_auc\n  min_gain: 0.4\n  margin: 0.05\n  slices: {columns: [service]}\n"
 
@@ -140,3 +142,38 @@ def test_without_a_judgement_there_is_nothing_to_compare(tmp_path: Path) -> None
     assert (found.comparison, found.asked_for, found.decision) == (None, (), None)
     said = page(world, "retraining", use_case="parcels", run_id="parcels.retrain/none")
     assert "Nothing was judged yet." in said
+
+
+def test_people_read_who_was_asked_and_what_they_answered(world: World) -> None:
+    ledger, run = world.ports.ledger, "parcels.retrain/asked"
+    assert "People's approval" not in page(world, "retraining", use_case="parcels", run_id=run)
+    request = ledger.record_approval_request(
+        ApprovalRequest("parcels", "s" * 64, "t", "m" * 64, "e", None, "medium", 1, "ann", {}, run)
+    )
+    said = page(world, "retraining", use_case="parcels", run_id=run)
+    assert "The risk tier is medium: one person other than ann, who asked, must approve" in said
+    assert "Nobody has answered yet." in said
+    answer = ledger.record_approval(
+        Approval(
+            "parcels",
+            "s" * 64,
+            "t",
+            "m" * 64,
+            "e",
+            None,
+            ApprovalAnswer.REJECTED,
+            "7",
+            "ben",
+            "Approver",
+            "not in <b>March</b>",
+            "ann",
+            world.day(32).end,
+            f"{run}/approve",
+            "page__1",
+        )
+    )
+    found = retraining_report.run(world.use_case, run, world.ports)
+    assert (found.approval, found.answers) == (request, (answer,))
+    said = page(world, "retraining", use_case="parcels", run_id=run)
+    assert "not in &lt;b&gt;March&lt;/b&gt;" in said
+    assert "rejected" in said
