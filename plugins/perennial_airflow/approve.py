@@ -39,8 +39,13 @@ class AskPeople(ApprovalOperator):
             defaults=self.REJECT,
             response_timeout=spec.risk.answer_within,
             params={
+                # Airflow checks the values before it asks, so that an empty one is lawful here; answers.py refuses it.
                 REASON: Param(
-                    "", type="string", minLength=1, description="Why; it is kept in the ledger with your name."
+                    None,
+                    type=["null", "string"],
+                    minLength=1,
+                    title="Reason",
+                    description="Why; it is kept in the ledger with your name. An answer without it is refused.",
                 )
             },
             retries=0,

@@ -38,7 +38,7 @@ from perennial_airflow import answers
 ROLES = {"ann": "admin", "ben": "admin", "olga": "op", "vera": "viewer"}
 DAG, RUN, TASK = "flight_delays.retrain", "asked", "approve"
 ADDRESS = f"/api/v2/dags/{DAG}/dagRuns/{RUN}/taskInstances/{TASK}/-1/hitlDetails"
-REASON = {"reason": "better"}
+REASON = {"why": "better"}
 SUBJECT = "5" * 64
 
 

@@ -39,7 +39,7 @@ def test_airflow_gets_an_answer_only_when_it_is_on_record(tmp_path: Path) -> Non
     assert said[0] == "Forbidden"  # by Airflow: a viewer may not answer
     assert "olga has the roles op; an answer counts from Admin or Approver" in said[1]
     assert "ann asked for this retraining, so that somebody else must approve it" in said[2]
-    assert "Say why in the field 'reason'" in said[3]
+    assert "Say why in the field 'why'" in said[3]
     assert "has already been updated" in said[5]  # by Airflow, which takes one answer
     assert found["kept"] == [["ben", "admin", "better"]]
     assert (found["state"], found["by"]) == ("scheduled", "ben")  # the task goes on

@@ -22,7 +22,7 @@ with warnings.catch_warnings(action="ignore"):  # Airflow's API loads a test cli
 
 OWN = "https://airflow.example"
 PLACE = "/api/v2/dags/flights.retrain/dagRuns/manual__1/taskInstances/approve/-1/hitlDetails"
-ANSWER: dict[str, Any] = {"chosen_options": ["Approve"], "params_input": {"reason": "it is better"}}
+ANSWER: dict[str, Any] = {"chosen_options": ["Approve"], "params_input": {"why": "it is better"}}
 
 
 class AuthManager:
@@ -133,7 +133,7 @@ def test_what_the_record_refuses_does_not_reach_airflow(server: Server) -> None:
     assert server.reached == []
 
 
-@pytest.mark.parametrize("inputs", [{}, {"reason": " \n"}, {"reason": 7}, None, []])
+@pytest.mark.parametrize("inputs", [{}, {"why": " \n"}, {"why": None}, {"why": 7}, {"reason": "by the run"}, None, []])
 def test_an_answer_without_a_reason_is_refused(server: Server, inputs: Any) -> None:
     status, told = server.send({"chosen_options": ["Reject"], "params_input": inputs})
     assert (status, "Say why in the field" in told["detail"]) == (422, True)

@@ -51,7 +51,7 @@ class Task:
         return self.operator.execute(self.context)
 
     def resume(self, option: str, person: dict[str, str] | None = BEN) -> Any:
-        event = {"chosen_options": [option], "params_input": {"reason": "r"}, "responded_by_user": person}
+        event = {"chosen_options": [option], "params_input": {"why": "r"}, "responded_by_user": person}
         return self.operator.execute_complete(self.context, event)
 
     def answer(self, person: str, *, option: bool = True, task: str = "approve") -> None:
