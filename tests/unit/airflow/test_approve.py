@@ -2,12 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.providers.standard.operators.hitl import ApprovalOperator
-from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
+from airflow.providers.standard.operators import hitl
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.providers.standard.operators.hitl import ApprovalOperator, HITLOperator
+from airflow.sdk import DAG
+from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException, TaskAwaitingInput
 
 from perennial.encoding import as_json
 from perennial.jobs.retrain import approval
@@ -31,6 +35,7 @@ TRAINED = Trained("boosting", "a" * 64, {"roc_auc": 0.7}, 100, 20, 1.5)
 JUDGED = Judged("the set", "promote", ("better by [0.02](https://evil.example)",), {}, None, TRAINED, "b" * 64)
 BEN = {"id": "7", "name": "ben"}
 WENT_ON, ASKED = "went on", "asked"
+ASK, GO_ON = HITLOperator.execute, ApprovalOperator.execute_complete  # Airflow's own
 
 
 @dataclass
@@ -210,3 +215,42 @@ def test_that_nobody_answered_goes_on_record_whatever_is_said(make: Callable[...
 
 def test_there_are_as_many_tasks_as_people(make: Callable[..., Task]) -> None:
     assert [task.task_id for task in approve.ask_people(make().use_case)] == ["approve", "approve_second"]
+
+
+def test_airflows_own_operator_puts_the_question_and_waits(
+    make: Callable[..., Task], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, put = make(), {}
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **given: put.update(given))
+    monkeypatch.setattr(ApprovalOperator, "execute", ASK)
+    monkeypatch.setattr(
+        Task,
+        "context",
+        {"ti": SimpleNamespace(xcom_pull=lambda task_ids: task.judged), "task_instance": SimpleNamespace(id=1)},
+    )
+    with pytest.raises(TaskAwaitingInput):
+        task.execute()
+    assert (put["options"], put["defaults"], put["multiple"]) == (["Approve", "Reject"], ["Reject"], False)
+    assert "| verdict | better than the champion |" in put["body"]
+    assert put["params"]["why"]["value"] is None
+
+
+@pytest.mark.parametrize(("option", "skipped"), [(True, []), (False, ["deploy"])])
+def test_airflows_own_operator_skips_what_follows_a_rejection_only(
+    make: Callable[..., Task], monkeypatch: pytest.MonkeyPatch, option: bool, skipped: list[str]
+) -> None:
+    task, found = make(), []
+    task.answer("ben", option=option)
+    monkeypatch.setattr(ApprovalOperator, "execute_complete", GO_ON)
+    monkeypatch.setattr(ApprovalOperator, "skip", lambda self, ti, tasks: found.extend(each.task_id for each in tasks))
+    with DAG("flight_delays.retrain", schedule=None) as dag:
+        dag.add_task(task.operator)
+        task.operator >> EmptyOperator(task_id="deploy")
+    context = {"ti": SimpleNamespace(xcom_pull=lambda task_ids: task.judged), "task": task.operator}
+    monkeypatch.setattr(Task, "context", context)
+    event = {
+        "chosen_options": ["Approve" if option else "Reject"], "params_input": {"why": "r"}, "responded_by_user": BEN,
+        "responded_at": datetime(2030, 1, 1, tzinfo=UTC),
+    }  # fmt: skip
+    task.operator.execute_complete(task.context, event)
+    assert found == skipped
