@@ -5,7 +5,8 @@ from datetime import timedelta
 from perennial.spec.models import UseCase
 
 TASKS = ("approve", "approve_second")
-REASON = "reason"  # the field of the form
+# The field of the form. The DAG has a param `reason`, whose value Airflow would fill into a field of that name.
+REASON = "why"
 
 
 def time_to_answer(spec: UseCase) -> timedelta:

@@ -39,8 +39,13 @@ class AskPeople(ApprovalOperator):
             defaults=self.REJECT,
             response_timeout=spec.risk.answer_within,
             params={
+                # Airflow checks the values before it asks, so that an empty one is lawful here; answers.py refuses it.
                 REASON: Param(
-                    "", type="string", minLength=1, description="Why; it is kept in the ledger with your name."
+                    None,
+                    type=["null", "string"],
+                    minLength=1,
+                    title="Reason",
+                    description="Why; it is kept in the ledger with your name. An answer without it is refused.",
                 )
             },
             retries=0,
@@ -75,7 +80,9 @@ class AskPeople(ApprovalOperator):
         if person is None:
             asked.expire(self._use_case, run, place)
             leave(run, Line(first=f"not approved: nobody answered {self.task_id} in time, and the champion stays"))
-            return super().execute_complete(context, {**event, "params_input": {}})
+            # A task may write an answer of nobody's to its own question: that is no approval, whatever it says.
+            nobody = {**event, "params_input": {}, "chosen_options": [self.REJECT]}
+            return super().execute_complete(context, nobody)
         name = person["name"]
         question = asked.question(self._use_case, run, context["ti"].xcom_pull(task_ids=JUDGE))
         if self.APPROVE in event["chosen_options"]:

@@ -148,6 +148,7 @@ _ROLLBACK = """
 **Run by hand**: trigger with the `version` and a `reason`; both are kept in the ledger, with your name. Windows that
 are scored already keep their predictions: the version takes over with the next window that is not scored yet, or at
 `effective_from` if that is later. To score windows again with it, run `{name}.predict` with `model` set to `as_now`.
+It is an emergency brake: it asks for nobody's approval, whatever the risk.
 """
 
 

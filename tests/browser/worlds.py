@@ -19,11 +19,13 @@ from perennial.errors import NotDelivered, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
 from perennial.jobs.predict import monitor, select_for_review
 from perennial.jobs.retrain import chain as retrain
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.pages.change import ChangeAsked, change
 from perennial.records import human_labels
 from perennial.spec.alerts import Severity
 from perennial.spec.load import load_use_case
+from perennial.verdict import ApprovalAnswer
 
 PREDICT, EVALUATE, RETRAIN = "parcels.predict", "parcels.evaluate", "parcels.retrain"
 EVALUATED, RETRAINED, ONE_WINDOW, SEVERAL_WINDOWS = "evaluated", "retrained", "one_window", "several_windows"
@@ -127,6 +129,7 @@ def a_lived_world(folder: Path) -> World:
     start = world.day(33).start
     _decide(world)
     retrain.run(world.use_case, start, world.ports, f"{RETRAIN}/{RETRAINED}", actor="ada", reason="the weights drifted")
+    _answer(world, "ann", ["It is better in every slice.", "I want to see the holiday week first."])
     return _ask(_tell(world, "Day 32 was refused."), "bob")
 
 
@@ -166,6 +169,7 @@ def a_hostile_world(folder: Path) -> World:
         ingest_and_validate(world, 32)
     _evaluate(world)
     retrain.run(world.use_case, world.day(33).start, world.ports, f"{RETRAIN}/{RETRAINED}", actor=ALL, reason=ALL)
+    _answer(world, ALL, [ALL, ALL])
     for day in (30, 31, 45):
         _spoil(world, day)
     return _ask(_tell(world, ALL), ALL)
@@ -296,3 +300,30 @@ def _renamed(found: Any) -> Any:
     for name in ("weight", "service", "roc_auc"):
         text = text.replace(f'"{name}"', json.dumps(f"{ALL} {name}"))
     return json.loads(text)
+
+
+def _answer(world: World, requester: str, reasons: list[str]) -> None:
+    """The retraining asked two people; one agreed, the other did not."""
+    run, at = f"{RETRAIN}/{RETRAINED}", world.day(34).start
+    asked = ApprovalRequest("parcels", "5" * 64, "t", "m" * 64, "e", None, "high", 2, requester, {}, run)
+    world.ports.ledger.record_approval_request(asked)
+    for number, (answer, reason) in enumerate(zip(("approved", "rejected"), reasons, strict=True)):
+        world.ports.ledger.record_approval(
+            Approval(
+                "parcels",
+                "5" * 64,
+                "t",
+                "m" * 64,
+                "e",
+                None,
+                ApprovalAnswer(answer),
+                str(number),
+                requester if reason == requester else ("ben", "carla")[number],
+                "Approver",
+                reason,
+                requester,
+                at,
+                f"{run}/approve",
+                "page__1",
+            )
+        )

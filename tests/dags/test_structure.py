@@ -11,11 +11,13 @@ import yaml
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG, TriggerRule
 from airflow.sdk.definitions.mappedoperator import MappedOperator
+from airflow.sdk.definitions.param import process_params
 from airflow.sdk.exceptions import ParamValidationError
 from airflow.serialization.serialized_objects import DagSerialization
 
 from perennial.lake import port as lake
 from perennial.spec.ended import write_ended
+from perennial_airflow.approval_tasks import REASON
 from perennial_airflow.dag_factory import build_dags
 from perennial_airflow.timetable import DelayedWindows
 
@@ -350,7 +352,10 @@ def test_people_are_asked_between_judging_and_deploying_as_the_risk_says(
         assert isinstance(task, ApprovalOperator)
         assert (task.defaults, task.options, task.retries) == (["Reject"], ["Approve", "Reject"], 0)
         assert task.response_timeout == timedelta(days=2)
-        assert task.params.get_param("reason").schema["minLength"] == 1
+        assert task.params.get_param(REASON).schema["minLength"] == 1
+        # Airflow checks the values before the task asks, and fills in those of the run.
+        process_params(dag, task, {"reason": "drift"}, suppress_exception=False)
+        assert task.serialized_params[REASON]["value"] is None
         assert f"| {task.task_id} |" in (dag.doc_md or "")
     with warnings.catch_warnings(action="error"):
         written = DagSerialization.to_dict(dag)

@@ -31,7 +31,7 @@ RISK = {
     "personal_data": False,
     "answer_within": "1d",
 }
-REASON = {"reason": "Better in every month that I looked at."}
+REASON = {"why": "Better in every month that I looked at."}
 
 
 @dataclass
@@ -49,8 +49,11 @@ class Airflow:
         return client
 
     def ask(self, name: str, method: str, path: str, **body: Any) -> httpx.Response:
-        with self.as_user(name) as client:
+        client = self.as_user(name)
+        try:
             return client.request(method, f"/api/v2/dags/{RETRAIN}/{path}", json=body or None)
+        finally:
+            client.close()
 
     def answer(self, name: str, task: str, option: str, **inputs: str) -> httpx.Response:
         path = f"dagRuns/{RUN_ID}/taskInstances/{task}/-1/hitlDetails"
@@ -104,8 +107,8 @@ def test_answers_that_would_not_count_are_refused_and_told(asked: Airflow) -> No
         (WITHOUT_ROLE, REASON, 403, "an answer counts from Admin or Approver"),
         (VIEWER, REASON, 403, "Forbidden"),
         (REQUESTER, REASON, 403, "ann asked for this retraining, so that somebody else must approve it"),
-        (FIRST, {}, 422, "Say why in the field 'reason'"),
-        (FIRST, {"reason": "  "}, 422, "Say why in the field 'reason'"),
+        (FIRST, {}, 422, "Say why in the field 'why'"),
+        (FIRST, {"why": "  "}, 422, "Say why in the field 'why'"),
     ]
     for name, inputs, status, said in refusals:
         found = asked.answer(name, "approve", "Approve", **inputs)
@@ -129,8 +132,8 @@ def approved_once(asked: Airflow) -> Airflow:
         log_in(page, asked.url, FIRST, FIRST)
         page.goto(f"{asked.url}/dags/{RETRAIN}/runs/{RUN_ID}/tasks/approve/required_actions")
         page.get_by_text("must approve").first.wait_for()
-        page.get_by_label("reason").or_(page.locator("[name=element_reason]")).first.fill(REASON["reason"])
-        page.get_by_role("button", name="Approve").first.click()
+        page.locator("#element_why, [name=element_why]").first.fill(REASON["why"])
+        page.get_by_role("button", name="Approve", exact=True).first.click()
         asked.reaches("approve_second", "awaiting_input")
     return asked
 
@@ -138,7 +141,7 @@ def approved_once(asked: Airflow) -> Airflow:
 def test_a_person_approves_in_the_browser(approved_once: Airflow) -> None:
     (given,) = approved_once.approvals()
     assert (given.answer, given.approver, given.role) == (ApprovalAnswer.APPROVED, FIRST, "Approver")
-    assert (given.reason, given.requester) == (REASON["reason"], REQUESTER)
+    assert (given.reason, given.requester) == (REASON["why"], REQUESTER)
     assert given.answered_in == f"{RETRAIN}/{RUN_ID}/approve"
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import environment, processes, receivers
+from tests.faults import approvals, environment, processes, receivers
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -50,6 +50,10 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
         "promoted_in_mid_batch": (processes.promoted_in_mid_batch, 50),
         "killed_before_the_alias": (processes.killed_before_the_alias, 100),
         "receiver_down": (receivers.receiver_down, 200),
+        "answers_at_once": (approvals.answers_at_once, 50),
+        "forged_answers": (approvals.forged, 50),
+        "champion_moved": (approvals.champion_moved, 50),
+        "killed_from_approval_to_alias": (approvals.killed, 50),
         "bit_flips": (environment.bit_flips, 1000),
         "shuffled_labels": (environment.shuffled_labels, 100),
     }

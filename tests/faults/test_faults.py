@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.faults import environment, processes, receivers
-from tests.faults.__main__ import proofs
+from tests.faults import approvals, environment, processes, receivers
+from tests.faults.__main__ import Scenario, proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -67,6 +67,20 @@ def test_i3_a_promotion_in_mid_batch_leaves_one_model(world: World) -> None:
 
 def test_i5_a_kill_between_ledger_and_alias_converges(world: World) -> None:
     assert_clean(processes.killed_before_the_alias(world, 4, SEED))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "times"),
+    [
+        (approvals.answers_at_once, 2),
+        (approvals.forged, 1),
+        (approvals.champion_moved, 4),
+        (approvals.killed, len(approvals.KILLS)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking beside threads
+def test_nothing_is_deployed_that_people_did_not_agree_to(world: World, scenario: Scenario, times: int) -> None:
+    assert_clean(scenario(world, times, SEED))
 
 
 def test_i4_lost_answers_of_postgres_are_looked_up(world: World) -> None:

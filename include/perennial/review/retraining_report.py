@@ -9,6 +9,7 @@ from perennial.judgement.calibration import CalibrationCompared
 from perennial.judgement.decisions import DecisionComparison, decision_reasons
 from perennial.judgement.fairness import FairnessJudgement, FairnessStanding
 from perennial.judgement.slices import SliceJudgement, SliceStanding
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.decision import DecisionRule
 from perennial.performance.gain import gain, metric_named
@@ -102,11 +103,11 @@ class RetrainingReport:
     """What is on record about the retraining that a run did; what it has not done is None.
 
     `candidates` are what became of each, and what it costs; none in decisions of 0.1.0, and where nothing was trained.
-
     `asked_for` are the decisions of the same moment that called for it, none where a person did. `comparison` is what
     the judge compared; `judgement` what it found, None in decisions of 0.1.0, which were by the better score. `rule` is
     the decision that was deployed. `previous` is the champion that its winner replaced. `training` is None, too, where
-    retention took the manifest, and `training_gone` says so.
+    retention took the manifest, and `training_gone` says so. `approval` is what people were asked last, None where
+    nobody was, and `answers` are theirs.
     """
 
     use_case: str
@@ -124,6 +125,8 @@ class RetrainingReport:
     training_gone: str | None
     model_address: str | None
     candidates: tuple[CandidateOutcome, ...] = ()
+    approval: ApprovalRequest | None = None
+    answers: tuple[Approval, ...] = ()
     format: Literal[1] = 1
 
 
@@ -135,6 +138,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
     deployed = [each for each in champions if each.run_id == run_id]
     decision, deployment = decisions[-1] if decisions else None, deployed[-1] if deployed else None
     training, gone = _training(decision, ports)
+    asked = ledger.approval_request(name, run_id)
     return RetrainingReport(
         use_case=name,
         title=use_case.spec.title,
@@ -151,6 +155,8 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         training_gone=gone,
         model_address=ports.registry.address(name, deployment.model_version) if deployment else None,
         candidates=outcomes_in(decision.numbers) if decision else (),
+        approval=asked,
+        answers=tuple(ledger.approvals(name, asked.subject)) if asked else (),
     )
 
 

@@ -8,18 +8,21 @@ from typing import Any
 
 import httpx
 import pytest
+from airflow import plugins_manager
 from airflow.models.dag import DagModel
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
 with warnings.catch_warnings(action="ignore"):  # Airflow's API loads a test client that uses what is deprecated
     from airflow.api_fastapi.core_api import security
+    from airflow.api_fastapi.core_api.routes.public.hitl import task_instances_hitl_router
 
     from perennial_airflow import answers
+    from perennial_airflow.approval_tasks import TASKS
 
 OWN = "https://airflow.example"
 PLACE = "/api/v2/dags/flights.retrain/dagRuns/manual__1/taskInstances/approve/-1/hitlDetails"
-ANSWER: dict[str, Any] = {"chosen_options": ["Approve"], "params_input": {"reason": "it is better"}}
+ANSWER: dict[str, Any] = {"chosen_options": ["Approve"], "params_input": {"why": "it is better"}}
 
 
 class AuthManager:
@@ -130,7 +133,7 @@ def test_what_the_record_refuses_does_not_reach_airflow(server: Server) -> None:
     assert server.reached == []
 
 
-@pytest.mark.parametrize("inputs", [{}, {"reason": " \n"}, {"reason": 7}, None, []])
+@pytest.mark.parametrize("inputs", [{}, {"why": " \n"}, {"why": None}, {"why": 7}, {"reason": "by the run"}, None, []])
 def test_an_answer_without_a_reason_is_refused(server: Server, inputs: Any) -> None:
     status, told = server.send({"chosen_options": ["Reject"], "params_input": inputs})
     assert (status, "Say why in the field" in told["detail"]) == (422, True)
@@ -192,3 +195,18 @@ def test_what_is_too_long_is_refused(server: Server) -> None:
 )
 def test_roles_are_those_of_the_auth_manager(user: Any, roles: tuple[str, ...]) -> None:
     assert answers.roles_of(user) == roles
+
+
+def test_airflow_takes_answers_where_the_middleware_stands() -> None:
+    patched = [route.path for route in task_instances_hitl_router.routes if "PATCH" in route.methods]  # type: ignore[attr-defined]
+    (path,) = patched
+    given = {"dag_id": "flights.retrain", "dag_run_id": "manual__2013-03-01T00:00:00+00:00", "map_index": -1}
+    for task_id in TASKS:
+        place = answers.ROUTE.fullmatch("/api/v2" + path.format(**given, task_id=task_id))
+        assert place is not None
+        assert (place["use_case"], place["run_id"], place["task_id"]) == ("flights", given["dag_run_id"], task_id)
+
+
+def test_the_plugin_brings_the_middleware_along() -> None:
+    _, middlewares = plugins_manager.get_fastapi_plugins()
+    assert [each["middleware"] for each in middlewares] == [answers.AnswersOnRecord]

@@ -206,6 +206,8 @@ def test_a_cleared_deployment_goes_on_with_the_approval_on_record(medium: World)
     answers(medium, "ben")
     first = deployed(medium, from_json(Judged, as_json(found)))
     assert deployed(medium, found) == first
+    decision = approval.standing(medium.use_case, found, medium.ports.ledger, RUN)
+    assert (decision.action, decision.numbers["approved_by"]) == (APPROVE, "ben")  # not lapsed by its own deployment
     assert len(medium.ports.ledger.deployments("parcels")) == 1
 
 

@@ -11,10 +11,12 @@ from tests.unit.pages.asking import page
 
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
+from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.records.judgement import DIGEST
 from perennial.review import retraining_report
 from perennial.spec.load import load_use_case
+from perennial.verdict import ApprovalAnswer
 
 ASKED = "roc_auc\n  min_gain: 0.4\n  margin: 0.05\n  slices: {columns: [service]}\n"
 
@@ -191,3 +193,38 @@ def test_differences_of_a_first_model_are_measured_and_a_decision_without_one_is
     plain = page(world, "retraining", use_case="parcels", run_id="test")
     assert "Differences between groups" not in plain
     assert "Decides for" not in plain
+
+
+def test_people_read_who_was_asked_and_what_they_answered(world: World) -> None:
+    ledger, run = world.ports.ledger, "parcels.retrain/asked"
+    assert "People's approval" not in page(world, "retraining", use_case="parcels", run_id=run)
+    request = ledger.record_approval_request(
+        ApprovalRequest("parcels", "s" * 64, "t", "m" * 64, "e", None, "medium", 1, "ann", {}, run)
+    )
+    said = page(world, "retraining", use_case="parcels", run_id=run)
+    assert "The risk tier is medium: one person other than ann, who asked, must approve" in said
+    assert "Nobody has answered yet." in said
+    answer = ledger.record_approval(
+        Approval(
+            "parcels",
+            "s" * 64,
+            "t",
+            "m" * 64,
+            "e",
+            None,
+            ApprovalAnswer.REJECTED,
+            "7",
+            "ben",
+            "Approver",
+            "not in <b>March</b>",
+            "ann",
+            world.day(32).end,
+            f"{run}/approve",
+            "page__1",
+        )
+    )
+    found = retraining_report.run(world.use_case, run, world.ports)
+    assert (found.approval, found.answers) == (request, (answer,))
+    said = page(world, "retraining", use_case="parcels", run_id=run)
+    assert "not in &lt;b&gt;March&lt;/b&gt;" in said
+    assert "rejected" in said

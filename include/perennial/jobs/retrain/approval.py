@@ -129,7 +129,10 @@ def standing(use_case: LoadedUseCase, judged: "Judged", ledger: Ledger, run_id: 
     bound = bound_of(judged)
     request = ledger.approval_request(spec.name, run_id)
     current = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    found = Bound(bound.model_digest, bound.evidence_digest, current.id if current else None)
+    champion_id = current.id if current else None
+    if current is not None and (current.run_id, current.model_digest) == (run_id, bound.model_digest):
+        champion_id = current.supersedes  # the run has deployed it already
+    found = Bound(bound.model_digest, bound.evidence_digest, champion_id)
     # The tier may have been lowered since people were asked: what was asked of them stays.
     approvers = max(spec.risk_tier.approvers, request.approvers if request else 0)
     if request is None:
