@@ -209,6 +209,7 @@ def quick_use_cases(folder: Path, more: Mapping[str, Any]) -> Path:
         "persistence": {"alarms": 2, "of": 3},
         "trailing_windows": 3,
         "cooldown": "7d",
+        "max_age": None,
     }
     path.write_text(yaml.safe_dump(spec | dict(more), sort_keys=False))
     return copied

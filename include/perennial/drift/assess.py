@@ -60,10 +60,15 @@ class Assessment:
     def own_evidence(self) -> dict[str, dict[str, Any]]:
         """What each column and each joint measure says by itself, as JSON: enough to accumulate.
 
-        `p_value`, and whether values are `missing` more unusually than they are far away.
+        `p_value`, whether values are `missing` more unusually than they are far away, and the column's `importance`;
+        null where it has none: what all columns are together, and the predictions.
         """
         return {
-            each.name: {"p_value": each.p_value, "missing": _by_missing(each)}
+            each.name: {
+                "p_value": each.p_value,
+                "missing": _by_missing(each),
+                "importance": None if each.name in UNITS or each.name == PREDICTION else each.importance,
+            }
             for each in (*self.columns, *self.joint)
             if each.p_value is not None
         }

@@ -13,10 +13,14 @@ from perennial.window import Every, Window
 
 @dataclass(frozen=True)
 class ColumnPoint:
-    """A column's own p-value in a window, and whether its missing values are the most unusual thing about it."""
+    """A column's own p-value in a window, and whether its missing values are the most unusual thing about it.
+
+    `importance` is the column's share of the model's, 0 to 1; None where it is not a column of its own, or not known.
+    """
 
     p_value: float
     missing: bool
+    importance: float | None = None
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC
 
 from perennial.drift.accumulate import NOTHING_KEPT, Accumulated, Thresholds, strongest
+from perennial.drift.importance_floor import latest_shares, that_matter
 from perennial.errors import InvalidSpec
 from perennial.performance.audit import Trust
 from perennial.performance.interval import Interval, trailing
@@ -71,8 +72,12 @@ def accumulated(
     every: Every,
     kept: Thresholds = NOTHING_KEPT,
 ) -> Accumulated:
-    """The evidence of these windows, oldest first. Errors: `NotEnoughData` without a reference window."""
-    names = sorted({name for point in points for name in point.columns})
+    """The evidence of these windows, oldest first, in columns of at least `min_importance`.
+
+    Errors: `NotEnoughData` without a reference window.
+    """
+    shares = latest_shares({name: own.importance for name, own in point.columns.items()} for point in points)
+    names = sorted(that_matter(shares, spec.min_importance))
     columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
     whole = [point.p_value for point in points]
     return strongest(whole, columns, reference_windows, spec.false_retrains, every, kept)

@@ -243,7 +243,9 @@ def _reference_windows(reports: Sequence[DriftReport]) -> int:
 
 
 def _drift(report: DriftReport) -> DriftPoint:
-    columns = {name: ColumnPoint(own["p_value"], own["missing"]) for name, own in report.columns.items()}
+    columns = {  # reports of 0.1.0 don't say how important a column is
+        name: ColumnPoint(own["p_value"], own["missing"], own.get("importance")) for name, own in report.columns.items()
+    }
     return DriftPoint(report.window, report.verdict, report.p_value, report.missing, columns)
 
 

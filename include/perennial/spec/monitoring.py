@@ -55,6 +55,13 @@ class Monitoring(Spec):
     persistence: Persistence | None = Field(
         None, description="Retrain after this many alarms in this many windows, not by accumulated evidence."
     )
+    min_importance: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        description="A column with a smaller share of the model's importance does not call for retraining by its own "
+        "drift. 0 lets every column call.",
+    )
     season: Season | None = Field(None, description="Compare a window only with training windows of the same season.")
     triggers: tuple[Trigger, ...] = Field(
         (Trigger.DRIFT, Trigger.PERFORMANCE, Trigger.AGE), description="What may call for retraining."

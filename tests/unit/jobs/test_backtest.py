@@ -93,6 +93,19 @@ def test_a_window_that_failed_is_left_out_as_it_was_then(world: World, tmp_path:
     assert backtested(world, tmp_path, range(32, 36), IDLE)["always"].windows == 3
 
 
+def test_what_no_trigger_looks_at_is_not_computed(
+    stored: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unwanted(*_: object) -> None:
+        raise AssertionError("no trigger looks at drift")
+
+    monkeypatch.setattr("perennial.backtest.life.monitor.run", unwanted)
+    policies = "always: {triggers: [age], max_age: 2d, cooldown: 1d, min_new_labels: 0}"
+    found = backtested(stored, tmp_path, range(30, 33), policies)["always"]
+    assert [each.as_of for each in found.retrainings] == [stored.day(32).start]
+    assert "ROC AUC" in found.retrainings[0].judged
+
+
 def test_windows_that_are_not_stored_are_named(world: World, tmp_path: Path) -> None:
     with pytest.raises(NotIngested, match=r"perennial ingest.*--from 2024-01-07"):
         backtested(world, tmp_path, range(28, 30))

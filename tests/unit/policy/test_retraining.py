@@ -86,7 +86,7 @@ def learnable(case: dict[str, Any], number: int) -> bool | None:
 
 def columns_of(case: dict[str, Any], number: int, missing: tuple[str, ...]) -> dict[str, ColumnPoint]:
     return {
-        name: ColumnPoint(values[number], name in missing)
+        name: ColumnPoint(values[number], name in missing, case.get("importances", {}).get(name))
         for name, values in case.get("columns", {}).items()
         if values[number] is not None
     }

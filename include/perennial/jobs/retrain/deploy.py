@@ -10,7 +10,9 @@ import pyarrow.compute as pc
 
 from perennial.code_version import code_version, lock_digest
 from perennial.drift.accumulate import thresholds_of
+from perennial.drift.importance_floor import that_matter
 from perennial.drift.joint_comparison import UNITS
+from perennial.drift.reference import PREDICTION as PREDICTED
 from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
@@ -163,7 +165,8 @@ def _thresholds(spec: UseCase, reference: ModelReference) -> dict[str, object] |
     inputs = reference.inputs
     if not inputs.windows:
         return None
-    columns = len(inputs.columns) + len(UNITS) * bool(inputs.joint_columns)
+    shares = {each.name: None if each.name == PREDICTED else each.importance for each in inputs.columns}
+    columns = len(that_matter(shares, spec.monitoring.min_importance)) + len(UNITS) * bool(inputs.joint_columns)
     return thresholds_of(len(inputs.windows), columns, spec.monitoring.false_retrains, spec.schedule.every)
 
 
