@@ -92,8 +92,19 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.monitor(use_case, current_run(), scored)
 
-        monitored = monitor(score(validate(ingest.output)))
+        scored = score(validate(ingest.output))
+        monitored = monitor(scored)
         monitored >> trigger_retrain(use_case)
+        if spec.rollout is not None:
+
+            @task
+            def shadow(scored: Upstream) -> list[Json]:
+                """Predicts each row by the model that did not serve it, while a challenger is in roll-out."""
+                from perennial_airflow import tasks
+
+                return tasks.shadow(use_case, current_run(), scored)
+
+            shadow(scored)
         if spec.late_data:
 
             @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)

@@ -3,7 +3,14 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table, window_partition
+from perennial.lake.port import (
+    labels_table,
+    predictions_table,
+    quarantine_table,
+    raw_table,
+    shadow_table,
+    window_partition,
+)
 from perennial.lease import Lease
 from perennial.ports import Ports
 from perennial.window import Window
@@ -24,6 +31,13 @@ def data_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iter
 def labels_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iterator[Lease]:
     """Hold the labels of a use case's window while inside. Errors: as `data_lease`."""
     with _lease(f"{use_case}/labels", (labels_table(use_case),), window, ports, run_id) as lease:
+        yield lease
+
+
+@contextmanager
+def shadow_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iterator[Lease]:
+    """Hold the shadow of a use case's window while inside; scoring goes on beside it. Errors: as `data_lease`."""
+    with _lease(f"{use_case}/shadow", (shadow_table(use_case),), window, ports, run_id) as lease:
         yield lease
 
 
