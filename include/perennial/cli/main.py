@@ -17,6 +17,7 @@ from perennial.cli import (
     past,
     quarantine,
     review,
+    rollout,
     run,
     steps,
     suggest,
@@ -50,6 +51,7 @@ review.add_to(app)
 backtest.add_to(app)
 past.add_to(app)
 export.add_to(app)
+rollout.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)

@@ -9,9 +9,10 @@ from typing import Literal
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import Backtest
 from perennial.ports import Ports
-from perennial.review import label_delay, models, timeline
+from perennial.review import label_delay, models, rollout, timeline
 from perennial.review.label_delay import LabelDelay
 from perennial.review.models import ModelFamily
+from perennial.review.rollout import RolloutState
 from perennial.review.timeline import Timeline, last_windows
 from perennial.spec.models import UseCase
 from perennial.window import Every, Window
@@ -34,7 +35,7 @@ class UseCaseReport:
     `timeline` holds some of its windows. `earlier` and `later` are what to ask for as `until` to see those before and
     after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
     after it even more are missing.
-    `backtest` is the one of the retraining policies that was recorded last.
+    `rollout` is the one under way. `backtest` is the one of the retraining policies that was recorded last.
     """
 
     use_case: str
@@ -51,6 +52,7 @@ class UseCaseReport:
     family: ModelFamily
     delay: LabelDelay
     backtest: Backtest | None
+    rollout: RolloutState | None = None
     format: Literal[1] = 1
 
 
@@ -76,6 +78,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         family=models.run(spec, ports),
         delay=label_delay.run(spec, now, ports.ledger),
         backtest=ports.ledger.last_backtest(spec.name),
+        rollout=rollout.run(spec, ports),
     )
 
 
