@@ -197,7 +197,13 @@ def rollout(use_case: LoadedUseCase, run: Run) -> Json:
 
     with airflow_outcomes(use_case):
         moment = as_of(use_case.spec, run)
-        return as_json(rollout_job.run(use_case, moment, _open_ports(), run.name, actor=run.actor))
+        found = rollout_job.run(use_case, moment, _open_ports(), run.name, actor=run.actor)
+        if found.rescored and found.rescored.failed:
+            raise AirflowFailException(
+                "Windows of a canary that was rolled back and can't be scored again: "
+                + "; ".join(found.rescored.failed)
+            )
+        return as_json(found)
 
 
 @noted(verdict_lines.assembled, extra_of=asset_extras.assembled)

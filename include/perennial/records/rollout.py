@@ -114,15 +114,29 @@ def moved_on(
 
 
 def ended(
-    stage: Deployment, as_of: datetime, ports: Ports, run_id: str, *, actor: str, reason: str
+    stage: Deployment, as_of: datetime, ports: Ports, run_id: str, *, actor: str, reason: str, withdraw: bool = False
 ) -> Sequence[Deployment]:
     """Take the challenger's role away: from the first window that is not scored yet, the champion predicts all rows.
 
+    With `withdraw`, those of the windows before, too, once they are scored again.
     Errors: `DeploymentConflict` when somebody else moved the stage first.
     """
-    entry = ports.ledger.deploy(replace(_later(stage, as_of, run_id, actor=actor, reason=reason), ends=True))
+    first = _first_canary(stage, ports.ledger).id if withdraw else None
+    entry = _later(stage, as_of, run_id, actor=actor, reason=reason)
+    entry = ports.ledger.deploy(replace(entry, ends=True, withdraws=first))
     follow(stage.use_case, ports)
     return [entry]
+
+
+def _first_canary(stage: Deployment, ledger: Ledger) -> Deployment:
+    """The first stage in which this challenger predicted published rows, or the stage itself."""
+    by_id = {entry.id: entry for entry in ledger.deployments(stage.use_case)}
+    first = stage
+    while (before := by_id.get(first.supersedes)) is not None:
+        if not before.share or before.ends or before.model_digest != stage.model_digest:
+            break
+        first = before
+    return first
 
 
 def follow(use_case: str, ports: Ports) -> None:

@@ -13,7 +13,7 @@ from perennial.jobs.evaluate.rollout import RolledOut
 from perennial.jobs.predict import shadow
 from perennial.jobs.predict.shadow import ShadowOutcome
 from perennial.jobs.upkeep import reconcile, verify
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, InterventionKind
 from perennial.policy.assignment import is_challengers, place
 from perennial.policy.rollout import ADVANCE, ROLL_BACK, STOP
 from perennial.records.model_choice import ModelChoice
@@ -127,17 +127,43 @@ def test_a_worse_challenger_is_stopped_in_the_shadow_and_published_nothing(tmp_p
     assert rolling.ports.registry.alias("parcels", "challenger") is None
 
 
-def test_a_canary_that_does_harm_is_rolled_back(tmp_path: Path) -> None:
-    rolling = make(tmp_path, 40)
+def harmed(folder: Path) -> tuple[RolloutWorld, int, dict[int, dict[int, tuple[str, float]]]]:
+    """A canary until the day of its alarm, and what its windows had before."""
+    rolling = make(folder, 24)
     rolling.champion("true")
-    rolling.stage("bad", 25, 0)
-    found = play(rolling, range(40))
-    assert actions(found) == [HOLD, ROLL_BACK]
-    (undone,) = [each for each in found if each.action == ROLL_BACK]
-    day = found.index(undone)
-    check_every_row(rolling, range(40))
-    assert {version for version, _ in rolling.predictions(day).values()} == {"1", rolling.models["bad"].version}
-    assert {version for version, _ in rolling.predictions(day + 1).values()} == {"1"}
+    small = rolling.stage("bad", 5, 2, rolling.stage("bad", 0, 0))
+    before: dict[int, dict[int, tuple[str, float]]] = {}
+    for day in range(24):
+        if day == 5:
+            rolling.stage("bad", 25, 5, small)
+        rolling.scored(day)
+        before[day] = rolling.predictions(day)
+        shadow.run(rolling.world.use_case, rolling.world.day(day), rolling.ports, "test")
+        rolling.measured(day)
+        if day > 5 and decide(rolling, day).action == ROLL_BACK:
+            return rolling, day, before
+    raise AssertionError("no alarm")
+
+
+def test_a_canary_that_does_harm_is_rolled_back_and_its_windows_are_scored_again_by_the_champion(
+    tmp_path: Path,
+) -> None:
+    rolling, last, before = harmed(tmp_path)
+    bad = rolling.models["bad"].version
+    assert all({version for version, _ in before[day].values()} == {"1", bad} for day in range(2, last + 1))
+    for day in range(last + 1):
+        assert {version for version, _ in rolling.predictions(day).values()} == {"1"}
+    check_every_row(rolling, range(last + 1))
+    told = rolling.ports.ledger.interventions("parcels", InterventionKind.ROLLED_BACK)
+    assert [(each.details["windows"], each.details["version"]) for each in told] == [(last - 1, bad)]
+    assert told[0].details["seconds"] >= 0
+    assert decide(rolling, last).rescored is None  # nothing is left
+    known = ModelChoice.parse("as_known").resolve(
+        rolling.world.use_case.spec, rolling.world.day(5), rolling.ports.ledger
+    )
+    assert known.champion.model_version == "1"
+    rolling.scored(last + 1)
+    assert {version for version, _ in rolling.predictions(last + 1).values()} == {"1"}
 
 
 @pytest.fixture

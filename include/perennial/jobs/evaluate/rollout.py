@@ -5,12 +5,14 @@ is taken after each evaluation; the test allows for that. What it says is done a
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import numpy as np
 import pyarrow.compute as pc
 
+from perennial.jobs.evaluate import rescore
+from perennial.jobs.evaluate.rescore import Rescored
 from perennial.judgement.window_gains import WindowGain
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import (
@@ -44,6 +46,7 @@ class RolledOut:
     """What became of the stage of a roll-out; `outcome` says it in words.
 
     `challenger` is None where no roll-out is under way: then nothing was decided. `windows` have gains that count.
+    `rescored` says what became of the windows of a canary that was rolled back.
     """
 
     as_of: datetime
@@ -53,6 +56,7 @@ class RolledOut:
     action: str | None = None
     windows: int = 0
     reasons: tuple[str, ...] = ()
+    rescored: Rescored | None = None
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str) -> RolledOut:
@@ -66,7 +70,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
         stage = current_stage(spec.name, ports.ledger)
         champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
         if spec.rollout is None or stage is None or champion is None:
-            return RolledOut(as_of, "no roll-out is under way")
+            undone = rescore.run(use_case, ports, run_id, actor=actor)
+            return RolledOut(as_of, "no roll-out is under way", rescored=undone)
         if stage.effective_from >= as_of:
             text = f"version {stage.model_version} begins {stage_name(stage.share)} later"
             return RolledOut(as_of, text, stage.model_version, stage.share)
@@ -88,7 +93,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
             )
         )
         _do(recorded, stage, ports, run_id, actor)
-    return _told(recorded, stage)
+    done = _told(recorded, stage)
+    if recorded.action != ROLL_BACK:
+        return done
+    return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
 
 
 def _do(decision: RecordedDecision, stage: Deployment, ports: Ports, run_id: str, actor: str) -> None:
@@ -97,7 +105,8 @@ def _do(decision: RecordedDecision, stage: Deployment, ports: Ports, run_id: str
         share = decision.numbers["next_share"]
         moved_on(stage, share, decision.as_of, ports, run_id, actor=actor, reason=reason)
     elif decision.action in (STOP, ROLL_BACK):
-        ended(stage, decision.as_of, ports, run_id, actor=actor, reason=reason)
+        withdraw = decision.action == ROLL_BACK
+        ended(stage, decision.as_of, ports, run_id, actor=actor, reason=reason, withdraw=withdraw)
 
 
 def _told(decision: RecordedDecision, stage: Deployment) -> RolledOut:
