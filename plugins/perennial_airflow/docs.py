@@ -30,7 +30,7 @@ Each run is about one window of {every} ({timezone}), from {start} on, and does 
 | score | predicts the clean rows and publishes the predictions, all of the window's at once |
 | monitor | measures how far the window is from what the model considers normal |
 | trigger_retrain | starts `{name}.retrain` if the evidence asks for it; ordinarily it is skipped |
-{late_task}
+{shadow_task}{late_task}
 A window is due {delay}. {waiting}
 
 When a window fails validation, nothing is scored from it, and the predictions that were published before stay.
@@ -60,6 +60,10 @@ be made of which snapshot.
 """
 
 _REVIEW = "| select_for_review | chooses the rows that people are asked about, each with a known probability |\n"
+_SHADOW = "| shadow | predicts each row by the model that did not serve it, while a challenger is in roll-out |\n"
+
+_ROLLOUT = "| rollout | compares champion and challenger on the same rows, and decides about the roll-out's stage |\n"
+
 _LATE = "| late_data | looks again at the windows of the {late} before; where rows came late they are scored anew |\n"
 
 _MAINTENANCE = """## Maintenance
@@ -105,7 +109,7 @@ Each run uses what was known at its interval's end:
 | collect_labels | takes the labels that had arrived into the lake, for every window that waits for them |
 | measure | measures those windows, and decides whether the model has become too bad |
 | trigger_retrain | starts `{name}.retrain` if so; ordinarily it is skipped |
-
+{rollout_task}
 **Run by hand**: trigger with `as_of`, or with nothing to use what is known now. **Replay the past**: start a backfill,
 one run at a time, after that of `{name}.predict`.
 
@@ -160,6 +164,7 @@ def predict(spec: UseCase) -> str:
         every=spec.schedule.every.words,
         delay=f"{in_words(spec.schedule.delay)} after its end" if spec.schedule.delay else "at its end",
         waiting=_waiting(spec),
+        shadow_task=_SHADOW if spec.rollout else "",
         late_task=(_REVIEW if spec.review else "")
         + (_LATE.format(late=in_words(spec.late_data)) if spec.late_data else ""),
         timezone=spec.schedule.timezone,
@@ -196,6 +201,7 @@ def evaluate(spec: UseCase) -> str:
     loss = spec.monitoring.max_metric_loss
     return _head(spec, "evaluation") + _EVALUATE.format(
         name=spec.name,
+        rollout_task=_ROLLOUT if spec.rollout else "",
         label=spec.labels.column,
         arrival=spec.labels.arrival_time,
         mature=in_words(spec.labels.mature_after),

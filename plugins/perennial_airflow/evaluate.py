@@ -51,5 +51,16 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.measure(use_case, current_run(), collected)
 
-        measure(collect_labels()) >> trigger_retrain(use_case)
+        measured = measure(collect_labels())
+        measured >> trigger_retrain(use_case)
+        if spec.rollout is not None:
+
+            @task(multiple_outputs=False)
+            def rollout() -> Json:
+                """Compares champion and challenger on the same rows, and decides about the stage of the roll-out."""
+                from perennial_airflow import tasks
+
+                return tasks.rollout(use_case, current_run())
+
+            measured >> rollout()
     return dag

@@ -106,6 +106,17 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
                 return tasks.select_for_review(use_case, current_run(), scored)
 
             select_for_review(scored)
+
+        if spec.rollout is not None:
+
+            @task
+            def shadow(scored: Upstream) -> list[Json]:
+                """Predicts each row by the model that did not serve it, while a challenger is in roll-out."""
+                from perennial_airflow import tasks
+
+                return tasks.shadow(use_case, current_run(), scored)
+
+            shadow(scored)
         if spec.late_data:
 
             @task(trigger_rule=TriggerRule.ALL_DONE, multiple_outputs=False)

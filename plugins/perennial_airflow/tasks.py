@@ -117,6 +117,16 @@ def select_for_review(use_case: LoadedUseCase, run: Run, scored: Iterable[Json])
         return each_window(use_case, windows, lambda window: select_job.run(use_case, window, ports, run.name))
 
 
+@noted(verdict_lines.shadowed)
+def shadow(use_case: LoadedUseCase, run: Run, scored: Iterable[Json]) -> list[Json]:
+    """Let champion and challenger predict each other's rows of the windows that were scored."""
+    from perennial.jobs.predict import shadow as shadow_job
+
+    with airflow_outcomes(use_case):
+        windows, ports = windows_in(scored), _open_ports()
+        return each_window(use_case, windows, lambda window: shadow_job.run(use_case, window, ports, run.name))
+
+
 @noted(verdict_lines.late_data)
 def late_data(use_case: LoadedUseCase, run: Run) -> Json:
     """Look again at the windows before the run's, where rows may have come late.
@@ -188,6 +198,22 @@ def measure(use_case: LoadedUseCase, run: Run, collected: Json) -> Json:
         measured = measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name)
         collect_labels_job.require_all(use_case, collected["refused"])
         return as_json(measured)
+
+
+@noted(verdict_lines.rolled_out)
+def rollout(use_case: LoadedUseCase, run: Run) -> Json:
+    """Decide about the stage of the roll-out under way, and do what was decided."""
+    from perennial.jobs.evaluate import rollout as rollout_job
+
+    with airflow_outcomes(use_case):
+        moment = as_of(use_case.spec, run)
+        found = rollout_job.run(use_case, moment, _open_ports(), run.name, actor=run.actor)
+        if found.rescored and found.rescored.failed:
+            raise AirflowFailException(
+                "Windows of a canary that was rolled back and can't be scored again: "
+                + "; ".join(found.rescored.failed)
+            )
+        return as_json(found)
 
 
 @noted(verdict_lines.assembled, extra_of=asset_extras.assembled)

@@ -7,7 +7,7 @@ from perennial.policy.promotion import text_of
 from perennial.quality.reasons import SET_ASIDE
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import listed
-from perennial.verdict import PROMOTE, Verdict
+from perennial.verdict import HOLD, PROMOTE, Verdict
 from perennial.window import Window, parse_instant
 from perennial.wording import counted
 from perennial_airflow.each_window import windows_in
@@ -44,9 +44,29 @@ def scored(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
     rows = sum(each["challenger_rows"] for each in results)
     beside = f", and {counted(rows, 'row')} by v{results[-1]['challenger']} in roll-out" if rows else ""
     unchanged = "" if any(each["changed"] for each in results) else " as before"
-    failed = [each for each in results if each["failed"]]
-    told = f"{ALARM}: v{failed[-1]['challenger']} in roll-out could not predict: {clause(failed[-1]['failed'])}"
-    return Line(first=told if failed else "", then=f"scored by {listed(versions)}{beside}{unchanged}")
+    failed = [
+        f"{ALARM}: v{each['challenger']} in roll-out could not predict: {clause(each['failed'])}"
+        for each in results
+        if each["failed"]
+    ]
+    return Line(first=failed[-1] if failed else "", then=f"scored by {listed(versions)}{beside}{unchanged}")
+
+
+def shadowed(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
+    """Which challenger predicted beside the champion, where one did."""
+    del use_case
+    challengers = dict.fromkeys(f"v{each['challenger']}" for each in results if each["challenger"])
+    return Line(then=f"{listed(challengers)} predicted beside it") if challengers else NOTHING
+
+
+def rolled_out(use_case: LoadedUseCase, result: Json) -> Line:
+    """What became of the roll-out under way: first of all, where something changed or a person should look."""
+    del use_case
+    if result["challenger"] is None:
+        return NOTHING
+    said = f"roll-out: {clause(result['outcome'])}"
+    stays = result["action"] in (None, HOLD) and "not enough evidence" not in said
+    return Line(then=said) if stays else Line(first=said)
 
 
 def monitored(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
@@ -123,10 +143,11 @@ def judged(use_case: LoadedUseCase, result: Json) -> Line:
 
 
 def deployed(use_case: LoadedUseCase, result: Json) -> Line:
-    """Which version is the champion from when on."""
+    """Which version is the champion from when on, or begins its roll-out."""
     del use_case
-    start = parse_instant(result["effective_from"])
-    return Line(then=f"v{result['model_version']} is champion from {start:%Y-%m-%d %H:%M} UTC on")
+    start, share = parse_instant(result["effective_from"]), result["share"]
+    role = "champion" if share is None else "challenger in the shadow" if not share else f"challenger at {share}%"
+    return Line(then=f"v{result['model_version']} is {role} from {start:%Y-%m-%d %H:%M} UTC on")
 
 
 def reconciled(use_case: LoadedUseCase, result: Json) -> Line:

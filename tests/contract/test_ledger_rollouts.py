@@ -143,3 +143,23 @@ def test_gains_are_those_of_one_model_over_another_by_window_and_as_of(ledger: L
     found = ledger.gains_between(use_case, instant(1), instant(3), champion="m1", challenger="m2")
     assert list(found) == [early, late, nothing]
     assert list(ledger.gains_between(use_case, instant(2), instant(3), champion="m1", challenger="m2")) == [nothing]
+
+
+def test_a_withdrawn_stage_counts_for_nothing_but_what_was_known_before(ledger: Ledger, use_case: str) -> None:
+    champion = ledger.deploy(deployment(use_case))
+    shadow_stage = ledger.deploy(stage(use_case, 0))
+    five = ledger.deploy(stage(use_case, 5, shadow_stage, effective_from=instant(3)))
+    twenty_five = ledger.deploy(stage(use_case, 25, five, effective_from=instant(5)))
+    known_at = twenty_five.recorded_at
+    end = stage(use_case, 25, twenty_five, effective_from=instant(7), ends=True, withdraws=five.id, run_id="end")
+    ended = ledger.deploy(end)
+    assert ledger.deployments(use_case)[-1].withdraws == five.id
+    for day, then in ((3, five), (5, twenty_five)):
+        assert ledger.deployment_at(use_case, CHALLENGER, instant(day)) == shadow_stage
+        assert ledger.deployment_at(use_case, CHALLENGER, instant(day), known_at) == then
+    assert ledger.deployment_at(use_case, CHALLENGER, instant(8)) == ended
+    assert ledger.deployment_at(use_case, CHAMPION, instant(5)) == champion
+    again = ledger.deploy(stage(use_case, 5, ended, effective_from=instant(9), run_id="again"))
+    assert ledger.deployment_at(use_case, CHALLENGER, instant(9)) == again
+    made = ledger.record_batch(batch(use_case, day=5), expected=champion, challenger=shadow_stage)
+    assert made.revision == 1

@@ -229,6 +229,22 @@ def test_late_data_is_looked_for_after_the_window_whatever_became_of_it(reposito
     assert set(DagSerialization.from_dict(DagSerialization.to_dict(dag)).task_ids) == TASKS["predict"] | {"late_data"}
 
 
+def test_a_shadow_is_made_beside_monitoring_and_a_roll_out_decided_after_measuring(
+    repository: Path, tmp_path: Path
+) -> None:
+    dags = changed(repository, tmp_path, rollout={"shadow": "14d", "canary": [5, 25]})
+    predict, evaluate = dags["flight_delays.predict"], dags["flight_delays.evaluate"]
+    assert set(predict.task_ids) == TASKS["predict"] | {"shadow"}
+    assert (predict.task_dict["shadow"].upstream_task_ids, predict.task_dict["shadow"].downstream_task_ids) == (
+        {"score"},
+        set(),
+    )
+    assert set(evaluate.task_ids) == TASKS["evaluate"] | {"rollout"}
+    assert evaluate.task_dict["rollout"].upstream_task_ids == {"measure"}
+    assert "| shadow | predicts each row by the model that did not serve it" in (predict.doc_md or "")
+    assert "| rollout | compares champion and challenger" in (evaluate.doc_md or "")
+
+
 def test_windows_that_are_waited_for_do_not_keep_others_back(repository: Path, tmp_path: Path) -> None:
     schedule = {"delay": "6h", "deadline": "54h"}
     dags = changed(repository, tmp_path, schedule=schedule)

@@ -22,6 +22,7 @@ from perennial.cli import (
     retirement,
     review,
     review_queue,
+    rollout,
     run,
     steps,
     suggest,
@@ -58,6 +59,7 @@ past.add_to(app)
 export.add_to(app)
 card.add_to(app)
 models.add_to(app)
+rollout.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)

@@ -71,6 +71,8 @@ def history(use_case: UseCaseName, window: Annotated[str, typer.Option("--window
         console.print(f"revision {each.revision}{' (live)' if each.live else ''}{recorded}", style="bold")
         aside = "?" if each.quarantined is None else f"{each.quarantined:,}"
         print_line(f"  model     {each.model} ({each.model_digest}), {each.resolution}")
+        if each.predicted_by != f"version {each.model}":
+            print_line(f"  rows by   {each.predicted_by}")
         print_line(f"  snapshot  {each.snapshot} ({each.snapshot_digest}): {each.rows:,} rows, {aside} set aside")
         for remark in left_out(each.remarks):
             print_line(f"  left out  {remark}")

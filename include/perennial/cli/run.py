@@ -79,7 +79,10 @@ def _outcome(found: "Predicted") -> tuple[str | None, str]:
     if found.scored is not None:
         scored = found.scored
         unchanged = "" if scored.changed else ", unchanged"
-        return None, f"{scored.rows:,} rows, revision {scored.revision} by model {scored.model_version}{unchanged}"
+        theirs = f", {scored.challenger_rows:,} of them by {scored.challenger}" if scored.challenger_rows else ""
+        said = f"{scored.rows:,} rows, revision {scored.revision} by model {scored.model_version}{theirs}{unchanged}"
+        wrong = " ".join((scored.failed or found.no_shadow or "").split())
+        return ("yellow", f"{said}; roll-out: {wrong}") if wrong else (None, said)
     if found.validated is not None:
         validated = found.validated
         aside = f", {validated.rows_quarantined:,} set aside" if validated.rows_quarantined else ""

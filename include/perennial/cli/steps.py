@@ -92,6 +92,11 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
         collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
     show([measured], as_json_lines=json)
+    if loaded.spec.rollout is not None:
+        from perennial.jobs.evaluate import rollout
+
+        decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
+        show([decided], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
     collect_labels.require_all(loaded, collected.refused)
 

@@ -113,6 +113,11 @@ def predictions_table(use_case: str) -> str:
     return f"predictions/{use_case}"
 
 
+def shadow_table(use_case: str) -> str:
+    """Where the predictions of rows by the model that did not serve them are, while a roll-out lasts."""
+    return f"shadow/{use_case}"
+
+
 def labels_table(use_case: str) -> str:
     """Where outcomes are, as they were collected."""
     return f"labels/{use_case}"

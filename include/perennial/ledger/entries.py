@@ -15,7 +15,7 @@ from typing import Any
 from perennial.ledger.alert_entries import AlertDelivery, AlertNotice
 from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
-from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
+from perennial.ledger.rollout_entries import RolloutEntry
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -43,6 +43,7 @@ class InterventionKind(StrEnum):
     FILES_REMOVED = "files_removed"
     WINDOW_EMPTY = "window_empty"
     REPLAY_ASKED = "replay_asked"
+    ROLLED_BACK = "rolled_back"
     ALERT_ACKNOWLEDGED = "alert_acknowledged"
     ALERT_SILENCED = "alert_silenced"
     VERSION_ARCHIVED = "version_archived"
@@ -106,10 +107,10 @@ class ValidationResult:
 class Batch:
     """One committed revision of a window's predictions, made by one model, or by the two in `parts`.
 
-    `parts` are `perennial.ledger.rollout_entries.Part` as JSON, the champion's first. Without any, all rows are by the
-    model of `model_version`; else that is the champion's. `fencing_token` is that of the lease it was made under.
-    `code_version` and `lock_digest` say what ran (see `perennial.code_version`). `decision` is the champion's rule by
-    which rows were decided for, as `perennial.modeling.decision.DecisionRule` writes it; None where it has none.
+    `parts` are `perennial.ledger.rollout_entries.Part` as JSON; the model named here is the champion's, and without
+    parts that of all rows. `fencing_token` is that of the lease it was made under; `code_version` and `lock_digest` say
+    what ran (see `perennial.code_version`). `decision` is the champion's rule by which rows were decided for, as
+    `perennial.modeling.decision.DecisionRule` writes it; None where it has none.
     """
 
     use_case: str
@@ -258,9 +259,8 @@ class Deployment:
     those that the judged model had on its holdout. `training` says what the version was trained on, which model was
     judged (`judged_digest`), and, where that one was `refitted` before it was deployed, how alike the two are.
     A challenger's is a stage of its roll-out: `share` is the percentage of rows it predicts, 0 in the shadow, chosen by
-    `salt`; one that `ends` takes the role from it without giving it to another. Champions have None, and so have
-    challengers of before roll-outs. `approved_by` is the person who agreed to it, None when the policy decided alone.
-    `code_version` and `lock_digest` say what deployed it.
+    `salt`; one that `ends` gives the role to nobody. The role's entries from the id that one `withdraws` on count no
+    more. `approved_by` agreed to it (None: the policy alone); `code_version` and `lock_digest` say what deployed it.
     """
 
     use_case: str
@@ -282,10 +282,11 @@ class Deployment:
     share: int | None = None
     salt: str = ""
     ends: bool = False
+    withdraws: int | None = None
 
     @property
     def in_rollout(self) -> bool:
-        """Whether it is a stage that lasts: the challenger scores rows, in the shadow or published."""
+        """Whether it is a stage in which the challenger scores rows, in the shadow or published."""
         return self.share is not None and not self.ends
 
 
@@ -342,11 +343,10 @@ LedgerEntry = (
     | AlertDelivery
     | ApprovalRequest
     | Approval
-    | ShadowBatch
-    | PairedGain
     | ReviewSelection
     | HumanLabel
     | ReviewMeasurement
+    | RolloutEntry
 )
 
 

@@ -306,8 +306,7 @@ class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemor
         at = utc(effective, "effective")
         until = _by(known_at, "known_at")
         known = [e for e in self.deployments(use_case) if rules.recorded_at(e) <= until]
-        begun = [e for e in known if e.role is role and e.effective_from <= at]
-        return max(begun, key=lambda entry: (entry.effective_from, entry.id), default=None)
+        return rules.in_force(known, role, at)
 
     def deployments(self, use_case: str) -> Sequence[Deployment]:
         """All entries of all roles, in the order they were recorded."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, false, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Table, exists, false, func, literal, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
@@ -127,9 +127,17 @@ def of_role(use_case: str, role: DeployedRole) -> Query:
 def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None) -> Query:
     """The role's deployment at the effective time, of those recorded by `known_at` (default: all).
 
-    Of two that begin together, it is the later recorded one.
+    Of two that begin together, it is the later recorded one. One that was withdrawn by then is none.
     """
     known = deployments.c.recorded_at <= known_at if known_at is not None else true()
+    later = deployments.alias("later")
+    withdrawn = exists().where(
+        later.c.use_case == use_case,
+        later.c.role == role.value,
+        later.c.withdraws <= deployments.c.id,
+        later.c.id > deployments.c.id,
+        later.c.recorded_at <= known_at if known_at is not None else true(),
+    )
     return (
         select(deployments)
         .where(
@@ -137,6 +145,7 @@ def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: d
             deployments.c.role == role.value,
             deployments.c.effective_from <= effective,
             known,
+            ~withdrawn,
         )
         .order_by(deployments.c.effective_from.desc(), deployments.c.id.desc())
         .limit(1)

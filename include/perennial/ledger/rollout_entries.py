@@ -86,3 +86,6 @@ class PairedGain:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+
+
+RolloutEntry = ShadowBatch | PairedGain

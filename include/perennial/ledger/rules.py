@@ -58,9 +58,18 @@ def repeats(deployment: Deployment, current: Deployment | None) -> bool:
     return same_content(replace(deployment, effective_from=current.effective_from), current)
 
 
-def data_subjects(use_case: str) -> tuple[str, str]:
-    """What leases on the use case's data and on its labels are about."""
-    return use_case, f"{use_case}/labels"
+def data_subjects(use_case: str) -> tuple[str, str, str]:
+    """What leases on the use case's data, on its labels and on its shadow are about."""
+    return use_case, f"{use_case}/labels", f"{use_case}/shadow"
+
+
+def in_force(entries: Iterable[Deployment], role: DeployedRole, effective: datetime) -> Deployment | None:
+    """Of the entries known, the one in force for the role at the effective time; those withdrawn are none."""
+    own = [each for each in entries if each.role is role]
+    passed = [(each.withdraws, each.id or 0) for each in own if each.withdraws is not None]
+    standing = [e for e in own if not any(first <= (e.id or 0) < last for first, last in passed)]
+    begun = [each for each in standing if each.effective_from <= effective]
+    return max(begun, key=lambda each: (each.effective_from, each.id), default=None)
 
 
 def failed(entries: Iterable[ValidationResult | DriftReport]) -> int:

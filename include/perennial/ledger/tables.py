@@ -205,6 +205,7 @@ deployments = _entries(
     Column("share", SmallInteger),
     _text("salt"),
     Column("ends", Boolean, nullable=False),
+    Column("withdraws", BigInteger),
     CheckConstraint("share BETWEEN 0 AND 99", name="share"),
     CheckConstraint("role = 'challenger' OR (share IS NULL AND NOT ends)", name="stage"),
     # A line without forks: an entry is superseded at most once, and a role has one first entry.

@@ -38,8 +38,11 @@ class Provenance:
     run_id: str
 
 
-def predicted(spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance) -> pa.Table:
-    """Predict the clean rows that come in chunks, each by its own model; only a chunk's features are in memory at once.
+def predicted(
+    spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance, *, other: bool = False
+) -> pa.Table:
+    """Predict the clean rows that come in chunks, each by its own model, or with `other` by the other one; only a
+    chunk's features are in memory at once.
 
     Features are those that the models were trained on. Errors: `SchemaMismatch` when the rows lack any of the
     champion's; `ChallengerFailed`.
@@ -49,7 +52,7 @@ def predicted(spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origi
     for rows in chunks:
         if rows.num_rows == 0:
             continue
-        found = predictions_of(spec, rows, scorers)
+        found = predictions_of(spec, rows, scorers, other=other)
         columns = {
             spec.key: rows.column(spec.key),
             "event_time": rows.column(spec.event_time),

@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table, window_partition
+from perennial.lake.port import (
+    labels_table,
+    predictions_table,
+    quarantine_table,
+    raw_table,
+    shadow_table,
+    window_partition,
+)
 from perennial.lease import Lease
+from perennial.ledger.rules import data_subjects
 from perennial.ports import Ports
 from perennial.records.retirement import refuse_ended
 from perennial.window import Window
@@ -27,15 +35,27 @@ def labels_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> It
         yield lease
 
 
+@contextmanager
+def shadow_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iterator[Lease]:
+    """Hold the shadow of a use case's window while inside; scoring goes on beside it. Errors: as `data_lease`."""
+    with _lease(use_case, f"{use_case}/shadow", (shadow_table(use_case),), window, ports, run_id) as lease:
+        yield lease
+
+
 def take_back(use_case: str, ports: Ports, run_id: str) -> None:
     """Take every lease on the use case that its holder has not given back: who held it can write no more.
 
     Errors: `WindowBusy` when a holder is alive and keeps it, `StoreUnavailable`.
     """
     for subject, window in ports.ledger.leases_not_given_back(use_case):
-        tables = _data_tables(use_case) if subject == use_case else (labels_table(use_case),)
-        with _fenced(subject, tables, window, ports, run_id):
+        with _fenced(subject, _tables(use_case)[subject], window, ports, run_id):
             pass
+
+
+def _tables(use_case: str) -> dict[str, Sequence[str]]:
+    """What each kind of lease is about."""
+    data, labels, shadow = data_subjects(use_case)
+    return {data: _data_tables(use_case), labels: (labels_table(use_case),), shadow: (shadow_table(use_case),)}
 
 
 def _data_tables(use_case: str) -> Sequence[str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.arrays import Bools, Floats
 from perennial.errors import ChallengerFailed, PermanentError, TransientError
@@ -102,6 +103,24 @@ def loaded(assignment: Assignment, load: Load) -> Scorers:
         return Scorers(champion, None, stage, f"{type(error).__name__}: {error}")
 
 
+def shadow_scorers(assignment: Assignment, batch: Batch, load: Load) -> Scorers:
+    """Champion and challenger, with the share of rows that the challenger predicted of a batch; 0 in the shadow.
+
+    Errors: those of `load`; `ChallengerFailed` when the challenger could not predict its part of the batch.
+    """
+    challenger, part = assignment.challenger, challengers_part(batch)
+    assert challenger is not None, "there is a shadow only beside a challenger"
+    if part is not None and part.failed:
+        raise ChallengerFailed(
+            f"Version {part.model_version} could not predict its part of {batch.window}, so it has no shadow there: "
+            f"{part.failed}"
+        )
+    share, salt = (part.share or 0, part.salt) if part else (0, "")
+    decision = challenger.training.get(DECISION)
+    stage = Stage(challenger.model_version, challenger.model_digest, share, salt, challenger.id, decision)
+    return Scorers(load(assignment.champion), load(challenger), stage)
+
+
 def recorded_scorers(batch: Batch, registry: ModelRegistry) -> Scorers:
     """The models that predicted a recorded batch. Errors: `NoModel`, `UntrustedModel`, `StoreUnavailable`."""
     champion = registry.load(batch.use_case, batch.model_version, batch.model_digest)
@@ -112,12 +131,13 @@ def recorded_scorers(batch: Batch, registry: ModelRegistry) -> Scorers:
     return Scorers(champion, registry.load(batch.use_case, part.model_version, part.model_digest), stage)
 
 
-def predictions_of(spec: UseCase, rows: pa.Table, scorers: Scorers) -> dict[str, pa.Array]:
-    """The columns `prediction`, `model_version` and `model_digest` of the rows, each by its own model.
+def predictions_of(spec: UseCase, rows: pa.Table, scorers: Scorers, *, other: bool = False) -> dict[str, pa.Array]:
+    """The columns `prediction`, `model_version` and `model_digest` of the rows, each by its own model; with `other`,
+    each by the other one.
 
     Errors: `SchemaMismatch` when the rows lack features of the champion; `ChallengerFailed`.
     """
-    theirs = scorers.challengers(spec, rows)
+    theirs = scorers.challengers(spec, rows) ^ other
     models = [(scorers.champion, ~theirs)]
     values = np.empty(rows.num_rows, dtype=np.float64)
     if scorers.challenger is not None and theirs.any():
@@ -173,3 +193,24 @@ def parts_of(batch: Batch) -> tuple[Part, ...]:
 def challengers_part(batch: Batch) -> Part | None:
     """The challenger's part of a batch; None where none was to predict rows."""
     return next((each for each in parts_of(batch) if each.role == DeployedRole.CHALLENGER), None)
+
+
+def champions_rows(batch: Batch, rows: pa.Table) -> pa.Table:
+    """Of a batch's predictions those by its champion, all of them where no challenger predicted any.
+
+    What is measured against what the champion was trained on, or expected of it, is measured on these. The hash that
+    chose them knows nothing of their values, so they are as good as a random sample of the window.
+    """
+    return rows.filter(pc.equal(rows.column("model_digest"), batch.model_digest)) if batch.parts else rows
+
+
+def told(batch: Batch) -> str:
+    """Who predicted the batch's rows, in words."""
+    part = challengers_part(batch)
+    if part is None:
+        return f"version {batch.model_version}"
+    if part.failed:
+        return f"version {batch.model_version}, all of them because version {part.model_version} in roll-out failed"
+    return (
+        f"version {batch.model_version}, {part.rows:,} of them by version {part.model_version} (canary {part.share}%)"
+    )

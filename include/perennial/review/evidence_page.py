@@ -35,8 +35,10 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
         (
             "Model",
             _facts(
-                version=batch["model_version"],
-                digest=batch["model_digest"],
+                version=evidence["predicted_by"]["version"],
+                digest=evidence["predicted_by"]["digest"],
+                role=evidence["predicted_by"]["role"],
+                why_this_one=evidence["predicted_by"]["why"],
                 resolution=batch["resolution"],
                 page=_or(evidence["model_address"], "the registry has no pages"),
                 in_service_from=deployment["effective_from"],

@@ -11,10 +11,20 @@ import pyarrow.compute as pc
 
 from perennial.errors import NotScored, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
-from perennial.ledger.entries import Batch, Deployment, DriftReport, Performance, Snapshot, ValidationResult
+from perennial.ledger.entries import (
+    Batch,
+    DeployedRole,
+    Deployment,
+    DriftReport,
+    Performance,
+    Snapshot,
+    ValidationResult,
+)
 from perennial.modeling.decision import DECIDED
+from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
 from perennial.records.labels import settled_labels
+from perennial.records.scorers import challengers_part
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -44,6 +54,21 @@ class DagRun:
 
 
 @dataclass(frozen=True)
+class RowsModel:
+    """The model that predicted the row, and `why` it was that one, in a sentence.
+
+    In a batch by two models, `place` is the key's among 10,000: below 100 x `share` the challenger predicts.
+    """
+
+    role: str
+    version: str
+    digest: str
+    why: str
+    place: int | None = None
+    share: int | None = None
+
+
+@dataclass(frozen=True)
 class PredictionEvidence:
     """One prediction row and its way back. `row` is None where retention took the snapshot's rows.
 
@@ -51,7 +76,8 @@ class PredictionEvidence:
     `outcome_state` is `not_collected` when no collection of labels has covered the window since it ended, `not_known`
     when one has, and this label was not among them. `labels_as_of` is the moment as of which the window's labels were
     last collected. `training` is the manifest: which windows, each with the digest of its snapshot and the verdict on
-    it. `decided` is None where the version that scored the row came without a decision.
+    it. `predicted_by` is the row's model; `deployment` is by which that one was in service. `decided` is None where
+    that came without a decision.
     """
 
     format: int
@@ -76,6 +102,7 @@ class PredictionEvidence:
     deployed_by: DagRun
     model_address: str | None
     training: TrainingManifest | None
+    predicted_by: RowsModel | None = None
 
 
 def run(
@@ -102,7 +129,8 @@ def run(
     assert validation is not None, "invariant I2: no prediction without a verdict"
     drift = [d for d in ledger.drift_of(name, batch.window) if _is_about(d, batch)]
     measured = [p for p in ledger.performance_of(name, batch.window) if p.revision == batch.revision]
-    deployment = _deployment(batch, ports)
+    by = _predicted_by(use_case, batch, found, entity)
+    deployment = _deployment(batch, by, ports)
     labels = settled_labels(use_case, batch.window, as_of, ports)
     found_label = labels.filter(_is(labels, spec.key, entity))
     outcome = found_label[spec.labels.column][0].as_py() if found_label.num_rows else None
@@ -129,10 +157,11 @@ def run(
         performance=measured[-1] if measured else None,
         deployment=deployment,
         deployed_by=_dag_run(deployment.run_id, airflow_url),
-        model_address=ports.registry.address(name, batch.model_version),
+        model_address=ports.registry.address(name, by.version),
         training=read_manifest(deployment.training["training_id"], ports)
         if "training_id" in deployment.training
         else None,
+        predicted_by=by,
     )
 
 
@@ -212,12 +241,32 @@ def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str,
     return found[0] if found else None
 
 
-def _deployment(batch: Batch, ports: Ports) -> Deployment:
-    """The deployment by which the batch's model was in service when the batch was recorded."""
+def _predicted_by(use_case: LoadedUseCase, batch: Batch, row: pa.Table, entity: str) -> RowsModel:
+    """The model that the row itself names, and by which rule it was that one."""
+    version, digest = (row[name][0].as_py() for name in ("model_version", "model_digest"))
+    part = challengers_part(batch)
+    if part is None or part.share is None:
+        why = f"All rows of the window were predicted by version {version} ({batch.resolution})."
+        return RowsModel(DeployedRole.CHAMPION, version, digest, why)
+    if part.failed:
+        why = f"Version {part.model_version}, in roll-out at {part.share}%, could not predict: {part.failed}"
+        return RowsModel(DeployedRole.CHAMPION, version, digest, why, share=part.share)
+    found = place(part.salt, use_case.name, entity)
+    role = DeployedRole.CHALLENGER if digest == part.model_digest else DeployedRole.CHAMPION
+    side = "below" if role is DeployedRole.CHALLENGER else "not below"
+    why = (
+        f"Version {part.model_version} was in roll-out at {part.share}% of the rows: it predicts keys whose place "
+        f"among {PLACES:,} is below {part.share * PLACES // 100:,}. This key's is {found:,}, {side}."
+    )
+    return RowsModel(role, version, digest, why, found, part.share)
+
+
+def _deployment(batch: Batch, by: RowsModel, ports: Ports) -> Deployment:
+    """The deployment by which the row's model was in service when the batch was recorded."""
     entries = [
         entry
         for entry in ports.ledger.deployments(batch.use_case)
-        if (entry.model_version, entry.model_digest) == (batch.model_version, batch.model_digest)
+        if (entry.model_version, entry.model_digest) == (by.version, by.digest) and not entry.ends
     ]
     before = [e for e in entries if e.recorded_at and batch.recorded_at and e.recorded_at <= batch.recorded_at]
     return (before or entries)[-1]

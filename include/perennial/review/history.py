@@ -12,6 +12,7 @@ from perennial.errors import NotScored
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
+from perennial.records.scorers import told
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -21,6 +22,7 @@ class Revision:
     """One committed version of a window's predictions: when, which model, which data, by which run.
 
     `remarks` say what was left out of the window when its snapshot was ingested, None where that is not on record.
+    `model` is the champion's version; `predicted_by` says in words who predicted the rows.
     """
 
     window: Window
@@ -36,6 +38,7 @@ class Revision:
     resolution: str
     run_id: str
     remarks: tuple[str, ...] | None
+    predicted_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]
             resolution=batch.resolution,
             run_id=batch.run_id,
             remarks=snapshots[batch.snapshot_digest].remarks if batch.snapshot_digest in snapshots else None,
+            predicted_by=told(batch),
         )
         for batch in batches
     ]

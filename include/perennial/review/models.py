@@ -22,6 +22,7 @@ from perennial.window import Window, parse_instant
 class Service:
     """A time in a role: for data from `since` to `until`, which is None while it lasts.
 
+    `share` is the percentage of rows that a challenger in roll-out predicted then, 0 in the shadow.
     `again`: the version had been in service before, so this is a rollback. `deployment_id` is the ledger's entry.
     """
 
@@ -35,6 +36,7 @@ class Service:
     run_id: str
     recorded_at: datetime | None
     deployment_id: int | None
+    share: int | None = None
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
     versions = []
     for entry in _first_of_each(deployments):
         own = tuple(service for version, service in services if version == entry.model_version)
-        parent = by_id.get(entry.supersedes)
+        parent = _replaced(entry, deployments, by_id)
         decision = won.get(entry.training.get(JUDGED, entry.model_digest))
         rival, rival_value = _rival(decision, spec.training.metric)
         found: Mapping[str, Any] = decision.numbers if decision else {}
@@ -146,11 +148,23 @@ def _first_of_each(deployments: Iterable[Deployment]) -> Iterable[Deployment]:
     return first.values()
 
 
+def _replaced(
+    entry: Deployment, deployments: Sequence[Deployment], by_id: Mapping[int | None, Deployment]
+) -> Deployment | None:
+    """The entry that a version replaced when it was deployed first: of a challenger, the champion of the time."""
+    if entry.share is None:
+        return by_id.get(entry.supersedes)
+    before = [e for e in deployments if e.role is DeployedRole.CHAMPION and (e.id or 0) < (entry.id or 0)]
+    return before[-1] if before else None
+
+
 def _services(deployments: Sequence[Deployment]) -> Iterator[tuple[str, Service]]:
     """Each entry as the time that it lasted: until the next one for its role."""
     until = {each.supersedes: each.effective_from for each in deployments if each.supersedes is not None}
     seen: set[tuple[DeployedRole, str]] = set()
     for entry in deployments:
+        if entry.ends:
+            continue
         name = (entry.role, entry.model_version)
         yield (
             entry.model_version,
@@ -158,13 +172,14 @@ def _services(deployments: Sequence[Deployment]) -> Iterator[tuple[str, Service]
                 role=entry.role,
                 since=entry.effective_from,
                 until=until.get(entry.id) if entry.id is not None else None,
-                again=name in seen,
+                again=name in seen and entry.share is None,
                 actor=entry.actor,
                 approved_by=entry.approved_by,
                 reason=entry.reason,
                 run_id=entry.run_id,
                 recorded_at=entry.recorded_at,
                 deployment_id=entry.id,
+                share=entry.share,
             ),
         )
         seen.add(name)

@@ -22,6 +22,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.port import Ledger
+from perennial.ledger.rules import in_force
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -98,8 +99,7 @@ class _Ledger:
         known_at: datetime | None = None,
     ) -> Deployment | None:
         known = [each for each in self._deployments if known_at is None or _recorded_by(each, known_at)]
-        begun = [each for each in known if each.role is role and each.effective_from <= effective]
-        return max(begun, key=lambda each: (each.effective_from, each.id), default=None)
+        return in_force(known, role, effective)
 
 
 def _recorded_by(entry: Deployment, moment: datetime) -> bool:

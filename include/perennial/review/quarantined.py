@@ -194,7 +194,7 @@ def _in_revision(batch: Batch, key: str, entity: str, ports: Ports, *, live: boo
     return InRevision(
         revision=batch.revision,
         live=live,
-        model_version=batch.model_version,
+        model_version=found[0]["model_version"] if found else batch.model_version,
         prediction=found[0]["prediction"] if found else None,
         removed=rows is None,
         run_id=batch.run_id,

@@ -10,10 +10,11 @@ from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import Backtest
 from perennial.ledger.review_entries import ReviewMeasurement
 from perennial.ports import Ports
-from perennial.review import label_delay, models, retirement, timeline
+from perennial.review import label_delay, models, retirement, rollout, timeline
 from perennial.review.label_delay import LabelDelay
 from perennial.review.models import ModelFamily
 from perennial.review.retirement import EndedUseCase
+from perennial.review.rollout import RolloutState
 from perennial.review.timeline import Timeline, last_windows
 from perennial.spec.models import UseCase
 from perennial.window import Every, Window
@@ -36,8 +37,9 @@ class UseCaseReport:
     `timeline` holds some of its windows. `earlier` and `later` are what to ask for as `until` to see those before and
     after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
     after it even more are missing.
-    `by_people` is what people's answers say of the newest model, None where nobody is asked.
-    `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case goes on.
+    `by_people` is what people's answers say of the newest model, None where nobody is asked. `rollout` is the one under
+    way. `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case
+    goes on.
     """
 
     use_case: str
@@ -56,6 +58,7 @@ class UseCaseReport:
     backtest: Backtest | None
     ended: EndedUseCase | None = None
     by_people: ReviewMeasurement | None = None
+    rollout: RolloutState | None = None
     format: Literal[1] = 1
 
 
@@ -84,6 +87,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         backtest=ports.ledger.last_backtest(spec.name),
         ended=ended,
         by_people=ports.ledger.last_review_measurement(spec.name) if spec.review else None,
+        rollout=rollout.run(spec, ports),
     )
 
 

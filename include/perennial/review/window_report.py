@@ -165,9 +165,9 @@ def _sentence(state: WindowState, revisions: Sequence[Revision]) -> tuple[Verdic
     if state.validation is Verdict.FAIL:
         return Verdict.FAIL, (
             f"Validation refused the {rows} that came last, so what was published before stays: revision "
-            f"{revisions[-1].revision}, {counted(revisions[-1].rows, 'row')} scored by version {state.model_version}."
+            f"{revisions[-1].revision}, {counted(revisions[-1].rows, 'row')} scored by {revisions[-1].predicted_by}."
         )
-    scored = f"{counted(revisions[-1].rows, 'row')} scored by version {state.model_version}{_set_aside(state)}"
+    scored = f"{counted(revisions[-1].rows, 'row')} scored by {revisions[-1].predicted_by}{_set_aside(state)}"
     if state.drift is Verdict.FAIL:
         return Verdict.FAIL, f"Drift: the window is unlike what its model considers normal. {scored}."
     return Verdict.worst([state.validation, state.drift or Verdict.PASS]), f"{scored}; {_DRIFT[state.drift]}."

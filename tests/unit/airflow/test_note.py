@@ -9,10 +9,12 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from perennial.encoding import as_json
 from perennial.jobs.evaluate.measure import Measured, NewestWindow
+from perennial.jobs.evaluate.rollout import RolledOut
 from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.late import LateData
 from perennial.jobs.predict.monitor import Monitored
 from perennial.jobs.predict.score import Scored
+from perennial.jobs.predict.shadow import Shadowed, ShadowOutcome
 from perennial.jobs.predict.validate import Validated
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.deploy import Deployed
@@ -301,3 +303,32 @@ def test_a_line_that_airflow_does_not_take_holds_no_task_up(
     assert work(use_case, replace(make_run(), leave=refuse), "done") == "done"
     assert "will lack this task's line" in caplog.text
     assert "the API server is gone" in caplog.text
+
+
+def test_a_window_scored_by_two_models_says_so_and_a_challenger_that_failed_comes_first(
+    use_case: LoadedUseCase,
+) -> None:
+    scored = Scored(DAY, 1, 900, "3", "m3", "d", changed=True, challenger="4", challenger_rows=45)
+    assert said(verdict_lines.scored, use_case, scored).then == "scored by v3, and 45 rows by v4 in roll-out"
+    failed = replace(scored, challenger_rows=0, failed="UntrustedModel: other bytes.")
+    line = said(verdict_lines.scored, use_case, failed)
+    assert line.first == "ALARM: v4 in roll-out could not predict: UntrustedModel: other bytes"
+    assert line.then == "scored by v3"
+
+
+def test_a_shadow_and_what_becomes_of_a_roll_out_are_said(use_case: LoadedUseCase) -> None:
+    shadowed = Shadowed(DAY, ShadowOutcome.SCORED, "4", 0, 900)
+    assert said(verdict_lines.shadowed, use_case, shadowed).then == "v4 predicted beside it"
+    assert said(verdict_lines.shadowed, use_case, Shadowed(DAY, ShadowOutcome.NO_ROLLOUT)) == NOTHING
+    assert said_of(verdict_lines.rolled_out, use_case, RolledOut(DAY.end, "no roll-out is under way")) == NOTHING
+    held = RolledOut(DAY.end, "version 4 stays in the shadow", "4", 0, "hold", 9)
+    assert said_of(verdict_lines.rolled_out, use_case, held) == Line(then="roll-out: version 4 stays in the shadow")
+    for outcome, action in (
+        ("version 4 stays in the shadow: not enough evidence", "hold"),
+        ("version 4 leaves the shadow for the canary at 5%", "advance"),
+    ):
+        moved = replace(held, outcome=outcome, action=action)
+        assert said_of(verdict_lines.rolled_out, use_case, moved) == Line(first=f"roll-out: {outcome}")
+    begun = Deployed(7, "4", "m", DAY.end, "challenger", 0)
+    line = said_of(verdict_lines.deployed, use_case, begun)
+    assert line.then == "v4 is challenger in the shadow from 2013-03-09 05:00 UTC on"

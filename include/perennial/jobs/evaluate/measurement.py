@@ -22,6 +22,7 @@ from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.ports import Ports
 from perennial.records.batch import published_costs
 from perennial.records.labels import settled_labels
+from perennial.records.scorers import champions_rows
 from perennial.records.training_set import label_rows
 from perennial.spec.decision import COST
 from perennial.spec.load import LoadedUseCase
@@ -37,7 +38,8 @@ class BatchMeasurement:
 
     Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
     `label_rows` has them; `labels_known` are all that were collected of the window, one per key. Metrics leave out the
-    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish.
+    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish, and rows that a challenger in roll-out
+    predicted: how good that one is, its paired gains say.
     """
 
     rows: int
@@ -65,10 +67,11 @@ def measure_batch(
     labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
     settled = join_labels(predictions, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
-    finite = np.isfinite(labelled.column("prediction").to_numpy())
-    truth = truth_of(spec.task, labelled.column(spec.labels.column))[finite]
-    values = labelled.column("prediction").to_numpy()[finite]
-    found = {**intervals(spec.task, truth, values), **_cost(batch, labelled.filter(pa.array(finite)), truth)}
+    own = champions_rows(batch, labelled)
+    finite = np.isfinite(own.column("prediction").to_numpy())
+    truth = truth_of(spec.task, own.column(spec.labels.column))[finite]
+    values = own.column("prediction").to_numpy()[finite]
+    found = {**intervals(spec.task, truth, values), **_cost(batch, own.filter(pa.array(finite)), truth)}
     after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
     return BatchMeasurement(
         rows=predictions.num_rows,
@@ -89,7 +92,7 @@ def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelRefere
     if how is None:
         return {}
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    predictions = predictions.filter(pc.is_finite(predictions.column("prediction")))
+    predictions = champions_rows(batch, predictions.filter(pc.is_finite(predictions.column("prediction"))))
     if predictions.num_rows == 0:
         return {}
     values = predictions.column("prediction").to_numpy()

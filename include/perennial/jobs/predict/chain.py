@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from perennial import clock
 from perennial.errors import EmptyWindow, NoModel, PredictionsNotFinite, SourceRejected, ValidationFailed
-from perennial.jobs.predict import ingest, monitor, score, select_for_review, validate
+from perennial.jobs.predict import ingest, monitor, score, select_for_review, shadow, validate
 from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.monitor import Monitored
 from perennial.jobs.predict.score import Scored
@@ -38,7 +38,11 @@ class Stopped:
 
 @dataclass(frozen=True)
 class Predicted:
-    """What each step made of a window; None for the steps that were not reached."""
+    """What each step made of a window; None for the steps that were not reached.
+
+    `no_shadow` says why a challenger in roll-out could not predict the window beside its champion; None where it did,
+    or where there is none.
+    """
 
     window: Window
     ingested: Ingested | None = None
@@ -46,6 +50,7 @@ class Predicted:
     scored: Scored | None = None
     monitored: Monitored | None = None
     stopped: Stopped | None = None
+    no_shadow: str | None = None
 
 
 OnStep = Callable[[Step, Predicted], None]
@@ -81,6 +86,8 @@ def _predicted(
         on_step(step, found)
         step = Step.SCORE
         found = replace(found, scored=score.run(use_case, window, ports, run_id, model=model))
+        if use_case.spec.rollout is not None:
+            found = replace(found, no_shadow=shadow.beside(use_case, window, ports, run_id))
         on_step(step, found)
         select_for_review.run(use_case, window, ports, run_id)
         step = Step.MONITOR

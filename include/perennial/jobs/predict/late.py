@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import EmptyWindow, PermanentError
-from perennial.jobs.predict import ingest, score, select_for_review, validate
+from perennial.jobs.predict import ingest, score, select_for_review, shadow, validate
 from perennial.jobs.predict.monitor import measure_drift
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, LateRows, Snapshot
@@ -139,6 +139,8 @@ def _look_again(
     validate.run(use_case, window, ports, run_id)
     score.run(use_case, window, ports, run_id, model=ModelChoice())
     select_for_review.run(use_case, window, ports, run_id)
+    if use_case.spec.rollout is not None:
+        shadow.beside(use_case, window, ports, run_id)
     batches = ports.ledger.batches(use_case.name, window)
     measure_drift(use_case, batches[-1], ports, run_id)
     before = [batch for batch in batches if batch.snapshot_digest != latest.digest]

@@ -18,6 +18,7 @@ from perennial.ports import Ports
 from perennial.records.gate import clean_rows
 from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
+from perennial.records.scorers import champions_rows
 from perennial.spec.columns import Kind, Role
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -74,6 +75,7 @@ def monitored_columns(spec: UseCase) -> dict[str, Kind]:
 def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: str) -> Assessment:
     """Compare a batch's rows with its model's reference; what differs from the last measurement goes on record.
 
+    Of a batch by two models, the rows are those that the champion predicted.
     Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
@@ -84,7 +86,8 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
             f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
         )
     predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
-    scored = join_labels(rows, predictions.select([spec.key, "prediction"]), spec.key)
+    own = champions_rows(batch, predictions).select([spec.key, "prediction"])
+    scored = join_labels(rows, own, spec.key)
     stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
     reference = ModelReference.from_json(stored).inputs
     known, watched = [each.name for each in reference.columns if each.name != PREDICTION], monitored_columns(spec)

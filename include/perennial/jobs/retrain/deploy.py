@@ -31,6 +31,7 @@ from perennial.modeling.trial import PREDICTION, ModelTrial, as_file, from_file
 from perennial.ports import Ports
 from perennial.records.retirement import refuse_archived, refuse_ended
 from perennial.records.retraining import THRESHOLDS
+from perennial.records.rollout import begun, current_stage, follow
 from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, read_manifest, read_rows
 from perennial.registry.port import ModelCandidate, RegisteredModel
 from perennial.spec.load import LoadedUseCase
@@ -44,16 +45,19 @@ EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to
 
 @dataclass(frozen=True)
 class Deployed:
-    """The champion as the ledger has it."""
+    """The deployment as the ledger has it: as champion, or as challenger with a `share` of the rows in percent."""
 
     deployment_id: int | None
     model_version: str
     model_digest: str
     effective_from: datetime
+    role: str = DeployedRole.CHAMPION
+    share: int | None = None
 
 
 def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, actor: str, reason: str) -> Deployed:
-    """Give the judged winner the champion's role, unless somebody else changed the role since it was judged.
+    """Give the judged winner the champion's role, unless somebody else changed the role since it was judged; or, where
+    the spec has a `rollout`, the challenger's in its first stage (see `perennial.records.rollout`).
 
     Where the winner was refitted, that model is deployed; the metrics are those of the one that was judged, and the
     digests of both are kept. Exports that the spec asks for, and the model card, are made afterwards.
@@ -76,8 +80,12 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         )
     digest = judged.refitted.digest if judged.refitted else winner.digest
     current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    if current is not None and current.model_digest == digest:
-        done = deployed(current, use_case, ports)
+    known = [current]
+    if spec.rollout is not None:
+        known += [current_stage(spec.name, ports.ledger), _made_by(run_id, digest, spec.name, ports)]
+    same = next((each for each in known if each is not None and each.model_digest == digest), None)
+    if same is not None:
+        done = deployed(same, use_case, ports)
         export.after_deployment(use_case, done.model_version, ports, run_id)
         card.after_deployment(use_case, done.model_version, done.effective_from, ports)
         return done
@@ -103,7 +111,8 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
     )
     refuse_archived(spec.name, registered.version, ports.ledger)
     _try(spec, registered, rows, manifest, ports)
-    entry = ports.ledger.deploy(
+    entry = begun(
+        spec,
         Deployment(
             use_case=spec.name,
             role=DeployedRole.CHAMPION,
@@ -127,9 +136,10 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             code_version=code_version(),
             lock_digest=lock_digest(),
             run_id=run_id,
-        )
+        ),
+        ports,
     )
-    log.info("%s: version %s is champion from %s on", spec.name, entry.model_version, entry.effective_from)
+    log.info("%s: version %s is %s from %s on", spec.name, entry.model_version, entry.role, entry.effective_from)
     done = deployed(entry, use_case, ports)
     export.after_deployment(use_case, done.model_version, ports, run_id)
     card.after_deployment(use_case, done.model_version, done.effective_from, ports)
@@ -170,7 +180,15 @@ def _thresholds(spec: UseCase, reference: ModelReference) -> dict[str, object] |
     return thresholds_of(len(inputs.windows), columns, spec.monitoring.false_retrains, spec.schedule.every)
 
 
+def _made_by(run_id: str, digest: str, use_case: str, ports: Ports) -> Deployment | None:
+    """What this very run deployed before it was killed, also where it is over meanwhile."""
+    entries = [e for e in ports.ledger.deployments(use_case) if (e.run_id, e.model_digest) == (run_id, digest)]
+    return entries[0] if entries else None
+
+
 def deployed(entry: Deployment, use_case: LoadedUseCase, ports: Ports) -> Deployed:
-    """Let the registry's alias follow the ledger's entry."""
-    ports.registry.set_alias(use_case.name, entry.role, entry.model_version)
-    return Deployed(entry.id, entry.model_version, entry.model_digest, entry.effective_from)
+    """Let the registry's aliases follow the ledger's entries."""
+    follow(use_case.name, ports)
+    return Deployed(
+        entry.id, entry.model_version, entry.model_digest, entry.effective_from, entry.role.value, entry.share
+    )

@@ -5,7 +5,7 @@ killed is finished by the next one. What shows how a version came to be is remov
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -14,15 +14,17 @@ from perennial.artifacts.port import Artifacts
 from perennial.encoding import json_bytes
 from perennial.errors import NoModel, PermanentError, UntrustedModel
 from perennial.jobs.retrain.export import exported_of
-from perennial.ledger.entries import DecisionKind, DeployedRole, Intervention, InterventionKind
+from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, Intervention, InterventionKind
 from perennial.ledger.port import Ledger
 from perennial.policy.archive import Choice, Fate, Kind, Tenure, choose, kind_of
 from perennial.ports import Ports
 from perennial.records.retirement import archived_versions, last_archived, restored_versions
+from perennial.records.scorers import parts_of
 from perennial.registry.port import MODEL_FILE
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.retirement import Artefacts
+from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -132,19 +134,26 @@ def _tenures(use_case: str, ledger: Ledger) -> list[Tenure]:
         for entry, following in pairwise([each for each in entries if each.role is role]):
             assert following.recorded_at is not None, "a stored entry has the time it was recorded"
             until[entry.id] = max(following.recorded_at, following.effective_from)
-    return [Tenure(each.role, each.model_version, each.model_digest, until.get(each.id)) for each in entries]
+    # An entry that ends a roll-out gives the role to nobody: it holds nothing.
+    holding = [each for each in entries if not each.ends]
+    return [Tenure(each.role, each.model_version, each.model_digest, until.get(each.id)) for each in holding]
 
 
 def _needed(spec: UseCase, as_of: datetime, ledger: Ledger) -> dict[str, str]:
     """What needs a version: windows that may still be scored again by it, or measured."""
     lately = as_of - max(spec.archive_after, spec.late_data)
-    scored = {each.model_version: each.window for each in ledger.batches_between(spec.name, lately, as_of)}
-    waiting = {each.model_version: each.window for each in ledger.batches_without_truth(spec.name, as_of)}
+    scored = _versions(ledger.batches_between(spec.name, lately, as_of))
+    waiting = _versions(ledger.batches_without_truth(spec.name, as_of))
     named = spec.grid.name_of
     return {
         **{version: f"it scored the window {named(window)}" for version, window in scored.items()},
         **{version: f"it scored the window {named(at)}, which waits for labels" for version, at in waiting.items()},
     }
+
+
+def _versions(batches: Sequence[Batch]) -> dict[str, Window]:
+    """The versions that predicted rows of the batches, each with the last window."""
+    return {part.model_version: batch.window for batch in batches for part in parts_of(batch)}
 
 
 def _planned(spec: UseCase, choice: Choice, ports: Ports) -> Planned:

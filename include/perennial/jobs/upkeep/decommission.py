@@ -11,7 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table, training_table
+from perennial.lake.port import (
+    labels_table,
+    predictions_table,
+    quarantine_table,
+    raw_table,
+    shadow_table,
+    training_table,
+)
 from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
 from perennial.policy.archive import Kind, kind_of
 from perennial.ports import Ports
@@ -32,6 +39,7 @@ class DataClass(StrEnum):
     LABELS = "labels"
     TRAINING = "training"
     PREDICTIONS = "predictions"
+    SHADOW = "shadow"
     PUBLISHED = "published"
 
 
@@ -41,6 +49,7 @@ TABLES: Mapping[DataClass, Callable[[str], str]] = {
     DataClass.LABELS: labels_table,
     DataClass.TRAINING: training_table,
     DataClass.PREDICTIONS: predictions_table,
+    DataClass.SHADOW: shadow_table,
 }
 
 

@@ -1,7 +1,8 @@
 """Maintain: the lake's tables are made cheap to read, and files that nobody needs any more are removed.
 
-Needed is what the ledger refers to: the rows and the snapshot of every live revision, every model's training set, the
-labels that a window's last measurement saw. Replaced data stays as long as the use case's retention says.
+Needed is what the ledger refers to: the rows, the snapshot and the shadow of every live revision, every model's
+training set, the labels that a window's last measurement saw. Replaced data stays as long as the use case's retention
+says.
 """
 
 import logging
@@ -9,7 +10,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table, training_table
+from perennial.lake.port import (
+    labels_table,
+    predictions_table,
+    quarantine_table,
+    raw_table,
+    shadow_table,
+    training_table,
+)
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
@@ -77,12 +85,16 @@ def _needed(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> dict[str,
     raw |= {snapshot.version for snapshot in ledger.snapshots_between(name, use_case.spec.start, as_of)}
     labels = {entry.labels_version for entry in ledger.performance_between(name, use_case.spec.start, as_of)}
     training = {int(entry.training["version"]) for entry in ledger.deployments(name) if "version" in entry.training}
+    shadows = ledger.shadows_between(name, use_case.spec.start, as_of)
+    live = {(batch.window, batch.revision) for batch in batches}
+    shadowed = {each.version for each in shadows if (each.window, each.revision) in live}
     return {
         raw_table(name): sorted(raw),
         quarantine_table(name): [],
         predictions_table(name): sorted({batch.version for batch in batches}),
         labels_table(name): sorted(version for version in labels if version is not None),
         training_table(name): sorted(training),
+        **({shadow_table(name): sorted(shadowed)} if shadows else {}),
     }
 
 

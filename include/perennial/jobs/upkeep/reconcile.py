@@ -15,6 +15,7 @@ from perennial.ledger.entries import DeployedRole, Intervention, InterventionKin
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
 from perennial.records.leases import data_lease
+from perennial.records.rollout import alias_of
 from perennial.spec.load import LoadedUseCase
 
 log = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
 
 def _restore_alias(use_case: str, role: DeployedRole, ports: Ports, run_id: str, actor: str) -> str | None:
     current = ports.ledger.current_deployment(use_case, role)
-    wanted = current.model_version if current else None
+    wanted = alias_of(current)
     found = ports.registry.alias(use_case, role)
     if found == wanted:
         return None

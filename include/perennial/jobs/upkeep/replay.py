@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from perennial.errors import PermanentError
-from perennial.jobs.predict import ingest, score, validate
+from perennial.jobs.predict import ingest, score, shadow, validate
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
@@ -30,6 +30,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> R
         ingest.run(use_case, window, ports, run_id)
         validate.run(use_case, window, ports, run_id)
         score.run(use_case, window, ports, run_id, model=ModelChoice())
+        if use_case.spec.rollout is not None:
+            shadow.beside(use_case, window, ports, run_id)
     except PermanentError as defect:
         error = f"{type(defect).__name__}: {defect}"
     after = _quarantined(use_case, window, ports)

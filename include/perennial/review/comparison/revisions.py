@@ -7,6 +7,7 @@ from typing import Literal
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
 from perennial.records.batch import decision_rule
+from perennial.records.scorers import challengers_part
 from perennial.review import history
 from perennial.review.comparison.difference import Difference, Rank, ranked, sentence
 from perennial.review.history import ChangedRow, Revision
@@ -93,6 +94,7 @@ def _made_of(before: Batch, after: Batch) -> tuple[MadeOf, ...]:
         ("rows that were ingested", before.snapshot_digest, after.snapshot_digest),
         ("model", f"version {before.model_version}", f"version {after.model_version}"),
         (DIGEST, before.model_digest, after.model_digest),
+        ("challenger in roll-out", _challenger(before), _challenger(after)),
         ("expectations", before.suite_digest, after.suite_digest),
         ("what scoring depends on in the spec", before.scoring_digest, after.scoring_digest),
         ("decision", _decision_text(before), _decision_text(after)),
@@ -106,6 +108,11 @@ def _made_of(before: Batch, after: Batch) -> tuple[MadeOf, ...]:
 def _decision_text(batch: Batch) -> str:
     rule = decision_rule(batch)
     return rule.text if rule else "none"
+
+
+def _challenger(batch: Batch) -> str:
+    part = challengers_part(batch)
+    return f"version {part.model_version} at {part.share}%" if part else "none"
 
 
 def _of_rows(moved: history.Difference) -> Iterator[Difference]:

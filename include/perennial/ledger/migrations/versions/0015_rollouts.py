@@ -11,7 +11,8 @@ _ROLLOUTS = """
 ALTER TABLE ledger.deployments
     ADD COLUMN share smallint,
     ADD COLUMN salt text NOT NULL DEFAULT '',
-    ADD COLUMN ends boolean NOT NULL DEFAULT false;
+    ADD COLUMN ends boolean NOT NULL DEFAULT false,
+    ADD COLUMN withdraws bigint;
 ALTER TABLE ledger.deployments
     ALTER COLUMN salt DROP DEFAULT,
     ALTER COLUMN ends DROP DEFAULT,
@@ -79,6 +80,11 @@ ALTER TABLE ledger.decisions
     DROP CONSTRAINT ck_decisions_kind,
     ADD CONSTRAINT ck_decisions_kind CHECK (kind IN (
         'retrain_on_drift', 'retrain_on_performance', 'promote', 'export', 'rollout'));
+ALTER TABLE ledger.interventions
+    DROP CONSTRAINT ck_interventions_kind,
+    ADD CONSTRAINT ck_interventions_kind CHECK (kind IN (
+        'alias_restored', 'lake_restored', 'published_restored', 'rows_accepted', 'files_removed', 'window_empty',
+        'replay_asked', 'rolled_back', 'alert_acknowledged', 'alert_silenced'));
 """
 
 

@@ -12,7 +12,7 @@ ALTER TABLE ledger.interventions
     DROP CONSTRAINT ck_interventions_kind,
     ADD CONSTRAINT ck_interventions_kind CHECK (kind IN (
         'alias_restored', 'lake_restored', 'published_restored', 'rows_accepted', 'files_removed', 'window_empty',
-        'replay_asked', 'alert_acknowledged', 'alert_silenced', 'version_archived', 'version_restored',
+        'replay_asked', 'rolled_back', 'alert_acknowledged', 'alert_silenced', 'version_archived', 'version_restored',
         'use_case_ended', 'data_erased', 'feature_allowed'));
 """
 

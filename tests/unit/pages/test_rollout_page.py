@@ -1,0 +1,62 @@
+"""The use case's page while a challenger is in roll-out: its stage, its share, and its evidence so far."""
+
+import json
+import re
+from datetime import timedelta
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.unit.jobs.rollout_world import RolloutWorld, make
+from tests.unit.jobs.test_rollout import begin, play
+from tests.unit.pages import asking
+
+from perennial import clock
+
+
+def page(rolling: RolloutWorld, day: int, **given: Any) -> str:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: rolling.world.day(day).end + timedelta(hours=1))
+        found = asking.ask(rolling.world, "use_case", use_case="parcels", **given)
+    assert found.status == 200, found.body
+    return found.body.decode()
+
+
+def part(said: str) -> str:
+    found = said.partition('id="rollout"')[2].partition("</section>")[0]
+    return " ".join(unescape(re.sub(r"<[^>]*>", " ", found)).split())
+
+
+def test_the_shadow_is_shown_with_its_evidence_and_what_comes_next(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 8)
+    begin(rolling, "fair", "true")
+    fresh = part(page(rolling, 0))
+    assert "Version 1 is in the shadow since 2024-01-01 00:00 UTC. None of its windows has final labels yet." in fresh
+    found = play(rolling, range(5))
+    said = page(rolling, 5)
+    text = part(said)
+    assert "4 of about" in text
+    assert "Nothing of it is published." in text
+    assert "shadow (now) 5% of the rows 25% of the rows champion" in text
+    assert ": hold ." in text
+    assert found[-1].reasons[0].split(";")[0] in text
+    assert "The last 4 windows that are final" in text
+    assert said.count('id="rollout"') == 1
+    assert "in the shadow</div>" in said  # in the table of models
+    data = json.loads(page(rolling, 5, as_json=True))["rollout"]
+    assert (data["share"], data["windows_final"], len(data["windows"])) == (0, 4, 4)
+
+
+def test_a_canary_says_who_predicts_what_and_without_a_roll_out_there_is_no_such_part(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 4)
+    rolling.champion("fair")
+    rolling.scored(0)
+    assert 'id="rollout"' not in page(rolling, 0)
+    assert json.loads(page(rolling, 0, as_json=True))["rollout"] is None
+    rolling.stage("true", 5, 1)
+    text = part(page(rolling, 1))
+    assert (
+        "Version 1 predicts 5% of the rows, chosen by their key; the champion, version 3, predicts the others." in text
+    )
+    assert "shadow (done) 5% of the rows (now) 25% of the rows champion" in text
