@@ -133,6 +133,7 @@ def our_modules() -> Iterator[str]:
     """What the tasks of all DAGs use: the DAGs, the tasks and every job, by their full names."""
     yield "perennial_airflow.dag_factory"
     yield "perennial_airflow.tasks"
+    yield "perennial_airflow.upkeep_tasks"
     for module in pkgutil.walk_packages(perennial.jobs.__path__, "perennial.jobs."):
         yield module.name
 

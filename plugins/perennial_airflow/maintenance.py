@@ -51,9 +51,9 @@ def _anchor_ledger() -> None:
     @task(task_id="anchor_ledger", multiple_outputs=False)
     def anchor_ledger() -> Json:
         """Verifies what was recorded since the last anchor, and writes down where the ledger's chains end now."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        return tasks.anchor_ledger(current_run())
+        return upkeep_tasks.anchor_ledger(current_run())
 
     anchor_ledger()
 
@@ -62,23 +62,23 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
     @task(task_id=f"{use_case.name}.reconcile", multiple_outputs=False)
     def reconcile() -> Json:
         """Compares aliases, the lake and the published table with the ledger, and puts right what differs."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        return tasks.reconcile(use_case, current_run())
+        return upkeep_tasks.reconcile(use_case, current_run())
 
     @task(task_id=f"{use_case.name}.maintain")
     def maintain() -> list[Json]:
         """Optimizes the lake's tables, says which files nobody needs, and removes those."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        return tasks.maintain(use_case, current_run())
+        return upkeep_tasks.maintain(use_case, current_run())
 
     @task(task_id=f"{use_case.name}.archive")
     def archive() -> list[Json]:
         """Archives the model versions that were superseded long ago and that nothing needs."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        return tasks.archive(use_case, current_run())
+        return upkeep_tasks.archive(use_case, current_run())
 
     reconcile() >> [maintain(), archive()]
     start_pending_retraining(use_case, f"{use_case.name}.start_pending_retraining")
@@ -92,9 +92,9 @@ def _report_gaps(use_case: LoadedUseCase) -> None:
     @task(task_id=f"{use_case.name}.gaps", multiple_outputs=False)
     def gaps() -> Json:
         """Names the windows that should have been scored and were not."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        return tasks.gaps(use_case, current_run())
+        return upkeep_tasks.gaps(use_case, current_run())
 
     gaps()
 
@@ -105,10 +105,10 @@ def _fill_gaps(use_case: LoadedUseCase) -> None:
     @task(task_id=f"{use_case.name}.gaps")
     def gaps() -> list[Json]:
         """Names the windows that should have been scored and were not, for the task that starts their runs."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
         paused = get_current_context()["ti"].get_dag(predict).is_paused
-        return tasks.gap_runs(use_case, current_run(), paused=bool(paused))
+        return upkeep_tasks.gap_runs(use_case, current_run(), paused=bool(paused))
 
     # One run for each window, under a name of its own: a window is filled once, and named for as long as it is missing.
     TriggerDagRunOperator.partial(

@@ -125,9 +125,9 @@ class StartPendingRetraining(TriggerRetrain):
 
     def execute(self, context: Context) -> None:
         """Ask the ledger, and start, tell or skip."""
-        from perennial_airflow import tasks
+        from perennial_airflow import upkeep_tasks
 
-        decision = tasks.unstarted_retraining(self._use_case)
+        decision = upkeep_tasks.unstarted_retraining(self._use_case)
         if decision is None:
             raise self.skipped("Every retraining that was decided has been carried out.")
         run_id = run_id_of(decision)

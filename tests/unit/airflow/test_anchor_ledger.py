@@ -12,7 +12,7 @@ from perennial.anchors.memory import InMemoryAnchors
 from perennial.errors import StoreUnavailable
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.memory import InMemoryLedger
-from perennial_airflow import tasks
+from perennial_airflow import upkeep_tasks
 from perennial_airflow.note import Line
 from perennial_airflow.run import Run
 
@@ -22,7 +22,7 @@ NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 @pytest.fixture
 def anchors(monkeypatch: pytest.MonkeyPatch) -> InMemoryAnchors:
     kept = InMemoryAnchors()
-    monkeypatch.setattr(tasks, "open_anchors", lambda settings, connections: kept)
+    monkeypatch.setattr(upkeep_tasks, "open_anchors", lambda settings, connections: kept)
     return kept
 
 
@@ -30,7 +30,7 @@ def anchors(monkeypatch: pytest.MonkeyPatch) -> InMemoryAnchors:
 def ledger(monkeypatch: pytest.MonkeyPatch) -> InMemoryLedger:
     made = InMemoryLedger(lambda: NOON)
     made.record_intervention(Intervention("flights", InterventionKind.WINDOW_EMPTY, "w", "ada", "why", {}, "run"))
-    monkeypatch.setattr(tasks, "_open_ports", lambda: SimpleNamespace(ledger=made))
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=made))
     return made
 
 
@@ -40,11 +40,11 @@ def run(make_run: Any) -> Run:
 
 
 def test_a_whole_ledger_is_anchored(ledger: InMemoryLedger, anchors: InMemoryAnchors, run: Run) -> None:
-    done = tasks.anchor_ledger(run)
+    done = upkeep_tasks.anchor_ledger(run)
     (anchor,) = anchors.all()
     assert [(end.use_case, end.position) for end in anchor.chains] == [("flights", 1)]
     assert (done["chains"], done["entries"], done["anchor"].startswith("memory: ")) == (1, 1, True)
-    assert tasks.anchor_ledger(run) == {"chains": 1, "entries": 0, "anchor": None}
+    assert upkeep_tasks.anchor_ledger(run) == {"chains": 1, "entries": 0, "anchor": None}
 
 
 def test_an_altered_ledger_fails_the_task_at_once_and_is_named_in_the_note(
@@ -54,7 +54,7 @@ def test_an_altered_ledger_fails_the_task_at_once_and_is_named_in_the_note(
     (entry,) = ledger._by_kind[Intervention]
     ledger._by_kind[Intervention] = [replace(entry, reason="another")]
     with pytest.raises(AirflowFailException, match=r"LedgerAltered: .* flights, entry 1 of the chain .*: changed"):
-        tasks.anchor_ledger(replace(run, leave=lines.append))
+        upkeep_tasks.anchor_ledger(replace(run, leave=lines.append))
     assert list(anchors.all()) == []
     assert len(lines) == 1
     assert lines[0].first.startswith("FAILED anchor_ledger: LedgerAltered: The ledger shows 1 alteration")
@@ -66,6 +66,6 @@ def test_a_ledger_that_does_not_answer_is_asked_again(
     def down() -> Any:
         raise StoreUnavailable("no route")
 
-    monkeypatch.setattr(tasks, "_open_ports", down)
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", down)
     with pytest.raises(StoreUnavailable, match="no route"):
-        tasks.anchor_ledger(run)
+        upkeep_tasks.anchor_ledger(run)

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -14,12 +14,10 @@ from perennial.errors import EmptyWindow
 from perennial.jobs.predict.late import LateData
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Trained
-from perennial.jobs.upkeep.gaps import Gaps, MissingRange
 from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.ledger.memory import InMemoryLedger
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
-from perennial_airflow.run import windows_of
 
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
@@ -223,51 +221,6 @@ def test_late_data_that_cannot_be_scored_fails_the_task(
     stand_in(monkeypatch, "late", LateData(WINDOW, 3, (), 0, 0, 0, 0, (f"{WINDOW}: ValidationFailed: no",)))
     with pytest.raises(AirflowFailException, match=f"Late data .*: {WINDOW}: ValidationFailed: no"):
         tasks.late_data(use_case, make_run("scheduled", (WINDOW.start, WINDOW.end)))
-
-
-def gaps_of(days: int) -> tuple[Gaps, list[Window]]:
-    windows = [Window(WINDOW.start + timedelta(days=n), WINDOW.end + timedelta(days=n)) for n in range(days)]
-    ranges = (MissingRange(WINDOW.start, windows[-1].end, days, "the days"),)
-    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, ranges), windows
-
-
-@pytest.fixture
-def missing(tasks: ModuleType, monkeypatch: pytest.MonkeyPatch) -> Any:
-    monkeypatch.setattr(tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
-
-    def days(number: int) -> None:
-        monkeypatch.setattr("perennial.jobs.upkeep.gaps.find", lambda spec, now, ledger: gaps_of(number))
-
-    return days
-
-
-def test_gaps_are_named_as_a_warning(
-    tasks: ModuleType, missing: Any, use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    missing(7)
-    assert tasks.gaps(use_case, make_run())["missing"] == 7
-    assert [(record.levelname, record.message) for record in caplog.records] == [
-        ("WARNING", "flight_delays: 7 of 200 windows are missing: the days (7 windows)")
-    ]
-
-
-def test_each_gap_becomes_a_run_of_its_own_name_and_window_and_not_all_at_once(
-    tasks: ModuleType, missing: Any, use_case: LoadedUseCase, make_run: Any
-) -> None:
-    missing(150)
-    runs = tasks.gap_runs(use_case, make_run(), paused=False)
-    assert len(runs) == len({each["trigger_run_id"] for each in runs}) == 100
-    assert runs[0]["trigger_run_id"] == "gap__2013-03-01T00:00Z"
-    asked = make_run(**runs[1]["conf"])
-    assert windows_of(use_case.spec, asked) == [gaps_of(2)[1][1]]
-
-
-def test_nothing_is_filled_while_the_dag_is_paused_and_that_is_said(
-    tasks: ModuleType, missing: Any, use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
-) -> None:
-    missing(3)
-    assert tasks.gap_runs(use_case, make_run(), paused=True) == []
-    assert "flight_delays.predict is paused, so nothing is filled" in caplog.text
 
 
 @pytest.mark.parametrize("allowed", [True, False])

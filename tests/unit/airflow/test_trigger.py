@@ -225,9 +225,9 @@ def pending(use_case: LoadedUseCase) -> StartPendingRetraining:
 
 
 def decided(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
-    from perennial_airflow import tasks
+    from perennial_airflow import upkeep_tasks
 
-    monkeypatch.setattr(tasks, "unstarted_retraining", lambda use_case: found)
+    monkeypatch.setattr(upkeep_tasks, "unstarted_retraining", lambda use_case: found)
 
 
 def test_maintenance_starts_what_was_decided_and_never_began_under_the_same_name(

@@ -1,0 +1,63 @@
+"""From a run of the nightly maintenance to the jobs that find and fill gaps."""
+
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from perennial.jobs.upkeep.gaps import Gaps, MissingRange
+from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
+from perennial_airflow import upkeep_tasks
+from perennial_airflow.run import windows_of
+
+# See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
+pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
+
+WINDOW = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+
+
+def gaps_of(days: int) -> tuple[Gaps, list[Window]]:
+    windows = [Window(WINDOW.start + timedelta(days=n), WINDOW.end + timedelta(days=n)) for n in range(days)]
+    ranges = (MissingRange(WINDOW.start, windows[-1].end, days, "the days"),)
+    return Gaps("flight_delays", WINDOW.start, WINDOW.end, 200, days, ranges), windows
+
+
+@pytest.fixture
+def missing(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
+
+    def days(number: int) -> None:
+        monkeypatch.setattr("perennial.jobs.upkeep.gaps.find", lambda spec, now, ledger: gaps_of(number))
+
+    return days
+
+
+def test_gaps_are_named_as_a_warning(
+    missing: Any, use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing(7)
+    assert upkeep_tasks.gaps(use_case, make_run())["missing"] == 7
+    assert [(record.levelname, record.message) for record in caplog.records] == [
+        ("WARNING", "flight_delays: 7 of 200 windows are missing: the days (7 windows)")
+    ]
+
+
+def test_each_gap_becomes_a_run_of_its_own_name_and_window_and_not_all_at_once(
+    missing: Any, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    missing(150)
+    runs = upkeep_tasks.gap_runs(use_case, make_run(), paused=False)
+    assert len(runs) == len({each["trigger_run_id"] for each in runs}) == 100
+    assert runs[0]["trigger_run_id"] == "gap__2013-03-01T00:00Z"
+    asked = make_run(**runs[1]["conf"])
+    assert windows_of(use_case.spec, asked) == [gaps_of(2)[1][1]]
+
+
+def test_nothing_is_filled_while_the_dag_is_paused_and_that_is_said(
+    missing: Any, use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    missing(3)
+    assert upkeep_tasks.gap_runs(use_case, make_run(), paused=True) == []
+    assert "flight_delays.predict is paused, so nothing is filled" in caplog.text
