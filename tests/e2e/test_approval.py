@@ -88,7 +88,8 @@ class Airflow:
 
 @pytest.fixture(scope="module")
 def airflow(run: Run) -> Iterator[Airflow]:
-    with running_system(run.new_folder("approval"), run, {"risk": RISK}) as system, fab_server(system, run) as url:
+    changes = {"risk": RISK, "rollout": {"shadow": "14d"}}
+    with running_system(run.new_folder("approval"), run, changes) as system, fab_server(system, run) as url:
         yield Airflow(system, url)
 
 

@@ -8,6 +8,7 @@ from typing import TypeVar
 from perennial.card.as_deployed import AsDeployed, read_as_deployed
 from perennial.card.statements import Source, SourceKind
 from perennial.errors import NoModel, PermanentError
+from perennial.ledger.approval import Approval
 from perennial.ledger.chain import content_digest
 from perennial.ledger.entries import (
     DecisionKind,
@@ -31,7 +32,11 @@ JUDGED = "judged_digest"  # of a deployment's `training`: the model that was jud
 LAST_WINDOWS = 30  # of a version's service, whose performance stands on its card
 # The kinds of interventions that touch a version: by a window that it learnt from, or by naming it in their details.
 ON_TRAINING_WINDOWS = (InterventionKind.ROWS_ACCEPTED,)
-ON_VERSIONS: dict[InterventionKind, tuple[str, ...]] = {InterventionKind.ALIAS_RESTORED: ("ledger", "found")}
+ON_VERSIONS: dict[InterventionKind, tuple[str, ...]] = {
+    InterventionKind.ALIAS_RESTORED: ("ledger", "found"),
+    InterventionKind.ROLLED_BACK: ("version",),
+}
+OF_VERSIONS = (InterventionKind.VERSION_ARCHIVED, InterventionKind.VERSION_RESTORED)  # the subject is the version
 
 Found = TypeVar("Found")
 
@@ -69,6 +74,7 @@ class Facts:
     performance: tuple[Performance, ...]
     exports: tuple[RecordedDecision, ...]
     interventions: tuple[Intervention, ...]
+    approvals: tuple[Approval, ...]
     gone: dict[str, str]
 
     @property
@@ -87,7 +93,7 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
     """
     entries = ports.ledger.deployments(spec.name)
     wanted = version or _default(entries)
-    own = [each for each in entries if each.model_version == wanted]
+    own = [each for each in entries if each.model_version == wanted and not each.ends]
     if not own:
         known = ", ".join(dict.fromkeys(each.model_version for each in entries)) or "none"
         raise NoModel(f"{spec.name} never had version {wanted or ''} in service; versions that were: {known}.")
@@ -96,8 +102,7 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
         each.supersedes: each.effective_from for each in entries if each.supersedes is not None
     }
     served = tuple(
-        Served(each, until.get(each.id), again=any(before.role is each.role for before in own[:number]))
-        for number, each in enumerate(own)
+        Served(each, until.get(each.id), again=_again(each, own[:number])) for number, each in enumerate(own)
     )
     decision = _decision(first, ports)
     training_id = first.training.get("training_id")
@@ -123,16 +128,26 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
         performance=_performance(spec, first.model_digest, _newest(served), as_of, ports),
         exports=tuple(_exports(first, ports)),
         interventions=tuple(_interventions(first, manifest, ports)),
+        approvals=tuple(
+            each for each in ports.ledger.approvals(spec.name) if each.model_digest in {one.model_digest for one in own}
+        ),
         gone=gone,
     )
 
 
-def entry_source(entry: Deployment | RecordedDecision | Intervention) -> Source:
+def _again(entry: Deployment, before: Sequence[Deployment]) -> bool:
+    """Whether the version comes back to a role. The stages of one roll-out are no return."""
+    return entry.share is None and any(each.role is entry.role for each in before)
+
+
+def entry_source(entry: Deployment | RecordedDecision | Intervention | Approval) -> Source:
     """The ledger's entry as a source."""
     if isinstance(entry, Deployment):
         kind, name = SourceKind.DEPLOYMENT, f"deployment of version {entry.model_version}"
     elif isinstance(entry, RecordedDecision):
         kind, name = SourceKind.DECISION, f"decision: {entry.kind.value.replace('_', ' ')}"
+    elif isinstance(entry, Approval):
+        kind, name = SourceKind.APPROVAL, f"answer of {entry.approver or 'nobody'}"
     else:
         kind, name = SourceKind.INTERVENTION, f"intervention: {entry.kind.value.replace('_', ' ')}"
     return Source(kind, name, entry.id, entry.recorded_at, entry.run_id, content_digest(entry))
@@ -201,4 +216,15 @@ def _interventions(entry: Deployment, manifest: TrainingManifest | None, ports: 
         for each in ports.ledger.interventions(entry.use_case, kind)
         if entry.model_version in [each.details.get(name) for name in names]
     ]
-    return found
+    found += [
+        each
+        for kind in OF_VERSIONS
+        for each in ports.ledger.interventions(entry.use_case, kind)
+        if each.subject == entry.model_version
+    ]
+    found += [
+        each
+        for each in ports.ledger.interventions(entry.use_case, InterventionKind.FEATURE_ALLOWED)
+        if each.recorded_at and entry.recorded_at and each.recorded_at <= entry.recorded_at
+    ]
+    return sorted(found, key=lambda each: each.id or 0)

@@ -19,6 +19,7 @@ class SourceKind(StrEnum):
     DEPLOYMENT = "deployment"
     DECISION = "decision"
     INTERVENTION = "intervention"
+    APPROVAL = "approval"
     PERFORMANCE = "performance"
     ARTEFACT = "artefact"  # stored under its digest, and named by an entry of the ledger
     REGISTRY = "registry"  # a file of the version that lies beside its model

@@ -185,6 +185,16 @@ class UseCase(Spec):
         return self
 
     @model_validator(mode="after")
+    def _high_risk_is_tried_in_the_shadow(self) -> Self:
+        if self.risk_tier is RiskTier.HIGH and (self.rollout is None or self.rollout.shadow is None):
+            text = (
+                "the risk tier is high, so that a new model is in the shadow before it serves: give a rollout with a "
+                "shadow, such as rollout: {shadow: 14d}"
+            )
+            raise broken_rules([Problem(("risk",), text)])
+        return self
+
+    @model_validator(mode="after")
     def _waits_for_an_end(self) -> Self:
         if self.source.ready is not None and self.schedule.deadline is None:
             text = "a source that says when it is ready is waited for: say until how long after a window's end"

@@ -1,11 +1,13 @@
 """The model card says what is on record, each statement with its source, and nothing else."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.unit.card.told import statement, texts
+from tests.unit.jobs.test_approval import answers, asked, deployed
 from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import predict
 from tests.unit.jobs.world import SPEC, World, make_world
@@ -14,14 +16,17 @@ from tests.unit.review.lived import EXPECTED, Life, year
 from perennial.card.facts import Facts, facts
 from perennial.card.make import SECTIONS, card_of, model_card
 from perennial.card.statements import NO_EVIDENCE, ModelCard, Source, Statement, sources
-from perennial.encoding import from_json_text, json_bytes
+from perennial.encoding import as_json, from_json_text, json_bytes
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.retrain import rollback
+from perennial.judgement.decisions import compare_decisions, decision_reasons
+from perennial.judgement.fairness import FairnessJudged
+from perennial.judgement.rows import Scored
 from perennial.ledger.chain import content_digest
 from perennial.ledger.entries import DecisionKind, DeployedRole, Intervention, InterventionKind
+from perennial.modeling.decision import DECISION, DecisionRule
 from perennial.modeling.reference import ModelReference
-from perennial.records.judgement import Evidence
 from perennial.spec.load import load_use_case
 
 ASKED = "roc_auc\n  slices: {columns: [service]}\n"
@@ -33,12 +38,14 @@ RISK = (
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """A version that was trained, judged with slices and deployed, and whose use case answered the questionnaire."""
+    """A version that was judged with slices, approved and deployed; its use case answered the questionnaire."""
     made = make_world(tmp_path_factory.mktemp("world"))
     (made.use_case.folder / "use_case.yaml").write_text(SPEC.replace("roc_auc\n", ASKED) + RISK)
     made = replace(made, use_case=load_use_case(made.use_case.folder))
     made.change(10, "weight", 500.0)  # day 10 is refused, and not learnt from
-    retrained(made, 30)
+    found = asked(made)
+    answers(made, "ben")
+    deployed(made, found)
     for day in (30, 31):
         predict(made, day)
     for job in (collect_labels, measure):
@@ -178,28 +185,22 @@ def test_a_column_that_was_added_since_is_one_that_the_version_does_not_know(wor
     assert told.source.kind.value == "use_case.yaml"
 
 
-def test_what_else_a_judgement_found_is_told_as_it_stands(known: Facts) -> None:
-    @dataclass(frozen=True)
-    class Fairness:
-        column: str
-        difference: float
-        reasons: tuple[str, ...]
-
-    @dataclass(frozen=True)
-    class More(Evidence):
-        fairness: Fairness | None = None
-
+def test_decisions_and_differences_between_groups_are_told_as_they_were_judged(known: Facts) -> None:
     assert known.evidence is not None
-    given = {field.name: getattr(known.evidence, field.name) for field in fields(Evidence)}
-    found = Fairness("sex", 0.04, ("No difference is shown.",))
-    card = card_of(replace(known, evidence=More(**given, fairness=found)))
-    told = [(each.name, each.text) for each in card.section("more").statements]
-    assert told == [
-        ("fairness, column", "sex"),
-        ("fairness, difference", "0.040"),
-        ("fairness, reasons", "No difference is shown."),
+    truth, champion, challenger = np.array([1.0, 0, 1, 0]), np.array([1.0, 1, 0, 0]), np.array([1.0, 0, 1, 1])
+    keys = [known.manifest.windows[number].window.key for number in (0, 0, 1, 1)] if known.manifest else []
+    decisions = compare_decisions(Scored.of_keys(truth, champion, challenger, keys))
+    fairness = FairnessJudged((), ("No difference is wider.",))
+    evidence = replace(known.evidence, decisions=decisions, fairness=fairness)
+    first = replace(known.first, training={**known.first.training, DECISION: as_json(DecisionRule(threshold=0.3))})
+    told = card_of(replace(known, first=first, evidence=evidence)).section("more").statements
+    assert [each.text for each in told] == [
+        "predictions from 0.3 on",
+        *decision_reasons(decisions, known.evidence.tested, known.evidence.rival),
+        "No difference is wider.",
     ]
-    assert texts(card_of(known), "more") == [f"{NO_EVIDENCE}: none was asked for"]
+    without = replace(known, evidence=replace(known.evidence, decisions=None))
+    assert texts(card_of(without), "more") == [f"{NO_EVIDENCE}: none was asked for"]
 
 
 def test_performance_in_service_is_that_of_final_windows_of_this_version(tmp_path: Path) -> None:
@@ -222,6 +223,16 @@ def test_performance_in_service_has_one_interval_over_the_windows(card: ModelCar
     assert told.high is not None
     assert isinstance(told.value, float)
     assert told.low < told.value < told.high
+
+
+def test_who_approved_the_version_is_told_with_the_answers_own_entry(card: ModelCard, world: World) -> None:
+    (given,) = world.ports.ledger.approvals("parcels")
+    answer, entry = card.section("approvals").statements
+    assert answer.text.startswith("ben approved it as Approver at ")
+    assert answer.text.endswith("asked by ann: I looked at the slices.")
+    assert answer.source is not None
+    assert (answer.source.id, answer.source.digest) == (given.id, content_digest(given))
+    assert entry.text.endswith("approved by ben.")
 
 
 def test_roles_approvals_and_rollbacks_are_the_deployments(tmp_path: Path) -> None:

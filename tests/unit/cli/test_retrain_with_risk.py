@@ -7,6 +7,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import World
 
 RISK = "risk: {purpose: p, impact: high, likelihood: high, autonomy: decides, personal_data: false}\n"
+SHADOW = "rollout: {shadow: 14d}\n"
 
 
 @pytest.mark.parametrize("as_json", [False, True])
@@ -14,7 +15,7 @@ def test_retrain_says_how_a_winner_is_approved_and_deploys_nothing(
     world: World, perennial: Call, as_json: bool
 ) -> None:
     spec = world.use_case.folder / "use_case.yaml"
-    spec.write_text(spec.read_text() + RISK)
+    spec.write_text(spec.read_text() + RISK + SHADOW)
     code, out, err = perennial("retrain", "parcels", "--as-of", "2024-01-31", *(["--json"] if as_json else []))
     told = err if as_json else out
     assert code == 0

@@ -1,25 +1,23 @@
 """How the version was judged: the verdict, the metrics, each slice, calibration, and whatever else was found."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import Any
 
 from perennial.card.facts import Facts, artefact_source, entry_source
 from perennial.card.statements import Section, Source, Statement, Table, Value, no_evidence, said
-from perennial.encoding import as_json
 from perennial.judgement.calibration import Calibration
+from perennial.judgement.decisions import decision_reasons
 from perennial.judgement.slices import SliceJudgement, SliceStanding
 from perennial.performance.gain import METRIC_TITLES
 from perennial.performance.interval import Interval
 from perennial.policy.promotion import text_of
-from perennial.records.judgement import DIGEST, Evidence
+from perennial.records.batch import decision_rule
+from perennial.records.judgement import DIGEST
 from perennial.spec.names import METRICS
 
 INTERVALS = "metric_intervals"  # among a deployment's `training`: of the judged model, on the holdout
 WORST_FIRST = (SliceStanding.WORSE, SliceStanding.UNCLEAR, SliceStanding.NOT_WORSE, SliceStanding.NOT_JUDGED)
 Told = float | int | bool | str  # the numbers that are known
-# What of the evidence has a place of its own; all else is told as it stands.
-TOLD = {field.name for field in fields(Evidence)}
 
 
 def sentence(facts: Facts) -> Statement:
@@ -139,17 +137,17 @@ def calibration(facts: Facts) -> Section:
 
 
 def more(facts: Facts) -> Section:
-    """What else the judgement found, such as decisions, costs and fairness: told as it stands in the evidence."""
+    """What follows from predictions, and how the decisions of both models differ, also between groups."""
     source, why = _evidence_or_why(facts)
-    if facts.evidence is None or source is None:
-        return Section("more", "Decisions, costs and fairness", (no_evidence("Findings", why),))
-    whole = as_json(facts.evidence)
-    found = [
-        Statement(name, text, source, value)
-        for part, content in whole.items()
-        if part not in TOLD
-        for name, text, value in _flat(part.replace("_", " "), content)
-    ]
+    evidence, rule = facts.evidence, decision_rule(facts.first)
+    found = [said("Decides for", rule.text, entry_source(facts.first))] if rule else []
+    if evidence is None or source is None:
+        return Section("more", "Decisions, costs and fairness", (*found, no_evidence("Findings", why)))
+    if evidence.decisions is not None:
+        reasons = decision_reasons(evidence.decisions, evidence.tested, evidence.rival)
+        found += [said("Decisions of both", reason, source) for reason in reasons]
+    if evidence.fairness is not None:
+        found += [said("Differences between groups", reason, source) for reason in evidence.fairness.reasons]
     return Section(
         "more", "Decisions, costs and fairness", tuple(found) or (no_evidence("Findings", "none was asked for"),)
     )
@@ -202,22 +200,6 @@ def _calibrated(found: Calibration) -> Iterator[tuple[Value, ...]]:
             yield name, interval.value, interval.low, interval.high
     if found.by_chance is not None:
         yield "the same of a perfectly calibrated model", found.by_chance, None, None
-
-
-def _flat(name: str, content: object) -> Iterator[tuple[str, str, Value]]:
-    """Each value of a JSON object under the path of its name; what is empty says nothing."""
-    if isinstance(content, Mapping):
-        for key, value in content.items():
-            yield from _flat(f"{name}, {str(key).replace('_', ' ')}", value)
-    elif isinstance(content, list):
-        for number, value in enumerate(content, 1):
-            yield from _flat(name if isinstance(value, str) else f"{name} {number}", value)
-    elif isinstance(content, bool):
-        yield name, "yes" if content else "no", content
-    elif isinstance(content, float):
-        yield name, text_of(content), content
-    elif content is not None and str(content):
-        yield name, str(content), content if isinstance(content, int | str) else None
 
 
 def _count(value: object) -> str | None:

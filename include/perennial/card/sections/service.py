@@ -64,13 +64,26 @@ def roles(facts: Facts) -> Section:
 
 
 def approvals(facts: Facts) -> Section:
-    """Who agreed to each of the version's deployments."""
-    statements = []
+    """Who was asked about the version and what they answered, and who agreed to each of its deployments."""
+    statements = [
+        Statement(
+            "Answer",
+            f"{each.approver or 'Nobody'} {each.answer.value} it"
+            + (f" as {each.role}" if each.role else "")
+            + f" at {instant(each.answered_at)}"
+            + (f", asked by {each.requester}" if each.requester else "")
+            + f": {each.reason}",
+            entry_source(each),
+            each.answer.value,
+        )
+        for each in facts.approvals
+    ]
     for each in facts.served:
         entry = each.deployment
         who = f"approved by {entry.approved_by}" if entry.approved_by else "nobody was asked: the policy decided alone"
         at = instant(entry.recorded_at) if entry.recorded_at else "an unknown time"
-        text = f"Deployed as {entry.role} by {entry.actor} at {at}; {who}."
+        stage = "" if entry.share is None else f" for {entry.share}% of the rows" if entry.share else " in the shadow"
+        text = f"Deployed as {entry.role}{stage} by {entry.actor} at {at}; {who}."
         statements.append(Statement("Deployment", text, entry_source(entry), entry.approved_by))
     return Section("approvals", "Approvals", tuple(statements))
 

@@ -65,7 +65,8 @@ def bound_of(judged: "Judged") -> Bound:
     if judged.winner is None:
         raise NoModel(f"No candidate was promoted, so there is nothing to approve: {' '.join(judged.reasons)}")
     evidence = json.loads(json_bytes(judged))
-    evidence["winner"].pop("seconds", None)  # the same model, trained again, takes another time
+    for measured in ("seconds", "costs"):  # the same model, trained again, takes another time
+        evidence["winner"].pop(measured, None)
     digest = judged.refitted.digest if judged.refitted else judged.winner.digest
     return Bound(digest, json_digest(evidence), judged.champion_id)
 
