@@ -64,7 +64,7 @@ def write_orders(use_cases: Path, name: str, gaps: str, today: date) -> Orders:
             at = datetime.combine(day, time(12, row), UTC)
             key, items = number * ROWS + row, 1 + row % 7 + number % 2 / 10
             rows.append(f"{key},{at.isoformat()},{items}")
-            costs.append(f"{key},{at.isoformat()},{2 * items + row % 3 / 10},{(at + timedelta(minutes=1)).isoformat()}")
+            costs.append(f"{key},{at.isoformat()},{2 * items + row % 3 * 3},{(at + timedelta(minutes=1)).isoformat()}")
         (folder / "data" / f"{day}.csv").write_text("\n".join(rows) + "\n")
         (folder / "costs" / f"{day}.csv").write_text("\n".join(costs) + "\n")
     (folder / "expectations.yaml").write_text(EXPECTATIONS)

@@ -19,7 +19,7 @@ from tests.waiting import PATIENCE
 
 from perennial.jobs.upkeep import verify
 from perennial.ledger.approval import Approval
-from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment
 from perennial.verdict import ApprovalAnswer
 
 RETRAIN, RUN_ID = "flight_delays.retrain", "asked_by_ann"
@@ -210,7 +210,8 @@ def test_where_the_champion_stays_nobody_is_asked(deployed: Airflow) -> None:
 
     def asks() -> str | None:
         waiting = system.tasks(RETRAIN, "again")["approve"]["state"] == "awaiting_input"
-        return f"people are asked: {system.note(RETRAIN, 'again')}" if waiting else None
+        judged = system.ports.ledger.decisions("flight_delays", DecisionKind.PROMOTE)
+        return f"people are asked, because {judged[-1].reasons}" if waiting else None
 
     system.wait_until(lambda: system.run_state(RETRAIN, "again") in DONE, "the run to end", asks)
     assert system.run_state(RETRAIN, "again") == "success", system.why(RETRAIN, "again")

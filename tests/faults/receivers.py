@@ -25,7 +25,7 @@ from perennial.alerting import outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.texts import Message, message_id
 from perennial.errors import NotDelivered, TransientError
-from perennial.ledger.entries import AlertDelivery, Delivery
+from perennial.ledger.alert_entries import AlertDelivery, Delivery
 from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.tables import alert_deliveries
 from perennial.spec.alerts import Route, Severity

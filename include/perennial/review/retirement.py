@@ -23,5 +23,6 @@ def run(use_case: str, ledger: Ledger) -> EndedUseCase | None:
     entry = ending(use_case, ledger)
     if entry is None or entry.recorded_at is None:
         return None
-    erased = [each.details["class"] for each in ledger.interventions(use_case, InterventionKind.DATA_ERASED)]
+    done = ledger.interventions(use_case, InterventionKind.DATA_ERASED)
+    erased = [str(each.details.get("class", "not named")) for each in done]
     return EndedUseCase(entry.recorded_at, entry.actor, entry.reason, tuple(dict.fromkeys(erased)))

@@ -282,7 +282,7 @@ def test_without_script_a_refused_answer_is_a_page_that_says_why(
     async def refuse(_: Any) -> JSONResponse:
         return JSONResponse({"error": "The answer can't be taken", "detail": "Nobody is <b>asked</b>."}, 422)
 
-    monkeypatch.setattr(changes, "_made", refuse)
+    monkeypatch.setattr(changes, "made", refuse)
     answer = post(client)
     assert (answer.status_code, answer.headers["content-type"]) == (422, "text/html; charset=utf-8")
     assert "Nobody is &lt;b&gt;asked&lt;/b&gt;." in answer.text

@@ -80,7 +80,7 @@ def test_the_bill_is_the_one_that_was_attached_and_what_is_missing_is_attached_o
     kept = world.ports.registry.attached("parcels", "1", job.BILL)
     code, out, _ = perennial("card", "parcels", "--bom")
     assert (code, out.strip().encode()) == (0, kept)
-    world.ports.registry._attached.clear()  # type: ignore[attr-defined]
+    world.ports.registry.remove("parcels", "1", [job.BILL, job.CARD])
     code, out, _ = perennial("card", "parcels", "--bom", "--attach")
     assert out.strip().encode() == kept
     assert world.ports.registry.attached("parcels", "1", job.BILL) == kept

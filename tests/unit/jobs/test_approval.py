@@ -301,7 +301,7 @@ def test_the_command_line_ends_with_the_judgement(medium: World) -> None:
 def test_a_rollback_is_an_emergency_brake_and_asks_nobody(high: World) -> None:
     low = at(high, "low")
     retrained(low, 30)
-    found = asked(high, 50)
+    found = asked(high, 58)
     for name, task in (("ben", "approve"), ("carla", "approve_second")):
         answers(high, name, task=task)
     deployed(high, found)

@@ -140,6 +140,11 @@ def test_a_process_of_its_own_finds_the_same_model_and_measures_memory(world: Wo
     assert (there.content, there.metrics, there.earlier) == (here.content, here.metrics, here.earlier)
     assert here.costs.memory is None
     assert there.costs.memory is not None
+    held = np.ones(150_000_000)  # what this process holds is not the other's
+    again = attempted_in_process(attempt)
+    assert isinstance(again, Fitted)
+    assert again.costs.memory is not None
+    assert again.costs.memory < held.nbytes
     greedy = attempted_in_process(an_attempt(world, GREEDY, memory=there.costs.memory + 5_000_000))
     assert isinstance(greedy, Unusable)
     assert greedy.failure is Failure.TOO_MUCH_MEMORY, greedy.reason

@@ -131,6 +131,8 @@ def _guard(folder: Path, alive: int, most: int | None) -> None:
 
 def _peak() -> int:
     """The most that this process has held, in bytes."""
+    if _STATUS.exists():
+        return _held()["VmHWM"]  # what `getrusage` says begins with all that the process held which began this one
     unit = 1 if sys.platform == "darwin" else 1_024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
