@@ -206,7 +206,7 @@ def test_cleared_tasks_go_on_with_the_approvals_on_record(deployed: Airflow) -> 
 
 def test_where_the_champion_stays_nobody_is_asked(deployed: Airflow) -> None:
     system = deployed.system
-    system.trigger(RETRAIN, "again", as_of="2013-03-02", reason="to see")
+    system.trigger(RETRAIN, "again", as_of="2013-03-01", reason="the same model again")
 
     def asks() -> str | None:
         waiting = system.tasks(RETRAIN, "again")["approve"]["state"] == "awaiting_input"

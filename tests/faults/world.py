@@ -7,9 +7,11 @@ be written anew, so that a retry has another result than the run before.
 import functools
 import json
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psycopg2
@@ -74,6 +76,23 @@ class ModelFiles:
 
     def address(self, use_case: str, version: str) -> str | None:
         return None
+
+    def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
+        raise NoModel("no reference is kept while faults are made")
+
+    def parameters(self, use_case: str, version: str) -> dict[str, str]:
+        return {}
+
+    def attach(self, use_case: str, version: str, files: Mapping[str, bytes]) -> None:
+        for path, content in files.items():
+            self._attached(version, path).write_bytes(content)
+
+    def attached(self, use_case: str, version: str, path: str) -> bytes | None:
+        file = self._attached(version, path)
+        return file.read_bytes() if file.exists() else None
+
+    def _attached(self, version: str, path: str) -> Path:
+        return self._folder / f"{version}-{path.replace('/', '-')}"
 
 
 @functools.lru_cache(maxsize=8)
