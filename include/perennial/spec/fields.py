@@ -9,7 +9,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    TypeAdapter,
+    WithJsonSchema,
+)
 
 from perennial.spec.names import ESTIMATORS, METRICS
 from perennial.spec.problems import Problem, broken_rules, nearest, unknown_name
@@ -30,6 +39,7 @@ _UNITS = {
 }
 _ISO = re.compile(r"P(?=\d|T\d)((?P<w>\d{1,6})W)?((?P<d>\d{1,6})D)?(T(?=\d)((?P<h>\d{1,6})H)?((?P<m>\d{1,6})M)?)?")
 _PATTERN = r"^([0-9]+[mhdw]|P(?=[0-9]|T[0-9])([0-9]+W)?([0-9]+D)?(T(?=[0-9])([0-9]+H)?([0-9]+M)?)?|PT0S)$"
+_ISO_WRITTEN: TypeAdapter[timedelta] = TypeAdapter(timedelta)
 _NOTHING = "PT0S"  # how ISO 8601 writes a duration of zero
 _HELP = "write a number and a unit: 30m, 12h, 14d, 2w (minutes, hours, days, weeks)"
 
@@ -50,10 +60,19 @@ def _parse(value: Any) -> timedelta:
     )
 
 
-_WRITTEN = WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["14d", "12h", "30m", "2w"]})
+def _in_iso(value: timedelta) -> str:
+    """As ISO 8601, without years: pydantic writes 365 days as one, which is no duration that a spec may have."""
+    if value < timedelta(days=365):
+        return str(_ISO_WRITTEN.dump_python(value, mode="json"))
+    rest = _ISO_WRITTEN.dump_python(value - timedelta(days=value.days), mode="json") if value.seconds else "P"
+    return f"P{value.days}D{rest.removeprefix('P')}"
 
-Duration = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_parse), _WRITTEN]
-DurationOrZero = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_parse), _WRITTEN]
+
+_WRITTEN = WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["14d", "12h", "30m", "2w"]})
+_SERIALIZED = PlainSerializer(_in_iso, return_type=str, when_used="json")
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_parse), _SERIALIZED, _WRITTEN]
+DurationOrZero = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_parse), _SERIALIZED, _WRITTEN]
 
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"

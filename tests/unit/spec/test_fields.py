@@ -2,6 +2,8 @@ import re
 from datetime import timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from perennial.spec.fields import Duration
@@ -26,6 +28,17 @@ def test_durations(written: str, meant: timedelta) -> None:
     assert DURATION.validate_python(written) == meant
     assert DURATION.validate_python(DURATION.dump_python(meant, mode="json")) == meant
     assert re.search(DURATION.json_schema()["pattern"], written)
+
+
+@given(st.timedeltas(min_value=timedelta(minutes=1), max_value=timedelta(days=2_000)))
+def test_a_duration_is_read_back_as_it_was_written(meant: timedelta) -> None:
+    whole = meant - timedelta(seconds=meant.seconds % 60, microseconds=meant.microseconds)
+    assert DURATION.validate_python(DURATION.dump_python(whole, mode="json")) == whole
+
+
+@pytest.mark.parametrize(("days", "written"), [(364, "P364D"), (365, "P365D"), (400, "P400D"), (730.5, "P730DT12H")])
+def test_a_year_is_written_in_days(days: float, written: str) -> None:
+    assert DURATION.dump_python(timedelta(days=days), mode="json") == written
 
 
 @pytest.mark.parametrize(
