@@ -18,6 +18,11 @@ SAMPLE_ROWS = 5_000
 REPEATS = 2
 
 
+def metric_of_predictions(spec: UseCase) -> str:
+    """The deciding metric, or log loss where that one measures decisions, which are not made here."""
+    return LOG_LOSS if METRICS[spec.training.metric].of_decisions else spec.training.metric
+
+
 def permutation_importance(
     spec: UseCase, pipeline: Pipeline, frame: pd.DataFrame, truth: npt.NDArray[np.float64]
 ) -> dict[str, float]:
@@ -29,7 +34,7 @@ def permutation_importance(
     loss: few predictions lie at the threshold, so that decisions tell little of a column. Errors: `NotEnoughData` when
     the metric is undefined on these outcomes.
     """
-    metric = LOG_LOSS if METRICS[spec.training.metric].of_decisions else spec.training.metric
+    metric = metric_of_predictions(spec)
     random = np.random.default_rng(spec.training.seed)
     if len(frame) > SAMPLE_ROWS:
         sample = np.sort(random.choice(len(frame), SAMPLE_ROWS, replace=False))

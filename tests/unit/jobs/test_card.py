@@ -86,7 +86,7 @@ def test_a_version_that_takes_no_files_does_not_stop_maintenance(
     world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     retrained(world, 30)
-    world.ports.registry._attached.clear()  # type: ignore[attr-defined]
+    world.ports.registry.remove("parcels", "1", [card.CARD, card.PAGE, card.BILL])
 
     def by_hand(*_: object) -> None:
         raise NoModel("Perennial did not register it.")

@@ -208,7 +208,8 @@ def test_one_that_was_killed_is_finished_by_the_next(
     end(kept, ERASED, "again")
     assert len(entries(kept, InterventionKind.USE_CASE_ENDED)) == 1
     assert {entry.details["class"] for entry in entries(kept, InterventionKind.DATA_ERASED)} == set(ERASED)
-    assert {each for each, files in stored(kept).items() if files} == {DataClass.QUARANTINE, DataClass.PREDICTIONS}
+    left = {DataClass.QUARANTINE, DataClass.PREDICTIONS, DataClass.SHADOW}
+    assert {each for each, files in stored(kept).items() if files} == left
     assert list(ports.registry.files("parcels", "1")) == ["model.skops", "reference.json", "exports/model.onnx"]
     assert ports.published.size("parcels").rows == 0
     assert ports.published.ended("parcels") is not None

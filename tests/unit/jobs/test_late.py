@@ -100,7 +100,7 @@ def test_changed_and_vanished_rows_are_told_apart(running: World) -> None:
 
 
 def test_it_is_scored_by_the_model_that_was_in_force_then(running: World) -> None:
-    chain.run(running.use_case, running.day(55).start, running.ports, "test", actor="test", reason="second")
+    chain.run(running.use_case, running.day(58).start, running.ports, "test", actor="test", reason="second")
     assert [entry.model_version for entry in running.ports.ledger.deployments("parcels")] == ["1", "2"]
     look(running)
     batches = running.ports.ledger.batches("parcels", running.day(32))

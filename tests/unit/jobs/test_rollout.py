@@ -98,6 +98,8 @@ def test_a_better_challenger_goes_from_the_shadow_over_both_shares_to_the_champi
     assert rolling.ports.registry.alias("parcels", "challenger") is None
     assert verify.run(rolling.ports.ledger, []).alterations == 0
     last = rolling.world.day(DAYS).start
+    cards = reconcile.run(rolling.world.use_case, last, rolling.ports, "test", actor="ada").restored  # made by hand
+    assert [each for each in cards if "card" not in each] == []
     assert reconcile.run(rolling.world.use_case, last, rolling.ports, "test", actor="ada").restored == ()
     decisions = rolling.ports.ledger.decisions("parcels", DecisionKind.ROLLOUT)
     advanced = [each for each in decisions if each.action == ADVANCE]

@@ -18,7 +18,7 @@ from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
 from perennial.modeling.artifact import load
 from perennial.modeling.holdout import split
-from perennial.modeling.importance import permutation_importance
+from perennial.modeling.importance import metric_of_predictions, permutation_importance
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.metrics import metrics_of
@@ -98,13 +98,15 @@ def _pictures(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Tab
     classifies = spec.task is Task.BINARY_CLASSIFICATION
     found = (pictures.of_classification if classifies else pictures.of_regression)(truth, predictions)
     found["importance.png"] = pictures.of_importance(permutation_importance(spec, pipeline, frame, truth))
-    found["learning_curve.png"] = pictures.of_learning(spec.training.metric, _curve(spec, tried, training, holdout))
+    found["learning_curve.png"] = pictures.of_learning(
+        metric_of_predictions(spec), _curve(spec, tried, training, holdout)
+    )
     return found
 
 
 def _curve(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Table) -> list[tuple[int, float]]:
-    """The deciding metric on the holdout, of models of ever more training windows; the last is that of all of them."""
-    metric, candidate = spec.training.metric, candidate_of(spec, tried)
+    """The metric on the holdout, of models of ever more training windows; the last is that of all of them."""
+    metric, candidate = metric_of_predictions(spec), candidate_of(spec, tried)
     names = sorted(pc.unique(training.column(WINDOW_COLUMN)).to_pylist())
     frame, truth = feature_frame(spec, holdout), outcomes(spec, holdout)
     points = []
