@@ -30,6 +30,9 @@ def build_pipeline(spec: UseCase, candidate: Candidate) -> Pipeline:
     """
     estimator = _estimator(spec, candidate)
     if candidate.calibrate == "always":
+        if "n_jobs" in estimator.get_params():
+            # The sigmoid is fitted on predictions, and threads add up the votes of a forest in any order.
+            estimator.set_params(n_jobs=None)
         # Folds are stretches of the rows' order, which is that of time, with the same share of each outcome.
         estimator = CalibratedClassifierCV(estimator, method="sigmoid", cv=CALIBRATION_FOLDS, ensemble=False)
     encode = _linear_encoding(spec) if candidate.estimator == "linear" else tree_encoding(spec)
