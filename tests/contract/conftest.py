@@ -1,12 +1,18 @@
-"""Addresses of the run's real servers, as the contract suites use them."""
+"""What the contract suites share: the addresses of the run's real servers, and both ledgers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from tests.servers import Run, new_bucket
+from tests.waiting import PATIENCE
 
+from perennial import clock
 from perennial.lake.storage import storage_options
+from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.port import Ledger
+from perennial.ledger.postgres import PostgresLedger
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +31,20 @@ def s3_options(s3_endpoint: str) -> dict[str, str]:
 def make_bucket(s3_endpoint: str) -> Callable[[str], str]:
     """Makes an empty bucket whose name begins with a word, and returns its name."""
     return lambda prefix: new_bucket(s3_endpoint, prefix)
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
+    """One in memory, and one in a real PostgreSQL."""
+    if request.param == "memory":
+        yield InMemoryLedger(clock.now, PATIENCE)
+        return
+    opened = PostgresLedger(request.getfixturevalue("shared_ledger_url"), clock.now, PATIENCE)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def use_case() -> str:
+    """A name of the test's own: tests share the database."""
+    return f"flights_{uuid4().hex[:8]}"

@@ -1,15 +1,11 @@
 """One suite for the chain of every ledger: in memory, and in a real PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
 
 import pytest
-from tests.waiting import PATIENCE
 
-from perennial import clock
 from perennial.anchors.port import Anchor, ChainEnd
 from perennial.errors import DeploymentConflict, UnknownUseCase
 from perennial.jobs.upkeep import verify
@@ -24,30 +20,12 @@ from perennial.ledger.entries import (
     InterventionKind,
     RecordedDecision,
 )
-from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres import PostgresLedger
 from perennial.progress import WindowsDone
 from perennial.window import Window
 
 START = datetime(2013, 3, 1, tzinfo=UTC)
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    if request.param == "memory":
-        yield InMemoryLedger(clock.now, PATIENCE)
-        return
-    opened = PostgresLedger(request.getfixturevalue("shared_ledger_url"), clock.now, PATIENCE)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def use_case() -> str:
-    """A name of the test's own: tests share the database."""
-    return f"flights_{uuid4().hex[:8]}"
 
 
 def decide(ledger: Ledger, use_case: str, subject: str, numbers: dict[str, Any] | None = None) -> RecordedDecision:

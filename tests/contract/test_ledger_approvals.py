@@ -1,39 +1,15 @@
 """One suite for what every ledger keeps of approvals: in memory, and in a real PostgreSQL."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from uuid import uuid4
 
-import pytest
-from tests.waiting import PATIENCE
-
-from perennial import clock
 from perennial.jobs.upkeep import verify
 from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres import PostgresLedger
 from perennial.verdict import ApprovalAnswer
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    if request.param == "memory":
-        yield InMemoryLedger(clock.now, PATIENCE)
-        return
-    opened = PostgresLedger(request.getfixturevalue("shared_ledger_url"), clock.now, PATIENCE)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def use_case() -> str:
-    """A name of the test's own: tests share the database."""
-    return f"flights_{uuid4().hex[:8]}"
 
 
 def asked(use_case: str, subject: str = "s1", run_id: str = "run-1") -> ApprovalRequest:

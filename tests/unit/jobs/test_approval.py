@@ -71,7 +71,7 @@ def deployed(world: World, found: Judged, run: str = RUN) -> deploy.Deployed:
     return deploy.run(world.use_case, found, world.ports, run, actor="ann", reason="test")
 
 
-def refused(world: World, found: Judged, why: str) -> None:
+def assert_refused(world: World, found: Judged, why: str) -> None:
     with pytest.raises(NotApproved, match=why):
         deployed(world, found)
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is None
@@ -87,7 +87,9 @@ def test_a_low_risk_asks_nobody(world: World) -> None:
 
 def test_one_approver_is_enough_for_a_medium_risk(medium: World) -> None:
     found = asked(medium)
-    refused(medium, found, r"risk tier is medium.*1 person must approve it, and nobody did.*no answer: clear the task")
+    assert_refused(
+        medium, found, r"risk tier is medium.*1 person must approve it, and nobody did.*no answer: clear the task"
+    )
     given = answers(medium, "ben")
     deployed(medium, found)
     (entry,) = medium.ports.ledger.deployments("parcels")
@@ -99,14 +101,14 @@ def test_one_approver_is_enough_for_a_medium_risk(medium: World) -> None:
 def test_a_high_risk_needs_two_people(high: World) -> None:
     found = asked(high)
     answers(high, "ben")
-    refused(high, found, "2 people must approve it, and 1 did")
+    assert_refused(high, found, "2 people must approve it, and 1 did")
     answers(high, "carla", task="approve_second")
     deployed(high, found)
     assert high.ports.ledger.deployments("parcels")[0].approved_by == "ben, carla"
 
 
 def test_nobody_was_asked(medium: World) -> None:
-    refused(medium, judged(medium, 30), "Nobody was asked yet")
+    assert_refused(medium, judged(medium, 30), "Nobody was asked yet")
 
 
 def test_the_same_person_does_not_approve_twice(high: World) -> None:
@@ -115,14 +117,14 @@ def test_the_same_person_does_not_approve_twice(high: World) -> None:
     with pytest.raises(MayNotAnswer, match="ben approved it before, so that another person must"):
         answers(high, "ben", task="approve_second")
     assert answers(high, "ben") == first  # the same answer in the same place, of which Airflow did not hear
-    refused(high, found, "and 1 did")
+    assert_refused(high, found, "and 1 did")
 
 
 def test_the_requester_does_not_approve(medium: World) -> None:
     found = asked(medium)
     with pytest.raises(MayNotAnswer, match="ann asked for this retraining, so that somebody else"):
         answers(medium, "ann", roles=("Admin",))
-    refused(medium, found, "nobody did")
+    assert_refused(medium, found, "nobody did")
 
 
 def test_what_the_policy_started_may_be_approved_by_anyone_with_the_role(medium: World) -> None:
@@ -139,7 +141,7 @@ def test_a_role_that_may_not_approve_is_told_which_may(medium: World, roles: tup
     with pytest.raises(MayNotAnswer):
         answers(medium, "vera", approve=False, roles=roles)
     assert medium.ports.ledger.approvals("parcels") == []
-    refused(medium, found, "nobody did")
+    assert_refused(medium, found, "nobody did")
 
 
 def test_an_approval_written_for_the_requester_past_the_checks_does_not_count(medium: World) -> None:
@@ -157,7 +159,7 @@ def test_another_model_than_the_approved_one_is_not_deployed(medium: World) -> N
     answers(medium, "ben")
     assert found.refitted is not None
     other = replace(found, refitted=replace(found.refitted, digest="0" * 64))
-    refused(medium, other, r"has changed: the model is 000000000000, not .*Start a new run")
+    assert_refused(medium, other, r"has changed: the model is 000000000000, not .*Start a new run")
     lapsed = medium.ports.ledger.approvals("parcels")[-1]
     assert (lapsed.answer, lapsed.approver) == (ApprovalAnswer.LAPSED, "")
 
@@ -166,7 +168,7 @@ def test_other_metrics_than_the_approved_ones_are_not_deployed(medium: World) ->
     found = asked(medium)
     answers(medium, "ben")
     scores = {name: {**metrics, "roc_auc": 0.99} for name, metrics in found.scores.items()}
-    refused(medium, replace(found, scores=scores), "the judgement has other metrics or reasons")
+    assert_refused(medium, replace(found, scores=scores), "the judgement has other metrics or reasons")
 
 
 def test_an_approval_for_a_champion_that_has_moved_lapses(medium: World) -> None:
@@ -251,13 +253,13 @@ def test_a_rejection_stands(medium: World) -> None:
     assert (decision.action, decision.reasons) == (REJECT, ("ben rejected it: I looked at the slices.",))
     with pytest.raises(QuestionClosed, match=r"ben rejected it: I looked at the slices. Nothing was answered. Start"):
         answers(medium, "carla")
-    refused(medium, found, "ben rejected it")
+    assert_refused(medium, found, "ben rejected it")
 
 
 def test_the_requester_may_withdraw_a_question(medium: World) -> None:
     found = asked(medium)
     answers(medium, "ann", approve=False, roles=("Admin",))
-    refused(medium, found, "ann rejected it")
+    assert_refused(medium, found, "ann rejected it")
 
 
 def test_nobody_answers_in_time_and_somebody_does_when_asked_again(medium: World) -> None:
@@ -272,7 +274,7 @@ def test_nobody_answers_in_time_and_somebody_does_when_asked_again(medium: World
 
 def test_a_tier_that_was_lowered_meanwhile_lets_nothing_through(high: World) -> None:
     found = asked(high)
-    refused(at(high, "low"), found, "2 people must approve it")
+    assert_refused(at(high, "low"), found, "2 people must approve it")
 
 
 def test_nothing_is_asked_in_a_run_that_judged_nothing(medium: World) -> None:
