@@ -4,6 +4,7 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,7 +21,7 @@ from perennial.jobs.retrain import approval, card, export
 from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.refit import JUDGED
-from perennial.jobs.retrain.train import candidate_of
+from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.modeling.artifact import load
 from perennial.modeling.decision import DECISION
@@ -79,41 +80,16 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             f"{spec.name}: no candidate was promoted, so there is nothing to deploy: {' '.join(judged.reasons)}"
         )
     digest = judged.refitted.digest if judged.refitted else winner.digest
-    current = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    known = [current]
-    if spec.rollout is not None:
-        known += [current_stage(spec.name, ports.ledger), _made_by(run_id, digest, spec.name, ports)]
-    same = next((each for each in known if each is not None and each.model_digest == digest), None)
-    if same is not None:
-        done = deployed(same, use_case, ports)
-        export.after_deployment(use_case, done.model_version, ports, run_id)
-        card.after_deployment(use_case, done.model_version, done.effective_from, ports)
-        return done
-    approval.require(use_case, judged, ports.ledger, run_id)
-    manifest = read_manifest(judged.training_id, ports)
-    rows = read_rows(manifest, ports)
-    candidate = candidate_of(spec, winner)
-    reference = json.loads(ports.artifacts.get(reference_digest))
-    registered = ports.registry.register(
-        ModelCandidate(
-            use_case=spec.name,
-            name=winner.candidate,
-            pipeline_bytes=ports.artifacts.get(digest),
-            digest=digest,
-            parameters={"estimator": candidate.estimator, **candidate.parameters},
-            metrics=winner.metrics,
-            reference=reference,
-            training=manifest.summary(),
-            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
-            as_of=manifest.as_of,
-            tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
-        )
-    )
-    refuse_archived(spec.name, registered.version, ports.ledger)
-    _try(spec, registered, rows, manifest, ports)
-    entry = begun(
-        spec,
-        Deployment(
+    entry = _deployed_before(spec, digest, run_id, ports)
+    if entry is None:
+        approval.require(use_case, judged, ports.ledger, run_id)
+        manifest = read_manifest(judged.training_id, ports)
+        rows = read_rows(manifest, ports)
+        reference = json.loads(ports.artifacts.get(reference_digest))
+        registered = _register(spec, judged, winner, digest, reference, rows, manifest, ports, run_id)
+        refuse_archived(spec.name, registered.version, ports.ledger)
+        _try(spec, registered, rows, manifest, ports)
+        wanted = Deployment(
             use_case=spec.name,
             role=DeployedRole.CHAMPION,
             model_version=registered.version,
@@ -136,14 +112,51 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             code_version=code_version(),
             lock_digest=lock_digest(),
             run_id=run_id,
-        ),
-        ports,
-    )
-    log.info("%s: version %s is %s from %s on", spec.name, entry.model_version, entry.role, entry.effective_from)
+        )
+        entry = begun(spec, wanted, ports)
+        log.info("%s: version %s is %s from %s on", spec.name, entry.model_version, entry.role, entry.effective_from)
     done = deployed(entry, use_case, ports)
     export.after_deployment(use_case, done.model_version, ports, run_id)
     card.after_deployment(use_case, done.model_version, done.effective_from, ports)
     return done
+
+
+def _deployed_before(spec: UseCase, digest: str, run_id: str, ports: Ports) -> Deployment | None:
+    """The entry that has the model in service already, or in a roll-out, or had it in one that this run began."""
+    known = [ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)]
+    if spec.rollout is not None:
+        known += [current_stage(spec.name, ports.ledger), _made_by(run_id, digest, spec.name, ports)]
+    return next((each for each in known if each is not None and each.model_digest == digest), None)
+
+
+def _register(
+    spec: UseCase,
+    judged: Judged,
+    winner: Trained,
+    digest: str,
+    reference: dict[str, Any],
+    rows: pa.Table,
+    manifest: TrainingManifest,
+    ports: Ports,
+    run_id: str,
+) -> RegisteredModel:
+    """The winner as a version of the registry, with the digest that is deployed."""
+    candidate = candidate_of(spec, winner)
+    return ports.registry.register(
+        ModelCandidate(
+            use_case=spec.name,
+            name=winner.candidate,
+            pipeline_bytes=ports.artifacts.get(digest),
+            digest=digest,
+            parameters={"estimator": candidate.estimator, **candidate.parameters},
+            metrics=winner.metrics,
+            reference=reference,
+            training=manifest.summary(),
+            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
+            as_of=manifest.as_of,
+            tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
+        )
+    )
 
 
 def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
