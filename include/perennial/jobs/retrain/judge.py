@@ -47,7 +47,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.names import METRICS, Task
 from perennial.spec.training import NO_SKILL
-from perennial.verdict import PROMOTE
+from perennial.verdict import PROMOTE, Decision
 
 log = logging.getLogger(__name__)
 
@@ -109,26 +109,11 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         *left_out(manifest),
         *suspicions(spec, training, holdout),
     )
-    recorded = ports.ledger.record_decision(
-        RecordedDecision(
-            use_case=spec.name,
-            kind=DecisionKind.PROMOTE,
-            subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
-            as_of=manifest.as_of,
-            action=decision.action,
-            reasons=(*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()])),
-            numbers={
-                **decision.numbers,
-                **_outcome_numbers(tried),
-                **compared.numbers,
-                HOLDOUT_END: manifest.until.isoformat(),
-                **kept,
-            },
-            run_id=run_id,
-        )
+    reasons = (*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()]))
+    numbers = {**decision.numbers, **_outcome_numbers(tried), **compared.numbers, **kept}
+    recorded = _record(
+        spec, replace(decision, reasons=reasons, numbers=numbers), training_id, champion, manifest, ports, run_id
     )
-    for reason in recorded.reasons:
-        log.log(logging.WARNING if reason.startswith(SUSPICION) else logging.INFO, "%s: %s", spec.name, reason)
     winner = _winner(recorded, trained)
     judged = Judged(
         training_id=training_id,
@@ -156,6 +141,33 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         if spec.training.refit
         else None,
     )
+
+
+def _record(
+    spec: UseCase,
+    decision: Decision,
+    training_id: str,
+    champion: Deployment | None,
+    manifest: TrainingManifest,
+    ports: Ports,
+    run_id: str,
+) -> RecordedDecision:
+    """The decision as the ledger has it, which is the first one about these rows and this champion; also in the log."""
+    recorded = ports.ledger.record_decision(
+        RecordedDecision(
+            use_case=spec.name,
+            kind=DecisionKind.PROMOTE,
+            subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
+            as_of=manifest.as_of,
+            action=decision.action,
+            reasons=decision.reasons,
+            numbers={**decision.numbers, HOLDOUT_END: manifest.until.isoformat()},
+            run_id=run_id,
+        )
+    )
+    for reason in recorded.reasons:
+        log.log(logging.WARNING if reason.startswith(SUSPICION) else logging.INFO, "%s: %s", spec.name, reason)
+    return recorded
 
 
 def _outcome_numbers(tried: Sequence[Outcome]) -> Numbers:
