@@ -160,7 +160,7 @@ def ledger_template(run: Run, postgres: WatchedPostgres) -> str:
     """The name of a database with a ledger's tables in it, to copy."""
 
     def make() -> str:
-        from perennial.ledger import migrate  # it takes a while, and few tests need it
+        from perennial.ledger.postgres.schema import migrate  # it takes a while, and few tests need it
 
         name = postgres.new_database("template")
         migrate.upgrade(postgres.url(name))

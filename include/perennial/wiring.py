@@ -8,7 +8,7 @@ from perennial import clock
 from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.registry.mlflow import MlflowRegistry
@@ -84,13 +84,13 @@ def _ports(settings: Settings, connections: Connections, ledger: PostgresLedger,
 
 
 def _tried(trial: "ModelTrial") -> "Tried":
-    from perennial.jobs.retrain.fresh_process import tried_in_fresh_process  # noqa: PLC0415 - only deploying needs it
+    from perennial.jobs.retrain.trying.fresh_process import tried_in_fresh_process  # noqa: PLC0415 - only deploying needs it
 
     return tried_in_fresh_process(trial)
 
 
 def _attempted(attempt: "Attempt") -> "Attempted":
-    from perennial.jobs.retrain.attempt_process import attempted_in_process  # noqa: PLC0415 - only training needs it
+    from perennial.jobs.retrain.trying.attempt_process import attempted_in_process  # noqa: PLC0415 - only training needs it
 
     return attempted_in_process(attempt)
 

@@ -8,7 +8,7 @@ from typing import Any
 from perennial import clock
 from perennial.lake.delta import DeltaLake
 from perennial.lake.storage import environment_options, storage_options
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.port import Connections

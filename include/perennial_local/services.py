@@ -10,10 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from perennial import clock
-from perennial.ledger import migrate
-from perennial.ledger import tables as ledger_tables
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.readers import prepare_reader
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
+from perennial.ledger.postgres.schema import tables as ledger_tables
+from perennial.ledger.postgres.schema.readers import prepare_reader
 from perennial.published import tables as published_tables
 from perennial_local.addresses import LOOPBACK, Addresses, choose_addresses
 from perennial_local.airflow_api import AirflowApi, answers

@@ -9,7 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from perennial.encoding import from_json
 from perennial.jobs.retrain import approval
 from perennial.jobs.retrain.judge import Judged
-from perennial.ledger.approval import ApprovalRequest
+from perennial.ledger.entries import ApprovalRequest
 from perennial.performance.gain import METRIC_TITLES
 from perennial.policy.promotion import text_of
 from perennial.settings import Settings

@@ -133,7 +133,7 @@ def assembled(use_case: LoadedUseCase, result: Json) -> Line:
 
 def judged(use_case: LoadedUseCase, result: Json) -> Line:
     """Whether a candidate takes over, and why; what looks suspicious."""
-    from perennial.jobs.retrain.remarks import SUSPICION
+    from perennial.jobs.retrain.assembling.remarks import SUSPICION
 
     del use_case
     verdict = "promoted" if result["action"] == PROMOTE else "the champion stays"

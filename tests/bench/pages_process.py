@@ -22,7 +22,7 @@ import httpx
 import psutil
 from pages_speed import DAYS, FIRST, fill, use_cases
 
-from perennial.ledger import migrate
+from perennial.ledger.postgres.schema import migrate
 from perennial.spec.load import load_use_case
 from perennial_local.addresses import choose_addresses
 from perennial_local.airflow_api import answers

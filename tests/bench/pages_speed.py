@@ -33,8 +33,8 @@ from perennial.drift.assess import assess_profile
 from perennial.drift.reference import fit_reference
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import quarantine_table, raw_table, window_partition
-from perennial.ledger import migrate
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
 from perennial.pages.answer import VIEWS, answer
 from perennial.pages.asked import Answer, Asked
 from perennial.pages.reader import leave_to_itself_what_is_loaded

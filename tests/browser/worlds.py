@@ -19,8 +19,14 @@ from perennial.errors import NotDelivered, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
 from perennial.jobs.predict import monitor, select_for_review
 from perennial.jobs.retrain import chain as retrain
-from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.ledger.entries import (
+    Approval,
+    ApprovalRequest,
+    DecisionKind,
+    Intervention,
+    InterventionKind,
+    RecordedDecision,
+)
 from perennial.pages.change import ChangeAsked, change
 from perennial.records import human_labels
 from perennial.spec.alerts import Severity

@@ -29,8 +29,8 @@ from fastapi import Response
 
 from perennial import clock
 from perennial.encoding import from_json
-from perennial.ledger.approval import ApprovalRequest
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.entries import ApprovalRequest
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.pages.change import ChangeAsked, change
 from perennial.settings import Settings
 from perennial_airflow import answers

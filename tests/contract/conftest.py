@@ -10,9 +10,9 @@ from tests.waiting import PATIENCE
 
 from perennial import clock
 from perennial.lake.storage import storage_options
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 
 
 @pytest.fixture(scope="session")

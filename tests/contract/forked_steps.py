@@ -10,7 +10,7 @@ from tests.waiting import PATIENCE
 
 from perennial import clock
 from perennial.jobs.predict import ingest, score, validate
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.records.model_choice import ModelChoice
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections

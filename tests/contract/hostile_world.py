@@ -24,7 +24,7 @@ from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table
 from perennial.ledger.entries import Batch, DeployedRole, Deployment, Snapshot, ValidationResult
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.modeling.artifact import dump
 from perennial.modeling.train import fit
 from perennial.ports import Ports

@@ -15,7 +15,7 @@ from perennial.errors import LedgerAltered
 from perennial.jobs.upkeep import anchor as anchoring
 from perennial.jobs.upkeep import verify
 from perennial.ledger.chain import CHAINED, Link, content_digest, link_after, link_of
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 
 RECORDED = datetime(2024, 1, 1, tzinfo=UTC)
 NOW = datetime(2030, 1, 1, tzinfo=UTC)

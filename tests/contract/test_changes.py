@@ -18,9 +18,8 @@ from tests.waiting import PATIENCE, wait_until
 from perennial import clock
 from perennial.jobs.predict import ingest, validate
 from perennial.lake.delta import DeltaLake
-from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.review_entries import ReviewSelection
+from perennial.ledger.entries import Intervention, InterventionKind, ReviewSelection
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.pages.change import ChangeAsked, change
 from perennial.review import handled
 from perennial.settings import Settings

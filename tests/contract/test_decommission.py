@@ -15,7 +15,7 @@ from perennial.jobs.upkeep.anchor import anchor_of
 from perennial.jobs.upkeep.decommission import DataClass
 from perennial.lake.delta import DeltaLake
 from perennial.ledger.entries import InterventionKind
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.registry.memory import MemoryRegistry

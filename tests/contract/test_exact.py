@@ -25,7 +25,7 @@ from perennial.errors import InvalidQuery, NotIngested, SchemaMismatch, Validati
 from perennial.jobs.predict import ingest, score, validate
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import predictions_table, quarantine_table, raw_table
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished
 from perennial.records.model_choice import ModelChoice

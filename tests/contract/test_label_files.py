@@ -18,7 +18,7 @@ from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.jobs.predict import ingest
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.records.labels import collect, known_labels, settled_labels

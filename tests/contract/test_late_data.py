@@ -14,8 +14,8 @@ from perennial.digest import table_digest
 from perennial.jobs.predict import late, monitor
 from perennial.jobs.upkeep import gaps
 from perennial.lake.delta import DeltaLake
-from perennial.ledger import migrate
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
 from perennial.published.postgres import PostgresPublished
 
 

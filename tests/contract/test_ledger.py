@@ -36,12 +36,12 @@ from perennial.ledger.entries import (
     Performance,
     RecordedDecision,
     Snapshot,
-    Status,
     ValidationResult,
 )
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.ledger.parts.overview import Status
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window

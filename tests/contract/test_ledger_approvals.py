@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from perennial.jobs.upkeep import verify
-from perennial.ledger.approval import Approval, ApprovalRequest
+from perennial.ledger.entries import Approval, ApprovalRequest
 from perennial.ledger.port import Ledger
 from perennial.verdict import ApprovalAnswer
 

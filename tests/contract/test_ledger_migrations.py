@@ -16,9 +16,9 @@ from sqlalchemy.schema import CreateSchema
 
 from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.jobs.upkeep import verify
-from perennial.ledger import migrate
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.tables import SCHEMA, metadata
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
+from perennial.ledger.postgres.schema.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 

@@ -8,9 +8,8 @@ import pytest
 from tests.contract.test_ledger import FIRST_RECORDING, ledger, make_ledger, use_case
 
 from perennial.errors import LeaseLost
-from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
-from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.outbox import WAITING_AMONG, Waiting
+from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery, Intervention, InterventionKind
+from perennial.ledger.parts.outbox import WAITING_AMONG, Waiting
 from perennial.ledger.port import Ledger
 from perennial.window import Window
 

@@ -23,10 +23,10 @@ from tests.contract.test_ledger import (
 )
 
 from perennial.ledger.entries import DeployedRole, InterventionKind
-from perennial.ledger.memory import InMemoryLedger
-from perennial.ledger.overview import REMEMBERED, Span, WindowFacts
+from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.ledger.parts.overview import REMEMBERED, Span, WindowFacts
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 

@@ -20,9 +20,9 @@ from sqlalchemy.exc import IntegrityError
 from tests.waiting import PATIENCE, wait_until
 
 from perennial.errors import DeploymentConflict, InvalidSettings, StoreUnavailable, WindowBusy
-from perennial.ledger import migrate
-from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
+    Approval,
+    ApprovalRequest,
     Backtest,
     Batch,
     DecisionKind,
@@ -32,14 +32,16 @@ from perennial.ledger.entries import (
     Intervention,
     InterventionKind,
     LateRows,
+    PairedGain,
     Performance,
     RecordedDecision,
+    ShadowBatch,
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
-from perennial.ledger.tables import TABLES
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
+from perennial.ledger.postgres.schema.tables import TABLES
 from perennial.performance.maturity import Maturity
 from perennial.verdict import ApprovalAnswer, Verdict
 from perennial.window import Window
@@ -157,7 +159,7 @@ OUR_SESSIONS = (
 HOLDER = """
 import sys, time
 from datetime import UTC, datetime
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
 with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights", window, "run-1"):
@@ -170,7 +172,7 @@ import sys
 from datetime import UTC, datetime
 from perennial.errors import LeaseLost, StoreUnavailable
 from perennial.ledger.entries import Snapshot
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
 ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC), heartbeat_timeout=2.0)
@@ -189,7 +191,7 @@ except StoreUnavailable:
 FORKING = """
 import os, sys
 from datetime import UTC, datetime
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC))
 ledger.status("flights")  # the parent has a connection before it forks
 children = []
@@ -346,8 +348,8 @@ def test_deployments_and_batches_wait_for_each_other_but_not_for_ever(url: str) 
     blocked, done = threading.Event(), threading.Event()
 
     def slow_clockwork() -> None:
-        from perennial.ledger.connection import LedgerDatabase
-        from perennial.ledger.locks import lock_use_case
+        from perennial.ledger.postgres.connection import LedgerDatabase
+        from perennial.ledger.postgres.locks import lock_use_case
 
         with LedgerDatabase(url).transaction() as connection:
             lock_use_case(connection, "flights", PATIENCE)

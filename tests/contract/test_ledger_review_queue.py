@@ -8,8 +8,8 @@ import pytest
 from tests.contract.test_ledger import FIRST_RECORDING, ledger, make_ledger, use_case
 
 from perennial.errors import LeaseLost
+from perennial.ledger.entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.port import Ledger
-from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.window import Window
 
 __all__ = ["ledger", "make_ledger", "use_case"]

@@ -19,9 +19,8 @@ from tests.contract.test_ledger import (
 
 from perennial.errors import DeploymentConflict, DeploymentMoved, LeaseLost
 from perennial.jobs.upkeep import verify
-from perennial.ledger.entries import Deployment
+from perennial.ledger.entries import Deployment, PairedGain, Part, ShadowBatch
 from perennial.ledger.port import Ledger
-from perennial.ledger.rollout_entries import PairedGain, Part, ShadowBatch
 
 __all__ = ["ledger", "make_ledger", "use_case"]
 

@@ -15,11 +15,11 @@ import pytest
 from perennial import clock
 from perennial.cli.main import main
 from perennial.errors import InvalidSettings, PerennialError, StoreUnavailable
-from perennial.ledger.connection import LedgerDatabase
 from perennial.ledger.entries import Snapshot
-from perennial.ledger.migrate import refuse_other_versions
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.readers import prepare_reader
+from perennial.ledger.postgres.connection import LedgerDatabase
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema.migrate import refuse_other_versions
+from perennial.ledger.postgres.schema.readers import prepare_reader
 from perennial.pages.asked import Asked
 from perennial.pages.reader import Records, answered
 from perennial.ports import Ports

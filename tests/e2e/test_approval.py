@@ -18,8 +18,7 @@ from tests.servers import Run
 from tests.waiting import PATIENCE
 
 from perennial.jobs.upkeep import verify
-from perennial.ledger.approval import Approval
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment
+from perennial.ledger.entries import Approval, DecisionKind, DeployedRole, Deployment
 from perennial.verdict import ApprovalAnswer
 
 RETRAIN, RUN_ID = "flight_delays.retrain", "asked_by_ann"

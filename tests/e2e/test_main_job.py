@@ -28,8 +28,9 @@ from tests.waiting import PATIENCE
 
 from perennial.digest import table_digest
 from perennial.lake.port import predictions_table, raw_table
-from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, InterventionKind, Maturity
+from perennial.ledger.entries import Batch, DecisionKind, DeployedRole, InterventionKind
 from perennial.pages.words import window_name
+from perennial.performance.maturity import Maturity
 from perennial.window import Window
 from perennial_airflow.pages.views import PREFIX, VIEWS
 

@@ -27,7 +27,7 @@ from perennial.jobs.retrain import approval, assemble, deploy, judge, train
 from perennial.jobs.retrain.approval import Answered
 from perennial.jobs.retrain.judge import Judged
 from perennial.ledger.entries import DeployedRole, Deployment
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ports import Ports
 from perennial.registry.port import ModelCandidate, RegisteredModel
 from perennial.spec.load import LoadedUseCase

@@ -25,9 +25,9 @@ from perennial.alerting import outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.texts import Message, message_id
 from perennial.errors import NotDelivered, TransientError
-from perennial.ledger.alert_entries import AlertDelivery, Delivery
-from perennial.ledger.postgres import PostgresLedger
-from perennial.ledger.tables import alert_deliveries
+from perennial.ledger.entries import AlertDelivery, Delivery
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema.tables import alert_deliveries
 from perennial.spec.alerts import Route, Severity
 
 BEGIN = datetime(2024, 6, 1, tzinfo=UTC)

@@ -22,9 +22,8 @@ from tests.faults.world import Address, ModelFiles
 from perennial.jobs.retrain.deploy import deployed
 from perennial.lake import delta
 from perennial.lease import Lease
-from perennial.ledger import locks
-from perennial.ledger import postgres as ledger
 from perennial.ledger.entries import Deployment
+from perennial.ledger.postgres import ledger, locks
 from perennial.published import postgres as published
 from perennial.window import Window
 

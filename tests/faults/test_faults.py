@@ -13,7 +13,7 @@ from tests.faults.world import World, make
 from tests.ports import free_port
 from tests.servers import Run, WatchedPostgres
 
-from perennial.ledger import migrate
+from perennial.ledger.postgres.schema import migrate
 
 SEED = random.SystemRandom().randrange(10**6)
 # The forkserver's tracker counts what killed processes could not give back.

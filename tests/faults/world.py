@@ -28,9 +28,9 @@ from perennial.errors import NoModel
 from perennial.jobs.predict import ingest, score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.lake.delta import DeltaLake
-from perennial.ledger import migrate
 from perennial.ledger.entries import DeployedRole, Deployment
-from perennial.ledger.postgres import PostgresLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
 from perennial.modeling.artifact import load
 from perennial.ports import Ports
 from perennial.published.postgres import PostgresPublished

@@ -15,7 +15,7 @@ from tests.ports import free_port
 from tests.servers import Run, WatchedPostgres
 from tests.waiting import wait_until
 
-from perennial.ledger import migrate
+from perennial.ledger.postgres.schema import migrate
 from perennial_airflow.pages.views import PREFIX
 
 PAGES = [

@@ -15,7 +15,7 @@ from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.ledger.entries import DecisionKind
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.records.candidates import MEMORY, SECONDS
 from perennial.records.model_choice import ModelChoice
 from perennial.window import Every, Grid

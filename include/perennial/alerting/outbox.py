@@ -18,8 +18,8 @@ from perennial.alerting.texts import Message, message_id, written
 from perennial.encoding import as_json, from_json
 from perennial.errors import DeliveryRefused, NotDelivered
 from perennial.lease import Lease
-from perennial.ledger.alert_entries import AlertDelivery, AlertNotice, Delivery
-from perennial.ledger.outbox import Waiting
+from perennial.ledger.entries import AlertDelivery, AlertNotice, Delivery
+from perennial.ledger.parts.outbox import Waiting
 from perennial.ledger.port import Ledger
 from perennial.spec.alerts import Route, Severity, Telling
 from perennial.window import Window

@@ -12,7 +12,7 @@ from perennial.errors import EmptyWindow, NotIngested
 from perennial.jobs.retrain.assemble import training_windows
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import labels_table, quarantine_table, raw_table, window_partition
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.quality.labels import label_schema

@@ -8,9 +8,9 @@ from typing import TypeVar
 from perennial.card.as_deployed import AsDeployed, read_as_deployed
 from perennial.card.statements import Source, SourceKind
 from perennial.errors import NoModel, PermanentError
-from perennial.ledger.approval import Approval
 from perennial.ledger.chain import content_digest
 from perennial.ledger.entries import (
+    Approval,
     DecisionKind,
     DeployedRole,
     Deployment,

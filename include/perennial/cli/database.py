@@ -11,7 +11,7 @@ app = typer.Typer(help="The ledger's tables.", no_args_is_help=True)
 @app.command()
 def upgrade() -> None:
     """Bring the ledger's tables up to date."""
-    from perennial.ledger import migrate
+    from perennial.ledger.postgres.schema import migrate
 
     applied = migrate.upgrade(_ledger_url())
     console.print(f"applied {', '.join(applied)}" if applied else "up to date", highlight=False)
@@ -20,7 +20,7 @@ def upgrade() -> None:
 @app.command()
 def current() -> None:
     """Show the revision of the ledger's tables, and the ones still to be applied."""
-    from perennial.ledger import migrate
+    from perennial.ledger.postgres.schema import migrate
 
     url = _ledger_url()
     waiting = ", ".join(migrate.pending(url)) or "none"
@@ -33,8 +33,8 @@ def readers() -> None:
 
     Once is enough: tables that come later are readable, too. A user who is not there is created.
     """
-    from perennial.ledger.readers import prepare_reader
-    from perennial.ledger.tables import SCHEMA as LEDGER
+    from perennial.ledger.postgres.schema.readers import prepare_reader
+    from perennial.ledger.postgres.schema.tables import SCHEMA as LEDGER
     from perennial.published.tables import SCHEMA as PUBLISHED
 
     connections = Session().connections

@@ -55,7 +55,7 @@ class Session:
     @cached_property
     def ledger(self) -> Ledger:
         """The ledger alone, for commands that need nothing else."""
-        from perennial.ledger.postgres import PostgresLedger
+        from perennial.ledger.postgres.ledger import PostgresLedger
 
         return PostgresLedger(self.connections.url(LEDGER_CONNECTION), clock.now)
 

@@ -18,8 +18,7 @@ from dataclasses import MISSING, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
-from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.entries import Deployment, Intervention, RecordedDecision
+from perennial.ledger.entries import Approval, ApprovalRequest, Deployment, Intervention, RecordedDecision
 from perennial.ledger.rows import to_row
 
 FORM = 1

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Protocol
 
 from perennial.lease import Lease
-from perennial.ledger.approvals import Approvals
 from perennial.ledger.chain import Chain
 from perennial.ledger.entries import (
     Backtest,
@@ -21,13 +20,13 @@ from perennial.ledger.entries import (
     Performance,
     RecordedDecision,
     Snapshot,
-    Status,
     ValidationResult,
 )
-from perennial.ledger.outbox import Outbox
-from perennial.ledger.overview import Overview
-from perennial.ledger.review_queue import ReviewQueue
-from perennial.ledger.rollouts import Rollouts
+from perennial.ledger.parts.approvals import Approvals
+from perennial.ledger.parts.outbox import Outbox
+from perennial.ledger.parts.overview import Overview, Status
+from perennial.ledger.parts.review_queue import ReviewQueue
+from perennial.ledger.parts.rollouts import Rollouts
 from perennial.window import Window
 
 

@@ -13,23 +13,28 @@ from numbers import Integral, Real
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from perennial.errors import InvalidWindow
-from perennial.ledger.alert_entries import AlertDelivery, AlertNotice
-from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.entries import (
+    AlertDelivery,
+    AlertNotice,
+    Approval,
+    ApprovalRequest,
     Backtest,
     Batch,
     Deployment,
     DriftReport,
+    HumanLabel,
     Intervention,
     LateRows,
     LedgerEntry,
+    PairedGain,
     Performance,
     RecordedDecision,
+    ReviewMeasurement,
+    ReviewSelection,
+    ShadowBatch,
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement, ReviewSelection
-from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.window import Window
 
 Entry = TypeVar(

@@ -16,8 +16,8 @@ from typing import IO
 
 from perennial.encoding import from_json
 from perennial.errors import PerennialError, TransientError
-from perennial.ledger.connection import LedgerDatabase
-from perennial.ledger.migrate import refuse_other_versions
+from perennial.ledger.postgres.connection import LedgerDatabase
+from perennial.ledger.postgres.schema.migrate import refuse_other_versions
 from perennial.pages.answer import AS_SET_UP, BROKEN, RIGHT_NOW, UNAVAILABLE, UNPROCESSABLE, answer, problem
 from perennial.pages.asked import Answer, Asked
 from perennial.ports import Ports

@@ -13,8 +13,7 @@ from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
-from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Snapshot
-from perennial.ledger.rollout_entries import Part
+from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Part, Snapshot
 from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
 from perennial.performance.cost import row_costs

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotAsked
-from perennial.ledger.review_entries import HumanLabel, ReviewSelection
+from perennial.ledger.entries import HumanLabel, ReviewSelection
 from perennial.ports import Ports
 from perennial.quality.labels import label_schema
 from perennial.spec.load import LoadedUseCase

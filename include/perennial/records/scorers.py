@@ -9,8 +9,7 @@ import pyarrow.compute as pc
 
 from perennial.arrays import Bools, Floats
 from perennial.errors import ChallengerFailed, PermanentError, TransientError
-from perennial.ledger.entries import Batch, DeployedRole, Deployment, Json
-from perennial.ledger.rollout_entries import Part
+from perennial.ledger.entries import Batch, DeployedRole, Deployment, Json, Part
 from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from perennial.ledger.review_entries import ReviewMeasurement
+from perennial.ledger.entries import ReviewMeasurement
 from perennial.performance.design_based import FEWEST
 from perennial.performance.gain import METRIC_TITLES
 from perennial.wording import counted

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from perennial.jobs.retrain.export import Exported, exported_of
-from perennial.jobs.retrain.refit import JUDGED
+from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.policy.promotion import WITHOUT_SKILL
 from perennial.ports import Ports

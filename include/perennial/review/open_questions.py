@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.lake.port import raw_table, window_partition
-from perennial.ledger.review_entries import HumanLabel, ReviewMeasurement
+from perennial.ledger.entries import HumanLabel, ReviewMeasurement
 from perennial.ports import Ports
 from perennial.quality.outcome import json_safe
 from perennial.records.human_labels import Question, answers_of, questions_of

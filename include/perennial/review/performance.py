@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from perennial.ledger.entries import DriftReport, Performance
-from perennial.ledger.review_entries import ReviewMeasurement
+from perennial.ledger.entries import DriftReport, Performance, ReviewMeasurement
 from perennial.performance.audit import Audit, Trust
 from perennial.performance.delay import DelayCurve, Movement, learn_delay, moved
 from perennial.performance.interval import Interval, trailing

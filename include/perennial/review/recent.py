@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from perennial.jobs.upkeep.gaps import expected_since, windows_in
-from perennial.ledger.overview import Champions, Span, WindowFacts
+from perennial.ledger.parts.overview import Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
 from perennial.performance.standing import standing_of
 from perennial.review.timeline import WindowState

@@ -9,8 +9,7 @@ from perennial.judgement.calibration import CalibrationCompared
 from perennial.judgement.decisions import DecisionComparison, decision_reasons
 from perennial.judgement.fairness import FairnessJudgement, FairnessStanding
 from perennial.judgement.slices import SliceJudgement, SliceStanding
-from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import Approval, ApprovalRequest, DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.decision import DecisionRule
 from perennial.performance.gain import gain, metric_named
 from perennial.policy.baseline import VERDICT as NO_SKILL_VERDICT

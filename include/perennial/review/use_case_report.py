@@ -7,8 +7,7 @@ from itertools import islice
 from typing import Literal
 
 from perennial.jobs.upkeep.gaps import expected_between
-from perennial.ledger.entries import Backtest
-from perennial.ledger.review_entries import ReviewMeasurement
+from perennial.ledger.entries import Backtest, ReviewMeasurement
 from perennial.ports import Ports
 from perennial.review import label_delay, models, retirement, rollout, timeline
 from perennial.review.label_delay import LabelDelay

@@ -18,8 +18,8 @@ from perennial.backtest.life import Known, Life, Outcomes, Retraining, Trainings
 from perennial.backtest.stored_history import StoredHistory
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain import assemble
+from perennial.jobs.retrain.judging.weigh import chosen_before
 from perennial.jobs.retrain.train import Trained
-from perennial.jobs.retrain.weigh import chosen_before
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.labels import join_labels, truth_of

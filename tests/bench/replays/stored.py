@@ -12,7 +12,7 @@ from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.backtest.stored_history import StoredHistory, stored_history
 from perennial.jobs.predict import ingest, validate
 from perennial.lake.memory import InMemoryLake
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from perennial.anchors.memory import InMemoryAnchors
 from perennial.errors import StoreUnavailable
 from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial_airflow import upkeep_tasks
 from perennial_airflow.note import Line
 from perennial_airflow.run import Run

@@ -19,7 +19,7 @@ from perennial.jobs.retrain.approval import Answered
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Trained
 from perennial.ledger.entries import DecisionKind, RecordedDecision
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.risk import Risk
 from perennial.verdict import ApprovalAnswer

@@ -17,9 +17,9 @@ from perennial.jobs.predict.score import Scored
 from perennial.jobs.predict.shadow import Shadowed, ShadowOutcome
 from perennial.jobs.predict.validate import Validated
 from perennial.jobs.retrain.assemble import Assembled
+from perennial.jobs.retrain.assembling.remarks import SUSPICION
 from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.retrain.judge import Judged
-from perennial.jobs.retrain.remarks import SUSPICION
 from perennial.jobs.upkeep.archive import Archived, Planned
 from perennial.jobs.upkeep.maintain import Maintained, TablePlan
 from perennial.jobs.upkeep.reconcile import Reconciled

@@ -15,7 +15,7 @@ from perennial.alerting.alert import Alert
 from perennial.alerting.news import Event, News
 from perennial.alerting.texts import Message, written
 from perennial.errors import DeliveryRefused, NotDelivered
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.alerts import Route, Severity
 from perennial.spec.load import load_use_case
 from perennial_airflow import notifiers

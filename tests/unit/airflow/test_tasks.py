@@ -15,7 +15,7 @@ from perennial.jobs.predict.late import LateData
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Trained
 from perennial.ledger.entries import DecisionKind, RecordedDecision
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 

@@ -11,7 +11,7 @@ from perennial.alerting.alert import CAUSES, RETRAINING_REJECTED, SEVERITIES, ST
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import monitor
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.review import matters, recent
 from perennial.review.airflow_state import DagState, FailedRun
 from perennial.review.matters import Concern

@@ -10,7 +10,7 @@ from perennial.alerting import broken, outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.texts import Message
 from perennial.errors import InvalidSpec
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.alerts import Route, Severity
 from perennial.spec.broken import BrokenUseCase, read_broken
 from perennial.spec.load import load_use_case

@@ -14,9 +14,8 @@ from perennial.alerting.alert import Alert
 from perennial.alerting.outbox import Delivered
 from perennial.alerting.texts import Message
 from perennial.errors import AlertChanged, DeliveryRefused, NotDelivered, NotEnoughData, WindowBusy
-from perennial.ledger.alert_entries import AlertDelivery, Delivery
-from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.entries import AlertDelivery, Delivery, Intervention, InterventionKind
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.alerts import Route, Severity
 from perennial.spec.load import load_use_case
 from perennial.spec.models import UseCase

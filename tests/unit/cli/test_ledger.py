@@ -12,7 +12,7 @@ from tests.unit.jobs.world import World
 
 from perennial.ledger.chain import link_after
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.unit.jobs.reviewed import REVIEW, asked, copied, lived
 from tests.unit.jobs.world import World
 
 from perennial.cli.session import Session
-from perennial.ledger.review_entries import HumanLabel
+from perennial.ledger.entries import HumanLabel
 from perennial.records import human_labels
 
 DAY = "2024-01-31"

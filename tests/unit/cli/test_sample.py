@@ -15,7 +15,7 @@ from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.errors import SchemaMismatch
 from perennial.jobs.predict import ingest
 from perennial.lake.memory import InMemoryLake
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.quality.labels import conform_labels

@@ -20,7 +20,7 @@ from tests.unit.jobs.world import World
 from perennial.errors import InvalidSettings, SourceRejected, SourceUnavailable
 from perennial.handover import label_studio
 from perennial.handover.label_studio_api import LabelStudio
-from perennial.ledger.review_entries import HumanLabel
+from perennial.ledger.entries import HumanLabel
 from perennial.review import open_questions
 from perennial.spec.names import Task
 from perennial.window import parse_instant

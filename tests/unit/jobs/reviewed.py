@@ -10,8 +10,8 @@ from tests.unit.jobs.world import Rows, World, make_world
 
 from perennial.jobs.predict import select_for_review
 from perennial.lake.memory import InMemoryLake
-from perennial.ledger.memory import InMemoryLedger
-from perennial.ledger.review_entries import HumanLabel
+from perennial.ledger.entries import HumanLabel
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.published.memory import InMemoryPublished
 from perennial.records import human_labels
 from perennial.records.human_labels import Question, questions_of

@@ -9,7 +9,7 @@ from perennial.anchors.memory import InMemoryAnchors
 from perennial.jobs.upkeep import anchor
 from perennial.ledger.chain import ChainedEntry, Link
 from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 
 NOON = datetime(2024, 1, 1, 12, tzinfo=UTC)
 

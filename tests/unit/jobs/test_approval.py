@@ -11,8 +11,7 @@ from perennial.errors import DeploymentConflict, MayNotAnswer, NotApproved, Ques
 from perennial.jobs.retrain import approval, deploy, rollback
 from perennial.jobs.retrain.approval import Answered
 from perennial.jobs.retrain.judge import Judged
-from perennial.ledger.approval import Approval
-from perennial.ledger.entries import DeployedRole
+from perennial.ledger.entries import Approval, DeployedRole
 from perennial.spec.risk import Risk
 from perennial.verdict import APPROVE, LAPSE, REJECT, WAIT, ApprovalAnswer
 

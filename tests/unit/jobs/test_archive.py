@@ -24,7 +24,7 @@ from perennial.ledger.entries import (
     Performance,
     RecordedDecision,
 )
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.modeling.artifact import dump
 from perennial.performance.maturity import Maturity
 from perennial.policy.archive import Fate

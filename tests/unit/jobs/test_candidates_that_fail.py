@@ -15,9 +15,9 @@ from tests.unit.jobs.world import ROWS, World
 from perennial.encoding import as_json
 from perennial.errors import StoreUnavailable
 from perennial.jobs.retrain import assemble, train
-from perennial.jobs.retrain.attempt_process import attempted_in_process
 from perennial.jobs.retrain.chain import Retrained
 from perennial.jobs.retrain.train import Refused, Trained, outcomes_of
+from perennial.jobs.retrain.trying.attempt_process import attempted_in_process
 from perennial.ledger.entries import DeployedRole
 from perennial.modeling.attempt import Attempt, Fitted, Unusable, attempted_here
 from perennial.modeling.holdout import split
@@ -166,7 +166,7 @@ def test_one_that_never_ends_is_ended(world: World) -> None:
 
 def test_a_process_that_is_killed_is_an_outcome(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    monkeypatch.setattr("perennial.jobs.retrain.attempt_process.PROGRAM", ("-c", killed))
+    monkeypatch.setattr("perennial.jobs.retrain.trying.attempt_process.PROGRAM", ("-c", killed))
     refused = attempted_in_process(an_attempt(world, GOOD))
     assert isinstance(refused, Unusable)
     assert refused.failure is Failure.TOO_MUCH_MEMORY
@@ -272,7 +272,7 @@ def test_a_refit_that_does_not_converge_is_not_deployed(world: World, monkeypatc
         warnings.warn("lbfgs failed to converge", ConvergenceWarning, stacklevel=1)
 
     with_candidates(world, GOOD)
-    monkeypatch.setattr("perennial.jobs.retrain.refit.fit", stops)
+    monkeypatch.setattr("perennial.jobs.retrain.judging.refit.fit", stops)
     done = retrained(world, 30)
     assert done.judged.refitted is None
     assert done.judged.winner is not None

@@ -17,7 +17,7 @@ from perennial.jobs.retrain import assemble, rollback
 from perennial.jobs.upkeep import decommission, verify
 from perennial.jobs.upkeep.decommission import DataClass, Step
 from perennial.ledger.entries import Intervention, InterventionKind
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import load_use_case
 

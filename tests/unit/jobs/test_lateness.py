@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from perennial.ledger.entries import LateRows, Snapshot
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.review.lateness import Age, run
 from perennial.spec.models import Schedule
 from perennial.window import Window

@@ -8,7 +8,7 @@ from tests.unit.jobs.reviewed import asked, copied, lived, say, select, truth, w
 from tests.unit.jobs.world import World
 
 from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
-from perennial.ledger.review_entries import ReviewMeasurement
+from perennial.ledger.entries import ReviewMeasurement
 from perennial.performance.agreement import Judged, agreement
 from perennial.spec.names import Task
 

@@ -13,7 +13,7 @@ from tests.unit.jobs.world import ROWS, World
 
 from perennial.errors import NotDeployable
 from perennial.jobs.retrain import deploy
-from perennial.jobs.retrain.fresh_process import tried_in_fresh_process
+from perennial.jobs.retrain.trying.fresh_process import tried_in_fresh_process
 from perennial.ledger.entries import DeployedRole
 from perennial.modeling.predict import predict
 from perennial.modeling.trial import PREDICTION, ModelTrial, Tried, as_file, from_file, tried_here

@@ -7,8 +7,8 @@ import pyarrow as pa
 import pytest
 from tests.unit.jobs.world import SPEC, START, World
 
-from perennial.jobs.retrain.decisions import Said, said
-from perennial.jobs.retrain.weigh import weigh
+from perennial.jobs.retrain.judging.decisions import Said, said
+from perennial.jobs.retrain.judging.weigh import weigh
 from perennial.policy.promotion import CandidateScore, decide_promotion
 from perennial.records.training_set import WINDOW_COLUMN
 from perennial.spec.load import load_use_case

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.errors import SourceUnavailable
 from perennial.lake.memory import InMemoryLake
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry

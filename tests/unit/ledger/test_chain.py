@@ -7,9 +7,10 @@ from typing import Any, get_args
 import pytest
 
 from perennial.ledger import chain
-from perennial.ledger.approval import Approval, ApprovalRequest
 from perennial.ledger.chain import CHAINED, GENESIS, ChainedEntry, content_digest, is_sound, link_after, link_of
 from perennial.ledger.entries import (
+    Approval,
+    ApprovalRequest,
     DecisionKind,
     DeployedRole,
     Deployment,

@@ -4,7 +4,7 @@ import psycopg2
 import pytest
 from sqlalchemy.exc import DBAPIError, ProgrammingError
 
-from perennial.ledger.connection import _said
+from perennial.ledger.postgres.connection import _said
 from perennial.published.postgres import _explained
 
 MISSING = 'relation "ledger.snapshots" does not exist\nLINE 2: FROM ledger.snapshots \n             ^\n'

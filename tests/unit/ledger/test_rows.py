@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from perennial.encoding import lock_key
 from perennial.ledger.entries import LedgerEntry, Performance, Snapshot
+from perennial.ledger.postgres.schema.tables import TABLES
 from perennial.ledger.rows import NATURAL_KEYS, as_stored, from_row, key_columns, same_content, to_row
-from perennial.ledger.tables import TABLES
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from perennial.ledger.entries import Maturity, Performance
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.entries import Performance
+from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.performance.maturity import Maturity
 from perennial.spec.load import load_use_case
 from perennial.verdict import Verdict
 from perennial.window import Window

@@ -17,8 +17,7 @@ from tests.unit.pages.asking import settings_of
 
 from perennial.errors import InvalidSettings, StoreUnavailable, WindowBusy
 from perennial.jobs.predict import ingest, validate
-from perennial.ledger.approval import ApprovalRequest
-from perennial.ledger.entries import REVIEW_PAGE, InterventionKind
+from perennial.ledger.entries import REVIEW_PAGE, ApprovalRequest, InterventionKind
 from perennial.pages import change as changing
 from perennial.pages.change import ChangeAsked, change
 

@@ -12,7 +12,7 @@ from tests.unit.jobs.world import EXPECTATIONS, SPEC, START, World, make_world
 from tests.unit.pages import asking
 
 from perennial import clock
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.pages.views.home import MOST_CARDS
 from perennial.review.airflow_state import DagState, FailedRun
 from perennial.spec.load import load_use_case

@@ -12,7 +12,7 @@ from tests.unit.jobs.world import START, World
 from tests.unit.pages.asking import ATTACK, ask, assert_harmless, page, settings_of, told
 
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.ledger.review_entries import HumanLabel
+from perennial.ledger.entries import HumanLabel
 from perennial.pages.change import ChangeAsked, change
 
 NOW = START + timedelta(days=31, hours=2)  # two hours after day 30: no outcome has been collected

@@ -21,7 +21,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.performance.delay import GRID
 from perennial.performance.maturity import Maturity
 from perennial.ports import Ports

@@ -11,8 +11,7 @@ from tests.unit.pages.asking import page
 
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
-from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.entries import DecisionKind, RecordedDecision
+from perennial.ledger.entries import Approval, ApprovalRequest, DecisionKind, RecordedDecision
 from perennial.records.judgement import DIGEST
 from perennial.review import retraining_report
 from perennial.spec.load import load_use_case

@@ -20,7 +20,7 @@ from perennial.jobs.predict import validate as validate_job
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
-from perennial.ledger.memory import InMemoryLedger
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import validate
 from perennial.review.suggestions import suggest

@@ -16,8 +16,7 @@ import pyarrow as pa
 
 from perennial.encoding import as_json
 from perennial.lake.port import window_partition
-from perennial.ledger.entries import Batch, Performance
-from perennial.ledger.review_entries import ReviewMeasurement, ReviewSelection
+from perennial.ledger.entries import Batch, Performance, ReviewMeasurement, ReviewSelection
 from perennial.performance.agreement import Judged, agreement
 from perennial.performance.design_based import Sampled, design_based, effective_rows
 from perennial.performance.interval import Interval, trailing

@@ -20,10 +20,11 @@ from perennial.ledger.entries import (
     DecisionKind,
     DeployedRole,
     Deployment,
+    PairedGain,
     Performance,
     RecordedDecision,
+    ShadowBatch,
 )
-from perennial.ledger.rollout_entries import PairedGain, ShadowBatch
 from perennial.performance.gain import gain
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.performance.maturity import Maturity

@@ -10,8 +10,7 @@ import pyarrow.compute as pc
 
 from perennial.errors import NotScored, RowsRemoved
 from perennial.lake.port import window_partition
-from perennial.ledger.entries import Batch
-from perennial.ledger.review_entries import ReviewSelection
+from perennial.ledger.entries import Batch, ReviewSelection
 from perennial.policy import sampling
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase

@@ -12,8 +12,7 @@ from perennial.code_version import code_version, lock_digest
 from perennial.errors import NotScored, PermanentError
 from perennial.jobs.predict.score import CHUNK_ROWS
 from perennial.lake.port import shadow_table, window_partition
-from perennial.ledger.entries import Batch
-from perennial.ledger.rollout_entries import ShadowBatch
+from perennial.ledger.entries import Batch, ShadowBatch
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, inputs, made_of, predicted, usable_model
 from perennial.records.gate import gated

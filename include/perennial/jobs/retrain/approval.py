@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING
 from perennial import clock
 from perennial.encoding import json_bytes, json_digest
 from perennial.errors import MayNotAnswer, NoModel, NotApproved, QuestionClosed
-from perennial.ledger.approval import Approval, ApprovalRequest
-from perennial.ledger.entries import DecisionKind, DeployedRole
+from perennial.ledger.entries import Approval, ApprovalRequest, DecisionKind, DeployedRole
 from perennial.ledger.port import Ledger
 from perennial.policy.approval import (
     Bound,

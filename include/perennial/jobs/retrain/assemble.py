@@ -13,8 +13,8 @@ from perennial.digest import table_digest
 from perennial.errors import (
     NotEnoughData,
 )
-from perennial.jobs.retrain.immature import weigh
-from perennial.jobs.retrain.labelled_windows import (
+from perennial.jobs.retrain.assembling.immature import weigh
+from perennial.jobs.retrain.assembling.labelled_windows import (
     LabelledWindow,
     LabelledWindows,
     label_windows,

@@ -18,10 +18,10 @@ from perennial.encoding import as_json
 from perennial.errors import NoModel
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain import approval, card, export
-from perennial.jobs.retrain.fresh_process import tried_in_this_process
 from perennial.jobs.retrain.judge import Judged
-from perennial.jobs.retrain.refit import JUDGED
+from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained, candidate_of
+from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.modeling.artifact import load
 from perennial.modeling.decision import DECISION

@@ -13,11 +13,18 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
-from perennial.jobs.retrain.decisions import Said, measured, rule_of_candidate, rule_of_champion, said, without_skill
-from perennial.jobs.retrain.refit import Refitted, refit
-from perennial.jobs.retrain.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
+from perennial.jobs.retrain.assembling.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
+from perennial.jobs.retrain.judging.decisions import (
+    Said,
+    measured,
+    rule_of_candidate,
+    rule_of_champion,
+    said,
+    without_skill,
+)
+from perennial.jobs.retrain.judging.refit import Refitted, refit
+from perennial.jobs.retrain.judging.weigh import Weighed, chosen_before, chosen_before_text, weigh, weigh_skill
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
-from perennial.jobs.retrain.weigh import Weighed, chosen_before, chosen_before_text, weigh, weigh_skill
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.decision import DecisionRule

@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from sklearn.exceptions import ConvergenceWarning
 
 from perennial.features.build import feature_frame
-from perennial.jobs.retrain import pictures
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
+from perennial.jobs.retrain.trying import pictures
 from perennial.modeling.artifact import load
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import metric_of_predictions, permutation_importance

@@ -1,0 +1,1 @@
+"""What `judge` is made of: the decision rule, the weighing of candidates, the refit of the winner."""

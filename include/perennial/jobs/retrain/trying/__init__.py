@@ -1,0 +1,1 @@
+"""How a candidate is tried: in a process of its own, loaded in a fresh one, and shown in pictures."""

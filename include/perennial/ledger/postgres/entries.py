@@ -1,0 +1,48 @@
+"""How entries are recorded and read in PostgreSQL: what all parts of the ledger there do it with."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from perennial.clock import Clock
+from perennial.lease import Lease
+from perennial.ledger.chain import ChainedEntry
+from perennial.ledger.postgres import queries
+from perennial.ledger.postgres.appending import append
+from perennial.ledger.postgres.connection import LedgerDatabase
+from perennial.ledger.postgres.locks import Timeouts, current_token, lock_use_case
+from perennial.ledger.postgres.schema.tables import TABLES
+from perennial.ledger.rows import Entry, as_stored, from_row, utc
+
+
+class EntriesInPostgres:
+    """Entries by kind, in the tables of `perennial.ledger.postgres.schema.tables`."""
+
+    def __init__(self, database: LedgerDatabase, clock: Clock, timeouts: Timeouts) -> None:
+        self._database = database
+        self._clock = clock
+        self._timeouts = timeouts
+
+    def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
+        entry = as_stored(given, self._clock())
+        with self._database.transaction() as connection:
+            if isinstance(entry, ChainedEntry):
+                lock_use_case(connection, entry.use_case, self._timeouts.lock)
+            refuse_if_passed(connection, lease)
+            return append(connection, entry)
+
+    def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
+        table = TABLES[kind]
+        within = queries.inside(table, utc(start, "start"), utc(end, "end"))
+        return self._entries(kind, queries.newest_per_window(table, use_case, *age).where(within))
+
+    def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
+        with self._database.transaction() as connection:
+            return [from_row(kind, row) for row in connection.execute(query).mappings()]
+
+
+def refuse_if_passed(connection: Connection, lease: Lease | None) -> None:
+    """Errors: `LeaseLost` when a later holder took the lease's window."""
+    if lease is not None:
+        lease.refuse_if_passed(current_token(connection, lease), "the ledger")
