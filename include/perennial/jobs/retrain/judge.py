@@ -13,17 +13,9 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
-from perennial.jobs.retrain.assembling.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
-from perennial.jobs.retrain.judging.decisions import (
-    Said,
-    measured,
-    rule_of_candidate,
-    rule_of_champion,
-    said,
-    without_skill,
-)
+from perennial.jobs.retrain.assembling.remarks import SUSPICION, left_out, rival_of, suspicions
+from perennial.jobs.retrain.judging.on_holdout import on_holdout, weigh_all
 from perennial.jobs.retrain.judging.refit import Refitted, refit
-from perennial.jobs.retrain.judging.weigh import Weighed, chosen_before, chosen_before_text, weigh, weigh_skill
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.artifact import dump, load
@@ -32,11 +24,9 @@ from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calib
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
-from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
-from perennial.performance.metrics import no_skill
 from perennial.policy.baseline import must_beat_no_skill
-from perennial.policy.promotion import WITHOUT_SKILL, CandidateScore, Numbers, decide_promotion, not_comparable
+from perennial.policy.promotion import Numbers, decide_promotion
 from perennial.ports import Ports
 from perennial.records.candidates import TRAINED, numbers_of
 from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
@@ -52,7 +42,7 @@ from perennial.records.training_set import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-from perennial.spec.names import METRICS, Task
+from perennial.spec.names import Task
 from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE, Decision
 
@@ -91,44 +81,41 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     """
     spec = use_case.spec
     trained = [each for each in tried if isinstance(each, Trained)]
-    refused = [each for each in tried if isinstance(each, Refused)]
     manifest = read_manifest(training_id, ports)
     rows = read_rows(manifest, ports)
     training, holdout = split(spec, rows, manifest.until)
     champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    baseline = no_skill(spec.task, outcomes(spec, training), outcomes(spec, holdout))
-    candidates = [CandidateScore(each.candidate, each.digest, each.holdout_rows, each.metrics) for each in trained]
-    compared = rival_of(spec, champion, trained, holdout, manifest, ports)
-    decided = _said(spec, training, holdout, trained, compared, champion, ports)
-    candidates = [replace(each, metrics=measured(each.metrics, decided.tested.get(each.name))) for each in candidates]
-    trained = [replace(each, metrics=measured(each.metrics, decided.tested.get(each.candidate))) for each in trained]
-    baseline = measured(baseline, decided.without_skill)
-    rival = replace(compared.score, metrics=measured(compared.score.metrics, decided.rival)) if compared.score else None
-    weighed = _weighed(spec, holdout, trained, candidates, rival, decided, baseline)
-    decision = decide_promotion(spec.training, candidates, rival, baseline, weighed.judged, weighed.gates)
+    rival = rival_of(spec, champion, trained, holdout, manifest, ports)
+    found = on_holdout(spec, training, holdout, trained, rival, champion, ports)
+    weighed = weigh_all(spec, holdout, found)
+    decision = decide_promotion(
+        spec.training, found.candidates, found.rival, found.baseline, weighed.judged, weighed.gates
+    )
     decision = must_beat_no_skill(decision, weighed.skill)
-    kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
     remarks = (
         *(f"{each.candidate}: {remark}." for each in trained for remark in each.remarks),
         *weighed.remarks,
-        *decided.remarks,
-        *compared.remarks,
+        *found.remarks,
+        *rival.remarks,
         *left_out(manifest),
         *suspicions(spec, training, holdout),
     )
-    reasons = (*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()]))
-    numbers = {**decision.numbers, **_outcome_numbers(tried), **compared.numbers, **kept}
-    recorded = _record(
-        spec, replace(decision, reasons=reasons, numbers=numbers), training_id, champion, manifest, ports, run_id
+    refused = (str(each) for each in tried if isinstance(each, Refused))
+    kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}
+    decision = replace(
+        decision,
+        reasons=(*decision.reasons, *refused, *remarks, *filter(None, [manifest.behind()])),
+        numbers={**decision.numbers, **_outcome_numbers(tried), **rival.numbers, **kept},
     )
-    winner = _winner(recorded, trained)
+    recorded = _record(spec, decision, training_id, champion, manifest, ports, run_id)
+    winner = _winner(recorded, found.trained)
     judged = Judged(
         training_id=training_id,
         action=recorded.action,
         reasons=recorded.reasons,
         scores={
-            NO_SKILL: baseline,
-            **({rival.name: rival.metrics} if rival else {}),
+            NO_SKILL: found.baseline,
+            **({found.rival.name: found.rival.metrics} if found.rival else {}),
             **{each.candidate: each.metrics for each in tried if each.metrics},
         },
         champion_id=champion.id if champion else None,
@@ -136,7 +123,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         reference_digest=None,
         verdict=recorded.numbers.get("verdict"),
         needed_labels=recorded.numbers.get("needed_labels"),
-        decision=_rule(spec, decided, winner),
+        decision=found.rule_of(winner) if spec.decision is not None and winner is not None else None,
     )
     if winner is None:
         return judged
@@ -187,82 +174,6 @@ def _outcome_numbers(tried: Sequence[Outcome]) -> Numbers:
         else:
             numbers |= numbers_of(each.candidate, TRAINED, None, each.costs)
     return numbers
-
-
-@dataclass(frozen=True)
-class _Said:
-    """What each model says of the holdout: the candidates that are `tested`, and what they have to beat.
-
-    `chosen` is the one that is tested alone, None where all are. `rival` is None where there is no champion that can
-    score the rows.
-    """
-
-    tested: dict[str, Said]
-    chosen: str | None
-    rival: Said | None
-    without_skill: Said
-    remarks: tuple[str, ...]
-
-
-def _said(
-    spec: UseCase,
-    training: pa.Table,
-    holdout: pa.Table,
-    trained: Sequence[Trained],
-    rival: Rival,
-    champion: Deployment | None,
-    ports: Ports,
-) -> _Said:
-    """Let the models that are compared say what they think and would decide of each holdout row."""
-    metric, frame = spec.training.metric, feature_frame(spec, holdout)
-    judged = [each for each in trained if metric in each.metrics or METRICS[metric].of_decisions]
-    chosen = chosen_before(metric, judged)
-    tested = {}
-    for each in judged:
-        if chosen in (None, each.candidate):
-            predictions = predict(load(ports.artifacts.get(each.digest), each.digest), spec.task, frame)
-            rule = rule_of_candidate(spec, candidate_of(spec, each), training)
-            tested[each.candidate] = said(spec, holdout, predictions, rule)
-    theirs, told = None, tuple[str, ...]()
-    if champion is not None and rival.predictions is not None:
-        rule, told = rule_of_champion(spec, champion)
-        theirs = said(spec, holdout, rival.predictions, rule)
-    return _Said(tested, chosen, theirs, without_skill(spec, training, holdout), told)
-
-
-def _weighed(
-    spec: UseCase,
-    holdout: pa.Table,
-    trained: Sequence[Trained],
-    scores: Sequence[CandidateScore],
-    rival: CandidateScore | None,
-    found: _Said,
-    baseline: dict[str, float],
-) -> Weighed:
-    """What all models say of each holdout row, weighed; a champion that can't score them is not there.
-
-    Without one, the rival says the same of every row: the mean of the training outcomes.
-    """
-    tested = [each for each in scores if found.chosen in (None, each.name)]
-    reason = not_comparable(spec.training, tested, rival, baseline)
-    if reason:
-        return Weighed(reason)
-    name, theirs = WITHOUT_SKILL, found.without_skill
-    if rival is not None and found.rival is not None:
-        name, theirs = rival.name, found.rival
-    weighed = weigh(spec, holdout, found.tested, name, theirs)
-    if weighed.evidence is not None and name != WITHOUT_SKILL:
-        best = weighed.evidence.tested
-        weighed = replace(weighed, skill=weigh_skill(spec, holdout, best, found.tested[best], found.without_skill))
-    if found.chosen is None:
-        return weighed
-    told = chosen_before_text(spec.training.metric, trained, found.chosen)
-    return replace(weighed, remarks=(*weighed.remarks, told))
-
-
-def _rule(spec: UseCase, found: _Said, winner: Trained | None) -> DecisionRule | None:
-    """The decision that the winner is deployed with; None where the spec has none."""
-    return found.tested[winner.candidate].rule if spec.decision is not None and winner is not None else None
 
 
 def _reference(
