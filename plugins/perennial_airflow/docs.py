@@ -6,6 +6,7 @@ from datetime import timedelta
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.problems import dotted
+from perennial.spec.rollout import has_stages
 from perennial.spec.training import Training
 from perennial.spec.undecidable import undecidable
 from perennial_airflow.approval_tasks import TASKS
@@ -164,7 +165,7 @@ def predict(spec: UseCase) -> str:
         every=spec.schedule.every.words,
         delay=f"{in_words(spec.schedule.delay)} after its end" if spec.schedule.delay else "at its end",
         waiting=_waiting(spec),
-        shadow_task=_SHADOW if spec.rollout else "",
+        shadow_task=_SHADOW if has_stages(spec.rollout) else "",
         late_task=(_REVIEW if spec.review else "")
         + (_LATE.format(late=in_words(spec.late_data)) if spec.late_data else ""),
         timezone=spec.schedule.timezone,
@@ -201,7 +202,7 @@ def evaluate(spec: UseCase) -> str:
     loss = spec.monitoring.max_metric_loss
     return _head(spec, "evaluation") + _EVALUATE.format(
         name=spec.name,
-        rollout_task=_ROLLOUT if spec.rollout else "",
+        rollout_task=_ROLLOUT if has_stages(spec.rollout) else "",
         label=spec.labels.column,
         arrival=spec.labels.arrival_time,
         mature=in_words(spec.labels.mature_after),

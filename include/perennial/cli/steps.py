@@ -13,6 +13,7 @@ from perennial.cli.tables import console, print_line
 from perennial.ledger.entries import RecordedDecision
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial.window import Window, parse_instant
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
@@ -83,7 +84,7 @@ def monitor(
 
 def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) -> None:
     """Collect the labels that had arrived, and measure every scored window that waits for them."""
-    from perennial.jobs.evaluate import collect_labels, measure
+    from perennial.jobs.evaluate import collect_labels, measure, rollout
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -92,10 +93,8 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
         collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
     show([measured], as_json_lines=json)
-    if loaded.spec.rollout is not None:
-        from perennial.jobs.evaluate import rollout
-
-        decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
+    decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
+    if has_stages(loaded.spec.rollout) or decided.challenger is not None:
         show([decided], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
     collect_labels.require_all(loaded, collected.refused)

@@ -43,7 +43,7 @@ def begun(spec: UseCase, entry: Deployment, ports: Ports) -> Deployment:
     against the same champion by newer labels; that is on record. Errors: `DeploymentConflict`.
     """
     ledger = ports.ledger
-    if spec.rollout is None or entry.supersedes is None:
+    if spec.rollout is None or not spec.rollout.shares or entry.supersedes is None:
         return ledger.deploy(entry)
     champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     if champion is None or champion.id != entry.supersedes:
