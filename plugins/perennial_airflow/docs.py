@@ -149,10 +149,12 @@ _ROLLBACK = """
 | task | what it does |
 | --- | --- |
 | deploy | makes a version that was champion before the champion again |
+| score_again | scores windows from `rescore_from` on again by that version, and says how long that took |
 
-**Run by hand**: trigger with the `version` and a `reason`; both are kept in the ledger, with your name. Windows that
-are scored already keep their predictions: the version takes over with the next window that is not scored yet, or at
-`effective_from` if that is later. To score windows again with it, run `{name}.predict` with `model` set to `as_now`.
+**Run by hand**: trigger with a `reason`, which is kept in the ledger with your name. Without a `version`, the champion
+before the present one comes back. What is published stays as it is: the version takes over with the next window that is
+not scored yet, or at `effective_from` if that is later. With `rescore_from` it takes over from that time on: windows
+since then are scored again, each as a new revision, and published anew.
 It is an emergency brake: it asks for nobody's approval, whatever the risk.
 """
 

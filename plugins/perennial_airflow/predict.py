@@ -6,8 +6,8 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, TriggerRule, task
 
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.rollout import has_stages
 from perennial.spec.models import UseCase
+from perennial.spec.rollout import has_stages
 from perennial_airflow import assets, docs
 from perennial_airflow.dag_kind import DagKind, use_case_dag
 from perennial_airflow.ingest import Ingest

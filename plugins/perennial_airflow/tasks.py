@@ -181,12 +181,10 @@ def rollout(use_case: LoadedUseCase, run: Run) -> Json:
 
 def _rolled_out(use_case: LoadedUseCase, run: Run, ports: Ports) -> "RolledOut":
     from perennial.jobs.evaluate import rollout as rollout_job
+    from perennial.jobs.evaluate.rescore import require_all
 
     found = rollout_job.run(use_case, as_of(use_case.spec, run), ports, run.name, actor=run.actor)
-    if found.rescored and found.rescored.failed:
-        raise AirflowFailException(
-            "Windows that were rolled back and can't be scored again: " + "; ".join(found.rescored.failed)
-        )
+    require_all(use_case, found.rescored)
     return found
 
 
@@ -286,11 +284,12 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
 
 @noted(verdict_lines.deployed)
 def rollback(use_case: LoadedUseCase, run: Run) -> Json:
-    """Deploy the earlier version that the run's params name."""
+    """Deploy the earlier version that the run's params name, or the one that stands by."""
     from perennial.jobs.retrain import rollback as rollback_job
 
     with airflow_outcomes(use_case):
-        start = run.params["effective_from"]
+        zone = use_case.spec.schedule.timezone
+        start, since = (run.params.get(name) for name in ("effective_from", "rescore_from"))
         deployed = rollback_job.run(
             use_case,
             run.params["version"],
@@ -298,9 +297,23 @@ def rollback(use_case: LoadedUseCase, run: Run) -> Json:
             run.name,
             actor=run.actor,
             reason=run.params["reason"],
-            effective_from=parse_instant(start, use_case.spec.schedule.timezone) if start else None,
+            effective_from=parse_instant(start, zone) if start else None,
+            rescore_from=parse_instant(since, zone) if since else None,
         )
         return as_json(deployed)
+
+
+@noted(verdict_lines.scored_again)
+def score_again(use_case: LoadedUseCase, run: Run) -> Json:
+    """Score again the windows that the rollback took from another model."""
+    from perennial.jobs.evaluate import rescore
+
+    with airflow_outcomes(use_case):
+        found = rescore.run(use_case, _open_ports(), run.name, actor=run.actor)
+        if found is None:
+            raise AirflowSkipException("No window is to be scored again.")
+        rescore.require_all(use_case, found)
+        return as_json(found)
 
 
 def answer_to(use_case: LoadedUseCase, decision: Json) -> Json | None:

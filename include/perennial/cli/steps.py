@@ -127,23 +127,50 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
 
 def rollback(
     use_case: UseCaseName,
-    version: Annotated[str, typer.Argument(help="A version that was in service before.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")],
+    version: Annotated[
+        str | None,
+        typer.Argument(help="A version that was in service before. Default: the champion before the present one."),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")] = "",
     effective_from: Annotated[
         str | None, typer.Option("--from", help="From when on. Default: the next window that is not scored yet.")
+    ] = None,
+    rescore_from: Annotated[
+        str | None,
+        typer.Option(help="Windows from then on that are scored already are scored again. Default: none is."),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Give an earlier version the champion's role again."""
+    from perennial.jobs.evaluate import rescore
     from perennial.jobs.retrain import rollback as job
 
+    if not reason.strip():
+        raise typer.BadParameter("say why: --reason TEXT")
     session = Session()
     loaded = session.use_case(use_case)
-    moment = parse_instant(effective_from, loaded.spec.schedule.timezone) if effective_from else None
+    moment, since = (
+        parse_instant(given, loaded.spec.schedule.timezone) if given else None
+        for given in (effective_from, rescore_from)
+    )
     result = job.run(
-        loaded, version, session.ports, session.run_id, actor=session.actor, reason=reason, effective_from=moment
+        loaded,
+        version,
+        session.ports,
+        session.run_id,
+        actor=session.actor,
+        reason=reason,
+        effective_from=moment,
+        rescore_from=since,
     )
     show([result], as_json_lines=json)
+    with stages() as stage:
+        again = rescore.run(
+            loaded, session.ports, session.run_id, actor=session.actor, on_window=stage("windows scored again")
+        )
+    if again is not None:
+        show([again], as_json_lines=json)
+        rescore.require_all(loaded, again)
 
 
 def _for_each_window(

@@ -106,9 +106,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
 def _given_up(stage: Deployment, champion: Deployment) -> Decision:
     """What is decided of a stage whose roll-out was taken out of the spec while it was under way."""
     text = (
-        f"The spec has no stages of a roll-out any more, so nobody would decide about version {stage.model_version}: it "
-        f"leaves {stage_name(stage.share)}, and the champion, version {champion.model_version}, predicts all rows of the "
-        "windows that come."
+        "The spec has no stages of a roll-out any more, so nobody would decide about version "
+        f"{stage.model_version}: it leaves {stage_name(stage.share)}, and the champion, version "
+        f"{champion.model_version}, predicts all rows of the windows that come."
     )
     again = f"To try it again, put the key rollout back and run {stage.use_case}.retrain."
     return Decision(STOP, (text, again), {**_NOTHING, "share": stage.share})
