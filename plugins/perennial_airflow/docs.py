@@ -76,6 +76,7 @@ Every night, for each use case:
 | reconcile | puts right what differs from the ledger: MLflow's aliases and model cards, the lake, the published table |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
 | archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
+| standby | tries the champion before the present one, where the spec keeps it ready (`rollout.standby`) |
 | gaps | names the windows that should have been scored and were not |
 | fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |
 | start_pending_retraining | starts a retraining that was decided and never began; names one that judged nothing |

@@ -244,6 +244,16 @@ def test_a_shadow_is_made_beside_monitoring_and_a_roll_out_decided_after_measuri
     assert "| rollout | compares champion and challenger" in (evaluate.doc_md or "")
 
 
+def test_who_stands_by_is_tried_every_night_and_a_switch_at_once_has_no_stages(
+    repository: Path, tmp_path: Path
+) -> None:
+    dags = changed(repository, tmp_path, rollout={"standby": True})
+    standby = dags["platform.maintenance"].task_dict["flight_delays.standby"]
+    assert standby.upstream_task_ids == {"flight_delays.reconcile"}
+    for kind in ("predict", "evaluate"):
+        assert set(dags[f"flight_delays.{kind}"].task_ids) == TASKS[kind]
+
+
 def test_windows_that_are_waited_for_do_not_keep_others_back(repository: Path, tmp_path: Path) -> None:
     schedule = {"delay": "6h", "deadline": "54h"}
     dags = changed(repository, tmp_path, schedule=schedule)

@@ -17,6 +17,7 @@ from perennial.spec.rollout import SHADOW
 log = logging.getLogger(__name__)
 
 SALT_LENGTH = 16
+READY, NOT_READY = "ready", "not_ready"  # what is decided of a version that stands by
 
 
 def current_stage(use_case: str, ledger: Ledger) -> Deployment | None:
