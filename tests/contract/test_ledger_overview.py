@@ -11,6 +11,7 @@ from tests.contract.test_ledger import (
     TickingClock,
     batch,
     day_window,
+    decision,
     deployment,
     drift,
     instant,
@@ -22,7 +23,7 @@ from tests.contract.test_ledger import (
     validation,
 )
 
-from perennial.ledger.entries import DeployedRole, InterventionKind
+from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
 from perennial.ledger.memory import InMemoryLedger
 from perennial.ledger.overview import REMEMBERED, Span, WindowFacts
 from perennial.ledger.port import Ledger
@@ -58,6 +59,23 @@ def test_the_last_window_of_each(ledger: Ledger, names: tuple[str, str, str]) ->
     ledger.record_snapshot(snapshot(two, 7))
     assert ledger.last_ingested_of(names) == {one: day_window(3), two: day_window(7)}
     assert ledger.last_ingested_of([]) == {}
+
+
+def test_the_challengers_and_the_last_decisions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> None:
+    one, two, _ = names
+    assert ledger.challengers_of(names) == ledger.last_decisions_of(names, DecisionKind.ROLLOUT) == {}
+    ledger.deploy(deployment(one, 1))
+    shadow = ledger.deploy(deployment(one, 2, role=DeployedRole.CHALLENGER, share=0))
+    five = ledger.deploy(replace(shadow, supersedes=shadow.id, share=5, run_id="five", id=None, recorded_at=None))
+    ended = ledger.deploy(deployment(two, 3, role=DeployedRole.CHALLENGER, share=5, ends=True))
+    assert ledger.challengers_of(names) == {one: five, two: ended}
+    assert ledger.challengers_of([]) == {}
+    late = ledger.record_decision(decision(one, "late", kind=DecisionKind.ROLLOUT, as_of=instant(9)))
+    ledger.record_decision(decision(one, "early", kind=DecisionKind.ROLLOUT, as_of=instant(3)))
+    ledger.record_decision(decision(one, "other", kind=DecisionKind.STANDBY, as_of=instant(12)))
+    last = [ledger.record_decision(decision(two, text, kind=DecisionKind.ROLLOUT, as_of=instant(4))) for text in "ab"]
+    assert ledger.last_decisions_of(names, DecisionKind.ROLLOUT) == {one: late, two: last[-1]}
+    assert ledger.last_decisions_of([one], DecisionKind.STANDBY)[one].subject == "other"
 
 
 def test_the_champions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> None:

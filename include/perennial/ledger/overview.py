@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from perennial.ledger.entries import DecisionKind, Deployment, RecordedDecision
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -71,6 +72,12 @@ class Overview(Protocol):
 
     def champions_of(self, use_cases: Sequence[str]) -> Mapping[str, Champions]:
         """The champions of each use case; a use case that has had none is left out."""
+
+    def challengers_of(self, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
+        """The entry recorded last for the challenger's role of each use case; one without any is left out."""
+
+    def last_decisions_of(self, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
+        """Of each use case the decision of the kind with the latest `as_of`; one without any is left out."""
 
     def facts_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window. A use case has one span."""

@@ -25,13 +25,14 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
-from perennial.ledger.entries import DeployedRole, InterventionKind
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, InterventionKind, RecordedDecision
 from perennial.ledger.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.queries import key_bounds
 from perennial.ledger.rows import utc
 from perennial.ledger.tables import (
     batches,
+    decisions,
     deployments,
     drift_reports,
     interventions,
@@ -81,6 +82,28 @@ class PostgresOverview(EntriesInPostgres):
             recorded[row.use_case].append(row)
         begun = {row.use_case: row.effective_from.astimezone(UTC) for row in first}
         return {name: _champions(begun[name], rows) for name, rows in recorded.items()}
+
+    def challengers_of(self, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
+        """The entry recorded last for the challenger's role of each use case; see `champions_of`."""
+        asked = _use_cases(use_cases)
+        last = (
+            select(deployments)
+            .where(deployments.c.use_case == asked.c.use_case, deployments.c.role == DeployedRole.CHALLENGER.value)
+            .order_by(deployments.c.effective_from.desc(), deployments.c.id.desc())
+            .limit(1)
+        )
+        return {each.use_case: each for each in self._entries(Deployment, _only(asked, last))}
+
+    def last_decisions_of(self, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
+        """Of each use case the decision of the kind with the latest `as_of`, which its index has at its end."""
+        asked = _use_cases(use_cases)
+        last = (
+            select(decisions)
+            .where(decisions.c.use_case == asked.c.use_case, decisions.c.kind == kind.value)
+            .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
+            .limit(1)
+        )
+        return {each.use_case: each for each in self._entries(RecordedDecision, _only(asked, last))}
 
     def facts_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window."""
@@ -154,6 +177,12 @@ _MATURITIES: dict[str, Maturity] = {each.value: each for each in Maturity}
 def _use_cases(names: Iterable[str]) -> TableValuedAlias:
     given = func.unnest(literal(list(names), ARRAY(Text)))
     return given.table_valued(column("use_case", Text), name="asked").render_derived()
+
+
+def _only(asked: TableValuedAlias, each: Select[Any]) -> Select[Any]:
+    """The rows of `each`, which names a row of `asked`."""
+    found = each.lateral()
+    return select(found).join_from(asked, found, true())
 
 
 def _spans(spans: Sequence[Span]) -> TableValuedAlias:

@@ -87,7 +87,7 @@ def _record_replaced(entry: Deployment, before: Deployment, ledger: Ledger) -> N
             as_of=entry.effective_from,
             action=STOP,
             reasons=(text,),
-            numbers={"share": before.share, "replaced_by": entry.model_version},
+            numbers={"share": before.share, "challenger": before.model_version, "replaced_by": entry.model_version},
             run_id=entry.run_id,
         )
     )
