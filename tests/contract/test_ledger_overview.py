@@ -182,3 +182,21 @@ def test_gaps_and_empty_windows_are_what_each_use_case_alone_is_answered(
         assert empty.get(span.use_case, frozenset()) == ledger.windows_noted_empty(*ends)
     assert dict(empty) == {one: {day_window(3)}}
     assert not ledger.unscored_of([replace(of_march(one), end=instant(1))])
+
+
+def test_a_window_says_which_challenger_predicted_which_share(ledger: Ledger, names: tuple[str, str, str]) -> None:
+    one, *_ = names
+    parts = [
+        {"role": "champion", "model_version": "1", "model_digest": "m1", "rows": 675},
+        {"role": "challenger", "model_version": "2", "model_digest": "m2", "rows": 225, "share": 25},
+    ]
+    record_batch(ledger, batch(one, day=2, parts=tuple(parts)))
+    failed = {**parts[1], "rows": 0, "failed": "gone"}
+    record_batch(ledger, batch(one, day=3, parts=({**parts[0], "rows": 900}, failed)))
+    record_batch(ledger, batch(one, day=4))
+    found = ledger.facts_of([of_march(one)])[one]
+    assert [(each.model_version, each.challenger, each.challenger_share) for each in found] == [
+        ("1", "2", 0.25),
+        ("1", None, None),
+        ("1", None, None),
+    ]

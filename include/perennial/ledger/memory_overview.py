@@ -8,6 +8,7 @@ from perennial.ledger import rules
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.ledger.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
+from perennial.ledger.rollout_entries import challengers_share
 from perennial.window import Window
 
 
@@ -83,7 +84,14 @@ def _facts_of(ledger: Ledger, span: Span) -> list[WindowFacts]:
             recorded_at=verdict.recorded_at,
         )
     for batch in ledger.batches_between(*ends):
-        add(batch.window, revision=batch.revision, model_version=batch.model_version)
+        challenger, share = challengers_share(batch.parts, batch.rows)
+        add(
+            batch.window,
+            revision=batch.revision,
+            model_version=batch.model_version,
+            challenger=challenger,
+            challenger_share=share,
+        )
         _by_the_later(facts, batch.window, batch.run_id, rules.recorded_at(batch))
     for report in ledger.drift_between(*ends):
         add(report.window, drift=report.verdict, drift_p_value=report.p_value)

@@ -41,7 +41,8 @@ class Champions:
 class WindowFacts:
     """What counts of a window's records: the last validation, revision, drift report and measurement, without details.
 
-    What has not been done is None. `value`, `low` and `high` are of the metric that was asked for. `rows_late` came,
+    What has not been done is None. Of the rows, a `challenger` in roll-out predicted `challenger_share`, if one did,
+    and `model_version` the others. `value`, `low` and `high` are of the metric that was asked for. `rows_late` came,
     went or changed after the first look. `run_id` wrote the last of the first three records, at `recorded_at`.
     """
 
@@ -51,6 +52,8 @@ class WindowFacts:
     rows_quarantined: int | None = None
     revision: int | None = None
     model_version: str | None = None
+    challenger: str | None = None
+    challenger_share: float | None = None
     drift: Verdict | None = None
     drift_p_value: float | None = None
     performance: Verdict | None = None

@@ -29,6 +29,7 @@ from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, Int
 from perennial.ledger.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres_entries import EntriesInPostgres
 from perennial.ledger.queries import key_bounds
+from perennial.ledger.rollout_entries import challengers_share
 from perennial.ledger.rows import utc
 from perennial.ledger.tables import (
     batches,
@@ -206,7 +207,7 @@ def _validated(asked: FromClause) -> Select[Any]:
 
 
 def _scored(asked: FromClause) -> Select[Any]:
-    told = ("revision", "model_version", "run_id", "recorded_at")
+    told = ("revision", "model_version", "parts", "rows", "run_id", "recorded_at")
     return _newest(batches, ("revision",), asked, *(batches.c[name] for name in told))
 
 
@@ -253,7 +254,8 @@ def _late(asked: FromClause) -> Select[Any]:
 
 def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: Part, late: Part) -> WindowFacts:
     verdict, rows, quarantined, *_ = validated or _NOTHING
-    revision, version, *_ = scored or _NOTHING
+    revision, version, parts, rows_scored, *_ = scored or _NOTHING
+    challenger, share = challengers_share(parts or (), rows_scored or 0)
     drift, p_value, *_ = monitored or _NOTHING
     performed, maturity, completeness, value, low, high = measured or _NOTHING
     run_id, recorded_at = None, None
@@ -267,6 +269,8 @@ def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: P
         rows_quarantined=quarantined,
         revision=revision,
         model_version=version,
+        challenger=challenger,
+        challenger_share=share,
         drift=_VERDICTS.get(drift),
         drift_p_value=p_value,
         performance=_VERDICTS.get(performed),

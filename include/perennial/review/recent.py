@@ -142,5 +142,7 @@ class _ByWindow:
             missing=due and facts.validation is None and not scored and window not in self.empty,
             empty=window in self.empty and not scored,
             expected=at_deployment,
+            challenger=facts.challenger,
+            challenger_share=facts.challenger_share,
             standing=standing_of(metric, at_deployment, (facts.value, facts.low, facts.high), most),
         )

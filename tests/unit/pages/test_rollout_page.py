@@ -15,8 +15,11 @@ from tests.unit.pages import asking
 
 from perennial import clock
 from perennial.jobs.evaluate import rescore
+from perennial.jobs.predict import ingest, score, validate
 from perennial.jobs.retrain import rollback
 from perennial.jobs.upkeep import standby
+from perennial.pages.words import share
+from perennial.records.model_choice import ModelChoice
 
 
 def page(rolling: RolloutWorld, day: int, **given: Any) -> str:
@@ -94,3 +97,32 @@ def test_who_stands_by_is_shown_with_its_trial_and_what_was_rolled_back_with_its
     assert "under way" not in back(said)
     data = json.loads(page(rolling, 1, as_json=True))["going_back"]
     assert (data["standby"], data["unfinished"], data["rollbacks"][0]["seconds"]) == (None, 0, 0.0)
+
+
+def test_calendar_table_home_and_window_say_which_models_predicted_what_share(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 5)
+    rolling.champion("fair")
+    rolling.stage("true", 25, 1)
+    for day in range(2):
+        rolling.scored(day)
+    ours = (rolling.world.use_case, rolling.world.day(2), rolling.ports, "test")
+    ingest.run(*ours)
+    validate.run(*ours)
+    score.run(*ours, model=ModelChoice())
+    both = [version for version, _ in rolling.predictions(2).values()]
+    theirs = both.count("1") / len(both)
+    assert 0.1 < theirs < 0.4
+    words = f"version 3 ({share(1 - theirs)} of the rows) and version 1 in roll-out ({share(theirs)})"
+    said = page(rolling, 2)
+    assert f"scored by {words}" in said
+    assert ">v3 + v1<" in said or "rows by version 1 in roll-out</title>" in said
+    assert f"3 <small>{share(1 - theirs)}</small> + 1 <small>{share(theirs)}</small>" in said
+    state = json.loads(page(rolling, 2, as_json=True))["timeline"]["windows"][2]
+    assert (state["model_version"], state["challenger"], state["challenger_share"]) == ("3", "1", theirs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: rolling.world.day(2).end + timedelta(hours=1))
+        window = asking.ask(rolling.world, "window", use_case="parcels", window=rolling.world.day(2).key).body.decode()
+        home = asking.ask(rolling.world, "home", may_see=("parcels",)).body.decode()
+    assert f"chosen by its key: {words}." in window
+    assert f"{both.count('1')} of them by version 1 (canary 25%)" in window
+    assert words in home
