@@ -41,7 +41,8 @@
     │   ├── NotApproved               people must agree to the deployment, and have not
     │   ├── MayNotAnswer              this person's answer would not count
     │   ├── QuestionClosed            what was to be approved has changed, or was decided
-    │   └── DeploymentConflict        somebody else changed the role first
+    │   ├── DeploymentConflict        somebody else changed the role first
+    │   └── RollbackUnfinished        some windows of what was rolled back can't be scored again
     └── TransientError                the world's fault: the same call may work later
         ├── SourceUnavailable
         ├── StoreUnavailable          lake, ledger, registry or published table
@@ -229,6 +230,10 @@ class QuestionClosed(PermanentError):
 
 class DeploymentConflict(PermanentError):
     """The role was given to another version in the meantime; the message names it."""
+
+
+class RollbackUnfinished(PermanentError):
+    """A model was rolled back, and some of its windows can't be scored again; the message says which and why."""
 
 
 class SourceUnavailable(TransientError):

@@ -6,6 +6,7 @@ from datetime import timedelta
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.problems import dotted
+from perennial.spec.rollout import has_stages
 from perennial.spec.training import Training
 from perennial.spec.undecidable import undecidable
 from perennial_airflow.approval_tasks import TASKS
@@ -75,6 +76,7 @@ Every night, for each use case:
 | reconcile | puts right what differs from the ledger: MLflow's aliases and model cards, the lake, the published table |
 | maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those |
 | archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
+| standby | tries the champion before the present one, where the spec keeps it ready (`rollout.standby`) |
 | gaps | names the windows that should have been scored and were not |
 | fill_gaps | starts a run of the predict DAG for each of them, where the spec says `gaps: fill` |
 | start_pending_retraining | starts a retraining that was decided and never began; names one that judged nothing |
@@ -148,10 +150,12 @@ _ROLLBACK = """
 | task | what it does |
 | --- | --- |
 | deploy | makes a version that was champion before the champion again |
+| score_again | scores windows from `rescore_from` on again by that version, and says how long that took |
 
-**Run by hand**: trigger with the `version` and a `reason`; both are kept in the ledger, with your name. Windows that
-are scored already keep their predictions: the version takes over with the next window that is not scored yet, or at
-`effective_from` if that is later. To score windows again with it, run `{name}.predict` with `model` set to `as_now`.
+**Run by hand**: trigger with a `reason`, which is kept in the ledger with your name. Without a `version`, the champion
+before the present one comes back. What is published stays as it is: the version takes over with the next window that is
+not scored yet, or at `effective_from` if that is later. With `rescore_from` it takes over from that time on: windows
+since then are scored again, each as a new revision, and published anew.
 It is an emergency brake: it asks for nobody's approval, whatever the risk.
 """
 
@@ -164,7 +168,7 @@ def predict(spec: UseCase) -> str:
         every=spec.schedule.every.words,
         delay=f"{in_words(spec.schedule.delay)} after its end" if spec.schedule.delay else "at its end",
         waiting=_waiting(spec),
-        shadow_task=_SHADOW if spec.rollout else "",
+        shadow_task=_SHADOW if has_stages(spec.rollout) else "",
         late_task=(_REVIEW if spec.review else "")
         + (_LATE.format(late=in_words(spec.late_data)) if spec.late_data else ""),
         timezone=spec.schedule.timezone,
@@ -201,7 +205,7 @@ def evaluate(spec: UseCase) -> str:
     loss = spec.monitoring.max_metric_loss
     return _head(spec, "evaluation") + _EVALUATE.format(
         name=spec.name,
-        rollout_task=_ROLLOUT if spec.rollout else "",
+        rollout_task=_ROLLOUT if has_stages(spec.rollout) else "",
         label=spec.labels.column,
         arrival=spec.labels.arrival_time,
         mature=in_words(spec.labels.mature_after),

@@ -5,6 +5,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, Param, task
 
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial_airflow import assets, docs
 from perennial_airflow.dag_kind import DagKind, use_case_dag
 from perennial_airflow.run import current_run
@@ -53,7 +54,7 @@ def evaluate_dag(use_case: LoadedUseCase) -> DAG:
 
         measured = measure(collect_labels())
         measured >> trigger_retrain(use_case)
-        if spec.rollout is not None:
+        if has_stages(spec.rollout):
 
             @task(multiple_outputs=False)
             def rollout() -> Json:

@@ -10,6 +10,7 @@ from airflow.providers.standard.operators.trigger_dagrun import TriggerDagRunOpe
 from airflow.sdk import DAG, Param, get_current_context, task
 
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import keeps_standby
 from perennial.spec.waiting import Gaps
 from perennial_airflow import docs
 from perennial_airflow.dag_kind import DagKind, dag_id
@@ -80,7 +81,18 @@ def _add_tasks(use_case: LoadedUseCase) -> None:
 
         return upkeep_tasks.archive(use_case, current_run())
 
-    reconcile() >> [maintain(), archive()]
+    reconciled = reconcile()
+    reconciled >> [maintain(), archive()]
+    if keeps_standby(use_case.spec.rollout):
+
+        @task(task_id=f"{use_case.name}.standby", multiple_outputs=False)
+        def standby() -> Json:
+            """Tries whether the champion before the present one could take over again."""
+            from perennial_airflow import upkeep_tasks
+
+            return upkeep_tasks.try_standby(use_case, current_run())
+
+        reconciled >> standby()
     start_pending_retraining(use_case, f"{use_case.name}.start_pending_retraining")
     if use_case.spec.schedule.gaps is Gaps.FILL:
         _fill_gaps(use_case)

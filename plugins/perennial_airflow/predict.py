@@ -7,6 +7,7 @@ from airflow.sdk import DAG, Param, TriggerRule, task
 
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.rollout import has_stages
 from perennial_airflow import assets, docs
 from perennial_airflow.dag_kind import DagKind, use_case_dag
 from perennial_airflow.ingest import Ingest
@@ -107,7 +108,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
 
             select_for_review(scored)
 
-        if spec.rollout is not None:
+        if has_stages(spec.rollout):
 
             @task
             def shadow(scored: Upstream) -> list[Json]:

@@ -11,13 +11,24 @@ from perennial_airflow.run import current_run
 from perennial_airflow.xcom import Json
 
 PARAMS = {
-    "version": Param(type="string", minLength=1, description="A version that was champion before, e.g. 3."),
+    "version": Param(
+        None,
+        type=["null", "string"],
+        minLength=1,
+        description="A version that was champion before, e.g. 3. Empty: the champion before the present one.",
+    ),
     "reason": Param(type="string", minLength=1, description="Why; it is kept in the ledger."),
     "effective_from": Param(
         None,
         type=["null", "string"],
         description="From when on, e.g. 2013-04-01. Empty, or earlier than what is scored already: from the next "
         "window that is not scored yet.",
+    ),
+    "rescore_from": Param(
+        None,
+        type=["null", "string"],
+        description="Windows from then on that are scored already are scored again by the version, e.g. 2013-04-01, "
+        "and published anew. Empty: what is published stays.",
     ),
 }
 
@@ -32,7 +43,7 @@ def rollback_dag(use_case: LoadedUseCase) -> DAG:
         doc_md=docs.rollback(spec),
         params=PARAMS,
         max_active_runs=1,
-        execution_timeout=timedelta(minutes=30),
+        execution_timeout=timedelta(hours=2),
         ended=use_case.ended,
     ) as dag:
 
@@ -43,5 +54,12 @@ def rollback_dag(use_case: LoadedUseCase) -> DAG:
 
             return tasks.rollback(use_case, current_run())
 
-        deploy()
+        @task(multiple_outputs=False)
+        def score_again() -> Json:
+            """Scores again the windows from `rescore_from` on, and puts on record how long that took."""
+            from perennial_airflow import tasks
+
+            return tasks.score_again(use_case, current_run())
+
+        deploy() >> score_again()
     return dag

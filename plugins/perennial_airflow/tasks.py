@@ -18,6 +18,7 @@ from perennial.errors import EmptyWindow, NotReady
 from perennial.ports import Ports
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial.verdict import REJECT, RETRAIN
 from perennial.window import Window, parse_instant
 from perennial.wiring import open_ports
@@ -25,13 +26,14 @@ from perennial_airflow import asset_extras, verdict_lines
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.each_window import each_window, windows_in
 from perennial_airflow.ingest import StillToCome, next_look
-from perennial_airflow.noted import noted
+from perennial_airflow.noted import leave, noted
 from perennial_airflow.outcomes import airflow_outcomes
 from perennial_airflow.run import Run, as_of, model_choice, windows_of
 from perennial_airflow.trigger import done_already, run_id_of
 from perennial_airflow.xcom import Json
 
 if TYPE_CHECKING:
+    from perennial.jobs.evaluate.rollout import RolledOut
     from perennial.jobs.predict.ingest import Ingested
     from perennial.review.preview import Preview
 
@@ -153,12 +155,19 @@ def collect_labels(use_case: LoadedUseCase, run: Run) -> Json:
 
 @noted(verdict_lines.measured)
 def measure(use_case: LoadedUseCase, run: Run, collected: Json) -> Json:
-    """Measure every scored window that waits for labels; then fail, if labels of some could not be used."""
+    """Measure every scored window that waits for labels; then fail, if labels of some could not be used.
+
+    Without stages in the spec the run has no task `rollout`. A roll-out that is under way all the same, because the key
+    was taken out, is ended here.
+    """
     from perennial.jobs.evaluate import collect_labels as collect_labels_job
     from perennial.jobs.evaluate import measure as measure_job
 
     with airflow_outcomes(use_case):
-        measured = measure_job.run(use_case, as_of(use_case.spec, run), _open_ports(), run.name)
+        ports = _open_ports()
+        measured = measure_job.run(use_case, as_of(use_case.spec, run), ports, run.name)
+        if not has_stages(use_case.spec.rollout):
+            leave(run, verdict_lines.rolled_out(use_case, as_json(_rolled_out(use_case, run, ports))))
         collect_labels_job.require_all(use_case, collected["refused"])
         return as_json(measured)
 
@@ -166,17 +175,17 @@ def measure(use_case: LoadedUseCase, run: Run, collected: Json) -> Json:
 @noted(verdict_lines.rolled_out)
 def rollout(use_case: LoadedUseCase, run: Run) -> Json:
     """Decide about the stage of the roll-out under way, and do what was decided."""
-    from perennial.jobs.evaluate import rollout as rollout_job
-
     with airflow_outcomes(use_case):
-        moment = as_of(use_case.spec, run)
-        found = rollout_job.run(use_case, moment, _open_ports(), run.name, actor=run.actor)
-        if found.rescored and found.rescored.failed:
-            raise AirflowFailException(
-                "Windows of a canary that was rolled back and can't be scored again: "
-                + "; ".join(found.rescored.failed)
-            )
-        return as_json(found)
+        return as_json(_rolled_out(use_case, run, _open_ports()))
+
+
+def _rolled_out(use_case: LoadedUseCase, run: Run, ports: Ports) -> "RolledOut":
+    from perennial.jobs.evaluate import rollout as rollout_job
+    from perennial.jobs.evaluate.rescore import require_all
+
+    found = rollout_job.run(use_case, as_of(use_case.spec, run), ports, run.name, actor=run.actor)
+    require_all(use_case, found.rescored)
+    return found
 
 
 @noted(verdict_lines.assembled, extra_of=asset_extras.assembled)
@@ -275,11 +284,12 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
 
 @noted(verdict_lines.deployed)
 def rollback(use_case: LoadedUseCase, run: Run) -> Json:
-    """Deploy the earlier version that the run's params name."""
+    """Deploy the earlier version that the run's params name, or the one that stands by."""
     from perennial.jobs.retrain import rollback as rollback_job
 
     with airflow_outcomes(use_case):
-        start = run.params["effective_from"]
+        zone = use_case.spec.schedule.timezone
+        start, since = (run.params.get(name) for name in ("effective_from", "rescore_from"))
         deployed = rollback_job.run(
             use_case,
             run.params["version"],
@@ -287,9 +297,23 @@ def rollback(use_case: LoadedUseCase, run: Run) -> Json:
             run.name,
             actor=run.actor,
             reason=run.params["reason"],
-            effective_from=parse_instant(start, use_case.spec.schedule.timezone) if start else None,
+            effective_from=parse_instant(start, zone) if start else None,
+            rescore_from=parse_instant(since, zone) if since else None,
         )
         return as_json(deployed)
+
+
+@noted(verdict_lines.scored_again)
+def score_again(use_case: LoadedUseCase, run: Run) -> Json:
+    """Score again the windows that the rollback took from another model."""
+    from perennial.jobs.evaluate import rescore
+
+    with airflow_outcomes(use_case):
+        found = rescore.run(use_case, _open_ports(), run.name, actor=run.actor)
+        if found is None:
+            raise AirflowSkipException("No window is to be scored again.")
+        rescore.require_all(use_case, found)
+        return as_json(found)
 
 
 def answer_to(use_case: LoadedUseCase, decision: Json) -> Json | None:

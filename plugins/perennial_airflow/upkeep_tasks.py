@@ -103,6 +103,15 @@ def archive(use_case: LoadedUseCase, run: Run) -> list[Json]:
         return [as_json(plan) for plan in plans]
 
 
+@noted(verdict_lines.standby_tried)
+def try_standby(use_case: LoadedUseCase, run: Run) -> Json:
+    """Prove that the champion before the present one could take over again."""
+    from perennial.jobs.upkeep import standby as standby_job
+
+    with airflow_outcomes(use_case):
+        return as_json(standby_job.run(use_case, clock.now(), _open_ports(), run.name))
+
+
 def anchor_ledger(run: Run) -> Json:
     """Verify what was recorded since the last anchor, and write down where the ledger's chains end now."""
     from perennial.jobs.upkeep import anchor as anchor_job

@@ -142,6 +142,20 @@ def judged(use_case: LoadedUseCase, result: Json) -> Line:
     return Line(first=first, then=f"{verdict}: {clause(result['reasons'][0])}")
 
 
+def scored_again(use_case: LoadedUseCase, result: Json) -> Line:
+    """How many windows the version that was put back has scored again, and how long after the decision."""
+    del use_case
+    after = "" if result["seconds"] is None else f", {result['seconds']:.0f} s after the decision"
+    return Line(then=f"{counted(result['windows'], 'window')} scored again{after}")
+
+
+def standby_tried(use_case: LoadedUseCase, result: Json) -> Line:
+    """That the version that stands by could not take over; nothing where it could."""
+    if result["ready"] is not False:
+        return NOTHING
+    return Line(first=f"{ALARM}: {use_case.name} can't go back to v{result['version']}: {clause(result['reasons'][0])}")
+
+
 def deployed(use_case: LoadedUseCase, result: Json) -> Line:
     """Which version is the champion from when on, or begins its roll-out."""
     del use_case

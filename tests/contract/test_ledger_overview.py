@@ -11,6 +11,7 @@ from tests.contract.test_ledger import (
     TickingClock,
     batch,
     day_window,
+    decision,
     deployment,
     drift,
     instant,
@@ -22,7 +23,7 @@ from tests.contract.test_ledger import (
     validation,
 )
 
-from perennial.ledger.entries import DeployedRole, InterventionKind
+from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.parts.overview import REMEMBERED, Span, WindowFacts
 from perennial.ledger.port import Ledger
@@ -58,6 +59,23 @@ def test_the_last_window_of_each(ledger: Ledger, names: tuple[str, str, str]) ->
     ledger.record_snapshot(snapshot(two, 7))
     assert ledger.last_ingested_of(names) == {one: day_window(3), two: day_window(7)}
     assert ledger.last_ingested_of([]) == {}
+
+
+def test_the_challengers_and_the_last_decisions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> None:
+    one, two, _ = names
+    assert ledger.challengers_of(names) == ledger.last_decisions_of(names, DecisionKind.ROLLOUT) == {}
+    ledger.deploy(deployment(one, 1))
+    shadow = ledger.deploy(deployment(one, 2, role=DeployedRole.CHALLENGER, share=0))
+    five = ledger.deploy(replace(shadow, supersedes=shadow.id, share=5, run_id="five", id=None, recorded_at=None))
+    ended = ledger.deploy(deployment(two, 3, role=DeployedRole.CHALLENGER, share=5, ends=True))
+    assert ledger.challengers_of(names) == {one: five, two: ended}
+    assert ledger.challengers_of([]) == {}
+    late = ledger.record_decision(decision(one, "late", kind=DecisionKind.ROLLOUT, as_of=instant(9)))
+    ledger.record_decision(decision(one, "early", kind=DecisionKind.ROLLOUT, as_of=instant(3)))
+    ledger.record_decision(decision(one, "other", kind=DecisionKind.STANDBY, as_of=instant(12)))
+    last = [ledger.record_decision(decision(two, text, kind=DecisionKind.ROLLOUT, as_of=instant(4))) for text in "ab"]
+    assert ledger.last_decisions_of(names, DecisionKind.ROLLOUT) == {one: late, two: last[-1]}
+    assert ledger.last_decisions_of([one], DecisionKind.STANDBY)[one].subject == "other"
 
 
 def test_the_champions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> None:
@@ -164,3 +182,21 @@ def test_gaps_and_empty_windows_are_what_each_use_case_alone_is_answered(
         assert empty.get(span.use_case, frozenset()) == ledger.windows_noted_empty(*ends)
     assert dict(empty) == {one: {day_window(3)}}
     assert not ledger.unscored_of([replace(of_march(one), end=instant(1))])
+
+
+def test_a_window_says_which_challenger_predicted_which_share(ledger: Ledger, names: tuple[str, str, str]) -> None:
+    one, *_ = names
+    parts = [
+        {"role": "champion", "model_version": "1", "model_digest": "m1", "rows": 675},
+        {"role": "challenger", "model_version": "2", "model_digest": "m2", "rows": 225, "share": 25},
+    ]
+    record_batch(ledger, batch(one, day=2, parts=tuple(parts)))
+    failed = {**parts[1], "rows": 0, "failed": "gone"}
+    record_batch(ledger, batch(one, day=3, parts=({**parts[0], "rows": 900}, failed)))
+    record_batch(ledger, batch(one, day=4))
+    found = ledger.facts_of([of_march(one)])[one]
+    assert [(each.model_version, each.challenger, each.challenger_share) for each in found] == [
+        ("1", "2", 0.25),
+        ("1", None, None),
+        ("1", None, None),
+    ]

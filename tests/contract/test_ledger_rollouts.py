@@ -162,3 +162,23 @@ def test_a_withdrawn_stage_counts_for_nothing_but_what_was_known_before(ledger: 
     assert ledger.deployment_at(use_case, CHALLENGER, instant(9)) == again
     made = ledger.record_batch(batch(use_case, day=5), expected=champion, challenger=shadow_stage)
     assert made.revision == 1
+
+
+def test_a_champion_that_rescores_is_in_force_for_windows_of_before(ledger: Ledger, use_case: str) -> None:
+    first = ledger.deploy(deployment(use_case))
+    bad = ledger.deploy(deployment(use_case, 2, first, 3))
+    for day in (3, 4, 5):
+        record_batch(ledger, batch(use_case, day=day))
+    back = ledger.deploy(deployment(use_case, 1, bad, 4, rescores_from=instant(4), run_id="back"))
+    assert (back.effective_from, back.rescores_from) == (instant(6), instant(4))
+    assert ledger.deployments(use_case)[-1] == back
+    found = {day: ledger.deployment_at(use_case, CHAMPION, instant(day)) for day in range(1, 8)}
+    assert found == {1: first, 2: first, 3: bad, 4: back, 5: back, 6: back, 7: back}
+    known = {day: ledger.deployment_at(use_case, CHAMPION, instant(day), bad.recorded_at) for day in (2, 4, 7)}
+    assert known == {2: first, 4: bad, 7: bad}
+    later = ledger.deploy(deployment(use_case, 3, back, 7))
+    assert ledger.deployment_at(use_case, CHAMPION, instant(5)) == back
+    assert ledger.deployment_at(use_case, CHAMPION, instant(7)) == later
+    with pytest.raises(DeploymentMoved):
+        ledger.record_batch(batch(use_case, day=5, revision=2, digest="other"), expected=bad)
+    assert verify.run(ledger, []).alterations == 0

@@ -37,9 +37,9 @@ EDGES = {
         "train>judge",
         "train>show",
     ],
-    "rollback": [],
+    "rollback": ["deploy>score_again"],
 }
-TASKS = {"rollback": {"deploy"}, **{k: {t for e in v for t in e.split(">")} for k, v in EDGES.items() if v}}
+TASKS = {kind: {task for edge in edges for task in edge.split(">")} for kind, edges in EDGES.items()}
 
 
 def kind_of(dag_id: str) -> str:
@@ -139,12 +139,11 @@ def test_wrong_params_are_refused_before_anything_runs(dags: dict[str, DAG], kin
         dags[f"flight_delays.{kind}"].params.get_param(name).resolve(value)
 
 
-def test_a_rollback_asks_for_version_and_reason(dags: dict[str, DAG]) -> None:
+def test_a_rollback_asks_for_a_reason(dags: dict[str, DAG]) -> None:
     params = dags["flight_delays.rollback"].params
-    for name in ("version", "reason"):
-        with pytest.raises(ParamValidationError, match="no default"):
-            params.get_param(name).resolve()
-    assert params.get_param("effective_from").resolve() is None
+    with pytest.raises(ParamValidationError, match="no default"):
+        params.get_param("reason").resolve()
+    assert [params.get_param(name).resolve() for name in ("version", "effective_from", "rescore_from")] == [None] * 3
 
 
 @pytest.mark.parametrize("dag_id", IDS)
@@ -243,6 +242,16 @@ def test_a_shadow_is_made_beside_monitoring_and_a_roll_out_decided_after_measuri
     assert evaluate.task_dict["rollout"].upstream_task_ids == {"measure"}
     assert "| shadow | predicts each row by the model that did not serve it" in (predict.doc_md or "")
     assert "| rollout | compares champion and challenger" in (evaluate.doc_md or "")
+
+
+def test_who_stands_by_is_tried_every_night_and_a_switch_at_once_has_no_stages(
+    repository: Path, tmp_path: Path
+) -> None:
+    dags = changed(repository, tmp_path, rollout={"standby": True})
+    standby = dags["platform.maintenance"].task_dict["flight_delays.standby"]
+    assert standby.upstream_task_ids == {"flight_delays.reconcile"}
+    for kind in ("predict", "evaluate"):
+        assert set(dags[f"flight_delays.{kind}"].task_ids) == TASKS[kind]
 
 
 def test_windows_that_are_waited_for_do_not_keep_others_back(repository: Path, tmp_path: Path) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime
 from urllib.parse import quote, urlencode
 
 from perennial.alerting.facts import Facts
+from perennial.policy.rollout import ROLL_BACK
+from perennial.records.rollout import stage_name
 from perennial.review import matters
 from perennial.review.airflow_state import DagState
 from perennial.review.matters import Concern, Matter, Place
@@ -17,6 +19,7 @@ from perennial.wording import counted
 
 RETRAINING_REJECTED = "retraining_rejected"
 STORES_DIFFERED = "stores_differed"
+ROLLOUT_ENDED = "rollout_ended"
 NAMED = 3  # reasons, or repairs
 
 SEVERITIES: dict[str, Severity] = {
@@ -28,6 +31,9 @@ SEVERITIES: dict[str, Severity] = {
     Concern.DRIFT: Severity.WARNING,
     Concern.PERFORMANCE: Severity.WARNING,
     Concern.LABELS_LATE: Severity.WARNING,
+    Concern.ROLLOUT_OVERDUE: Severity.WARNING,
+    Concern.STANDBY_NOT_READY: Severity.WARNING,
+    ROLLOUT_ENDED: Severity.WARNING,
     STORES_DIFFERED: Severity.WARNING,
     Concern.NO_MODEL: Severity.INFO,
     RETRAINING_REJECTED: Severity.INFO,
@@ -43,6 +49,8 @@ CAUSES: dict[str, str] = {
     Concern.PERFORMANCE: "The relation between features and label has changed, or the labels have.",
     Concern.LABELS_LATE: "Whoever supplies the labels is late.",
     Concern.NO_MODEL: "The use case is new.",
+    Concern.ROLLOUT_OVERDUE: "Both models are about as good, or too few windows have final labels.",
+    Concern.STANDBY_NOT_READY: "The environment, the registry's file, or the source's columns have changed.",
 }
 
 
@@ -81,7 +89,7 @@ def standing(
 def _of_matter(spec: UseCase, matter: Matter, facts: Facts) -> Alert:
     concern = matter.concern
     reasons = facts.reasons.get(matter.window, ()) if matter.window is not None else ()
-    told = reasons if concern in (Concern.WINDOWS_REFUSED, Concern.DRIFT) else ()
+    told = reasons if concern in (Concern.WINDOWS_REFUSED, Concern.DRIFT) else facts.of_concern.get(concern, ())
     of_dag = f":{matter.dag_id}" if concern in (Concern.RUN_FAILED, Concern.QUESTIONS) else ""
     return Alert(
         use_case=spec.name,
@@ -113,6 +121,8 @@ def link_of(use_case: str, matter: Matter) -> str:
     dag = quote(matter.dag_id or f"{use_case}.predict", safe="")
     if matter.place is Place.WINDOW and matter.window is not None:
         return f"perennial/dags/{use_case}.predict/windows/{quote(matter.window.key, safe='')}"
+    if matter.place in (Place.ROLLOUT, Place.GOING_BACK):
+        return f"perennial/dags/{use_case}.predict#{matter.place}"
     if matter.place is Place.BACKFILL:
         asked = urlencode({"from": matter.first or "", "to": matter.last or ""})
         return f"perennial/dags/{dag}/preview?{asked}"
@@ -138,6 +148,23 @@ def _of_events(spec: UseCase, facts: Facts) -> Iterator[Alert]:
             next_step="Look at the comparison; nothing has to be done while the champion is good enough.",
             link=f"dags/{quote(dag_id, safe='')}/runs/{quote(run_id, safe='')}" if run_id else "",
             subjects=(judged.subject,),
+            lasting=False,
+        )
+    ended = facts.ended
+    if ended is not None:
+        back = ended.action == ROLL_BACK
+        yield Alert(
+            use_case=spec.name,
+            key=ROLLOUT_ENDED,
+            severity=SEVERITIES[ROLLOUT_ENDED],
+            what=f"Version {ended.numbers.get('challenger')} {'was rolled back' if back else 'left its roll-out'}: the "
+            "champion stays.",
+            where=f"{spec.name}: {stage_name(ended.numbers.get('share'))}",
+            since=ended.recorded_at,
+            cause=_sentences(ended.reasons),
+            next_step="See that its windows were scored again by the champion." if back else "Nothing has to be done.",
+            link=f"perennial/dags/{spec.name}.predict#{Place.GOING_BACK if back else 'models'}",
+            subjects=(ended.subject,),
             lasting=False,
         )
     if repairs:

@@ -1,11 +1,13 @@
 """What alerts say beside what the pages show of a use case: reasons, judgements and repairs, read from the ledger."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.ledger.port import Ledger
+from perennial.policy.rollout import ROLL_BACK, STOP
+from perennial.review.matters import Concern
 from perennial.review.recent import Recent
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -22,13 +24,17 @@ MOST_REPAIRS = 60
 
 @dataclass(frozen=True)
 class Facts:
-    """`reasons` say of the last refused and the last drifted window why. `judged` is the last judgement of a
-    retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first.
+    """`reasons` say of the last refused and the last drifted window why, `of_concern` the same of other matters.
+
+    `ended` is the last roll-out that ended without a switch, if nobody did that by hand. `judged` is the last judgement
+    of a retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first.
     """
 
     reasons: Mapping[Window, tuple[str, ...]]
     judged: RecordedDecision | None = None
     repairs: tuple[Intervention, ...] = ()
+    of_concern: Mapping[Concern, tuple[str, ...]] = field(default_factory=dict)
+    ended: RecordedDecision | None = None
 
 
 def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
@@ -44,13 +50,24 @@ def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
         reports = ledger.drift_between(spec.name, drifted.start, drifted.end)
         reasons[drifted] = tuple(reason for each in reports if each.window == drifted for reason in each.reasons)
     # A judgement is as of a moment of the data's time, which in a replay lies long ago: it was recorded lately.
-    judged = [
-        each
-        for each in ledger.decisions(spec.name, DecisionKind.PROMOTE, _judged_since(recent, since))
-        if each.recorded_at is not None and each.recorded_at >= since
-    ]
+    judged, rolled = (
+        [
+            each
+            for each in ledger.decisions(spec.name, kind, _judged_since(recent, since))
+            if each.recorded_at is not None and each.recorded_at >= since
+        ]
+        for kind in (DecisionKind.PROMOTE, DecisionKind.ROLLOUT)
+    )
+    ended = [each for each in rolled if each.action in (STOP, ROLL_BACK) and "by" not in each.numbers]
+    matters = {Concern.ROLLOUT_OVERDUE: recent.overdue, Concern.STANDBY_NOT_READY: recent.not_ready}
     repairs = ledger.interventions_since(spec.name, REPAIRS, since)
-    return Facts(reasons, judged[-1] if judged else None, tuple(repairs)[-MOST_REPAIRS:])
+    return Facts(
+        reasons,
+        judged=judged[-1] if judged else None,
+        repairs=tuple(repairs)[-MOST_REPAIRS:],
+        of_concern={concern: said.reasons for concern, said in matters.items() if said is not None},
+        ended=ended[-1] if ended else None,
+    )
 
 
 def _judged_since(recent: Recent, since: datetime) -> datetime:

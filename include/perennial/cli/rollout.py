@@ -21,8 +21,10 @@ def rollout(
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")] = "",
     json: AsJson = False,
 ) -> None:
-    """Show the roll-out under way: its stage and evidence; or advance or stop it, with a reason."""
+    """Show the roll-out under way, its stage and evidence, and who stands by; or advance or stop it, with a reason."""
+    from perennial import clock
     from perennial.jobs.evaluate import rollout_by_hand as job
+    from perennial.review import going_back
     from perennial.review import rollout as report
 
     if advance and stop:
@@ -40,8 +42,12 @@ def rollout(
     if json:
         show([found] if found else [], as_json_lines=True)
         return
+    back = going_back.run(loaded.spec, clock.now(), session.ports.ledger)
     if found is None:
         print_line(f"{use_case} has no roll-out under way.")
+    if back is not None and back.standby is not None:
+        print_line(f"Version {back.standby.version} stands by, {back.standby.readiness}.")
+    if found is None:
         return
     print_line(found.sentence)
     for each in found.decision.reasons if found.decision else ():

@@ -13,6 +13,7 @@ from perennial.cli.tables import console, print_line
 from perennial.ledger.entries import RecordedDecision
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial.window import Window, parse_instant
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
@@ -83,7 +84,7 @@ def monitor(
 
 def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) -> None:
     """Collect the labels that had arrived, and measure every scored window that waits for them."""
-    from perennial.jobs.evaluate import collect_labels, measure
+    from perennial.jobs.evaluate import collect_labels, measure, rollout
 
     session = Session()
     loaded = session.use_case(use_case)
@@ -92,10 +93,8 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
         collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
     show([measured], as_json_lines=json)
-    if loaded.spec.rollout is not None:
-        from perennial.jobs.evaluate import rollout
-
-        decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
+    decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
+    if has_stages(loaded.spec.rollout) or decided.challenger is not None:
         show([decided], as_json_lines=json)
     _say_how_to_retrain(use_case, [measured.decision], json)
     collect_labels.require_all(loaded, collected.refused)
@@ -128,23 +127,50 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
 
 def rollback(
     use_case: UseCaseName,
-    version: Annotated[str, typer.Argument(help="A version that was in service before.")],
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")],
+    version: Annotated[
+        str | None,
+        typer.Argument(help="A version that was in service before. Default: the champion before the present one."),
+    ] = None,
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")] = "",
     effective_from: Annotated[
         str | None, typer.Option("--from", help="From when on. Default: the next window that is not scored yet.")
+    ] = None,
+    rescore_from: Annotated[
+        str | None,
+        typer.Option(help="Windows from then on that are scored already are scored again. Default: none is."),
     ] = None,
     json: AsJson = False,
 ) -> None:
     """Give an earlier version the champion's role again."""
+    from perennial.jobs.evaluate import rescore
     from perennial.jobs.retrain import rollback as job
 
+    if not reason.strip():
+        raise typer.BadParameter("say why: --reason TEXT")
     session = Session()
     loaded = session.use_case(use_case)
-    moment = parse_instant(effective_from, loaded.spec.schedule.timezone) if effective_from else None
+    moment, since = (
+        parse_instant(given, loaded.spec.schedule.timezone) if given else None
+        for given in (effective_from, rescore_from)
+    )
     result = job.run(
-        loaded, version, session.ports, session.run_id, actor=session.actor, reason=reason, effective_from=moment
+        loaded,
+        version,
+        session.ports,
+        session.run_id,
+        actor=session.actor,
+        reason=reason,
+        effective_from=moment,
+        rescore_from=since,
     )
     show([result], as_json_lines=json)
+    with stages() as stage:
+        again = rescore.run(
+            loaded, session.ports, session.run_id, actor=session.actor, on_window=stage("windows scored again")
+        )
+    if again is not None:
+        show([again], as_json_lines=json)
+        rescore.require_all(loaded, again)
 
 
 def _for_each_window(

@@ -64,11 +64,14 @@ def data_subjects(use_case: str) -> tuple[str, str, str]:
 
 
 def in_force(entries: Iterable[Deployment], role: DeployedRole, effective: datetime) -> Deployment | None:
-    """Of the entries known, the one in force for the role at the effective time; those withdrawn are none."""
+    """Of the entries known, the one in force for the role at the effective time; those withdrawn are none.
+
+    One that `rescores_from` an earlier time is in force from then on instead of those that were recorded before it.
+    """
     own = [each for each in entries if each.role is role]
     passed = [(each.withdraws, each.id or 0) for each in own if each.withdraws is not None]
     standing = [e for e in own if not any(first <= (e.id or 0) < last for first, last in passed)]
-    begun = [each for each in standing if each.effective_from <= effective]
+    begun = [each for each in standing if (each.rescores_from or each.effective_from) <= effective]
     return max(begun, key=lambda each: (each.effective_from, each.id), default=None)
 
 

@@ -1,4 +1,4 @@
-"""The trial of a model before it is deployed: loaded from its bytes, its example predicted again, a batch scored."""
+"""The trial of a model before it is deployed, or while it stands by: loaded, and its example and a batch predicted."""
 
 import io
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class ModelTrial:
     """What is tried: the registered bytes, and rows as they are scored.
 
     `example` has the column `PREDICTION`: what was predicted for its rows when they were kept. `batch` are the rows of
-    one window.
+    one window. One that is on `standby` was in service before.
     """
 
     use_case: str
@@ -30,6 +30,7 @@ class ModelTrial:
     content: bytes
     example: pa.Table
     batch: pa.Table
+    standby: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,12 @@ def tried_here(trial: ModelTrial) -> int:
 
 def not_deployable(trial: ModelTrial, found: str) -> NotDeployable:
     """The error that says what was tried, what was found and what to do."""
+    if trial.standby:
+        return NotDeployable(
+            f"Version {trial.version} of {trial.use_case}, which stands by, was tried and {found}. A rollback to it "
+            "would not work. Install what requirements.txt pins, in the environment of the tasks; or say by hand which "
+            "earlier version to go back to, should that be needed."
+        )
     return NotDeployable(
         f"Version {trial.version} of {trial.use_case} was tried before its deployment and {found}. Nothing was "
         "deployed; the champion stays. Install what requirements.txt pins, in the environment of the task that "

@@ -22,7 +22,7 @@ from perennial.pages.charts.limits import limits
 from perennial.pages.charts.performance import performance
 from perennial.pages.charts.prediction_spread import prediction_chart
 from perennial.pages.charts.sparkline import sparkline, told
-from perennial.pages.charts.windows import counts, labels_word, small_strip, state_word, strip
+from perennial.pages.charts.windows import counts, labels_word, models_word, small_strip, state_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
 from perennial.wording import counted
@@ -76,6 +76,7 @@ def _environment() -> Environment:
         "validation_word": words.validation_word,
         "drift_word": words.drift_word,
         "labels_word": labels_word,
+        "models_word": models_word,
         "performance_word": words.performance_word,
         "window_label": words.window_label,
         "counted": counted,

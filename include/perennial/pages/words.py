@@ -33,6 +33,8 @@ MEANINGS = {
     "Importance": "By how much the model gets worse when a column is shuffled, as a share of all columns.",
     "SD": "Standard deviation: how far values usually are from their mean.",
     "Champion": "The model version that is in force. A challenger has to beat it, on the same rows, to replace it.",
+    "Standby": "The champion before the present one, to which a rollback goes back. It is tried every night where the "
+    "spec asks for that.",
     "Holdout": "Rows that were kept from training, to measure models on.",
     "Labels": "What came true. A window is final when its labels have come, partial while they still come, and overdue "
     "when far fewer came than usual.",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from perennial.policy.standby import standby_of
+
 CHAMPION = "champion"
 
 
@@ -50,7 +52,7 @@ def choose(
     `tenures` are in the order they were recorded. `needed` says of versions what needs them. A version is archived
     when it lost its last role, and was `restored` if it ever was, at least `after` ago.
     """
-    back = _before_the_champion(tenures)
+    back = standby_of([each.version for each in tenures if each.role == CHAMPION])
     first = {each.version: each.digest for each in reversed(tenures)}
     in_order = dict.fromkeys(each.version for each in tenures)
     return tuple(
@@ -85,12 +87,6 @@ def _fate(
     if as_of - since < after:
         return Fate.KEEP, f"it was {what} on {since:%Y-%m-%d}; it is archived {after.days} days after that"
     return Fate.ARCHIVE, f"it was {what} on {since:%Y-%m-%d}, more than {after.days} days ago, and nothing needs it"
-
-
-def _before_the_champion(tenures: Sequence[Tenure]) -> str | None:
-    """The version that was champion before the present one: what a rollback would take."""
-    champions = [each for each in tenures if each.role == CHAMPION]
-    return next((each.version for each in reversed(champions) if each.digest != champions[-1].digest), None)
 
 
 class Kind(StrEnum):

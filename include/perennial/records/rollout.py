@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.errors import DeploymentConflict, NoModel
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, InterventionKind, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.policy.rollout import STOP
+from perennial.policy.standby import standby_of
 from perennial.ports import Ports
 from perennial.spec.models import UseCase
 from perennial.spec.rollout import SHADOW
@@ -16,6 +17,7 @@ from perennial.spec.rollout import SHADOW
 log = logging.getLogger(__name__)
 
 SALT_LENGTH = 16
+READY, NOT_READY = "ready", "not_ready"  # what is decided of a version that stands by
 
 
 def current_stage(use_case: str, ledger: Ledger) -> Deployment | None:
@@ -43,7 +45,7 @@ def begun(spec: UseCase, entry: Deployment, ports: Ports) -> Deployment:
     against the same champion by newer labels; that is on record. Errors: `DeploymentConflict`.
     """
     ledger = ports.ledger
-    if spec.rollout is None or entry.supersedes is None:
+    if spec.rollout is None or not spec.rollout.shares or entry.supersedes is None:
         return ledger.deploy(entry)
     champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     if champion is None or champion.id != entry.supersedes:
@@ -85,7 +87,7 @@ def _record_replaced(entry: Deployment, before: Deployment, ledger: Ledger) -> N
             as_of=entry.effective_from,
             action=STOP,
             reasons=(text,),
-            numbers={"share": before.share, "replaced_by": entry.model_version},
+            numbers={"share": before.share, "challenger": before.model_version, "replaced_by": entry.model_version},
             run_id=entry.run_id,
         )
     )
@@ -156,6 +158,25 @@ def required_stage(use_case: str, ledger: Ledger) -> Deployment:
     if stage is None:
         raise NoModel(f"{use_case} has no roll-out under way. `perennial models {use_case}` shows what there is.")
     return stage
+
+
+def standby_entry(use_case: str, ledger: Ledger) -> Deployment | None:
+    """How the version that stands by became champion last; None where no champion was before the present one."""
+    champions = [each for each in ledger.deployments(use_case) if each.role is DeployedRole.CHAMPION]
+    version = standby_of([each.model_version for each in champions])
+    return next((each for each in reversed(champions) if each.model_version == version), None)
+
+
+def unfinished_rollbacks(use_case: str, ledger: Ledger) -> list[Deployment]:
+    """The entries that took windows from another model, and not all of which are known to be scored again.
+
+    They end a canary that was withdrawn, or put back a champion that rescores.
+    """
+    asking = [e for e in ledger.deployments(use_case) if e.withdraws is not None or e.rescores_from is not None]
+    if not asking:
+        return []
+    done = {each.subject for each in ledger.interventions(use_case, InterventionKind.ROLLED_BACK)}
+    return [each for each in asking if str(each.id) not in done]
 
 
 def _later(stage: Deployment, as_of: datetime, run_id: str, *, actor: str, reason: str) -> Deployment:

@@ -12,7 +12,7 @@ from perennial.review.recent import Recent
 from perennial.review.timeline import WindowState
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
-from perennial.window import Window
+from perennial.window import Window, parse_instant
 from perennial.wording import counted
 
 NOTHING_FOLLOWS = (None, Maturity.ESTIMATED, Maturity.PARTIAL)  # and nothing will while nobody measures
@@ -37,6 +37,8 @@ class Place(StrEnum):
     RUN = "run"
     QUESTIONS = "questions"
     IMPORT_ERRORS = "import_errors"
+    ROLLOUT = "rollout"
+    GOING_BACK = "going-back"
 
 
 class Concern(StrEnum):
@@ -51,6 +53,8 @@ class Concern(StrEnum):
     DRIFT = "drift"
     LABELS_LATE = "labels_late"
     PERFORMANCE = "performance"
+    ROLLOUT_OVERDUE = "rollout_overdue"
+    STANDBY_NOT_READY = "standby_not_ready"
 
 
 MOST_SUBJECTS = 60  # of a matter, the last ones
@@ -82,7 +86,12 @@ class Matter:
 def found(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now: datetime) -> list[Matter]:
     """What needs a person, the urgent first. `dags` are those of the use case, empty when Airflow was not asked."""
     order = list(Urgency)
-    matters = [*_of_airflow(spec, recent, dags), *_of_windows(spec, recent, dags), *_of_labels(spec, recent, dags, now)]
+    matters = [
+        *_of_airflow(spec, recent, dags),
+        *_of_windows(spec, recent, dags),
+        *_of_labels(spec, recent, dags, now),
+        *_of_rollout(spec, recent),
+    ]
     return sorted(matters, key=lambda matter: order.index(matter.urgency))
 
 
@@ -275,6 +284,34 @@ def _of_labels(spec: UseCase, recent: Recent, dags: Mapping[str, DagState], now:
             Place.WINDOW,
             window=measured[-1].window,
             concern=Concern.PERFORMANCE,
+        )
+
+
+def _of_rollout(spec: UseCase, recent: Recent) -> Iterator[Matter]:
+    if recent.overdue is not None and spec.rollout is not None:
+        said = recent.overdue
+        challenger, share = said.numbers.get("challenger"), said.numbers.get("share")
+        yield Matter(
+            Urgency.ACT,
+            f"The roll-out of version {challenger} waits for a person: its evidence is not enough, and "
+            "rollout.patience has passed.",
+            "Look at the evidence, then advance it or stop it, with a reason; until then it stays as it is.",
+            Place.ROLLOUT,
+            concern=Concern.ROLLOUT_OVERDUE,
+            subjects=(f"{challenger}/{share}",),
+            since=parse_instant(said.numbers["since"]) + spec.rollout.patience,
+        )
+    if recent.not_ready is not None:
+        said = recent.not_ready
+        version = said.numbers.get("version")
+        yield Matter(
+            Urgency.LOOK,
+            f"Version {version} stands by and is not ready: a rollback to it would not work.",
+            "See what its trial found; it is tried again every night.",
+            Place.GOING_BACK,
+            concern=Concern.STANDBY_NOT_READY,
+            subjects=(str(version),),
+            since=said.as_of,
         )
 
 

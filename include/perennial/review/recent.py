@@ -1,16 +1,20 @@
 """The last windows of several use cases, and which are missing: asked in questions whose number is always the same."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 
 from perennial.jobs.upkeep.gaps import expected_since, windows_in
+from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.ledger.parts.overview import Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
 from perennial.performance.standing import standing_of
+from perennial.records.rollout import NOT_READY
 from perennial.review.timeline import WindowState
 from perennial.spec.models import UseCase
+from perennial.spec.rollout import has_stages, keeps_standby
+from perennial.verdict import HOLD
 from perennial.window import Grid, Window
 
 
@@ -19,12 +23,15 @@ class Recent:
     """A use case's champion, its last windows up to the last that was read, oldest first, and all that are missing.
 
     A window is missing that should have been scored by now, was not, and is not known to be empty. Estimates of the
-    windows are left out.
+    windows are left out. `overdue` is the last decision about a roll-out that waits for a person, and `not_ready` the
+    last one about the version that stands by, where that can't take over.
     """
 
     champion: Champions | None
     windows: tuple[WindowState, ...]
     missing: tuple[Window, ...]
+    overdue: RecordedDecision | None = None
+    not_ready: RecordedDecision | None = None
 
 
 def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger, count: int) -> dict[str, Recent]:
@@ -44,6 +51,7 @@ def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger, count: int) -> 
     ]
     due = [Span(name, *ends) for name, ends in expected.items()]
     facts, gaps, empty = ledger.facts_of(spans), ledger.unscored_of(due), ledger.noted_empty_of(_around(spans, due))
+    overdue, not_ready = _overdue(specs, ledger), _not_ready(specs, champions, ledger)
     found = {}
     for spec in specs:
         name = spec.name
@@ -51,8 +59,34 @@ def run(specs: Sequence[UseCase], now: datetime, ledger: Ledger, count: int) -> 
         told = {each.window: each for each in facts.get(name, ())}
         states = tuple(by_window.state(told.get(window) or WindowFacts(window)) for window in shown.get(name, ()))
         missing = windows_in(spec.grid, gaps.get(name, ()), by_window.empty)
-        found[name] = Recent(by_window.champion, states, tuple(missing))
+        found[name] = Recent(by_window.champion, states, tuple(missing), overdue.get(name), not_ready.get(name))
     return found
+
+
+def _overdue(specs: Sequence[UseCase], ledger: Ledger) -> dict[str, RecordedDecision]:
+    """The last decisions about stages under way, where they say that a person is asked; nothing is asked without such.
+
+    A decision that was followed by another stage is over.
+    """
+    names = [spec.name for spec in specs if has_stages(spec.rollout)]
+    if not names:
+        return {}
+    stages = ledger.challengers_of(names)
+    said = ledger.last_decisions_of([name for name, each in stages.items() if each.in_rollout], DecisionKind.ROLLOUT)
+    of_stage = {name: each for name, each in said.items() if each.subject.startswith(f"{stages[name].id}/")}
+    return {name: each for name, each in of_stage.items() if each.action == HOLD and each.numbers.get("overdue")}
+
+
+def _not_ready(
+    specs: Sequence[UseCase], champions: Mapping[str, Champions], ledger: Ledger
+) -> dict[str, RecordedDecision]:
+    """The last trials of who stands by beside the present champion, where they failed."""
+    names = [spec.name for spec in specs if keeps_standby(spec.rollout) and spec.name in champions]
+    if not names:
+        return {}
+    said = ledger.last_decisions_of(names, DecisionKind.STANDBY)
+    of_champion = {n: each for n, each in said.items() if each.numbers.get("champion") == champions[n].version}
+    return {name: each for name, each in of_champion.items() if each.action == NOT_READY}
 
 
 def _last_windows(spec: UseCase, until: datetime, count: int) -> tuple[Window, ...]:
@@ -108,5 +142,7 @@ class _ByWindow:
             missing=due and facts.validation is None and not scored and window not in self.empty,
             empty=window in self.empty and not scored,
             expected=at_deployment,
+            challenger=facts.challenger,
+            challenger_share=facts.challenger_share,
             standing=standing_of(metric, at_deployment, (facts.value, facts.low, facts.high), most),
         )

@@ -18,6 +18,7 @@ from perennial.ledger.entries import (
     Performance,
     RecordedDecision,
     ValidationResult,
+    challengers_share,
 )
 from perennial.ledger.port import Ledger
 from perennial.performance.maturity import Maturity
@@ -60,6 +61,8 @@ class WindowState:
 
     `missing`: it should have been scored by now, and nothing was validated. `empty`: it is on record as without rows.
     `rows` were read, `rows_quarantined` of them set aside, `rows_late` came, went or changed after the first look.
+    Of those that were scored, a `challenger` in roll-out predicted `challenger_share`, if one did, and `model_version`
+    the others.
     `value` is the deciding metric with its interval (`low`, `high`), by the labels that have come (`maturity`).
     `expected` is what the window's model had on its holdout, `standing` how the value compares to that. `estimate` is
     what the metric was estimated to be from the predictions alone, with its interval. `run_id` is the run that worked
@@ -90,6 +93,8 @@ class WindowState:
     estimate: float | None = None
     estimate_low: float | None = None
     estimate_high: float | None = None
+    challenger: str | None = None
+    challenger_share: float | None = None
 
     @property
     def scored(self) -> bool:
@@ -182,6 +187,7 @@ def _state(window: Window, found: _Found, spec: UseCase) -> WindowState:
     value, low, high = (measured.metrics.get(metric) if measured else None, interval.get("low"), interval.get("high"))
     expected = found.holdout.get(measured.model_digest) if measured else None
     estimate = measured.estimates.get(metric, {}) if measured else {}
+    challenger, share = challengers_share(batch.parts, batch.rows) if batch else (None, None)
     last = _last(entry for entry in (verdict, batch, report) if entry is not None)
     return WindowState(
         window=window,
@@ -208,6 +214,8 @@ def _state(window: Window, found: _Found, spec: UseCase) -> WindowState:
         estimate=estimate.get("value"),
         estimate_low=estimate.get("low"),
         estimate_high=estimate.get("high"),
+        challenger=challenger,
+        challenger_share=share,
     )
 
 

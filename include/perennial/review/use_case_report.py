@@ -9,7 +9,8 @@ from typing import Literal
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import Backtest, ReviewMeasurement
 from perennial.ports import Ports
-from perennial.review import label_delay, models, retirement, rollout, timeline
+from perennial.review import going_back, label_delay, models, retirement, rollout, timeline
+from perennial.review.going_back import GoingBack
 from perennial.review.label_delay import LabelDelay
 from perennial.review.models import ModelFamily
 from perennial.review.retirement import EndedUseCase
@@ -37,8 +38,8 @@ class UseCaseReport:
     after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
     after it even more are missing.
     `by_people` is what people's answers say of the newest model, None where nobody is asked. `rollout` is the one under
-    way. `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case
-    goes on.
+    way. `going_back` says which version stands by, and what was rolled back; None before the second champion.
+    `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case goes on.
     """
 
     use_case: str
@@ -58,6 +59,7 @@ class UseCaseReport:
     ended: EndedUseCase | None = None
     by_people: ReviewMeasurement | None = None
     rollout: RolloutState | None = None
+    going_back: GoingBack | None = None
     format: Literal[1] = 1
 
 
@@ -87,6 +89,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         ended=ended,
         by_people=ports.ledger.last_review_measurement(spec.name) if spec.review else None,
         rollout=rollout.run(spec, ports),
+        going_back=going_back.run(spec, now, ports.ledger),
     )
 
 

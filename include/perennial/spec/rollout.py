@@ -30,11 +30,20 @@ class Rollout(Spec):
         description="After how long a stage that could not be decided asks for a person. It goes on meanwhile.",
     )
 
+    standby: bool = Field(
+        False,
+        description="Whether the previous champion is kept ready after a switch: tried every night, and told of when "
+        "it could not take over.",
+    )
+
     @model_validator(mode="after")
     def _coherent(self) -> Self:
         problems = []
-        if self.shadow is None and not self.canary:
-            text = "has no stage; give a shadow (14d), a canary ([5, 25]), or both, or leave rollout out"
+        if self.shadow is None and not self.canary and not self.standby:
+            text = (
+                "has no stage; give a shadow (14d), a canary ([5, 25]), or both, or keep the previous champion ready "
+                "(standby: true), or leave rollout out"
+            )
             problems.append(Problem((), text))
         for position, share in enumerate(self.canary):
             if not 1 <= share <= MOST:
@@ -51,7 +60,9 @@ class Rollout(Spec):
 
     @property
     def shares(self) -> tuple[int, ...]:
-        """The percentage of rows in each stage, in their order; 0 is the shadow."""
+        """The percentage of rows in each stage, in their order; 0 is the shadow. Without any, a winner is the champion
+        at once.
+        """
         return (*(() if self.shadow is None else (SHADOW,)), *self.canary)
 
     def after(self, share: int) -> int | None:
@@ -60,3 +71,13 @@ class Rollout(Spec):
         A stage that the spec has no more is followed by the next greater one that it has.
         """
         return next((each for each in self.shares if each > share), None)
+
+
+def has_stages(rollout: Rollout | None) -> bool:
+    """Whether a winner passes stages before it is the champion."""
+    return rollout is not None and bool(rollout.shares)
+
+
+def keeps_standby(rollout: Rollout | None) -> bool:
+    """Whether the previous champion is kept ready."""
+    return rollout is not None and rollout.standby

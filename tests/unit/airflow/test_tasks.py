@@ -18,6 +18,7 @@ from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
+from perennial_airflow.note import Line
 
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
 pytestmark = pytest.mark.filterwarnings("ignore::FutureWarning:skops.io._utils")
@@ -186,9 +187,45 @@ def test_a_rollback_passes_on_version_reason_and_moment(
     job = stand_in(monkeypatch, "rollback", Done(WINDOW))
     run = make_run(version="3", reason="complaints", effective_from=effective_from)
     tasks.rollback(use_case, run)
-    assert job.calls == [
-        ((use_case, "3", PORTS, run.name), {"actor": "ada", "reason": "complaints", "effective_from": moment})
-    ]
+    given = {"actor": "ada", "reason": "complaints", "effective_from": moment, "rescore_from": None}
+    assert job.calls == [((use_case, "3", PORTS, run.name), given)]
+    params = {"version": None, "reason": "complaints", "effective_from": None, "rescore_from": "2013-04-01"}
+    tasks.rollback(use_case, make_run(**params))
+    assert job.calls[-1][0][1] is None
+    assert job.calls[-1][1]["rescore_from"] == datetime(2013, 4, 1, tzinfo=UTC)
+
+
+def test_what_was_rolled_back_is_scored_again_and_said_so_or_fails(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    from perennial.jobs.evaluate import rescore
+    from perennial.jobs.evaluate.rescore import Rescored
+
+    lines: list[Line] = []
+    run = replace(make_run(), leave=lines.append)
+    with pytest.raises(AirflowSkipException, match="No window is to be scored again"):
+        tasks.score_again(use_case, run)
+    monkeypatch.setattr(rescore, "run", Job(Rescored(3, (), 61.4)))
+    assert tasks.score_again(use_case, run) == {"windows": 3, "failed": [], "seconds": 61.4}
+    assert lines[-1].then == "3 windows scored again, 61 s after the decision"
+    monkeypatch.setattr(rescore, "run", Job(Rescored(2, ("2013-03-01: NoModel: gone",), None)))
+    with pytest.raises(AirflowFailException, match=r"1 window of a rollback can't be scored again.*NoModel: gone"):
+        tasks.score_again(use_case, run)
+
+
+def test_without_stages_in_the_spec_measuring_ends_a_roll_out_and_the_note_says_so(
+    tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    from perennial.jobs.evaluate import rollout
+    from perennial.jobs.evaluate.rollout import RolledOut
+
+    lines: list[Line] = []
+    stand_in(monkeypatch, "measure", Done(WINDOW))
+    ended = Job(RolledOut(WINDOW.end, "version 2 leaves the shadow; the champion stays", "2", 0, "stop"))
+    monkeypatch.setattr(rollout, "run", ended)
+    tasks.measure(use_case, replace(make_run(as_of="2013-03-01"), leave=lines.append), {"refused": []})
+    assert len(ended.calls) == 1
+    assert lines[0].first == "roll-out: version 2 leaves the shadow; the champion stays"
 
 
 def test_a_task_imports_its_own_job_only() -> None:

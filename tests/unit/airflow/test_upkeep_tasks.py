@@ -1,5 +1,6 @@
 """From a run of the nightly maintenance to the jobs that find and fill gaps."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import pytest
 
 from perennial.jobs.upkeep.gaps import Gaps, MissingRange
+from perennial.jobs.upkeep.standby import StandbyTried
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial_airflow import upkeep_tasks
+from perennial_airflow.note import Line
 from perennial_airflow.run import windows_of
 
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
@@ -61,3 +64,17 @@ def test_nothing_is_filled_while_the_dag_is_paused_and_that_is_said(
     missing(3)
     assert upkeep_tasks.gap_runs(use_case, make_run(), paused=True) == []
     assert "flight_delays.predict is paused, so nothing is filled" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("ready", "first"), [(True, ""), (None, ""), (False, "ALARM: flight_delays can't go back to v2: gone")]
+)
+def test_that_nobody_could_take_over_is_an_alarm_in_the_note(
+    monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, ready: bool | None, first: str
+) -> None:
+    lines: list[Line] = []
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
+    found = StandbyTried("3", "2" if ready is not None else None, ready, ("gone.",))
+    monkeypatch.setattr("perennial.jobs.upkeep.standby.run", lambda *_: found)
+    assert upkeep_tasks.try_standby(use_case, replace(make_run(), leave=lines.append))["ready"] is ready
+    assert [each.first for each in lines] == ([first] if first else [])

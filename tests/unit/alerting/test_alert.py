@@ -7,7 +7,7 @@ from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, 
 from tests.unit.jobs.world import START, World, make_world
 
 from perennial.alerting import alert, facts
-from perennial.alerting.alert import CAUSES, RETRAINING_REJECTED, SEVERITIES, STORES_DIFFERED, Alert
+from perennial.alerting.alert import CAUSES, RETRAINING_REJECTED, ROLLOUT_ENDED, SEVERITIES, STORES_DIFFERED, Alert
 from perennial.errors import ValidationFailed
 from perennial.jobs.predict import monitor
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
@@ -62,7 +62,7 @@ def test_the_most_severe_come_first(lived: World) -> None:
 
 
 def test_every_concern_has_a_severity_and_a_cause() -> None:
-    assert set(SEVERITIES) == {*Concern, RETRAINING_REJECTED, STORES_DIFFERED}
+    assert set(SEVERITIES) == {*Concern, RETRAINING_REJECTED, STORES_DIFFERED, ROLLOUT_ENDED}
     assert set(CAUSES) == set(Concern)
 
 

@@ -315,3 +315,43 @@ def test_without_the_key_or_without_a_champion_the_winner_is_champion_at_once(tm
     spec = rolling.world.use_case.spec.model_copy(update={"rollout": None})
     second = begun(spec, replace(rolling.entry("true"), supersedes=first.id), rolling.ports)
     assert (second.role, second.share) == (DeployedRole.CHAMPION, None)
+
+
+def test_a_spec_without_rollout_ends_the_one_under_way_safely_and_says_why(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 6)
+    first = rolling.champion("fair")
+    rolling.stage("true", 25, 0)
+    play(rolling, range(2))
+    spec = rolling.world.use_case.spec.model_copy(update={"rollout": None})
+    object.__setattr__(rolling.world.use_case, "spec", spec)
+    rolling.scored(2)
+    found = decide(rolling, 2)
+    assert (found.action, found.challenger) == (STOP, rolling.models["true"].version)
+    assert found.reasons[0].startswith("The spec has no stages of a roll-out any more, so nobody would decide about")
+    assert stages(rolling)[-1] == ("challenger", 25, True)
+    assert rolling.ports.registry.alias("parcels", "challenger") is None
+    rolling.scored(3)
+    assert {version for version, _ in rolling.predictions(3).values()} == {first.model_version}
+    assert len({version for version, _ in rolling.predictions(2).values()}) == 2  # nothing went wrong there
+    (told,) = (e for e in rolling.ports.ledger.decisions("parcels", DecisionKind.ROLLOUT) if e.action == STOP)
+    assert told.reasons == found.reasons
+    assert decide(rolling, 3).outcome == "no roll-out is under way"
+
+
+def test_ending_a_roll_out_without_a_spec_is_finished_after_a_kill(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolling = make(tmp_path, 6, "rollout: {standby: true}\n")
+    rolling.champion("fair")
+    rolling.stage("true", 25, 0)
+    rolling.scored(0)
+    deploy = rolling.ports.ledger.deploy
+    with monkeypatch.context() as patch:
+        patch.setattr(rolling.ports.ledger, "deploy", lambda entry: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            decide(rolling, 0)
+    assert rolling.ports.ledger.deploy == deploy
+    assert stages(rolling)[-1] == ("challenger", 25, False)
+    assert decide(rolling, 1).action == STOP
+    assert stages(rolling)[-1] == ("challenger", 25, True)
+    assert len(rolling.ports.ledger.decisions("parcels", DecisionKind.ROLLOUT)) == 1

@@ -61,7 +61,7 @@ def test_a_reason_is_required_and_without_stages_there_is_no_next_one(rolling: R
     with pytest.raises(InvalidSettings, match="without a reason"):
         by_hand(rolling, ByHand.STOP, "cli__1", "  ")
     object.__setattr__(rolling.world.use_case, "spec", rolling.world.use_case.spec.model_copy(update={"rollout": None}))
-    with pytest.raises(InvalidSettings, match="has no rollout, so there is no next stage"):
+    with pytest.raises(InvalidSettings, match="has no rollout with stages"):
         by_hand(rolling, ByHand.ADVANCE, "cli__1")
     assert rolling.ports.ledger.decisions("parcels", DecisionKind.ROLLOUT) == []
     assert by_hand(rolling, ByHand.STOP, "cli__2").now is None

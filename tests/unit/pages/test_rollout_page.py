@@ -10,9 +10,16 @@ from typing import Any
 import pytest
 from tests.unit.jobs.rollout_world import RolloutWorld, make
 from tests.unit.jobs.test_rollout import begin, play
+from tests.unit.jobs.test_standby import keep_example
 from tests.unit.pages import asking
 
 from perennial import clock
+from perennial.jobs.evaluate import rescore
+from perennial.jobs.predict import ingest, score, validate
+from perennial.jobs.retrain import rollback
+from perennial.jobs.upkeep import standby
+from perennial.pages.words import share
+from perennial.records.model_choice import ModelChoice
 
 
 def page(rolling: RolloutWorld, day: int, **given: Any) -> str:
@@ -23,8 +30,12 @@ def page(rolling: RolloutWorld, day: int, **given: Any) -> str:
     return found.body.decode()
 
 
-def part(said: str) -> str:
-    found = said.partition('id="rollout"')[2].partition("</section>")[0]
+def back(said: str) -> str:
+    return part(said, "going-back")
+
+
+def part(said: str, name: str = "rollout") -> str:
+    found = said.partition(f'id="{name}"')[2].partition("</section>")[0]
     return " ".join(unescape(re.sub(r"<[^>]*>", " ", found)).split())
 
 
@@ -60,3 +71,58 @@ def test_a_canary_says_who_predicts_what_and_without_a_roll_out_there_is_no_such
         "Version 1 predicts 5% of the rows, chosen by their key; the champion, version 3, predicts the others." in text
     )
     assert "shadow (done) 5% of the rows (now) 25% of the rows champion" in text
+
+
+def test_who_stands_by_is_shown_with_its_trial_and_what_was_rolled_back_with_its_time(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 8, "rollout: {standby: true}\n")
+    first = rolling.champion("fair")
+    rolling.scored(0)
+    assert 'id="going-back"' not in page(rolling, 0)
+    rolling.ports.ledger.deploy(rolling.entry("true", 1, first))
+    rolling.scored(1)
+    assert "not tried yet Version 3 stands by: it was the champion before the present one." in back(page(rolling, 1))
+    keep_example(rolling, "fair")
+    standby.run(rolling.world.use_case, rolling.world.day(1).end, rolling.ports, "maintenance")
+    text = back(page(rolling, 1))
+    assert "ready Version 3 stands by" in text
+    assert "Tried 3 Jan 2024 00:00 UTC: Version 3 was loaded, predicted the 5 rows" in text
+    given = {"actor": "ada", "reason": "complaints <b>"}
+    since = rolling.world.day(1).start
+    rollback.run(rolling.world.use_case, None, rolling.ports, "r/back", rescore_from=since, **given)
+    assert "under way Windows of 1 rollback are still being scored again" in back(page(rolling, 1))
+    rescore.run(rolling.world.use_case, rolling.ports, "r/back", actor="ada")
+    said = page(rolling, 1)
+    assert "version 1 version 3 1 0 ada complaints <b>" in back(said)
+    assert "complaints <b>" not in said
+    assert "under way" not in back(said)
+    data = json.loads(page(rolling, 1, as_json=True))["going_back"]
+    assert (data["standby"], data["unfinished"], data["rollbacks"][0]["seconds"]) == (None, 0, 0.0)
+
+
+def test_calendar_table_home_and_window_say_which_models_predicted_what_share(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 5)
+    rolling.champion("fair")
+    rolling.stage("true", 25, 1)
+    for day in range(2):
+        rolling.scored(day)
+    ours = (rolling.world.use_case, rolling.world.day(2), rolling.ports, "test")
+    ingest.run(*ours)
+    validate.run(*ours)
+    score.run(*ours, model=ModelChoice())
+    both = [version for version, _ in rolling.predictions(2).values()]
+    theirs = both.count("1") / len(both)
+    assert 0.1 < theirs < 0.4
+    words = f"version 3 ({share(1 - theirs)} of the rows) and version 1 in roll-out ({share(theirs)})"
+    said = page(rolling, 2)
+    assert f"scored by {words}" in said
+    assert ">v3 + v1<" in said or "rows by version 1 in roll-out</title>" in said
+    assert f"3 <small>{share(1 - theirs)}</small> + 1 <small>{share(theirs)}</small>" in said
+    state = json.loads(page(rolling, 2, as_json=True))["timeline"]["windows"][2]
+    assert (state["model_version"], state["challenger"], state["challenger_share"]) == ("3", "1", theirs)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clock, "now", lambda: rolling.world.day(2).end + timedelta(hours=1))
+        window = asking.ask(rolling.world, "window", use_case="parcels", window=rolling.world.day(2).key).body.decode()
+        home = asking.ask(rolling.world, "home", may_see=("parcels",)).body.decode()
+    assert f"chosen by its key: {words}." in window
+    assert f"{both.count('1')} of them by version 1 (canary 25%)" in window
+    assert words in home

@@ -1,27 +1,35 @@
-"""Rescore: the windows of a canary that was rolled back are predicted again by the champion alone.
+"""Rescore: the windows of a model that was rolled back are predicted again by the one that is in force there now.
 
-What is left to do is read off the ledger: live revisions with rows by a challenger whose stages were withdrawn. So a
-run that was killed anywhere is finished by the next.
+That is the champion alone, where a canary was withdrawn, or the version that a person put back. What is left to do is
+read off the ledger: live revisions with rows by another model. So a run that was killed anywhere is finished by the
+next.
 """
 
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from perennial.errors import PermanentError
-from perennial.jobs.predict import score
-from perennial.ledger.entries import Batch, DeployedRole, Deployment, Intervention, InterventionKind
+from perennial.errors import PermanentError, RollbackUnfinished
+from perennial.jobs.predict import score, select_for_review, shadow
+from perennial.jobs.predict.monitor import measure_drift
+from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind
 from perennial.ports import Ports
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.model_choice import ModelChoice
+from perennial.records.rollout import unfinished_rollbacks
 from perennial.records.scorers import challengers_part
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
+from perennial.window import Window
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Rescored:
-    """How many windows of the canary were scored again by this run, and which can't be, each with the reason.
+    """How many windows were scored again by this run, and which can't be, each with the reason.
 
     `seconds` passed from the decision to the last of its windows that was scored again; None while some are left.
     """
@@ -31,49 +39,98 @@ class Rescored:
     seconds: float | None
 
 
-def run(use_case: LoadedUseCase, ports: Ports, run_id: str, *, actor: str) -> Rescored | None:
-    """Score again what the last roll-back withdrew; None where there is nothing to do.
+def run(
+    use_case: LoadedUseCase, ports: Ports, run_id: str, *, actor: str, on_window: OnWindow = nobody
+) -> Rescored | None:
+    """Score again what rollbacks left to do; None where there is nothing.
 
-    Each window keeps its earlier revisions. When all are done, an intervention says how long it took. Errors:
-    `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
+    Each window keeps its earlier revisions. When all of a rollback are done, an intervention says how long it took.
+    `on_window` hears how far it is. Errors: `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
     """
-    ledger, name = ports.ledger, use_case.name
-    entry = ledger.current_deployment(name, DeployedRole.CHALLENGER)
-    if entry is None or entry.withdraws is None:
+    entries = unfinished_rollbacks(use_case.name, ports.ledger)
+    found = [_finished(use_case, entry, ports, run_id, actor, on_window) for entry in entries]
+    if not found:
         return None
-    first = next(each for each in ledger.deployments(name) if each.id == entry.withdraws)
-    affected = [each for each in _of_time(first, entry, ports) if _is_withdrawn(each, entry)]
-    done, failed = 0, []
-    for batch in affected:
+    seconds = [each.seconds for each in found if each.seconds is not None]
+    return Rescored(
+        windows=sum(each.windows for each in found),
+        failed=tuple(text for each in found for text in each.failed),
+        seconds=max(seconds) if len(seconds) == len(found) else None,
+    )
+
+
+def require_all(use_case: LoadedUseCase, found: Rescored | None) -> None:
+    """Errors: `RollbackUnfinished` when some windows could not be scored again."""
+    if found is not None and found.failed:
+        raise RollbackUnfinished(
+            f"{use_case.name}: {counted(len(found.failed), 'window')} of a rollback can't be scored again, and what "
+            f"was published of them stays as it was: {'; '.join(found.failed)}. Mend the cause; the next evaluation "
+            "scores them then, or this run when it is repeated."
+        )
+
+
+def _finished(
+    use_case: LoadedUseCase, entry: Deployment, ports: Ports, run_id: str, actor: str, on_window: OnWindow
+) -> Rescored:
+    left = _left(entry, ports)
+    failed, rows = [], 0
+    for number, batch in enumerate(left, start=1):
         try:
-            score.run(use_case, batch.window, ports, run_id, model=ModelChoice())
-            done += 1
+            _score_again(use_case, batch.window, ports, run_id)
         except PermanentError as error:
-            log.warning("%s %s: can't be scored again: %s", name, batch.window, error)
+            log.warning("%s %s: can't be scored again: %s", use_case.name, batch.window, error)
             failed.append(f"{batch.window}: {type(error).__name__}: {error}")
-    known = [each for each in ledger.interventions(name, InterventionKind.ROLLED_BACK) if each.subject == str(entry.id)]
-    if failed:
-        return Rescored(done, tuple(failed), None)
-    if known:
-        return None
-    return Rescored(done, (), _recorded(first, entry, ports, run_id, actor))
+        rows += batch.rows
+        on_window(WindowsDone(number, len(left), rows))
+    return Rescored(len(left) - len(failed), tuple(failed), None if failed else _recorded(entry, ports, run_id, actor))
 
 
-def _of_time(first: Deployment, entry: Deployment, ports: Ports) -> Sequence[Batch]:
-    return ports.ledger.batches_between(entry.use_case, first.effective_from, entry.effective_from)
+def _left(entry: Deployment, ports: Ports) -> list[Batch]:
+    """The windows that were not scored again yet, or of which drift was not measured again."""
+    start, batches = _since(entry, ports), _of_time(entry, ports)
+    if entry.withdraws is not None:
+        return [each for each in batches if (p := challengers_part(each)) and p.model_digest == entry.model_digest]
+    reports = ports.ledger.drift_between(entry.use_case, start, entry.effective_from)
+    monitored = {each.window for each in reports if each.model_digest != entry.model_digest}
+    return [each for each in batches if each.model_digest != entry.model_digest or each.window in monitored]
 
 
-def _is_withdrawn(batch: Batch, entry: Deployment) -> bool:
-    part = challengers_part(batch)
-    return part is not None and part.model_digest == entry.model_digest
+def _score_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> None:
+    """Score a window as it was, and do anew what followed from its predictions."""
+    score.run(use_case, window, ports, run_id, model=ModelChoice())
+    batch = ports.ledger.latest_batch(use_case.name, window)
+    assert batch is not None, "it was scored"
+    select_for_review.run(use_case, window, ports, run_id)
+    if has_stages(use_case.spec.rollout):
+        shadow.beside(use_case, window, ports, run_id)
+    reports = ports.ledger.drift_of(use_case.name, window)
+    if reports and reports[-1].model_digest != batch.model_digest:
+        measure_drift(use_case, batch, ports, run_id)
 
 
-def _recorded(first: Deployment, entry: Deployment, ports: Ports, run_id: str, actor: str) -> float:
+def _since(entry: Deployment, ports: Ports) -> datetime:
+    """Where the time begins whose windows are scored again."""
+    if entry.rescores_from is not None:
+        return entry.rescores_from
+    return next(e.effective_from for e in ports.ledger.deployments(entry.use_case) if e.id == entry.withdraws)
+
+
+def _of_time(entry: Deployment, ports: Ports) -> Sequence[Batch]:
+    return ports.ledger.batches_between(entry.use_case, _since(entry, ports), entry.effective_from)
+
+
+def _recorded(entry: Deployment, ports: Ports, run_id: str, actor: str) -> float:
     """The seconds from the decision to the last window's new revision, which go on record."""
-    batches = [each for each in _of_time(first, entry, ports) if each.revision > 1]
     begun = entry.recorded_at
-    last = max((each.recorded_at for each in batches if each.recorded_at), default=begun)
-    seconds = (last - begun).total_seconds() if last and begun else 0.0
+    assert begun is not None, "a stored entry has the time it was recorded"
+    times = [
+        e.recorded_at for e in _of_time(entry, ports) if e.revision > 1 and e.recorded_at and e.recorded_at >= begun
+    ]
+    seconds = (max(times, default=begun) - begun).total_seconds()
+    version = entry.model_version if entry.withdraws is not None else _before(entry, ports)
+    details = {"version": version, "windows": len(times), "seconds": seconds}
+    if entry.rescores_from is not None:
+        details["restored"] = entry.model_version
     ports.ledger.record_intervention(
         Intervention(
             use_case=entry.use_case,
@@ -81,12 +138,19 @@ def _recorded(first: Deployment, entry: Deployment, ports: Ports, run_id: str, a
             subject=str(entry.id),
             actor=actor,
             reason=entry.reason,
-            details={"version": entry.model_version, "windows": len(batches), "seconds": max(seconds, 0.0)},
+            details=details,
             run_id=run_id,
         )
     )
     log.warning(
         "%s: version %s was rolled back; %d windows were scored again, %.0f s after the decision",
-        *(entry.use_case, entry.model_version, len(batches), seconds),
+        *(entry.use_case, version, len(times), seconds),
     )
-    return max(seconds, 0.0)
+    return seconds
+
+
+def _before(entry: Deployment, ports: Ports) -> str:
+    """The version from which a champion that was put back took over."""
+    champions = [e for e in ports.ledger.deployments(entry.use_case) if e.role is entry.role]
+    before = [e for e in champions if (e.id or 0) < (entry.id or 0) and e.model_digest != entry.model_digest]
+    return before[-1].model_version

@@ -64,19 +64,23 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
     """Compare both models in windows that became final, decide about the stage, and do what was decided.
 
     The first decision about a stage as of a moment stands; one that was not carried out, because the run was killed, is
-    carried out when it is asked again. Errors: `DeploymentConflict`, `StoreUnavailable`.
+    carried out when it is asked again. A stage that the spec has no roll-out for any more is stopped: nobody would ever
+    decide about it. Errors: `DeploymentConflict`, `StoreUnavailable`.
     """
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
         stage = current_stage(spec.name, ports.ledger)
         champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-        if spec.rollout is None or stage is None or champion is None:
+        if stage is None or champion is None:
             undone = rescore.run(use_case, ports, run_id, actor=actor)
             return RolledOut(as_of, "no roll-out is under way", rescored=undone)
-        if stage.effective_from >= as_of:
+        subject = f"{stage.id}/{stage.share}/{as_of.isoformat()}"
+        if spec.rollout is None or not spec.rollout.shares:
+            subject, decided = f"{stage.id}/{stage.share}/without a rollout", _given_up(stage, champion)
+        elif stage.effective_from >= as_of:
             text = f"version {stage.model_version} begins {stage_name(stage.share)} later"
             return RolledOut(as_of, text, stage.model_version, stage.share)
-        if stage.model_digest == champion.model_digest:
+        elif stage.model_digest == champion.model_digest:
             decided = Decision(STOP, ("The challenger is the champion already.",), _NOTHING)
         else:
             found = _evidence(use_case, stage, champion, as_of, ports, run_id)
@@ -85,7 +89,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
             RecordedDecision(
                 use_case=spec.name,
                 kind=DecisionKind.ROLLOUT,
-                subject=f"{stage.id}/{stage.share}/{as_of.isoformat()}",
+                subject=subject,
                 as_of=as_of,
                 action=decided.action,
                 reasons=decided.reasons,
@@ -98,6 +102,17 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
     if recorded.action != ROLL_BACK:
         return done
     return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
+
+
+def _given_up(stage: Deployment, champion: Deployment) -> Decision:
+    """What is decided of a stage whose roll-out was taken out of the spec while it was under way."""
+    text = (
+        "The spec has no stages of a roll-out any more, so nobody would decide about version "
+        f"{stage.model_version}: it leaves {stage_name(stage.share)}, and the champion, version "
+        f"{champion.model_version}, predicts all rows of the windows that come."
+    )
+    again = f"To try it again, put the key rollout back and run {stage.use_case}.retrain."
+    return Decision(STOP, (text, again), {**_NOTHING, "share": stage.share})
 
 
 def _do(decision: RecordedDecision, stage: Deployment, ports: Ports, run_id: str, actor: str) -> None:

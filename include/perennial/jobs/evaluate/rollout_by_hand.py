@@ -12,6 +12,7 @@ from perennial.policy.rollout import ADVANCE, STOP
 from perennial.ports import Ports
 from perennial.records.rollout import ended, moved_on, required_stage, stage_name
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 
 log = logging.getLogger(__name__)
 
@@ -49,10 +50,10 @@ def run(
         raise InvalidSettings("A roll-out is not changed by hand without a reason; say why, it is kept in the ledger.")
     with ledger.deciding(spec.name):
         stage = required_stage(spec.name, ledger)
-        if action is ByHand.ADVANCE and spec.rollout is None:
+        if action is ByHand.ADVANCE and not has_stages(spec.rollout):
             raise InvalidSettings(
-                f"The spec of {spec.name} has no rollout, so there is no next stage. Stop the roll-out, or put the key "
-                "back."
+                f"The spec of {spec.name} has no rollout with stages, so there is no next one. Stop the roll-out, or "
+                "put the key back."
             )
         share = spec.rollout.after(stage.share or 0) if spec.rollout else None
         last = ledger.last_ingested(spec.name)

@@ -14,6 +14,7 @@ from perennial.jobs.predict.validate import Validated
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial.window import Window
 
 
@@ -86,7 +87,7 @@ def _predicted(
         on_step(step, found)
         step = Step.SCORE
         found = replace(found, scored=score.run(use_case, window, ports, run_id, model=model))
-        if use_case.spec.rollout is not None:
+        if has_stages(use_case.spec.rollout):
             found = replace(found, no_shadow=shadow.beside(use_case, window, ports, run_id))
         on_step(step, found)
         select_for_review.run(use_case, window, ports, run_id)

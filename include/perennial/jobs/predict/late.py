@@ -24,6 +24,7 @@ from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.rollout import has_stages
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
@@ -139,7 +140,7 @@ def _look_again(
     validate.run(use_case, window, ports, run_id)
     score.run(use_case, window, ports, run_id, model=ModelChoice())
     select_for_review.run(use_case, window, ports, run_id)
-    if use_case.spec.rollout is not None:
+    if has_stages(use_case.spec.rollout):
         shadow.beside(use_case, window, ports, run_id)
     batches = ports.ledger.batches(use_case.name, window)
     measure_drift(use_case, batches[-1], ports, run_id)

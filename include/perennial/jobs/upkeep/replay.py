@@ -7,6 +7,7 @@ from perennial.jobs.predict import ingest, score, shadow, validate
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.rollout import has_stages
 from perennial.window import Window
 
 
@@ -30,7 +31,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> R
         ingest.run(use_case, window, ports, run_id)
         validate.run(use_case, window, ports, run_id)
         score.run(use_case, window, ports, run_id, model=ModelChoice())
-        if use_case.spec.rollout is not None:
+        if has_stages(use_case.spec.rollout):
             shadow.beside(use_case, window, ports, run_id)
     except PermanentError as defect:
         error = f"{type(defect).__name__}: {defect}"

@@ -24,7 +24,9 @@ class Deployment:
     judged (`judged_digest`), and, where that one was `refitted` before it was deployed, how alike the two are.
     A challenger's is a stage of its roll-out: `share` is the percentage of rows it predicts, 0 in the shadow, chosen by
     `salt`; one that `ends` gives the role to nobody. The role's entries from the id that one `withdraws` on count no
-    more. `approved_by` agreed to it (None: the policy alone); `code_version` and `lock_digest` say what deployed it.
+    more. A champion that `rescores_from` an earlier time is in force from then on, instead of those before it: the
+    windows that they predicted are scored again. `approved_by` agreed to it (None: the policy alone); `code_version`
+    and `lock_digest` say what deployed it.
     """
 
     use_case: str
@@ -47,6 +49,7 @@ class Deployment:
     salt: str = ""
     ends: bool = False
     withdraws: int | None = None
+    rescores_from: datetime | None = None
 
     @property
     def in_rollout(self) -> bool:
@@ -62,6 +65,7 @@ class DecisionKind(StrEnum):
     PROMOTE = "promote"
     EXPORT = "export"
     ROLLOUT = "rollout"
+    STANDBY = "standby"
 
 
 @dataclass(frozen=True)

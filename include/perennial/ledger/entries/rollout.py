@@ -3,6 +3,7 @@
 A stage is a `Deployment` with the role of challenger and a `share`.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -32,6 +33,15 @@ class Part:
     def to_json(self) -> dict[str, Any]:
         """As the ledger keeps it."""
         return dict(vars(self))
+
+
+def challengers_share(parts: Sequence[Mapping[str, Any]], rows: int) -> tuple[str | None, float | None]:
+    """The version in roll-out that predicted rows of a batch with these parts, and which share of them.
+
+    Both are None where the champion predicted all `rows`.
+    """
+    part = next((each for each in parts if each["role"] == "challenger" and each["rows"]), None)
+    return (None, None) if part is None or not rows else (part["model_version"], part["rows"] / rows)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.ledger import rules
-from perennial.ledger.entries import DeployedRole
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision, challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
 from perennial.window import Window
@@ -34,6 +34,20 @@ class InMemoryOverview:
                     metrics={entry.model_version: entry.metrics for entry in champions[-REMEMBERED:]},
                 )
         return found
+
+    def challengers_of(self: Ledger, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
+        """The entry recorded last for the challenger's role of each use case."""
+        found = {name: self.current_deployment(name, DeployedRole.CHALLENGER) for name in use_cases}
+        return {name: entry for name, entry in found.items() if entry is not None}
+
+    def last_decisions_of(self: Ledger, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
+        """Of each use case the decision of the kind with the latest `as_of`."""
+        found = {name: self.decisions(name, kind) for name in use_cases}
+        return {
+            name: max(each, key=lambda decision: (decision.as_of, rules.recorded_order(decision)))
+            for name, each in found.items()
+            if each
+        }
 
     def facts_of(self: Ledger, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window."""
@@ -69,7 +83,14 @@ def _facts_of(ledger: Ledger, span: Span) -> list[WindowFacts]:
             recorded_at=verdict.recorded_at,
         )
     for batch in ledger.batches_between(*ends):
-        add(batch.window, revision=batch.revision, model_version=batch.model_version)
+        challenger, share = challengers_share(batch.parts, batch.rows)
+        add(
+            batch.window,
+            revision=batch.revision,
+            model_version=batch.model_version,
+            challenger=challenger,
+            challenger_share=share,
+        )
         _by_the_later(facts, batch.window, batch.run_id, rules.recorded_at(batch))
     for report in ledger.drift_between(*ends):
         add(report.window, drift=report.verdict, drift_p_value=report.p_value)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from perennial.ledger.entries import Deployment
+from perennial.ledger.entries import DecisionKind, Deployment, RecordedDecision
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -64,7 +64,8 @@ class Champions:
 class WindowFacts:
     """What counts of a window's records: the last validation, revision, drift report and measurement, without details.
 
-    What has not been done is None. `value`, `low` and `high` are of the metric that was asked for. `rows_late` came,
+    What has not been done is None. Of the rows, a `challenger` in roll-out predicted `challenger_share`, if one did,
+    and `model_version` the others. `value`, `low` and `high` are of the metric that was asked for. `rows_late` came,
     went or changed after the first look. `run_id` wrote the last of the first three records, at `recorded_at`.
     """
 
@@ -74,6 +75,8 @@ class WindowFacts:
     rows_quarantined: int | None = None
     revision: int | None = None
     model_version: str | None = None
+    challenger: str | None = None
+    challenger_share: float | None = None
     drift: Verdict | None = None
     drift_p_value: float | None = None
     performance: Verdict | None = None
@@ -95,6 +98,12 @@ class Overview(Protocol):
 
     def champions_of(self, use_cases: Sequence[str]) -> Mapping[str, Champions]:
         """The champions of each use case; a use case that has had none is left out."""
+
+    def challengers_of(self, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
+        """The entry recorded last for the challenger's role of each use case; one without any is left out."""
+
+    def last_decisions_of(self, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
+        """Of each use case the decision of the kind with the latest `as_of`; one without any is left out."""
 
     def facts_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window. A use case has one span."""

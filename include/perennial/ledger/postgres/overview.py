@@ -25,12 +25,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
-from perennial.ledger.entries import DeployedRole, InterventionKind
+from perennial.ledger.entries import (
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    InterventionKind,
+    RecordedDecision,
+    challengers_share,
+)
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres.entries import EntriesInPostgres
 from perennial.ledger.postgres.queries import key_bounds
 from perennial.ledger.postgres.schema.tables import (
     batches,
+    decisions,
     deployments,
     drift_reports,
     interventions,
@@ -81,6 +89,28 @@ class PostgresOverview(EntriesInPostgres):
             recorded[row.use_case].append(row)
         begun = {row.use_case: row.effective_from.astimezone(UTC) for row in first}
         return {name: _champions(begun[name], rows) for name, rows in recorded.items()}
+
+    def challengers_of(self, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
+        """The entry recorded last for the challenger's role of each use case; see `champions_of`."""
+        asked = _use_cases(use_cases)
+        last = (
+            select(deployments)
+            .where(deployments.c.use_case == asked.c.use_case, deployments.c.role == DeployedRole.CHALLENGER.value)
+            .order_by(deployments.c.effective_from.desc(), deployments.c.id.desc())
+            .limit(1)
+        )
+        return {each.use_case: each for each in self._entries(Deployment, _only(asked, last))}
+
+    def last_decisions_of(self, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
+        """Of each use case the decision of the kind with the latest `as_of`, which its index has at its end."""
+        asked = _use_cases(use_cases)
+        last = (
+            select(decisions)
+            .where(decisions.c.use_case == asked.c.use_case, decisions.c.kind == kind.value)
+            .order_by(decisions.c.as_of.desc(), decisions.c.id.desc())
+            .limit(1)
+        )
+        return {each.use_case: each for each in self._entries(RecordedDecision, _only(asked, last))}
 
     def facts_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window."""
@@ -156,6 +186,12 @@ def _use_cases(names: Iterable[str]) -> TableValuedAlias:
     return given.table_valued(column("use_case", Text), name="asked").render_derived()
 
 
+def _only(asked: TableValuedAlias, each: Select[Any]) -> Select[Any]:
+    """The rows of `each`, which names a row of `asked`."""
+    found = each.lateral()
+    return select(found).join_from(asked, found, true())
+
+
 def _spans(spans: Sequence[Span]) -> TableValuedAlias:
     given = func.unnest(
         literal([span.use_case for span in spans], ARRAY(Text)),
@@ -177,7 +213,7 @@ def _validated(asked: FromClause) -> Select[Any]:
 
 
 def _scored(asked: FromClause) -> Select[Any]:
-    told = ("revision", "model_version", "run_id", "recorded_at")
+    told = ("revision", "model_version", "parts", "rows", "run_id", "recorded_at")
     return _newest(batches, ("revision",), asked, *(batches.c[name] for name in told))
 
 
@@ -224,7 +260,8 @@ def _late(asked: FromClause) -> Select[Any]:
 
 def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: Part, late: Part) -> WindowFacts:
     verdict, rows, quarantined, *_ = validated or _NOTHING
-    revision, version, *_ = scored or _NOTHING
+    revision, version, parts, rows_scored, *_ = scored or _NOTHING
+    challenger, share = challengers_share(parts or (), rows_scored or 0)
     drift, p_value, *_ = monitored or _NOTHING
     performed, maturity, completeness, value, low, high = measured or _NOTHING
     run_id, recorded_at = None, None
@@ -238,6 +275,8 @@ def _facts(key: Key, validated: Part, scored: Part, monitored: Part, measured: P
         rows_quarantined=quarantined,
         revision=revision,
         model_version=version,
+        challenger=challenger,
+        challenger_share=share,
         drift=_VERDICTS.get(drift),
         drift_p_value=p_value,
         performance=_VERDICTS.get(performed),

@@ -127,7 +127,8 @@ def of_role(use_case: str, role: DeployedRole) -> Query:
 def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None) -> Query:
     """The role's deployment at the effective time, of those recorded by `known_at` (default: all).
 
-    Of two that begin together, it is the later recorded one. One that was withdrawn by then is none.
+    Of two that begin together, it is the later recorded one. One that was withdrawn by then is none. One that rescores
+    windows of before is in force there, too, instead of those before it.
     """
     known = deployments.c.recorded_at <= known_at if known_at is not None else true()
     later = deployments.alias("later")
@@ -143,7 +144,7 @@ def in_force(use_case: str, role: DeployedRole, effective: datetime, known_at: d
         .where(
             deployments.c.use_case == use_case,
             deployments.c.role == role.value,
-            deployments.c.effective_from <= effective,
+            (deployments.c.effective_from <= effective) | (deployments.c.rescores_from <= effective),
             known,
             ~withdrawn,
         )

@@ -16,8 +16,8 @@ from perennial.pages.charts import axis
 from perennial.pages.charts.events import mark
 from perennial.pages.charts.marks import Marks
 from perennial.pages.charts.svg import linked, svg
-from perennial.pages.charts.windows import CLASS, Address, labels_word
-from perennial.pages.words import drift_word, number, performance_word, validation_word, window_label
+from perennial.pages.charts.windows import CLASS, Address, labels_word, models_word
+from perennial.pages.words import drift_word, number, performance_word, share, validation_word, window_label
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
 from perennial.review.timeline import Change, Timeline, WindowState
@@ -119,7 +119,7 @@ def described(state: WindowState, metric: str, zone: str) -> str:
     if state.rows_late:
         said.append(f"{counted(state.rows_late, 'row')} came late or changed")
     if state.model_version is not None:
-        said.append(f"scored by version {state.model_version}")
+        said.append(f"scored by {models_word(state)}")
     return "; ".join(said)
 
 
@@ -177,19 +177,25 @@ def _row_height(rows: int) -> float:
 
 
 def _models(windows: Sequence[WindowState], place: _Places, y: float) -> list[str]:
-    """Which version scored which windows, as a band; neighbours differ in shade."""
+    """Which versions scored which windows, as a band; neighbours differ in shade, and a canary is underlined."""
     drawn = []
     scored = [each for each in windows if each.model_version is not None]
-    runs = [(version, list(found)) for version, found in groupby(scored, lambda each: each.model_version)]
-    for position, (version, found) in enumerate(runs):
+    by_models = groupby(scored, lambda each: (each.model_version, each.challenger))
+    runs = [(models, list(found)) for models, found in by_models]
+    for position, ((version, challenger), found) in enumerate(runs):
         left, right = place.x(found[0].window.start), place.x(found[-1].window.end)
         title = f"Version {version} scored {counted(len(found), 'window')} one after the other"
+        if challenger is not None:
+            shares = [each.challenger_share or 0.0 for each in found]
+            title += f", {share(sum(shares) / len(shares))} of the rows by version {challenger} in roll-out"
         width = max(right - left - 1, 2)
         drawn.append(
             f'<g><title>{escape(title)}</title><rect class="model{position % 2}" x="{left:.1f}" y="{y:.0f}" '
             f'width="{width:.1f}" height="{BAND}"/>'
         )
-        label = f"v{version}"
+        if challenger is not None:
+            drawn.append(f'<rect class="canary" x="{left:.1f}" y="{y + BAND - 3:.0f}" width="{width:.1f}" height="3"/>')
+        label = f"v{version}" if challenger is None else f"v{version} + v{challenger}"
         if width > 7 * len(label) + 4:
             drawn.append(f'<text class="in" x="{left + 4:.1f}" y="{y + 12:.0f}">{escape(label)}</text>')
         drawn.append("</g>")

@@ -39,6 +39,17 @@ _LABELS = {
 }
 
 
+def models_word(state: WindowState) -> str:
+    """Which versions predicted the window's rows, and what share of them each."""
+    of_challenger = state.challenger_share
+    if state.challenger is None or of_challenger is None:
+        return f"version {state.model_version}"
+    return (
+        f"version {state.model_version} ({share(1 - of_challenger)} of the rows) and version {state.challenger} in "
+        f"roll-out ({share(of_challenger)})"
+    )
+
+
 def labels_word(state: WindowState) -> str:
     """How complete a window's labels are."""
     if state.maturity is None or state.maturity is Maturity.ESTIMATED:
@@ -78,7 +89,7 @@ def state_word(state: WindowState) -> str:
     drift = "drift not looked at" if state.drift is None else drift_word(state.drift)
     labels = labels_word(state)
     labels = labels if labels.startswith("no ") else f"labels {labels}"
-    return f"scored by version {state.model_version}{aside}, {drift}, {labels}"
+    return f"scored by {models_word(state)}{aside}, {drift}, {labels}"
 
 
 def _performance(state: WindowState) -> str:

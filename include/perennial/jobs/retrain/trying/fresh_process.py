@@ -44,7 +44,8 @@ def _write(folder: Path, trial: ModelTrial) -> None:
     (folder / MODEL).write_bytes(trial.content)
     (folder / EXAMPLE).write_bytes(as_file(trial.example))
     (folder / BATCH).write_bytes(as_file(trial.batch))
-    told = {"use_case": trial.use_case, "version": trial.version, "task": trial.task, "digest": trial.digest}
+    names = ("use_case", "version", "task", "digest", "standby")
+    told = {name: getattr(trial, name) for name in names}
     (folder / TRIAL).write_text(json.dumps(told))
 
 
@@ -58,6 +59,7 @@ def _read(folder: Path) -> ModelTrial:
         content=(folder / MODEL).read_bytes(),
         example=from_file((folder / EXAMPLE).read_bytes()),
         batch=from_file((folder / BATCH).read_bytes()),
+        standby=told["standby"],
     )
 
 

@@ -212,8 +212,12 @@ deployments = _entries(
     _text("salt"),
     Column("ends", Boolean, nullable=False),
     Column("withdraws", BigInteger),
+    Column("rescores_from", DateTime(timezone=True)),
     CheckConstraint("share BETWEEN 0 AND 99", name="share"),
     CheckConstraint("role = 'challenger' OR (share IS NULL AND NOT ends)", name="stage"),
+    CheckConstraint(
+        "rescores_from IS NULL OR (rescores_from < effective_from AND role = 'champion')", name="rescores_from"
+    ),
     # A line without forks: an entry is superseded at most once, and a role has one first entry.
     UniqueConstraint("use_case", "role", "supersedes"),
     Index("uq_deployments_first", "use_case", "role", unique=True, postgresql_where=text("supersedes IS NULL")),
