@@ -18,8 +18,8 @@ from perennial.ledger.entries import (
     Performance,
     RecordedDecision,
     ValidationResult,
-    challengers_share,
 )
+from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.port import Ledger
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing, standing_of

@@ -5,7 +5,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.ledger import rules
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision, challengers_share
+from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
 from perennial.window import Window

@@ -31,8 +31,8 @@ from perennial.ledger.entries import (
     Deployment,
     InterventionKind,
     RecordedDecision,
-    challengers_share,
 )
+from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres.entries import EntriesInPostgres
 from perennial.ledger.postgres.queries import key_bounds
