@@ -162,9 +162,8 @@ class _Registry(MemoryRegistry):
 
 
 def lived(case: Case, recorded: Recorded, spec: Rollout, first: datetime, windows: Sequence[Window]) -> LivedRollout:
-    """Live through the windows: each day the predict DAG's and the evaluate DAG's steps, in their order.
-
-    Nothing retrains. Both models are of windows from `first` on.
+    """Live through the windows, each day by the steps of the predict DAG and the evaluate DAG. While nothing is
+    in roll-out, windows are only scored; nothing retrains. Both models are of windows from `first` on.
     """
     warnings.simplefilter("ignore")
     logging.getLogger("perennial").setLevel(logging.ERROR)  # what jobs warn of is about the past
@@ -183,10 +182,13 @@ def lived(case: Case, recorded: Recorded, spec: Rollout, first: datetime, window
         ingest.run(use_case, window, ports, RUN_ID)
         validate.run(use_case, window, ports, RUN_ID)
         score.run(use_case, window, ports, RUN_ID, model=ModelChoice())
+        stage = current_stage(use_case.name, ports.ledger)
+        served[window] = _challengers_rows(use_case, window, ports)
+        if stage is None:
+            continue
         shadow.run(use_case, window, ports, RUN_ID)
         collect_labels.run(use_case, window.end, ports, RUN_ID)
         measure.run(use_case, window.end, ports, RUN_ID)
-        served[window] = _challengers_rows(use_case, window, ports)
         rollout.run(use_case, window.end, ports, RUN_ID, actor=RUN_ID)
         stage = current_stage(use_case.name, ports.ledger)
         if case.breaks and feed.since is None and stage is not None and stage.share == case.breaks_at:
