@@ -89,10 +89,13 @@ def main() -> int:
     outcomes, seen = [], []
     with TemporaryDirectory() as scratch, watched_run(Path(scratch)) as run:
         postgres = WatchedPostgres(run, Path(scratch) / "postgres" / "data", free_port())
+        known = scenarios(postgres)
+        if unknown := [name for name in chosen.only or () if name not in known]:
+            parser.error(f"there is no scenario {', '.join(unknown)}; there are {', '.join(known)}")
         postgres.data.parent.mkdir()
         postgres.start()
         try:
-            for name, (scenario, times) in scenarios(postgres).items():
+            for name, (scenario, times) in known.items():
                 if chosen.only is None or name in chosen.only:
                     began = time.monotonic()
                     world = make(Path(scratch) / name, postgres, run)
