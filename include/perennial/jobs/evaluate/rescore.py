@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from perennial.errors import PermanentError
 from perennial.jobs.predict import score
-from perennial.ledger.entries import Batch, DeployedRole, Deployment, Intervention, InterventionKind
+from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.records.scorers import challengers_part
@@ -34,12 +34,12 @@ class Rescored:
 def run(use_case: LoadedUseCase, ports: Ports, run_id: str, *, actor: str) -> Rescored | None:
     """Score again what the last roll-back withdrew; None where there is nothing to do.
 
-    Each window keeps its earlier revisions. When all are done, an intervention says how long it took. Errors:
-    `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
+    A newer challenger may have begun since. Each window keeps its earlier revisions. When all are done, an intervention
+    says how long it took, once. Errors: `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
     """
     ledger, name = ports.ledger, use_case.name
-    entry = ledger.current_deployment(name, DeployedRole.CHALLENGER)
-    if entry is None or entry.withdraws is None:
+    entry = next((each for each in ledger.deployments(name)[::-1] if each.withdraws is not None), None)
+    if entry is None or _is_told(entry, ports):
         return None
     first = next(each for each in ledger.deployments(name) if each.id == entry.withdraws)
     affected = [each for each in _of_time(first, entry, ports) if _is_withdrawn(each, entry)]
@@ -51,12 +51,16 @@ def run(use_case: LoadedUseCase, ports: Ports, run_id: str, *, actor: str) -> Re
         except PermanentError as error:
             log.warning("%s %s: can't be scored again: %s", name, batch.window, error)
             failed.append(f"{batch.window}: {type(error).__name__}: {error}")
-    known = [each for each in ledger.interventions(name, InterventionKind.ROLLED_BACK) if each.subject == str(entry.id)]
     if failed:
         return Rescored(done, tuple(failed), None)
-    if known:
-        return None
-    return Rescored(done, (), _recorded(first, entry, ports, run_id, actor))
+    with ledger.deciding(name):  # another evaluation may have done the same meanwhile
+        return None if _is_told(entry, ports) else Rescored(done, (), _recorded(first, entry, ports, run_id, actor))
+
+
+def _is_told(entry: Deployment, ports: Ports) -> bool:
+    """Whether all windows of a roll-back were scored again, which is on record then."""
+    told = ports.ledger.interventions(entry.use_case, InterventionKind.ROLLED_BACK)
+    return any(each.subject == str(entry.id) for each in told)
 
 
 def _of_time(first: Deployment, entry: Deployment, ports: Ports) -> Sequence[Batch]:

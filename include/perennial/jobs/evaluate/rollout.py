@@ -64,15 +64,20 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
     """Compare both models in windows that became final, decide about the stage, and do what was decided.
 
     The first decision about a stage as of a moment stands; one that was not carried out, because the run was killed, is
-    carried out when it is asked again. Errors: `DeploymentConflict`, `StoreUnavailable`.
+    carried out when it is asked again. What a roll-back left to do is done whatever is under way by then, and after
+    the decision, which others wait for. Errors: `DeploymentConflict`, `StoreUnavailable`.
     """
+    done = _decided(use_case, as_of, ports, run_id, actor)
+    return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
+
+
+def _decided(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, actor: str) -> RolledOut:
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
         stage = current_stage(spec.name, ports.ledger)
         champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
         if spec.rollout is None or stage is None or champion is None:
-            undone = rescore.run(use_case, ports, run_id, actor=actor)
-            return RolledOut(as_of, "no roll-out is under way", rescored=undone)
+            return RolledOut(as_of, "no roll-out is under way")
         if stage.effective_from >= as_of:
             text = f"version {stage.model_version} begins {stage_name(stage.share)} later"
             return RolledOut(as_of, text, stage.model_version, stage.share)
@@ -94,10 +99,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
             )
         )
         _do(recorded, stage, ports, run_id, actor)
-    done = _told(recorded, stage)
-    if recorded.action != ROLL_BACK:
-        return done
-    return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
+    return _told(recorded, stage)
 
 
 def _do(decision: RecordedDecision, stage: Deployment, ports: Ports, run_id: str, actor: str) -> None:
