@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import approvals, environment, processes, receivers
+from tests.faults import approvals, environment, processes, ramps, receivers
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -54,6 +54,11 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
         "forged_answers": (approvals.forged, 50),
         "champion_moved": (approvals.champion_moved, 50),
         "killed_from_approval_to_alias": (approvals.killed, 50),
+        "killed_in_canary": (ramps.killed_in_canary, 50),
+        "ramp_moves_in_mid_window": (ramps.moves_in_mid_window, 50),
+        "evaluation_killed": (ramps.killed_evaluation, 50),
+        "rollback_killed": (ramps.killed_rollback, 50),
+        "rival_evaluations": (ramps.rival_evaluations, 50),
         "bit_flips": (environment.bit_flips, 1000),
         "shuffled_labels": (environment.shuffled_labels, 100),
     }
@@ -68,6 +73,7 @@ def proofs() -> dict[str, Callable[[World, int], Outcome]]:
         "without the transaction": lambda world, seed: processes.kill_at_step(
             world, 2, seed, step, without="transaction"
         ),
+        "without a last look": lambda world, seed: ramps.moves_in_mid_window(world, 4, seed, without="a last look"),
         "without another try": lambda world, seed: receivers.receiver_down(world, 12, seed, without="another try"),
     }
 
@@ -76,18 +82,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make faults")
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     parser.add_argument("--scale", type=float, default=1.0, help="Share of the full counts.")
-    parser.add_argument("--only", help="The name of one scenario.")
+    parser.add_argument("--only", nargs="+", metavar="SCENARIO", help="Only scenarios of these names.")
     chosen = parser.parse_args()
     logging.disable(logging.WARNING)
     print(f"seed {chosen.seed}", flush=True)
     outcomes, seen = [], []
     with TemporaryDirectory() as scratch, watched_run(Path(scratch)) as run:
         postgres = WatchedPostgres(run, Path(scratch) / "postgres" / "data", free_port())
+        known = scenarios(postgres)
+        if unknown := [name for name in chosen.only or () if name not in known]:
+            parser.error(f"there is no scenario {', '.join(unknown)}; there are {', '.join(known)}")
         postgres.data.parent.mkdir()
         postgres.start()
         try:
-            for name, (scenario, times) in scenarios(postgres).items():
-                if chosen.only in (None, name):
+            for name, (scenario, times) in known.items():
+                if chosen.only is None or name in chosen.only:
                     began = time.monotonic()
                     world = make(Path(scratch) / name, postgres, run)
                     outcome = scenario(world, max(1, round(times * chosen.scale)), chosen.seed)

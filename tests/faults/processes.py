@@ -114,11 +114,11 @@ def stopped(world: World, times: int, seed: int, *, without: str | None = None) 
         world.change_source(window, seed + 2 * turn)
         run_id = f"stopped-{without}-{turn}"
         victim = start(context, address, window, run_id, step=step, signal_number=signal.SIGSTOP, without=without)
-        _wait_until_stopped(victim.pid or 0)
+        wait_until_stopped(victim.pid or 0)
         world.change_source(window, seed + 2 * turn + 1)
         recoveries.append(recover(elsewhere, 3, f"{run_id}-elsewhere"))
         assert victim.pid is not None
-        _signal(victim.pid, signal.SIGCONT)
+        send(victim.pid, signal.SIGCONT)
         victim.join(PATIENCE)
         damage += world.audit(window)
         if not damage.none and without:
@@ -164,9 +164,9 @@ def promoted_in_mid_batch(world: World, times: int, seed: int) -> Outcome:
         victim = start(
             context, world.address, window, f"mid-{turn}", step="predictions: committed", signal_number=signal.SIGSTOP
         )
-        _wait_until_stopped(victim.pid or 0)
+        wait_until_stopped(victim.pid or 0)
         world.deploy("21"[turn % 2], window, f"mid-{seed}-{turn}")
-        _signal(victim.pid or 0, signal.SIGCONT)
+        send(victim.pid or 0, signal.SIGCONT)
         victim.join(PATIENCE)
         told = log_of(world.address, f"mid-{turn}").startswith("DeploymentMoved")
         recoveries.append(recover(world, number, f"mid-retry-{turn}"))
@@ -202,7 +202,7 @@ def killed_before_the_alias(world: World, times: int, seed: int) -> Outcome:
     return Outcome("kill between ledger and alias", times, damage, tuple(recoveries))
 
 
-def _wait_until_stopped(pid: int) -> None:
+def wait_until_stopped(pid: int) -> None:
     def state() -> str:
         try:
             return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -214,5 +214,5 @@ def _wait_until_stopped(pid: int) -> None:
     )
 
 
-def _signal(pid: int, number: int) -> None:
+def send(pid: int, number: int) -> None:
     os.kill(pid, number)

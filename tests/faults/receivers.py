@@ -89,7 +89,8 @@ def receiver_down(world: World, times: int, seed: int, *, without: str | None = 
             began = time.monotonic()
             teller.start()
             teller.join(chance.uniform(0.0, 2 * typical) if turn else PATIENCE)
-            typical = typical if turn else time.monotonic() - began
+            if teller.exitcode is not None:  # the first one also waits for the server of forks
+                typical = time.monotonic() - began
             teller.kill()
             teller.join()
             killed += teller.exitcode != 0

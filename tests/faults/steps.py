@@ -4,20 +4,23 @@ A step is armed in a child process only, by wrapping the function at which the s
 product's own, without hooks.
 """
 
+import logging
 import multiprocessing
 import os
 import signal
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from multiprocessing.context import ForkServerContext, ForkServerProcess
 from pathlib import Path
 from typing import Any
 
 import psycopg2
 from psycopg2 import extensions
-from tests.faults.world import Address, ModelFiles
+from tests.faults.world import Address, ModelFiles, World
 
 from perennial.jobs.retrain.deploy import deployed
 from perennial.lake import delta
@@ -112,6 +115,34 @@ STEPS: dict[str, Callable[[Act], None]] = {
 }
 
 
+@dataclass(frozen=True)
+class EvaluationStep:
+    """A step of the evaluation that decides about a canary; a rolled back one comes to it so many times at least.
+
+    `of_advance` says whether one that goes on comes to it, too.
+    """
+
+    arm: Callable[[Act], None]
+    times: int = 1
+    of_advance: bool = True
+
+
+EVALUATION_STEPS: dict[str, EvaluationStep] = {
+    "gain recorded": EvaluationStep(_entry("record_gain", after=True), 3),
+    "decision about to be recorded": EvaluationStep(_entry("record_decision", after=False)),
+    "decision recorded": EvaluationStep(_entry("record_decision", after=True)),
+    "stage recorded": EvaluationStep(_entry("deploy_together", after=True)),
+    "alias about to follow": EvaluationStep(lambda act: _around(ModelFiles, "set_alias", act, after=False)),
+    "revision about to be recorded": EvaluationStep(_entry("record_batch", after=False), 3, of_advance=False),
+    "revision recorded": EvaluationStep(_entry("record_batch", after=True), 3, of_advance=False),
+    "revision published": EvaluationStep(
+        lambda act: _around(published.PostgresPublished, "publish", act, after=True), 3, of_advance=False
+    ),
+    "roll-back about to be told": EvaluationStep(_entry("record_intervention", after=False), of_advance=False),
+    "roll-back told": EvaluationStep(_entry("record_intervention", after=True), of_advance=False),
+}
+
+
 # --- switches that take a protection away, to prove that the matching scenario sees it ---------------------------
 
 
@@ -147,7 +178,18 @@ def without_transaction() -> None:
     published.SQL = Kept  # type: ignore[misc, assignment]
 
 
-SWITCHES = {"lock": without_lock, "fencing tokens": without_fencing_tokens, "transaction": without_transaction}
+def without_a_last_look() -> None:
+    """A batch is recorded whatever is in force by then."""
+    ledger.check_still_in_force = lambda *arguments: None
+    ledger.check_same_challenger = lambda *arguments: None
+
+
+SWITCHES = {
+    "lock": without_lock,
+    "fencing tokens": without_fencing_tokens,
+    "transaction": without_transaction,
+    "a last look": without_a_last_look,
+}
 
 
 # --- processes ---------------------------------------------------------------------------------------------------
@@ -155,7 +197,8 @@ SWITCHES = {"lock": without_lock, "fencing tokens": without_fencing_tokens, "tra
 
 def fork_context() -> ForkServerContext:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__, "sklearn.linear_model", "sklearn.pipeline", "perennial.quality.suite"])
+    modules = ["sklearn.linear_model", "sklearn.pipeline", "perennial.quality.suite", "perennial.jobs.evaluate.rollout"]
+    context.set_forkserver_preload([__name__, *modules])
     return context
 
 
@@ -199,22 +242,70 @@ def _log(address: Address, run_id: str) -> Path:
     return address.root / "logs" / f"{run_id}.txt"
 
 
+def start_work(
+    context: ForkServerContext,
+    address: Address,
+    work: Callable[[World], object],
+    run_id: str,
+    *,
+    step: tuple[str, int] | None = None,
+    after: float | None = None,
+) -> ForkServerProcess:
+    """Do something with the world in a new process. It is killed when it comes to a step of the evaluation for the nth
+    time, or so many seconds after it began.
+    """
+    process = context.Process(target=_work, args=(address, work, run_id, step, after))
+    process.start()
+    return process
+
+
+def _work(
+    address: Address,
+    work: Callable[[World], object],
+    run_id: str,
+    step: tuple[str, int] | None,
+    after: float | None,
+) -> None:
+    if step is not None:
+        _signal_at(EVALUATION_STEPS[step[0]].arm, step[1], signal.SIGKILL)
+    with _shown(address, run_id):
+        world = address.open()
+        if after is not None:
+            last = threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL))
+            last.daemon = True
+            last.start()
+        work(world)
+
+
 def _predict(
     address: Address, window: Window, run_id: str, step: str | None, signal_number: int, without: str | None
 ) -> None:
     if without is not None:
         SWITCHES[without]()
     if step is not None:
-        done: list[str] = []
-
-        def act() -> None:
-            if not done:
-                done.append(run_id)
-                os.kill(os.getpid(), signal_number)
-
-        STEPS[step](act)
-    try:
+        _signal_at(STEPS[step], 1, signal_number)
+    with _shown(address, run_id):
         address.open().predict(window, run_id)
+
+
+def _signal_at(arm: Callable[[Act], None], nth: int, signal_number: int) -> None:
+    done = 0
+
+    def act() -> None:
+        nonlocal done
+        done += 1
+        if done == nth:
+            os.kill(os.getpid(), signal_number)
+
+    arm(act)
+
+
+@contextmanager
+def _shown(address: Address, run_id: str) -> Iterator[None]:
+    """Where what is done inside fails, the scenario can show why."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
     except BaseException as error:  # noqa: BLE001 - whatever it is, the scenario shows it
         file = _log(address, run_id)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.faults import approvals, environment, processes, receivers
+from tests.faults import approvals, environment, processes, ramps, receivers
 from tests.faults.__main__ import Scenario, proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
@@ -34,6 +34,19 @@ def server(run: Run) -> Iterator[WatchedPostgres]:
 def world(server: WatchedPostgres, run: Run, tmp_path_factory: pytest.TempPathFactory) -> World:
     print(f"seed {SEED}")
     return make(tmp_path_factory.mktemp("faults") / "world", server, run)
+
+
+@pytest.fixture(scope="module")
+def rolling_world(world: World, server: WatchedPostgres) -> World:
+    """The world with stores of its own: where canaries begin with later windows, other scenarios could not deploy."""
+    url = server.url(server.new_database("ramps"))
+    migrate.upgrade(url)
+    address = replace(
+        world.address, ledger_url=url, published_url=url, lake_url=str(world.address.root / "lake of ramps")
+    )
+    own = address.open()
+    own.deploy("1", own.window(0), "first")
+    return own
 
 
 def assert_clean(outcome: Outcome) -> None:
@@ -81,6 +94,22 @@ def test_i5_a_kill_between_ledger_and_alias_converges(world: World) -> None:
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # of forking beside threads
 def test_nothing_is_deployed_that_people_did_not_agree_to(world: World, scenario: Scenario, times: int) -> None:
     assert_clean(scenario(world, times, SEED))
+
+
+@pytest.mark.parametrize(
+    ("scenario", "times"),
+    [
+        (ramps.killed_in_canary, 3),
+        (ramps.moves_in_mid_window, 4),
+        (ramps.killed_evaluation, 2),
+        (ramps.killed_rollback, 3),
+        (ramps.rival_evaluations, 2),
+    ],
+)
+def test_i3_each_row_of_a_canary_is_by_the_model_of_its_stage(
+    rolling_world: World, scenario: Scenario, times: int
+) -> None:
+    assert_clean(scenario(rolling_world, times, SEED))
 
 
 def test_i4_lost_answers_of_postgres_are_looked_up(world: World) -> None:

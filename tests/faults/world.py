@@ -192,12 +192,7 @@ class World:
 
     def audit(self, window: Window) -> Damage:
         """What is wrong with a window, by SQL on the published table and by reading the lake."""
-        source = pq.read_table(self._source_file(window))
-        expected = [
-            key
-            for key, weight in zip(source["parcel"].to_pylist(), source["weight"].to_pylist(), strict=True)
-            if weight >= -50
-        ]
+        expected = self.keys(window)
         batches = self.ledger.batches(NAME, window)
         live, snapshot = batches[-1], self.ledger.latest_snapshot(NAME, window)
         with _session(self.address.published_url) as cursor:
@@ -224,6 +219,12 @@ class World:
             torn=int(not (whole and linear)),
             stale=int(not (agreeing and newest)),
         )
+
+    def keys(self, window: Window) -> list[int]:
+        """The keys of the source's rows that break no rule: a prediction of each is to be published."""
+        source = pq.read_table(self._source_file(window))
+        rows = zip(source["parcel"].to_pylist(), source["weight"].to_pylist(), strict=True)
+        return [key for key, weight in rows if weight >= -50]
 
     def audit_published(self, window: Window) -> Damage:
         """What consumers see of a window: a revision that the ledger has, whole."""

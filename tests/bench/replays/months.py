@@ -25,7 +25,7 @@ class Gain:
 
 @dataclass(frozen=True)
 class Months:
-    """ROC AUC of all rows of each month, by policy, and each month's ROC AUC on `RESAMPLES` resamples of its windows.
+    """ROC AUC of all rows of each month, by policy, and each month's ROC AUC on resamples of its windows.
 
     The same windows are drawn for all policies, so that differences are paired. `resampled` has shape
     (resamples, months).
@@ -46,7 +46,7 @@ class Months:
         return Gain(self.mean(policy) - self.mean(rival), low, high)
 
 
-def by_month(outcomes: Mapping[str, Outcomes], seed: int = 0) -> Months:
+def by_month(outcomes: Mapping[str, Outcomes], seed: int = 0, resamples: int = RESAMPLES) -> Months:
     """Measure every policy by month, on the windows that all of them scored."""
     known = [set(found) for found in outcomes.values()]
     windows = sorted(set.intersection(*known))
@@ -56,7 +56,7 @@ def by_month(outcomes: Mapping[str, Outcomes], seed: int = 0) -> Months:
     resampled: dict[str, list[Floats]] = {policy: [] for policy in outcomes}
     for month in names:
         own = [window for window in windows if f"{window.start:%Y-%m}" == month]
-        counts = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=RESAMPLES)
+        counts = random.multinomial(len(own), np.full(len(own), 1 / len(own)), size=resamples)
         for policy, found in outcomes.items():
             truth = np.concatenate([found[window][0] for window in own])
             said = np.concatenate([found[window][1] for window in own])

@@ -37,6 +37,10 @@ class Recorded:
         """The windows from `since` to `until`."""
         return list(self.use_case.spec.grid.between(since, until))
 
+    def within(self, table: pa.Table, start: datetime, end: datetime) -> pa.Table:
+        """The rows of either table with event times in `[start, end)`."""
+        return between(table, self.use_case.spec.event_time, start, end)
+
     def stored(self, first: datetime, windows: Sequence[Window]) -> StoredHistory:
         """The stores with the windows from `first` to the end of `windows`, which is what policies live through."""
         ports = Ports(
@@ -62,9 +66,12 @@ class _Slices:
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         del as_of, limits, keys
-        times = self.table.column(self.event_time)
-        within = pc.and_(
-            pc.greater_equal(times, pa.scalar(window.start, times.type)),
-            pc.less(times, pa.scalar(window.end, times.type)),
-        )
-        return Extract(self.table.filter(within), "recorded rows")
+        return Extract(between(self.table, self.event_time, window.start, window.end), "recorded rows")
+
+
+def between(table: pa.Table, event_time: str, start: datetime, end: datetime) -> pa.Table:
+    """The rows whose event time lies in `[start, end)`."""
+    times = table.column(event_time)
+    return table.filter(
+        pc.and_(pc.greater_equal(times, pa.scalar(start, times.type)), pc.less(times, pa.scalar(end, times.type)))
+    )

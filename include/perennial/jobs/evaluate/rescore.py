@@ -48,7 +48,8 @@ def run(
     `on_window` hears how far it is. Errors: `StoreUnavailable`, `WindowBusy`, `LeaseLost`, `DeploymentMoved`.
     """
     entries = unfinished_rollbacks(use_case.name, ports.ledger)
-    found = [_finished(use_case, entry, ports, run_id, actor, on_window) for entry in entries]
+    done = [_finished(use_case, entry, ports, run_id, actor, on_window) for entry in entries]
+    found = [each for each in done if each is not None]
     if not found:
         return None
     seconds = [each.seconds for each in found if each.seconds is not None]
@@ -71,7 +72,7 @@ def require_all(use_case: LoadedUseCase, found: Rescored | None) -> None:
 
 def _finished(
     use_case: LoadedUseCase, entry: Deployment, ports: Ports, run_id: str, actor: str, on_window: OnWindow
-) -> Rescored:
+) -> Rescored | None:
     left = _left(entry, ports)
     failed, rows = [], 0
     for number, batch in enumerate(left, start=1):
@@ -82,7 +83,12 @@ def _finished(
             failed.append(f"{batch.window}: {type(error).__name__}: {error}")
         rows += batch.rows
         on_window(WindowsDone(number, len(left), rows))
-    return Rescored(len(left) - len(failed), tuple(failed), None if failed else _recorded(entry, ports, run_id, actor))
+    if failed:
+        return Rescored(len(left) - len(failed), tuple(failed), None)
+    with ports.ledger.deciding(use_case.name):
+        if entry.id not in {each.id for each in unfinished_rollbacks(use_case.name, ports.ledger)}:
+            return None  # another evaluation did the same meanwhile, and has told it
+        return Rescored(len(left), (), _recorded(entry, ports, run_id, actor))
 
 
 def _left(entry: Deployment, ports: Ports) -> list[Batch]:

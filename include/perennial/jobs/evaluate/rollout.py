@@ -65,15 +65,20 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
 
     The first decision about a stage as of a moment stands; one that was not carried out, because the run was killed, is
     carried out when it is asked again. A stage that the spec has no roll-out for any more is stopped: nobody would ever
-    decide about it. Errors: `DeploymentConflict`, `StoreUnavailable`.
+    decide about it. What a roll-back left to do is done whatever is under way by then, and after the decision, which
+    others wait for. Errors: `DeploymentConflict`, `StoreUnavailable`.
     """
+    done = _decided(use_case, as_of, ports, run_id, actor)
+    return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
+
+
+def _decided(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, actor: str) -> RolledOut:
     spec = use_case.spec
     with ports.ledger.deciding(spec.name):
         stage = current_stage(spec.name, ports.ledger)
         champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
         if stage is None or champion is None:
-            undone = rescore.run(use_case, ports, run_id, actor=actor)
-            return RolledOut(as_of, "no roll-out is under way", rescored=undone)
+            return RolledOut(as_of, "no roll-out is under way")
         subject = f"{stage.id}/{stage.share}/{as_of.isoformat()}"
         if spec.rollout is None or not spec.rollout.shares:
             subject, decided = f"{stage.id}/{stage.share}/without a rollout", _given_up(stage, champion)
@@ -98,10 +103,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
             )
         )
         _do(recorded, stage, ports, run_id, actor)
-    done = _told(recorded, stage)
-    if recorded.action != ROLL_BACK:
-        return done
-    return replace(done, rescored=rescore.run(use_case, ports, run_id, actor=actor))
+    return _told(recorded, stage)
 
 
 def _given_up(stage: Deployment, champion: Deployment) -> Decision:
