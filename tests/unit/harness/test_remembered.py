@@ -130,3 +130,38 @@ def test_a_world_that_differs_is_made_anew(new: MakeWorld, differs: Callable[[Wo
     other = differs(new())
     remembered(other, name, made.append)
     assert made[1:] == [other]
+
+
+def test_where_a_part_of_the_product_is_replaced_nothing_is_copied(
+    new: MakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[World] = []
+    with monkeypatch.context() as patch:
+        patch.setattr("perennial.jobs.retrain.refit.fit", lambda *_: None)
+        remembered(new(), "with another fit", made.append)
+        remembered(new(), "with another fit", made.append)
+        patch.setattr(type(made[0].ports.registry), "record_retraining", lambda *_: None)
+        remembered(new(), "with another fit", made.append)
+        assert len(made) == 2
+    remembered(new(), "with another fit", made.append)
+    remembered(new(), "with another fit", made.append)
+    assert len(made) == 3
+
+
+def test_what_comes_after_the_same_beginning_is_copied_too_with_its_result(new: MakeWorld) -> None:
+    calls: list[World] = []
+
+    def second(world: World) -> list[str]:
+        calls.append(world)
+        return [predict(world, 31).window.key]
+
+    results = []
+    for number in range(3):
+        world = new()
+        first_model(world)
+        predict(world, 30)
+        results.append(remembered(world, "what comes second", second))
+        results[-1].append(f"changed by {number}")
+        assert world.ports.ledger.latest_batch("parcels", world.day(31)) is not None
+    assert len(calls) == 1
+    assert results == [[calls[0].day(31).key, f"changed by {number}"] for number in range(3)]
