@@ -137,7 +137,7 @@ def test_where_a_part_of_the_product_is_replaced_nothing_is_copied(
 ) -> None:
     made: list[World] = []
     with monkeypatch.context() as patch:
-        patch.setattr("perennial.jobs.retrain.refit.fit", lambda *_: None)
+        patch.setattr(retrain.judge, "run", lambda *_: None)
         remembered(new(), "with another fit", made.append)
         remembered(new(), "with another fit", made.append)
         patch.setattr(type(made[0].ports.registry), "record_retraining", lambda *_: None)
