@@ -8,6 +8,7 @@ import pytest
 LONGEST_FIRST = (
     "tests/e2e/test_main_job.py",
     "tests/faults/test_faults.py",
+    "tests/e2e/test_approval.py",
     "tests/contract/test_jobs_on_real_stores.py",
     "tests/killed/test_killed_runs.py",
     "tests/pages/test_hostile_addresses.py",
@@ -20,6 +21,12 @@ LONGEST_FIRST = (
     "tests/contract/test_hostile_inputs.py",
     "tests/contract/test_registry.py",
     "tests/dags/test_parsing.py",
+    "tests/unit/jobs/test_candidates_that_fail.py",
+    "tests/unit/jobs/test_backtest.py",
+    "tests/unit/jobs/test_learning_path.py",
+    "tests/unit/jobs/test_monitoring.py",
+    "tests/unit/cli/test_new.py",
+    "tests/unit/test_calendar.py",
 )
 
 

@@ -1,13 +1,13 @@
 """The bill of materials of a deployed version: CycloneDX 1.6, an ML-BOM, as JSON.
 
-The library writes components, hashes and dependencies. cyclonedx-python-lib 11 has no classes for `modelCard` and
-`data`, so that these two are added to its JSON as the specification has them; a test validates the whole against the
-official schema.
+The library writes components and hashes. cyclonedx-python-lib 11 has no classes for `modelCard` and `data`, so that
+these two are added to its JSON as the specification has them; a test validates the whole against the official schema.
 """
 
 import json
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
@@ -47,16 +47,16 @@ def bill_of_materials(facts: Facts, packages: Packages | None) -> bytes:
         properties=list(_properties(facts, packages)),
     )
     data = _training_set(facts)
-    libraries = [_library(each) for each in packages.packages] if packages else []
     bom = Bom(serial_number=uuid5(NAMESPACE_URL, f"urn:sha256:{entry.model_digest}"))
     bom.metadata.component = model
     if entry.recorded_at is not None:
         bom.metadata.timestamp = entry.recorded_at
-    bom.components.update(libraries)
     if data is not None:
         bom.components.add(data)
-    bom.register_dependency(model, [*libraries, *([data] if data else [])])
+    bom.register_dependency(model, [data] if data else [])
     found: dict[str, Any] = json.loads(JsonV1Dot6(bom).output_as_string())
+    if packages is not None and packages.packages:
+        _add_libraries(found, json.loads(_libraries(packages)))
     found["metadata"]["component"]["modelCard"] = _model_card(facts, data is not None)
     for component in found.get("components", []):
         if component["bom-ref"] == TRAINING_SET:
@@ -79,6 +79,24 @@ def _properties(facts: Facts, packages: Packages | None) -> Iterator[Property]:
     }
     for name, value in named.items():
         yield Property(name=f"{OURS}:{name}", value=NO_EVIDENCE if value is None else str(value))
+
+
+@lru_cache(maxsize=2)
+def _libraries(packages: Packages) -> str:
+    """The packages as components, in JSON. Versions that one environment deployed have the same; it takes a while."""
+    bom = Bom()
+    bom.components.update(map(_library, packages.packages))
+    return json.dumps(json.loads(JsonV1Dot6(bom).output_as_string())["components"])
+
+
+def _add_libraries(bill: dict[str, Any], libraries: list[dict[str, Any]]) -> None:
+    """Make them components that the model depends on."""
+    bill["components"] = [*bill.get("components", []), *libraries]
+    refs = {each["bom-ref"] for each in libraries}
+    known = {each["ref"]: each for each in bill["dependencies"]} | {ref: {"ref": ref} for ref in refs}
+    model = known[MODEL]
+    known[MODEL] = {**model, "dependsOn": sorted({*model.get("dependsOn", []), *refs})}
+    bill["dependencies"] = [known[ref] for ref in sorted(known)]
 
 
 def _library(package: Package) -> Component:

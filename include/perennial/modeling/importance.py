@@ -9,7 +9,7 @@ from perennial.errors import NotEnoughData
 from perennial.features.build import feature_groups
 from perennial.modeling.predict import predict
 from perennial.performance.gain import gain
-from perennial.performance.metrics import metrics_of
+from perennial.performance.metrics import metric_of
 from perennial.spec.models import UseCase
 from perennial.spec.names import METRICS
 
@@ -39,7 +39,7 @@ def permutation_importance(
     if len(frame) > SAMPLE_ROWS:
         sample = np.sort(random.choice(len(frame), SAMPLE_ROWS, replace=False))
         frame, truth = frame.iloc[sample].reset_index(drop=True), truth[sample]
-    intact = metrics_of(spec.task, truth, predict(pipeline, spec.task, frame)).get(metric)
+    intact = metric_of(metric, spec.task, truth, predict(pipeline, spec.task, frame))
     if intact is None:
         raise NotEnoughData(
             f"{spec.name}: {metric} is undefined on the {len(frame):,} rows for importances: they have too few "
@@ -51,8 +51,8 @@ def permutation_importance(
         for _ in range(REPEATS):
             order = random.permutation(len(frame))
             shuffled = frame.assign(**{name: frame[name].to_numpy()[order] for name in features})
-            losses.append(
-                gain(metric, intact, metrics_of(spec.task, truth, predict(pipeline, spec.task, shuffled))[metric])
-            )
+            without = metric_of(metric, spec.task, truth, predict(pipeline, spec.task, shuffled))
+            assert without is not None  # the outcomes are the same
+            losses.append(gain(metric, intact, without))
         importances[column] = float(np.mean(losses))
     return importances

@@ -28,7 +28,7 @@ from perennial.modeling.time_splits import Fold, time_folds
 from perennial.modeling.train import fit
 from perennial.performance.gain import metric_named
 from perennial.performance.labels import truth_of
-from perennial.performance.metrics import metrics_of
+from perennial.performance.metrics import metric_of
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.spec.search import Search, SearchRange
@@ -202,7 +202,8 @@ def _scorer(spec: UseCase) -> Callable[[_Setting, pd.DataFrame, Floats], float]:
         predictions = predict(setting.model_, spec.task, frame)
         if not np.isfinite(predictions).all():
             return math.nan
-        return sign * metrics_of(spec.task, truth, predictions).get(metric, math.nan)
+        found = metric_of(metric, spec.task, truth, predictions)
+        return math.nan if found is None else sign * found
 
     return score
 

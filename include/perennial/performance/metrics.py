@@ -26,13 +26,18 @@ def metrics_of(task: Task, truth: Floats, prediction: Floats) -> dict[str, float
     value; both have shape (rows,). A metric that these outcomes leave undefined (ROC AUC of one class, R² of a
     constant) is left out: whoever needs it has too little data.
     """
-    varied = truth.size > 0 and bool(truth.min() < truth.max())
-    return {
-        name: float(_FUNCTIONS[name](truth, prediction))
-        for name, metric in METRICS.items()
-        if task in metric.tasks and not metric.of_decisions
-        if truth.size > 0 and (varied or name not in _NEED_VARIATION)
-    }
+    found = {name: metric_of(name, task, truth, prediction) for name in METRICS}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def metric_of(name: str, task: Task, truth: Floats, prediction: Floats) -> float | None:
+    """One of the metrics that `metrics_of` measures, None where that leaves it out."""
+    metric = METRICS[name]
+    if truth.size == 0 or task not in metric.tasks or metric.of_decisions:
+        return None
+    if name in _NEED_VARIATION and not truth.min() < truth.max():
+        return None
+    return float(_FUNCTIONS[name](truth, prediction))
 
 
 def no_skill(task: Task, training_truth: Floats, truth: Floats) -> dict[str, float]:

@@ -114,6 +114,16 @@ def test_every_installed_package_is_there_with_version_purl_and_the_locks_hashes
     assert set(of_model["dependsOn"]) == {each["bom-ref"] for each in bill["components"]}
 
 
+def test_the_model_depends_on_each_component_and_they_on_nothing(bill: dict[str, Any]) -> None:
+    refs = sorted(each["bom-ref"] for each in bill["components"])
+    assert len(refs) == len(installed().packages) + 1
+    assert [(each["ref"], each.get("dependsOn", [])) for each in bill["dependencies"]] == [
+        ("model", refs),
+        *((ref, []) for ref in refs),
+    ]
+    assert sorted(bill["components"], key=lambda each: (each["type"], each["name"])) == bill["components"]
+
+
 def test_the_same_records_make_the_same_bytes_and_the_time_is_the_deployments(
     world: World, known: Facts, bill: dict[str, Any]
 ) -> None:

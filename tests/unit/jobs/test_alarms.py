@@ -4,7 +4,7 @@ import logging
 
 import pyarrow as pa
 import pytest
-from tests.unit.jobs.test_learning_path import judged
+from tests.unit.jobs.test_learning_path import judged_now
 from tests.unit.jobs.test_monitoring import live
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.test_truth_that_comes_late import evaluated, without_labels
@@ -50,5 +50,5 @@ def test_labels_that_drift_and_labels_that_are_overdue(world: World, warnings: p
 def test_a_feature_that_gives_the_outcome_away(world: World, warnings: pytest.LogCaptureFixture) -> None:
     late = world.outcomes.table.column("late").cast(pa.float64())
     world.parcels.table = world.parcels.table.set_column(2, "weight", late)
-    judged(world, 30)
+    judged_now(world, 30)
     assert "parcels: Warning: weight alone predicts the holdout nearly perfectly" in warnings.text

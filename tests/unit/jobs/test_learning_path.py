@@ -6,6 +6,7 @@ from datetime import timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from tests.unit.jobs.remembered import remembered
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, START, World
 
@@ -29,10 +30,21 @@ from perennial.spec.load import load_use_case
 
 
 def retrained(world: World, day: int) -> retrain.Retrained:
-    return retrain.run(world.use_case, world.day(day).start, world.ports, "test", actor="ann", reason="test")
+    """What a retraining as of the beginning of a day comes to."""
+
+    def run(world: World) -> retrain.Retrained:
+        return retrain.run(world.use_case, world.day(day).start, world.ports, "test", actor="ann", reason="test")
+
+    return remembered(world, f"retrained as of day {day}", run)
 
 
 def judged(world: World, day: int) -> judge.Judged:
+    """What its judge says."""
+    return remembered(world, f"judged as of day {day}", lambda same: judged_now(same, day))
+
+
+def judged_now(world: World, day: int) -> judge.Judged:
+    """The same, done here and now: the log has it."""
     made = assemble.run(world.use_case, world.day(day).start, world.ports, "test")
     candidates = [
         train.run(world.use_case, made.training_id, each.name, world.ports, "test")
@@ -55,7 +67,7 @@ def test_what_is_too_young_to_learn_from_is_told_with_what_it_costs(
 ) -> None:
     caplog.set_level("INFO")
     ingest_and_validate(world, 29)
-    verdict = judged(world, 30)
+    verdict = judged_now(world, 30)
     manifest = read_manifest(verdict.training_id, world.ports)
     assert [(each.window, each.rows) for each in manifest.immature] == [(world.day(29), ROWS)]
     told = "The labels of 1 newer window (180 rows) are not mature yet: the newest row used is 1.0 days old."

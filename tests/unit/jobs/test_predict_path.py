@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from tests.unit.jobs.remembered import remembered
 from tests.unit.jobs.world import ROWS, START, World
 
 from perennial.digest import table_digest
@@ -34,7 +35,12 @@ def ingest_and_validate(world: World, day: int) -> None:
 
 
 def first_model(world: World, day: int = 30) -> None:
-    retrain.run(world.use_case, world.day(day).start, world.ports, "test", actor="test", reason="first")
+    """A model that was trained on what was known at the beginning of a day, which other tests are about."""
+
+    def train(world: World) -> None:
+        retrain.run(world.use_case, world.day(day).start, world.ports, "test", actor="test", reason="first")
+
+    remembered(world, f"first model of day {day}", train)
 
 
 def predict(world: World, day: int, choice: ModelChoice = AS_WAS, run_id: str = "test") -> score.Scored:

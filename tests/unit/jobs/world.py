@@ -4,6 +4,7 @@ From day `SHIFT` on the numeric feature lies two standard deviations higher and 
 way round: inputs drift and the old model is wrong.
 """
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -89,6 +90,17 @@ class Rows:
         return InMemorySource(self.table, "sent_at", self.arrival).fetch(window, as_of, limits, keys)
 
 
+@dataclass(frozen=True)
+class Sources:
+    """What a source of a spec is in the world."""
+
+    parcels: Rows
+    outcomes: Rows
+
+    def __call__(self, loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
+        return self.outcomes if wanted == loaded.spec.labels.source else self.parcels
+
+
 @dataclass
 class World:
     use_case: LoadedUseCase
@@ -130,16 +142,17 @@ def make_world(folder: Path) -> World:
     (home / "use_case.yaml").write_text(SPEC)
     (home / "expectations.yaml").write_text(EXPECTATIONS)
     use_case = load_use_case(home)
+    return new_world(use_case)
+
+
+def new_world(use_case: LoadedUseCase) -> World:
+    """A world in which nothing has happened yet."""
     parcels, outcomes = tables()
     sources = Rows(parcels), Rows(outcomes, arrival="delivered_at")
-
-    def source(loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
-        return sources[wanted == loaded.spec.labels.source]
-
     ports = Ports(
-        source=source,
+        source=Sources(*sources),
         lake=InMemoryLake(),
-        ledger=InMemoryLedger(lambda: RECORDED),
+        ledger=InMemoryLedger(recorded_at),
         registry=MemoryRegistry(),
         published=InMemoryPublished(),
         artifacts=InMemoryArtifacts(),
@@ -147,7 +160,14 @@ def make_world(folder: Path) -> World:
     return World(use_case, ports, *sources)
 
 
+def recorded_at() -> datetime:
+    """When everything is recorded."""
+    return RECORDED
+
+
+@functools.cache
 def tables() -> tuple[pa.Table, pa.Table]:
+    """Parcels and their outcomes, which nobody can change: a world's sources get others instead."""
     random = np.random.default_rng(7)
     n = DAYS * ROWS
     day = np.repeat(np.arange(DAYS), ROWS)

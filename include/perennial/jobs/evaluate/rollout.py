@@ -28,7 +28,7 @@ from perennial.ledger.entries import (
 from perennial.performance.gain import gain
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.performance.maturity import Maturity
-from perennial.performance.metrics import metrics_of
+from perennial.performance.metrics import metric_of
 from perennial.policy.rollout import ADVANCE, ROLL_BACK, STOP, StageEvidence, decide_stage
 from perennial.ports import Ports
 from perennial.records.labels import settled_labels
@@ -205,7 +205,7 @@ def paired_gain(
     truth = truth_of(spec.task, rows.column(spec.labels.column))[finite]
     metric = spec.training.metric
     champion, challenger = (
-        metrics_of(spec.task, truth, values[finite]).get(metric)
+        metric_of(metric, spec.task, truth, values[finite])
         for values in (np.where(is_champions, published, other), np.where(is_champions, other, published))
     )
     return PairedGain(

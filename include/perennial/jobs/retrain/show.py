@@ -21,7 +21,7 @@ from perennial.modeling.holdout import split
 from perennial.modeling.importance import metric_of_predictions, permutation_importance
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
-from perennial.performance.metrics import metrics_of
+from perennial.performance.metrics import metric_of
 from perennial.ports import Ports
 from perennial.records.candidates import ARTEFACT, MEMORY, SECONDS, TRAINED
 from perennial.records.training_set import WINDOW_COLUMN, outcomes, read_manifest, read_rows
@@ -119,6 +119,7 @@ def _curve(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Table)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of a model that is only drawn
             pipeline = fit(spec, candidate, feature_frame(spec, rows), known)
-        predictions = predict(pipeline, spec.task, frame)
-        points.append((rows.num_rows, metrics_of(spec.task, truth, predictions)[metric]))
+        value = metric_of(metric, spec.task, truth, predict(pipeline, spec.task, frame))
+        if value is not None:
+            points.append((rows.num_rows, value))
     return [*points, (training.num_rows, tried.metrics[metric])]

@@ -15,7 +15,7 @@ from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
-from perennial.performance.metrics import metrics_of
+from perennial.performance.metrics import metric_of
 from perennial.ports import Ports
 from perennial.records.training_set import outcomes
 from perennial.spec.models import UseCase
@@ -92,8 +92,8 @@ def refit(
         rows=training.num_rows,
         correlation=_correlation(judged, refitted),
         mean_absolute_difference=float(np.abs(judged - refitted).mean()),
-        judged=metrics_of(spec.task, truth, judged).get(metric),
-        refitted=metrics_of(spec.task, truth, refitted).get(metric),
+        judged=metric_of(metric, spec.task, truth, judged),
+        refitted=metric_of(metric, spec.task, truth, refitted),
     )
     digest = ports.artifacts.put(dump(pipeline))
     log.info("%s %s: refitted on %d rows in %.1f s: %s", spec.name, candidate.name, rows.num_rows, seconds, agreement)
