@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 # Two policies live at the same time, each on one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from replays.lives import NEVER, OURS, WEEKLY, lives
+from replays.lives import NEVER, OURS, UNJUDGED, WEEKLY, lives
 from replays.loans import recorded_loans
 from replays.months import by_month
-from replays.told import table, told, verdict
+from replays.told import against, table, told, verdict
 
 FIRST, SINCE = datetime(2018, 1, 1, tzinfo=UTC), datetime(2018, 3, 1, tzinfo=UTC)
 END = datetime(2019, 8, 29, tzinfo=UTC)
@@ -27,7 +27,7 @@ def main() -> int:
     recorded = recorded_loans()
     found = lives(recorded, FIRST, recorded.windows(SINCE, END))
     months = by_month({name: each.outcomes for name, each in found.items()})
-    print("\n".join([*table(months, found), "", *told(found[OURS])]))
+    print("\n".join([*table(months, found), "", *told(found), against(months, UNJUDGED, OURS)]))
     above, below = months.gain(OURS, NEVER), months.gain(WEEKLY, OURS)
     print(f"\n{above.value:+.4f} above never ({above.low:+.4f} to {above.high:+.4f})")
     print(f"{below.value:+.4f} below weekly ({below.low:+.4f} to {below.high:+.4f}), at most {MOST_LOSS}")

@@ -2,9 +2,10 @@
 
 Run it as `python tests/bench/year_of_flights.py`. The flights of March to December 2013 are scored, monitored, measured
 and, where the spec's policy says so, trained on, judged and deployed by the jobs of production, on stores in memory.
-`never` keeps its first model, of January and February; `weekly` puts a new one into service every seven days, whatever
-a judge would say. It prints the ROC AUC of what was published, by month, on final labels, every retraining with its
-reasons, and the same as JSON. Intervals are of 1,000 resamples of each month's days.
+`never` keeps its first model, of January and February; `weekly` chooses anew among the same candidates every seven
+days and puts the choice into service, whatever a judge would say; `unjudged` does so when the policy retrained. It
+prints the ROC AUC of what was published, by month, on final labels, every retraining with its reasons, what each of the
+judge's refusals cost, and the same as JSON. Intervals are of 1,000 resamples of each month's days.
 """
 
 import json
@@ -16,9 +17,9 @@ from datetime import UTC, datetime
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from replays.flights import recorded_flights
-from replays.lives import NEVER, OURS, WEEKLY, lives
+from replays.lives import NEVER, OURS, UNJUDGED, WEEKLY, lives
 from replays.months import by_month
-from replays.told import table, told, verdict
+from replays.told import against, table, told, verdict
 
 FIRST, SINCE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
 END = datetime(2014, 1, 1, tzinfo=UTC)
@@ -29,7 +30,7 @@ def main() -> int:
     recorded = recorded_flights()
     found = lives(recorded, FIRST, recorded.windows(SINCE, END))
     months = by_month({name: each.outcomes for name, each in found.items()})
-    print("\n".join([*table(months, found), "", *told(found[OURS])]))
+    print("\n".join([*table(months, found), "", *told(found), against(months, UNJUDGED, OURS)]))
     above, below = months.gain(OURS, NEVER), months.gain(WEEKLY, OURS)
     asked = len(found[OURS].retrainings)
     reached = {
