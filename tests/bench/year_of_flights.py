@@ -12,6 +12,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 # Two policies live at the same time, each on one core.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -19,11 +20,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 from replays.flights import recorded_flights
 from replays.lives import NEVER, OURS, UNJUDGED, WEEKLY, lives
 from replays.months import by_month
+from replays.picture import draw
 from replays.told import against, table, told, verdict
 
 FIRST, SINCE = datetime(2013, 1, 1, tzinfo=UTC), datetime(2013, 3, 1, tzinfo=UTC)
 END = datetime(2014, 1, 1, tzinfo=UTC)
 LEAST_GAIN, MOST_LOSS, MOST_RETRAININGS = 0.03, 0.01, 6
+SHOWN = {OURS: "the use case's policy", WEEKLY: "a new model every week", NEVER: "never retrained"}
 
 
 def main() -> int:
@@ -43,6 +46,7 @@ def main() -> int:
         f"{asked} retrainings, at most {MOST_RETRAININGS}": asked <= MOST_RETRAININGS,
     }
     print("\n".join(["", *(f"{'reached' if each else 'MISSED'}: {name}" for name, each in reached.items())]))
+    print(f"picture: {draw(months, found[OURS].retrainings, SHOWN, Path(__file__).stem)}")
     print(json.dumps(verdict(months, found)))
     return 0 if all(reached.values()) else 1
 
