@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from replays.lives import Lived
+from replays.lives import OURS, UNJUDGED, Lived
 from replays.months import Months
+from replays.refusals import refusal_text, refusals
 
 
 def table(months: Months, lived: Mapping[str, Lived]) -> list[str]:
@@ -22,13 +23,20 @@ def table(months: Months, lived: Mapping[str, Lived]) -> list[str]:
     return [f"{row[0]:<12}" + "".join(f"{cell:>10}" for cell in row[1:]) for row in rows]
 
 
-def told(lived: Lived) -> list[str]:
-    """Every retraining: when, what called for it, and what the judge said."""
-    lines = []
-    for each in lived.retrainings:
+def told(lived: Mapping[str, Lived]) -> list[str]:
+    """Every retraining of `ours`: when, what called for it, and what the judge said; then what refusals cost."""
+    ours, lines = lived[OURS], []
+    for each in ours.retrainings:
         lines.append(f"{each.as_of:%Y-%m-%d} {'new model' if each.promoted else 'champion stays'}: {each.reason}")
         lines.append(f"           {each.judged}")
-    return lines
+    found = refusals(ours.retrainings, ours.outcomes, lived[UNJUDGED].outcomes)
+    return [*lines, "", *(map(refusal_text, found) if found else ("No challenger was refused.",))]
+
+
+def against(months: Months, policy: str, rival: str) -> str:
+    """The difference of the means of months, with its interval."""
+    found = months.gain(policy, rival)
+    return f"{policy} is {found.value:+.4f} against {rival} ({found.low:+.4f} to {found.high:+.4f})"
 
 
 def verdict(months: Months, lived: Mapping[str, Lived]) -> dict[str, Any]:

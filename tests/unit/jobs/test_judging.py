@@ -14,6 +14,7 @@ from perennial.errors import UntrustedModel
 from perennial.judgement.slices import SliceStanding
 from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.policy.evidence import Awaited
+from perennial.records.at_deployment import metric_at_deployment
 from perennial.records.judgement import DIGEST, HOLDOUT_END, read
 from perennial.records.retraining import gather
 from perennial.spec.load import load_use_case
@@ -48,6 +49,29 @@ def test_a_first_model_is_compared_with_the_constant_prediction_by_windows(world
     assert (kept.tested, kept.rival, list(kept.gains)) == ("logistic", "a prediction without skill", ["logistic"])
     assert kept.gains["logistic"].comparison.gain == numbers["gain"]
     assert kept.slices is None
+
+
+def test_service_is_compared_with_what_the_judge_measured_by_windows_too(world: World) -> None:
+    first_model(world, 25)
+    ledger = world.ports.ledger
+    champion = ledger.current_deployment("parcels", DeployedRole.CHAMPION)
+    assert champion is not None
+    by_windows = last_decision(world).numbers["tested_value"]
+    assert by_windows != champion.metrics["roc_auc"]
+    evidence = gather(world.use_case.spec, world.day(40).start, ledger, champion)
+    assert evidence.at_deployment == by_windows
+
+
+@pytest.mark.parametrize("told", [{"method": "DeLong with windows as clusters"}, {"metric": "brier"}, {"tested": None}])
+def test_what_the_judge_did_not_measure_by_windows_is_taken_from_all_rows(world: World, told: dict[str, str]) -> None:
+    first_model(world, 25)
+    champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
+    assert champion is not None
+    decision = last_decision(world)
+    other = replace(decision, numbers={**decision.numbers, **told})
+    assert metric_at_deployment("roc_auc", champion, [decision]) == decision.numbers["tested_value"]
+    for known in ([other], []):
+        assert metric_at_deployment("roc_auc", champion, known) == champion.metrics["roc_auc"]
 
 
 def test_an_equal_model_does_not_take_over(world: World) -> None:
