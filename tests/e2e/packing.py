@@ -86,7 +86,7 @@ def write_packing(use_cases: Path, today: date) -> Packing:
             key, at = number * ROWS + row, start + timedelta(hours=12, minutes=row)
             items = random.uniform(1, 8)
             rows.append(f"{key},{at.isoformat()},{items:.3f}")
-            minutes, packed = pace * items + random.normal(), at + timedelta(minutes=1)
+            minutes, packed = pace * items + random.normal(0, 3), at + timedelta(minutes=1)
             times.append(f"{key},{at.isoformat()},{minutes:.3f},{packed.isoformat()}")
         (folder / "data" / f"{found.day(number)}.csv").write_text("\n".join(rows) + "\n")
         (folder / "times" / f"{found.day(number)}.csv").write_text("\n".join(times) + "\n")

@@ -292,6 +292,7 @@ def test_what_people_are_shown_is_the_ledgers(medium: World) -> None:
     assert request is not None
     assert (request.tier, request.approvers, request.shown["candidate"]) == ("medium", 1, "logistic")
     assert request.shown["verdict"] == "better"
+    assert request.shown["champion_version"] is None
     assert request.shown["low"] < request.shown["gain"] < request.shown["high"]
 
 
