@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.ledger.entries import ApprovalRequest, DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.review.recent import Recent
 from perennial.spec.models import UseCase
@@ -23,12 +23,14 @@ MOST_REPAIRS = 60
 @dataclass(frozen=True)
 class Facts:
     """`reasons` say of the last refused and the last drifted window why. `judged` is the last judgement of a
-    retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first.
+    retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first. `question` is what
+    people were asked last, whether or not they have answered: None where the risk tier asks nobody.
     """
 
     reasons: Mapping[Window, tuple[str, ...]]
     judged: RecordedDecision | None = None
     repairs: tuple[Intervention, ...] = ()
+    question: ApprovalRequest | None = None
 
 
 def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
@@ -50,7 +52,8 @@ def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
         if each.recorded_at is not None and each.recorded_at >= since
     ]
     repairs = ledger.interventions_since(spec.name, REPAIRS, since)
-    return Facts(reasons, judged[-1] if judged else None, tuple(repairs)[-MOST_REPAIRS:])
+    question = ledger.last_approval_request(spec.name) if spec.risk_tier.approvers else None
+    return Facts(reasons, judged[-1] if judged else None, tuple(repairs)[-MOST_REPAIRS:], question)
 
 
 def _judged_since(recent: Recent, since: datetime) -> datetime:

@@ -13,6 +13,7 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.allow_feature import allowed
 from perennial.jobs.retrain.assembling.remarks import SUSPICION, Rival, left_out, rival_of, suspicions
 from perennial.jobs.retrain.judging.decisions import (
     Said,
@@ -114,7 +115,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         *decided.remarks,
         *compared.remarks,
         *left_out(manifest),
-        *suspicions(spec, training, holdout),
+        *suspicions(spec, training, holdout, allowed(spec.name, ports.ledger)),
     )
     reasons = (*decision.reasons, *map(str, refused), *remarks, *filter(None, [manifest.behind()]))
     numbers = {**decision.numbers, **_outcome_numbers(tried), **compared.numbers, **kept}
