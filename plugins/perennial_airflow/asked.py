@@ -8,6 +8,7 @@ from airflow.sdk.exceptions import AirflowFailException
 
 from perennial.encoding import from_json
 from perennial.jobs.retrain import approval
+from perennial.jobs.retrain.approval import CHAMPION_VERSION
 from perennial.jobs.retrain.judge import Judged
 from perennial.ledger.entries import ApprovalRequest
 from perennial.performance.gain import METRIC_TITLES
@@ -99,22 +100,32 @@ def _rows(request: ApprovalRequest, approved_by: tuple[str, ...]) -> list[tuple[
         )
         rows.append((f"gain in {title}", f"{text_of(shown['gain'])}{between}"))
     if "tested_value" in shown:
-        rows.append(("value", f"{text_of(shown['tested_value'])}, before {text_of(shown['rival_value'])}"))
+        name = METRIC_TITLES.get(shown.get("metric", ""), "value")
+        rows.append((name, f"{text_of(shown['tested_value'])}, the champion's {text_of(shown['rival_value'])}"))
     if "rows_compared" in shown:
         rows.append(
             ("compared on", f"{counted(shown['rows_compared'], 'row')} of {counted(shown['windows'], 'window')}")
         )
     if "slices" in shown:
-        rows.append(("slices", f"{shown['slices']}, {shown['slices_worse'] or 'none'} worse by more than the margin"))
+        unknown = f", {shown['slices_not_judged']} not judged: see below" if shown.get("slices_not_judged") else ""
+        worse = f"{shown['slices_worse'] or 'none'} worse by more than the margin"
+        rows.append(("slices", f"{shown['slices']}, {worse}{unknown}"))
     people = "1 person" if request.approvers == 1 else f"{request.approvers} people"
     return [
         *rows,
         ("model", f"`{request.model_digest[: approval.SHOWN]}`"),
-        ("instead of", "none: it is the first" if request.champion_id is None else f"deployment {request.champion_id}"),
+        ("instead of", _champion(request)),
         ("risk tier", f"{request.tier}: {people} must approve"),
         ("asked for by", _plain(request.requester) or "the policy"),
         *([("approved by", _plain(", ".join(approved_by)))] if approved_by else []),
     ]
+
+
+def _champion(request: ApprovalRequest) -> str:
+    if request.champion_id is None:
+        return "none: it is the first"
+    version = request.shown.get(CHAMPION_VERSION)
+    return f"{f'version {version}, ' if version else ''}deployment {request.champion_id}"
 
 
 def _plain(text: Any) -> str:

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from airflow.sdk.exceptions import AirflowRuntimeError
 
-from perennial.review.airflow_state import DagState, FailedRun
+from perennial.review.airflow_state import AskingRun, DagState, FailedRun
+from perennial_airflow.approval_tasks import TASKS
 from perennial_airflow.dag_kind import DagKind, dag_id
 from perennial_airflow.maintenance import DAG_ID as MAINTENANCE
 
@@ -18,6 +19,7 @@ LATELY = timedelta(days=7)
 NAMED = 3  # failed runs of a DAG
 LOOKED_AT = 20  # failed runs of a DAG, to find those of lately among them
 FAILED, SUCCESS = "failed", "success"
+WAITING = ("awaiting_input", "deferred")  # states of a task that asks people
 NOT_FOUND = 404
 
 
@@ -55,11 +57,11 @@ class KnownRuns:
     previous: Previous
     now: datetime
 
-    def states(self, use_case: str, retraining: str | None = None) -> dict[str, DagState]:
+    def states(self, use_case: str, retraining: str | None = None, asked_in: str | None = None) -> dict[str, DagState]:
         """The use case's DAGs that Airflow has, and the nightly maintenance if its tasks for it failed.
 
-        `retraining` is the run that should have answered the last decision to retrain. Such a run has no place in the
-        data's time, so that only its name leads to it.
+        `retraining` is the run that should have answered the last decision to retrain, and `asked_in` the one that
+        asked people last. Such runs have no place in the data's time, so that only their names lead to them.
         """
         found = {}
         for kind in DagKind:
@@ -70,7 +72,9 @@ class KnownRuns:
             failed = tuple(self._failed(name, each_counts=kind is DagKind.PREDICT))
             if kind is DagKind.RETRAIN and retraining is not None and self._has_failed(name, retraining):
                 failed = (FailedRun(retraining, None), *(run for run in failed if run.run_id != retraining))
-            found[name] = DagState(name, paused, failures=len(failed), failed=failed)
+            asking = self._asking(name, asked_in) if kind is DagKind.RETRAIN and asked_in is not None else None
+            waiting = len(asking.tasks) if asking else 0
+            found[name] = DagState(name, paused, failures=len(failed), failed=failed, waiting=waiting, asking=asking)
         nightly = tuple(run for run in self._failed(MAINTENANCE, each_counts=False) if self._concerns(use_case, run))
         if nightly:
             found[MAINTENANCE] = DagState(MAINTENANCE, paused=False, failures=len(nightly), failed=nightly)
@@ -86,6 +90,11 @@ class KnownRuns:
 
     def _has_failed(self, name: str, run_id: str) -> bool:
         return self.asked.get_dr_count(name, run_ids=[run_id], states=[FAILED]) > 0
+
+    def _asking(self, name: str, run_id: str) -> AskingRun | None:
+        states = self.asked.get_task_states(name, run_ids=[run_id]).get(run_id, {})
+        waiting = tuple(task for task in TASKS if states.get(task) in WAITING)
+        return AskingRun(run_id, waiting) if waiting else None
 
     def _failed(self, name: str, *, each_counts: bool) -> Iterator[FailedRun]:
         """The last runs that failed lately, newest first; without `each_counts`, none that a later one made good."""

@@ -75,8 +75,10 @@ def _tell(
     spec = use_case.spec
     decision = unstarted_retraining(use_case, ports)
     retraining = run_id_of(as_json(decision)) if decision is not None else None
-    dags = KnownRuns(asked, previous_run, now).states(spec.name, retraining)
-    standing = alert.standing(spec, known, dags, facts.read(spec, known, now, ports.ledger), now)
+    learnt = facts.read(spec, known, now, ports.ledger)
+    asked_in = learnt.question.run_id.partition("/")[2] if learnt.question is not None else None
+    dags = KnownRuns(asked, previous_run, now).states(spec.name, retraining, asked_in)
+    standing = alert.standing(spec, known, dags, learnt, now)
     return _delivered(spec, standing, now, ports, run)
 
 

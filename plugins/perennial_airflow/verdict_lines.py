@@ -65,6 +65,8 @@ def rolled_out(use_case: LoadedUseCase, result: Json) -> Line:
     if result["challenger"] is None:
         return NOTHING
     said = f"roll-out: {clause(result['outcome'])}"
+    if result["rescored"] is not None:
+        said += f"; {counted(result['rescored']['windows'], 'window')} scored again by the champion"
     stays = result["action"] in (None, HOLD) and "not enough evidence" not in said
     return Line(then=said) if stays else Line(first=said)
 

@@ -41,6 +41,13 @@ def test_of_a_run_that_asked_twice_the_last_question_counts(ledger: Ledger, use_
     assert ledger.approval_request("another", "run-1") is None
 
 
+def test_what_was_asked_last_of_a_use_case_is_found_without_its_run(ledger: Ledger, use_case: str) -> None:
+    assert ledger.last_approval_request(use_case) is None
+    ledger.record_approval_request(asked(use_case))
+    last = ledger.record_approval_request(asked(use_case, "s2", "run-2"))
+    assert ledger.last_approval_request(use_case) == last
+
+
 def test_answers_come_back_by_subject_in_the_order_they_were_given(ledger: Ledger, use_case: str) -> None:
     ben, carla = (ledger.record_approval(answered(use_case, name)) for name in ("ben", "carla"))
     other = ledger.record_approval(answered(use_case, "ben", "s2"))

@@ -140,6 +140,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "unlinked": lambda ledger: ledger.unlinked(5),
     "record_approval_request": lambda ledger: ledger.record_approval_request(REQUEST),
     "approval_request": lambda ledger: ledger.approval_request("flights", "run"),
+    "last_approval_request": lambda ledger: ledger.last_approval_request("flights"),
     "record_approval": lambda ledger: ledger.record_approval(APPROVAL),
     "approvals": lambda ledger: ledger.approvals("flights"),
     "deploy_together": lambda ledger: ledger.deploy_together([DEPLOYMENT]),

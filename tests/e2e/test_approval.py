@@ -1,25 +1,37 @@
-"""A model of high risk and the people who must agree to it, in a real Airflow with real logins.
+"""Models that people must agree to, in a real Airflow with real logins.
 
 One story: somebody asks for a retraining; answers that would not count are refused and told; an editor marks the gate
 as successful; two people agree; tasks are cleared; and another retraining brings nothing that people are asked about.
+Another: an approved model goes through its roll-out, until an alarm takes it back.
 """
 
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import pytest
+from tests.browser.seeing import see
 from tests.e2e.browser import browsing, log_in
 from tests.e2e.logins import FIRST, REQUESTER, SECOND, VIEWER, fab_server
 from tests.e2e.logins import OP as WITHOUT_ROLE
-from tests.e2e.system import DONE, System, running_system
+from tests.e2e.packing import BACK, BEGUN, CANARY, CHANGED, END, ROWS, Packing, write_packing
+from tests.e2e.packing import NAME as PACKING
+from tests.e2e.people import Airflow
+from tests.e2e.system import DONE, running_system
 from tests.servers import Run
 from tests.waiting import PATIENCE
 
+from perennial.jobs.predict import chain
+from perennial.jobs.retrain import chain as train
 from perennial.jobs.upkeep import verify
-from perennial.ledger.entries import Approval, DecisionKind, DeployedRole, Deployment
+from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
+from perennial.records.model_choice import ModelChoice
+from perennial.spec.load import load_use_case
 from perennial.verdict import ApprovalAnswer
+from perennial_airflow.pages.views import PREFIX
 
 RETRAIN, RUN_ID = "flight_delays.retrain", "asked_by_ann"
 RISK = {
@@ -33,71 +45,17 @@ RISK = {
 REASON = {"why": "Better in every month that I looked at."}
 
 
-@dataclass
-class Airflow:
-    """An Airflow with logins, and the system that it belongs to."""
-
-    system: System
-    url: str
-
-    def as_user(self, name: str) -> httpx.Client:
-        client = httpx.Client(base_url=self.url, timeout=PATIENCE, trust_env=False)
-        token = client.post("/auth/token", json={"username": name, "password": name})
-        assert token.is_success, token.text
-        client.headers["Authorization"] = f"Bearer {token.json()['access_token']}"
-        return client
-
-    def ask(self, name: str, method: str, path: str, **body: Any) -> httpx.Response:
-        client = self.as_user(name)
-        try:
-            return client.request(method, f"/api/v2/dags/{RETRAIN}/{path}", json=body or None)
-        finally:
-            client.close()
-
-    def answer(self, name: str, task: str, option: str, **inputs: str) -> httpx.Response:
-        path = f"dagRuns/{RUN_ID}/taskInstances/{task}/-1/hitlDetails"
-        return self.ask(name, "PATCH", path, chosen_options=[option], params_input=inputs)
-
-    def clear(self, name: str, *tasks: str) -> None:
-        done = self.ask(
-            name, "POST", "clearTaskInstances", dry_run=False, dag_run_id=RUN_ID, task_ids=list(tasks),
-            only_failed=False, include_downstream=True, reset_dag_runs=True,
-        )  # fmt: skip
-        assert done.is_success, done.text
-
-    def reaches(self, task: str, state: str) -> None:
-        self.system.wait_until(
-            lambda: self.state(task) == state, f"{task} to be {state}", lambda: self._too_late(task, state)
-        )
-
-    def _too_late(self, task: str, state: str) -> str | None:
-        ended = self.system.run_state(RETRAIN, RUN_ID) in DONE and self.state(task) != state
-        return f"{task} is {self.state(task)}: {self.system.why(RETRAIN, RUN_ID)}" if ended else None
-
-    def state(self, task: str) -> str | None:
-        state: str | None = self.system.tasks(RETRAIN, RUN_ID)[task]["state"]
-        return state
-
-    def approvals(self) -> list[Approval]:
-        return list(self.system.ports.ledger.approvals("flight_delays"))
-
-    def champion(self) -> Deployment | None:
-        return self.system.ports.ledger.current_deployment("flight_delays", DeployedRole.CHAMPION)
-
-
 @pytest.fixture(scope="module")
 def airflow(run: Run) -> Iterator[Airflow]:
     changes = {"risk": RISK, "rollout": {"shadow": "14d"}}
     with running_system(run.new_folder("approval"), run, changes) as system, fab_server(system, run) as url:
-        yield Airflow(system, url)
+        yield Airflow(system, url, "flight_delays", RUN_ID)
 
 
 @pytest.fixture(scope="module")
 def asked(airflow: Airflow) -> Airflow:
     """Ann has asked for a retraining, which has judged and waits for a person."""
-    conf = {"as_of": "2013-03-01", "reason": "first model"}
-    begun = airflow.ask(REQUESTER, "POST", "dagRuns", dag_run_id=RUN_ID, logical_date=None, conf=conf)
-    assert begun.is_success, begun.text
+    airflow.begin(REQUESTER, "2013-03-01", "first model")
     airflow.reaches("approve", "awaiting_input")
     return airflow
 
@@ -221,3 +179,139 @@ def test_where_the_champion_stays_nobody_is_asked(deployed: Airflow) -> None:
 
 def test_the_chain_proves_the_approvals(deployed: Airflow) -> None:
     assert verify.run(deployed.system.ports.ledger, [], use_case="flight_delays").alterations == 0
+
+
+@pytest.fixture(scope="module")
+def packing(airflow: Airflow) -> Packing:
+    """Another use case, whose first model serves; a person must approve the next one."""
+    system = airflow.system
+    found = write_packing(system.home.parent / "use_cases", datetime.now(UTC).date())
+    as_of = found.window(CHANGED).start
+    first = train.run(load_use_case(found.folder), as_of, system.ports, "cli", actor="ada", reason="the first")
+    assert first.deployed is not None, first.judged.reasons
+    found.ask_people()
+    dags = [f"{PACKING}.{kind}" for kind in ("predict", "evaluate", "retrain")]
+    system.find_dags(*dags)
+    for dag_id in dags:
+        system.api("PATCH", f"dags/{dag_id}", is_paused=False)
+    return found
+
+
+@pytest.fixture(scope="module")
+def challenger(airflow: Airflow, packing: Packing) -> Airflow:
+    """Ben has approved the winner of a retraining that Ann asked for, which has ended well."""
+    asked = replace(airflow, use_case=PACKING, run_id="packing_is_slower")
+    asked.begin(REQUESTER, packing.day(BEGUN).isoformat(), "packing is slower")
+    asked.reaches("approve", "awaiting_input")
+    answered = asked.answer(FIRST, "approve", "Approve", **REASON)
+    assert answered.is_success, answered.text
+    asked.system.succeed(asked.retrain, asked.run_id)
+    return asked
+
+
+def score(of: Airflow, packing: Packing, first: int, last: int) -> list[dict[str, Any]]:
+    """Score the windows, the last two in Airflow, whose runs are returned, and the others by the steps alone."""
+    windows = [packing.window(number) for number in range(first, last - 1)]
+    use_case, ports = load_use_case(packing.folder), of.system.ports
+    chain.run(use_case, windows, ports, "cli", model=ModelChoice(), on_step=lambda *_: None)
+    begun = of.system.begin(f"{PACKING}.predict", packing.window(last - 1).start, packing.window(last).start)
+    return of.system.finish_well(begun)
+
+
+def evaluate(of: Airflow, packing: Packing, day: int) -> str:
+    """Evaluate as of the day's end; the note of the run."""
+    at = packing.window(day).start
+    (run,) = of.system.finish_well(of.system.begin(f"{PACKING}.evaluate", at, at))
+    return of.system.note(f"{PACKING}.evaluate", run["dag_run_id"])
+
+
+@dataclass(frozen=True)
+class Played:
+    """A stage of the roll-out that was played: the last runs of `predict` in it, and the note of its evaluation."""
+
+    runs: list[dict[str, Any]]
+    note: str
+
+
+@pytest.fixture(scope="module")
+def shadowed(challenger: Airflow, packing: Packing) -> Played:
+    return Played(score(challenger, packing, BEGUN, BACK - 1), evaluate(challenger, packing, BACK - 1))
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A window in the canary: who predicted its published rows, and what pages of the use case and the window say."""
+
+    published: Counter[str]
+    rollout: str
+    predictions: str
+
+
+@pytest.fixture(scope="module")
+def canary(challenger: Airflow, packing: Packing, shadowed: Played) -> Canary:
+    score(challenger, packing, BACK, END - 1)
+    window = packing.window(END - 1)
+    published = challenger.system.ports.published.read(PACKING, window).column("model_version").to_pylist()
+    pages = f"{challenger.url}{PREFIX}/dags/{PACKING}.predict"
+    with browsing() as (_, page):
+        log_in(page, challenger.url, VIEWER, VIEWER)
+        page.goto(pages)
+        see(page.get_by_role("heading", name="Roll-out of version 2"))
+        rollout = page.locator("#rollout").inner_text()
+        page.goto(f"{pages}/windows/{window.key}")
+        see(page.get_by_role("heading", name="Revisions"))
+        return Canary(Counter(published), rollout, page.locator("#predictions").inner_text())
+
+
+@pytest.fixture(scope="module")
+def rolled_back(challenger: Airflow, packing: Packing, canary: Canary) -> str:
+    """The evaluation that raised the alarm; the note of its run."""
+    return evaluate(challenger, packing, END - 1)
+
+
+def test_an_approved_winner_begins_in_the_shadow(challenger: Airflow, packing: Packing) -> None:
+    first, stage = challenger.system.ports.ledger.deployments(PACKING)[:2]
+    assert (first.model_version, first.role) == ("1", DeployedRole.CHAMPION)
+    assert (stage.model_version, stage.role, stage.share) == ("2", DeployedRole.CHALLENGER, 0)
+    assert (stage.actor, stage.approved_by) == (REQUESTER, FIRST)
+    assert stage.effective_from == packing.window(BEGUN).start
+
+
+def test_the_shadow_shows_that_it_is_better_and_a_canary_follows(
+    challenger: Airflow, packing: Packing, shadowed: Played
+) -> None:
+    system, ledger = challenger.system, challenger.system.ports.ledger
+    for run in shadowed.runs:
+        assert system.tasks(f"{PACKING}.predict", run["dag_run_id"])["shadow"]["state"] == "success"
+    between = (packing.window(BEGUN).start, packing.window(BACK).start)
+    beside = ledger.shadows_between(PACKING, *between)
+    assert [each.challenger_version for each in beside] == ["2"] * (BACK - BEGUN)
+    assert {batch.model_version for batch in ledger.batches_between(PACKING, *between)} == {"1"}
+    assert f"version 2 leaves the shadow for the canary at {CANARY}%" in shadowed.note
+    decision = ledger.decisions(PACKING, DecisionKind.ROLLOUT)[0]
+    assert (decision.action, decision.numbers["claim"]) == ("advance", "better")
+
+
+def test_in_the_canary_rows_of_both_models_are_published_and_the_pages_say_so(canary: Canary) -> None:
+    assert set(canary.published) == {"1", "2"}
+    assert sum(canary.published.values()) == ROWS
+    assert f"{CANARY}% of the rows (now)" in canary.rollout
+    assert "It predicts 25% of the rows from now on." in canary.rollout
+    assert f"version 1, {canary.published['2']} of them by version 2 (canary {CANARY}%)" in canary.predictions
+
+
+def test_the_alarm_takes_the_canary_back_and_the_champion_predicts_its_windows_again(
+    challenger: Airflow, packing: Packing, rolled_back: str
+) -> None:
+    ports, windows = challenger.system.ports, [packing.window(number) for number in range(BACK, END)]
+    assert rolled_back.startswith("roll-out: version 2 is rolled back from the canary at 25%"), rolled_back
+    for window in windows:
+        assert set(ports.published.read(PACKING, window).column("model_version").to_pylist()) == {"1"}
+        assert [batch.revision for batch in ports.ledger.batches(PACKING, window)] == [1, 2]
+    (told,) = ports.ledger.interventions(PACKING, InterventionKind.ROLLED_BACK)
+    assert (told.details["version"], told.details["windows"]) == ("2", len(windows))
+    champion = challenger.champion()
+    assert champion is not None
+    assert champion.model_version == "1"
+    assert ports.registry.alias(PACKING, DeployedRole.CHALLENGER) is None
+    assert verify.run(ports.ledger, [], use_case=PACKING).alterations == 0

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote, urlencode
 
 from perennial.alerting.facts import Facts
+from perennial.ledger.entries import ApprovalRequest
 from perennial.policy.rollout import ROLL_BACK
 from perennial.records.rollout import stage_name
 from perennial.review import matters
@@ -75,6 +76,11 @@ class Alert:
     subjects: tuple[str, ...] = ()
     lasting: bool = True
 
+    @property
+    def asks_people(self) -> bool:
+        """Whether it is that a question to people waits for an answer."""
+        return self.key.partition(":")[0] == Concern.QUESTIONS
+
 
 def standing(
     spec: UseCase, recent: Recent, dags: Mapping[str, DagState], facts: Facts, now: datetime
@@ -90,6 +96,9 @@ def _of_matter(spec: UseCase, matter: Matter, facts: Facts) -> Alert:
     concern = matter.concern
     reasons = facts.reasons.get(matter.window, ()) if matter.window is not None else ()
     told = reasons if concern in (Concern.WINDOWS_REFUSED, Concern.DRIFT) else facts.of_concern.get(concern, ())
+    asked = facts.question if concern is Concern.QUESTIONS and matter.run_id is not None else None
+    if asked is not None:
+        told = asked.shown["reasons"]
     of_dag = f":{matter.dag_id}" if concern in (Concern.RUN_FAILED, Concern.QUESTIONS) else ""
     return Alert(
         use_case=spec.name,
@@ -97,12 +106,20 @@ def _of_matter(spec: UseCase, matter: Matter, facts: Facts) -> Alert:
         severity=SEVERITIES[concern],
         what=matter.what,
         where=_where(spec, matter),
-        since=matter.since,
+        since=asked.recorded_at if asked is not None else matter.since,
         cause=_sentences(told) or CAUSES[concern],
-        next_step=matter.to_do,
+        next_step=matter.to_do if asked is None else f"{matter.to_do} {_who_answers(spec, asked)}",
         link=link_of(spec.name, matter),
         subjects=matter.subjects,
     )
+
+
+def _who_answers(spec: UseCase, asked: ApprovalRequest) -> str:
+    """Whose answer counts, and what becomes of it without any."""
+    people = "One person" if asked.approvers == 1 else f"{asked.approvers} different people"
+    but = f", {asked.requester}, who asked for it, not among them" if asked.requester else ""
+    within = f" within {spec.risk.answer_within / timedelta(hours=1):g} h" if spec.risk is not None else ""
+    return f"{people} must approve{but}. Without an answer{within} the champion stays."
 
 
 def _where(spec: UseCase, matter: Matter) -> str:
@@ -129,7 +146,9 @@ def link_of(use_case: str, matter: Matter) -> str:
     if matter.place is Place.RUN and matter.run_id is not None:
         return f"dags/{dag}/runs/{quote(matter.run_id, safe='')}"
     if matter.place is Place.QUESTIONS:
-        return f"dags/{dag}/required_actions"
+        known = matter.run_id is not None and matter.task_id is not None
+        of_task = f"/runs/{quote(matter.run_id or '', safe='')}/tasks/{matter.task_id}" if known else ""
+        return f"dags/{dag}{of_task}/required_actions"
     return "" if matter.place is Place.IMPORT_ERRORS else f"dags/{dag}"
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
+from perennial.ledger.entries import ApprovalRequest, DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.policy.rollout import ROLL_BACK, STOP
 from perennial.review.matters import Concern
@@ -27,7 +27,8 @@ class Facts:
     """`reasons` say of the last refused and the last drifted window why, `of_concern` the same of other matters.
 
     `ended` is the last roll-out that ended without a switch, if nobody did that by hand. `judged` is the last judgement
-    of a retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first.
+    of a retraining, and `repairs` what was put right in the stores, if it was lately; the oldest first. `question` is
+    what people were asked last, whether or not they have answered: None where the risk tier asks nobody.
     """
 
     reasons: Mapping[Window, tuple[str, ...]]
@@ -35,6 +36,7 @@ class Facts:
     repairs: tuple[Intervention, ...] = ()
     of_concern: Mapping[Concern, tuple[str, ...]] = field(default_factory=dict)
     ended: RecordedDecision | None = None
+    question: ApprovalRequest | None = None
 
 
 def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
@@ -67,6 +69,7 @@ def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
         repairs=tuple(repairs)[-MOST_REPAIRS:],
         of_concern={concern: said.reasons for concern, said in matters.items() if said is not None},
         ended=ended[-1] if ended else None,
+        question=ledger.last_approval_request(spec.name) if spec.risk_tier.approvers else None,
     )
 
 

@@ -71,7 +71,7 @@ def look(
     for alert in alerts:
         before, said = told.get(alert.key), words.get(alert.key, NO_WORDS)
         silent = said.silenced_until is not None and now < said.silenced_until
-        if alert.severity not in route.severities or (silent and before is None):
+        if not _concerns(route, alert) or (silent and before is None):
             continue
         event = None if silent else _event(route, alert, before, said, now)
         if event is not None:
@@ -82,6 +82,10 @@ def look(
     standing = {alert.key for alert in alerts}
     news += [News(Event.RESOLVED, each.alert) for each in _ended(told, standing, words, now)]
     return Look(tuple(news), after)
+
+
+def _concerns(route: Route, alert: Alert) -> bool:
+    return alert.severity in route.severities and (alert.asks_people or not route.approvals_only)
 
 
 def _event(route: Route, alert: Alert, before: Told | None, said: Words, now: datetime) -> Event | None:

@@ -60,7 +60,8 @@ class Gates:
         """How many were looked at, and how many refuse, for the record."""
         found: Numbers = {}
         if self.slices is not None:
-            found |= {"slices": len(self.slices.slices), "slices_worse": len(self.slices.of(SliceStanding.WORSE))}
+            worse, unknown = (self.slices.of(each) for each in (SliceStanding.WORSE, SliceStanding.NOT_JUDGED))
+            found |= {"slices": len(self.slices.slices), "slices_worse": len(worse), "slices_not_judged": len(unknown)}
         if self.fairness is not None:
             wider = len(self.fairness.of(FairnessStanding.WIDER))
             found |= {"differences": len(self.fairness.differences), "differences_wider": wider}

@@ -120,8 +120,9 @@ class TrainingManifest:
         if not self.immature:
             return f"The {age}"
         windows = counted(len(self.immature), "newer window")
-        rows = counted(sum(each.rows or 0 for each in self.immature), "row")
-        return f"The labels of {windows} ({rows}) are not mature yet: the {age}"
+        rows = sum(each.rows or 0 for each in self.immature)
+        of = f"{windows} ({counted(rows, 'row')})" if rows else windows  # none is known of windows that nobody read
+        return f"The labels of {of} are not mature yet: the {age}"
 
     def summary(self) -> dict[str, object]:
         """What the ledger and the registry keep: enough to find the rows again and to know their digest."""

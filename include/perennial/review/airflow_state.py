@@ -16,12 +16,21 @@ class FailedRun:
 
 
 @dataclass(frozen=True)
+class AskingRun:
+    """A run that asks people for their approval of a new model: which of its `tasks` wait for an answer."""
+
+    run_id: str
+    tasks: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class DagState:
     """A DAG as Airflow sees it now.
 
     `next_run_at`: when its next scheduled run is created, None without a schedule or when it is over. `broken`: its
     file could not be read the last time. `failed`: the last runs that failed lately, newest first, at most a few;
-    `failures` counts all of them. `waiting`: questions to people that wait for an answer.
+    `failures` counts all of them. `waiting`: questions to people that wait for an answer; `asking` is the run that
+    does, where that is known.
     """
 
     dag_id: str
@@ -31,6 +40,7 @@ class DagState:
     waiting: int = 0
     failures: int = 0
     failed: tuple[FailedRun, ...] = ()
+    asking: AskingRun | None = None
 
 
 def by_dag_id(states: Sequence[DagState]) -> dict[str, DagState]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
-from perennial.review.airflow_state import DagState, FailedRun
+from perennial.review.airflow_state import AskingRun, DagState, FailedRun
 from perennial.review.recent import Recent
 from perennial.review.timeline import WindowState
 from perennial.spec.models import UseCase
@@ -65,8 +65,8 @@ class Matter:
     """One thing that needs a person: what it is, what to do about it, and the place where that is done.
 
     `window` is the one that the report is of; a backfill goes from `first` to `last`, windows by their names in the
-    grid; `dag_id` and `run_id` name what is Airflow's. `subjects` are the windows or runs that it is about, where there
-    may be several, and `since` is when the first of them came about, where that is known.
+    grid; `dag_id`, `run_id` and `task_id` name what is Airflow's. `subjects` are the windows or runs that it is about,
+    where there may be several, and `since` is when the first of them came about, where that is known.
     """
 
     urgency: Urgency
@@ -78,6 +78,7 @@ class Matter:
     last: str | None = None
     dag_id: str | None = None
     run_id: str | None = None
+    task_id: str | None = None
     concern: Concern = field(kw_only=True)
     subjects: tuple[str, ...] = field(default=(), kw_only=True)
     since: datetime | None = field(default=None, kw_only=True)
@@ -111,7 +112,9 @@ def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             concern=Concern.BROKEN_FILE,
         )
     for dag_id, state in dags.items():
-        if state.waiting:
+        if state.asking:
+            yield _approval(dag_id, state.asking)
+        elif state.waiting:
             verb = "waits" if state.waiting == 1 else "wait"
             yield Matter(
                 Urgency.ACT,
@@ -122,6 +125,20 @@ def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
                 concern=Concern.QUESTIONS,
             )
     yield from _failures(spec, recent, dags)
+
+
+def _approval(dag_id: str, asking: AskingRun) -> Matter:
+    return Matter(
+        Urgency.ACT,
+        "A new model waits for a person's approval.",
+        "Compare it with the champion, then approve or reject it in Airflow, with a reason.",
+        Place.QUESTIONS,
+        dag_id=dag_id,
+        run_id=asking.run_id,
+        task_id=asking.tasks[-1],
+        concern=Concern.QUESTIONS,
+        subjects=tuple(f"{asking.run_id}/{task}" for task in asking.tasks),
+    )
 
 
 def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:

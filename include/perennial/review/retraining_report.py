@@ -1,6 +1,6 @@
 """The report on a retraining: what it learnt from, how the candidates were judged, and what came of it."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -17,11 +17,12 @@ from perennial.ports import Ports
 from perennial.records.batch import decision_rule
 from perennial.records.candidates import CandidateOutcome, outcomes_in
 from perennial.records.judgement import read as evidence_of
+from perennial.records.rollout import stage_name
 from perennial.records.training_set import REFUSED_FOR, TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.names import METRICS
 from perennial.spec.training import NO_SKILL
-from perennial.verdict import PROMOTE, RETRAIN
+from perennial.verdict import PROMOTE, RETRAIN, ApprovalAnswer
 
 ASKING = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
 CHAMPION, STORED_ROWS = "champion version ", "stored_rows"  # names in the judge's numbers
@@ -133,16 +134,19 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
     """What the run of that name in the ledger decided and deployed. Errors: `StoreUnavailable`."""
     name, ledger = use_case.name, ports.ledger
     decisions = [each for each in ledger.decisions(name, DecisionKind.PROMOTE) if each.run_id == run_id]
-    champions = [each for each in ledger.deployments(name) if each.role is DeployedRole.CHAMPION]
+    entries = ledger.deployments(name)
+    champions = [each for each in entries if each.role is DeployedRole.CHAMPION]
     deployed = [each for each in champions if each.run_id == run_id]
+    begun = next((each for each in entries if each.run_id == run_id and each.in_rollout), None)
     decision, deployment = decisions[-1] if decisions else None, deployed[-1] if deployed else None
     training, gone = _training(decision, ports)
     asked = ledger.approval_request(name, run_id)
+    answers = tuple(ledger.approvals(name, asked.subject)) if asked else ()
     return RetrainingReport(
         use_case=name,
         title=use_case.spec.title,
         run_id=run_id,
-        sentence=_sentence(decision, deployment),
+        sentence=_sentence(decision, deployment, begun, asked, answers),
         asked_for=_asked_for(name, decision, ports),
         decision=decision,
         comparison=_comparison(decision, {each.name for each in use_case.spec.training.candidates}),
@@ -155,7 +159,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         model_address=ports.registry.address(name, deployment.model_version) if deployment else None,
         candidates=outcomes_in(decision.numbers) if decision else (),
         approval=asked,
-        answers=tuple(ledger.approvals(name, asked.subject)) if asked else (),
+        answers=answers,
     )
 
 
@@ -279,16 +283,43 @@ def _compared(
     return MetricCompared(metric, deciding, dict(scores), mine - its, gain(metric, mine, its) > 0)
 
 
-def _sentence(decision: RecordedDecision | None, deployment: Deployment | None) -> str:
+def _sentence(
+    decision: RecordedDecision | None,
+    deployment: Deployment | None,
+    begun: Deployment | None,
+    asked: ApprovalRequest | None,
+    answers: Sequence[Approval],
+) -> str:
     if decision is None:
         return "No candidate has been judged in this run."
     if refused := decision.numbers.get(REFUSED_FOR):
         return f"Nothing was trained: the training set was refused for {refused}."
     if decision.action != PROMOTE:
         return f"The champion stays: {_why_not(decision.numbers)}."
+    if deployment is None and begun is not None:
+        return (
+            f"Version {begun.model_version} won, and began in {stage_name(begun.share)}, for data from "
+            f"{begun.effective_from:%Y-%m-%d} on: the page of the use case says how far its roll-out is."
+        )
     if deployment is None:
-        return "A candidate won, and is not deployed yet."
+        return _waits(asked, answers) if asked is not None else "A candidate won, and is not deployed yet."
     return f"Version {deployment.model_version} is the champion, for data from {deployment.effective_from:%Y-%m-%d} on."
+
+
+def _waits(asked: ApprovalRequest, answers: Sequence[Approval]) -> str:
+    """What a winner that is not deployed waits for, by the last answer that people gave."""
+    approved = {each.approver for each in answers if each.answer is ApprovalAnswer.APPROVED}
+    rejected = [each for each in answers if each.answer is ApprovalAnswer.REJECTED]
+    if rejected:
+        return f"A candidate won, and {rejected[-1].approver} rejected it: the champion stays."
+    if any(each.answer is ApprovalAnswer.LAPSED for each in answers):
+        return "A candidate won, and what people were asked about has changed since: nothing was deployed."
+    if len(approved) >= asked.approvers:
+        return "A candidate won and is approved, and is not deployed yet."
+    if any(each.answer is ApprovalAnswer.EXPIRED for each in answers):
+        return "A candidate won, and nobody answered in time: the champion stays."
+    people = "one person" if asked.approvers - len(approved) == 1 else "two people"
+    return f"A candidate won, and waits for the approval of {people}: nothing is deployed before."
 
 
 def _why_not(numbers: Mapping[str, Any]) -> str:

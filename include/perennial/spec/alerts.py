@@ -39,6 +39,10 @@ class Route(Spec):
     severities: tuple[Severity, ...] = Field(
         (Severity.CRITICAL, Severity.WARNING), min_length=1, description="What is sent there."
     )
+    approvals_only: bool = Field(
+        False,
+        description="Send only that a new model waits for approval: for those whom the rest does not concern.",
+    )
     recipients: tuple[Address, ...] = Field((), description="Who is mailed, over a connection of the type smtp.")
     repeat_after: Duration = Field(
         timedelta(days=1), description="When it is said again of what still stands and nobody has acknowledged."

@@ -77,8 +77,8 @@ def make(monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Cal
         ledger = InMemoryLedger(lambda: run.run_after)
         numbers = {
             "metric": "roc_auc", "verdict": "better", "gain": 0.0213, "low": 0.011, "high": 0.031, "confidence": 0.95,
-            "rows_compared": 12_000, "windows": 14, "slices": 5, "slices_worse": 0, "winner_digest": "a" * 64,
-            "tested_value": 0.7, "rival_value": 0.6787,
+            "rows_compared": 12_000, "windows": 14, "slices": 5, "slices_worse": 0, "slices_not_judged": 2,
+            "winner_digest": "a" * 64, "tested_value": 0.7, "rival_value": 0.6787,
         }  # fmt: skip
         ledger.record_decision(
             RecordedDecision(
@@ -116,7 +116,8 @@ def test_what_people_are_shown_is_what_the_ledger_has(make: Callable[..., Task])
         "| verdict | better than the champion |",
         "| gain in ROC AUC | 0.021 (0.011 to 0.031, 95%) |",
         "| compared on | 12,000 rows of 14 windows |",
-        "| slices | 5, none worse by more than the margin |",
+        "| ROC AUC | 0.700, the champion's 0.679 |",
+        "| slices | 5, none worse by more than the margin, 2 not judged: see below |",
         "| instead of | none: it is the first |",
         "| risk tier | high: 2 people must approve |",
         "| asked for by | ann |",

@@ -11,7 +11,7 @@ from airflow.sdk.exceptions import AirflowRuntimeError, ErrorType
 from airflow.sdk.execution_time import task_runner
 from airflow.sdk.execution_time.comms import ErrorResponse, GetPreviousDagRun, PreviousDagRunResult
 
-from perennial.review.airflow_state import DagState, FailedRun
+from perennial.review.airflow_state import AskingRun, DagState, FailedRun
 from perennial_airflow.known_runs import KnownRuns, previous_run
 
 # See perennial_airflow/__init__.py: pytest sets aside the filter that stands there.
@@ -55,8 +55,8 @@ class Airflow:
         found = [each for each in self.runs.get(dag_id, ()) if each.state == state and each.logical_date < before]
         return max(found, key=lambda each: each.logical_date, default=None)
 
-    def states(self, retraining: str | None = None) -> dict[str, DagState]:
-        return KnownRuns(self, self.previous, NOW).states("parcels", retraining)
+    def states(self, retraining: str | None = None, asked_in: str | None = None) -> dict[str, DagState]:
+        return KnownRuns(self, self.previous, NOW).states("parcels", retraining, asked_in)
 
 
 def test_dags_that_are_well() -> None:
@@ -119,3 +119,11 @@ def test_airflow_is_asked_over_the_tasks_own_line(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", Line(), raising=False)
     assert previous_run("parcels.predict", NOW, "failed") is None
     assert asked == [GetPreviousDagRun(dag_id="parcels.predict", logical_date=NOW, state="failed")]
+
+
+def test_a_run_that_asks_people_says_which_of_its_tasks_wait() -> None:
+    tasks = {"judge": "success", "approve": "success", "approve_second": "awaiting_input"}
+    state = Airflow(tasks=tasks).states(asked_in="manual__1")["parcels.retrain"]
+    assert (state.waiting, state.asking) == (1, AskingRun("manual__1", ("approve_second",)))
+    assert Airflow(tasks=tasks).states()["parcels.retrain"].asking is None
+    assert Airflow(tasks={"approve": "failed"}).states(asked_in="manual__1")["parcels.retrain"].asking is None

@@ -9,6 +9,7 @@ from airflow.sdk.exceptions import AirflowFailException, AirflowSkipException
 
 from perennial.encoding import as_json
 from perennial.jobs.evaluate.measure import Measured, NewestWindow
+from perennial.jobs.evaluate.rescore import Rescored
 from perennial.jobs.evaluate.rollout import RolledOut
 from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.late import LateData
@@ -329,6 +330,8 @@ def test_a_shadow_and_what_becomes_of_a_roll_out_are_said(use_case: LoadedUseCas
     ):
         moved = replace(held, outcome=outcome, action=action)
         assert said_of(verdict_lines.rolled_out, use_case, moved) == Line(first=f"roll-out: {outcome}")
+    again = replace(held, outcome="version 4 is rolled back from the canary at 5%", rescored=Rescored(8, (), 2.0))
+    assert said_of(verdict_lines.rolled_out, use_case, again).then.endswith("; 8 windows scored again by the champion")
     begun = Deployed(7, "4", "m", DAY.end, "challenger", 0)
     line = said_of(verdict_lines.deployed, use_case, begun)
     assert line.then == "v4 is challenger in the shadow from 2013-03-09 05:00 UTC on"

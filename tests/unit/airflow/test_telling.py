@@ -4,17 +4,21 @@ import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
+from email.message import EmailMessage
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
-from tests.unit.airflow.receivers import Hook, web_server
+from tests.unit.airflow.receivers import Hook, Mailbox, mail_server, web_server
 from tests.unit.airflow.test_known_runs import Airflow
 from tests.unit.airflow.test_known_runs import run as failed_run
+from tests.unit.airflow.test_notifiers import NO_RETRY
+from tests.unit.jobs.test_approval import at
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import START, World, make_world
 
 from perennial.errors import StoreUnavailable, ValidationFailed, WindowBusy
+from perennial.ledger.entries import ApprovalRequest
 from perennial.spec.alerts import Route, Severity
 from perennial.spec.broken import BrokenUseCase
 from perennial.spec.load import LoadedUseCase
@@ -153,3 +157,85 @@ def test_a_wrong_spec_reaches_the_receiver_that_it_names(
     assert [(each["use_case"], each["delivered"]) for each in found] == [("parcels", 1), ("orders", 1)]
     (told,) = hook.requests[1][2]["news"]
     assert (told["alert"]["key"], told["alert"]["cause"]) == ("invalid_spec", "use_case.yaml:4: onwer: unknown key.")
+
+
+APPROVERS = Route(connection="mail", recipients=("approvers@example.org",), approvals_only=True)
+ASKED_IN = "parcels.retrain/drift__2024-02-01T00:00Z"
+WAITING = "A new model waits for a person's approval."
+
+
+@pytest.fixture
+def mailbox(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mailbox]:
+    box = Mailbox()
+    with mail_server(box) as port:
+        monkeypatch.setenv("AIRFLOW_CONN_MAIL", f"smtp://127.0.0.1:{port}/?{NO_RETRY}")
+        monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://airflow.example.org/team")
+        yield box
+
+
+@pytest.fixture
+def asking(lived: World, telling: ModuleType) -> LoadedUseCase:
+    """A use case of high risk, whose retraining has asked people; its approvers are mailed."""
+    ledger = telling.open_ports(None, None).ledger
+    shown = {"candidate": "trees", "reasons": ["trees is better than the champion: 0.02 in roc_auc."]}
+    ledger._clock = lambda: NOW - timedelta(hours=2)
+    ledger.record_approval_request(
+        ApprovalRequest("parcels", "s1", "t1", "m2", "e1", None, "high", 2, "ann", shown, ASKED_IN)
+    )
+    spec = at(lived, "high").use_case.spec.model_copy(update={"alerts": (APPROVERS,)})
+    return replace(lived.use_case, spec=spec)
+
+
+def html_of(mail: EmailMessage) -> str:
+    html = mail.get_body(("html",))
+    assert html is not None
+    return str(html.get_content())
+
+
+def told(telling: ModuleType, use_case: LoadedUseCase, run: Any, states: dict[str, str]) -> None:
+    telling.tell([use_case], run, Airflow(tasks=states))
+
+
+def test_an_open_question_is_mailed_once_to_approvers_until_it_is_answered(
+    telling: ModuleType, asking: LoadedUseCase, mailbox: Mailbox, run: Any
+) -> None:
+    for _ in range(2):
+        told(telling, asking, run, {"judge": "success", "approve": "awaiting_input"})
+    (mail,), (envelope,) = mailbox.messages, mailbox.envelopes
+    assert envelope.rcpt_tos == ["approvers@example.org"]
+    assert mail["Subject"].endswith(f": warning, new: {WAITING}")
+    said = html_of(mail)
+    for part in (
+        "run drift__2024-02-01T00:00Z of parcels.retrain",
+        f"{NOW - timedelta(hours=2):%Y-%m-%d %H:%M} UTC",
+        "trees is better than the champion: 0.02 in roc_auc.",
+        "Compare it with the champion, then approve or reject it in Airflow, with a reason. 2 different people must "
+        "approve, ann, who asked for it, not among them. Without an answer within 72 h the champion stays.",
+        "https://airflow.example.org/team/dags/parcels.retrain/runs/drift__2024-02-01T00%3A00Z/tasks/approve/required_actions",
+    ):
+        assert part in said, part
+    told(telling, asking, run, {"approve": "success", "approve_second": "awaiting_input"})
+    assert len(mailbox.messages) == 2  # another person is asked
+    assert "tasks/approve_second/required_actions" in html_of(mailbox.messages[1])
+    told(telling, asking, run, {"approve": "success", "approve_second": "success", "deploy": "running"})
+    assert mailbox.messages[2]["Subject"].endswith(f"resolved: {WAITING}")
+    told(telling, asking, run, {"approve": "success", "approve_second": "success", "deploy": "success"})
+    assert len(mailbox.messages) == 3
+
+
+def test_other_receivers_get_the_question_beside_the_rest(
+    telling: ModuleType, asking: LoadedUseCase, hook: Hook, run: Any
+) -> None:
+    asking = replace(asking, spec=asking.spec.model_copy(update={"alerts": (ROUTE,)}))
+    told(telling, asking, run, {"approve": "deferred"})
+    assert {"questions:parcels.retrain", "windows_refused"} <= {
+        each["alert"]["key"] for each in hook.requests[0][2]["news"]
+    }
+
+
+def test_a_question_of_a_run_that_waits_no_more_is_nothing_to_answer(
+    telling: ModuleType, asking: LoadedUseCase, mailbox: Mailbox, run: Any
+) -> None:
+    told(telling, asking, run, {"approve": "failed"})
+    told(telling, asking, run, {})
+    assert mailbox.messages == []

@@ -1,6 +1,7 @@
 """A model of a use case that can do harm is deployed only when people agreed to exactly this one."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from tests.unit.jobs.test_learning_path import judged, retrained
@@ -8,11 +9,14 @@ from tests.unit.jobs.world import World
 
 from perennial.encoding import as_json, from_json
 from perennial.errors import DeploymentConflict, MayNotAnswer, NotApproved, QuestionClosed
+from perennial.jobs.evaluate import rollout_by_hand
+from perennial.jobs.evaluate.rollout_by_hand import ByHand
 from perennial.jobs.retrain import approval, deploy, rollback
 from perennial.jobs.retrain.approval import Answered
 from perennial.jobs.retrain.judge import Judged
 from perennial.ledger.entries import Approval, DeployedRole
 from perennial.spec.risk import Risk
+from perennial.spec.rollout import Rollout
 from perennial.verdict import APPROVE, LAPSE, REJECT, WAIT, ApprovalAnswer
 
 RUN = "parcels.retrain/manual__1"
@@ -287,6 +291,7 @@ def test_what_people_are_shown_is_the_ledgers(medium: World) -> None:
     assert request is not None
     assert (request.tier, request.approvers, request.shown["candidate"]) == ("medium", 1, "logistic")
     assert request.shown["verdict"] == "better"
+    assert request.shown["champion_version"] is None
     assert request.shown["low"] < request.shown["gain"] < request.shown["high"]
 
 
@@ -308,3 +313,46 @@ def test_a_rollback_is_an_emergency_brake_and_asks_nobody(high: World) -> None:
     deployed(high, found)
     done = rollback.run(high.use_case, "1", high.ports, "back", actor="dora", reason="complaints")
     assert done.model_version == "1"
+
+
+def links(world: World) -> list[object]:
+    return list(world.ports.ledger.linked("parcels", 0, 1000))
+
+
+def test_a_winner_that_serves_already_changes_nothing_whatever_people_said_of_it(medium: World) -> None:
+    """The deployment returns early then, without counting approvals: there must be nothing that they would allow."""
+    found = asked(medium)
+    answers(medium, "ben")
+    first = deployed(medium, found)
+    again = "parcels.retrain/manual__2"
+    approval.ask(medium.use_case, found, medium.day(30).start, medium.ports.ledger, again, requester="ann")
+    answers(medium, "carla", approve=False, run=again)
+    before = links(medium)
+    for run in (again, "parcels.retrain/that_asked_nobody"):
+        assert deployed(medium, found, run) == first
+    assert links(medium) == before
+    assert [each.approved_by for each in medium.ports.ledger.deployments("parcels")] == ["ben"]
+    assert medium.ports.registry.alias("parcels", DeployedRole.CHAMPION) == first.model_version
+
+
+def test_a_winner_in_roll_out_changes_nothing_and_after_its_end_it_needs_people_again(medium: World) -> None:
+    retrained(at(medium, "low"), 30)
+    spec = medium.use_case.spec.model_copy(update={"rollout": Rollout(shadow=timedelta(days=7))})
+    rolling = replace(medium, use_case=replace(medium.use_case, spec=spec))
+    found, other = asked(rolling, 58), "parcels.retrain/that_asked_nobody"
+    with pytest.raises(NotApproved):
+        deployed(rolling, found)
+    answers(rolling, "ben")
+    stage = deployed(rolling, found)
+    assert (stage.role, stage.share) == ("challenger", 0)
+    before = links(rolling)
+    assert deployed(rolling, found, other) == stage
+    assert links(rolling) == before
+    by_hand = rollout_by_hand.run(rolling.use_case, ByHand.STOP, rolling.ports, "cli", actor="ada", reason="noise")
+    assert by_hand.now is None
+    stopped = links(rolling)
+    with pytest.raises(NotApproved, match="Nobody was asked yet"):
+        deployed(rolling, found, other)
+    deployed(rolling, found)  # the run that began it, cleared
+    assert links(rolling) == stopped
+    assert rolling.ports.registry.alias("parcels", DeployedRole.CHALLENGER) is None

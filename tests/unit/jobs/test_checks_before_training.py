@@ -43,6 +43,9 @@ def test_a_persons_word_lets_the_same_run_go_on(world: World) -> None:
     assert (said.subject, said.actor) == ("weight", "ada")
     done = retrained(world, 30)
     assert done.deployed is not None
+    warned = [each for each in done.judged.reasons if each.startswith("Warning: ")]
+    told = "weight alone predicts the holdout nearly perfectly (ROC AUC 1.000)"
+    assert warned == [f"Warning: {told}; it was allowed by ada: it is written on the parcel"]
     made = assemble.run(world.use_case, world.day(30).start, world.ports, "test")
     checked = check.run(world.use_case, made.training_id, world.ports, "test")
     assert checked.leaking == {"weight": "ROC AUC 1.000; allowed by ada: it is written on the parcel"}

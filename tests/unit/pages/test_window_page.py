@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from tests.unit.jobs.rollout_world import make
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
 from tests.unit.pages.asking import ask, of_day, page, told
@@ -392,3 +393,15 @@ def test_what_an_older_version_recorded_by_hand_breaks_no_page(lived: World) -> 
         )
     for view in ("window", "quarantine"):
         assert "long ago" in page(lived, view, use_case="parcels", window=window.key)
+
+
+def test_in_a_canary_it_says_which_rows_the_challenger_predicted(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 2)
+    rolling.champion("fair")
+    rolling.stage("true", 25, 0)
+    predict(rolling.world, 0)
+    rows = sum(version == rolling.models["true"].version for version, _ in rolling.predictions(0).values())
+    said = page(rolling.world, "window", **of_day(rolling.world, 0))
+    told = f"version {rolling.models['fair'].version}, {rows} of them by version {rolling.models['true'].version}"
+    assert f"Made by {told} (canary 25%)." in said
+    assert f"<td>{told} (canary 25%)</td>" in said

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from perennial.errors import InvalidSpec
 from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.ledger.port import Ledger
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import nearest
@@ -43,3 +44,9 @@ def run(use_case: LoadedUseCase, column: str, ports: Ports, run_id: str, *, acto
         )
     )
     return FeatureAllowed(column, actor, reason)
+
+
+def allowed(use_case: str, ledger: Ledger) -> dict[str, str]:
+    """The columns that a person said are known in time, and who said so why. Errors: `StoreUnavailable`."""
+    said = ledger.interventions(use_case, InterventionKind.FEATURE_ALLOWED)
+    return {each.subject: f"allowed by {each.actor}: {each.reason}" for each in said}

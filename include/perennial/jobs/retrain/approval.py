@@ -36,10 +36,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+CHAMPION_VERSION = "champion_version"  # of what people are shown: what the winner would take the place of
 SHOWN = 12  # characters of a question's digest that people are shown, and that their answers must be about
 _NUMBERS = (
     "metric", "verdict", "tested", "tested_value", "rival_value", "gain", "low", "high", "confidence", "rows_compared",
-    "windows", "slices", "slices_worse",
+    "windows", "slices", "slices_worse", "slices_not_judged",
 )  # fmt: skip
 
 
@@ -102,6 +103,7 @@ def ask(
             shown={
                 "candidate": judged.winner.candidate,
                 "reasons": judged.reasons,
+                CHAMPION_VERSION: _version(spec.name, bound.champion_id, ledger),
                 **_numbers(spec, judged, as_of, ledger),
             },
             run_id=run_id,
@@ -109,6 +111,12 @@ def ask(
     )
     log.info("%s: %d must approve %s before it is deployed", spec.name, request.approvers, request.model_digest[:SHOWN])
     return request
+
+
+def _version(name: str, champion_id: int | None, ledger: Ledger) -> str | None:
+    """The version that would be superseded; None without one, and where it is the champion no more."""
+    current = ledger.current_deployment(name, DeployedRole.CHAMPION)
+    return current.model_version if current is not None and current.id == champion_id else None
 
 
 def _numbers(spec: UseCase, judged: "Judged", as_of: datetime, ledger: Ledger) -> dict[str, object]:

@@ -7,7 +7,8 @@ import pyarrow as pa
 
 from perennial.errors import TrainingSetRefused
 from perennial.features.build import feature_frame
-from perennial.ledger.entries import DecisionKind, InterventionKind, RecordedDecision
+from perennial.jobs.retrain.allow_feature import allowed
+from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.modeling.holdout import split
 from perennial.modeling.leakage import given_away
 from perennial.policy.training_checks import LabelCounts, Problem, label_problems, leakage_problems
@@ -54,8 +55,8 @@ def run(use_case: LoadedUseCase, training_id: str, ports: Ports, run_id: str) ->
             outcomes(spec, holdout),
         )
     )
-    allowed = _allowed(spec, ports) if leaking else {}
-    problems = leakage_problems(spec.name, leaking, allowed)
+    permitted = allowed(spec.name, ports.ledger) if leaking else {}
+    problems = leakage_problems(spec.name, leaking, permitted)
     classifies = spec.task is Task.BINARY_CLASSIFICATION
     if classifies:
         problems = [*label_problems(spec.training.checks, counts), *problems]
@@ -65,7 +66,7 @@ def run(use_case: LoadedUseCase, training_id: str, ports: Ports, run_id: str) ->
             f"{spec.name}: nothing was trained on the training set as of {manifest.as_of:%Y-%m-%d %H:%M} UTC; the "
             f"champion stays. {' '.join(each.text for each in problems)}"
         )
-    told = {column: f"{skill}; {allowed[column]}" for column, skill in leaking.items()}
+    told = {column: f"{skill}; {permitted[column]}" for column, skill in leaking.items()}
     for column, text in told.items():
         log.warning("%s: %s alone predicts the holdout nearly perfectly (%s)", spec.name, column, text)
     rows = sum(each.rows for each in counts)
@@ -75,12 +76,6 @@ def run(use_case: LoadedUseCase, training_id: str, ports: Ports, run_id: str) ->
 
 def _counts(spec: UseCase, part: str, rows: pa.Table) -> LabelCounts:
     return LabelCounts(part, rows.num_rows, int((outcomes(spec, rows) == 1).sum()))
-
-
-def _allowed(spec: UseCase, ports: Ports) -> dict[str, str]:
-    """The columns that a person said are known in time, and who said so why."""
-    said = ports.ledger.interventions(spec.name, InterventionKind.FEATURE_ALLOWED)
-    return {each.subject: f"allowed by {each.actor}: {each.reason}" for each in said}
 
 
 def _record(

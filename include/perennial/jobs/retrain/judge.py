@@ -13,6 +13,7 @@ from perennial.arrays import Floats
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
+from perennial.jobs.retrain.allow_feature import allowed
 from perennial.jobs.retrain.assembling.remarks import SUSPICION, left_out, rival_of, suspicions
 from perennial.jobs.retrain.judging.on_holdout import on_holdout, weigh_all
 from perennial.jobs.retrain.judging.refit import Refitted, refit
@@ -98,7 +99,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         *found.remarks,
         *rival.remarks,
         *left_out(manifest),
-        *suspicions(spec, training, holdout),
+        *suspicions(spec, training, holdout, allowed(spec.name, ports.ledger)),
     )
     refused = (str(each) for each in tried if isinstance(each, Refused))
     kept: Numbers = {DIGEST: keep(weighed.evidence, ports)} if weighed.evidence else {}

@@ -18,6 +18,11 @@ class InMemoryApprovals(EntriesInMemory):
         found = self._of(ApprovalRequest, lambda entry: (entry.use_case, entry.run_id) == (use_case, run_id))
         return found[-1] if found else None
 
+    def last_approval_request(self, use_case: str) -> ApprovalRequest | None:
+        """What was asked last of the use case."""
+        found = self._of(ApprovalRequest, lambda entry: entry.use_case == use_case)
+        return found[-1] if found else None
+
     def record_approval(self, approval: Approval) -> Approval:
         """Append the answer, or return the one that is there."""
         return self._record(approval)

@@ -15,6 +15,9 @@ class Approvals(Protocol):
     def approval_request(self, use_case: str, run_id: str) -> ApprovalRequest | None:
         """What the run asked last."""
 
+    def last_approval_request(self, use_case: str) -> ApprovalRequest | None:
+        """What was asked last of the use case: one run of a retrain DAG asks at a time."""
+
     def record_approval(self, approval: Approval) -> Approval:
         """Natural key: (use case, subject, approver's id, answer). The first one stands."""
 

@@ -24,6 +24,13 @@ class PostgresApprovals(EntriesInPostgres):
         with self._database.transaction() as connection:
             return first_entry(connection, ApprovalRequest, query)
 
+    def last_approval_request(self, use_case: str) -> ApprovalRequest | None:
+        """What was asked last of the use case."""
+        own = approval_requests.c.use_case == use_case
+        query = select(approval_requests).where(own).order_by(approval_requests.c.id.desc()).limit(1)
+        with self._database.transaction() as connection:
+            return first_entry(connection, ApprovalRequest, query)
+
     def record_approval(self, approval: Approval) -> Approval:
         """Append the answer, or return the one that is there."""
         return self._record(approval)

@@ -5,7 +5,7 @@ beat a prediction without skill, and is compared with the champion on rows of st
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -149,10 +149,13 @@ def left_out(manifest: TrainingManifest) -> Iterator[str]:
         )
 
 
-def suspicions(spec: UseCase, training: pa.Table, holdout: pa.Table) -> Iterator[str]:
-    """What is said about columns that give the outcome away."""
+def suspicions(spec: UseCase, training: pa.Table, holdout: pa.Table, allowed: Mapping[str, str]) -> Iterator[str]:
+    """What is said about columns that give the outcome away; `allowed` says of some who said that they may, and why."""
     known, truth = outcomes(spec, training), outcomes(spec, holdout)
     for name, skill in given_away(spec, feature_frame(spec, training), known, feature_frame(spec, holdout), truth):
+        if name in allowed:
+            yield f"{SUSPICION}{name} alone predicts the holdout nearly perfectly ({skill}); it was {allowed[name]}"
+            continue
         yield (
             f"{SUSPICION}{name} alone predicts the holdout nearly perfectly ({skill}). Is it known before the outcome? "
             "If not, take it out of the columns: in service the model would not have it."
