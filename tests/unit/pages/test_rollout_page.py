@@ -123,6 +123,5 @@ def test_calendar_table_home_and_window_say_which_models_predicted_what_share(tm
         patch.setattr(clock, "now", lambda: rolling.world.day(2).end + timedelta(hours=1))
         window = asking.ask(rolling.world, "window", use_case="parcels", window=rolling.world.day(2).key).body.decode()
         home = asking.ask(rolling.world, "home", may_see=("parcels",)).body.decode()
-    assert f"chosen by its key: {words}." in window
-    assert f"{both.count('1')} of them by version 1 (canary 25%)" in window
+    assert f"Made by version 3, {both.count('1')} of them by version 1 (canary 25%)." in window
     assert words in home
