@@ -24,6 +24,7 @@ from perennial.cli import (
     review_queue,
     rollout,
     run,
+    settings,
     steps,
     suggest,
     upkeep,
@@ -64,6 +65,7 @@ compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
 retirement.add_to(app)
+app.command()(settings.settings)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review_queue.app, name="review")
 app.add_typer(database.app, name="db")
