@@ -83,13 +83,14 @@ class S3Proxy:
     """Passes requests on to an S3 server; `choose(method, path)` may name a fault for a request.
 
     `lost`: it is carried out, and the connection dropped. `500` and `503`: it is refused. `stall`: no answer for a
-    while, then none at all.
+    while, then none at all. Headers whose lower-case names are in `dropped` are not passed on.
     """
 
     STALL_SECONDS = 3.0
 
     def __init__(self, host: str, port: int) -> None:
         self.choose: Choose = lambda method, path: None
+        self.dropped: set[str] = set()
         self.faults = 0
         proxy = self
 
@@ -110,7 +111,11 @@ class S3Proxy:
                     self.close_connection = True
                     return
                 upstream = HTTPConnection(host, port, timeout=30)
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
+                headers = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name.lower() not in HOP_BY_HOP | proxy.dropped
+                }
                 upstream.request(
                     self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))}
                 )
