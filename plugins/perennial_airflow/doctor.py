@@ -6,6 +6,7 @@ hides none of those before it.
 
 import hashlib
 import json
+import re
 import sys
 import time
 import urllib.error
@@ -17,10 +18,11 @@ from perennial.doctor.finding import Finding, Found, fail, ok, warn
 from perennial.encoding import as_json
 from perennial_airflow import configuration
 
-SECONDS = 10.0  # for one answer of the API server
+SECONDS = 30.0  # for one answer of the API server, which may have much to do
 KEPT = 20  # encrypted values that are tried
 SHORTEST = 32  # bytes of a key that nobody guesses
 _REFUSED = 403
+_NAMED = re.compile(r"[A-Za-z_][\w.]*: ")
 _SALT = b"perennial doctor"
 
 
@@ -114,7 +116,7 @@ def dags_are_parsed_in_time() -> Found:
     if bag.import_errors:
         file, said = next(iter(bag.import_errors.items()))
         return fail(
-            f"{len(bag.import_errors)} DAG files can't be imported; {file}: {said.strip().splitlines()[-1][:300]}",
+            f"{len(bag.import_errors)} DAG files can't be imported; {file}: {_exception(said)}",
             "Mend the file, or leave it out by .airflowignore; `airflow dags list-import-errors` shows all.",
         )
     if not took:
@@ -145,6 +147,16 @@ def fingerprint(key: str) -> str:
     True
     """
     return hashlib.scrypt(key.encode(), salt=_SALT, n=2**14, r=8, p=1, dklen=4).hex()
+
+
+def _exception(traceback: str) -> str:
+    """The line of a traceback that names the exception.
+
+    >>> _exception("Traceback\\n  File x\\nairflow.Timeout: too slow\\n * see there")
+    'airflow.Timeout: too slow'
+    """
+    lines = traceback.strip().splitlines()
+    return next((line for line in reversed(lines) if _NAMED.match(line)), lines[-1])[:300]
 
 
 def _kept() -> list[tuple[str, str]]:

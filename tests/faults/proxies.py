@@ -7,7 +7,8 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -92,6 +93,8 @@ class S3Proxy:
         self.choose: Choose = lambda method, path: None
         self.dropped: set[str] = set()
         self.faults = 0
+        self.refused = 0  # conditional puts that came second
+        conditional = threading.Lock()  # the server looks and writes in two steps, where a real store does both at once
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -110,18 +113,21 @@ class S3Proxy:
                     time.sleep(proxy.STALL_SECONDS)
                     self.close_connection = True
                     return
-                upstream = HTTPConnection(host, port, timeout=30)
                 headers = {
                     name: value
                     for name, value in self.headers.items()
                     if name.lower() not in HOP_BY_HOP | proxy.dropped
                 }
-                upstream.request(
-                    self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))}
-                )
-                answer = upstream.getresponse()
-                content = answer.read()
-                upstream.close()
+                is_conditional = self.command == "PUT" and "if-none-match" in map(str.lower, headers)
+                with conditional if is_conditional else nullcontext():
+                    upstream = HTTPConnection(host, port, timeout=30)
+                    upstream.request(
+                        self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))}
+                    )
+                    answer = upstream.getresponse()
+                    content = answer.read()
+                    upstream.close()
+                    proxy.refused += is_conditional and answer.status == HTTPStatus.PRECONDITION_FAILED
                 if fault == "lost":
                     self.close_connection = True
                     return

@@ -18,8 +18,8 @@ class Environment(Mapping[str, str]):
 
     A variable `<NAME>_FILE` holds the path of a file with the value of `<NAME>`, as Docker and Kubernetes mount
     secrets. The file is read when the value is asked for, so that a process needs only the files of what it uses. A
-    variable that is empty counts as one that is not set. Iterating gives the variables as they are, the `_FILE`s among
-    them.
+    variable that is empty has no value, and lets none through from below. Iterating gives the variables as they are,
+    the `_FILE`s among them.
 
     >>> Environment({"NAME": ""}, below={"OTHER": "value"})["OTHER"]
     'value'
@@ -41,12 +41,12 @@ class Environment(Mapping[str, str]):
             if path:
                 return _content(name, path)
             if name in layer:
-                break  # set to nothing, whatever lies below
+                return ""  # set to nothing, whatever lies below
         raise KeyError(name)
 
     def __iter__(self) -> Iterator[str]:
         given, below = self._layers
-        return (name for name, value in {**below, **given}.items() if value)
+        return iter({**below, **given})
 
     def __len__(self) -> int:
         return sum(1 for _ in self)

@@ -51,9 +51,9 @@ def test_a_variable_and_its_file_at_once_are_refused(tmp_path: Path) -> None:
 def test_the_process_has_the_last_word_also_by_a_file(tmp_path: Path) -> None:
     (tmp_path / "x").write_text("mine")
     environment = Environment({"X_FILE": str(tmp_path / "x"), "Y": ""}, below={"X": "theirs", "Y": "theirs", "Z": "z"})
-    assert (environment["X"], environment.get("Y"), environment["Z"]) == ("mine", None, "z")
-    assert sorted(environment) == ["X", "X_FILE", "Z"]
-    assert len(environment) == 3
+    assert (environment["X"], environment.get("Y"), environment["Z"]) == ("mine", "", "z")
+    assert dict(environment) == {"X": "mine", "X_FILE": str(tmp_path / "x"), "Y": "", "Z": "z"}
+    assert len(environment) == 4
     assert (environment.origin("Z"), environment.origin("Y"), environment.origin("W")) == ("local.env", "", "")
 
 
