@@ -28,10 +28,13 @@ from perennial.doctor.deployment import Deployment
 from perennial.doctor.examine import examine, report
 from perennial.doctor.finding import Finding, Status
 from perennial.doctor.registry import CHECKS
+from perennial.ledger.entries import DecisionKind, RecordedDecision, Snapshot
+from perennial.ledger.postgres import PostgresLedger
 from perennial.ledger.probe import CHANGING
 from perennial.ledger.readers import prepare_reader
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
+from perennial.window import Window
 from perennial.wiring_records import lake_options
 
 PASSWORD = "p@ss/word"
@@ -151,6 +154,27 @@ def test_every_table_of_the_ledger_is_guarded_or_named_as_changing(world: World)
             "(SELECT FROM pg_trigger WHERE tgrelid = pg_class.oid AND tgname = 'append_only')"
         )
         assert {name for (name,) in cursor.fetchall()} == CHANGING
+
+
+def test_the_rights_that_are_asked_for_are_those_that_a_writer_needs(world: World) -> None:
+    """Locks, leases, entries and links of the chain: all of it works, and what is recorded can't be changed."""
+    window = Window(datetime(2013, 3, 5, tzinfo=UTC), datetime(2013, 3, 6, tzinfo=UTC))
+    snapshot = Snapshot("flights", window, "raw/flights", 0, "s", 9, {}, "SELECT 1", "run")
+    decision = RecordedDecision("flights", DecisionKind.PROMOTE, "1", window.end, "hold", ("quiet",), {}, "run")
+    assert world.one("ledger writer").status is Status.OK
+    ledger = PostgresLedger(world.variables[LEDGER], clock.now)
+    for run in ("first", "second"):  # whoever comes second takes over a lease that is there
+        with ledger.working_on("flights", window, run) as lease:
+            ledger.record_snapshot(snapshot, lease)
+    ledger.record_decision(decision)
+    assert ledger.latest_snapshot("flights", window) is not None
+    ledger.close()
+    with (
+        closing(psycopg2.connect(world.variables[LEDGER])) as session,
+        session.cursor() as cursor,
+        pytest.raises(psycopg2.errors.InsufficientPrivilege),
+    ):
+        cursor.execute("UPDATE ledger.decisions SET action = 'promote'")
 
 
 def test_a_wrong_password_is_told_once_and_not_shown(world: World) -> None:
