@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from perennial.errors import InvalidSettings, SourceUnavailable
+from perennial.errors import InvalidSettings, PerennialError, SourceUnavailable
 from perennial.sources.connections import PREFIX, EnvironmentConnections
 
 METADATA_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -28,7 +29,8 @@ class CommandLineConnections:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._found: dict[str, str] = {}
+        self._found: dict[str, str | PerennialError] = {}
+        self._turn = threading.Lock()
 
     def url(self, name: str) -> str:
         """See `Connections.url`.
@@ -38,9 +40,16 @@ class CommandLineConnections:
         """
         if self._environment.get(f"{PREFIX}{name.upper()}", "").strip():
             return EnvironmentConnections(self._environment).url(name)
-        if name not in self._found:
-            self._found[name] = self._from_airflow(name)
-        return self._found[name]
+        with self._turn:  # several checks of the doctor want the same connection at once
+            if name not in self._found:
+                try:
+                    self._found[name] = self._from_airflow(name)
+                except PerennialError as error:
+                    self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, PerennialError):
+            raise found
+        return found
 
     def _from_airflow(self, name: str) -> str:
         command, why_not = _airflow(self._environment)
