@@ -172,8 +172,19 @@ def ledger_template(run: Run, postgres: WatchedPostgres) -> str:
 def shared_mlflow(run: Run, postgres: WatchedPostgres) -> str:
     """The URL of the one MLflow server of the run, with PostgreSQL behind it."""
 
+    return _mlflow(run, postgres, "mlflow", str(run.folder / "mlflow" / "artifacts"), {})
+
+
+def mlflow_on_s3(run: Run, postgres: WatchedPostgres, endpoint: str) -> str:
+    """The URL of the one MLflow server of the run that keeps its artefacts in a bucket, and lets nobody else see it."""
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_DEFAULT_REGION": "us-east-1"}
+    destination = f"s3://{new_bucket(endpoint, 'mlflow')}/artifacts"
+    return _mlflow(run, postgres, "mlflow-on-s3", destination, {**keys, "MLFLOW_S3_ENDPOINT_URL": endpoint})
+
+
+def _mlflow(run: Run, postgres: WatchedPostgres, name: str, destination: str, variables: Mapping[str, str]) -> str:
     def start() -> str:
-        folder, port = run.folder / "mlflow", free_port()
+        folder, port = run.folder / name, free_port()
         folder.mkdir()
         database = postgres.url(postgres.new_database("mlflow"))
         command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
@@ -181,13 +192,14 @@ def shared_mlflow(run: Run, postgres: WatchedPostgres) -> str:
             "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", "postgresql+psycopg2://"),
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+            **variables,
         }
         url = f"http://127.0.0.1:{port}"
-        arguments = [*command, "--artifacts-destination", str(folder / "artifacts")]
-        _start_server(run, "mlflow", arguments, folder, environment, f"{url}/health")
+        arguments = [*command, "--artifacts-destination", destination]
+        _start_server(run, name, arguments, folder, environment, f"{url}/health")
         return url
 
-    return run.once("mlflow", start)
+    return run.once(name, start)
 
 
 def shared_s3(run: Run) -> str:

@@ -1,9 +1,14 @@
-"""Named connections, as Airflow keeps them: in its database, its environment or a secrets backend."""
+"""Named connections, as Airflow keeps them: in its database, its environment or a secrets backend.
+
+Airflow does not know `AIRFLOW_CONN_<NAME>_FILE`; such a file is read here, and comes first.
+"""
 
 from airflow.sdk import Connection
 from airflow.sdk.exceptions import AirflowNotFoundException
 
 from perennial.errors import InvalidSettings
+from perennial.settings import process_environment
+from perennial.sources.connections import PREFIX, EnvironmentConnections
 
 _AIRFLOW_POSTGRES = "postgres://"
 
@@ -30,6 +35,10 @@ class AirflowConnections:
 
 
 def _uri(name: str) -> str:
+    variable = f"{PREFIX}{name.upper()}"
+    filed = process_environment().from_file(variable)
+    if filed is not None:
+        return EnvironmentConnections({variable: filed}).url(name)
     uri = str(Connection.get(name).get_uri())
     # Airflow names the scheme after its connection type; SQLAlchemy and libpq's manual know it as postgresql.
     return f"postgresql://{uri.removeprefix(_AIRFLOW_POSTGRES)}" if uri.startswith(_AIRFLOW_POSTGRES) else uri

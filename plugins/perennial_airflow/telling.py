@@ -5,8 +5,6 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from airflow.configuration import conf
-
 from perennial import clock
 from perennial.alerting import alert, broken, facts, outbox
 from perennial.alerting.alert import Alert
@@ -23,6 +21,7 @@ from perennial.spec.broken import BrokenUseCase
 from perennial.spec.load import LoadedUseCase
 from perennial.wiring import open_ports
 from perennial_airflow import notifiers
+from perennial_airflow.configuration import base_url
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.known_runs import AskedAirflow, KnownRuns, previous_run
 from perennial_airflow.note import FAILED, Line, clause
@@ -87,5 +86,4 @@ def _tell_broken(use_case: BrokenUseCase, now: datetime, ports: Ports, run: Run)
 
 
 def _delivered(spec: Telling, standing: Sequence[Alert], now: datetime, ports: Ports, run: Run) -> outbox.Delivered:
-    address = conf.get("api", "base_url", fallback="") or ""
-    return outbox.run(spec, standing, now, ports.ledger, notifiers.send, run.name, airflow=address)
+    return outbox.run(spec, standing, now, ports.ledger, notifiers.send, run.name, airflow=base_url())

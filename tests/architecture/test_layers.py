@@ -19,7 +19,7 @@ WORDS = {
 }
 PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anchors"}
-ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages"}
+ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages", "doctor"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
@@ -39,9 +39,23 @@ MAY_IMPORT = {
     | {"ports", "records", "card", "review", "settings", "wiring", "wiring_records", "jobs", "alerting"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
+    "doctor": WORDS | PORTS | {"settings"},
+    "settings": {"errors", "sources"},
     "cli": WORDS
     | PORTS
-    | {"ports", "records", "card", "jobs", "review", "backtest", "scaffold", "handover", "settings", "wiring"},
+    | {
+        "ports",
+        "records",
+        "card",
+        "jobs",
+        "review",
+        "backtest",
+        "scaffold",
+        "handover",
+        "settings",
+        "wiring",
+        "doctor",
+    },
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},

@@ -36,7 +36,7 @@ def _predict(environment: dict[str, str], window: Window, run_id: str) -> None:
     settings = Settings.from_environment(environment)
     use_case = load_use_case(Path(settings.use_cases) / "parcels")
     ledger = PostgresLedger(environment["AIRFLOW_CONN_PERENNIAL_LEDGER"], clock.now, lock_timeout=PATIENCE)
-    ports = replace(open_ports(settings, EnvironmentConnections(environment)), ledger=ledger)
+    ports = replace(open_ports(settings, EnvironmentConnections(settings.environment)), ledger=ledger)
     ingest.run(use_case, window, ports, run_id)
     validate.run(use_case, window, ports, run_id)
     score.run(use_case, window, ports, run_id, model=ModelChoice())

@@ -83,7 +83,11 @@ def days_to_csv(table: pa.Table, folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Shop:
-    root = tmp_path_factory.mktemp("shop")
+    return open_shop(tmp_path_factory.mktemp("shop"), postgres.url(postgres.new_database("shop")), mlflow_url)
+
+
+def open_shop(root: Path, database: str, mlflow_url: str, **variables: str) -> Shop:
+    """The use case in a folder, its stores there or where the variables say, and an empty ledger."""
     folder = root / "use_cases" / "parcels"
     folder.mkdir(parents=True)
     (folder / "use_case.yaml").write_text(SPEC.replace("format: parquet", DAILY_CSV))
@@ -91,7 +95,6 @@ def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.Te
     parcels, outcomes = tables()
     days_to_csv(parcels, folder / "data")
     days_to_csv(outcomes, folder / "labels")
-    database = postgres.url(postgres.new_database("shop"))
     environment = {
         **os.environ,
         "PERENNIAL_HOME": str(root / "home"),
@@ -99,9 +102,10 @@ def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.Te
         "PERENNIAL_MLFLOW_URL": mlflow_url,
         "AIRFLOW_CONN_PERENNIAL_LEDGER": database,
         "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database,
+        **variables,
     }
     settings = Settings.from_environment(environment)
-    shop = Shop(folder, environment, open_ports(settings, EnvironmentConnections(environment)))
+    shop = Shop(folder, environment, open_ports(settings, EnvironmentConnections(settings.environment)))
     upgrade = shop.start("db", "upgrade")
     assert upgrade.wait(PATIENCE) == 0
     upgrade.communicate()

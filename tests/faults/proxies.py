@@ -7,7 +7,8 @@ import socketserver
 import threading
 import time
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
+from http import HTTPStatus
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -83,14 +84,17 @@ class S3Proxy:
     """Passes requests on to an S3 server; `choose(method, path)` may name a fault for a request.
 
     `lost`: it is carried out, and the connection dropped. `500` and `503`: it is refused. `stall`: no answer for a
-    while, then none at all.
+    while, then none at all. Headers whose lower-case names are in `dropped` are not passed on.
     """
 
     STALL_SECONDS = 3.0
 
     def __init__(self, host: str, port: int) -> None:
         self.choose: Choose = lambda method, path: None
+        self.dropped: set[str] = set()
         self.faults = 0
+        self.refused = 0  # conditional puts that came second
+        conditional = threading.Lock()  # the server looks and writes in two steps, where a real store does both at once
         proxy = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -109,14 +113,21 @@ class S3Proxy:
                     time.sleep(proxy.STALL_SECONDS)
                     self.close_connection = True
                     return
-                upstream = HTTPConnection(host, port, timeout=30)
-                headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
-                upstream.request(
-                    self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))}
-                )
-                answer = upstream.getresponse()
-                content = answer.read()
-                upstream.close()
+                headers = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name.lower() not in HOP_BY_HOP | proxy.dropped
+                }
+                is_conditional = self.command == "PUT" and "if-none-match" in map(str.lower, headers)
+                with conditional if is_conditional else nullcontext():
+                    upstream = HTTPConnection(host, port, timeout=30)
+                    upstream.request(
+                        self.command, self.path, body=body, headers={**headers, "Content-Length": str(len(body))}
+                    )
+                    answer = upstream.getresponse()
+                    content = answer.read()
+                    upstream.close()
+                    proxy.refused += is_conditional and answer.status == HTTPStatus.PRECONDITION_FAILED
                 if fault == "lost":
                     self.close_connection = True
                     return

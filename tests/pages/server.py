@@ -35,6 +35,7 @@ class PagesServer:
     process: "subprocess.Popen[bytes]"
     log: Path
     users: tuple[str, ...]
+    environment: dict[str, str]
     _tokens: dict[str, str] = field(default_factory=dict)
 
     def ask(
@@ -85,8 +86,8 @@ def airflow_database(run: Run, postgres: WatchedPostgres) -> str:
     return run.once("airflow-tables", make)
 
 
-def start(run: Run, postgres: WatchedPostgres, auth_manager: str, ledger: str) -> PagesServer:
-    """An API server whose pages read the ledger at that address."""
+def start(run: Run, postgres: WatchedPostgres, auth_manager: str, ledger: str, apps: str = "core") -> PagesServer:
+    """An API server whose pages read the ledger at that address; with `apps` "all" tasks can report to it, too."""
     folder, port = run.new_folder("pages"), free_port()
     database = postgres.url(postgres.new_database("airflow", airflow_database(run, postgres)))
     environment = airflow_environment(folder, database, auth_manager, port) | {
@@ -99,12 +100,12 @@ def start(run: Run, postgres: WatchedPostgres, auth_manager: str, ledger: str) -
     log = folder / "api-server.log"
     with log.open("w") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "airflow", "api-server", "--apps", "core"], env=environment,
+            [sys.executable, "-m", "airflow", "api-server", "--apps", apps], env=environment,
             stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, start_new_session=True,
         )  # fmt: skip
     _kept.append(process)
     run.watch("api-server", process.pid)
-    server = PagesServer(f"http://127.0.0.1:{port}", process, log, USERS[auth_manager])
+    server = PagesServer(f"http://127.0.0.1:{port}", process, log, USERS[auth_manager], environment)
 
     def answers() -> bool:
         try:

@@ -4,12 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from perennial.errors import InvalidSettings, SourceUnavailable
+from perennial.errors import InvalidSettings, PerennialError, SourceUnavailable
 from perennial.sources.connections import PREFIX, EnvironmentConnections
 
 METADATA_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
@@ -28,7 +29,8 @@ class CommandLineConnections:
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = environment
-        self._found: dict[str, str] = {}
+        self._found: dict[str, str | PerennialError] = {}
+        self._turn = threading.Lock()
 
     def url(self, name: str) -> str:
         """See `Connections.url`.
@@ -38,12 +40,19 @@ class CommandLineConnections:
         """
         if self._environment.get(f"{PREFIX}{name.upper()}", "").strip():
             return EnvironmentConnections(self._environment).url(name)
-        if name not in self._found:
-            self._found[name] = self._from_airflow(name)
-        return self._found[name]
+        with self._turn:  # several checks of the doctor want the same connection at once
+            if name not in self._found:
+                try:
+                    self._found[name] = self._from_airflow(name)
+                except PerennialError as error:
+                    self._found[name] = error
+        found = self._found[name]
+        if isinstance(found, PerennialError):
+            raise found
+        return found
 
     def _from_airflow(self, name: str) -> str:
-        command, why_not = self._airflow()
+        command, why_not = _airflow(self._environment)
         if command is None:
             raise self._missing(name, why_not)
         try:
@@ -66,22 +75,6 @@ class CommandLineConnections:
             raise self._missing(name, f"`airflow connections get {name}` {found}")
         return _uri(name, done.stdout)
 
-    def _airflow(self) -> tuple[list[str] | None, str]:
-        """How to call the Airflow that the environment sets up; None, and why not, when there is none."""
-        configured = self._environment.get(METADATA_DATABASE) or self._config().is_file()
-        if not configured:
-            return None, f"no Airflow is set up here: {METADATA_DATABASE} is not set, and {self._config()} is not there"
-        if find_spec("airflow") is not None:
-            return [sys.executable, "-m", "airflow"], ""
-        there = shutil.which("airflow", path=self._environment.get("PATH"))
-        return ([there], "") if there else (None, "an Airflow is set up here, but `airflow` is not installed")
-
-    def _config(self) -> Path:
-        """Where Airflow reads its configuration."""
-        given = self._environment.get(AIRFLOW_CONFIG)
-        home = self._environment.get(AIRFLOW_HOME) or "~/airflow"
-        return Path(given or f"{home}/airflow.cfg").expanduser()
-
     def _missing(self, name: str, airflow: str) -> InvalidSettings:
         known = sorted(key for key in self._environment if key.startswith(PREFIX))
         return InvalidSettings(
@@ -90,6 +83,31 @@ class CommandLineConnections:
             f"JSON, as for Airflow, or add the connection there: `airflow connections add {name} --conn-uri …`. "
             "A system started here by `make run` needs none of that."
         )
+
+
+def no_airflow_here(environment: Mapping[str, str]) -> str:
+    """Why no Airflow can be asked from this process; "" when one can, by this interpreter."""
+    command, why_not = _airflow(environment)
+    elsewhere = command is not None and command[0] != sys.executable
+    return "the Airflow here is installed for another Python than this one" if elsewhere else why_not
+
+
+def _airflow(environment: Mapping[str, str]) -> tuple[list[str] | None, str]:
+    """How to call the Airflow that the environment sets up; None, and why not, when there is none."""
+    config = _config(environment)
+    if not environment.get(METADATA_DATABASE) and not config.is_file():
+        return None, f"no Airflow is set up here: {METADATA_DATABASE} is not set, and {config} is not there"
+    if find_spec("airflow") is not None:
+        return [sys.executable, "-m", "airflow"], ""
+    there = shutil.which("airflow", path=environment.get("PATH"))
+    return ([there], "") if there else (None, "an Airflow is set up here, but `airflow` is not installed")
+
+
+def _config(environment: Mapping[str, str]) -> Path:
+    """Where Airflow reads its configuration."""
+    given = environment.get(AIRFLOW_CONFIG)
+    home = environment.get(AIRFLOW_HOME) or "~/airflow"
+    return Path(given or f"{home}/airflow.cfg").expanduser()
 
 
 def _uri(name: str, output: str) -> str:

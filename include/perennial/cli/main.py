@@ -11,6 +11,7 @@ from perennial.cli import (
     card,
     compare,
     database,
+    doctor,
     export,
     inspect,
     lateness,
@@ -24,6 +25,7 @@ from perennial.cli import (
     review_queue,
     rollout,
     run,
+    settings,
     steps,
     suggest,
     upkeep,
@@ -41,9 +43,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     help="Score every window, notice when the world has moved, bring a better model into service.",
     epilog=(
-        "Exit codes: 0 done · 1 a bug in Perennial · 2 wrong usage · 3 something must be corrected first "
-        "(spec, data, model) · 4 something outside failed and may work later · 5 `check` found errors · "
-        "6 `reproduce` found a difference · 7 `ledger verify` found an alteration."
+        "Exit codes: 0 done · 1 a bug in Perennial, or `doctor` found a failure · 2 wrong usage · 3 something "
+        "must be corrected first (spec, data, model) · 4 something outside failed and may work later · "
+        "5 `check` found errors · 6 `reproduce` found a difference · 7 `ledger verify` found an alteration."
     ),
 )
 new.add_to(app)
@@ -64,6 +66,8 @@ compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
 retirement.add_to(app)
+app.command()(doctor.doctor)
+app.command()(settings.settings)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review_queue.app, name="review")
 app.add_typer(database.app, name="db")

@@ -6,7 +6,6 @@ it, so it imports nothing that reads sources or makes models, which would take m
 """
 
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -296,7 +295,8 @@ def main() -> int:
 def _changed(line: bytes) -> Answer:
     asked = from_json(ChangeAsked, json.loads(line))
     try:
-        settings, connections = Settings.from_environment(), EnvironmentConnections(os.environ)
+        settings = Settings.from_environment()
+        connections = EnvironmentConnections(settings.environment)
         ports = open_records(settings, connections, lock_timeout=PATIENCE)
     except PerennialError as error:
         return refusal(UNAVAILABLE, "The records can't be written right now", str(error))

@@ -7,7 +7,6 @@ read is a page that says why, and is tried again with the next page.
 
 import gc
 import json
-import os
 import sys
 import traceback
 from collections.abc import Callable
@@ -54,7 +53,9 @@ class Records:
 def main() -> int:
     """Answer until the input ends."""
     settings = Settings.from_environment()
-    serve(settings, Records(settings, EnvironmentConnections(os.environ)), sys.stdin.buffer, sys.stdout.buffer)
+    serve(
+        settings, Records(settings, EnvironmentConnections(settings.environment)), sys.stdin.buffer, sys.stdout.buffer
+    )
     return 0
 
 

@@ -44,9 +44,7 @@ class MlflowRegistry:
     """
 
     def __init__(self, tracking_url: str, cache: Path) -> None:
-        self._url, user = _without_credentials(tracking_url.rstrip("/"))
-        os.environ.update(user)  # for good: MLflow looks there with every request, from any thread
-        self._client = MlflowClient(tracking_uri=self._url, registry_uri=self._url)
+        self._url, self._client = open_client(tracking_url)
         self._cache = ModelCache(cache)
         self._loaded: dict[tuple[str, str, str], LoadedModel] = {}
         self._references: dict[tuple[str, str, str], dict[str, Any]] = {}
@@ -311,7 +309,14 @@ class MlflowRegistry:
             ) from error
 
 
-def _without_credentials(url: str) -> tuple[str, dict[str, str]]:
+def open_client(tracking_url: str) -> tuple[str, MlflowClient]:
+    """The server's address without user and password, and a client of it."""
+    address, user = without_credentials(tracking_url.rstrip("/"))
+    os.environ.update(user)  # for good: MLflow looks there with every request, from any thread
+    return address, MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def without_credentials(url: str) -> tuple[str, dict[str, str]]:
     """The URL as it may be shown, and the variables from which MLflow's client takes user and password.
 
     MLflow repeats the URL in its errors, so that a password in it would end up in logs.

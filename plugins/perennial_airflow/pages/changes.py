@@ -10,7 +10,6 @@ header is read here.
 import asyncio
 import json
 import logging
-import os
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Awaitable, Callable
@@ -20,13 +19,13 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
-from airflow.configuration import conf
 from fastapi import Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import JSONResponse, RedirectResponse
 
 from perennial.errors import InvalidWindow, PerennialError
-from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings
+from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings, child_environment
 from perennial.window import Window
+from perennial_airflow.configuration import base_url
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.dag_kind import DagKind
 from perennial_airflow.pages.rights import may_read
@@ -80,7 +79,7 @@ async def meant(request: Request) -> None:
 
 async def from_here(request: Request) -> None:
     """Refuse what was not sent by a page of this server: browsers say where a form comes from."""
-    own = {_origin(str(request.base_url)), _origin(conf.get("api", "base_url", fallback=""))} - {""}
+    own = {_origin(str(request.base_url)), _origin(base_url())} - {""}
     if _origin(request.headers.get("origin", "")) not in own:
         raise HTTPException(
             403,
@@ -202,5 +201,4 @@ def _environment() -> dict[str, str]:
     connections = AirflowConnections()
     lake = Settings.from_environment().lake_connection
     names = [LEDGER_CONNECTION, PUBLISHED_CONNECTION, *([lake] if lake else [])]
-    urls = {f"AIRFLOW_CONN_{name.upper()}": connections.url(name) for name in names}
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), **urls}
+    return child_environment({name: connections.url(name) for name in names})

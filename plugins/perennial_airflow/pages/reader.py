@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
@@ -11,8 +10,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from perennial.settings import LEDGER_CONNECTION, LEDGER_READER, PUBLISHED_CONNECTION, PUBLISHED_READER, Settings
-from perennial.sources.connections import PREFIX
+from perennial.settings import (
+    LEDGER_CONNECTION,
+    LEDGER_READER,
+    PUBLISHED_CONNECTION,
+    PUBLISHED_READER,
+    Settings,
+    child_environment,
+)
 from perennial_airflow.connections import AirflowConnections
 
 log = logging.getLogger(__name__)
@@ -120,7 +125,6 @@ def _environment() -> dict[str, str]:
     No other connection of the environment is handed on, least of all those that may write.
     """
     connections = AirflowConnections()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     lake = Settings.from_environment().lake_connection
     urls = {lake: connections.url(lake)} if lake else {}
     for reader, writer in CONNECTIONS.items():
@@ -128,5 +132,4 @@ def _environment() -> dict[str, str]:
         if found is None:
             log.warning("There is no connection %s: the review pages read as the user of %s", reader, writer)
         urls[reader] = found or connections.url(writer)
-    path = {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return {**kept, **path, **{f"{PREFIX}{name.upper()}": url for name, url in urls.items()}}
+    return child_environment(urls)

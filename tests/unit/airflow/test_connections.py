@@ -1,5 +1,7 @@
 """Connections come from Airflow, wherever it keeps them."""
 
+from pathlib import Path
+
 import pytest
 
 from perennial.errors import InvalidSettings
@@ -27,3 +29,14 @@ def test_a_missing_connection_says_how_to_add_it(monkeypatch: pytest.MonkeyPatch
     with pytest.raises(InvalidSettings, match=r"no connection 'nowhere'.*AIRFLOW_CONN_NOWHERE") as caught:
         AirflowConnections().url("nowhere")
     assert caught.value.__cause__ is not None
+
+
+def test_a_file_comes_first(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "flights").write_text("postgresql://u:p%40ss@host:5432/db\n")
+    monkeypatch.delenv("AIRFLOW_CONN_FLIGHTS", raising=False)
+    monkeypatch.setenv("AIRFLOW_CONN_FLIGHTS_FILE", str(tmp_path / "flights"))
+    assert AirflowConnections().url("flights") == "postgresql://u:p%40ss@host:5432/db"
+    assert AirflowConnections().find("flights") == "postgresql://u:p%40ss@host:5432/db"
+    (tmp_path / "flights").unlink()
+    with pytest.raises(InvalidSettings, match=r"AIRFLOW_CONN_FLIGHTS_FILE names the file .*, which can't be read"):
+        AirflowConnections().url("flights")

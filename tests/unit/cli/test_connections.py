@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,21 @@ def test_then_airflow_is_asked_once_with_the_environment_that_sets_it_up(monkeyp
     assert found.url("shop").startswith("postgresql://")
     assert airflow.calls == [[sys.executable, "-m", "airflow", "connections", "get", "shop", "--output", "json"]]
     assert airflow.environments == [DATABASE]
+
+
+def test_threads_that_ask_at_once_ask_airflow_once_also_when_it_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    airflow = Airflow(monkeypatch, error="Connection not found.", code=1)
+    found = CommandLineConnections(DATABASE)
+
+    def ask(_: int) -> str:
+        with pytest.raises(InvalidSettings) as raised:
+            found.url("shop")
+        return str(raised.value)
+
+    with ThreadPoolExecutor(8) as threads:
+        (said,) = set(threads.map(ask, range(8)))
+    assert "has no such connection" in said
+    assert len(airflow.calls) == 1
 
 
 def test_an_airflow_cfg_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

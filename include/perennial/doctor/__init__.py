@@ -1,0 +1,1 @@
+"""Checks of a deployment: what was found, and what to do about it."""
