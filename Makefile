@@ -9,15 +9,20 @@ PEERS := .venv-peers/.installed
 LOWEST := .venv-lowest/.installed
 UV := $(BIN)/uv
 ARGS ?=
+WORKERS ?= 2
+KEYS := PYTHONPATH=include $(PYTHON) -m perennial_stack.keys
+# What stays up; the rest ends when its work is done, and is waited for by these.
+SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 
 # Without compiled bytecode every import takes three times as long; other people's paths have no business in here.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop test test-lowest lint faults bench clean lock setup browser screenshots
+.PHONY: secrets compose-up compose-down compose-test compose-backup compose-restore
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(RUNTIME)  ## Start everything and play the demonstration (ARGS=--demo-until=2013-12-31 for the whole year)
 	@$(BIN)/python -m perennial_local run $(ARGS)
