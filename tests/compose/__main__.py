@@ -57,6 +57,7 @@ def main() -> int:
 def _run(stack: Stack, folder: Path, chosen: list[Callable[[Stack, datetime, int], None]]) -> None:
     _step("built, started, and healthy", stack.up)
     print("memory at rest: " + ", ".join(f"{name} {used}" for name, used in sorted(stack.memory().items())))
+    _step("weak secrets are refused", lambda: story.weak_secrets_are_refused(stack))
     _step("the source is loaded", lambda: story.load_source(stack))
     story.make_users(stack)
     _step("nobody gets in without a login", lambda: story.logins_are_needed(stack))

@@ -63,6 +63,17 @@ def make_users(stack: Stack) -> None:
         assert made.is_success, made.text
 
 
+def weak_secrets_are_refused(stack: Stack) -> None:
+    """A second project with a known password: nothing in it starts, and it is told which one."""
+    weak = Stack({**stack.variables, "COMPOSE_PROJECT_NAME": "perennial-weak", "VALKEY_PASSWORD": "airflow"})
+    try:
+        assert weak.run("docker", "compose", "up", "--detach", "postgres", "valkey").returncode != 0
+        assert "VALKEY_PASSWORD is 7 characters long" in weak.compose("logs", "secrets")
+        assert weak.compose("ps", "--quiet", "--status=running").split() == []
+    finally:
+        weak.compose("down", "--volumes", check=False)
+
+
 def logins_are_needed(stack: Stack) -> None:
     """Nobody who has not logged in reads anything, of Airflow or of MLflow; MLflow's passwords are the made ones."""
     with httpx.Client(timeout=60, trust_env=False) as client:
