@@ -58,7 +58,7 @@ FAULTS = (worker_killed, postgres_restarted, queue_restarted, store_cut_off)
 def lost_and_restored(stack: Stack, folder: str) -> None:
     """Back up, destroy every volume, restore, and start again."""
     tables = {
-        "ledger": "SELECT count(*), max(id) FROM ledger.chain",
+        "ledger": "SELECT count(*), max(position) FROM ledger.chain",
         "published": "SELECT count(*), sum(row_count) FROM perennial.published_windows",
         "mlflow": "SELECT count(*), max(version) FROM model_versions",
         "airflow": "SELECT count(*), max(id) FROM dag_run WHERE dag_id LIKE 'flight_delays%'",

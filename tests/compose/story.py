@@ -187,7 +187,10 @@ def windows(first: datetime, days: int) -> list[datetime]:
 
 def look(stack: Stack) -> None:
     """A viewer opens the pages of the team's use case, in the browser's words and as JSON."""
-    page = stack.ask("vera", "GET", f"/perennial/dags/{PREDICT}/windows/2013-03-05")
+    path = f"/perennial/dags/{PREDICT}/windows/2013-03-05"
+    # The first page waits for the process that writes pages, which a busy host starts slowly: "Try again."
+    stack.wait(lambda: stack.ask("vera", "GET", path).status_code != 503, "the page")
+    page = stack.ask("vera", "GET", path)
     assert page.is_success, page.text
     assert page.json()["format"] == 1
     home = stack.ask("vera", "GET", "/perennial/home")
