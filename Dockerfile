@@ -1,23 +1,36 @@
-# The image of every service in docker-compose.yaml but PostgreSQL.
-FROM python:3.11.14-slim-bookworm
+# The image of every service in docker-compose.yaml but the stores. BASE is any image that has Python 3.11 to 3.13
+# with its module venv; it stays the same for both stages, because the environment links to its interpreter.
+ARG BASE=python:3.11.14-slim-bookworm
 
-RUN useradd --uid 50000 --create-home perennial \
-    && mkdir -p /var/lib/perennial/airflow /var/lib/perennial/lake /var/lib/perennial/logs /var/lib/perennial/mlflow \
-    && chown -R perennial /var/lib/perennial
-
+FROM ${BASE} AS built
+ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1 UV_NO_CACHE=1 UV_LINK_MODE=copy
 WORKDIR /opt/perennial
-COPY requirements-uv.txt requirements.txt ./
-RUN pip install --no-cache-dir --require-hashes --no-deps -r requirements-uv.txt \
-    && uv pip install --system --no-cache --require-hashes --compile-bytecode -r requirements.txt
+RUN python3 -m venv /opt/environment
+COPY requirements-uv.txt requirements-server.txt ./
+RUN /opt/environment/bin/python -m pip install --quiet --require-hashes --no-deps -r requirements-uv.txt \
+    && /opt/environment/bin/uv pip install --quiet --python /opt/environment/bin/python --require-hashes \
+        --compile-bytecode -r requirements-server.txt
 
 COPY pyproject.toml README.md LICENSE ./
 COPY include include
 COPY plugins plugins
 COPY dags dags
-RUN uv pip install --system --no-cache --no-deps --compile-bytecode --editable .
+RUN /opt/environment/bin/uv pip install --quiet --python /opt/environment/bin/python --no-deps --editable . \
+    && /opt/environment/bin/python -m compileall -q include plugins dags \
+    && /opt/environment/bin/python -m pip uninstall --quiet --yes uv
+
+FROM ${BASE}
+RUN useradd --uid 50000 --create-home perennial \
+    && mkdir -p /var/lib/perennial/airflow /var/lib/perennial/logs /var/lib/perennial/cache \
+    && chown -R perennial:perennial /var/lib/perennial
+COPY --from=built /opt/environment /opt/environment
+COPY --from=built /opt/perennial /opt/perennial
 
 USER perennial
-ENV AIRFLOW_HOME=/var/lib/perennial/airflow \
+WORKDIR /opt/perennial
+ENV PATH=/opt/environment/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    AIRFLOW_HOME=/var/lib/perennial/airflow \
     PERENNIAL_HOME=/var/lib/perennial \
     DO_NOT_TRACK=1 \
     GX_ANALYTICS_ENABLED=false \

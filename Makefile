@@ -9,15 +9,20 @@ PEERS := .venv-peers/.installed
 LOWEST := .venv-lowest/.installed
 UV := $(BIN)/uv
 ARGS ?=
+WORKERS ?= 2
+KEYS := PYTHONPATH=include $(PYTHON) -m perennial_stack.keys
+# What stays up; the rest ends when its work is done, and is waited for by these.
+SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 
 # Without compiled bytecode every import takes three times as long; other people's paths have no business in here.
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop test test-lowest lint faults bench clean lock setup browser screenshots
+.PHONY: secrets compose-up compose-down compose-test compose-backup compose-restore
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-15s %s\n", $$1, $$2}'
 
 run: $(RUNTIME)  ## Start everything and play the demonstration (ARGS=--demo-until=2013-12-31 for the whole year)
 	@$(BIN)/python -m perennial_local run $(ARGS)
@@ -34,13 +39,34 @@ test-lowest: $(LOWEST)  ## Run unit, contract and DAG tests on the lowest versio
 lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
-	@$(BIN)/mypy include/perennial include/perennial_local plugins/perennial_airflow
+	@$(BIN)/mypy include/perennial include/perennial_local include/perennial_stack plugins/perennial_airflow
 
 faults: $(DEVELOPMENT)  ## Kill, stop, race and break everything, and count the damage (ARGS="--seed 1 --scale 0.1"; half an hour)
 	@$(BIN)/python -m tests.faults $(ARGS)
 
 bench: $(DEVELOPMENT) $(PEERS)  ## Measure speed, memory, calibration and power, also against Evidently and NannyML
 	@status=0; for script in tests/bench/*.py; do echo "== $$script"; $(BIN)/python $$script || status=1; done; exit $$status
+
+secrets:  ## Make the secrets of the team's stack in .env; those that are there stay
+	@$(KEYS) make .env
+
+compose-up:  ## Start the team's stack with Docker, and wait until it is well (WORKERS=4 for more workers)
+	@$(KEYS) check .env
+	@docker compose up --build --detach --wait --scale worker=$(WORKERS) $(SERVICES)
+
+compose-down:  ## Stop the team's stack; its data stays
+	@docker compose down
+
+compose-backup:  ## Save the team's stack (BACKUP=folder)
+	@sh compose/backup.sh $(or $(BACKUP),backups/$(shell date -u +%Y%m%dT%H%M%SZ))
+
+compose-restore:  ## Bring a backup into an empty stack (BACKUP=folder)
+	@[ -n "$(BACKUP)" ] || { echo "Say which: make compose-restore BACKUP=backups/…"; exit 1; }
+	@$(KEYS) check .env
+	@sh compose/restore.sh $(BACKUP)
+
+compose-test: $(DEVELOPMENT)  ## Build, start, use, break, save and restore the team's stack (some 25 minutes, wants Docker)
+	@$(BIN)/python -m tests.compose $(ARGS)
 
 screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README
 	@$(BIN)/python -m tests.e2e.screenshots
@@ -53,7 +79,8 @@ clean:  ## Remove the local system's data and all caches (the virtual environmen
 setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
 
 lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 3.13 (ARGS=--upgrade for the newest of everything)
-	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra dev --constraint requirements.txt"; do \
+	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra server --extra dev --constraint requirements.txt" \
+	    "requirements-server.txt --extra server --constraint requirements-dev.txt"; do \
 	    set -- $$target; output=$$1; shift; \
 	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \
@@ -64,7 +91,7 @@ lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 
 	    --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file tests/bench/peers/requirements.txt
 	@# The lowest versions are run by the tools of the development lock: those that are not needed at run time.
 	@grep -E '^[a-z0-9].*==' requirements-dev.txt | grep -vxFf requirements.txt | sed 's/ \\$$//' | \
-	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra dev --constraint - --resolution lowest-direct \
+	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra server --extra dev --constraint - --resolution lowest-direct \
 	        --python-version 3.11 --generate-hashes --upgrade \
 	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-lowest.txt
 

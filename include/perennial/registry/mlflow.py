@@ -13,7 +13,12 @@ from urllib.parse import quote, unquote, urlsplit
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_ALREADY_EXISTS, RESOURCE_DOES_NOT_EXIST
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    PERMISSION_DENIED,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+)
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from requests.exceptions import RequestException
 
@@ -221,7 +226,13 @@ class MlflowRegistry:
             except MlflowException as error:
                 if says(error, RESOURCE_DOES_NOT_EXIST, INVALID_PARAMETER_VALUE):
                     return None
+                # Behind MLflow's own logins, who is no administrator is denied what is not there.
+                if says(error, PERMISSION_DENIED) and not self._is_registered(use_case):
+                    return None
                 raise
+
+    def _is_registered(self, use_case: str) -> bool:
+        return bool(self._client.search_registered_models(f"name = '{use_case}'", max_results=1))
 
     def address(self, use_case: str, version: str) -> str | None:
         """See `ModelRegistry.address`."""
