@@ -24,6 +24,7 @@ from perennial.ledger.entries import (
     Status,
     ValidationResult,
 )
+from perennial.ledger.latest import Latest
 from perennial.ledger.outbox import Outbox
 from perennial.ledger.overview import Overview
 from perennial.ledger.review_queue import ReviewQueue
@@ -31,7 +32,7 @@ from perennial.ledger.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
+class Ledger(Overview, Latest, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

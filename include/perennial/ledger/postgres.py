@@ -31,8 +31,8 @@ from perennial.ledger.locks import Timeouts, deciding_alone, holding_window, loc
 from perennial.ledger.postgres_approvals import PostgresApprovals
 from perennial.ledger.postgres_chain import PostgresChain
 from perennial.ledger.postgres_entries import refuse_if_passed
+from perennial.ledger.postgres_latest import PostgresLatest
 from perennial.ledger.postgres_outbox import PostgresOutbox
-from perennial.ledger.postgres_overview import PostgresOverview
 from perennial.ledger.postgres_review_queue import PostgresReviewQueue
 from perennial.ledger.postgres_rollouts import PostgresRollouts
 from perennial.ledger.rows import as_stored, from_row, utc
@@ -53,7 +53,7 @@ from perennial.window import Window
 
 
 class PostgresLedger(
-    PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
+    PostgresLatest, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
