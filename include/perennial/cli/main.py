@@ -15,6 +15,7 @@ from perennial.cli import (
     inspect,
     lateness,
     ledger,
+    metrics,
     models,
     new,
     past,
@@ -63,6 +64,7 @@ rollout.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
+app.command()(metrics.metrics)
 retirement.add_to(app)
 app.add_typer(quarantine.app, name="quarantine")
 app.add_typer(review_queue.app, name="review")
