@@ -32,6 +32,7 @@ class Settings:
     environment: Mapping[str, str]
     approver_roles: tuple[str, ...] = APPROVER_ROLES
     metrics_token: str = field(default="", repr=False)
+    log_format: str = "text"
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
@@ -48,6 +49,7 @@ class Settings:
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | PERENNIAL_APPROVER_ROLES | Airflow roles whose answers approve a model, with commas | Admin,Approver |
         | PERENNIAL_METRICS_TOKEN | opens `perennial/metrics` of the API server for Prometheus | nobody but users |
+        | PERENNIAL_LOG_FORMAT | of the command line: text, or json | text |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER_READER | the ledger, as a user who may only read, for the pages | the ledger |
@@ -68,6 +70,7 @@ class Settings:
             archive_url=environment.get("PERENNIAL_ARCHIVE_URL") or f"{lake_url.rstrip('/')}/archive",
             environment=environment,
             approver_roles=_names(environment.get("PERENNIAL_APPROVER_ROLES")) or APPROVER_ROLES,
+            log_format=environment.get("PERENNIAL_LOG_FORMAT") or "text",
             metrics_token=environment.get("PERENNIAL_METRICS_TOKEN", ""),
         )
 
