@@ -1,4 +1,4 @@
-"""`python -m tests.observe <folder>`: dashboard and rules on a real Prometheus, whose programs lie in the folder.
+"""`python -m tests.observed <folder>`: dashboard and rules on a real Prometheus, whose programs lie in the folder.
 
 A server tells the recorded gauges to who has the token; Prometheus scrapes it by our configuration. Then every
 expression of the dashboard and of the rules is asked. A panel without a value, or an answer to who has no token, fails.
