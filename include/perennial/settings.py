@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from perennial.errors import InvalidSettings
@@ -31,6 +31,8 @@ class Settings:
     archive_url: str
     environment: Mapping[str, str]
     approver_roles: tuple[str, ...] = APPROVER_ROLES
+    metrics_token: str = field(default="", repr=False)
+    log_format: str = "text"
 
     @classmethod
     def from_environment(cls, variables: Mapping[str, str] | None = None) -> "Settings":
@@ -46,6 +48,8 @@ class Settings:
         | PERENNIAL_ARCHIVE_URL | folder or s3:// URL of archived models | archive in the lake's |
         | PERENNIAL_MLFLOW_URL | MLflow tracking server | required |
         | PERENNIAL_APPROVER_ROLES | Airflow roles whose answers approve a model, with commas | Admin,Approver |
+        | PERENNIAL_METRICS_TOKEN | opens `perennial/metrics` of the API server for Prometheus | nobody but users |
+        | PERENNIAL_LOG_FORMAT | of the command line: text, or json | text |
         | AIRFLOW_CONN_PERENNIAL_LEDGER | the ledger's PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_PUBLISHED | the published tables' PostgreSQL, outside Airflow | required |
         | AIRFLOW_CONN_PERENNIAL_LEDGER_READER | the ledger, as a user who may only read, for the pages | the ledger |
@@ -66,6 +70,8 @@ class Settings:
             archive_url=environment.get("PERENNIAL_ARCHIVE_URL") or f"{lake_url.rstrip('/')}/archive",
             environment=environment,
             approver_roles=_names(environment.get("PERENNIAL_APPROVER_ROLES")) or APPROVER_ROLES,
+            log_format=environment.get("PERENNIAL_LOG_FORMAT") or "text",
+            metrics_token=environment.get("PERENNIAL_METRICS_TOKEN", ""),
         )
 
     def require_mlflow(self) -> str:

@@ -33,6 +33,7 @@ from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
 from perennial.ledger.memory.review_queue import InMemoryReviewQueue
 from perennial.ledger.memory.rollouts import RolloutsInMemory
+from perennial.ledger.memory_latest import InMemoryLatest
 from perennial.ledger.parts.overview import Status
 from perennial.ledger.rows import as_stored, natural_key, utc
 from perennial.performance.maturity import Maturity
@@ -42,7 +43,9 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue):
+class InMemoryLedger(
+    InMemoryOverview, InMemoryLatest, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue
+):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.

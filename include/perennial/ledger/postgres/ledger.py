@@ -32,7 +32,6 @@ from perennial.ledger.postgres.connection import LedgerDatabase
 from perennial.ledger.postgres.entries import refuse_if_passed
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres.outbox import PostgresOutbox
-from perennial.ledger.postgres.overview import PostgresOverview
 from perennial.ledger.postgres.review_queue import PostgresReviewQueue
 from perennial.ledger.postgres.rollouts import PostgresRollouts
 from perennial.ledger.postgres.schema.tables import (
@@ -47,13 +46,14 @@ from perennial.ledger.postgres.schema.tables import (
     snapshots,
     validations,
 )
+from perennial.ledger.postgres_latest import PostgresLatest
 from perennial.ledger.rows import as_stored, from_row, utc
 from perennial.ledger.rules import check_same_batch, check_same_challenger, check_still_in_force
 from perennial.window import Window
 
 
 class PostgresLedger(
-    PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
+    PostgresLatest, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
