@@ -79,8 +79,8 @@ clean:  ## Remove the local system's data and all caches (the virtual environmen
 setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
 
 lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 3.13 (ARGS=--upgrade for the newest of everything)
-	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra server --extra dev --constraint requirements.txt" \
-	    "requirements-server.txt --extra server --constraint requirements-dev.txt"; do \
+	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra server --extra lineage --extra dev --constraint requirements.txt" \
+	    "requirements-server.txt --extra server --extra lineage --constraint requirements-dev.txt"; do \
 	    set -- $$target; output=$$1; shift; \
 	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \
@@ -91,7 +91,7 @@ lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 
 	    --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file tests/bench/peers/requirements.txt
 	@# The lowest versions are run by the tools of the development lock: those that are not needed at run time.
 	@grep -E '^[a-z0-9].*==' requirements-dev.txt | grep -vxFf requirements.txt | sed 's/ \\$$//' | \
-	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra server --extra dev --constraint - --resolution lowest-direct \
+	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra server --extra lineage --extra dev --constraint - --resolution lowest-direct \
 	        --python-version 3.11 --generate-hashes --upgrade \
 	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-lowest.txt
 

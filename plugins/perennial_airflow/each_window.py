@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from perennial.encoding import as_json, from_json
+from perennial.log_context import about
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial_airflow.outcomes import airflow_outcomes
@@ -25,7 +26,7 @@ def each_window(use_case: LoadedUseCase, windows: Iterable[Window], work: Callab
     skipped: list[AirflowSkipException] = []
     for window in windows:
         try:
-            with airflow_outcomes(use_case, window):
+            with about(window=window.key), airflow_outcomes(use_case, window):
                 results.append(as_json(work(window)))
         except AirflowSkipException as skip:
             log.info("%s", skip)

@@ -7,7 +7,9 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from perennial.log_context import about
 from perennial.spec.load import LoadedUseCase
+from perennial_airflow import lineage
 from perennial_airflow.ingest import StillToCome
 from perennial_airflow.note import FAILED, NOTHING, Line, clause
 from perennial_airflow.run import Extra, Run
@@ -27,6 +29,8 @@ def noted(
 ) -> Callable[[Work[Given, Result]], Work[Given, Result]]:
     """Leave `line_of` the task's result for the note of its run, and an error's text before it is raised.
 
+    What is logged meanwhile is about the use case and the run.
+
     That a task is skipped is said only with `tell_skips`: ordinarily another task of the run says why. `extra_of` says
     of the result what the events of the task's assets tell.
     """
@@ -34,6 +38,10 @@ def noted(
     def decorate(work: Work[Given, Result]) -> Work[Given, Result]:
         @functools.wraps(work)
         def doing(use_case: LoadedUseCase, run: Run, /, *args: Given.args, **kwargs: Given.kwargs) -> Result:
+            with about(use_case=use_case.name, run=run.name):
+                return done(use_case, run, *args, **kwargs)
+
+        def done(use_case: LoadedUseCase, run: Run, *args: Given.args, **kwargs: Given.kwargs) -> Result:
             try:
                 result = work(use_case, run, *args, **kwargs)
             except StillToCome:
@@ -48,6 +56,7 @@ def noted(
             _leave(run, lambda: line_of(use_case, result))
             if extra_of is not None:
                 _tell(run, lambda: extra_of(use_case, result))
+            lineage.leave(work.__name__, use_case, result)
             return result
 
         return doing

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
 RUNTIME = [Requirement(text) for text in (*PROJECT["dependencies"], *EXTRAS["local"])]
-EXPORTS = [Requirement(text) for text in (*EXTRAS["onnx"], *EXTRAS["pmml"])]
+EXPORTS = [Requirement(text) for text in (*EXTRAS["onnx"], *EXTRAS["pmml"], *EXTRAS["lineage"])]
 DEVELOPMENT = [Requirement(text) for text in EXTRAS["dev"]]
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==(\S+)", re.MULTILINE)
 

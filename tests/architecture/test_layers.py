@@ -15,11 +15,12 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
 WORDS = {
     *("window", "errors", "verdict", "wording", "arrays", "spec", "digest", "encoding", "clock", "addresses", "lease"),
-    *("code_version", "progress"),
+    *("code_version", "progress", "log_context"),
 }
 PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anchors"}
-ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages", "doctor"}
+ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages"}
+ROOMS |= {"doctor", "telemetry"}
 MAY_IMPORT = {
     "spec": {"window", "errors", "encoding"},
     **dict.fromkeys(PURE, WORDS | PURE),
@@ -32,30 +33,21 @@ MAY_IMPORT = {
     "jobs": WORDS | PURE | PORTS | {"ports", "records", "card"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "alerting": WORDS | PORTS | {"ports", "records", "review", "jobs"},
+    "telemetry": WORDS | PORTS | {"ports", "records", "review", "jobs", "alerting", "performance"},
     "handover": WORDS | PORTS | {"ports", "records", "review"},
     "pages": WORDS
     | PURE
     | PORTS
-    | {"ports", "records", "card", "review", "settings", "wiring", "wiring_records", "jobs", "alerting"},
+    | {"ports", "records", "card", "review", "settings", "wiring", "wiring_records", "jobs", "alerting"}
+    | {"telemetry"},
     "backtest": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
     "scaffold": WORDS | PURE | {"sources", "review"},
     "doctor": WORDS | PORTS | {"settings"},
     "settings": {"errors", "sources"},
     "cli": WORDS
     | PORTS
-    | {
-        "ports",
-        "records",
-        "card",
-        "jobs",
-        "review",
-        "backtest",
-        "scaffold",
-        "handover",
-        "settings",
-        "wiring",
-        "doctor",
-    },
+    | {"ports", "records", "card", "jobs", "review", "backtest", "scaffold", "handover", "settings", "wiring"}
+    | {"doctor", "telemetry"},
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},

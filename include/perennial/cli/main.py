@@ -1,6 +1,8 @@
 """`perennial`: the same jobs without Airflow, and a look at what they left."""
 
+import logging
 import sys
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -16,6 +18,8 @@ from perennial.cli import (
     inspect,
     lateness,
     ledger,
+    logs,
+    metrics,
     models,
     new,
     past,
@@ -31,7 +35,10 @@ from perennial.cli import (
     upkeep,
     validation,
 )
+from perennial.cli.logs import LogFormat
 from perennial.errors import PerennialError, TransientError
+from perennial.log_context import about
+from perennial.settings import Settings
 
 EXIT_PERMANENT = 3
 EXIT_TRANSIENT = 4
@@ -65,6 +72,7 @@ rollout.add_to(app)
 compare.add_to(app)
 lateness.add_to(app)
 upkeep.add_to(app)
+app.command()(metrics.metrics)
 retirement.add_to(app)
 app.command()(doctor.doctor)
 app.command()(settings.settings)
@@ -74,11 +82,30 @@ app.add_typer(database.app, name="db")
 app.add_typer(ledger.app, name="ledger")
 
 
+@app.callback()
+def common(
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="How the log on standard error is written. Default: PERENNIAL_LOG_FORMAT, or text."),
+    ] = None,
+) -> None:
+    """Score every window, notice when the world has moved, bring a better model into service."""
+    logs.set_up(log_format or LogFormat(Settings.from_environment().log_format))
+
+
 def main() -> None:
     """Run the command line; domain errors become one message on standard error and an exit code."""
+    with about():
+        _main()
+
+
+def _main() -> None:
     try:
         app()
     except PerennialError as error:
+        if logs.as_json():
+            logging.getLogger("perennial").log(logging.ERROR, "%s: %s", type(error).__name__, error)
+            sys.exit(EXIT_TRANSIENT if isinstance(error, TransientError) else EXIT_PERMANENT)
         screen = Console(stderr=True, highlight=False, soft_wrap=True)
         screen.print(type(error).__name__, style="bold red")
         screen.print(str(error), markup=False)

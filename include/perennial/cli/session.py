@@ -15,6 +15,7 @@ from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
 from perennial.ledger.entries import COMMAND_LINE, RecordedDecision
 from perennial.ledger.port import Ledger
+from perennial.log_context import also
 from perennial.ports import Ports
 from perennial.settings import LEDGER_CONNECTION, Settings
 from perennial.sources.port import Connections, Source
@@ -98,7 +99,8 @@ class Session:
 
     def use_case(self, name: str) -> LoadedUseCase:
         """The use case of that name. Errors: `UnknownUseCase`, `InvalidSpec`."""
-        return load_use_case(self.settings.use_cases / self.existing(name))
+        also(use_case=self.existing(name), run=self.run_id)
+        return load_use_case(self.settings.use_cases / name)
 
     def existing(self, name: str) -> str:
         """The name, if there is such a use case. Errors: `UnknownUseCase`."""

@@ -11,6 +11,7 @@ from perennial.cli.progress import progress, stages
 from perennial.cli.session import Session, show, windows_of
 from perennial.cli.tables import console, print_line
 from perennial.ledger.entries import RecordedDecision
+from perennial.log_context import about
 from perennial.ports import Ports
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.rollout import has_stages
@@ -182,7 +183,8 @@ def _for_each_window(
     results = []
     with progress("windows", len(windows)) as advance:
         for each in windows:
-            results.append(job(loaded, each, session.ports, session.run_id))
+            with about(window=each.key):
+                results.append(job(loaded, each, session.ports, session.run_id))
             advance(rows=getattr(results[-1], "rows", 0))
     show(results, as_json_lines=as_json_lines)
     return results

@@ -23,6 +23,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.parts.approvals import Approvals
+from perennial.ledger.parts.latest import Latest
 from perennial.ledger.parts.outbox import Outbox
 from perennial.ledger.parts.overview import Overview, Status
 from perennial.ledger.parts.review_queue import ReviewQueue
@@ -30,7 +31,7 @@ from perennial.ledger.parts.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
+class Ledger(Overview, Latest, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

@@ -15,6 +15,7 @@ from perennial.pages.views import (
     evidence,
     home,
     interval,
+    metrics,
     preview,
     quarantine,
     quarantined,
@@ -53,6 +54,8 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
     "review": review.run,
     "card": card.run,
 }
+# What answers in a form of its own, which is neither HTML nor JSON.
+TEXTS: dict[str, Callable[[Asked, Settings, Ports], Answer]] = {"metrics": metrics.run}
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
     NoModel: (UNPROCESSABLE, "No model is meant by that"),
@@ -65,6 +68,8 @@ PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
 def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
     """The page that was asked for. What can't be shown is a page, too, that says why and what to do."""
     try:
+        if asked.view in TEXTS:
+            return TEXTS[asked.view](asked, settings, ports)
         found = VIEWS[asked.view](asked, settings, ports)
     except NothingThere as error:
         return problem(asked, NOT_FOUND, "There is no such page", str(error))

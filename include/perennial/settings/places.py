@@ -58,6 +58,16 @@ class Settings:
         )
 
     @property
+    def metrics_token(self) -> str:
+        """What opens the metrics for a scraper; "" where nothing does. Errors: `InvalidSettings`."""
+        return table.METRICS_TOKEN.read(self.environment) or ""
+
+    @property
+    def log_format(self) -> str:
+        """How the command line writes its log: text or json. Errors: `InvalidSettings`."""
+        return table.LOG_FORMAT.read(self.environment) or "text"
+
+    @property
     def mlflow_url(self) -> str:
         """The tracking server's URL; "" where there is none. Errors: `InvalidSettings`."""
         return table.MLFLOW_URL.read(self.environment) or ""

@@ -109,6 +109,12 @@ def _flag(text: str) -> str:
     return text
 
 
+def _log_format(text: str) -> str:
+    if text not in {"text", "json"}:
+        raise ValueError(text)
+    return text
+
+
 def _amount(text: str) -> float:
     amount = float(text)
     if not isfinite(amount) or amount < 0:
@@ -124,6 +130,7 @@ CONNECTION_NAME = Kind(
     "the name of an Airflow connection: letters, digits, dots, dashes and underscores", _connection_name
 )
 CONNECTION = Kind("a connection's URI or JSON, as for Airflow", _connection)
+LOG_FORMATS = Kind("text or json", _log_format)
 NAMES = Kind("names with commas between them, at least one", _names)
 AMOUNT = Kind("a number, 0 or more", _amount)
 TEXT = Kind("a text", str)

@@ -11,6 +11,7 @@ from perennial.settings.setting import (
     CONNECTION_NAME,
     FLAG,
     HTTP,
+    LOG_FORMATS,
     NAMES,
     PATH,
     PLACE,
@@ -48,6 +49,12 @@ ROLES = Setting(
     "PERENNIAL_APPROVER_ROLES", NAMES, ",".join(APPROVER_ROLES),
     "Airflow roles whose answers approve a model of medium or high risk",
 )  # fmt: skip
+METRICS_TOKEN = Setting(
+    "PERENNIAL_METRICS_TOKEN", TEXT, "nobody but users",
+    "opens `perennial/metrics` of the API server for Prometheus; 16 characters or more",
+    is_secret=True,
+)  # fmt: skip
+LOG_FORMAT = Setting("PERENNIAL_LOG_FORMAT", LOG_FORMATS, "text", "how the command line writes its log")
 LEAST_FREE_DISK = Setting(
     "PERENNIAL_LEAST_FREE_DISK", AMOUNT, "2",
     "what `perennial doctor` wants free on each disk; it warns below twice as much",
@@ -119,7 +126,8 @@ class Group:
 GROUPS: tuple[Group, ...] = (
     Group(
         "Perennial", "",
-        (HOME, USE_CASES, LAKE_URL, LAKE_CONNECTION, ANCHORS_URL, ARCHIVE_URL, MLFLOW_URL, ROLES, LEAST_FREE_DISK),
+        (HOME, USE_CASES, LAKE_URL, LAKE_CONNECTION, ANCHORS_URL, ARCHIVE_URL, MLFLOW_URL, ROLES, LEAST_FREE_DISK,
+         METRICS_TOKEN, LOG_FORMAT),
     ),
     Group(
         "Databases",

@@ -21,6 +21,7 @@ from starlette.exceptions import HTTPException
 
 from perennial.errors import PerennialError
 from perennial_airflow.dag_kind import DagKind
+from perennial_airflow.pages import metrics
 from perennial_airflow.pages.changes import add_changes, note_what_the_user_may
 from perennial_airflow.pages.dags import readable_dags
 from perennial_airflow.pages.reader import Reader, ReaderUnavailable
@@ -72,6 +73,7 @@ def create_app() -> FastAPI:
     for path, view, query in PAGES:
         app.get(path, dependencies=[MAY_READ, Depends(note_what_the_user_may)])(page_of_dag(view, query))
     add_changes(app)
+    app.add_route(metrics.ROUTE, metrics.metrics)  # asks by itself: a scraper has no user in Airflow
     app.get("/{name:path}")(file)
     app.exception_handler(HTTPException)(_refused)
     app.exception_handler(Exception)(_failed)

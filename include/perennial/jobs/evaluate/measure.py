@@ -11,6 +11,7 @@ from perennial.jobs.evaluate import measure_by_people
 from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch, label_drift, measure_batch
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
+from perennial.log_context import about
 from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
@@ -96,10 +97,14 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     labels_version = ports.lake.version(labels_table(spec.name))
     found: list[tuple[Batch, BatchMeasurement]] = []
     for batch in (to_measure := [*waiting, *reopened]):
-        found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
+        with about(window=batch.window.key, model=batch.model_version):
+            found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
         on_window(WindowsDone(len(found), len(to_measure), sum(measured.rows for _, measured in found)))
     share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
-    recorded = [_record(use_case, *each, share, as_of, ports, labels_version, run_id) for each in found]
+    recorded = []
+    for batch, measured in found:
+        with about(window=batch.window.key, model=batch.model_version):
+            recorded.append(_record(use_case, batch, measured, share, as_of, ports, labels_version, run_id))
     strange = [
         each for batch, measured in found if (each := _unmatched(use_case, batch.window, measured, ports)) is not None
     ]

@@ -11,6 +11,7 @@ from perennial.jobs.predict.ingest import Ingested
 from perennial.jobs.predict.monitor import Monitored
 from perennial.jobs.predict.score import Scored
 from perennial.jobs.predict.validate import Validated
+from perennial.log_context import about
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
@@ -72,7 +73,11 @@ def run(
     way of their window, not that of the others.
     Errors: all others of the steps, with what was done before them on record.
     """
-    return [_predicted(use_case, window, ports, run_id, model, on_step) for window in windows]
+    found = []
+    for window in windows:
+        with about(window=window.key):
+            found.append(_predicted(use_case, window, ports, run_id, model, on_step))
+    return found
 
 
 def _predicted(

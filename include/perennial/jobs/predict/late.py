@@ -19,6 +19,7 @@ from perennial.jobs.predict import ingest, score, select_for_review, shadow, val
 from perennial.jobs.predict.monitor import measure_drift
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, LateRows, Snapshot
+from perennial.log_context import about
 from perennial.modeling.decision import DECIDED
 from perennial.ports import Ports
 from perennial.records.model_choice import ModelChoice
@@ -70,7 +71,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> L
     as_of = use_case.spec.due(window)
     for each in looked_at:
         try:
-            late = _look_again(use_case, each, as_of, ports, run_id, was_empty=each in empty)
+            with about(window=each.key):
+                late = _look_again(use_case, each, as_of, ports, run_id, was_empty=each in empty)
         except EmptyWindow as error:
             if each in scored:
                 failed.append(_told(use_case, each, error))

@@ -12,6 +12,7 @@ from perennial.encoding import json_digest
 from perennial.errors import NotScored
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
+from perennial.log_context import also
 from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
@@ -55,6 +56,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> M
             f"{spec.name} {window} has no predictions yet. Run `perennial score {spec.name} "
             f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
+    also(model=batch.model_version)
     assessment = measure_drift(use_case, batch, ports, run_id)
     for reason in assessment.reasons:
         log.log(_LEVELS.get(assessment.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)

@@ -16,6 +16,7 @@ from perennial.code_version import code_version, lock_digest
 from perennial.errors import ChallengerFailed, PredictionsNotFinite
 from perennial.lake.port import predictions_table, window_partition
 from perennial.ledger.entries import Batch
+from perennial.log_context import also
 from perennial.modeling.decision import DECISION, with_decisions
 from perennial.ports import Ports
 from perennial.records.batch import (
@@ -74,6 +75,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     with data_lease(spec.name, window, ports, run_id) as lease:
         gate = gated(use_case, window, ports)
         assignment = model.resolve(spec, window, ports.ledger)
+        also(model=assignment.champion.model_version)
         latest = ports.ledger.latest_batch(spec.name, window)
         if latest is not None and made_of(latest) == inputs(use_case, gate, assignment):
             restore_stores(latest, ports, lease, run_id, actor=run_id)

@@ -23,6 +23,7 @@ from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
 from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.log_context import also
 from perennial.modeling.artifact import load
 from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
@@ -87,6 +88,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         rows = read_rows(manifest, ports)
         reference = json.loads(ports.artifacts.get(reference_digest))
         registered = _register(spec, judged, winner, digest, reference, rows, manifest, ports, run_id)
+        also(model=registered.version)
         refuse_archived(spec.name, registered.version, ports.ledger)
         _try(spec, registered, rows, manifest, ports)
         wanted = Deployment(

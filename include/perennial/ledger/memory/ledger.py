@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.memory.approvals import InMemoryApprovals
 from perennial.ledger.memory.entries import inside
+from perennial.ledger.memory.latest import InMemoryLatest
 from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
 from perennial.ledger.memory.review_queue import InMemoryReviewQueue
@@ -42,7 +43,9 @@ from perennial.window import Window
 _FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
-class InMemoryLedger(InMemoryOverview, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue):
+class InMemoryLedger(
+    InMemoryOverview, InMemoryLatest, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue
+):
     """A `Ledger` that ends with its process. Threads may share it.
 
     `lock_timeout` is for how many seconds `working_on` waits.

@@ -30,9 +30,9 @@ from perennial.ledger.postgres.approvals import PostgresApprovals
 from perennial.ledger.postgres.chain import PostgresChain
 from perennial.ledger.postgres.connection import LedgerDatabase
 from perennial.ledger.postgres.entries import refuse_if_passed
+from perennial.ledger.postgres.latest import PostgresLatest
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres.outbox import PostgresOutbox
-from perennial.ledger.postgres.overview import PostgresOverview
 from perennial.ledger.postgres.review_queue import PostgresReviewQueue
 from perennial.ledger.postgres.rollouts import PostgresRollouts
 from perennial.ledger.postgres.schema.tables import (
@@ -53,7 +53,7 @@ from perennial.window import Window
 
 
 class PostgresLedger(
-    PostgresOverview, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
+    PostgresLatest, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 

@@ -65,7 +65,7 @@ class PostgresOverview(EntriesInPostgres):
 
     def last_ingested_of(self, use_cases: Sequence[str]) -> Mapping[str, Window]:
         """The last window of each use case that has a snapshot."""
-        asked = _use_cases(use_cases)
+        asked = use_cases_asked(use_cases)
         last = (
             select(snapshots.c.window_start, snapshots.c.window_end)
             .where(snapshots.c.use_case == asked.c.use_case)
@@ -76,7 +76,7 @@ class PostgresOverview(EntriesInPostgres):
 
     def champions_of(self, use_cases: Sequence[str]) -> Mapping[str, Champions]:
         """The champions of each use case. Effective times never go back, so that their index has them in order."""
-        asked = _use_cases(use_cases)
+        asked = use_cases_asked(use_cases)
         told = ("model_version", "effective_from", "recorded_at", "metrics")
         of_use_case = select(*(deployments.c[name] for name in told)).where(
             deployments.c.use_case == asked.c.use_case, deployments.c.role == DeployedRole.CHAMPION.value
@@ -92,7 +92,7 @@ class PostgresOverview(EntriesInPostgres):
 
     def challengers_of(self, use_cases: Sequence[str]) -> Mapping[str, Deployment]:
         """The entry recorded last for the challenger's role of each use case; see `champions_of`."""
-        asked = _use_cases(use_cases)
+        asked = use_cases_asked(use_cases)
         last = (
             select(deployments)
             .where(deployments.c.use_case == asked.c.use_case, deployments.c.role == DeployedRole.CHALLENGER.value)
@@ -103,7 +103,7 @@ class PostgresOverview(EntriesInPostgres):
 
     def last_decisions_of(self, use_cases: Sequence[str], kind: DecisionKind) -> Mapping[str, RecordedDecision]:
         """Of each use case the decision of the kind with the latest `as_of`, which its index has at its end."""
-        asked = _use_cases(use_cases)
+        asked = use_cases_asked(use_cases)
         last = (
             select(decisions)
             .where(decisions.c.use_case == asked.c.use_case, decisions.c.kind == kind.value)
@@ -114,7 +114,7 @@ class PostgresOverview(EntriesInPostgres):
 
     def facts_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[WindowFacts]]:
         """The windows of each span that have any record but a snapshot, by window."""
-        asked = _spans(spans)
+        asked = spans_asked(spans)
         parts = [self._beside(asked, each(asked)) for each in (_validated, _scored, _monitored, _measured, _late)]
         facts: dict[Key, list[Part]] = {}
         for position, rows in enumerate(parts):
@@ -131,10 +131,10 @@ class PostgresOverview(EntriesInPostgres):
 
     def unscored_of(self, spans: Sequence[Span]) -> Mapping[str, Sequence[tuple[datetime, datetime]]]:
         """The intervals that no scored window covers, of each use case that has such."""
-        asked = _spans([span for span in spans if span.start < span.end])
+        asked = spans_asked([span for span in spans if span.start < span.end])
         scored = (
             select(asked.c.use_case, batches.c.window_start, batches.c.window_end)
-            .join_from(asked, batches, (batches.c.use_case == asked.c.use_case) & _inside(batches, asked))
+            .join_from(asked, batches, (batches.c.use_case == asked.c.use_case) & inside(batches, asked))
             .distinct()
         )
         ends = [select(asked.c.use_case, asked.c[end], asked.c[end]) for end in ("first", "last")]
@@ -181,7 +181,8 @@ _VERDICTS: dict[str, Verdict] = {each.value: each for each in Verdict}
 _MATURITIES: dict[str, Maturity] = {each.value: each for each in Maturity}
 
 
-def _use_cases(names: Iterable[str]) -> TableValuedAlias:
+def use_cases_asked(names: Iterable[str]) -> TableValuedAlias:
+    """The use cases as a table to ask about each of them."""
     given = func.unnest(literal(list(names), ARRAY(Text)))
     return given.table_valued(column("use_case", Text), name="asked").render_derived()
 
@@ -192,7 +193,8 @@ def _only(asked: TableValuedAlias, each: Select[Any]) -> Select[Any]:
     return select(found).join_from(asked, found, true())
 
 
-def _spans(spans: Sequence[Span]) -> TableValuedAlias:
+def spans_asked(spans: Sequence[Span]) -> TableValuedAlias:
+    """The spans as a table to ask about each of them."""
     given = func.unnest(
         literal([span.use_case for span in spans], ARRAY(Text)),
         literal([utc(span.start, "start") for span in spans], ARRAY(_INSTANT)),
@@ -203,7 +205,8 @@ def _spans(spans: Sequence[Span]) -> TableValuedAlias:
     return given.table_valued(*named, name="asked").render_derived()
 
 
-def _inside(table: Table, asked: FromClause) -> ColumnElement[bool]:
+def inside(table: Table, asked: FromClause) -> ColumnElement[bool]:
+    """Whether an entry's window lies inside the span."""
     return (table.c.window_start >= asked.c.first) & (table.c.window_end <= asked.c.last)
 
 
@@ -242,7 +245,7 @@ def _newest(table: Table, age: Sequence[str], asked: FromClause, *told: ColumnEl
     window = (table.c.window_start, table.c.window_end)
     return (
         select(*window, *told)
-        .where(table.c.use_case == asked.c.use_case, _inside(table, asked))
+        .where(table.c.use_case == asked.c.use_case, inside(table, asked))
         .ext(distinct_on(*window))
         .order_by(*window, *(table.c[name].desc() for name in age))
     )
@@ -253,7 +256,7 @@ def _late(asked: FromClause) -> Select[Any]:
     changes = func.sum(late_rows.c.new + late_rows.c.gone + late_rows.c.changed, type_=BigInteger)
     return (
         select(*window, changes.label("rows_late"))
-        .where(late_rows.c.use_case == asked.c.use_case, _inside(late_rows, asked))
+        .where(late_rows.c.use_case == asked.c.use_case, inside(late_rows, asked))
         .group_by(*window)
     )
 

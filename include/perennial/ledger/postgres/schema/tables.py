@@ -302,6 +302,7 @@ approval_requests = _entries(
     UniqueConstraint("use_case", "subject"),
     _at_least("approvers", 1),
     Index("ix_approval_requests_run_id", "use_case", "run_id"),
+    Index("ix_approval_requests_id", "use_case", "id"),
 )
 
 approvals = _entries(

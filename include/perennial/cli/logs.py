@@ -1,0 +1,75 @@
+"""How the command line logs: as text for people, or as one JSON object a line, on standard error."""
+
+import logging
+import sys
+from enum import StrEnum
+from typing import TextIO
+
+import structlog
+
+OURS = ("perennial",)
+
+
+class LogFormat(StrEnum):
+    """How a line of the log is written."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+LEVELS = {LogFormat.TEXT: logging.WARNING, LogFormat.JSON: logging.INFO}  # a person asked for results, not for a log
+
+
+class _Handler(logging.StreamHandler[TextIO]):
+    """Writes to what standard error is when a line is written."""
+
+    def __init__(self) -> None:
+        super().__init__(sys.stderr)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+_HANDLER = _Handler()
+
+
+def set_up(log_format: LogFormat) -> None:
+    """Let our loggers write in this format from now on: warnings as text, everything from `INFO` on as JSON.
+
+    The fields are those of Airflow's logs of tasks: `timestamp` (UTC), `level`, `event`, `logger`, and what the line is
+    about (see `perennial.log_context`).
+    """
+    _HANDLER.setFormatter(_JSON if log_format is LogFormat.JSON else logging.Formatter("%(message)s"))
+    for name in OURS:
+        logger = logging.getLogger(name)
+        logger.setLevel(LEVELS[log_format])
+        if _HANDLER not in logger.handlers:
+            logger.addHandler(_HANDLER)
+
+
+def as_json() -> bool:
+    """Whether the log is JSON, so that what ends a command must be, too."""
+    return _HANDLER.formatter is _JSON
+
+
+def _stamped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """The most looked for first."""
+    first = ("timestamp", "level", "event", "logger")
+    return {**{name: event[name] for name in first if name in event}, **event}
+
+
+_JSON = structlog.stdlib.ProcessorFormatter(
+    foreign_pre_chain=[
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ],
+    processors=[
+        structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+        structlog.processors.format_exc_info,
+        _stamped,
+        structlog.processors.JSONRenderer(ensure_ascii=False),
+    ],
+)

@@ -1,0 +1,1 @@
+"""What monitoring systems are told: gauges about every use case, computed from the ledger when they are asked for."""
