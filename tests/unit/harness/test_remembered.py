@@ -148,6 +148,16 @@ def test_where_a_part_of_the_product_is_replaced_nothing_is_copied(
     assert len(made) == 3
 
 
+def test_who_asks_and_when_makes_no_difference(new: MakeWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[World] = []
+    for number in range(2):
+        monkeypatch.setattr("perennial.clock.now", lambda number=number: datetime(2031, 1, 1 + number, tzinfo=UTC))
+        world = new()
+        monkeypatch.setattr("perennial.cli.session.Session.ports", world.ports)
+        remembered(world, "at any time", made.append)
+    assert len(made) == 1
+
+
 def test_what_comes_after_the_same_beginning_is_copied_too_with_its_result(new: MakeWorld) -> None:
     calls: list[World] = []
 

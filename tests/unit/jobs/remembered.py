@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 CLOCK = "_clock"
 NOT_COPIED = {CLOCK, "_lock", "_windows"}  # a clock, and locks of the process that holds them: each store has its own
+# Who asks, and when: no job of a world knows it, and many tests replace it by something of their own.
+NOT_LOOKED_AT = ("perennial.cli.", "perennial.pages.", "perennial.clock")
+MOST_KEPT = 40  # of some megabytes each
 _kept: dict[tuple[object, ...], bytes] = {}
 _first: dict[str, object] = {}
 _others: list[object] = []
@@ -34,7 +37,10 @@ def remembered(world: "World", name: str, make: Callable[["World"], Result]) -> 
     if key not in _kept:
         result = make(world)
         _kept[key] = pickle.dumps((result, [_held(part) for part in _parts(world)]))
+        if len(_kept) > MOST_KEPT:
+            del _kept[next(iter(_kept))]
         return result
+    _kept[key] = _kept.pop(key)  # what was asked for last is kept longest
     copied: tuple[Result, list[dict[str, Any]]] = pickle.loads(_kept[key])
     for part, held in zip(_parts(world), copied[1], strict=True):
         vars(part).update(held)
@@ -84,7 +90,7 @@ def _replaced() -> frozenset[tuple[str, int]]:
 
 def _product() -> Iterator[tuple[str, object]]:
     for name, module in list(sys.modules.items()):
-        if name.startswith("perennial."):
+        if name.startswith("perennial.") and not name.startswith(NOT_LOOKED_AT):
             for own, value in list(vars(module).items()):
                 yield f"{name}:{own}", value
                 if isinstance(value, type) and value.__module__ == name:
