@@ -61,7 +61,7 @@ def test_a_roll_out_is_shown_accessibly(rolling: Site, page: Page) -> None:
         wrong += _wrong(page, rolling.url + address, NARROW_AND_WIDE)
     assert wrong == []
     page.goto(rolling.url + rolling.addresses["use_case"][0])
-    for part, said in {"rollout": "25% of the rows (now)", "going-back": "stands by"}.items():
+    for part, said in {"rollout": "waits for a person", "going-back": "stands by"}.items():
         assert said in page.locator(f"#{part}").inner_text()
     page.goto(rolling.url + rolling.addresses["home"][0])
     assert "waits for a person" in page.locator("main").inner_text()
