@@ -86,7 +86,8 @@ INSERT INTO ledger.batches (use_case, window_start, window_end, revision, snapsh
     model_version, model_digest, "table", version, digest, rows, resolution, fencing_token, code_version, lock_digest,
     parts, run_id, recorded_at)
 SELECT %(name)s, at, at + %(step)s, 1, 's' || n, %(suite)s, 'c', '1', 'm', 'predictions', n, 'd', 900, 'as_was', n, 'v',
-    'l', '[]', %(run)s || n, at + %(step)s FROM {windows} WHERE n %% 97 <> 0
+    'l', CASE WHEN n %% 3 = 0 THEN %(parts)s ELSE '[]' END::jsonb, %(run)s || n, at + %(step)s
+FROM {windows} WHERE n %% 97 <> 0
 """
 DRIFT = """
 INSERT INTO ledger.drift_reports (use_case, window_start, window_end, snapshot_digest, model_digest, verdict, p_value,
@@ -114,13 +115,38 @@ INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, n
 SELECT %(name)s, 'promote', 't' || n, at + %(step)s, 'reject', '["It is no better."]', '{{}}', 'retrain' || n,
     at + %(step)s FROM {windows} WHERE n %% 97 = 0
 """
-DEPLOYMENT = """
+DEPLOYMENTS = """
 INSERT INTO ledger.deployments (use_case, role, model_version, model_digest, effective_from, supersedes, actor, reason,
-    training, metrics, approved_by, code_version, lock_digest, salt, ends, run_id, recorded_at)
-VALUES (%(name)s, 'champion', '1', 'm', %(first)s, NULL, 'ada', 'first', '{{}}', '{{"roc_auc": 0.7}}', NULL, 'v', 'l',
-    '', false, 'retrain', %(first)s)
+    training, metrics, approved_by, code_version, lock_digest, share, salt, ends, run_id, recorded_at)
+SELECT %(name)s, role, version, digest, %(first)s, supersedes, 'ada', 'first', '{{}}', '{{"roc_auc": 0.7}}', NULL, 'v',
+    'l', share, '', false, 'retrain', %(first)s
+FROM (VALUES ('champion', '0', 'm0', NULL::bigint, NULL::smallint), ('champion', '1', 'm', 0, NULL),
+    ('challenger', '2', 'm2', NULL, 25)) AS entry (role, version, digest, supersedes, share)
 """
-STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, PROMOTIONS, DEPLOYMENT)
+# A canary that has lasted for ever: decided about after every window, as who stands by is tried.
+ROLLOUTS = """
+INSERT INTO ledger.decisions (use_case, kind, subject, as_of, action, reasons, numbers, run_id, recorded_at)
+SELECT %(name)s, kind, stage.id || about || n, at + %(step)s, action, '["Nothing is sure."]', %(numbers)s,
+    %(run)s || n, at + %(step)s
+FROM {windows}, (VALUES ('rollout', 'hold', 'challenger', '/25/'), ('standby', 'not_ready', 'champion', '/0/'))
+    AS entry (kind, action, role, about) JOIN LATERAL (SELECT id FROM ledger.deployments WHERE use_case = %(name)s
+    AND deployments.role = entry.role ORDER BY id DESC LIMIT 1) AS stage ON true
+"""
+GAINS = """
+INSERT INTO ledger.paired_gains (use_case, window_start, window_end, revision, champion_digest, challenger_digest,
+    metric, as_of, gain, champion, challenger, rows, run_id, recorded_at)
+SELECT %(name)s, at, at + %(step)s, 1, 'm', 'm2', 'roc_auc', at + %(step)s, 0.01, 0.7, 0.71, 880, %(run)s || n,
+    at + %(step)s FROM {windows} WHERE n %% 97 <> 0
+"""
+STATEMENTS = (SNAPSHOTS, VALIDATIONS, BATCHES, DRIFT, PERFORMANCE, DECISIONS, PROMOTIONS, DEPLOYMENTS, ROLLOUTS, GAINS)
+PARTS = [
+    {"role": "champion", "model_version": "1", "model_digest": "m", "rows": 675},
+    {"role": "challenger", "model_version": "2", "model_digest": "m2", "rows": 225, "share": 25},
+]
+NUMBERS = {
+    "share": 25, "overdue": 1, "windows": 60, "challenger": "2", "champion": "1", "version": "0",
+    "since": FIRST.isoformat(),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -183,6 +209,7 @@ def use_cases(folder: Path) -> list[str]:
         text = re.sub(r"^  end: .*$", end, text, flags=re.MULTILINE)
         more = "".join(f"  {column}: {{kind: {kind}}}\n" for column, kind in KINDS.items())
         text = text.replace("\nlabels:\n", f"{more}\nlabels:\n", 1)
+        text += "\nrollout: {shadow: 14d, canary: [5, 25], standby: true}\n"
         if name == "hourly":
             text = re.sub(r"^  every: .*$", "  every: hour", text, flags=re.MULTILINE)
         spec.write_text(text)
@@ -207,6 +234,8 @@ def fill(url: str, names: list[str], suite: str) -> None:
                 "kinds": json.dumps({f"column_{n}": "double" for n in range(COLUMNS)}),
                 "result": json.dumps(result),
                 "report": json.dumps(report),
+                "parts": json.dumps(PARTS),
+                "numbers": json.dumps(NUMBERS),
                 "arrivals": json.dumps([0.5 + 0.02 * age for age in range(len(GRID))]),
             }
             windows = f"(SELECT n, %(first)s + n * %(step)s AS at FROM generate_series(0, {count - 1}) AS n) AS windows"
@@ -253,6 +282,8 @@ def keep(url: str, use_cases: list[LoadedUseCase], lake: InMemoryLake) -> None:
                     aside = checked.quarantined.append_column("snapshot_digest", digests)
                     predictions = checked.clean.select([use_case.spec.key])
                     scores = pa.array(np.linspace(0, 1, predictions.num_rows))
+                    for column, value in (("model_version", "1"), ("model_digest", "m")):
+                        predictions = predictions.append_column(column, pa.repeat(value, predictions.num_rows))
                     lake.replace(raw_table(use_case.name), window_partition(window), rows)
                     lake.replace(quarantine_table(use_case.name), window_partition(window), aside)
                     lake.replace(

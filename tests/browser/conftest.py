@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 from tests.browser.seeing import open_page
 from tests.browser.server import Site, serving
-from tests.browser.worlds import a_hostile_world, a_lived_world
+from tests.browser.worlds import a_hostile_world, a_lived_world, a_world_in_rollout, addresses_in_rollout
 from tests.e2e.browser import FLAGS, chromium
 
 
@@ -30,6 +30,13 @@ def browser() -> Iterator[Browser]:
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The pages of a use case with windows in every state."""
     with serving(a_lived_world(_folder(tmp_path_factory))) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def rolling(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """Those pages of a use case in roll-out that look different then."""
+    with serving(a_world_in_rollout(_folder(tmp_path_factory)), addresses_in_rollout) as site:
         yield site
 
 

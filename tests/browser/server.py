@@ -4,7 +4,7 @@ import json
 import socket
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -66,15 +66,15 @@ class Site:
 
 
 @contextmanager
-def serving(world: World) -> Iterator[Site]:
-    """The pages of a world."""
+def serving(world: World, where: Callable[[World], dict[str, tuple[str, ...]]] = addresses) -> Iterator[Site]:
+    """The pages of a world, and where they are in it."""
     reader = InProcess(world)
     with socket.create_server(("127.0.0.1", 0)) as listening, pytest.MonkeyPatch.context() as patch:
         server = uvicorn.Server(uvicorn.Config(_application(world, reader, patch), log_config=None, ws="none"))
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
         wait_until(lambda: server.started, "the server of the pages", lambda: None if thread.is_alive() else "it ended")
-        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}/perennial", world, reader, addresses(world))
+        yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}/perennial", world, reader, where(world))
         server.should_exit = True
         thread.join()
 

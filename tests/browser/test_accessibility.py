@@ -54,6 +54,19 @@ def test_pages_are_accessible_at_every_width_in_both_themes(site: Site, page: Pa
     assert wrong == []
 
 
+def test_a_roll_out_is_shown_accessibly(rolling: Site, page: Page) -> None:
+    wrong = []
+    for address in rolling.all_addresses:
+        assert page.request.get(rolling.url + address).status == 200, address
+        wrong += _wrong(page, rolling.url + address, NARROW_AND_WIDE)
+    assert wrong == []
+    page.goto(rolling.url + rolling.addresses["use_case"][0])
+    for part, said in {"rollout": "waits for a person", "going-back": "stands by"}.items():
+        assert said in page.locator(f"#{part}").inner_text()
+    page.goto(rolling.url + rolling.addresses["home"][0])
+    assert "waits for a person" in page.locator("main").inner_text()
+
+
 @pytest.mark.parametrize("address", ["/nothing", "/dags/parcels.predict/windows/nonsense"])
 def test_problems_are_told_accessibly(site: Site, page: Page, address: str) -> None:
     assert _wrong(page, site.url + address, NARROW_AND_WIDE) == []

@@ -3,22 +3,27 @@
 import json
 from dataclasses import replace
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
+from tests.unit.jobs.rollout_world import RolloutWorld, make
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import EXPECTATIONS, SPEC, World, make_world
+from tests.unit.jobs.test_standby import keep_example
+from tests.unit.jobs.world import EXPECTATIONS, RECORDED, SPEC, World, make_world
 from tests.unit.pages.asking import live, settings_of
 
 from perennial.alerting import outbox
 from perennial.alerting.alert import Alert
 from perennial.alerting.words import seen
 from perennial.errors import NotDelivered, ValidationFailed
-from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
-from perennial.jobs.predict import monitor, select_for_review
+from perennial.jobs.evaluate import collect_labels, measure, measure_by_people, rescore, rollout
+from perennial.jobs.predict import ingest, monitor, score, select_for_review, shadow, validate
 from perennial.jobs.retrain import chain as retrain
+from perennial.jobs.retrain import rollback
+from perennial.jobs.upkeep import standby
 from perennial.ledger.entries import (
     Approval,
     ApprovalRequest,
@@ -29,6 +34,7 @@ from perennial.ledger.entries import (
 )
 from perennial.pages.change import ChangeAsked, change
 from perennial.records import human_labels
+from perennial.records.model_choice import ModelChoice
 from perennial.spec.alerts import Severity
 from perennial.spec.load import load_use_case
 from perennial.verdict import ApprovalAnswer
@@ -146,6 +152,61 @@ def _decide(world: World) -> None:
     fairness = "  fairness: {columns: [service], margin: 0.05}\n"
     spec.write_text(spec.read_text().replace("  metric: roc_auc\n", f"  metric: roc_auc\n{fairness}") + f"\n{decision}")
     world.use_case = load_use_case(world.use_case.folder)
+
+
+def a_world_in_rollout(folder: Path) -> World:
+    """A canary that waits for a person, after a rollback by hand; who stands by was tried.
+
+    `true` was the first champion, then `fair`; `bad` served days 34 to 36, and windows from day 35 on were scored again
+    by `fair`. Since day 37 `as fair` predicts a quarter of the rows, and nobody can tell whether it is better.
+    """
+    rolling = make(folder, 46, "rollout: {shadow: 2d, canary: [25, 50], patience: 4d, standby: true}\n")
+    world, ports, moments = rolling.world, rolling.ports, count()
+    ports.ledger._clock = lambda: RECORDED + timedelta(seconds=next(moments))  # type: ignore[attr-defined]
+    before = None
+    for name, days in (("true", range(31, 32)), ("fair", range(32, 34)), ("bad", range(34, 37))):
+        before = ports.ledger.deploy(rolling.entry(name, days[0], before))
+        for day in days:
+            _scored_for_certain(rolling, day)
+    rollback.run(
+        world.use_case, None, ports, "parcels.rollback/manual__1", actor="ada",
+        reason="The depots say that every parcel is called late.", rescore_from=world.day(35).start,
+    )  # fmt: skip
+    rescore.run(world.use_case, ports, "parcels.rollback/manual__1", actor="ada")
+    rolling.stage("as fair", 25, 37, rolling.stage("as fair", 0, 37))
+    for day in range(37, 46):
+        _scored_for_certain(rolling, day)
+        shadow.run(world.use_case, world.day(day), ports, f"{PREDICT}/scheduled__{day}")
+        rolling.measured(day)
+        if day < 44:  # the evaluations of the last two are to come
+            rollout.run(world.use_case, world.day(day).end, ports, f"{EVALUATE}/{day}", actor="airflow")
+    keep_example(rolling, "true")
+    standby.run(world.use_case, world.day(46).start, ports, "platform.maintenance/scheduled__1")
+    return world
+
+
+def _scored_for_certain(rolling: RolloutWorld, day: int) -> None:
+    """Score a window that really passed the suite, as its page shows."""
+    ours = (rolling.world.use_case, rolling.world.day(day), rolling.ports, f"{PREDICT}/scheduled__{day}")
+    ingest.run(*ours)
+    validate.run(*ours)
+    score.run(*ours, model=ModelChoice())
+    monitor.run(*ours)
+
+
+def addresses_in_rollout(world: World) -> dict[str, tuple[str, ...]]:
+    """The addresses that look different there: a window before, one that was scored again, and one of the canary."""
+    of_use_case = f"/dags/{PREDICT}"
+    again = {"window": world.day(35).key, "revision": "1", "with": "2"}
+    return {
+        "home": ("/home",),
+        "use_case": (of_use_case,),
+        "window": tuple(f"{of_use_case}/windows/{world.day(day).key}" for day in (34, 35, 44)),
+        "compare": (
+            f"{of_use_case}/compare?{urlencode(again)}",
+            f"{of_use_case}/compare?{urlencode({'window': world.day(33).key, 'with': world.day(44).key})}",
+        ),
+    }
 
 
 def a_hostile_world(folder: Path) -> World:

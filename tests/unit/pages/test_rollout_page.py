@@ -116,7 +116,7 @@ def test_calendar_table_home_and_window_say_which_models_predicted_what_share(tm
     said = page(rolling, 2)
     assert f"scored by {words}" in said
     assert ">v3 + v1<" in said or "rows by version 1 in roll-out</title>" in said
-    assert f"3 <small>{share(1 - theirs)}</small> + 1 <small>{share(theirs)}</small>" in said
+    assert f"3 <small>{share(1 - theirs)}</small><br>1 <small>{share(theirs)}</small>" in said
     state = json.loads(page(rolling, 2, as_json=True))["timeline"]["windows"][2]
     assert (state["model_version"], state["challenger"], state["challenger_share"]) == ("3", "1", theirs)
     with pytest.MonkeyPatch.context() as patch:
