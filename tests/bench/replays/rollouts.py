@@ -16,7 +16,7 @@ from perennial.backtest.life import Known, Life, Outcomes, Trainings
 from perennial.drift.reference import fit_reference
 from perennial.encoding import bytes_digest
 from perennial.features.build import feature_frame
-from perennial.jobs.evaluate import collect_labels, measure, rollout
+from perennial.jobs.evaluate import measure, rollout
 from perennial.jobs.predict import ingest, score, shadow, validate
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, InterventionKind
@@ -30,7 +30,7 @@ from perennial.performance.labels import join_labels, truth_of
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.records.gate import gated
-from perennial.records.labels import known_labels
+from perennial.records.labels import collect, known_labels
 from perennial.records.model_choice import ModelChoice
 from perennial.records.rollout import begun, current_stage, stage_name
 from perennial.records.scorers import parts_of
@@ -182,12 +182,12 @@ def lived(case: Case, recorded: Recorded, spec: Rollout, first: datetime, window
         ingest.run(use_case, window, ports, RUN_ID)
         validate.run(use_case, window, ports, RUN_ID)
         score.run(use_case, window, ports, RUN_ID, model=ModelChoice())
+        collect(use_case, window, clock.now(), ports, RUN_ID)  # each is known from its arrival on, and not before
         stage = current_stage(use_case.name, ports.ledger)
         served[window] = _challengers_rows(use_case, window, ports)
         if stage is None:
             continue
         shadow.run(use_case, window, ports, RUN_ID)
-        collect_labels.run(use_case, window.end, ports, RUN_ID)
         measure.run(use_case, window.end, ports, RUN_ID)
         rollout.run(use_case, window.end, ports, RUN_ID, actor=RUN_ID)
         stage = current_stage(use_case.name, ports.ledger)
