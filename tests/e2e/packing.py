@@ -16,7 +16,7 @@ from perennial.window import Window
 NAME, TITLE = "packing", "How long an order takes to pack"
 ROWS = 60  # a day
 OLD, NEW = 2.0, 5.0  # minutes an item
-CHANGED, BEGUN, BACK, END = 10, 20, 31, 40  # days: times changed, the retraining, times are the old ones, no more data
+CHANGED, BEGUN, BACK, END = 10, 20, 34, 44  # days: times changed, the retraining, times are the old ones, no more data
 CANARY = 25  # percent of the rows
 
 SPEC = """

@@ -81,7 +81,7 @@ class CommandLineConnections:
             f"There is no connection {name!r}. Looked at: the variable {PREFIX}{name.upper()}, which is not set "
             f"(set are: {', '.join(known) or 'none'}); Airflow: {airflow}. Set the variable to the connection's URI or "
             f"JSON, as for Airflow, or add the connection there: `airflow connections add {name} --conn-uri …`. "
-            "A system started here by `make run` needs none of that."
+            "A system started here by `make run` needs none of that; if its PERENNIAL_HOME was another one, set that."
         )
 
 
