@@ -86,11 +86,11 @@ def shop(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.Te
     return open_shop(tmp_path_factory.mktemp("shop"), postgres.url(postgres.new_database("shop")), mlflow_url)
 
 
-def open_shop(root: Path, database: str, mlflow_url: str, **variables: str) -> Shop:
+def open_shop(root: Path, database: str, mlflow_url: str, spec: str = SPEC, **variables: str) -> Shop:
     """The use case in a folder, its stores there or where the variables say, and an empty ledger."""
     folder = root / "use_cases" / "parcels"
     folder.mkdir(parents=True)
-    (folder / "use_case.yaml").write_text(SPEC.replace("format: parquet", DAILY_CSV))
+    (folder / "use_case.yaml").write_text(spec.replace("format: parquet", DAILY_CSV))
     (folder / "expectations.yaml").write_text(EXPECTATIONS)
     parcels, outcomes = tables()
     days_to_csv(parcels, folder / "data")
