@@ -8,6 +8,11 @@ def base_url() -> str:
     return str(conf.get("api", "base_url", fallback="") or "")
 
 
+def lineage_extractors() -> str:
+    """`[openlineage] extractors`; "" where there are none."""
+    return str(conf.get("openlineage", "extractors", fallback="") or "")
+
+
 def version() -> str:
     """The version of Airflow."""
     from airflow import __version__

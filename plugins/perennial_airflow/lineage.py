@@ -11,13 +11,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from airflow.configuration import conf
-
 from perennial.lake.port import labels_table, predictions_table, quarantine_table, raw_table
 from perennial.settings import PUBLISHED_CONNECTION, Settings
 from perennial.sources.port import Connections
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.sources import FileSource, PostgresSource, Source
+from perennial_airflow import configuration
 from perennial_airflow.xcom import Json
 
 if TYPE_CHECKING:
@@ -232,7 +231,7 @@ _left: list[Lineage] = []
 
 def is_asked_for() -> bool:
     """Whether the provider for OpenLineage is told to ask us."""
-    return EXTRACTOR in conf.get("openlineage", "extractors", fallback="")
+    return EXTRACTOR in configuration.lineage_extractors()
 
 
 def leave(task: str, use_case: LoadedUseCase, result: Any) -> None:

@@ -9,7 +9,6 @@ from airflow.sdk.exceptions import AirflowSkipException
 
 from perennial.log_context import about
 from perennial.spec.load import LoadedUseCase
-from perennial_airflow import lineage
 from perennial_airflow.ingest import StillToCome
 from perennial_airflow.note import FAILED, NOTHING, Line, clause
 from perennial_airflow.run import Extra, Run
@@ -56,6 +55,8 @@ def noted(
             _leave(run, lambda: line_of(use_case, result))
             if extra_of is not None:
                 _tell(run, lambda: extra_of(use_case, result))
+            from perennial_airflow import lineage  # the lake's port, too heavy for a DAG file
+
             lineage.leave(work.__name__, use_case, result)
             return result
 

@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "card": WORDS | PURE | PORTS | {"ports", "records"},
     "jobs": WORDS | PURE | PORTS | {"ports", "records", "card"},
     "review": WORDS | PURE | PORTS | {"ports", "records", "jobs"},
-    "alerting": WORDS | PORTS | {"ports", "records", "review", "jobs"},
+    "alerting": WORDS | PURE | PORTS | {"ports", "records", "review", "jobs"},
     "telemetry": WORDS | PORTS | {"ports", "records", "review", "jobs", "alerting", "performance"},
     "handover": WORDS | PORTS | {"ports", "records", "review"},
     "pages": WORDS
