@@ -111,7 +111,8 @@ def judge_shadow(found: Iterable[WindowGain], question: Question) -> SequentialV
     - `better`: the mean gain is above 0, and `min_effect` is not ruled out.
     - `not worse`: it is above -margin. A gain that is surely below `min_effect` is this too.
     - `worse`: it is below -margin. A loss within the margin must not end a shadow that is going to show just that.
-    - `undecided`: none of these; or late windows contradict what earlier ones had shown.
+    - `undecided`: none of these; or late windows contradict what earlier ones had shown, so that the mean of all lies
+      outside the interval.
 
     As more windows come, `not worse` may become `better`, and `better` `not worse` when they rule `min_effect` out.
     Errors: `InvalidWindow` (see `evidence`).
@@ -154,11 +155,9 @@ def looks_of(known: Evidence, sequence: ConfidenceSequence) -> tuple[Look, ...]:
 
 
 def claim_of(look: Look, question: Question) -> Claim:
-    """The claim that the interval of a look allows."""
-    return Claim.UNDECIDED if _contradictory(look, question) else _claimed(look, question)
-
-
-def _claimed(look: Look, question: Question) -> Claim:
+    """The claim that the interval of a look allows: none where it and the mean contradict each other."""
+    if _contradictory(look):
+        return Claim.UNDECIDED
     if look.low is not None and look.low > 0 and not ruled_out(look, question):
         return Claim.BETTER
     if look.low is not None and look.low > -question.margin:
@@ -183,7 +182,7 @@ def _ahead(
     known: Evidence, looks: tuple[Look, ...], claim: Claim, question: Question, alike: float
 ) -> tuple[Claim | None, int | None]:
     """The claim that the mean found so far leads to, and how many more windows it takes."""
-    if len(looks) < FEWEST_AHEAD or claim in (Claim.BETTER, Claim.WORSE) or _contradictory(looks[-1], question):
+    if len(looks) < FEWEST_AHEAD or claim in (Claim.BETTER, Claim.WORSE) or _contradictory(looks[-1]):
         return None, None
     mean = looks[-1].mean
     towards = _towards(looks[-1], claim, question)
@@ -207,16 +206,9 @@ def _towards(last: Look, claim: Claim, question: Question) -> Claim | None:
     return Claim.WORSE if last.mean < -question.margin else None
 
 
-def _contradictory(look: Look, question: Question) -> bool:
-    """Whether nothing is left between the ends, or the mean of all windows says the opposite of the claim."""
-    if look.low is not None and look.high is not None and look.low > look.high:
-        return True
-    opposite = {
-        Claim.BETTER: look.mean <= 0,
-        Claim.NOT_WORSE: look.mean <= -question.margin,
-        Claim.WORSE: look.mean >= -question.margin,
-    }
-    return opposite.get(_claimed(look, question), False)
+def _contradictory(look: Look) -> bool:
+    """Whether the mean of all windows lies outside the interval that all of them have left of it."""
+    return (look.low is not None and look.mean < look.low) or (look.high is not None and look.mean > look.high)
 
 
 def _reasons(verdict: SequentialVerdict) -> list[str]:
@@ -229,7 +221,7 @@ def _reasons(verdict: SequentialVerdict) -> list[str]:
         f"Over {counted(last.windows, 'window')} and {counted(last.rows, 'labelled row')} the challenger's {title} is "
         f"{_gained(last.mean)} the champion's on average"
     )
-    if _contradictory(last, question):
+    if _contradictory(last):
         told = (
             f"{so_far}. The last windows contradict earlier ones: the gain does not stay the same, so no claim about "
             "it holds. Find out what changed, and begin the shadow anew."

@@ -139,6 +139,18 @@ def test_a_gain_that_turns_into_a_loss_is_no_claim_any_more(after: int) -> None:
     )
 
 
+def test_a_mean_that_has_left_its_own_interval_is_no_claim_though_it_is_still_a_gain() -> None:
+    gains = [*normal(0.010, 14, sd=0.001), *normal(-0.008, 9, sd=0.001, seed=2)]
+    found = judge_shadow(shadow(gains), Question("brier"))
+    last = found.last
+    assert last is not None
+    assert last.low is not None
+    assert 0 < last.mean < last.low
+    assert judge_shadow(shadow(gains[:14]), Question("brier")).claim is Claim.BETTER
+    assert found.claim is Claim.UNDECIDED
+    assert "contradict" in found.reasons[0]
+
+
 def test_windows_measured_again_change_no_claim_but_are_told_with_what_they_would_change() -> None:
     gains = normal(0.004, 40)
     first = shadow(gains)
