@@ -187,7 +187,7 @@ def windows(first: datetime, days: int) -> list[datetime]:
 
 def look(stack: Stack) -> None:
     """A viewer opens the pages of the team's use case, in the browser's words and as JSON."""
-    path = f"/perennial/dags/{PREDICT}/windows/2013-03-05"
+    path = f"/perennial/dags/{PREDICT}/windows/2013-03-05T00:00Z--2013-03-06T00:00Z"
     # The first page waits for the process that writes pages, which a busy host starts slowly: "Try again."
     stack.wait(lambda: stack.ask("vera", "GET", path).status_code != 503, "the page")
     page = stack.ask("vera", "GET", path)
