@@ -75,6 +75,8 @@ SECRETS = (
     Secret("MLFLOW_ADMIN_PASSWORD", "the administrator of MLflow, the user `admin`"),
     Secret("MLFLOW_PERENNIAL_PASSWORD", "the user `perennial` of MLflow, who registers models"),
     Secret("MLFLOW_SECRET_KEY", "signs the forms of MLflow's web interface"),
+    Secret("METRICS_TOKEN", "lets Prometheus read the gauges of the API server"),
+    Secret("GRAFANA_ADMIN_PASSWORD", "the administrator of Grafana, the user `admin`"),
 )
 
 

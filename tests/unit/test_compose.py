@@ -12,6 +12,7 @@ from perennial_stack import buckets, databases, keys
 PARTS = {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
 STORES = {"postgres", "valkey", "s3"}
 ONCE = {"secrets", "init"}
+OBSERVERS = {"prometheus", "grafana"}  # only with the profile `observe`
 LONGEST_TASK = 6 * 3600  # seconds: execution_timeout of the tasks of a retraining
 REFERENCE = re.compile(r"\$\{(\w+)([:?+-]+)?([^}]*)\}")
 
@@ -34,13 +35,14 @@ def settings(service: dict[str, Any]) -> dict[str, str]:
 
 
 def test_the_parts_of_the_system_are_services(services: dict[str, dict[str, Any]]) -> None:
-    assert set(services) == PARTS | STORES | ONCE
+    assert set(services) == PARTS | STORES | ONCE | OBSERVERS
+    assert {name for name, each in services.items() if each.get("profiles") == ["observe"]} == OBSERVERS
 
 
 def test_images_are_built_here_or_pinned(services: dict[str, dict[str, Any]], repository: Path) -> None:
     for name, service in services.items():
-        if name in STORES:
-            assert re.fullmatch(r"[\w./-]+:\d+\.\d+[\w.-]*", service["image"]), name
+        if name in STORES | OBSERVERS:
+            assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", service["image"]), name
         else:
             assert service["image"] == services["secrets"]["image"], name
             assert service["pull_policy"] == "never", name
@@ -67,6 +69,27 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert service.get("user") != "root", name
 
 
+def test_secrets_in_files_are_of_those_that_are_made(compose: dict[str, Any]) -> None:
+    made = {secret.name for secret in keys.SECRETS}
+    assert {each["environment"] for each in compose["secrets"].values()} <= made
+
+
+def test_what_is_mounted_from_here_is_here(services: dict[str, dict[str, Any]], repository: Path) -> None:
+    for name, service in services.items():
+        for volume in service.get("volumes", []):
+            source = volume.partition(":")[0]
+            assert not source.startswith(".") or (repository / source).exists(), (name, volume)
+
+
+def test_the_scraper_sends_the_token_of_its_secret(services: dict[str, dict[str, Any]], repository: Path) -> None:
+    path = repository / "deploy" / "observe" / "prometheus" / "prometheus.yml"
+    (job,) = yaml.safe_load(path.read_text())["scrape_configs"]
+    assert job["authorization"] == {"type": "Bearer", "credentials_file": "/run/secrets/metrics_token"}
+    assert job["metrics_path"] == "/perennial/metrics"
+    assert services["prometheus"]["secrets"] == ["metrics_token"]
+    assert settings(services["api-server"])["PERENNIAL_METRICS_TOKEN"] == "${METRICS_TOKEN:?make secrets}"
+
+
 def test_nothing_writes_to_the_hosts_files(services: dict[str, dict[str, Any]]) -> None:
     for name, service in services.items():
         for volume in service.get("volumes", []):
@@ -81,15 +104,15 @@ def test_the_image_runs_as_a_user_without_rights(repository: Path) -> None:
 def test_services_that_stay_are_asked_whether_they_are_well(services: dict[str, dict[str, Any]]) -> None:
     for name in PARTS:
         assert services[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "perennial_stack.health", name]
-    for name in STORES:
+    for name in STORES | OBSERVERS:
         assert services[name]["healthcheck"]["test"], name
-    for name in PARTS | STORES:
+    for name in PARTS | STORES | OBSERVERS:
         assert services[name]["stop_grace_period"], name
 
 
-def test_only_the_two_interfaces_are_published_and_on_loopback(services: dict[str, dict[str, Any]]) -> None:
+def test_only_interfaces_are_published_and_on_loopback(services: dict[str, dict[str, Any]]) -> None:
     ports = {name: service["ports"] for name, service in services.items() if service.get("ports")}
-    assert set(ports) == {"api-server", "mlflow"}
+    assert set(ports) == {"api-server", "mlflow", "grafana"}
     assert all(port.startswith("127.0.0.1:") for published in ports.values() for port in published)
 
 
@@ -191,6 +214,7 @@ def test_no_task_takes_longer_than_what_the_timeouts_allow_for(repository: Path)
 def test_dependencies_and_volumes_exist(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
+        assert set(service.get("secrets", ())) <= set(compose["secrets"])
         volumes = {volume.partition(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
         assert volumes <= set(compose["volumes"])
         for name, condition in service.get("depends_on", {}).items():
