@@ -23,7 +23,7 @@ from tests.contract.test_ledger import (
     validation,
 )
 
-from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
+from perennial.ledger.entries import IN_SERVICE, DecisionKind, DeployedRole, InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.parts.overview import REMEMBERED, Span, WindowFacts
 from perennial.ledger.port import Ledger
@@ -81,7 +81,10 @@ def test_the_challengers_and_the_last_decisions_of_each(ledger: Ledger, names: t
 def test_the_champions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> None:
     one, two, _ = names
     first = ledger.deploy(deployment(one, 1, day=1, metrics={"roc_auc": 0.6}))
-    second = ledger.deploy(deployment(one, 2, first, day=3, metrics={"roc_auc": 0.8}))
+    by_windows = {IN_SERVICE: {"roc_auc": 0.75}}
+    second = ledger.deploy(
+        deployment(one, 2, first, day=3, metrics={"roc_auc": 0.8, "brier": 0.1}, training=by_windows)
+    )
     third = ledger.deploy(deployment(one, 1, second, day=5, metrics={"roc_auc": 0.61}))
     ledger.deploy(deployment(one, 9, day=6, role=DeployedRole.CHALLENGER))
     ledger.deploy(deployment(two, 4, day=2))
@@ -89,7 +92,8 @@ def test_the_champions_of_each(ledger: Ledger, names: tuple[str, str, str]) -> N
     assert set(found) == {one, two}
     assert (found[one].first_from, found[one].version) == (instant(1), "1")
     assert (found[one].effective_from, found[one].recorded_at) == (instant(5), third.recorded_at)
-    assert found[one].metrics == {"1": {"roc_auc": 0.61}, "2": {"roc_auc": 0.8}}
+    assert found[one].metrics == {"1": {"roc_auc": 0.61}, "2": {"roc_auc": 0.75, "brier": 0.1}}
+    assert (second.expected("roc_auc"), third.expected("roc_auc"), third.expected("brier")) == (0.75, 0.61, None)
     assert (found[two].first_from, found[two].version) == (instant(2), "4")
 
 

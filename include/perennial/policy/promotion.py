@@ -7,6 +7,7 @@ from perennial.judgement.candidates import CandidatesJudged
 from perennial.judgement.fairness import FairnessJudged, FairnessStanding
 from perennial.judgement.slices import SlicesJudged, SliceStanding
 from perennial.judgement.verdict import GainJudgement, GainVerdict
+from perennial.judgement.within import MEAN_OF
 from perennial.performance.gain import METRIC_TITLES, metric_named
 from perennial.spec.training import Training
 from perennial.verdict import PROMOTE, REJECT, Decision
@@ -218,6 +219,14 @@ def _of_judgement(name: str, judged: GainJudgement) -> Numbers:
         "needed_labels": needed.labels if needed else None,
         "needed_windows": needed.windows if needed else None,
     }
+
+
+def measured_in_service(numbers: Numbers) -> dict[str, float]:
+    """The deciding metric as the mean of windows, of a decision's numbers; nothing where it was measured otherwise."""
+    metric, value = numbers.get("metric"), numbers.get("tested_value")
+    if not isinstance(value, float) or not str(numbers.get("method", "")).startswith(MEAN_OF):
+        return {}
+    return {str(metric): value}
 
 
 def text_of(value: float) -> str:

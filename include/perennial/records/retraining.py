@@ -23,7 +23,6 @@ from perennial.policy.evidence import Awaited, ColumnPoint, DriftPoint, Performa
 from perennial.policy.retraining import decide
 from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
-from perennial.records.at_deployment import metric_at_deployment
 from perennial.records.judgement import HOLDOUT_END
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -150,7 +149,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         as_of=as_of,
         every=spec.schedule.every,
         metric=metric,
-        at_deployment=metric_at_deployment(metric, champion, promotions) if champion else None,
+        at_deployment=champion.expected(metric) if champion else None,
         reference_windows=_reference_windows(reports),
         drift=tuple(learning.told(_drift(report)) for report in reports),
         performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),

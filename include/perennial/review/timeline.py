@@ -130,7 +130,7 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         late=_late(ledger.late_rows_between(name, *ends)),
         empty=ledger.windows_noted_empty(name, *ends),
         expected=expected_between(spec, now, deployments),
-        holdout={each.model_digest: each.metrics.get(spec.training.metric) for each in deployments},
+        holdout={each.model_digest: each.expected(spec.training.metric) for each in deployments},
     )
     events = [event for event in _events(spec, deployments, ends, ledger) if ends[0] <= event.at < ends[1]]
     return Timeline(

@@ -12,9 +12,9 @@ from tests.unit.jobs.world import SHIFT, SPEC, World
 
 from perennial.errors import UntrustedModel
 from perennial.judgement.slices import SliceStanding
-from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
+from perennial.ledger.entries import IN_SERVICE, DecisionKind, DeployedRole, RecordedDecision
 from perennial.policy.evidence import Awaited
-from perennial.records.at_deployment import metric_at_deployment
+from perennial.policy.promotion import measured_in_service
 from perennial.records.judgement import DIGEST, HOLDOUT_END, read
 from perennial.records.retraining import gather
 from perennial.spec.load import load_use_case
@@ -59,19 +59,24 @@ def test_service_is_compared_with_what_the_judge_measured_by_windows_too(world: 
     by_windows = last_decision(world).numbers["tested_value"]
     assert by_windows != champion.metrics["roc_auc"]
     evidence = gather(world.use_case.spec, world.day(40).start, ledger, champion)
-    assert evidence.at_deployment == by_windows
+    assert evidence.at_deployment == champion.expected("roc_auc") == by_windows
+    assert ledger.champions_of(["parcels"])["parcels"].metrics["1"]["roc_auc"] == by_windows
 
 
-@pytest.mark.parametrize("told", [{"method": "DeLong with windows as clusters"}, {"metric": "brier"}, {"tested": None}])
-def test_what_the_judge_did_not_measure_by_windows_is_taken_from_all_rows(world: World, told: dict[str, str]) -> None:
+def test_what_the_judge_did_not_measure_by_windows_is_taken_from_all_rows(world: World) -> None:
     first_model(world, 25)
-    champion = world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
+    numbers, champion = (
+        last_decision(world).numbers,
+        world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION),
+    )
     assert champion is not None
-    decision = last_decision(world)
-    other = replace(decision, numbers={**decision.numbers, **told})
-    assert metric_at_deployment("roc_auc", champion, [decision]) == decision.numbers["tested_value"]
-    for known in ([other], []):
-        assert metric_at_deployment("roc_auc", champion, known) == champion.metrics["roc_auc"]
+    assert measured_in_service(numbers) == {"roc_auc": numbers["tested_value"]} == champion.training[IN_SERVICE]
+    assert measured_in_service({**numbers, "method": "DeLong with windows as clusters"}) == {}
+    assert measured_in_service({"metric": "roc_auc"}) == {}
+    before = replace(champion, training={})  # as it was recorded by earlier versions
+    assert before.expected("roc_auc") == champion.metrics["roc_auc"]
+    assert champion.expected("brier") == champion.metrics["brier"]
+    assert champion.expected("unheard of") is None
 
 
 def test_an_equal_model_does_not_take_over(world: World) -> None:

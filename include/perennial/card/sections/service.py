@@ -37,7 +37,7 @@ def performance(facts: Facts) -> Section:
         statements.append(Statement(title, text, source, found.value, found.low, found.high))
     else:
         statements.append(no_evidence(title, "no window has an interval"))
-    expected = facts.first.metrics.get(metric)
+    expected = facts.first.expected(metric)
     statements.append(
         said(
             f"{title} when it was judged",

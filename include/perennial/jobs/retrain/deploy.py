@@ -22,7 +22,7 @@ from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
-from perennial.ledger.entries import DeployedRole, Deployment
+from perennial.ledger.entries import IN_SERVICE, DeployedRole, Deployment
 from perennial.log_context import also
 from perennial.modeling.artifact import load
 from perennial.modeling.decision import DECISION
@@ -107,6 +107,7 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
                 JUDGED: winner.digest,
                 "refitted": as_json(judged.refitted) if judged.refitted else None,
                 **({DECISION: as_json(judged.decision)} if judged.decision else {}),
+                **({IN_SERVICE: judged.in_service} if judged.in_service else {}),
                 **card.kept_with_deployment(spec, winner.digest, rows, manifest, ports),
             },
             metrics=winner.metrics,

@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
@@ -27,7 +27,7 @@ from perennial.modeling.importance import permutation_importance
 from perennial.modeling.out_of_fold import out_of_fold_predictions
 from perennial.modeling.reference import ModelReference
 from perennial.policy.baseline import must_beat_no_skill
-from perennial.policy.promotion import Numbers, decide_promotion
+from perennial.policy.promotion import Numbers, decide_promotion, measured_in_service
 from perennial.ports import Ports
 from perennial.records.candidates import TRAINED, numbers_of
 from perennial.records.judgement import DIGEST, HOLDOUT_END, keep
@@ -57,7 +57,8 @@ class Judged:
     `champion_id` is the ledger entry that the winner may supersede; `reference_digest` names the artefact with what
     the winner considers normal. `refitted` is the winner as it will be deployed, None where it is deployed as judged.
     `verdict` is what the labels prove (see `perennial.judgement.verdict`), None where nothing could be compared;
-    `needed_labels` would probably settle what is open. `decision` is the winner's, which it is deployed with.
+    `needed_labels` would probably settle what is open. `decision` is the winner's, which it is deployed with;
+    `in_service` is what it will be held against there.
     """
 
     training_id: str
@@ -71,6 +72,7 @@ class Judged:
     verdict: str | None = None
     needed_labels: int | None = None
     decision: DecisionRule | None = None
+    in_service: dict[str, float] = field(default_factory=dict)
 
 
 def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], ports: Ports, run_id: str) -> Judged:
@@ -124,13 +126,14 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         reference_digest=None,
         verdict=recorded.numbers.get("verdict"),
         needed_labels=recorded.numbers.get("needed_labels"),
-        decision=found.rule_of(winner) if spec.decision is not None and winner is not None else None,
     )
     if winner is None:
         return judged
     reference = _reference(use_case, winner, manifest, rows, holdout, ports)
     return replace(
         judged,
+        decision=found.rule_of(winner) if spec.decision is not None else None,
+        in_service=measured_in_service(recorded.numbers) if recorded.numbers["tested"] == winner.candidate else {},
         reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()),
         refitted=refit(spec, winner, rows, training, ports, read_weighted_rows(spec, manifest, ports))
         if spec.training.refit

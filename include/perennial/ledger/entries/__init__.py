@@ -12,7 +12,14 @@ from typing import Any
 from perennial.ledger.entries.alerts import AlertDelivery, AlertNotice, Delivery
 from perennial.ledger.entries.approvals import Approval, ApprovalRequest
 from perennial.ledger.entries.interventions import Intervention, InterventionKind
-from perennial.ledger.entries.models import Backtest, DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries.models import (
+    IN_SERVICE,
+    Backtest,
+    DecisionKind,
+    DeployedRole,
+    Deployment,
+    RecordedDecision,
+)
 from perennial.ledger.entries.review import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.entries.rollout import PairedGain, Part, ShadowBatch
 from perennial.ledger.entries.windows import Batch, DriftReport, LateRows, Performance, Snapshot, ValidationResult
@@ -46,6 +53,7 @@ LedgerEntry = (
 
 __all__ = [
     "COMMAND_LINE",
+    "IN_SERVICE",
     "REVIEW_PAGE",
     "AlertDelivery",
     "AlertNotice",

@@ -7,6 +7,8 @@ from typing import Any
 
 Json = dict[str, Any]
 
+IN_SERVICE = "in_service"  # of a deployment's training: metrics as the mean of the holdout's windows
+
 
 class DeployedRole(StrEnum):
     """What a deployed model version is used for."""
@@ -50,6 +52,16 @@ class Deployment:
     ends: bool = False
     withdraws: int | None = None
     rescores_from: datetime | None = None
+
+    def expected(self, metric: str) -> float | None:
+        """What the metric should be in service; None where it was not measured.
+
+        It is the mean of the holdout's windows, because in service it is a mean of windows, too. Of all holdout rows
+        together it may be quite another number: a ranking metric then also counts that stormy days are told from calm
+        ones. That is taken where the judge had too few windows.
+        """
+        known: dict[str, float] = {**self.metrics, **self.training.get(IN_SERVICE, {})}
+        return known.get(metric)
 
     @property
     def in_rollout(self) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from perennial.ledger import rules
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import IN_SERVICE, DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.port import Ledger
@@ -32,7 +32,10 @@ class InMemoryOverview:
                     version=last.model_version,
                     effective_from=last.effective_from,
                     recorded_at=rules.recorded_at(last),
-                    metrics={entry.model_version: entry.metrics for entry in champions[-REMEMBERED:]},
+                    metrics={
+                        e.model_version: {**e.metrics, **e.training.get(IN_SERVICE, {})}
+                        for e in champions[-REMEMBERED:]
+                    },
                 )
         return found
 

@@ -50,7 +50,8 @@ class Span:
 class Champions:
     """The champions of a use case in short: from when on the first one scores, and the one that was recorded last.
 
-    `metrics` maps the versions of the last `REMEMBERED` deployments to what they measured on their holdout then.
+    `metrics` maps the versions of the last `REMEMBERED` deployments to what they should reach in service (see
+    `Deployment.expected`).
     """
 
     first_from: datetime

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from perennial.ledger.entries import (
+    IN_SERVICE,
     DecisionKind,
     DeployedRole,
     Deployment,
@@ -78,7 +79,8 @@ class PostgresOverview(EntriesInPostgres):
         """The champions of each use case. Effective times never go back, so that their index has them in order."""
         asked = use_cases_asked(use_cases)
         told = ("model_version", "effective_from", "recorded_at", "metrics")
-        of_use_case = select(*(deployments.c[name] for name in told)).where(
+        in_service = deployments.c.training[IN_SERVICE].label(IN_SERVICE)
+        of_use_case = select(*(deployments.c[name] for name in told), in_service).where(
             deployments.c.use_case == asked.c.use_case, deployments.c.role == DeployedRole.CHAMPION.value
         )
         order = (deployments.c.effective_from, deployments.c.id)
@@ -302,5 +304,5 @@ def _champions(first_from: datetime, newest: Sequence[Row[*tuple[Any, ...]]]) ->
         version=last.model_version,
         effective_from=last.effective_from.astimezone(UTC),
         recorded_at=last.recorded_at.astimezone(UTC),
-        metrics={row.model_version: row.metrics for row in reversed(newest)},
+        metrics={row.model_version: {**row.metrics, **(row.in_service or {})} for row in reversed(newest)},
     )
