@@ -1,6 +1,5 @@
 """Fixtures that several folders of tests share: the real servers of the run, and databases of a test's own."""
 
-import gc
 import os
 import shutil
 import tempfile
@@ -52,12 +51,6 @@ def pytest_configure_node(node: Any) -> None:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     in_order(items)
-
-
-def pytest_collection_finish() -> None:
-    """Leave what was imported and collected out of every later search for garbage: it stays to the end."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(scope="session")

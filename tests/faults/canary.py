@@ -117,7 +117,7 @@ class Canary:
     def _other(self) -> str:
         champion = self.ledger.current_deployment(NAME, DeployedRole.CHAMPION)
         assert champion is not None
-        return {"1": "2", "2": "1"}[champion.model_version]
+        return "2" if champion.model_version == "1" else "1"
 
     def stop(self) -> None:
         """End the canary that is under way, if one is."""

@@ -20,7 +20,9 @@ CONTENT = {
 
 
 @pytest.fixture
-def store() -> Iterator[Any]:
+def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    # Bodies as they are, without checksums behind them: the stand-in keeps those as content now and then.
+    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
     with mock_aws():
         yield buckets.client("https://s3.us-east-1.amazonaws.com", "key", "secret", "us-east-1")
 
@@ -48,7 +50,8 @@ def test_what_was_saved_is_loaded(store: Any) -> None:
     emptied(store)
     assert objects.load(store, tar) == len(CONTENT)
     for (bucket, key), content in CONTENT.items():
-        assert store.get_object(Bucket=bucket, Key=key)["Body"].read() == content, key
+        found = store.get_object(Bucket=bucket, Key=key)["Body"].read()
+        assert (len(found), found == content) == (len(content), True), key
 
 
 def test_the_logs_of_tables_are_read_before_all_else_is_listed(store: Any) -> None:

@@ -17,9 +17,6 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-LEVELS = {LogFormat.TEXT: logging.WARNING, LogFormat.JSON: logging.INFO}  # a person asked for results, not for a log
-
-
 class _Handler(logging.StreamHandler[TextIO]):
     """Writes to what standard error is when a line is written."""
 
@@ -35,22 +32,25 @@ _HANDLER = _Handler()
 
 
 def set_up(log_format: LogFormat) -> None:
-    """Let our loggers write in this format from now on: warnings as text, everything from `INFO` on as JSON.
+    """Let our loggers write in this format from now on: everything from `INFO` on as JSON, warnings as text.
 
+    The text of warnings is what Python itself writes of a process that has set nothing up.
     The fields are those of Airflow's logs of tasks: `timestamp` (UTC), `level`, `event`, `logger`, and what the line is
     about (see `perennial.log_context`).
     """
-    _HANDLER.setFormatter(_JSON if log_format is LogFormat.JSON else logging.Formatter("%(message)s"))
     for name in OURS:
         logger = logging.getLogger(name)
-        logger.setLevel(LEVELS[log_format])
-        if _HANDLER not in logger.handlers:
-            logger.addHandler(_HANDLER)
+        if log_format is LogFormat.JSON:
+            logger.setLevel(logging.INFO)
+            logger.addHandler(_HANDLER)  # once, however often
+        else:
+            logger.setLevel(logging.NOTSET)
+            logger.removeHandler(_HANDLER)
 
 
 def as_json() -> bool:
     """Whether the log is JSON, so that what ends a command must be, too."""
-    return _HANDLER.formatter is _JSON
+    return _HANDLER in logging.getLogger(OURS[0]).handlers
 
 
 def _stamped(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
@@ -73,3 +73,4 @@ _JSON = structlog.stdlib.ProcessorFormatter(
         structlog.processors.JSONRenderer(ensure_ascii=False),
     ],
 )
+_HANDLER.setFormatter(_JSON)

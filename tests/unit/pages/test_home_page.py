@@ -132,7 +132,7 @@ def test_scripts_get_what_airflow_knows_too(lived: World) -> None:
     assert parcels["dags"] == [
         {
             "dag_id": "parcels.retrain", "paused": False, "broken": False, "next_run_at": None, "waiting": 1,
-            "failures": 0, "failed": [],
+            "failures": 0, "failed": [], "asking": None,
         }
     ]  # fmt: skip
     assert parcels["matters"][0]["place"] == "questions"

@@ -42,7 +42,7 @@ def run(
     ledger = ports.ledger
     refuse_ended(use_case.name, ledger)
     entries = [e for e in ledger.deployments(use_case.name) if e.role is DeployedRole.CHAMPION]
-    if entries and entries[-1].run_id == run_id:
+    if entries and entries[-1].run_id == run_id and version in (None, entries[-1].model_version):
         return deployed(entries[-1], use_case, ports)
     version = version or _standby(use_case.name, entries)
     earlier = next((entry for entry in reversed(entries) if entry.model_version == version), None)
