@@ -15,7 +15,7 @@ from perennial.errors import InvalidSettings, PerennialError
 from perennial.ledger.postgres.schema import migrate
 from perennial.ledger.postgres.schema import tables as ledger_tables
 from perennial.ledger.postgres.schema.readers import prepare_reader
-from perennial.ledger.writers import prepare_writer
+from perennial.ledger.postgres.schema.writers import prepare_writer
 from perennial.published import tables as published_tables
 from perennial.settings import Settings
 from perennial.spec.load import load_all

@@ -30,8 +30,8 @@ from perennial.doctor.finding import Finding, Status
 from perennial.doctor.registry import CHECKS
 from perennial.ledger.entries import DecisionKind, RecordedDecision, Snapshot
 from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema.probe import CHANGING
 from perennial.ledger.postgres.schema.readers import prepare_reader
-from perennial.ledger.probe import CHANGING
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.window import Window

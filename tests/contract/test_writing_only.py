@@ -16,7 +16,7 @@ from perennial import clock
 from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
-from perennial.ledger.writers import prepare_writer
+from perennial.ledger.postgres.schema.writers import prepare_writer
 from perennial_stack import databases
 
 

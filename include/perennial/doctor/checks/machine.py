@@ -5,7 +5,7 @@ from pathlib import Path
 from perennial.doctor.deployment import Deployment
 from perennial.doctor.finding import Found, fail, ok, warn
 from perennial.lake.storage import S3_SCHEME, local_path
-from perennial.ledger import probe
+from perennial.ledger.postgres.schema import probe
 from perennial.settings import LEDGER_CONNECTION
 
 NOTABLE_SKEW, FORBIDDEN_SKEW = (

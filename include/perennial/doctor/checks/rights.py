@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from perennial.doctor.deployment import Deployment
 from perennial.doctor.finding import Found, fail, ok, warn
 from perennial.errors import InvalidSettings
-from perennial.ledger import probe
+from perennial.ledger.postgres.schema import probe
+from perennial.ledger.postgres.schema.probe import CHANGING, Rights, TableRights
 from perennial.ledger.postgres.schema.tables import SCHEMA as LEDGER
-from perennial.ledger.probe import CHANGING, Rights, TableRights
 from perennial.published.tables import SCHEMA as PUBLISHED
 from perennial.settings import LEDGER_CONNECTION, LEDGER_READER, PUBLISHED_READER
 
