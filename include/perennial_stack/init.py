@@ -19,7 +19,8 @@ from perennial.ledger.postgres.schema.writers import prepare_writer
 from perennial.published import tables as published_tables
 from perennial.settings import Settings
 from perennial.spec.load import load_all
-from perennial_stack import access, buckets, databases, keys
+from perennial_airflow import access
+from perennial_stack import buckets, databases, keys
 
 ADMIN = "admin"
 MLFLOW_USER = "perennial"
@@ -69,20 +70,11 @@ def _objects(values: Mapping[str, str]) -> None:
 
 
 def _logins(values: Mapping[str, str]) -> None:
-    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder  # noqa: PLC0415
-
     use_cases = load_all(Settings.from_environment(values).use_cases)
     wanted = access.roles(
         access.load(Path(values["PERENNIAL_ACCESS"])), {name: each.spec.owner for name, each in use_cases.items()}
     )
-    with get_application_builder() as builder:
-        manager = builder.sm
-        manager.sync_roles()
-        access.apply(manager, wanted)
-        if manager.find_user(ADMIN) is None:
-            role, password = manager.find_role("Admin"), values["AIRFLOW_ADMIN_PASSWORD"]
-            if not manager.add_user(ADMIN, "First", "Administrator", "admin@localhost.invalid", role, password):
-                raise InvalidSettings(f"Airflow did not take the user {ADMIN!r}; its message stands above this one.")
+    access.prepare(wanted, ADMIN, values["AIRFLOW_ADMIN_PASSWORD"])
     _say(f"roles of Airflow: {', '.join(role.name for role in wanted)}")
 
 

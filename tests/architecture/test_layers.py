@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "include" / "perennial"
 LOCAL = ROOT / "include" / "perennial_local"  # `make run`; not part of what users install on their own Airflow
+STACK = ROOT / "include" / "perennial_stack"  # the team's stack around the product: docker-compose.yaml
 PLUGINS = ROOT / "plugins" / "perennial_airflow"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -79,7 +80,7 @@ def label(module: Path) -> str:
     return str(module.relative_to(ROOT))
 
 
-@pytest.mark.parametrize("module", [*MODULES, *sorted(LOCAL.rglob("*.py"))], ids=label)
+@pytest.mark.parametrize("module", [*MODULES, *sorted(LOCAL.rglob("*.py")), *sorted(STACK.rglob("*.py"))], ids=label)
 def test_nothing_below_include_imports_airflow(module: Path) -> None:
     assert not [name for name in imports(module) if name.split(".")[0] == "airflow"]
 
@@ -132,7 +133,9 @@ def test_only_the_clock_reads_the_wall_clock(module: Path) -> None:
     assert "time.time" not in module.read_text()
 
 
-@pytest.mark.parametrize("module", [*MODULES, *sorted(PLUGINS.rglob("*.py")), *sorted(LOCAL.rglob("*.py"))], ids=label)
+@pytest.mark.parametrize(
+    "module", [*MODULES, *(each for room in (PLUGINS, LOCAL, STACK) for each in sorted(room.rglob("*.py")))], ids=label
+)
 def test_modules_hold_one_concept(module: Path) -> None:
     assert len(module.read_text().splitlines()) <= MAX_LINES
 

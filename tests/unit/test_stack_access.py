@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from perennial.errors import InvalidSettings
-from perennial_stack import access
+from perennial_airflow import access
 
 OWNERS = {"late_flights": "network", "air_time": "network", "churn": "sales"}
 

@@ -91,3 +91,20 @@ def apply(manager: Any, wanted: Iterable[Role]) -> None:
             manager.add_permission_to_role(made, manager.create_permission(*right))
         for right in set(has) - role.rights:
             manager.remove_permission_from_role(made, has[right])
+
+
+def prepare(wanted: Iterable[Role], first: str, password: str) -> None:
+    """Bring Airflow's own roles and these up to date, and make the first administrator where that user is not there.
+
+    Errors: `InvalidSettings` when Airflow does not take the user.
+    """
+    from airflow.providers.fab.auth_manager.cli_commands.utils import get_application_builder
+
+    with get_application_builder() as builder:
+        manager = builder.sm
+        manager.sync_roles()
+        apply(manager, wanted)
+        if manager.find_user(first) is None:
+            role = manager.find_role("Admin")
+            if not manager.add_user(first, "First", "Administrator", "admin@localhost.invalid", role, password):
+                raise InvalidSettings(f"Airflow did not take the user {first!r}; its message stands above this one.")
