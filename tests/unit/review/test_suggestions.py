@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from tests.unit.jobs.world import RECORDED, SPEC, START, World, make_world
 
@@ -276,6 +276,12 @@ def test_what_validation_kept_gives_the_same_suite_and_takes_no_row(lived: World
 
 @settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(days=some_days())
+@example(
+    days=[
+        {"weight": [7.0], "no": [number], "true": ["true"], "null": ["AB12"], "on": [True]}
+        for number in [0, 0, 0, 29, *[0] * 7, 2**62 - 1]
+    ]
+)
 def test_any_rows_give_the_same_suite_as_what_validation_kept_of_them(
     days: list[dict[str, list[Any]]], use_case: LoadedUseCase, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from perennial.quality.outcome import GateOutcome
 from perennial.quality.proposals.seen import ColumnSeen, WindowSeen, look
 from perennial.quality.proposals.shapes import Shape
+from perennial.quality.texts import EXACT
 from perennial.quality.validate import CheckedRows
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
@@ -64,7 +65,7 @@ def _column_as_json(column: ColumnSeen) -> dict[str, Any]:
     if column.different:
         told["different"] = column.different
     if column.low is not None:
-        told |= {"low": column.low, "high": column.high}
+        told |= {"low": _exactly(column.low), "high": _exactly(column.high)}
     if column.values:
         told["values"] = dict(column.values)
     if column.shape is not None:
@@ -75,6 +76,11 @@ def _column_as_json(column: ColumnSeen) -> dict[str, Any]:
             "longest": column.shape.longest,
         }
     return told
+
+
+def _exactly(number: float | None) -> float | str | None:
+    """The number; in digits where the ledger, which keeps JSON's numbers as doubles, would lose the last of them."""
+    return str(number) if isinstance(number, int) and abs(number) > EXACT else number
 
 
 def _column_from_json(kind: Kind, told: dict[str, Any]) -> ColumnSeen:
