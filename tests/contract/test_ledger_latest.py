@@ -1,51 +1,35 @@
 """One suite for every ledger: the latest of each of several use cases, from which the gauges are computed."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
-from uuid import uuid4
 
 import pytest
 from tests.contract.test_ledger import (
     FIRST_RECORDING,
-    TickingClock,
     batch,
     day_window,
     decision,
     deployment,
     drift,
     instant,
+    ledger,
+    make_ledger,
     record_batch,
     snapshot,
     validation,
 )
 from tests.contract.test_ledger_approvals import answered, asked
+from tests.contract.test_ledger_overview import names
 
 from perennial.ledger.entries import DecisionKind, DeployedRole
-from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.parts.latest import LAST_DECISIONS, LastDecisions, LastScored, Stage
 from perennial.ledger.parts.overview import Span
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.verdict import ApprovalAnswer
 
+__all__ = ["ledger", "make_ledger", "names"]
+
 MINUTE = timedelta(minutes=1)
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    if request.param == "memory":
-        yield InMemoryLedger(TickingClock())
-        return
-    real = PostgresLedger(request.getfixturevalue("shared_ledger_url"), TickingClock())
-    yield real
-    real.close()
-
-
-@pytest.fixture
-def names() -> tuple[str, str, str]:
-    """Two use cases with records and one without."""
-    return (f"one_{uuid4().hex[:8]}", f"two_{uuid4().hex[:8]}", f"none_{uuid4().hex[:8]}")
 
 
 def test_nothing_recorded_is_left_out(ledger: Ledger, names: tuple[str, str, str]) -> None:

@@ -1,6 +1,5 @@
 """One suite for every ledger: what a page over all use cases asks is what the ledger answers about each of them."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
@@ -8,7 +7,6 @@ from uuid import uuid4
 import pytest
 from tests.contract.test_ledger import (
     FIRST_RECORDING,
-    TickingClock,
     batch,
     day_window,
     decision,
@@ -17,6 +15,8 @@ from tests.contract.test_ledger import (
     instant,
     intervention,
     late,
+    ledger,
+    make_ledger,
     performance,
     record_batch,
     snapshot,
@@ -24,22 +24,12 @@ from tests.contract.test_ledger import (
 )
 
 from perennial.ledger.entries import IN_SERVICE, DecisionKind, DeployedRole, InterventionKind
-from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.parts.overview import REMEMBERED, Span, WindowFacts
 from perennial.ledger.port import Ledger
-from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.performance.maturity import Maturity
 from perennial.verdict import Verdict
 
-
-@pytest.fixture(params=["memory", "postgres"])
-def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
-    if request.param == "memory":
-        yield InMemoryLedger(TickingClock())
-        return
-    real = PostgresLedger(request.getfixturevalue("shared_ledger_url"), TickingClock())
-    yield real
-    real.close()
+__all__ = ["ledger", "make_ledger"]
 
 
 @pytest.fixture
