@@ -37,7 +37,9 @@ def _save(store: Any, bucket: str, key: str, tar: tarfile.TarFile) -> None:
     with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY) as content:
         store.download_fileobj(bucket, key, content)
         member = tarfile.TarInfo(f"{bucket}/{key}")
-        member.size = content.tell()
+        member.size = content.seek(
+            0, os.SEEK_END
+        )  # parts of a large object arrive in any order: the last write is no end
         content.seek(0)
         tar.addfile(member, content)
 

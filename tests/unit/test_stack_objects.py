@@ -3,7 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from moto import mock_aws
@@ -20,9 +20,7 @@ CONTENT = {
 
 
 @pytest.fixture
-def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    # Bodies as they are, without checksums behind them: the stand-in keeps those as content now and then.
-    monkeypatch.setenv("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+def store() -> Iterator[Any]:
     with mock_aws():
         yield buckets.client("https://s3.us-east-1.amazonaws.com", "key", "secret", "us-east-1")
 
@@ -42,6 +40,29 @@ def saved(store: Any) -> io.BytesIO:
     output = io.BytesIO()
     assert objects.save(store, output) == len(CONTENT)
     return io.BytesIO(output.getvalue())
+
+
+def test_a_large_object_whose_last_part_arrives_first_is_saved_whole(store: Any) -> None:
+    class Unordered:
+        """Writes the end first, as the threads of a download may."""
+
+        def download_fileobj(self, bucket: str, key: str, output: IO[bytes]) -> None:
+            output.seek(3)
+            output.write(b"d")
+            output.seek(0)
+            output.write(b"abc")
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+    buckets.prepare(store)
+    store.put_object(Bucket="lake", Key="large", Body=b"abcd")
+    output = io.BytesIO()
+    assert objects.save(Unordered(), output) == 1
+    with tarfile.open(fileobj=io.BytesIO(output.getvalue())) as tar:
+        found = tar.extractfile("lake/large")
+        assert found is not None
+        assert found.read() == b"abcd"
 
 
 def test_what_was_saved_is_loaded(store: Any) -> None:
