@@ -49,7 +49,7 @@ from perennial.window import Window
 
 SHARES = (20, 60)
 FIRST = 200  # the number of the first window
-KNOWN, SCORED = 9, 3  # from seven windows on, an alarm can be raised
+KNOWN, SCORED = 40, 3  # so many are known that what is by chance in the few scored ones changes no decision
 TURN = KNOWN + SCORED + 2  # a window is left for what is scored after the decision
 GOOD, BAD = 0.05, -0.05
 BEFORE = "before the decision"

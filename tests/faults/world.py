@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,8 @@ class ModelFiles:
 
     def put(self, version: str, content: bytes, digest: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / f"{version}.skops").write_bytes(content)
-        (self._folder / f"{version}.digest").write_text(digest)
+        _write(self._folder / f"{version}.skops", content)
+        _write(self._folder / f"{version}.digest", digest.encode())
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         raise NoModel("nothing is registered while faults are made")
@@ -93,6 +94,13 @@ class ModelFiles:
 
     def _attached(self, version: str, path: str) -> Path:
         return self._folder / f"{version}-{path.replace('/', '-')}"
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Write the file at once: who reads it while it is written anew sees one content or the other, whole."""
+    with NamedTemporaryFile(dir=file.parent, prefix=".", delete=False) as incoming:
+        incoming.write(content)
+    Path(incoming.name).replace(file)
 
 
 @functools.lru_cache(maxsize=8)

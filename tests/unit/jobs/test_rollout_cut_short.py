@@ -60,6 +60,24 @@ def test_a_newer_challenger_does_not_keep_a_rollback_from_being_finished(
     assert told(rolling) == [DAYS]
 
 
+def test_a_window_whose_run_was_killed_before_it_was_published_is_published(
+    rolling: RolloutWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(rolling.ports.published, "publish", killed)
+        with pytest.raises(KeyboardInterrupt):
+            rescore.run(rolling.world.use_case, rolling.ports, "first", actor="airflow")
+    assert len(rolling.ports.ledger.batches("parcels", rolling.world.day(0))) == 2  # the ledger has the new revision
+    found = rescore.run(rolling.world.use_case, rolling.ports, "second", actor="airflow")
+    assert found is not None
+    assert (found.windows, found.failed) == (DAYS - 1, ())
+    check_every_row(rolling, range(DAYS))
+    assert told(rolling) == [DAYS]
+
+
 def test_two_evaluations_that_finish_a_rollback_at_once_tell_of_it_once(
     rolling: RolloutWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:

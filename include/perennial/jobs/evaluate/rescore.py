@@ -1,8 +1,8 @@
 """Rescore: the windows of a model that was rolled back are predicted again by the one that is in force there now.
 
-That is the champion alone, where a canary was withdrawn, or the version that a person put back. What is left to do is
-read off the ledger: live revisions with rows by another model. So a run that was killed anywhere is finished by the
-next.
+That is the champion alone, where a canary was withdrawn, or the version that a person put back. The windows are read off
+the ledger: those with rows by another model, and those that were scored since, whose run may have been killed before all
+was published. So a run that was killed anywhere is finished by the next.
 """
 
 import logging
@@ -74,36 +74,44 @@ def _finished(
     use_case: LoadedUseCase, entry: Deployment, ports: Ports, run_id: str, actor: str, on_window: OnWindow
 ) -> Rescored | None:
     left = _left(entry, ports)
-    failed, rows = [], 0
+    failed, rows, changed = [], 0, 0
     for number, batch in enumerate(left, start=1):
         try:
-            _score_again(use_case, batch.window, ports, run_id)
+            changed += _score_again(use_case, batch.window, ports, run_id)
         except PermanentError as error:
             log.warning("%s %s: can't be scored again: %s", use_case.name, batch.window, error)
             failed.append(f"{batch.window}: {type(error).__name__}: {error}")
         rows += batch.rows
         on_window(WindowsDone(number, len(left), rows))
     if failed:
-        return Rescored(len(left) - len(failed), tuple(failed), None)
+        return Rescored(changed, tuple(failed), None)
     with ports.ledger.deciding(use_case.name):
         if entry.id not in {each.id for each in unfinished_rollbacks(use_case.name, ports.ledger)}:
             return None  # another evaluation did the same meanwhile, and has told it
-        return Rescored(len(left), (), _recorded(entry, ports, run_id, actor))
+        return Rescored(changed, (), _recorded(entry, ports, run_id, actor))
 
 
 def _left(entry: Deployment, ports: Ports) -> list[Batch]:
-    """The windows that were not scored again yet, or of which drift was not measured again."""
-    start, batches = _since(entry, ports), _of_time(entry, ports)
-    if entry.withdraws is not None:
-        return [each for each in batches if (p := challengers_part(each)) and p.model_digest == entry.model_digest]
-    reports = ports.ledger.drift_between(entry.use_case, start, entry.effective_from)
-    monitored = {each.window for each in reports if each.model_digest != entry.model_digest}
-    return [each for each in batches if each.model_digest != entry.model_digest or each.window in monitored]
+    """The windows with rows by another model, and those that were scored since the entry, and may not be published."""
+    return [each for each in _of_time(entry, ports) if _by_another(each, entry) or _scored_since(each, entry)]
 
 
-def _score_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> None:
-    """Score a window as it was, and do anew what followed from its predictions."""
-    score.run(use_case, window, ports, run_id, model=ModelChoice())
+def _by_another(batch: Batch, entry: Deployment) -> bool:
+    if entry.withdraws is None:
+        return batch.model_digest != entry.model_digest
+    part = challengers_part(batch)
+    return part is not None and part.model_digest == entry.model_digest
+
+
+def _scored_since(batch: Batch, entry: Deployment) -> bool:
+    assert batch.recorded_at is not None, "a stored batch has the time it was recorded"
+    assert entry.recorded_at is not None, "a stored entry has the time it was recorded"
+    return batch.revision > 1 and batch.recorded_at >= entry.recorded_at
+
+
+def _score_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> bool:
+    """Score a window as it was, and do anew what followed from its predictions; whether they changed."""
+    scored = score.run(use_case, window, ports, run_id, model=ModelChoice())
     batch = ports.ledger.latest_batch(use_case.name, window)
     assert batch is not None, "it was scored"
     select_for_review.run(use_case, window, ports, run_id)
@@ -112,6 +120,7 @@ def _score_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: 
     reports = ports.ledger.drift_of(use_case.name, window)
     if reports and reports[-1].model_digest != batch.model_digest:
         measure_drift(use_case, batch, ports, run_id)
+    return scored.changed
 
 
 def _since(entry: Deployment, ports: Ports) -> datetime:
@@ -129,9 +138,7 @@ def _recorded(entry: Deployment, ports: Ports, run_id: str, actor: str) -> float
     """The seconds from the decision to the last window's new revision, which go on record."""
     begun = entry.recorded_at
     assert begun is not None, "a stored entry has the time it was recorded"
-    times = [
-        e.recorded_at for e in _of_time(entry, ports) if e.revision > 1 and e.recorded_at and e.recorded_at >= begun
-    ]
+    times = [e.recorded_at for e in _of_time(entry, ports) if e.recorded_at and _scored_since(e, entry)]
     seconds = (max(times, default=begun) - begun).total_seconds()
     version = entry.model_version if entry.withdraws is not None else _before(entry, ports)
     details = {"version": version, "windows": len(times), "seconds": seconds}
