@@ -3,56 +3,28 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import Literal, TypeVar
 
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import (
     Batch,
-    DecisionKind,
     DeployedRole,
-    Deployment,
     DriftReport,
     LateRows,
     LedgerEntry,
     Performance,
-    RecordedDecision,
     ValidationResult,
 )
 from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.port import Ledger
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing, standing_of
+from perennial.review.events import Event, events_between
 from perennial.spec.models import UseCase
-from perennial.verdict import REJECT, RETRAIN, Verdict
+from perennial.verdict import Verdict
 from perennial.window import Window
 
 Entry = TypeVar("Entry", ValidationResult, Batch, DriftReport, Performance)
-
-
-class Change(StrEnum):
-    """What may happen to the model of a use case."""
-
-    FIRST_MODEL = "first_model"
-    NEW_MODEL = "new_model"
-    ROLLBACK = "rollback"
-    RETRAINING = "retraining"
-    REJECTED = "rejected"
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something that happened to the model: when in the data's time, and why. `version` is None for a decision.
-
-    `run_id` is the run that did or decided it.
-    """
-
-    at: datetime
-    change: Change
-    version: str | None
-    actor: str
-    reasons: tuple[str, ...]
-    run_id: str
 
 
 @dataclass(frozen=True)
@@ -121,7 +93,8 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
     if not windows:
         return Timeline(spec.name, spec.training.metric, (), ())
     name, ends = spec.name, (windows[0].start, windows[-1].end)
-    deployments = [entry for entry in ledger.deployments(name) if entry.role is DeployedRole.CHAMPION]
+    deployments = ledger.deployments(name)
+    champions = [entry for entry in deployments if entry.role is DeployedRole.CHAMPION]
     found = _Found(
         validations=_by_window(ledger.validations_between(name, *ends)),
         batches=_by_window(ledger.batches_between(name, *ends)),
@@ -129,15 +102,14 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         performance=_by_window(ledger.performance_between(name, *ends)),
         late=_late(ledger.late_rows_between(name, *ends)),
         empty=ledger.windows_noted_empty(name, *ends),
-        expected=expected_between(spec, now, deployments),
-        holdout={each.model_digest: each.expected(spec.training.metric) for each in deployments},
+        expected=expected_between(spec, now, champions),
+        holdout={each.model_digest: each.expected(spec.training.metric) for each in champions},
     )
-    events = [event for event in _events(spec, deployments, ends, ledger) if ends[0] <= event.at < ends[1]]
     return Timeline(
         use_case=name,
         metric=spec.training.metric,
         windows=tuple(_state(window, found, spec) for window in windows),
-        events=tuple(sorted(events, key=lambda event: event.at)),
+        events=events_between(name, deployments, ends, ledger),
     )
 
 
@@ -222,29 +194,3 @@ def _state(window: Window, found: _Found, spec: UseCase) -> WindowState:
 def _last(entries: Iterable[LedgerEntry]) -> LedgerEntry | None:
     known = [(entry.recorded_at, entry) for entry in entries if entry.recorded_at is not None]
     return max(known, key=lambda pair: pair[0])[1] if known else None
-
-
-def _events(
-    spec: UseCase, champions: Sequence[Deployment], ends: tuple[datetime, datetime], ledger: Ledger
-) -> Iterable[Event]:
-    seen: set[str] = set()
-    for entry in champions:
-        change = Change.ROLLBACK if entry.model_version in seen else Change.NEW_MODEL if seen else Change.FIRST_MODEL
-        seen.add(entry.model_version)
-        yield _deployed(entry, change)
-    asked = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-    for decision in (each for kind in asked for each in ledger.decisions(spec.name, kind, *ends)):
-        if decision.action == RETRAIN:
-            yield _decided(decision, Change.RETRAINING)
-    for decision in ledger.decisions(spec.name, DecisionKind.PROMOTE, *ends):
-        if decision.action == REJECT:
-            yield _decided(decision, Change.REJECTED)
-
-
-def _deployed(entry: Deployment, change: Change) -> Event:
-    actor = entry.approved_by or entry.actor
-    return Event(entry.effective_from, change, entry.model_version, actor, (entry.reason,), entry.run_id)
-
-
-def _decided(decision: RecordedDecision, change: Change) -> Event:
-    return Event(decision.as_of, change, None, decision.run_id, decision.reasons, decision.run_id)

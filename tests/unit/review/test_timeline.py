@@ -9,7 +9,7 @@ from perennial.ledger.entries import DecisionKind
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing, standing_of
 from perennial.review import timeline
-from perennial.review.timeline import Change
+from perennial.review.events import Change
 from perennial.verdict import REJECT, RETRAIN
 
 

@@ -20,7 +20,8 @@ from perennial.pages.charts.windows import CLASS, Address, labels_word, models_w
 from perennial.pages.words import drift_word, number, performance_word, share, validation_word, window_label
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
-from perennial.review.timeline import Change, Timeline, WindowState
+from perennial.review.events import Change
+from perennial.review.timeline import Timeline, WindowState
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Every, Window

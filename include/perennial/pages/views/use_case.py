@@ -14,7 +14,7 @@ from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
 from perennial.ports import Ports
 from perennial.review import by_people, use_case_report
-from perennial.review.timeline import Change, WindowState
+from perennial.review.timeline import WindowState
 from perennial.settings import Settings
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -104,7 +104,6 @@ def shown_windows(spec: UseCase, windows: Iterable[WindowState], show: str = "")
         "filters": {name: words for name, (words, _) in FILTERS.items()},
         "standing_kinds": STANDING_KINDS,
         "verdict_kinds": CLASS,
-        "changes": list(Change),
         "paging": None,
         "asked_until": None,
     }
