@@ -136,7 +136,7 @@ class Life:
         return Retraining(as_of, reason, judged.winner is not None, judged.reasons[0])
 
     def outcomes(self, windows: Sequence[Window]) -> Outcomes:
-        """What was published for each window that was scored, and what became known of it."""
+        """What was published for each window that was scored, and what became known of it, rows by their key."""
         spec = self.use_case.spec
         found: Outcomes = {}
         for window in windows:
@@ -145,7 +145,7 @@ class Life:
                 continue
             rows = self.ports.lake.read(batch.table, window_partition(window), version=batch.version)
             labels = known_labels(self.use_case, window, clock.now(), self.ports)
-            labelled = join_labels(rows, labels, spec.key)
+            labelled = join_labels(rows, labels, spec.key).sort_by(spec.key)
             truth = truth_of(spec.task, labelled.column(spec.labels.column))
             costs = published_costs(batch, labelled, truth)
             predictions = labelled.column("prediction").to_numpy()

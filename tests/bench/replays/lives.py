@@ -124,8 +124,8 @@ def _renewed(name: str, moments: Collection[datetime]) -> Lived:
 
 
 def _known(use_case: LoadedUseCase, window: Window, scored: pa.Table, ports: Ports) -> Known:
-    """What was predicted of the rows whose outcome is known by now."""
+    """What was predicted of the rows whose outcome is known by now, in the order of `Life.outcomes`."""
     spec = use_case.spec
-    labelled = join_labels(scored, known_labels(use_case, window, clock.now(), ports), spec.key)
+    labelled = join_labels(scored, known_labels(use_case, window, clock.now(), ports), spec.key).sort_by(spec.key)
     truth = truth_of(spec.task, labelled.column(spec.labels.column))
     return Known(truth, labelled.column("prediction").to_numpy())

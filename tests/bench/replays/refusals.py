@@ -27,7 +27,10 @@ class Refusal:
 
 
 def refusals(retrainings: Sequence[Retraining], judged: Outcomes, unjudged: Outcomes) -> list[Refusal]:
-    """The cost of every refusal, from what was published with the judge and what would have been without one."""
+    """The cost of every refusal, from what was published with the judge and what would have been without one.
+
+    Both have the same rows in the same order. Errors: `ValueError` where they have not.
+    """
     found = []
     for position, each in enumerate(retrainings):
         until = retrainings[position + 1].as_of if position + 1 < len(retrainings) else None
@@ -36,7 +39,9 @@ def refusals(retrainings: Sequence[Retraining], judged: Outcomes, unjudged: Outc
         ]
         if each.promoted or not windows:
             continue
-        truth = np.concatenate([judged[window].truth for window in windows])
+        truth, same = (np.concatenate([of[window].truth for window in windows]) for of in (judged, unjudged))
+        if not np.array_equal(truth, same):
+            raise ValueError(f"The rows of the two lives since {each.as_of} are not the same, or not in one order.")
         ours, theirs = (np.concatenate([of[window].predictions for window in windows]) for of in (judged, unjudged))
         keys = [window.key for window in windows for _ in judged[window].truth]
         found.append(Refusal(each.as_of, until, compare_within(METRIC, Scored.of_keys(truth, ours, theirs, keys))))

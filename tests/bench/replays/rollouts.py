@@ -292,7 +292,7 @@ def _alone(model: Pipeline, use_case: LoadedUseCase, ports: Ports, windows: Sequ
         rows = pa.concat_tables(list(gated(use_case, window, ports).clean_chunks(ports.lake, spec, MOST_CHUNK_ROWS)))
         said = pa.array(predict(model, spec.task, model_inputs(model).frame(rows)))
         scored = rows.select([spec.key]).append_column("prediction", said)
-        labelled = join_labels(scored, known_labels(use_case, window, clock.now(), ports), spec.key)
+        labelled = join_labels(scored, known_labels(use_case, window, clock.now(), ports), spec.key).sort_by(spec.key)
         truth = truth_of(spec.task, labelled.column(spec.labels.column))
         found[window] = Known(truth, labelled.column("prediction").to_numpy())
     return found

@@ -67,6 +67,13 @@ def test_a_refusal_that_was_right_costs_less_than_nothing_and_the_last_counts_to
     assert "until the end it would have been -0." in refusal_text(found)
 
 
+def test_rows_in_another_order_are_not_compared() -> None:
+    judged = published({0: 0.6})
+    turned = {day: Known(known.truth[::-1], known.predictions[::-1]) for day, known in judged.items()}
+    with pytest.raises(ValueError, match="not the same, or not in one order"):
+        refusals([Retraining(DAYS[25].start, "age", promoted=False)], judged, turned)
+
+
 def test_a_refusal_after_the_last_window_costs_nothing_that_could_be_measured() -> None:
     same = published({0: 0.6})
     assert refusals([Retraining(DAYS[-1].end, "age", promoted=False)], same, same) == []
