@@ -1,8 +1,8 @@
 """Rescore: the windows of a model that was rolled back are predicted again by the one that is in force there now.
 
-That is the champion alone, where a canary was withdrawn, or the version that a person put back. The windows are read off
-the ledger: those with rows by another model, and those that were scored since, whose run may have been killed before all
-was published. So a run that was killed anywhere is finished by the next.
+That is the champion alone, where a canary was withdrawn, or the version that a person put back. The windows are read
+off the ledger: those with rows by another model, and those that were scored since, whose run may have been killed
+before all was published. So a run that was killed anywhere is finished by the next.
 """
 
 import logging

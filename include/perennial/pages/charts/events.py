@@ -16,8 +16,8 @@ WORDS: dict[Change, str] = {
     Change.RETRAINING: "retraining decided",
     Change.REJECTED: "candidate rejected",
 }
-# Around (0, 0), 10 pixels wide: a plus, an arrow up, an arrow back, a ring, half a disc, a square, an arrow back before a
-# bar, a diamond, a cross.
+# Around (0, 0), 10 pixels wide: a plus, an arrow up, an arrow back, a ring, half a disc, a square, an arrow back to
+# a bar, a diamond, a cross.
 _SHAPES: dict[Change, str] = {
     Change.FIRST_MODEL: "M-5,-1.5h3.5v-3.5h3v3.5h3.5v3h-3.5v3.5h-3v-3.5h-3.5z",
     Change.NEW_MODEL: "M0,-5L5,4.5H-5z",
