@@ -73,6 +73,20 @@ def test_a_canary_says_who_predicts_what_and_without_a_roll_out_there_is_no_such
     assert "shadow (done) 5% of the rows (now) 25% of the rows champion" in text
 
 
+def test_its_stages_lie_in_a_lane_of_their_own_among_what_happened(tmp_path: Path) -> None:
+    rolling = make(tmp_path, 4)
+    rolling.champion("fair")
+    rolling.scored(0)
+    assert ">Roll-out</text>" not in page(rolling, 3)
+    rolling.stage("true", 25, 1, rolling.stage("true", 0, 1))
+    said = page(rolling, 3)
+    assert ">Roll-out</text>" in said
+    assert "canary at 25%, version 1" in part(said, "events")
+    assert "shadow begun, version 1" in part(said, "events")
+    events = json.loads(page(rolling, 3, as_json=True))["timeline"]["events"]
+    assert [(each["change"], each["share"]) for each in events[1:]] == [("shadow", None), ("canary", 25)]
+
+
 def test_who_stands_by_is_shown_with_its_trial_and_what_was_rolled_back_with_its_time(tmp_path: Path) -> None:
     rolling = make(tmp_path, 8, "rollout: {standby: true}\n")
     first = rolling.champion("fair")

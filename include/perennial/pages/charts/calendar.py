@@ -34,6 +34,12 @@ LEAST, TWO_NAMES = 120, 480  # pixels right of `LEFT`: what a lane's name takes,
 EVENT, BAND, TITLE, LABELS = 15, 16, 20, 16
 ALWAYS_SAID = ("refused by validation", "drifted", "missing")
 DECISIONS = (Change.RETRAINING,)
+STAGES = (Change.SHADOW, Change.CANARY, Change.STOPPED, Change.WITHDRAWN)
+EVENTS = {
+    "Decided": DECISIONS,
+    "Deployed": tuple(each for each in Change if each not in DECISIONS + STAGES),
+    "Roll-out": STAGES,
+}
 _STANDING = {Standing.AS_EXPECTED: "pass", Standing.WORSE: "warn", Standing.FAR_WORSE: "fail"}
 
 
@@ -46,8 +52,10 @@ def calendar(data: Timeline, spec: UseCase, address: Address) -> Markup:
     labels = [(place.x(at), text) for at, text in axis.dates(place.start, place.end, zone, place.right - LEFT)]
     drawn = [axis.written(labels, 11, place.edge)]
     y = float(LABELS)
-    for name, decided in (("Decided", True), ("Deployed", False)):
-        events = [each for each in data.events if (each.change in DECISIONS) == decided]
+    for name, changes in EVENTS.items():
+        events = [each for each in data.events if each.change in changes]
+        if changes is STAGES and not events:
+            continue
         drawn.append(f'<text x="{LEFT - 8}" y="{y + 11:.0f}" text-anchor="end">{name}</text>')
         drawn += [mark(each, place.x(each.at), y + 7.5, zone) for each in events]
         y += EVENT
