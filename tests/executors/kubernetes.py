@@ -1,6 +1,7 @@
 """KubernetesExecutor: the real one, with the pod template of deploy/kubernetes, on the stand-in for a cluster."""
 
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from perennial_local.supervisor import Service
 
 TEMPLATE = Path(__file__).parents[2] / "deploy" / "kubernetes" / "pod_template.yaml"
 NAMESPACE = "perennial"
+PODS = os.environ.get("TEST_PODS", "warm")  # how they start: see tests.executors.cluster.containers
 ADDRESS = "cluster"  # the file in the home that says where the cluster is
 # A pod needs far longer to start its task on a busy machine than one that waits for a node would show.
 NEVER_STARTED_AFTER = 180  # seconds
@@ -38,7 +40,7 @@ def execution(home: Home) -> Execution:
             }
         ),
     )
-    command = (sys.executable, "-m", "tests.executors.cluster", str(port), str(home.logs / "pods"))
+    command = (sys.executable, "-m", "tests.executors.cluster", str(port), str(home.logs / "pods"), PODS)
     return Execution(
         options={
             "AIRFLOW__CORE__EXECUTOR": "KubernetesExecutor",

@@ -14,6 +14,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 from tests.executors.cluster.__main__ import node
 from tests.executors.cluster.api import make_server
+from tests.executors.cluster.containers import warm
 from tests.executors.cluster.kubelet import Kubelet, Node
 from tests.executors.cluster.pods import Pods
 from tests.executors.cluster.selectors import selecting
@@ -84,6 +85,19 @@ def test_a_pod_runs_its_command_with_the_variables_that_it_asks_for_and_no_other
     given = {"GREETING": "hello", "KEY": "let me in", "ME": "one", "PATH": "/bin", "PLAIN": "1"}
     assert all(f"{pair!r}" in cluster.log("one") for pair in given.items())
     assert "OF_THIS_PROCESS" not in cluster.log("one")
+
+
+def test_a_fork_that_has_the_libraries_has_no_more_of_its_parent(tmp_path: Path) -> None:
+    (tmp_path / "told.py").write_text(
+        "import os, sys\n"
+        "print(sorted(os.environ), sys.argv[1:], 'sklearn' in sys.modules, 'airflow' in sys.modules)\n"
+        "sys.exit(3)\n"
+    )
+    log = tmp_path / "log"
+    running = warm(["python", "-m", "told", "x"], {"ONE": "1"}, tmp_path, log)
+    wait_until(lambda: running.poll() is not None, "the fork to end")
+    assert running.poll() == 3
+    assert log.read_text() == "['ONE'] ['x'] True False\n"
 
 
 def test_a_command_that_fails_fails_its_pod(cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.executors.cluster PORT LOGS`: a cluster whose image is this process's own environment."""
+"""`python -m tests.executors.cluster PORT LOGS cold|warm`: a cluster whose image is this process's own environment."""
 
 import os
 import sys
@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.executors.cluster.api import make_server
+from tests.executors.cluster.containers import STARTS
 from tests.executors.cluster.kubelet import Kubelet, Node
 from tests.executors.cluster.pods import Pods
 
@@ -45,7 +46,7 @@ def main() -> None:
     port, logs = int(sys.argv[1]), Path(sys.argv[2])
     logs.mkdir(parents=True, exist_ok=True)
     pods = Pods()
-    kubelet = Kubelet(pods, node(os.environ, logs))
+    kubelet = Kubelet(pods, node(os.environ, logs), STARTS[sys.argv[3]])
     threading.Thread(target=kubelet.run, daemon=True).start()
     make_server(port, pods, kubelet).serve_forever()
 

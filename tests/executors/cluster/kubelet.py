@@ -6,7 +6,6 @@ here as it would there. Users, volumes, limits of memory, and the read-only file
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.executors.cluster.containers import Running, Start, cold
 from tests.executors.cluster.pods import NoPod, Pods, now
 from tests.executors.cluster.selectors import Pod
 
@@ -39,7 +39,7 @@ class Node:
 class Container:
     """A process, and when it must be killed if it was asked to end."""
 
-    process: "subprocess.Popen[bytes]"
+    process: Running
     kill_at: float | None = None
 
     def signal(self, number: int) -> None:
@@ -53,8 +53,8 @@ class Container:
 class Kubelet:
     """Brings the pods into being, one look after the other, and tells what becomes of them."""
 
-    def __init__(self, pods: Pods, node: Node) -> None:
-        self._pods, self._node = pods, node
+    def __init__(self, pods: Pods, node: Node, start: Start = cold) -> None:
+        self._pods, self._node, self._start_process = pods, node, start
         self._containers: dict[str, Container] = {}
         self._evicting: set[str] = set()
 
@@ -82,9 +82,10 @@ class Kubelet:
         name, phase = pod["metadata"]["name"], pod["status"]["phase"]
         container = self._containers.get(name)
         asked_to_end = "deletionTimestamp" in pod["metadata"]
-        if container is None or container.process.poll() is not None:
-            if container is not None and phase == "Running":
-                self._tell_the_end(name, container.process.returncode)
+        code = None if container is None else container.process.poll()
+        if container is None or code is not None:
+            if code is not None and phase == "Running":
+                self._tell_the_end(name, code)
             if asked_to_end:
                 self._containers.pop(name, None)
                 self._pods.remove(name)
@@ -106,12 +107,8 @@ class Kubelet:
             waiting = {"reason": "CreateContainerConfigError", "message": str(error)}
             self._pods.change(name, _status("Pending", container, {"waiting": waiting}))
             return
-        with self.log(name).open("w") as output:
-            process = subprocess.Popen(
-                [*container.get("command", ()), *container.get("args", ())],
-                env=environment, cwd=self._node.folder, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-                process_group=0,
-            )  # fmt: skip
+        command = [*container.get("command", ()), *container.get("args", ())]
+        process = self._start_process(command, environment, self._node.folder, self.log(name))
         self._containers[name] = Container(process)
         self._pods.change(name, _status("Running", container, {"running": {"startedAt": now()}}))
         say(f"{name} runs as process {process.pid}")
