@@ -11,6 +11,8 @@ UV := $(BIN)/uv
 ARGS ?=
 WORKERS ?= 2
 KEYS := PYTHONPATH=include $(PYTHON) -m perennial_stack.keys
+# A run of the tests that is killed, under another executor.
+KILLED := tests/killed/test_killed_runs.py::test_a_killed_run_with_two_workers_leaves_neither_their_servers_nor_airflow
 # What stays up; the rest ends when its work is done, and is waited for by these.
 SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 
@@ -34,10 +36,10 @@ test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-celery: $(DEVELOPMENT)  ## Play the end-to-end story with Celery workers on a real queue (ARGS=tests/e2e for all of it)
-	@TEST_EXECUTOR=celery $(BIN)/python -m pytest $(or $(ARGS),tests/e2e/test_main_job.py)
+	@TEST_EXECUTOR=celery $(BIN)/python -m pytest $(or $(ARGS),tests/e2e/test_main_job.py $(KILLED))
 
 test-kubernetes: $(DEVELOPMENT)  ## The same with a pod for each task, on a stand-in for a cluster, and how pods fail
-	@TEST_EXECUTOR=kubernetes $(BIN)/python -m pytest $(or $(ARGS),tests/e2e/test_main_job.py tests/executors)
+	@TEST_EXECUTOR=kubernetes $(BIN)/python -m pytest $(or $(ARGS),tests/executors tests/e2e/test_main_job.py $(KILLED))
 
 test-lowest: $(LOWEST)  ## Run unit, contract and DAG tests on the lowest versions that pyproject.toml allows
 	@.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/dags)
