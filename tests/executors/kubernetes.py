@@ -18,7 +18,7 @@ NAMESPACE = "perennial"
 PODS = os.environ.get("TEST_PODS", "warm")  # how they start: see tests.executors.cluster.containers
 ADDRESS = "cluster"  # the file in the home that says where the cluster is
 # A pod needs far longer to start its task on a busy machine than one that waits for a node would show.
-NEVER_STARTED_AFTER = 300  # seconds
+NEVER_STARTED_AFTER = 180  # seconds
 
 
 def execution(home: Home) -> Execution:

@@ -158,7 +158,7 @@ def test_a_pod_that_never_starts_fails_its_task_and_says_so(system: System, clus
     system.wait_until(lambda: len(cluster.pods("nowhere", "ingest")) == 1, "the pod")
     system.wait_until(lambda: system.run_state("nowhere.predict", "never") == "failed", "Airflow to give it up")
     tasks = system.tasks("nowhere.predict", "never")
-    assert tasks["ingest"]["start_date"] is None
+    assert (tasks["ingest"]["state"], tasks["ingest"]["pid"]) == ("failed", None), "no process had it"
     assert {tasks[name]["state"] for name in ("validate", "score", "monitor")} == {"upstream_failed"}
     assert cluster.pods("nowhere", "ingest") == []
     assert system.note("nowhere.predict", "never").startswith(
