@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.executors.cluster.api import make_server
-from tests.executors.cluster.containers import STARTS
+from tests.executors.cluster.containers import STARTS, heat
 from tests.executors.cluster.kubelet import Kubelet, Node
 from tests.executors.cluster.pods import Pods
 
@@ -45,6 +45,8 @@ def main() -> None:
     """Serve until the process is ended."""
     port, logs = int(sys.argv[1]), Path(sys.argv[2])
     logs.mkdir(parents=True, exist_ok=True)
+    if sys.argv[3] == "warm":
+        heat()
     pods = Pods()
     kubelet = Kubelet(pods, node(os.environ, logs), STARTS[sys.argv[3]])
     threading.Thread(target=kubelet.run, daemon=True).start()

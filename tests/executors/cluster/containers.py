@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from pathlib import Path
 
 
@@ -46,12 +47,19 @@ def warm(command: Sequence[str], environment: Mapping[str, str], folder: Path, l
     python, option, module, *arguments = command
     if (python, option) != ("python", "-m"):
         return cold(command, environment, folder, log)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_libraries())
-    process = context.Process(target=_contain, args=(module, arguments, dict(environment), folder, log))
+    heat()
+    process = multiprocessing.get_context("forkserver").Process(
+        target=_contain, args=(module, arguments, dict(environment), folder, log)
+    )
     process.start()
     assert process.pid is not None
     return Running(process.pid, lambda: process.exitcode)
+
+
+def heat() -> None:
+    """Let the process that is forked begin to import the libraries, once."""
+    multiprocessing.get_context("forkserver").set_forkserver_preload(_libraries())
+    forkserver.ensure_running()
 
 
 def _libraries() -> list[str]:
