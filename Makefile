@@ -11,6 +11,8 @@ UV := $(BIN)/uv
 ARGS ?=
 WORKERS ?= 2
 KEYS := PYTHONPATH=include $(PYTHON) -m perennial_stack.keys
+# A run of the tests that is killed, under another executor.
+KILLED := tests/killed/test_killed_runs.py::test_a_killed_run_with_two_workers_leaves_neither_their_servers_nor_airflow
 # What stays up; the rest ends when its work is done, and is waited for by these.
 SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 
@@ -18,7 +20,7 @@ SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test test-lowest lint faults bench clean lock setup browser screenshots
+.PHONY: help run stop test test-celery test-kubernetes test-lowest lint faults bench clean lock setup browser screenshots
 .PHONY: secrets compose-up compose-down compose-test compose-backup compose-restore
 
 help:  ## Show this help
@@ -32,6 +34,12 @@ stop:  ## Stop what `make run` started
 
 test: $(DEVELOPMENT)  ## Run all tests (ARGS=tests/unit for some of them)
 	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-celery: $(DEVELOPMENT)  ## Play the end-to-end story with Celery workers on a real queue (ARGS=tests/e2e for all of it)
+	@TEST_EXECUTOR=celery $(BIN)/python -m pytest $(or $(ARGS),tests/e2e/test_main_job.py $(KILLED))
+
+test-kubernetes: $(DEVELOPMENT)  ## The same with a pod for each task, on a stand-in for a cluster, and how pods fail
+	@TEST_EXECUTOR=kubernetes $(BIN)/python -m pytest $(or $(ARGS),tests/executors tests/e2e/test_main_job.py $(KILLED))
 
 test-lowest: $(LOWEST)  ## Run unit, contract and DAG tests on the lowest versions that pyproject.toml allows
 	@.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/dags)
@@ -79,8 +87,8 @@ clean:  ## Remove the local system's data and all caches (the virtual environmen
 setup: $(RUNTIME)  ## Install what `make run` needs (it does so by itself)
 
 lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 3.13 (ARGS=--upgrade for the newest of everything)
-	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra server --extra lineage --extra dev --constraint requirements.txt" \
-	    "requirements-server.txt --extra server --extra lineage --constraint requirements-dev.txt"; do \
+	@for target in "requirements.txt --extra local" "requirements-dev.txt --extra local --extra onnx --extra pmml --extra server --extra kubernetes --extra lineage --extra dev --constraint requirements.txt" \
+	    "requirements-server.txt --extra server --extra kubernetes --extra lineage --constraint requirements-dev.txt"; do \
 	    set -- $$target; output=$$1; shift; \
 	    $(UV) pip compile pyproject.toml "$$@" --universal --python-version 3.11 --generate-hashes $(ARGS) \
 	        --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file $$output || exit 1; \
@@ -91,7 +99,7 @@ lock: $(UV)  ## Bring the locks in line with pyproject.toml, for Python 3.11 to 
 	    --no-header --no-emit-index-url --no-emit-find-links --quiet --output-file tests/bench/peers/requirements.txt
 	@# The lowest versions are run by the tools of the development lock: those that are not needed at run time.
 	@grep -E '^[a-z0-9].*==' requirements-dev.txt | grep -vxFf requirements.txt | sed 's/ \\$$//' | \
-	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra server --extra lineage --extra dev --constraint - --resolution lowest-direct \
+	    $(UV) pip compile pyproject.toml --extra local --extra onnx --extra pmml --extra server --extra kubernetes --extra lineage --extra dev --constraint - --resolution lowest-direct \
 	        --python-version 3.11 --generate-hashes --upgrade \
 	        --no-header --no-annotate --no-emit-index-url --no-emit-find-links --quiet --output-file requirements-lowest.txt
 

@@ -8,6 +8,7 @@ from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial_local import census
 from perennial_local.demo import USE_CASE, Conductor, stages_until
+from perennial_local.execution import IN_THE_SCHEDULER, Execution
 from perennial_local.home import Home
 from perennial_local.lock import Lock
 from perennial_local.screen import Screen
@@ -28,7 +29,7 @@ class Options:
     mlflow_port: int | None
 
 
-def run(options: Options, screen: Screen) -> None:
+def run(options: Options, screen: Screen, execution: Execution = IN_THE_SCHEDULER) -> None:
     """Start the local system and stay until asked to stop; whatever happens, leave no process behind.
 
     Errors: `PermanentError` when another one runs from this home, when the home can't be used, or when the
@@ -47,7 +48,7 @@ def run(options: Options, screen: Screen) -> None:
     supervisor = Supervisor(home, screen, Watchdog(lock.descriptor))
     supervisor.listen()
     try:
-        _stay(options, LocalSystem(home, supervisor, screen), supervisor, lock, use_case)
+        _stay(options, LocalSystem(home, supervisor, screen, execution), supervisor, lock, use_case)
     except Stopped:
         with contextlib.suppress(OSError, SystemExit):  # the terminal may be gone
             screen.say("Stopping …")

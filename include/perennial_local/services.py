@@ -24,6 +24,7 @@ from perennial_local.environment import (
     passwords_file,
     write_local_environment,
 )
+from perennial_local.execution import IN_THE_SCHEDULER, Execution
 from perennial_local.flights import FLIGHTS, load_flights
 from perennial_local.home import Home, write_private
 from perennial_local.keys import ADMIN, Keys, load_keys
@@ -39,8 +40,11 @@ SCHEDULER_GRACE = 8.0  # running tasks may end in this time; the others run agai
 class LocalSystem:
     """PostgreSQL, MLflow and Airflow on loopback ports, under one supervisor."""
 
-    def __init__(self, home: Home, supervisor: Supervisor, screen: Screen) -> None:
+    def __init__(
+        self, home: Home, supervisor: Supervisor, screen: Screen, execution: Execution = IN_THE_SCHEDULER
+    ) -> None:
         self._home = home
+        self._execution = execution
         self._supervisor = supervisor
         self.screen = screen
         self._server: EmbeddedPostgres | None = None
@@ -56,7 +60,10 @@ class LocalSystem:
         addresses = choose_addresses(self._home, airflow_port, mlflow_port)
         server = self._start_postgres(addresses)
         self._server, self._addresses = server, addresses
-        environment = local_environment(self._home, addresses, self.keys, server.url, os.environ)
+        environment = {
+            **local_environment(self._home, addresses, self.keys, server.url, os.environ),
+            **self._execution.options,
+        }
         write_local_environment(self._home, environment)
         self._supervisor.use(environment)
 
@@ -125,7 +132,10 @@ class LocalSystem:
 
     def _start_airflow(self, api: AirflowApi) -> tuple[Service, ...]:
         write_private(passwords_file(self._home), json.dumps({ADMIN: self.keys.admin_password}))
-        services = _airflow_services(api)
+        for service in self._execution.servers:
+            self._supervisor.start(service)
+            self._supervisor.wait_until_ready(service)
+        services = (*_airflow_services(api), *self._execution.workers)
         for service in services:
             self._supervisor.start(service)
         return services
@@ -142,7 +152,7 @@ class LocalSystem:
 
 
 def _airflow_services(api: AirflowApi) -> tuple[Service, ...]:
-    """Airflow's four parts. The scheduler stands last, to be ended first: its tasks report to the API server."""
+    """Airflow's four parts. The scheduler stands last, to be ended before what its tasks report to, the API server."""
 
     def healthy(component: str) -> Callable[[], bool]:
         return lambda: api.is_up() and component in api.healthy_components()

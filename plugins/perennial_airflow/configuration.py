@@ -8,6 +8,11 @@ def base_url() -> str:
     return str(conf.get("api", "base_url", fallback="") or "")
 
 
+def tasks_are_pods() -> bool:
+    """Whether one of the executors in `[core] executor` starts a pod for each task."""
+    return "KubernetesExecutor" in str(conf.get("core", "executor", fallback="") or "")
+
+
 def lineage_extractors() -> str:
     """`[openlineage] extractors`; "" where there are none."""
     return str(conf.get("openlineage", "extractors", fallback="") or "")

@@ -12,6 +12,7 @@ from airflow.sdk import DAG, Param
 from perennial.spec.ended import Ended
 from perennial.spec.models import UseCase
 from perennial.window import Grid
+from perennial_airflow.pods import executor_config
 from perennial_airflow.schedule import WindowTimetable
 
 RETRIES = 4
@@ -64,6 +65,8 @@ def use_case_dag(
         "max_retry_delay": _LAST_RETRY,
         "execution_timeout": execution_timeout,
     }
+    if asked := executor_config(spec):
+        defaults["executor_config"] = asked
     if ended is not None:
         timetable, description = None, f"{spec.title}: {ended}"
         doc_md = (

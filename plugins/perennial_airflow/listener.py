@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+STUCK, LOST = "stuck in queued tries exceeded", "state mismatch"  # events in Airflow's audit log
 TAG = "perennial"  # of every DAG of ours
 AUTHOR = "perennial"  # of the notes that are written here; a person's have the person's name
 
@@ -59,6 +60,7 @@ def _write_note(dag_run: "DagRun") -> None:
 
 def _lines(dag_run: "DagRun", session: "Session") -> list[Line]:
     """What the run's tasks left, in the order in which they left it; and which failed without a word."""
+    from airflow.models.log import Log
     from airflow.models.taskinstance import TaskInstance
     from airflow.models.xcom import XComModel
     from sqlalchemy import select
@@ -67,18 +69,37 @@ def _lines(dag_run: "DagRun", session: "Session") -> list[Line]:
     left = session.execute(
         select(XComModel.task_id, XComModel.value).where(*of_run).order_by(XComModel.timestamp)
     ).all()
-    failed = session.scalars(
-        select(TaskInstance.task_id)
+    failed = session.execute(
+        select(TaskInstance.task_id, TaskInstance.try_number)
         .where(TaskInstance.dag_id == dag_run.dag_id, TaskInstance.run_id == dag_run.run_id)
         .where(TaskInstance.state == "failed")
         .order_by(TaskInstance.end_date)
     )
     told = {task_id for task_id, _ in left}
-    silent = dict.fromkeys(task_id for task_id in failed if task_id not in told)
+    silent = {task_id: number for task_id, number in failed if task_id not in told}
+    noticed = session.execute(
+        select(Log.task_id, Log.try_number, Log.event, Log.extra)
+        .where(Log.dag_id == dag_run.dag_id, Log.run_id == dag_run.run_id)
+        .where(Log.event.in_((STUCK, LOST)), Log.task_id.in_(silent))
+        .order_by(Log.id)
+    )
+    why = {
+        task_id: _why(event, extra or "")
+        for task_id, number, event, extra in noticed
+        if task_id is not None and number == silent[task_id]
+    }
     return [
         *(Line.from_json(value) for _, value in left),
-        *(Line(first=f"{FAILED} {task_id}: see its log") for task_id in silent),
+        *(Line(first=f"{FAILED} {task_id}: {why.get(task_id, 'see its log')}") for task_id in silent),
     ]
+
+
+def _why(event: str, extra: str) -> str:
+    """What Airflow itself noticed of a task that left no log, or none to its end."""
+    if event == STUCK:
+        return "it never started: no worker or pod took it in time"
+    reason = extra.partition("Extra info: ")[2]
+    return f"its process was lost{f' ({reason})' if reason else ''}"
 
 
 def _replace_note(dag_run: "DagRun", text: str, session: "Session") -> None:

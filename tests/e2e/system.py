@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg2
 import yaml
 from tests.ports import free_port
@@ -28,6 +29,19 @@ ROOT = Path(__file__).parents[2]
 DONE = {"success", "failed"}
 LOOK_EVERY = 0.3  # seconds; each look costs the API server some work
 NO_MORE: Mapping[str, Any] = {}
+EXECUTOR = os.environ.get("TEST_EXECUTOR", "local")
+# How each executor's system is started.
+COMMANDS = {
+    "local": ("perennial_local", "run", "--no-demo"),
+    "celery": ("tests.executors", "celery"),
+    "kubernetes": ("tests.executors", "kubernetes"),
+}
+# Where the one that does the tasks logs, and a line of it.
+WITNESSES = {
+    "local": ("scheduler", "Worker starting up pid="),
+    "celery": ("worker", "Executing workload in Celery"),
+    "kubernetes": ("kubelet", " has succeeded"),
+}
 STOPPING = 60.0  # seconds for the supervisor to stop everything, when the run of the tests was killed
 
 
@@ -217,7 +231,10 @@ def quick_use_cases(folder: Path, more: Mapping[str, Any]) -> Path:
 
 @contextmanager
 def running_system(folder: Path, run: Run, more: Mapping[str, Any] = NO_MORE) -> Iterator[System]:
-    """Start it with the command behind `make run`, without the demonstration; stop it with SIGTERM."""
+    """Start it with the command behind `make run`, without the demonstration, under the executor that was asked for.
+
+    It is stopped with SIGTERM, and leaves no process behind.
+    """
     home = folder / "home"
     environment = {
         **os.environ,
@@ -226,19 +243,27 @@ def running_system(folder: Path, run: Run, more: Mapping[str, Any] = NO_MORE) ->
     }
     log = folder / "supervisor.log"
     port = free_port()
-    command = [sys.executable, "-m", "perennial_local", "run", "--no-demo", "--port", str(port)]
+    command = [sys.executable, "-m", *COMMANDS[EXECUTOR], "--port", str(port), "--mlflow-port", str(free_port())]
     with log.open("w") as output:
-        supervisor = subprocess.Popen(
-            [*command, "--mlflow-port", str(free_port())], env=environment, stdout=output, stderr=output
-        )
+        supervisor = subprocess.Popen(command, env=environment, stdout=output, stderr=output, cwd=ROOT)
     run.watch("the local system", supervisor.pid, signal.SIGTERM, STOPPING)
     try:
         system = _connect(home, f"http://127.0.0.1:{port}", supervisor, log)
         yield system
         system.client.close()
     finally:
+        started = _below(supervisor.pid)
         supervisor.send_signal(signal.SIGTERM)
         supervisor.wait(PATIENCE)
+        _, left = psutil.wait_procs(started, STOPPING)
+        assert left == []
+
+
+def _below(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
 
 
 def _connect(home: Path, url: str, supervisor: "subprocess.Popen[bytes]", log: Path) -> System:

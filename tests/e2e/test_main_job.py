@@ -22,7 +22,7 @@ from tests.e2e.browser import administrator, browsing, inside, log_in
 from tests.e2e.logins import ADMIN, NOTHING, ONE_DAG, VIEWER, fab_server
 from tests.e2e.orders import ROWS, Orders, write_orders
 from tests.e2e.quarantine_journey import accept_and_replay
-from tests.e2e.system import DONE, Backfill, System, running_system
+from tests.e2e.system import DONE, EXECUTOR, WITNESSES, Backfill, System, running_system
 from tests.servers import Run
 from tests.waiting import PATIENCE
 
@@ -162,6 +162,12 @@ def test_the_first_model_is_trained_registered_and_deployed(system: System, firs
     said, _, link = note.partition(" [Report](")
     assert said.endswith(", v1 is champion from 2013-03-01 00:00 UTC on.")
     assert link == f"dags/{RETRAIN}/runs/first/plugin/perennial-report)"
+
+
+def test_the_executor_that_was_asked_for_does_the_tasks(system: System, first_model: str | None) -> None:
+    logs = {name: system.home / "logs" / f"{name}.log" for name, _ in WITNESSES.values()}
+    said = {name: log.read_text(errors="replace") if log.exists() else "" for name, log in logs.items()}
+    assert {executor for executor, (name, line) in WITNESSES.items() if line in said[name]} == {EXECUTOR}
 
 
 def test_a_backfill_over_drifted_days_scores_every_window_and_retrains_once(

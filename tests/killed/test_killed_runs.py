@@ -13,6 +13,7 @@ from uuid import uuid4
 import psutil
 import pytest
 from tests.e2e.browser import chromium
+from tests.e2e.system import EXECUTOR
 from tests.servers import Run
 from tests.waiting import PATIENCE, ended, wait_until
 
@@ -169,6 +170,8 @@ def test_a_killed_run_with_two_workers_leaves_neither_their_servers_nor_airflow(
     run = start(2, "shared", "local")
     run.wait_for("the shared servers to be up", (run.up / "shared").exists)
     run.wait_for("Airflow and MLflow to be started", lambda: run.running("mlflow server") and run.running("airflow"))
+    if EXECUTOR != "local":  # what does the tasks starts last
+        run.wait_for("the whole system to be up", (run.up / "local system").exists)
     started = run.started()
     assert run.running("postgres -D")
     assert run.running("moto.server")

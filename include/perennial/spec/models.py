@@ -14,6 +14,7 @@ from perennial.spec.alerts import Routes
 from perennial.spec.collisions import colliding_names
 from perennial.spec.columns import Column, Role
 from perennial.spec.decision import Decision, decision_problems
+from perennial.spec.executor_config import ExecutorConfig
 from perennial.spec.fields import (
     ColumnName,
     Duration,
@@ -157,6 +158,11 @@ class UseCase(Spec):
         timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
     )
     archive: Archive = Archive()
+    executor_config: ExecutorConfig | None = Field(
+        None,
+        description="What the pods of the use case's tasks have beyond those of others: cpu, memory, nodes, an image. "
+        "It counts under Airflow's KubernetesExecutor only.",
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 from airflow.listeners.listener import get_listener_manager
 from airflow.models.dagrun import DagRun, DagRunNote
+from airflow.models.log import Log
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.sqlalchemy import prohibit_commit
@@ -93,6 +94,38 @@ def test_a_task_that_died_without_a_word_is_named(session: Session, dag_run: Dag
     assert (
         end(session, dag_run, DagRunState.FAILED) == f"FAILED validate: 3 rows; FAILED late_data: see its log. {LINK}"
     )
+
+
+def notice(session: Session, run: DagRun, task: str, event: str, extra: str, try_number: int = 1) -> None:
+    """As the scheduler writes it into the audit log."""
+    session.execute(
+        insert(Log.__table__).values(
+            dttm=AT, dag_id=run.dag_id, run_id=run.run_id, task_id=task, map_index=-1, try_number=try_number,
+            event=event, extra=extra,
+        )
+    )  # fmt: skip
+
+
+def test_what_airflow_noticed_of_a_task_without_a_log_is_told(session: Session, dag_run: DagRun) -> None:
+    for task in ("ingest", "validate", "score"):
+        fail(session, dag_run, task)
+    notice(session, dag_run, "ingest", "stuck in queued tries exceeded", "Task was requeued more than 2 times.")
+    lost = "Executor x reported that … finished with state failed, but … is running."
+    notice(session, dag_run, "validate", "state mismatch", f"{lost} Extra info: Pod failed because of Evicted")
+    notice(session, dag_run, "score", "state mismatch", lost)
+    said = end(session, dag_run, DagRunState.FAILED)
+    assert said == (
+        "FAILED ingest: it never started: no worker or pod took it in time; FAILED validate: its process was lost "
+        f"(Pod failed because of Evicted); FAILED score: its process was lost. {LINK}"
+    )
+
+
+def test_what_airflow_noticed_of_an_earlier_try_is_not_why_the_last_one_failed(
+    session: Session, dag_run: DagRun
+) -> None:
+    fail(session, dag_run, "score")
+    notice(session, dag_run, "score", "state mismatch", "lost", try_number=0)
+    assert end(session, dag_run, DagRunState.FAILED) == f"FAILED score: see its log. {LINK}"
 
 
 def test_what_a_person_wrote_stays(session: Session, dag_run: DagRun) -> None:
