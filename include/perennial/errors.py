@@ -25,6 +25,8 @@
     │   ├── NotScored                 no batch for that window
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
+    │   │   └── RowsLost          the lake lacks what the ledger names: it is older than the ledger
+    │   ├── NotReconciled             stores differ from the ledger in what only a person can put right
     │   ├── NotEnoughData             too few rows or labels for the claim
     │   ├── TrainingSetRefused        a check says that nothing should be trained on it
     │   ├── AlwaysHolds               the rule is not one that a person may set aside
@@ -162,6 +164,14 @@ class NotMonitored(PermanentError):
 
 class RowsRemoved(PermanentError):
     """The rows of that version were removed by retention; the ledger still knows what they were."""
+
+
+class RowsLost(RowsRemoved):
+    """The lake does not hold what the ledger says that it holds: most often an older lake was brought back."""
+
+
+class NotReconciled(PermanentError):
+    """Stores differ from the ledger in a way that can't be put right without a person; the message says what to do."""
 
 
 class NotEnoughData(PermanentError):

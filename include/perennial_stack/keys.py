@@ -17,6 +17,7 @@ LETTERS = string.ascii_letters + string.digits  # safe in URLs, in .env files an
 SHORTEST = 20
 FEWEST_DIFFERENT = 10  # a random value of 20 letters and digits has fewer once in a thousand million
 PRIVATE = 0o600
+ROTATED_IN_PLACE = "AIRFLOW_FERNET_KEY"  # what it has encrypted must stay readable while a new key takes over
 _SAFE = re.compile(r"[A-Za-z0-9._~-]+=*")
 # Values that stand in documentation and examples. What is shorter than `SHORTEST` is refused anyhow.
 KNOWN = frozenset(
@@ -81,25 +82,32 @@ SECRETS = (
 
 
 def problems(values: Mapping[str, str]) -> list[str]:
-    """What is wrong with the secrets among `values`: one line for each, which names it and never shows it."""
+    """What is wrong with the secrets among `values`: one line for each, which names it and never shows it.
+
+    While it is rotated, `AIRFLOW_FERNET_KEY` is several keys with commas between them, the newest first.
+    """
     found = []
     seen: dict[str, str] = {}
     for name in (secret.name for secret in SECRETS):
-        value = values.get(name, "")
-        if not value:
-            found.append(f"{name} is not set.")
-        elif value in KNOWN:
-            found.append(f"{name} has a value that stands in public examples, so that everybody knows it.")
-        elif len(value) < SHORTEST:
-            found.append(f"{name} is {len(value)} characters long; {SHORTEST} are the least.")
-        elif len(set(value)) < FEWEST_DIFFERENT:
-            found.append(f"{name} repeats few characters, so that it can be guessed.")
-        elif not _SAFE.fullmatch(value):
-            found.append(f"{name} has characters that mean something in a URL; use letters and digits.")
-        elif value in seen:
-            found.append(f"{name} has the same value as {seen[value]}: who learns one knows both.")
-        seen.setdefault(value, name)
+        given = values.get(name, "")
+        for value in given.split(",") if name == ROTATED_IN_PLACE else [given]:
+            if wrong := _wrong(value, seen):
+                found.append(f"{name} {wrong}")
+            seen.setdefault(value, name)
     return found
+
+
+def _wrong(value: str, seen: Mapping[str, str]) -> str:
+    """What is wrong with one value, in words that follow its name; nothing where it is well."""
+    checks = (
+        (not value, "is not set."),
+        (value in KNOWN, "has a value that stands in public examples, so that everybody knows it."),
+        (len(value) < SHORTEST, f"is {len(value)} characters long; {SHORTEST} are the least."),
+        (len(set(value)) < FEWEST_DIFFERENT, "repeats few characters, so that it can be guessed."),
+        (not _SAFE.fullmatch(value), "has characters that mean something in a URL; use letters and digits."),
+        (value in seen, f"has the same value as {seen.get(value)}: who learns one knows both."),
+    )
+    return next((text for wrong, text in checks if wrong), "")
 
 
 def make(path: Path) -> list[str]:

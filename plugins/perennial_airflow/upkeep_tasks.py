@@ -62,11 +62,13 @@ def _gaps(use_case: LoadedUseCase, run: Run) -> "tuple[Gaps, list[Window]]":
 
 @noted(verdict_lines.reconciled)
 def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
-    """Put right whatever differs from the ledger."""
+    """Put right whatever differs from the ledger. It fails where that needs a person: nothing is removed then."""
     from perennial.jobs.upkeep import reconcile as reconcile_job
 
     with airflow_outcomes(use_case):
-        return as_json(reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor))
+        done = reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor)
+        reconcile_job.require_all(done)
+        return as_json(done)
 
 
 @noted(verdict_lines.maintained)

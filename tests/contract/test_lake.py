@@ -15,7 +15,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import canonical, table_digest
-from perennial.errors import LeaseLost, RowsRemoved, SchemaMismatch, StoreUnavailable
+from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import delta
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
@@ -112,6 +112,14 @@ def test_zero_rows_empty_a_partition(lake: Lake) -> None:
     assert lake.replace(TABLE, FIRST, rows()) == commit
 
 
+def test_rows_get_a_version_of_their_own_when_they_are_written_anew(lake: Lake) -> None:
+    first = lake.replace(TABLE, FIRST, rows(1))
+    again = lake.replace(TABLE, FIRST, rows(1), anew=True)
+    assert (again.version, again.digest) == (first.version + 1, first.digest)
+    assert lake.read(TABLE, FIRST).equals(lake.read(TABLE, FIRST, version=first.version))
+    assert lake.replace(TABLE, FIRST, rows(1)) == again
+
+
 def test_what_is_not_there_has_zero_rows(lake: Lake) -> None:
     assert lake.read("raw/nothing", FIRST).num_rows == 0
     assert lake.partitions("raw/nothing") == []
@@ -120,11 +128,14 @@ def test_what_is_not_there_has_zero_rows(lake: Lake) -> None:
 
 
 def test_a_version_that_is_not_there_is_not_an_empty_one(lake: Lake) -> None:
-    with pytest.raises(StoreUnavailable, match="Reading"):
+    with pytest.raises(RowsLost, match="raw/nothing is not there"):
         lake.read("raw/nothing", FIRST, version=0)
-    lake.replace(TABLE, FIRST, rows(1))
-    with pytest.raises(StoreUnavailable, match="Reading"):
+    newest = lake.replace(TABLE, FIRST, rows(1)).version
+    with pytest.raises(RowsLost, match=f"has no version 77; its newest is {newest}.*older than the ledger"):
         lake.read(TABLE, FIRST, version=77)
+    with pytest.raises(RowsLost):
+        list(lake.stream(TABLE, FIRST, version=77))
+    assert lake.removable(TABLE, [newest, 77], timedelta(0)) == []
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,18 @@ def test_what_was_never_published_has_zero_rows(published: PublishedPredictions)
     assert published.read("delays", SECOND).num_rows == 0
 
 
+def test_published_windows_are_named_but_for_empty_ones(published: PublishedPredictions) -> None:
+    assert published.windows("flights", START, START + 2 * DAY) == []
+    published.publish("flights", SECOND, predictions("a"))
+    published.publish("flights", FIRST, predictions("b"))
+    published.publish("others", FIRST, predictions("c"))
+    assert published.windows("flights", START, START + 2 * DAY) == [FIRST, SECOND]
+    assert published.windows("flights", START, START + DAY) == [FIRST]
+    assert published.windows("flights", START + DAY, START + 2 * DAY) == [SECOND]
+    published.publish("flights", SECOND, predictions("a").slice(0, 0))
+    assert published.windows("flights", START, START + 2 * DAY) == [FIRST]
+
+
 def test_new_columns_come_in_and_each_window_keeps_its_own(published: PublishedPredictions) -> None:
     narrow = predictions("a", "b")
     wide = predictions("a").append_column("approved", pa.array([True])).append_column("band", pa.array(["low"]))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import approvals, environment, processes, ramps, receivers
+from tests.faults import approvals, deliveries, environment, processes, ramps, receivers
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -36,6 +36,9 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
     def restarts(world: World, times: int, seed: int) -> Outcome:
         return environment.postgres_restarts(world, times, seed, postgres)
 
+    def delivered_again(world: World, times: int, seed: int) -> Outcome:
+        return deliveries.delivered_again(world, times, seed, postgres)
+
     return {
         "kill_at_random": (processes.kill_at_random, 200),
         "kill_at_each_step": (at_each_step, 50),
@@ -49,6 +52,7 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
         "races": (processes.races, 200),
         "promoted_in_mid_batch": (processes.promoted_in_mid_batch, 50),
         "killed_before_the_alias": (processes.killed_before_the_alias, 100),
+        "delivered_again": (delivered_again, 50),
         "receiver_down": (receivers.receiver_down, 200),
         "answers_at_once": (approvals.answers_at_once, 50),
         "forged_answers": (approvals.forged, 50),

@@ -268,7 +268,7 @@ def _work(
 ) -> None:
     if step is not None:
         _signal_at(EVALUATION_STEPS[step[0]].arm, step[1], signal.SIGKILL)
-    with _shown(address, run_id):
+    with shown(address, run_id):
         world = address.open()
         if after is not None:
             last = threading.Timer(after, os.kill, (os.getpid(), signal.SIGKILL))
@@ -284,7 +284,7 @@ def _predict(
         SWITCHES[without]()
     if step is not None:
         _signal_at(STEPS[step], 1, signal_number)
-    with _shown(address, run_id):
+    with shown(address, run_id):
         address.open().predict(window, run_id)
 
 
@@ -301,7 +301,7 @@ def _signal_at(arm: Callable[[Act], None], nth: int, signal_number: int) -> None
 
 
 @contextmanager
-def _shown(address: Address, run_id: str) -> Iterator[None]:
+def shown(address: Address, run_id: str) -> Iterator[None]:
     """Where what is done inside fails, the scenario can show why."""
     logging.disable(logging.WARNING)
     try:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.faults import approvals, environment, processes, ramps, receivers
+from tests.faults import approvals, deliveries, environment, processes, ramps, receivers
 from tests.faults.__main__ import Scenario, proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
@@ -134,6 +134,10 @@ def test_alerts_reach_a_receiver_that_was_down_once_each_and_in_order(server: Wa
     own = replace(world.address, ledger_url=url).open()
     assert_clean(receivers.receiver_down(own, 10, SEED))
     own.ledger.close()
+
+
+def test_i4_a_message_that_is_delivered_again_changes_nothing(world: World, server: WatchedPostgres) -> None:
+    assert_clean(deliveries.delivered_again(world, 1, SEED, server))
 
 
 def test_no_damaged_model_is_loaded(world: World) -> None:

@@ -17,13 +17,17 @@ def add_to(app: typer.Typer) -> None:
 
 
 def reconcile(use_case: UseCaseName, json: AsJson = False) -> None:
-    """Compare aliases and stores with the ledger, and put right what differs."""
+    """Compare aliases and stores with the ledger, and put right what differs.
+
+    Ends with 3 when something is left that only you can put right; it says what to do.
+    """
     from perennial.jobs.upkeep import reconcile as job
 
     session = Session()
     loaded = session.use_case(use_case)
     done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor)
     show([done], as_json_lines=json)
+    job.require_all(done)
 
 
 def maintain(

@@ -31,13 +31,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.exceptions import CommitFailedError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
-from perennial.errors import RowsRemoved, StoreUnavailable
-from perennial.lake.port import Commit, Stored
+from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
+from perennial.lake.port import Commit, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
@@ -74,7 +74,9 @@ class DeltaLake:
         self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
         self._options = storage_options
 
-    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
+    def replace(
+        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+    ) -> Commit:
         """See `Lake.replace`. Zero rows are committed too, as a file without rows, so that their columns are known.
 
         Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
@@ -92,9 +94,10 @@ class DeltaLake:
                 delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
                 schema = merged_schema(table, _columns(delta), ordered.schema)
             self._refuse_if_passed(table, delta, partition, lease)
-            if self._holds(table, delta, partition, ordered.num_rows, digest):
+            if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
                 return Commit(table, delta.version(), digest, ordered.num_rows)
-            written = written or self._write(table, partition, ordered)
+            if written is None or anew:  # a file that an attempt before may have committed is not added once more
+                written = self._write(table, partition, ordered)
             facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
             return Commit(table, _commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
@@ -242,7 +245,8 @@ class DeltaLake:
             if delta is None:
                 return []
             hours = math.ceil(older_than.total_seconds() / 3600)
-            versions = sorted({*keep}) or None
+            there_are = range(delta.version() + 1)  # a lake that was brought back may lack versions that are named
+            versions = sorted({*keep}.intersection(there_are)) or None
             # Delta goes on naming files that are gone already.
             named = delta.vacuum(hours, True, enforce_retention_duration=False, full=True, keep_versions=versions)
             root = open_path(self.location(table))
@@ -261,10 +265,15 @@ class DeltaLake:
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         try:
             return DeltaTable(self.location(table), version=version, storage_options=self._options)
-        except TableNotFoundError:
+        except TableNotFoundError as error:
             if version is not None:  # somebody was given that version: its absence is a loss, not an empty table
-                raise
+                raise RowsLost(no_such_version(self.location(table), version, None)) from error
             return None
+        except DeltaError as error:
+            newest = None if version is None else self.version(table)
+            if version is not None and newest is not None and newest < version:
+                raise RowsLost(no_such_version(self.location(table), version, newest)) from error
+            raise
 
     def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
         return DeltaTable.create(

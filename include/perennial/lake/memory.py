@@ -8,8 +8,8 @@ from datetime import timedelta
 import pyarrow as pa
 
 from perennial.digest import canonical, canonical_digest
-from perennial.errors import RowsRemoved, StoreUnavailable
-from perennial.lake.port import Commit, Stored
+from perennial.errors import RowsLost, RowsRemoved
+from perennial.lake.port import Commit, Stored, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
@@ -29,7 +29,9 @@ class InMemoryLake:
         self._tokens: dict[tuple[str, str], int] = {}
         self._lock = threading.Lock()
 
-    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
+    def replace(
+        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+    ) -> Commit:
         """See `Lake.replace`."""
         ordered = canonical(rows)
         digest = canonical_digest(ordered)
@@ -40,7 +42,7 @@ class InMemoryLake:
             last = versions[-1]
             schema = merged_schema(table, last.schema, ordered.schema)
             held = last.partitions.get(partition)
-            if held is None or canonical_digest(held) != digest:
+            if anew or held is None or canonical_digest(held) != digest:
                 versions = [*versions, _Version(schema, {**last.partitions, partition: ordered})]
                 self._tables[table] = versions
                 if lease is not None:
@@ -62,7 +64,7 @@ class InMemoryLake:
         """See `Lake.read`."""
         versions = self._tables.get(table, [])
         if version is not None and version not in range(len(versions)):
-            raise StoreUnavailable(f"Reading {table} as of version {version} failed: there is no such version.")
+            raise RowsLost(no_such_version(self.location(table), version, self.version(table)))
         if not versions:
             return pa.table({})
         found = versions[-1 if version is None else version]

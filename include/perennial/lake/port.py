@@ -36,12 +36,15 @@ class Lake(Protocol):
     neither write nor see it. Errors of every method: `StoreUnavailable` when the store does not answer.
     """
 
-    def replace(self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None) -> Commit:
+    def replace(
+        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+    ) -> Commit:
         """Make `rows` the whole content of the partition, in one atomic commit that carries the lease's fencing token.
 
         When the partition already holds exactly these rows (same digest), nothing is written and the version that
-        holds them is returned. Losing a race against another writer of the table is retried inside; so is a commit
-        whose answer was lost, after looking whether it arrived. Zero rows empty the partition.
+        holds them is returned; with `anew`, they get a version of their own all the same. Losing a race against
+        another writer of the table is retried inside; so is a commit whose answer was lost, after looking whether it
+        arrived. Zero rows empty the partition.
         Errors: `LeaseLost` when the partition has seen a greater fencing token.
         """
 
@@ -57,7 +60,8 @@ class Lake(Protocol):
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """The partition's rows, in canonical order (see `perennial.digest`), as of `version` (default: now).
 
-        A partition that is not there has zero rows. Errors: `RowsRemoved` when retention took them.
+        A partition that is not there has zero rows. Errors: `RowsRemoved` when retention took them; `RowsLost` when the
+        table has no such version, or is not there though a version is named.
         """
 
     def stream(
@@ -81,6 +85,7 @@ class Lake(Protocol):
     def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
         """Remove older files that neither the present version nor one of `keep` needs, and return their names.
 
+        Versions to keep that the table does not have need none.
         A file's age counts from when it was replaced, or written if its commit never came.
         """
 
@@ -96,6 +101,16 @@ class Lake(Protocol):
 
     def location(self, table: str) -> str:
         """The URL at which other engines find the Delta table."""
+
+
+def no_such_version(location: str, version: int, newest: int | None) -> str:
+    """What to say of a version that somebody was given and that is not there."""
+    found = "is not there" if newest is None else f"has no version {version}; its newest is {newest}"
+    return (
+        f"{location} {found}. The ledger names version {version}, so this lake is older than the ledger, or another "
+        "one: check PERENNIAL_LAKE_URL, and whether an older backup was brought back. If a newer one of the lake "
+        "exists, bring that back. Else `perennial reconcile` names the windows whose rows are lost, and what to do."
+    )
 
 
 def raw_table(use_case: str) -> str:

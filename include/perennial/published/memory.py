@@ -46,6 +46,11 @@ class InMemoryPublished:
         """See `PublishedPredictions.read`."""
         return self._rows.get((use_case, window), pa.table({}))
 
+    def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
+        """See `PublishedPredictions.windows`."""
+        there = (window for (name, window), rows in self._rows.items() if name == use_case and rows.num_rows)
+        return sorted((each for each in there if start <= each.start and each.end <= end), key=lambda each: each.start)
+
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """See `PublishedPredictions.mark_ended`."""
         self._ended[use_case] = ended_comment(at, reason)

@@ -32,6 +32,9 @@ class PublishedPredictions(Protocol):
     def read(self, use_case: str, window: Window) -> pa.Table:
         """The window's published rows, in canonical order. Errors: `StoreUnavailable`."""
 
+    def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
+        """The windows inside `[start, end)` that have published rows, by their start. Errors: `StoreUnavailable`."""
+
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """Tell consumers that no rows come any more: the table has it as its comment, and stays as it is.
 

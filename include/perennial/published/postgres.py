@@ -103,6 +103,12 @@ class PostgresPublished:
             source = SQL("{} WHERE {}").format(table_of(use_case), _span(window))
             return canonical(copy_out(cursor, columns, source))
 
+    def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
+        """See `PublishedPredictions.windows`."""
+        what = f"Listing the published windows of {use_case}"
+        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            return [Window(*span) for span in tables.windows(cursor, use_case, start, end)]
+
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """See `PublishedPredictions.mark_ended`. Programs ask `perennial.ended_use_cases`."""
         with self._transaction(f"Marking {use_case} as ended", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:

@@ -87,6 +87,20 @@ def ensure_table(cursor: extensions.cursor, use_case: str, columns: Mapping[str,
     return table.key
 
 
+def windows(
+    cursor: extensions.cursor, use_case: str, start: datetime, end: datetime
+) -> list[tuple[datetime, datetime]]:
+    """Start and end of the use case's windows inside `[start, end)` that have published rows, by their start."""
+    if not _is_there(cursor, WINDOWS):
+        return []
+    query = SQL(
+        "SELECT window_start, window_end FROM {} WHERE use_case = %s AND row_count > 0 "
+        "AND window_start >= %s AND window_end <= %s ORDER BY window_start"
+    )
+    cursor.execute(query.format(WINDOWS), (use_case, start, end))
+    return [(begun, ended) for begun, ended in cursor.fetchall()]
+
+
 def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:
     """Put the end of the use case into its table's comment, if it has a table, and into the table of all ends."""
     lock(cursor, "perennial.published.tables")

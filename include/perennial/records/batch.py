@@ -10,7 +10,7 @@ import pyarrow as pa
 from perennial.arrays import Floats
 from perennial.digest import table_digest
 from perennial.encoding import from_json, json_digest
-from perennial.errors import FeaturesChanged
+from perennial.errors import FeaturesChanged, RowsLost
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Part, Snapshot
@@ -186,10 +186,30 @@ class StoresFound:
         return self.published_digest == self.live_digest
 
 
+def live_rows(batch: Batch, ports: Ports) -> pa.Table:
+    """The rows of a live revision, looked up by its version and checked against its digest.
+
+    Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`.
+    """
+    rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    if rows.num_rows != batch.rows or content_digest(rows) != batch.digest:
+        raise RowsLost(
+            f"{batch.use_case} {batch.window}: version {batch.version} of the lake's {batch.table} does not hold "
+            f"revision {batch.revision} ({batch.rows:,} rows), but {rows.num_rows:,} others: an older lake was "
+            f"brought back, or somebody wrote there. `perennial run {batch.use_case} --window "
+            f"{batch.window.start:%Y-%m-%dT%H:%MZ}` makes the predictions again."
+        )
+    return rows
+
+
 def compare_stores(batch: Batch, ports: Ports) -> StoresFound:
-    """Compare the stores with a live revision, by row count and checksum. Errors: `StoreUnavailable`."""
+    """Compare the stores with a live revision, by row count and checksum.
+
+    Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
+    nothing is known that the stores could be brought back to.
+    """
     partition = window_partition(batch.window)
-    live = ports.lake.read(batch.table, partition, version=batch.version)
+    live = live_rows(batch, ports)
     head = ports.lake.read(batch.table, partition)
     published = ports.published.read(batch.use_case, batch.window)
     return StoresFound(

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.digest import canonical_digest
 from perennial.encoding import json_digest
-from perennial.errors import NotIngested, NotValidated, ValidationFailed
+from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
@@ -38,10 +39,17 @@ class Gated:
         return rows.filter(pc.invert(pc.is_in(rows.column(key), value_set=self.quarantined_keys)))
 
     def clean_chunks(self, lake: Lake, spec: UseCase, chunk_rows: int) -> Iterator[pa.Table]:
-        """The clean rows of the snapshot, in chunks that come from at most `chunk_rows` rows each."""
-        partition = window_partition(self.snapshot.window)
-        for chunk in lake.stream(raw_table(spec.name), partition, version=self.snapshot.version, chunk_rows=chunk_rows):
+        """The clean rows of the snapshot, in chunks that come from at most `chunk_rows` rows each.
+
+        Errors: `RowsLost`, after the last chunk, when there are more or fewer rows than the snapshot has.
+        """
+        snapshot, rows = self.snapshot, 0
+        partition = window_partition(snapshot.window)
+        for chunk in lake.stream(raw_table(spec.name), partition, version=snapshot.version, chunk_rows=chunk_rows):
+            rows += chunk.num_rows
             yield self.clean(chunk, spec.key)
+        if rows != snapshot.rows:
+            raise RowsLost(_lost(snapshot, f"{rows:,} rows, not {snapshot.rows:,}"))
 
 
 def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
@@ -66,10 +74,31 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
 
 
 def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
-    """The gate's answer and the window's clean rows. Errors: as `gated`."""
+    """The gate's answer and the window's clean rows. Errors: as `gated`, and `RowsLost`."""
     gate = gated(use_case, window, ports)
-    rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=gate.snapshot.version)
-    return gate, gate.clean(rows, use_case.spec.key)
+    return gate, gate.clean(snapshot_rows(gate.snapshot, ports.lake), use_case.spec.key)
+
+
+def snapshot_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
+    """The snapshot's rows, looked up by its version and checked against its digest (invariant I1).
+
+    A lake that an older backup was brought back to gives the version's number to other rows. Errors: `RowsLost`,
+    `RowsRemoved`.
+    """
+    rows = lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+    found = canonical_digest(rows)
+    if found != snapshot.digest:
+        raise RowsLost(_lost(snapshot, f"{rows.num_rows:,} rows with the digest {found[:12]}"))
+    return rows
+
+
+def _lost(snapshot: Snapshot, found: str) -> str:
+    name, start = snapshot.use_case, f"{snapshot.window.start:%Y-%m-%dT%H:%MZ}"
+    return (
+        f"{name} {snapshot.window}: version {snapshot.version} of the lake's {snapshot.table} does not hold snapshot "
+        f"{snapshot.digest[:12]}, but {found}: an older lake was brought back, or somebody wrote there. "
+        f"`perennial run {name} --window {start}` takes the rows from the source again."
+    )
 
 
 def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:

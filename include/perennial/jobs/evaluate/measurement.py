@@ -20,7 +20,7 @@ from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.ports import Ports
-from perennial.records.batch import published_costs
+from perennial.records.batch import live_rows, published_costs
 from perennial.records.labels import settled_labels
 from perennial.records.scorers import champions_rows
 from perennial.records.training_set import label_rows
@@ -63,7 +63,7 @@ def measure_batch(
 ) -> BatchMeasurement:
     """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
     spec = use_case.spec
-    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    predictions = live_rows(batch, ports)
     labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
     settled = join_labels(predictions, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
@@ -91,7 +91,7 @@ def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelRefere
     spec, how = use_case.spec, reference.estimation
     if how is None:
         return {}
-    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    predictions = live_rows(batch, ports)
     predictions = champions_rows(batch, predictions.filter(pc.is_finite(predictions.column("prediction"))))
     if predictions.num_rows == 0:
         return {}

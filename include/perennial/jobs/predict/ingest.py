@@ -2,18 +2,23 @@
 
 The window is held from the first read to the ledger entry, so that of two runs the later one also saw the source
 later. The lake adopts rows it already holds, so a run killed before the ledger entry leaves nothing to clean up.
+
+Where an older lake was brought back, it gives numbers of versions to new rows that the ledger knows as other rows. Rows
+that the lake has lost are recorded anew, under a number that the ledger does not know yet.
 """
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from perennial.errors import EmptyWindow, NotReady
-from perennial.lake.port import raw_table, window_partition
+from perennial.errors import EmptyWindow, NotReady, RowsRemoved
+from perennial.lake.port import Commit, raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
+from perennial.ledger.rules import recorded_order
 from perennial.ports import Ports
 from perennial.quality.schema import check_window, conform
 from perennial.quality.unread import unread_rows
+from perennial.records.gate import snapshot_rows
 from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -82,26 +87,43 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
         remarks += unread
         commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, lease)
         latest = ports.ledger.latest_snapshot(spec.name, window)
-        if latest is not None and latest.digest == commit.digest:
+        if latest is not None and latest.digest == commit.digest and _holds(latest, commit, ports):
             log.info("%s %s: unchanged, %d rows, snapshot %s", spec.name, window, latest.rows, latest.digest[:12])
             return Ingested(window, latest.digest, latest.version, latest.rows, changed=False, remarks=remarks)
-        ports.ledger.record_snapshot(
-            Snapshot(
-                use_case=spec.name,
-                window=window,
-                table=commit.table,
-                version=commit.version,
-                digest=commit.digest,
-                rows=commit.rows,
-                columns={field.name: str(field.type) for field in rows.schema},
-                query=extract.query,
-                run_id=run_id,
-                remarks=remarks,
-            ),
-            lease,
+        snapshot = Snapshot(
+            use_case=spec.name,
+            window=window,
+            table=commit.table,
+            version=commit.version,
+            digest=commit.digest,
+            rows=commit.rows,
+            columns={field.name: str(field.type) for field in rows.schema},
+            query=extract.query,
+            run_id=run_id,
+            remarks=remarks,
         )
+        recorded = ports.ledger.record_snapshot(snapshot, lease)
+        while latest is not None and not _newer(recorded, latest):  # the version's number is taken in the ledger
+            again = ports.lake.replace(commit.table, window_partition(window), rows, lease, anew=True)
+            recorded = ports.ledger.record_snapshot(replace(snapshot, version=again.version), lease)
     log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
-    return Ingested(window, commit.digest, commit.version, commit.rows, changed=True, remarks=remarks)
+    return Ingested(window, recorded.digest, recorded.version, recorded.rows, changed=True, remarks=remarks)
+
+
+def _newer(one: Snapshot, other: Snapshot) -> bool:
+    return recorded_order(one) > recorded_order(other)
+
+
+def _holds(snapshot: Snapshot, commit: Commit, ports: Ports) -> bool:
+    """Whether the lake has the snapshot's rows where the ledger says; not if an older lake was brought back."""
+    if snapshot.version == commit.version:
+        return True
+    try:
+        snapshot_rows(snapshot, ports.lake)
+    except RowsRemoved as error:
+        log.warning("%s", error)
+        return False
+    return True
 
 
 def _warn(spec: UseCase, window: Window, remarks: Iterable[str]) -> None:

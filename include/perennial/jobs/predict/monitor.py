@@ -10,12 +10,12 @@ from perennial.drift.reference import PREDICTION
 from perennial.drift.seasonal import of_season
 from perennial.encoding import json_digest
 from perennial.errors import NotScored
-from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
 from perennial.log_context import also
 from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import join_labels
 from perennial.ports import Ports
+from perennial.records.batch import live_rows
 from perennial.records.gate import clean_rows
 from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
@@ -87,7 +87,7 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
             f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "
             f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
         )
-    predictions = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    predictions = live_rows(batch, ports)
     own = champions_rows(batch, predictions).select([spec.key, "prediction"])
     scored = join_labels(rows, own, spec.key)
     stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)

@@ -13,8 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.code_version import code_version, lock_digest
-from perennial.errors import ChallengerFailed, PredictionsNotFinite
+from perennial.errors import ChallengerFailed, PredictionsNotFinite, RowsRemoved
 from perennial.lake.port import predictions_table, window_partition
+from perennial.lease import Lease
 from perennial.ledger.entries import Batch
 from perennial.log_context import also
 from perennial.modeling.decision import DECISION, with_decisions
@@ -67,9 +68,9 @@ class Scored:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
     """Score the window with the chosen model, in the lake and in the published table.
 
-    Same snapshot, same rules, same model and same decision make no new revision. Errors: `NotIngested`, `NotValidated`,
-    `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`, `PredictionsNotFinite`, `DeploymentMoved`,
-    `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
+    Same snapshot, same rules, same model and same decision make no new revision, unless the lake has lost the last one.
+    Errors: `NotIngested`, `NotValidated`, `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`,
+    `PredictionsNotFinite`, `DeploymentMoved`, `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
@@ -77,8 +78,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         assignment = model.resolve(spec, window, ports.ledger)
         also(model=assignment.champion.model_version)
         latest = ports.ledger.latest_batch(spec.name, window)
-        if latest is not None and made_of(latest) == inputs(use_case, gate, assignment):
-            restore_stores(latest, ports, lease, run_id, actor=run_id)
+        made = latest is not None and made_of(latest) == inputs(use_case, gate, assignment)
+        if latest is not None and made and _in_all_stores(latest, ports, lease, run_id):
             log.info("%s %s: unchanged, revision %d", spec.name, window, latest.revision)
             return _scored(latest, changed=False)
         scorers = loaded(assignment, lambda entry: usable_model(use_case, entry, gate, ports))
@@ -118,6 +119,16 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     for part in parts_of(batch):
         log.info("%s %s: %d rows by model version %s", spec.name, window, part.rows, part.model_version)
     return _scored(batch, changed=True)
+
+
+def _in_all_stores(batch: Batch, ports: Ports, lease: Lease, run_id: str) -> bool:
+    """Whether the stores hold the live revision, now that they were brought back to it; not if the lake has lost it."""
+    try:
+        restore_stores(batch, ports, lease, run_id, actor=run_id)
+    except RowsRemoved as error:
+        log.warning("%s It is scored again, as a new revision.", error)
+        return False
+    return True
 
 
 def _predicted(

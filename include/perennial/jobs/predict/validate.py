@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.errors import ValidationFailed
-from perennial.lake.port import quarantine_table, raw_table, window_partition
+from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import validate
-from perennial.records.gate import accepted_rules, failure_text, snapshot_of, suite_digest_with
+from perennial.records.gate import accepted_rules, failure_text, snapshot_of, snapshot_rows, suite_digest_with
 from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
@@ -38,13 +38,13 @@ class Validated:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Validated:
     """Check the window's snapshot against its suite and record what came out.
 
-    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `StoreUnavailable`,
-    `WindowBusy`, `LeaseLost`.
+    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `RowsLost`,
+    `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
-        rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
+        rows = snapshot_rows(snapshot, ports.lake)
         # A column that left the spec needs no new snapshot; one that came does, and validation says so.
         rows = rows.select([name for name in rows.column_names if name in spec.columns or name == BAD_CELLS])
         accepted = accepted_rules(snapshot, ports.ledger)

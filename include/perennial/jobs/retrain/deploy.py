@@ -4,7 +4,6 @@ import json
 import logging
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,11 +15,9 @@ from perennial.drift.joint_comparison import UNITS
 from perennial.drift.reference import PREDICTION as PREDICTED
 from perennial.encoding import as_json
 from perennial.errors import NoModel
-from perennial.features.build import feature_frame
-from perennial.jobs.retrain import approval, card, export
+from perennial.jobs.retrain import approval, card, export, register
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.judging.refit import JUDGED
-from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
 from perennial.ledger.entries import IN_SERVICE, DeployedRole, Deployment
 from perennial.log_context import also
@@ -35,13 +32,12 @@ from perennial.records.retirement import refuse_archived, refuse_ended
 from perennial.records.retraining import THRESHOLDS
 from perennial.records.rollout import begun, current_stage, follow
 from perennial.records.training_set import WINDOW_COLUMN, TrainingManifest, read_manifest, read_rows
-from perennial.registry.port import ModelCandidate, RegisteredModel
+from perennial.registry.port import RegisteredModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
 
-EXAMPLE_ROWS = 5
 EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to the version
 
 
@@ -87,7 +83,9 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
         manifest = read_manifest(judged.training_id, ports)
         rows = read_rows(manifest, ports)
         reference = json.loads(ports.artifacts.get(reference_digest))
-        registered = _register(spec, judged, winner, digest, reference, rows, manifest, ports, run_id)
+        kept = register.kept_with_deployment(spec, winner, reference_digest)
+        tags = {"run_id": run_id, register.TRAINING_ID: judged.training_id, JUDGED: winner.digest}
+        registered = register.register(spec, kept, digest, winner.metrics, manifest, rows, ports, tags)
         also(model=registered.version)
         refuse_archived(spec.name, registered.version, ports.ledger)
         _try(spec, registered, rows, manifest, ports)
@@ -102,7 +100,8 @@ def run(use_case: LoadedUseCase, judged: Judged, ports: Ports, run_id: str, *, a
             reason=reason,
             training={
                 **manifest.summary(),
-                "training_id": judged.training_id,
+                register.TRAINING_ID: judged.training_id,
+                **kept,
                 THRESHOLDS: _thresholds(spec, ModelReference.from_json(reference)),
                 JUDGED: winner.digest,
                 "refitted": as_json(judged.refitted) if judged.refitted else None,
@@ -132,43 +131,13 @@ def _deployed_before(spec: UseCase, digest: str, run_id: str, ports: Ports) -> D
     return next((each for each in known if each is not None and each.model_digest == digest), None)
 
 
-def _register(
-    spec: UseCase,
-    judged: Judged,
-    winner: Trained,
-    digest: str,
-    reference: dict[str, Any],
-    rows: pa.Table,
-    manifest: TrainingManifest,
-    ports: Ports,
-    run_id: str,
-) -> RegisteredModel:
-    """The winner as a version of the registry, with the digest that is deployed."""
-    candidate = candidate_of(spec, winner)
-    return ports.registry.register(
-        ModelCandidate(
-            use_case=spec.name,
-            name=winner.candidate,
-            pipeline_bytes=ports.artifacts.get(digest),
-            digest=digest,
-            parameters={"estimator": candidate.estimator, **candidate.parameters},
-            metrics=winner.metrics,
-            reference=reference,
-            training=manifest.summary(),
-            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
-            as_of=manifest.as_of,
-            tags={"run_id": run_id, "training_id": judged.training_id, JUDGED: winner.digest},
-        )
-    )
-
-
 def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: TrainingManifest, ports: Ports) -> None:
     """Try the registered version on its example and on the newest window. Errors: `NotDeployable`."""
     batch = rows.filter(pc.equal(rows.column(WINDOW_COLUMN), manifest.windows[-1].window.key))
     needed = list(spec.feature_columns)  # what is attached is read by others: no keys, no labels
     kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
     if kept is None:
-        example = rows.slice(0, EXAMPLE_ROWS).select(needed)
+        example = rows.slice(0, register.EXAMPLE_ROWS).select(needed)
         pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
         predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
         kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))

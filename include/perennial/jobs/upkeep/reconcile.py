@@ -2,49 +2,63 @@
 and the model cards in the registry.
 
 A run that was killed is repaired by its own retry. This finds what nobody retries: an alias that was moved by hand,
-rows that were changed in a store, a run that was given up.
+rows that were changed in a store, a run that was given up; and what backups of different moments left of each other
+(docs/operations.md). What it can't put right it names, with what to do, after all else was put right.
 """
 
 import logging
 from dataclasses import dataclass
 from datetime import datetime
 
-from perennial.errors import PermanentError, WindowBusy
+from perennial.errors import NotReconciled, PermanentError, RowsRemoved, WindowBusy
 from perennial.jobs.retrain import card
+from perennial.jobs.upkeep import lost_versions, unmended
 from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
 from perennial.records.leases import data_lease
 from perennial.records.rollout import alias_of
 from perennial.spec.load import LoadedUseCase
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reconciled:
-    """How much was looked at and what was put right, a sentence each; `busy` windows are left to who works on them."""
+    """How much was looked at and what was put right, a sentence each; `busy` windows are left to who works on them.
+
+    `unmended` says, in sentences, what differs and can't be put right without a person, and what to do.
+    """
 
     use_case: str
     windows: int
     restored: tuple[str, ...]
     busy: tuple[str, ...]
+    unmended: tuple[str, ...] = ()
 
 
 def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str) -> Reconciled:
     """Put right whatever differs from the ledger in windows that ended by `as_of`; each repair is an intervention.
 
+    A revision that the lake has lost is none that stores could be brought back to: nothing of its window is touched.
     Errors: `StoreUnavailable`, `LeaseLost`.
     """
     spec = use_case.spec
-    restored = [text for role in DeployedRole if (text := _restore_alias(spec.name, role, ports, run_id, actor))]
+    again = lost_versions.registered_again(spec, ports, run_id, actor)
+    missing = lost_versions.still_missing(spec.name, ports)
+    restored = again + [
+        text
+        for role in DeployedRole
+        if role not in missing and (text := _restore_alias(spec.name, role, ports, run_id, actor))
+    ]
     batches = ports.ledger.batches_between(spec.name, spec.start, as_of)
-    busy = []
+    busy, lost = [], []
     for batch in batches:
-        found = compare_stores(batch, ports)
-        if found.lake_agrees and found.published_agrees:
-            continue
         try:
+            found = compare_stores(batch, ports)
+            if found.lake_agrees and found.published_agrees:
+                continue
             with data_lease(spec.name, batch.window, ports, run_id) as lease:
                 live = ports.ledger.latest_batch(spec.name, batch.window) or batch
                 done = restore_stores(live, ports, lease, run_id, actor=actor)
@@ -52,9 +66,24 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
         except WindowBusy as error:
             log.warning("%s", error)
             busy.append(batch.window.key)
+        except RowsRemoved as error:
+            log.warning("%s", error)
+            lost.append(batch.window)
     restored += [text for role in DeployedRole if (text := _restore_card(use_case, role, as_of, ports))]
+    left = (*missing.values(), *unmended.of_windows(use_case, as_of, batches, lost, ports))
+    for text in left:
+        log.warning("%s", text)
     log.info("%s: %d windows compared, %d repairs", spec.name, len(batches), len(restored))
-    return Reconciled(spec.name, len(batches), tuple(restored), tuple(busy))
+    return Reconciled(spec.name, len(batches), tuple(restored), tuple(busy), left)
+
+
+def require_all(found: Reconciled) -> None:
+    """Errors: `NotReconciled` when something can't be put right without a person."""
+    if found.unmended:
+        raise NotReconciled(
+            f"{found.use_case}: {counted(len(found.restored), 'repair')} made, and what follows needs you. "
+            + " ".join(found.unmended)
+        )
 
 
 def _restore_alias(use_case: str, role: DeployedRole, ports: Ports, run_id: str, actor: str) -> str | None:
