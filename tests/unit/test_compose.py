@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from perennial.code_version import LOCK
 from perennial_stack import buckets, databases, keys
 
 PARTS = {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
@@ -230,6 +231,21 @@ def test_the_image_holds_what_it_copies(repository: Path) -> None:
     for names in copied:
         for name in names.split():
             assert (repository / name).exists(), name
+
+
+def test_a_change_of_the_code_neither_installs_nor_copies_the_dependencies_again(repository: Path) -> None:
+    """What is before the code in the image is made of the locks alone."""
+    _, dependencies, final = (repository / "Dockerfile").read_text().split("\nFROM ")
+    locks = "requirements-uv.txt requirements-server.txt ./"
+    assert re.findall(r"^COPY (.+)$", dependencies, re.MULTILINE) == [locks]
+    first, *others = re.findall(r"^COPY (.+)$", final, re.MULTILINE)
+    assert first == "--from=dependencies /opt/environment /opt/environment"
+    assert not [each for each in others if "--from" in each]
+
+
+def test_the_image_says_which_lock_it_was_made_of(repository: Path) -> None:
+    assert LOCK.name == "requirements.txt"
+    assert "\nCOPY requirements-server.txt requirements.txt\n" in (repository / "Dockerfile").read_text()
 
 
 def test_secrets_are_kept_out_of_git_and_out_of_the_image(repository: Path) -> None:
