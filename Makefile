@@ -63,7 +63,7 @@ compose-up:  ## Start the team's stack with Docker, and wait until it is well (W
 	@docker compose up --build --detach --wait --scale worker=$(WORKERS) $(SERVICES)
 
 compose-down:  ## Stop the team's stack; its data stays
-	@docker compose down
+	@docker compose --profile observe down
 
 compose-backup:  ## Save the team's stack (BACKUP=folder)
 	@sh compose/backup.sh $(or $(BACKUP),backups/$(shell date -u +%Y%m%dT%H%M%SZ))

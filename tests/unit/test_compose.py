@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
+from perennial.code_version import LOCK
 from perennial_stack import buckets, databases, keys
 
 PARTS = {"mlflow", "api-server", "scheduler", "dag-processor", "triggerer", "worker"}
@@ -69,9 +70,10 @@ def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
         assert service.get("user") != "root", name
 
 
-def test_secrets_in_files_are_of_those_that_are_made(compose: dict[str, Any]) -> None:
-    made = {secret.name for secret in keys.SECRETS}
-    assert {each["environment"] for each in compose["secrets"].values()} <= made
+def test_no_secret_is_mounted_by_compose(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
+    """Compose copies a secret of its environment into the container, which a read-only file system refuses."""
+    assert "secrets" not in compose
+    assert not [name for name, service in services.items() if "secrets" in service or "configs" in service]
 
 
 def test_what_is_mounted_from_here_is_here(services: dict[str, dict[str, Any]], repository: Path) -> None:
@@ -84,9 +86,11 @@ def test_what_is_mounted_from_here_is_here(services: dict[str, dict[str, Any]], 
 def test_the_scraper_sends_the_token_of_its_secret(services: dict[str, dict[str, Any]], repository: Path) -> None:
     path = repository / "deploy" / "observe" / "prometheus" / "prometheus.yml"
     (job,) = yaml.safe_load(path.read_text())["scrape_configs"]
-    assert job["authorization"] == {"type": "Bearer", "credentials_file": "/run/secrets/metrics_token"}
+    assert job["authorization"] == {"type": "Bearer", "credentials_file": "/tmp/metrics_token"}
     assert job["metrics_path"] == "/perennial/metrics"
-    assert services["prometheus"]["secrets"] == ["metrics_token"]
+    prometheus = services["prometheus"]
+    assert '"$$METRICS_TOKEN" >/tmp/metrics_token\n' in prometheus["command"][0]
+    assert settings(prometheus)["METRICS_TOKEN"] == "${METRICS_TOKEN:?make secrets}"
     assert settings(services["api-server"])["PERENNIAL_METRICS_TOKEN"] == "${METRICS_TOKEN:?make secrets}"
 
 
@@ -214,7 +218,6 @@ def test_no_task_takes_longer_than_what_the_timeouts_allow_for(repository: Path)
 def test_dependencies_and_volumes_exist(compose: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
     for service in services.values():
         assert set(service.get("depends_on", {})) <= set(services)
-        assert set(service.get("secrets", ())) <= set(compose["secrets"])
         volumes = {volume.partition(":")[0] for volume in service.get("volumes", []) if not volume.startswith(".")}
         assert volumes <= set(compose["volumes"])
         for name, condition in service.get("depends_on", {}).items():
@@ -228,6 +231,21 @@ def test_the_image_holds_what_it_copies(repository: Path) -> None:
     for names in copied:
         for name in names.split():
             assert (repository / name).exists(), name
+
+
+def test_a_change_of_the_code_neither_installs_nor_copies_the_dependencies_again(repository: Path) -> None:
+    """What is before the code in the image is made of the locks alone."""
+    _, dependencies, final = (repository / "Dockerfile").read_text().split("\nFROM ")
+    locks = "requirements-uv.txt requirements-server.txt ./"
+    assert re.findall(r"^COPY (.+)$", dependencies, re.MULTILINE) == [locks]
+    first, *others = re.findall(r"^COPY (.+)$", final, re.MULTILINE)
+    assert first == "--from=dependencies /opt/environment /opt/environment"
+    assert not [each for each in others if "--from" in each]
+
+
+def test_the_image_says_which_lock_it_was_made_of(repository: Path) -> None:
+    assert LOCK.name == "requirements.txt"
+    assert "\nCOPY requirements-server.txt requirements.txt\n" in (repository / "Dockerfile").read_text()
 
 
 def test_secrets_are_kept_out_of_git_and_out_of_the_image(repository: Path) -> None:

@@ -2,10 +2,13 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping
+from configparser import ConfigParser
+from contextlib import closing
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ METADATA_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_HOME, AIRFLOW_CONFIG = "AIRFLOW_HOME", "AIRFLOW_CONFIG"
 PATIENCE_SECONDS = 120
 _NOT_FOUND = "not found"
+_SQLITE = "sqlite:///"
 _POSTGRES = "postgres://"  # as Airflow writes it
 
 
@@ -95,8 +99,11 @@ def no_airflow_here(environment: Mapping[str, str]) -> str:
 def _airflow(environment: Mapping[str, str]) -> tuple[list[str] | None, str]:
     """How to call the Airflow that the environment sets up; None, and why not, when there is none."""
     config = _config(environment)
-    if not environment.get(METADATA_DATABASE) and not config.is_file():
+    told = any(environment.get(f"{METADATA_DATABASE}{way}") for way in ("", "_CMD", "_SECRET"))
+    if not told and not config.is_file():
         return None, f"no Airflow is set up here: {METADATA_DATABASE} is not set, and {config} is not there"
+    if not told and (file := _database_without_tables(config)):
+        return None, f"no Airflow is set up here: {METADATA_DATABASE} is not set, and {file} of {config} has no tables"
     if find_spec("airflow") is not None:
         return [sys.executable, "-m", "airflow"], ""
     there = shutil.which("airflow", path=environment.get("PATH"))
@@ -108,6 +115,24 @@ def _config(environment: Mapping[str, str]) -> Path:
     given = environment.get(AIRFLOW_CONFIG)
     home = environment.get(AIRFLOW_HOME) or "~/airflow"
     return Path(given or f"{home}/airflow.cfg").expanduser()
+
+
+def _database_without_tables(config: Path) -> Path | None:
+    """The SQLite file that the configuration names, if nothing was ever made in it.
+
+    Airflow writes a configuration with such a file wherever it is imported, also for a worker that has no database.
+    """
+    parser = ConfigParser(interpolation=None, allow_no_value=True, strict=False)
+    parser.read(config)
+    url = parser.get("database", "sql_alchemy_conn", fallback=None) or ""
+    if not url.startswith(_SQLITE):
+        return None
+    file = Path(url.removeprefix(_SQLITE))
+    if file.is_file():
+        with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
+            if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
+                return None
+    return file
 
 
 def _uri(name: str, output: str) -> str:

@@ -1,15 +1,17 @@
 """The command line's connections: the environment's first, then those of the Airflow beside it."""
 
 import json
+import sqlite3
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from perennial.cli.connections import CommandLineConnections
+from perennial.cli.connections import CommandLineConnections, no_airflow_here
 from perennial.errors import InvalidSettings, SourceUnavailable
 
 DATABASE = {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "postgresql+psycopg2://there"}
@@ -69,6 +71,31 @@ def test_an_airflow_cfg_is_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     (tmp_path / "airflow.cfg").write_text("[database]\n")
     Airflow(monkeypatch, printed("aws://key:secret@/"))
     assert CommandLineConnections({"AIRFLOW_HOME": str(tmp_path)}).url("lake") == "aws://key:secret@/"
+
+
+def test_the_configuration_that_airflow_writes_by_itself_is_no_airflow(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It names a SQLite file, in which a worker on a queue never makes a table."""
+    airflow, file = Airflow(monkeypatch, printed("aws://key:secret@/")), tmp_path / "airflow.db"
+    (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = sqlite:///{file}\n[core]\nfree = 100%\n")
+    here = {"AIRFLOW_HOME": str(tmp_path)}
+    assert "airflow.db of" in no_airflow_here(here)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        assert f"{file} of {tmp_path}/airflow.cfg has no tables" in no_airflow_here(here)
+        with pytest.raises(InvalidSettings, match="has no tables"):
+            CommandLineConnections(here).url("lake")
+        assert airflow.calls == []
+        database.execute("CREATE TABLE connection (conn_id TEXT)")
+    assert no_airflow_here(here) == ""
+    assert CommandLineConnections(here).url("lake") == "aws://key:secret@/"
+
+
+def test_a_database_that_a_command_tells_is_an_airflow(tmp_path: Path) -> None:
+    (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db\n")
+    told = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "cat /run/secrets/database"}
+    assert no_airflow_here(told) == ""
 
 
 def test_without_an_airflow_all_places_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
