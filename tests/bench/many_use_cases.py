@@ -107,13 +107,13 @@ def growth(scratch: Path) -> dict[str, float]:
         def sizes() -> dict[str, int]:
             found = {}
             with psycopg2.connect(url) as session, session.cursor() as cursor:
-                for schema in ("ledger", "perennial"):
+                for name, schema in (("ledger", "ledger"), ("published table", "perennial")):
                     cursor.execute(
                         "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c "
                         "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relkind = 'r'",
                         (schema,),
                     )
-                    found[schema] = int(cursor.fetchone()[0])
+                    found[name] = int(cursor.fetchone()[0])
             session.close()
             for table in ("raw", "predictions", "labels", "quarantine"):
                 files = (each for each in (lake / table).rglob("*") if each.is_file())
