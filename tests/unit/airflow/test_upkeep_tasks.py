@@ -6,8 +6,10 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from airflow.sdk.exceptions import AirflowFailException
 
 from perennial.jobs.upkeep.gaps import Gaps, MissingRange
+from perennial.jobs.upkeep.reconcile import Reconciled
 from perennial.jobs.upkeep.standby import StandbyTried
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -78,3 +80,20 @@ def test_that_nobody_could_take_over_is_an_alarm_in_the_note(
     monkeypatch.setattr("perennial.jobs.upkeep.standby.run", lambda *_: found)
     assert upkeep_tasks.try_standby(use_case, replace(make_run(), leave=lines.append))["ready"] is ready
     assert [each.first for each in lines] == ([first] if first else [])
+
+
+@pytest.mark.parametrize("unmended", [(), ("flight_delays: the lake has lost 2 windows. Run them again.",)])
+def test_what_reconciling_cannot_mend_fails_the_task_and_stands_in_the_note(
+    monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, unmended: tuple[str, ...]
+) -> None:
+    lines: list[Line] = []
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
+    found = Reconciled("flight_delays", 9, ("the alias was set.",), (), unmended)
+    monkeypatch.setattr("perennial.jobs.upkeep.reconcile.run", lambda *_, **__: found)
+    run = replace(make_run(), leave=lines.append)
+    if not unmended:
+        assert upkeep_tasks.reconcile(use_case, run)["restored"] == ["the alias was set."]
+        return
+    with pytest.raises(AirflowFailException, match=r"^NotReconciled: flight_delays: .*Run them again"):
+        upkeep_tasks.reconcile(use_case, run)
+    assert "the lake has lost 2 windows" in lines[-1].first

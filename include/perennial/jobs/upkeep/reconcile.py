@@ -19,7 +19,6 @@ from perennial.records.batch import compare_stores, restore_stores
 from perennial.records.leases import data_lease
 from perennial.records.rollout import alias_of
 from perennial.spec.load import LoadedUseCase
-from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -80,10 +79,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
 def require_all(found: Reconciled) -> None:
     """Errors: `NotReconciled` when something can't be put right without a person."""
     if found.unmended:
-        raise NotReconciled(
-            f"{found.use_case}: {counted(len(found.restored), 'repair')} made, and what follows needs you. "
-            + " ".join(found.unmended)
-        )
+        raise NotReconciled(" ".join(found.unmended))
 
 
 def _restore_alias(use_case: str, role: DeployedRole, ports: Ports, run_id: str, actor: str) -> str | None:
