@@ -23,6 +23,7 @@ from perennial_airflow import access
 from perennial_stack import buckets, databases, keys
 
 ADMIN = "admin"
+FIRST_EXPERIMENT = "0"
 MLFLOW_USER = "perennial"
 
 
@@ -89,6 +90,8 @@ def _mlflow_users(values: Mapping[str, str]) -> None:
         store.update_user(MLFLOW_USER, password=values["MLFLOW_PERENNIAL_PASSWORD"])
     else:
         store.create_user(MLFLOW_USER, values["MLFLOW_PERENNIAL_PASSWORD"])
+    # What it makes is its own; the first experiment is made by MLflow, and is where `perennial doctor` tries artefacts.
+    store.grant_user_permission(MLFLOW_USER, "experiment", FIRST_EXPERIMENT, "MANAGE")
     _say(f"users of MLflow: {ADMIN}, {MLFLOW_USER}")
 
 

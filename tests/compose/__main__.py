@@ -1,22 +1,23 @@
 """`make compose-test`: the stack for a team is built, started, used, broken, saved and restored, and asked what holds.
 
-Any Docker engine with Compose v2 will do. Everything that was made is removed again, but the images.
+Any Docker engine with Compose v2 will do. Everything that was made is removed again, but the images. A step that fails
+is named at the end; what it left is cleared away, so that the steps after it are about themselves.
 """
 
 import argparse
+import os
+import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
-from datetime import datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
-from tests.compose import checks, faults, story
+from tests.compose import faults, speed, story
 from tests.compose.stack import ROOT, Stack, variables
+from tests.compose.steps import Steps
 from tests.ports import free_port
 
-WINDOWS, AFTER_A_FAULT = 14, 6
+WINDOWS, AFTER_A_FAULT = 14, 4
 
 
 def main() -> int:
@@ -25,6 +26,7 @@ def main() -> int:
     parser.add_argument(
         "--faults", default=",".join(each.__name__ for each in faults.FAULTS), help="which, with commas"
     )
+    parser.add_argument("--speed", action="store_true", help="also measure 1, 2 and 4 workers, and a LocalExecutor")
     parser.add_argument("--keep", action="store_true", help="leave the stack running, to be looked at")
     arguments = parser.parse_args()
     engine = subprocess.run(["docker", "compose", "version"], check=False, capture_output=True, text=True)
@@ -35,68 +37,62 @@ def main() -> int:
         ["docker", "build", "--quiet", "--network=host", "--tag=perennial-test/base", "tests/compose/images/base"],
         cwd=ROOT, check=True, capture_output=True,
     )  # fmt: skip
-    with TemporaryDirectory(prefix="perennial-compose-") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
+    folder = Path(mkdtemp(prefix="perennial-compose-"))
+    folder.chmod(0o755)
+    try:
         stack = Stack(variables(folder, story.use_cases(folder), free_port))
         stack.compose("down", "--volumes", "--timeout", "5", check=False)
+        steps = Steps(stack)
         try:
-            _run(stack, folder, [each for each in faults.FAULTS if each.__name__ in arguments.faults.split(",")])
+            with steps.memory_watched():
+                _run(steps, folder, [each for each in faults.FAULTS if each.__name__ in arguments.faults.split(",")],
+                     arguments.speed)  # fmt: skip
         except BaseException:
             print(stack.compose("ps", "--all", check=False))
             print(stack.compose("logs", "--tail=25", check=False))
             raise
         finally:
-            if arguments.keep:
-                print(f"Left running: {stack.url}")
+            print(steps.summary(), flush=True)
+            if arguments.keep:  # with the folder, from which the services read
+                print(f"Left running: {stack.url}, with what it was told in {folder}/env")
             else:
                 stack.compose("down", "--volumes", "--timeout", "5", check=False)
-    return 0
+    finally:
+        if not arguments.keep:
+            shutil.rmtree(folder)
+    return 1 if steps.failed else 0
 
 
-def _run(stack: Stack, folder: Path, chosen: list[Callable[[Stack, datetime, int], None]]) -> None:
-    _step("built, started, and healthy", stack.up)
-    print("memory at rest: " + ", ".join(f"{name} {used}" for name, used in sorted(stack.memory().items())))
-    _step("weak secrets are refused", lambda: story.weak_secrets_are_refused(stack))
-    _step("the source is loaded", lambda: story.load_source(stack))
-    story.make_users(stack)
-    _step("nobody gets in without a login", lambda: story.logins_are_needed(stack))
-    _step("rights end where they should", lambda: story.rights_end_where_they_should(stack))
-    _step("a model is trained, approved and deployed", lambda: story.deploy(stack))
-    first = story.FIRST
-    seconds = _step(
-        f"{WINDOWS} windows are filled by two workers",
-        lambda: story.finish(stack, story.begin(stack, "dana", first, WINDOWS)),
-    )
-    print(f"{WINDOWS * 60 / seconds:.1f} windows a minute; tasks by worker: {story.tasks_by_worker(stack)}")
-    wanted = story.windows(first, WINDOWS)
-    _check(stack, wanted)
-    _step("a viewer looks", lambda: story.look(stack))
+def _run(steps: Steps, folder: Path, chosen: list[faults.Fault], measured: bool) -> None:
+    stack = steps.stack
+    print(f"{os.cpu_count()} processors, load {os.getloadavg()[0]:.1f}", flush=True)
+    steps.must("the images are built", stack.build)
+    steps.must("started, and healthy", stack.up)
+    print(f"         at rest, MiB: {steps.now()}", flush=True)
+    steps.may("weak secrets are refused", lambda: story.weak_secrets_are_refused(stack))
+    steps.must("the source is loaded", lambda: story.load_source(stack))
+    steps.must("people of each role are made", lambda: story.make_users(stack))
+    steps.may("nobody gets in without a login", lambda: story.logins_are_needed(stack))
+    steps.must("the DAGs are there", lambda: story.unpause(stack))
+    steps.may("rights end where they should", lambda: story.rights_end_where_they_should(stack))
+    steps.may("the doctor finds nothing", lambda: story.the_doctor_finds_nothing(stack))
+    steps.must("a model is trained, approved and deployed", lambda: story.deploy(stack))
+    steps.must(f"{WINDOWS} windows are filled by two workers", lambda: steps.fill(story.FIRST, WINDOWS))
+    print(f"         tasks by worker: {story.tasks_by_worker(stack)}", flush=True)
+    steps.check()
+    steps.may("a viewer looks", lambda: story.look(stack))
+    steps.may("the gauges are scraped", lambda: story.gauges_are_scraped(stack))
     for fault in chosen:
-        begin = wanted[-1] + timedelta(days=1)
-        _step(fault.__name__, lambda fault=fault, begin=begin: fault(stack, begin, AFTER_A_FAULT))  # type: ignore[misc]
-        wanted += story.windows(begin, AFTER_A_FAULT)
-        _check(stack, wanted)
-    print("memory afterwards: " + ", ".join(f"{name} {used}" for name, used in sorted(stack.memory().items())))
-    _step("saved, destroyed and restored", lambda: faults.lost_and_restored(stack, str(folder / "backup")))
-    _check(stack, wanted)
-    begin = wanted[-1] + timedelta(days=1)
-    _step("windows after the restore", lambda: story.finish(stack, story.begin(stack, "dana", begin, 2)))
-    _check(stack, [*wanted, *story.windows(begin, 2)])
-
-
-def _step(what: str, action: Callable[[], object]) -> float:
-    started = time.monotonic()
-    action()
-    seconds = time.monotonic() - started
-    print(f"{datetime.now():%H:%M:%S} {what}: {seconds:.0f} s", flush=True)  # noqa: DTZ005 - for people who watch
-    return seconds
-
-
-def _check(stack: Stack, wanted: list[datetime]) -> None:
-    found = checks.broken(stack.sql, "flight_delays", story.KEY, wanted)
-    assert not found, "\n".join(found)
-    print(f"         I1 to I5 and I9 hold over {len(wanted)} windows", flush=True)
+        steps.survive(fault, AFTER_A_FAULT)
+        steps.check()
+    if measured:
+        for executor in speed.EXECUTORS:
+            steps.may(f"the speed of {executor}", lambda executor=executor: speed.measure(steps, executor))  # type: ignore[misc]
+            steps.check()
+    steps.must("saved, destroyed and restored", lambda: faults.lost_and_restored(stack, str(folder / "backup")))
+    steps.check()
+    steps.may("windows after the restore", lambda: steps.fill(steps.next_window, 2))
+    steps.check()
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +18,12 @@ from perennial_stack import keys
 ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yaml", "tests/compose/docker-compose.yaml")
 PROJECT = "perennial-test"
-STAYING = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "worker")
+STAYING = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "worker", "prometheus")
+STAND_INS = ("secrets", "postgres", "valkey", "s3", "prometheus")  # what is built; the first is our own image
+IMAGE = "perennial:0.1.0"
 WORKERS = 2
 PATIENCE = 600.0  # seconds; only what hangs takes so long
+ANSWERS = 300.0  # seconds; a backfill of 200 runs is answered when all are made
 PASSWORD = "a-password-for-tests-0123456789"
 
 
@@ -51,10 +54,22 @@ class Stack:
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         )  # fmt: skip
 
-    def up(self) -> None:
-        """Build what is to be built, start everything, and wait until all that stays is healthy."""
-        self.compose("up", "--build", "--detach", "--wait", f"--scale=worker={WORKERS}", *STAYING)
+    def build(self) -> None:
+        """Build what is to be built, once: our image, and the stand-ins."""
+        self.compose("build", *STAND_INS)
+
+    def up(self, workers: int = WORKERS) -> None:
+        """Start everything that does not run as it should, and wait until all that stays is healthy."""
+        self.compose("up", "--no-build", "--detach", "--wait", f"--scale=worker={workers}", *STAYING)
         self.tokens.clear()
+
+    def build_next(self) -> None:
+        """Make an image with changed code, under the name that the services start from."""
+        context = "tests/compose/images/next"
+        made = self.run(
+            "docker", "build", "--quiet", "--network=host", f"--build-arg=CURRENT={IMAGE}", f"--tag={IMAGE}", context
+        )
+        assert made.returncode == 0, made.stdout
 
     def containers(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
@@ -73,7 +88,7 @@ class Stack:
     def ask(self, user: str, method: str, path: str, **body: Any) -> httpx.Response:
         """An answer of Airflow to somebody who has logged in."""
         headers = {"Authorization": f"Bearer {self._token(user)}", "Accept": "application/json"}
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False, headers=headers) as client:
+        with httpx.Client(base_url=self.url, timeout=ANSWERS, trust_env=False, headers=headers) as client:
             return client.request(method, path, json=body or None)
 
     def _token(self, user: str) -> str:
@@ -99,11 +114,25 @@ class Stack:
             time.sleep(1)
         raise AssertionError(f"waited in vain for {what}; last: {last!r}")
 
-    def memory(self) -> dict[str, str]:
-        """What each container has in memory now."""
+    def memory(self) -> dict[str, float]:
+        """What each service has in memory now, in MiB; of several containers, the one that has most."""
         lines = self.run("docker", "stats", "--no-stream", "--format", "{{.Name}} {{.MemUsage}}").stdout
-        parts = (line.split() for line in lines.splitlines() if line.startswith(PROJECT))
-        return {name.removeprefix(f"{PROJECT}-"): used for name, used, *_ in parts}
+        found: dict[str, float] = {}
+        for name, used, *_ in (line.split() for line in lines.splitlines() if line.startswith(PROJECT)):
+            service = name.removeprefix(f"{PROJECT}-").rpartition("-")[0]
+            if not used[0].isdigit():  # it ends just now
+                continue
+            found[service] = max(found.get(service, 0.0), _mebibytes(used))
+        return found
+
+
+def _mebibytes(text: str) -> float:
+    """
+    >>> _mebibytes("1.5GiB"), _mebibytes("512KiB")
+    (1536.0, 0.5)
+    """
+    number = text.rstrip("KMGiB")
+    return float(number) * {"K": 1 / 1024, "M": 1.0, "G": 1024.0}.get(text[len(number) :][:1], 1 / 1024**2)
 
 
 def variables(folder: Path, use_cases: Path, port: Callable[[], int]) -> dict[str, str]:
@@ -116,6 +145,7 @@ def variables(folder: Path, use_cases: Path, port: Callable[[], int]) -> dict[st
         "COMPOSE_PROJECT_NAME": PROJECT,
         "COMPOSE_FILE": os.pathsep.join(FILES),
         "COMPOSE_DISABLE_ENV_FILE": "1",
+        "COMPOSE_PROFILES": "observe",  # what belongs to it is stopped with the rest; Grafana is not started
         "BASE_IMAGE": "perennial-test/base",
         "AIRFLOW_PORT": airflow,
         "AIRFLOW_URL": f"http://127.0.0.1:{airflow}",
@@ -125,9 +155,3 @@ def variables(folder: Path, use_cases: Path, port: Callable[[], int]) -> dict[st
         "TEST_FLIGHTS_PASSWORD": PASSWORD,
         "TEST_USE_CASES": str(use_cases),
     }
-
-
-def states(stack: Stack, dag_id: str, run_ids: Sequence[str] = ()) -> dict[str, str]:
-    """The state of each run of the DAG, as the administrator sees them."""
-    found = stack.ask("admin", "GET", f"/api/v2/dags/{dag_id}/dagRuns?limit=100&order_by=-id").json()["dag_runs"]
-    return {run["dag_run_id"]: run["state"] for run in found if not run_ids or run["dag_run_id"] in run_ids}

@@ -1,7 +1,9 @@
 """What a team does with the stack, by its roles: try what is forbidden, deploy a model, fill the past, look at it."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import httpx
 import yaml
@@ -17,12 +19,14 @@ ROLES = {
     "ann": [f"approver: {TEAM}", "Approver"],
     "otto": [f"data scientist: {OTHERS}"],
 }
+USE_CASE = "flight_delays"
 PREDICT, RETRAIN = "flight_delays.predict", "flight_delays.retrain"
 RISK = {"purpose": "Which flights get a spare crew.", "impact": "medium", "likelihood": "medium", "autonomy": "decides",
         "personal_data": False, "answer_within": "1d"}  # fmt: skip
 KEY = "flight_id"
 FIRST = datetime(2013, 3, 1, tzinfo=UTC)
 RUN = "the_first_model"
+SCRAPED = 180.0  # seconds; it is asked once a minute
 
 
 def use_cases(folder: Path) -> Path:
@@ -88,8 +92,8 @@ def logins_are_needed(stack: Stack) -> None:
         )
 
 
-def rights_end_where_they_should(stack: Stack) -> None:
-    """A viewer sees the team's use case only, and starts nothing; another team's data scientist does not see it."""
+def unpause(stack: Stack) -> None:
+    """Wait until the DAGs are known, and let those run that the others of the test need."""
 
     def known() -> bool:
         seen = {dag["dag_id"] for dag in stack.ask("admin", "GET", "/api/v2/dags?limit=100").json()["dags"]}
@@ -98,6 +102,10 @@ def rights_end_where_they_should(stack: Stack) -> None:
     stack.wait(known, "the DAGs")
     for dag_id in (PREDICT, RETRAIN, "flight_delays.evaluate", "flight_delays.rollback"):
         assert stack.ask("admin", "PATCH", f"/api/v2/dags/{dag_id}", is_paused=False).is_success
+
+
+def rights_end_where_they_should(stack: Stack) -> None:
+    """A viewer sees the team's use case only, and starts nothing; another team's data scientist does not see it."""
     for name, theirs in (
         ("vera", "flight_delays"),
         ("dana", "flight_delays"),
@@ -167,10 +175,9 @@ def begin(stack: Stack, name: str, first: datetime, days: int, at_once: int = 4)
     )  # fmt: skip
 
 
-def finish(stack: Stack, backfill: httpx.Response) -> None:
-    """Wait until all of its runs have ended well."""
-    assert backfill.is_success, backfill.text
-    number = backfill.json()["id"]
+def finish(stack: Stack, backfill: httpx.Response) -> int:
+    """Wait until all of its runs have ended well; its number."""
+    number = number_of(backfill)
     stack.wait(
         lambda: stack.ask("dana", "GET", f"/api/v2/backfills/{number}").json()["completed_at"] is not None,
         f"backfill {number}",
@@ -179,6 +186,28 @@ def finish(stack: Stack, backfill: httpx.Response) -> None:
         "airflow", f"SELECT run_id, state FROM dag_run WHERE backfill_id = {number} AND state <> 'success'"
     )
     assert not failed, f"runs that did not end well: {failed}"
+    return number
+
+
+def number_of(backfill: httpx.Response) -> int:
+    assert backfill.is_success, backfill.text
+    return int(backfill.json()["id"])
+
+
+def windows_a_minute(stack: Stack, number: int) -> float:
+    """From the start of a backfill's first run to the end of its last."""
+    query = (
+        "SELECT count(*) * 60 / extract(epoch FROM max(end_date) - min(start_date)) FROM dag_run WHERE backfill_id = "
+    )
+    return float(stack.sql("airflow", query + str(number))[0][0])
+
+
+def stop_what_runs(stack: Stack) -> None:
+    """Cancel what a step that failed has left, so that the next one starts with nothing under way."""
+    for (number,) in stack.sql("airflow", "SELECT id FROM backfill WHERE completed_at IS NULL"):
+        stack.ask("admin", "PUT", f"/api/v2/backfills/{number}/cancel")
+    nothing = f"SELECT count(*) FROM dag_run WHERE dag_id = '{PREDICT}' AND state IN ('queued', 'running')"
+    stack.wait(lambda: stack.sql("airflow", nothing)[0][0] == 0, "runs that are under way to end")
 
 
 def windows(first: datetime, days: int) -> list[datetime]:
@@ -197,6 +226,45 @@ def look(stack: Stack) -> None:
     assert home.is_success, home.text
     assert "flight_delays" in home.text
     assert "air_time" not in home.text
+
+
+# What the doctor warns of in a service, because it is not given more than its work needs.
+WARNED = {
+    "api-server": set(),
+    "worker": {"ledger reader", "published reader", "airflow"},
+}  # fmt: skip
+
+
+def the_doctor_finds_nothing(stack: Stack) -> None:
+    """`perennial doctor` in the API server and in a worker: what can be checked from there is as it should be."""
+    for service, warned in WARNED.items():
+        said = stack.run("docker", "compose", "exec", "-T", service, "perennial", "doctor", "--json").stdout
+        (report,) = (json.loads(line) for line in said.splitlines() if line.startswith('{"findings"'))
+        found = {each["check"]: each for each in report["findings"]}
+        bad = [each for name, each in found.items() if each["status"] != "ok" and name not in warned]
+        assert report["healthy"], bad
+        assert not bad, bad
+        assert {name for name, each in found.items() if each["status"] == "warn"} == warned, found
+        print(f"         the doctor in {service}: {len(found) - len(warned)} checks are ok", flush=True)
+
+
+def gauges_are_scraped(stack: Stack) -> None:
+    """Prometheus reads our gauges with the token; who has none, or another one, does not."""
+
+    def value(expression: str) -> str:
+        address = f"http://127.0.0.1:9090/api/v1/query?query={quote(expression)}"
+        said = stack.compose("exec", "-T", "prometheus", "wget", "-q", "-O", "-", address)
+        found = json.loads(said)["data"]["result"]
+        assert found, f"{expression} has no value yet"
+        return str(found[0]["value"][1])
+
+    scored = f'perennial_last_scored_rows{{use_case="{USE_CASE}"}}'
+    stack.wait(lambda: value('up{job="perennial"}') == "1", "the scraper to get an answer", SCRAPED)
+    stack.wait(lambda: float(value(scored)) > 0, "the gauge of predictions", SCRAPED)
+    address = f"{stack.url}/perennial/metrics"
+    with httpx.Client(timeout=60, trust_env=False) as client:
+        assert client.get(address).status_code == 401
+        assert client.get(address, headers={"Authorization": "Bearer not-the-token-of-the-stack"}).status_code == 403
 
 
 def running_workers(stack: Stack) -> list[str]:
