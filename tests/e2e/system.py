@@ -255,8 +255,15 @@ def running_system(folder: Path, run: Run, more: Mapping[str, Any] = NO_MORE) ->
         started = _below(supervisor.pid)
         supervisor.send_signal(signal.SIGTERM)
         supervisor.wait(PATIENCE)
-        _, left = psutil.wait_procs(started, STOPPING)
-        assert left == []
+        psutil.wait_procs(started, STOPPING)
+        assert [process for process in started if _lives(process)] == []
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _below(pid: int) -> list[psutil.Process]:
