@@ -18,6 +18,7 @@ from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import score
 from perennial.quality import labels as quality_labels
 from perennial.records.labels import collect
+from perennial.records.batch import content_digest
 from perennial.records.leases import data_lease
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.spec.load import load_use_case
@@ -96,7 +97,7 @@ def with_an_infinite_prediction(world: World, day: int) -> None:
             id=None,
             revision=2,
             version=commit.version,
-            digest="0" * 64,
+            digest=content_digest(spoilt),
             fencing_token=lease.fencing_token,
             suite_digest="1" * 64,
         )
