@@ -17,8 +17,8 @@ from perennial.errors import PredictionsNotFinite, SchemaMismatch
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import score
 from perennial.quality import labels as quality_labels
-from perennial.records.labels import collect
 from perennial.records.batch import content_digest
+from perennial.records.labels import collect
 from perennial.records.leases import data_lease
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.spec.load import load_use_case
