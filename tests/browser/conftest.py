@@ -1,13 +1,7 @@
 """The pages of two small worlds on a server of their own, and a browser to open them with."""
 
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-
-# Airflow's configuration is read when it is imported first, which the server does.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
 
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright

@@ -1,16 +1,7 @@
-"""An Airflow of the tests' own: its home is chosen before anything imports it."""
-
-import os
-import tempfile
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
-
-from pathlib import Path
-
-os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[2] / "plugins"))
+"""The DAGs of the repository, with the plugins that they need loaded."""
 
 import warnings
+from pathlib import Path
 
 import pytest
 from airflow.dag_processing.dagbag import DagBag

@@ -1,12 +1,5 @@
 """Airflow's API server with each of the auth managers, one of each for a file of tests."""
 
-import os
-import tempfile
-
-# The routes are enumerated in this process, which imports Airflow for that: with a home of the tests' own.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
-
 import pytest
 from tests.pages.server import FAB, SIMPLE, PagesServer, start
 from tests.servers import Run, WatchedPostgres

@@ -1,19 +1,10 @@
-"""An Airflow of the tests' own: its home is chosen before anything imports it."""
-
-import os
-import tempfile
-
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
-os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
-
-from pathlib import Path
-
-os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[3] / "plugins"))
+"""What tests of the plugins share, which are loaded as Airflow loads them."""
 
 import warnings
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
