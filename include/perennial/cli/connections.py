@@ -13,6 +13,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import make_url
+
 from perennial.errors import InvalidSettings, PerennialError, SourceUnavailable
 from perennial.sources.connections import PREFIX, EnvironmentConnections
 
@@ -20,7 +22,7 @@ METADATA_DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 AIRFLOW_HOME, AIRFLOW_CONFIG = "AIRFLOW_HOME", "AIRFLOW_CONFIG"
 PATIENCE_SECONDS = 120
 _NOT_FOUND = "not found"
-_SQLITE = "sqlite:///"
+_SQLITE = "sqlite"
 _POSTGRES = "postgres://"  # as Airflow writes it
 
 
@@ -125,14 +127,19 @@ def _database_without_tables(config: Path) -> Path | None:
     parser = ConfigParser(interpolation=None, allow_no_value=True, strict=False)
     parser.read(config)
     url = parser.get("database", "sql_alchemy_conn", fallback=None) or ""
-    if not url.startswith(_SQLITE):
+    if not url.startswith(_SQLITE) or not (named := make_url(url).database):
         return None
-    file = Path(url.removeprefix(_SQLITE))
-    if file.is_file():
+    file = Path(named).absolute()
+    return None if file.is_file() and _has_tables(file) else file
+
+
+def _has_tables(file: Path) -> bool:
+    """Whether something is in it; of a file that can't be read so, Airflow itself says what is wrong."""
+    try:
         with closing(sqlite3.connect(f"{file.as_uri()}?mode=ro", uri=True)) as database:
-            if database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone():
-                return None
-    return file
+            return database.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
+    except sqlite3.DatabaseError:
+        return True
 
 
 def _uri(name: str, output: str) -> str:

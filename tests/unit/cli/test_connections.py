@@ -92,6 +92,22 @@ def test_the_configuration_that_airflow_writes_by_itself_is_no_airflow(
     assert CommandLineConnections(here).url("lake") == "aws://key:secret@/"
 
 
+def test_a_file_with_tables_counts_whatever_follows_its_name(tmp_path: Path) -> None:
+    here, file = {"AIRFLOW_HOME": str(tmp_path)}, tmp_path / "airflow.db"
+    address = f"sqlite:///{file}?timeout=30"
+    (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = {address}\n")
+    assert "has no tables" in no_airflow_here(here)
+    with closing(sqlite3.connect(file)) as database:
+        database.execute("CREATE TABLE connection (conn_id TEXT)")
+    assert no_airflow_here(here) == ""
+
+
+def test_of_a_file_that_is_no_database_airflow_says_what_is_wrong(tmp_path: Path) -> None:
+    (tmp_path / "airflow.db").write_text("This is no database, and long enough for that to be seen." * 20)
+    (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db\n")
+    assert no_airflow_here({"AIRFLOW_HOME": str(tmp_path)}) == ""
+
+
 def test_a_database_that_a_command_tells_is_an_airflow(tmp_path: Path) -> None:
     (tmp_path / "airflow.cfg").write_text(f"[database]\nsql_alchemy_conn = sqlite:///{tmp_path}/airflow.db\n")
     told = {"AIRFLOW_HOME": str(tmp_path), "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_CMD": "cat /run/secrets/database"}
