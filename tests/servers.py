@@ -196,7 +196,7 @@ def _mlflow(run: Run, postgres: WatchedPostgres, name: str, destination: str, va
         }
         url = f"http://127.0.0.1:{port}"
         arguments = [*command, "--artifacts-destination", destination]
-        _start_server(run, name, arguments, folder, environment, f"{url}/health")
+        start_server(run, name, arguments, folder, environment, f"{url}/health")
         return url
 
     return run.once(name, start)
@@ -210,7 +210,7 @@ def shared_s3(run: Run) -> str:
         folder.mkdir()
         url = f"http://127.0.0.1:{port}"
         environment = {"MOTO_S3_DEFAULT_MAX_KEYS": str(S3_PAGE)}
-        _start_server(run, "moto", ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], folder, environment, url)
+        start_server(run, "moto", ["-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)], folder, environment, url)
         return url
 
     return run.once("s3", start)
@@ -225,9 +225,10 @@ def new_bucket(endpoint: str, prefix: str) -> str:
     return name
 
 
-def _start_server(
+def start_server(
     run: Run, name: str, arguments: list[str], folder: Path, environment: Mapping[str, str], asked: str
 ) -> None:
+    """Start a module's server, which ends with the run at the latest, and wait until it answers."""
     log = folder / "server.log"
     with log.open("w") as output:
         server = subprocess.Popen(

@@ -17,7 +17,7 @@ from pathlib import Path
 import psycopg2
 import pytest
 from tests.ports import free_port
-from tests.servers import Run, WatchedPostgres, _start_server
+from tests.servers import Run, WatchedPostgres, start_server
 from tests.waiting import LOG_END, PATIENCE
 
 from perennial_stack import databases, init, keys, mlflow_server
@@ -138,7 +138,7 @@ def test_passwords_of_mlflow_follow_the_file_or_its_own_api(server: WatchedPostg
     url = f"http://127.0.0.1:{port}"
     arguments = ["-m", "mlflow", "server", "--app-name", "basic-auth", "--host", "127.0.0.1", "--port", str(port)]
     arguments += ["--workers", "1", "--artifacts-destination", str(folder / "artifacts")]
-    _start_server(run, "mlflow-logins", arguments, folder, environment, f"{url}/health")
+    start_server(run, "mlflow-logins", arguments, folder, environment, f"{url}/health")
 
     def answer(user: str, password: str, path: str, body: dict[str, object], method: str = "POST") -> int:
         token = b64encode(f"{user}:{password}".encode()).decode()
@@ -159,6 +159,8 @@ def test_passwords_of_mlflow_follow_the_file_or_its_own_api(server: WatchedPostg
     initialised()
     assert may_enter(init.MLFLOW_USER, new)
     assert not may_enter(init.MLFLOW_USER, old)
+    first = {"experiment_id": init.FIRST_EXPERIMENT}
+    assert answer(init.MLFLOW_USER, new, "/api/2.0/mlflow/runs/create", dict(first)) == 200, "the doctor tries it there"
 
     old, new = values["MLFLOW_ADMIN_PASSWORD"], made_anew(env, "MLFLOW_ADMIN_PASSWORD")[1]
     initialised()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 from kubernetes import client, watch
 from kubernetes.client.exceptions import ApiException
@@ -195,11 +196,15 @@ def test_a_pod_that_is_deleted_is_ended_and_gone(cluster: Cluster) -> None:
 
 
 def test_a_pod_that_ignores_the_request_is_killed_after_its_grace(cluster: Cluster) -> None:
-    deaf = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True)"
+    deaf = (
+        "import os, signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', os.getpid(), flush=True)"
+    )
     cluster.create("deaf", f"{deaf}; time.sleep(3600)", terminationGracePeriodSeconds=1)
     wait_until(lambda: "deaf" in cluster.log("deaf"), "the pod to be deaf")
+    process = psutil.Process(int(cluster.log("deaf").split()[-1]))
     cluster.api.delete_namespaced_pod("deaf", HERE)
     wait_until(lambda: cluster.names() == [], "the pod to be gone")
+    assert not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 @pytest.mark.parametrize(("spec", "status"), [({"restartPolicy": 3}, 422), ({"nodeSelectors": {}}, 422)])

@@ -65,7 +65,7 @@ class Kubelet:
             for pod in pods:
                 try:
                     self._look_after(pod)
-                except NoPod:
+                except NoPod:  # deleted since it was listed
                     continue
             time.sleep(LOOK_EVERY)
 
