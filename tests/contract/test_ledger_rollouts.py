@@ -142,6 +142,9 @@ def test_gains_are_those_of_one_model_over_another_by_window_and_as_of(ledger: L
     found = ledger.gains_between(use_case, instant(1), instant(3), champion="m1", challenger="m2")
     assert list(found) == [early, late, nothing]
     assert list(ledger.gains_between(use_case, instant(2), instant(3), champion="m1", challenger="m2")) == [nothing]
+    of_both = {"champion": "m1", "challenger": "m2"}
+    for last, expected in ((0, []), (1, [nothing]), (2, [late, nothing]), (9, [early, late, nothing])):
+        assert list(ledger.gains_between(use_case, instant(1), instant(3), **of_both, last=last)) == expected
 
 
 def test_a_withdrawn_stage_counts_for_nothing_but_what_was_known_before(ledger: Ledger, use_case: str) -> None:

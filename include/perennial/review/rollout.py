@@ -1,6 +1,5 @@
 """The roll-out under way, as people ask for it: which stage, since when, and its evidence so far."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -55,7 +54,9 @@ def run(spec: UseCase, ports: Ports) -> RolloutState | None:
     if stage is None:
         return None
     champion = ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
-    decision = _last(stage, ledger.decisions(spec.name, DecisionKind.ROLLOUT, since=stage.effective_from))
+    decision = ledger.last_decisions_of([spec.name], DecisionKind.ROLLOUT).get(spec.name)
+    if decision is not None and not decision.subject.startswith(f"{stage.id}/"):  # about the stage before
+        decision = None
     more = decision.numbers.get("more_windows") if decision else None
     final = int(decision.numbers.get("windows", 0)) if decision else 0
     about = final + int(more) if more is not None else None
@@ -74,21 +75,15 @@ def run(spec: UseCase, ports: Ports) -> RolloutState | None:
     )
 
 
-def _last(stage: Deployment, decisions: Sequence[RecordedDecision]) -> RecordedDecision | None:
-    own = [each for each in decisions if each.subject.startswith(f"{stage.id}/")]
-    return own[-1] if own else None
-
-
 def _windows(
     stage: Deployment, champion: Deployment, decision: RecordedDecision | None, ports: Ports
 ) -> tuple[WindowEvidence, ...]:
     if decision is None:
         return ()
     both = {"champion": champion.model_digest, "challenger": stage.model_digest}
-    found = ports.ledger.gains_between(stage.use_case, stage.effective_from, decision.as_of, **both)
+    found = ports.ledger.gains_between(stage.use_case, stage.effective_from, decision.as_of, **both, last=MOST_WINDOWS)
     return tuple(
-        WindowEvidence(each.window.start, each.champion, each.challenger, each.gain, each.rows)
-        for each in found[-MOST_WINDOWS:]
+        WindowEvidence(each.window.start, each.champion, each.challenger, each.gain, each.rows) for each in found
     )
 
 

@@ -44,10 +44,18 @@ class RolloutsInMemory(ChainInMemory):
         return self._record(gain)
 
     def gains_between(
-        self, use_case: str, start: datetime, end: datetime, *, champion: str, challenger: str
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        champion: str,
+        challenger: str,
+        last: int | None = None,
     ) -> Sequence[PairedGain]:
         """The gains of one model over another in the windows inside `[start, end)`, by window and `as_of`."""
         of_both = (use_case, champion, challenger)
         found = self._of(PairedGain, lambda e: (e.use_case, e.champion_digest, e.challenger_digest) == of_both)
         within = inside((entry.window for entry in found), start, end)
-        return sorted((each for each in found if each.window in within), key=lambda entry: (entry.window, entry.as_of))
+        known = sorted((each for each in found if each.window in within), key=lambda entry: (entry.window, entry.as_of))
+        return known if last is None else known[max(0, len(known) - last) :]

@@ -28,9 +28,16 @@ class Rollouts(Protocol):
         """Natural key: (use case, window, champion digest, challenger digest, as_of). The first one stands."""
 
     def gains_between(
-        self, use_case: str, start: datetime, end: datetime, *, champion: str, challenger: str
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        champion: str,
+        challenger: str,
+        last: int | None = None,
     ) -> Sequence[PairedGain]:
         """The gains of one model over another, named by their digests, in the windows inside `[start, end)`.
 
-        They are by window, those of one window by `as_of`.
+        They are by window, those of one window by `as_of`; with `last`, only so many at the end.
         """

@@ -49,7 +49,14 @@ class PostgresRollouts(EntriesInPostgres):
         return self._record(gain)
 
     def gains_between(
-        self, use_case: str, start: datetime, end: datetime, *, champion: str, challenger: str
+        self,
+        use_case: str,
+        start: datetime,
+        end: datetime,
+        *,
+        champion: str,
+        challenger: str,
+        last: int | None = None,
     ) -> Sequence[PairedGain]:
         """The gains of one model over another in the windows inside `[start, end)`, by window and `as_of`."""
         columns = paired_gains.c
@@ -59,4 +66,8 @@ class PostgresRollouts(EntriesInPostgres):
             columns.challenger_digest == challenger,
             queries.inside(paired_gains, utc(start, "start"), utc(end, "end")),
         )
-        return self._entries(PairedGain, query.order_by(columns.window_start, columns.window_end, columns.as_of))
+        by_window = (columns.window_start, columns.window_end, columns.as_of)
+        if last is None:
+            return self._entries(PairedGain, query.order_by(*by_window))
+        backwards = query.order_by(*(each.desc() for each in by_window)).limit(last)
+        return self._entries(PairedGain, backwards)[::-1]
