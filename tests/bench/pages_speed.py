@@ -37,7 +37,7 @@ from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
 from perennial.pages.answer import TEXTS, VIEWS, answer
 from perennial.pages.asked import Answer, Asked
-from perennial.pages.reader import leave_to_itself_what_is_loaded
+from perennial.pages.reader import collect_garbage
 from perennial.performance.delay import GRID
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
@@ -403,8 +403,7 @@ def measured(folder: Path, url: str, names: list[str], lake: InMemoryLake) -> di
             page = answer(question, settings, ports)
             seconds.append(time.perf_counter() - began)
             worked.append(time.process_time() - work)
-            if not found and len(seconds) == 1:
-                leave_to_itself_what_is_loaded()
+            collect_garbage(after_the_first=not found and len(seconds) == 1)
         assert page.status == 200, f"{name}: {page.status} {page.body[:800]!r}"
         medians = statistics.median(seconds[1:]), statistics.median(worked[1:])
         found[name] = Measured(*medians, len(gzip.compress(page.body)), windows)

@@ -66,17 +66,19 @@ def serve(settings: Settings, records: Callable[[], Ports], asked: IO[bytes], an
         head = asdict(found) | {"body": None, "length": len(found.body)}
         answers.write(json.dumps(head).encode() + b"\n" + found.body)
         answers.flush()
-        if number == 0:
-            leave_to_itself_what_is_loaded()
+        collect_garbage(after_the_first=number == 0)
 
 
-def leave_to_itself_what_is_loaded() -> None:
-    """Take what is in memory now, which is libraries for the most part, out of what is searched for garbage.
+def collect_garbage(*, after_the_first: bool) -> None:
+    """Search for garbage between two pages, when nobody waits for it, and from the first page on never within one.
 
-    Each search of all of it takes a quarter of a second, and a page with many windows causes one.
+    What is in memory after the first page, which is libraries for the most part, is left out: a search of all of it
+    takes a quarter of a second.
     """
     gc.collect()
-    gc.freeze()
+    if after_the_first:
+        gc.disable()
+        gc.freeze()
 
 
 def answered(asked: Asked, settings: Settings, records: Callable[[], Ports]) -> Answer:
