@@ -3,8 +3,9 @@
 Airflow lets whoever may edit a task answer its question, keeps no reason unless asked, and forgets the answer when the
 task is cleared. A task can't do better: it learns a name, and no role. The API server knows the person and the roles as
 they are at that moment. So this middleware stands before Airflow's own route for answers to the approvals of retrain
-DAGs: it refuses an answer that would not count, with a sentence that Airflow's page shows, and puts one that counts on
-record before it hands it on. An answer that comes another way is on no record, and deploys nothing.
+DAGs: it refuses an answer that would not count, and puts one that counts on record before it hands it on. The refusal
+says why; Airflow's page keeps that to itself, so that the question says what is refused. An answer that comes another
+way is on no record, and deploys nothing.
 """
 
 import asyncio

@@ -85,14 +85,17 @@ def texts(use_case: LoadedUseCase, asked: Question, number: int) -> tuple[str, s
         f"**{_plain(shown['candidate'])}** would become the champion of *{_plain(use_case.spec.title)}*. "
         f"{report_link(dag_id, run_id)}: the whole comparison.\n\n"
         f"| | |\n| --- | --- |\n{rows}\n\n" + "\n".join(reasons) + "\n\n"
-        "An answer needs a reason and one of the roles that may approve, and does not count from who asked for it. "
+        "An answer needs a reason and one of the roles that may approve. An approval counts once from each person, and "
+        "not from who asked for it. Any other is refused: the page says *Access Denied*, and the API says why. "
         f"Without an answer the champion stays. Question `{request.subject[: approval.SHOWN]}`.",
     )
 
 
 def _rows(request: ApprovalRequest, approved_by: tuple[str, ...]) -> list[tuple[str, str]]:
     shown = request.shown
-    rows = [("verdict", f"{_plain(shown['verdict'])} than the champion" if "verdict" in shown else "not on record")]
+    first = request.champion_id is None
+    rival, whose = ("a prediction without skill", "without skill") if first else ("the champion", "the champion's")
+    rows = [("verdict", f"{_plain(shown['verdict'])} than {rival}" if "verdict" in shown else "not on record")]
     if "gain" in shown:
         title, low, high = METRIC_TITLES[shown["metric"]], shown.get("low"), shown.get("high")
         between = (
@@ -101,7 +104,7 @@ def _rows(request: ApprovalRequest, approved_by: tuple[str, ...]) -> list[tuple[
         rows.append((f"gain in {title}", f"{text_of(shown['gain'])}{between}"))
     if "tested_value" in shown:
         name = METRIC_TITLES.get(shown.get("metric", ""), "value")
-        rows.append((name, f"{text_of(shown['tested_value'])}, the champion's {text_of(shown['rival_value'])}"))
+        rows.append((name, f"{text_of(shown['tested_value'])}, {whose} {text_of(shown['rival_value'])}"))
     if "rows_compared" in shown:
         rows.append(
             ("compared on", f"{counted(shown['rows_compared'], 'row')} of {counted(shown['windows'], 'window')}")

@@ -113,10 +113,10 @@ def test_what_people_are_shown_is_what_the_ledger_has(make: Callable[..., Task])
     assert task.operator.subject == "Late arrivals of flights from New York: deploy boosting? (1 of 2)"
     body = str(task.operator.body)
     for said in (
-        "| verdict | better than the champion |",
+        "| verdict | better than a prediction without skill |",
         "| gain in ROC AUC | 0.021 (0.011 to 0.031, 95%) |",
         "| compared on | 12,000 rows of 14 windows |",
-        "| ROC AUC | 0.700, the champion's 0.679 |",
+        "| ROC AUC | 0.700, without skill 0.679 |",
         "| slices | 5, none worse by more than the margin, 2 not judged: see below |",
         "| instead of | none: it is the first |",
         "| risk tier | high: 2 people must approve |",
@@ -127,6 +127,19 @@ def test_what_people_are_shown_is_what_the_ledger_has(make: Callable[..., Task])
         assert said in body
     assert "[0.02](https" not in body
     assert "\\[0.02\\](https://evil.example)" in body
+
+
+def test_what_a_later_model_is_compared_with_is_the_champion(make: Callable[..., Task]) -> None:
+    task = make()
+    request = task.ledger.approval_request("flight_delays", RUN)
+    assert request is not None
+    _, body = asked.texts(task.use_case, asked.Question(RUN, "", request=replace(request, champion_id=3)), 1)
+    for said in (
+        "| verdict | better than the champion |",
+        "| ROC AUC | 0.700, the champion's 0.679 |",
+        "| instead of | deployment 3 |",
+    ):
+        assert said in body
 
 
 def test_where_the_champion_stays_nobody_is_asked(make: Callable[..., Task]) -> None:
@@ -232,7 +245,7 @@ def test_airflows_own_operator_puts_the_question_and_waits(
     with pytest.raises(TaskAwaitingInput):
         task.execute()
     assert (put["options"], put["defaults"], put["multiple"]) == (["Approve", "Reject"], ["Reject"], False)
-    assert "| verdict | better than the champion |" in put["body"]
+    assert "| verdict | better than a prediction without skill |" in put["body"]
     assert put["params"]["why"]["value"] is None
 
 
