@@ -42,14 +42,15 @@ class Event:
 
 
 def events_between(
-    use_case: str, deployments: Sequence[Deployment], ends: tuple[datetime, datetime], ledger: Ledger
+    use_case: str, deployments: Sequence[Deployment], start: datetime, end: datetime | None, ledger: Ledger
 ) -> tuple[Event, ...]:
-    """What happened from the first to before the second of the `ends`, oldest first.
+    """What happened from `start` to before `end`, or to now and what is arranged for later; oldest first.
 
     `deployments` are all of the use case's, in their order. Errors: `StoreUnavailable`.
     """
-    found = [*_deployed(deployments), *_decided(use_case, ends, ledger)]
-    return tuple(sorted((each for each in found if ends[0] <= each.at < ends[1]), key=lambda event: event.at))
+    found = [*_deployed(deployments), *_decided(use_case, start, end, ledger)]
+    inside = (each for each in found if start <= each.at and (end is None or each.at < end))
+    return tuple(sorted(inside, key=lambda event: event.at))
 
 
 def _deployed(deployments: Sequence[Deployment]) -> Iterable[Event]:
@@ -83,14 +84,14 @@ def _of_rollout(entry: Deployment) -> Change:
     return Change.SHADOW if entry.share == SHADOW else Change.CANARY
 
 
-def _decided(use_case: str, ends: tuple[datetime, datetime], ledger: Ledger) -> Iterable[Event]:
+def _decided(use_case: str, start: datetime, end: datetime | None, ledger: Ledger) -> Iterable[Event]:
     asked = (
         (DecisionKind.RETRAIN_ON_DRIFT, RETRAIN, Change.RETRAINING),
         (DecisionKind.RETRAIN_ON_PERFORMANCE, RETRAIN, Change.RETRAINING),
         (DecisionKind.PROMOTE, REJECT, Change.REJECTED),
     )
     for kind, action, change in asked:
-        for decision in ledger.decisions(use_case, kind, *ends):
+        for decision in ledger.decisions(use_case, kind, start, end):
             if decision.action == action:
                 yield _told(decision, change)
 

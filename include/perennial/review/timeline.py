@@ -85,10 +85,11 @@ class Timeline:
     format: Literal[1] = 1
 
 
-def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger) -> Timeline:
+def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger, *, newest: bool = False) -> Timeline:
     """What the ledger knows of these windows, which follow each other, and which of them are missing now.
 
-    The number of questions to the ledger does not depend on the number of windows. Errors: `StoreUnavailable`.
+    With `newest`, what happened after them is told, too: a new model waits for a window that is not there yet. The
+    number of questions to the ledger does not depend on the number of windows. Errors: `StoreUnavailable`.
     """
     if not windows:
         return Timeline(spec.name, spec.training.metric, (), ())
@@ -109,7 +110,7 @@ def run(spec: UseCase, windows: Sequence[Window], now: datetime, ledger: Ledger)
         use_case=name,
         metric=spec.training.metric,
         windows=tuple(_state(window, found, spec) for window in windows),
-        events=events_between(name, deployments, ends, ledger),
+        events=events_between(name, deployments, ends[0], None if newest else ends[1], ledger),
     )
 
 

@@ -78,7 +78,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         metric=spec.training.metric,
         max_metric_loss=spec.monitoring.max_metric_loss,
         as_of=now,
-        timeline=timeline.run(spec, windows, now, ports.ledger),
+        timeline=timeline.run(spec, windows, now, ports.ledger, newest=later is None),
         earlier=windows[0].start if windows and windows[0].start > spec.start else None,
         later=later,
         newest=end,

@@ -19,7 +19,7 @@ def rolling(tmp_path: Path) -> RolloutWorld:
 
 def found(rolling: RolloutWorld, first: int = 0, last: int = 9) -> tuple[Event, ...]:
     ends = (rolling.world.day(first).start, rolling.world.day(last).start)
-    return events_between("parcels", rolling.ports.ledger.deployments("parcels"), ends, rolling.ports.ledger)
+    return events_between("parcels", rolling.ports.ledger.deployments("parcels"), *ends, rolling.ports.ledger)
 
 
 def advance(rolling: RolloutWorld, share: int | None, day: int) -> None:

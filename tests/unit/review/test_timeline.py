@@ -8,7 +8,7 @@ from tests.unit.review.lived import EXPECTED, Life
 from perennial.ledger.entries import DecisionKind
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing, standing_of
-from perennial.review import timeline
+from perennial.review import timeline, use_case_report
 from perennial.review.events import Change
 from perennial.verdict import REJECT, RETRAIN
 
@@ -53,6 +53,15 @@ def test_events_name_the_run_that_did_or_decided_it(life: Life) -> None:
         (Change.RETRAINING, None, "parcels.predict/scheduled__4"),
         (Change.REJECTED, None, "parcels.retrain/rejected_5"),
     ]
+
+
+def test_a_model_that_waits_for_its_first_window_is_on_the_newest_page_alone(life: Life) -> None:
+    life.deploy(8, "2", "better")
+    life.now = life.window(8).start
+    reports = [use_case_report.run(life.spec, life.now, life.ports, until) for until in (None, life.window(4).start)]
+    versions = [[each.version for each in report.timeline.events] for report in reports]
+    assert versions == [["1", "2"], ["1"]]
+    assert [report.timeline.windows[-1].window for report in reports] == [life.window(7), life.window(3)]
 
 
 @pytest.mark.parametrize(
