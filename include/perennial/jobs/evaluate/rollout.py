@@ -7,6 +7,7 @@ is taken after each evaluation; the test allows for that. What it says is done a
 import logging
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 import numpy as np
 import pyarrow.compute as pc
@@ -154,7 +155,9 @@ def _evidence(
 ) -> StageEvidence:
     """The gains of the stage's windows, those that are missing computed first; only what was known by `as_of`."""
     name, since = use_case.name, stage.effective_from
-    both = {"champion": champion.model_digest, "challenger": stage.model_digest}
+    gains_between = partial(
+        ports.ledger.gains_between, name, since, as_of, champion=champion.model_digest, challenger=stage.model_digest
+    )
     batches = ports.ledger.batches_between(name, since, as_of)
     shadows = {
         (each.window, each.revision): each
@@ -165,14 +168,14 @@ def _evidence(
         batch.window: (batch, shadows[key]) for batch in batches if (key := (batch.window, batch.revision)) in shadows
     }
     measured = ports.ledger.performance_between(name, since, as_of, as_of=as_of)
-    known = {(each.window, each.as_of) for each in ports.ledger.gains_between(name, since, as_of, **both)}
+    known = {(each.window, each.as_of) for each in gains_between()}
     for entry in measured:
         pair = pairs.get(entry.window)
         if pair is None or entry.maturity is not Maturity.FINAL or (entry.window, entry.as_of) in known:
             continue
         if entry.revision == pair[0].revision:
             ports.ledger.record_gain(paired_gain(use_case, *pair, entry, ports, run_id))
-    gains = [each for each in ports.ledger.gains_between(name, since, as_of, **both) if each.as_of <= as_of]
+    gains = [each for each in gains_between() if each.as_of <= as_of]
     return StageEvidence(
         share=stage.share or 0,
         since=since,
