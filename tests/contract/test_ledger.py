@@ -610,6 +610,20 @@ def test_decisions_are_found_by_kind_and_since_in_order_of_as_of(ledger: Ledger,
     assert list(ledger.decisions(use_case, drifted, instant(2), instant(5))) == [earlier, later]
     assert list(ledger.decisions(use_case, drifted, None, instant(5) - timedelta(microseconds=1))) == [earlier]
     assert list(ledger.decisions(use_case, DecisionKind.PROMOTE)) == [promotion]
+    assert list(ledger.decisions(use_case, drifted, action=earlier.action)) == [earlier, later]
+    assert list(ledger.decisions(use_case, drifted, action="another")) == []
+
+
+def test_labels_are_counted_where_the_last_measurement_is_final(ledger: Ledger, use_case: str) -> None:
+    ledger.record_performance(performance(use_case, 1, as_of=instant(5), maturity=Maturity.FINAL, labelled=7))
+    ledger.record_performance(performance(use_case, 2, as_of=instant(5), maturity=Maturity.PARTIAL, labelled=3))
+    ledger.record_performance(performance(use_case, 2, as_of=instant(6), maturity=Maturity.FINAL, labelled=4))
+    ledger.record_performance(performance(f"{use_case}_too", 2, as_of=instant(5), maturity=Maturity.FINAL))
+    ends = (instant(1), instant(4))
+    assert ledger.labelled_between(use_case, *ends, as_of=instant(6)) == (2, 11)
+    assert ledger.labelled_between(use_case, *ends, as_of=instant(5)) == (2, 7)
+    assert ledger.labelled_between(use_case, instant(2), instant(4), as_of=instant(6)) == (1, 4)
+    assert ledger.labelled_between(use_case, *ends, as_of=instant(4)) == (0, 0)
 
 
 # --- batches under a deployment ----------------------------------------------------------------------------------

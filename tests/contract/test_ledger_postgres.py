@@ -109,6 +109,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "drift_between": lambda ledger: ledger.drift_between("flights", START, END),
     "record_performance": lambda ledger: ledger.record_performance(PERFORMANCE),
     "performance_between": lambda ledger: ledger.performance_between("flights", START, END),
+    "labelled_between": lambda ledger: ledger.labelled_between("flights", START, END, as_of=END),
     "last_final": lambda ledger: ledger.last_final("flights", END, 5),
     "batches_without_truth": lambda ledger: ledger.batches_without_truth("flights", END),
     "record_decision": lambda ledger: ledger.record_decision(DECISION),

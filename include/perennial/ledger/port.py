@@ -17,13 +17,13 @@ from perennial.ledger.entries import (
     Intervention,
     InterventionKind,
     LateRows,
-    Performance,
     RecordedDecision,
     Snapshot,
     ValidationResult,
 )
 from perennial.ledger.parts.approvals import Approvals
 from perennial.ledger.parts.latest import Latest
+from perennial.ledger.parts.measurements import Measurements
 from perennial.ledger.parts.outbox import Outbox
 from perennial.ledger.parts.overview import Overview, Status
 from perennial.ledger.parts.review_queue import ReviewQueue
@@ -31,7 +31,7 @@ from perennial.ledger.parts.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Latest, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
+class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
     """An append-only record of what happened, with the locks that keep it linear.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again
@@ -132,39 +132,6 @@ class Ledger(Overview, Latest, Chain, Outbox, Approvals, Rollouts, ReviewQueue, 
         Their `report` and `profile` are left out, as {}: they are large, and `drift_of` has them.
         """
 
-    def record_performance(self, performance: Performance) -> Performance:
-        """Natural key: (use case, window, revision, as_of, labels version). The first one stands.
-
-        Labels that had arrived by `as_of` and were collected later make a new entry, which counts.
-        """
-
-    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
-        """All measurements of the window, by `as_of`, those of one `as_of` in the order they were recorded."""
-
-    def performance_between(
-        self,
-        use_case: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-        known_at: datetime | None = None,
-    ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window.
-
-        With `as_of`, of the entries about what was known by then; with `known_at`, of those recorded by then.
-        """
-
-    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose entry with the latest `as_of` up to `as_of` is final, by window."""
-
-    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `as_of` and whose labels are still waited for, by window.
-
-        Waited for are those whose entry with the latest `as_of` up to `as_of` is not final, or is final without a
-        single label (0.1.0 called windows final by time alone), or isn't there. What was given up is not waited for.
-        """
-
     def record_late_rows(self, found: LateRows) -> LateRows:
         """Natural key: (use case, window, version). The first one stands."""
 
@@ -193,9 +160,18 @@ class Ledger(Overview, Latest, Chain, Outbox, Approvals, Rollouts, ReviewQueue, 
         """Natural key: (use case, kind, subject). The first one stands: a later rival gets the first one back."""
 
     def decisions(
-        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+        self,
+        use_case: str,
+        kind: DecisionKind,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        action: str | None = None,
     ) -> Sequence[RecordedDecision]:
-        """Decisions of a kind whose `as_of` is at or after `since`, and not after `until`, by `as_of`."""
+        """Decisions of a kind whose `as_of` is at or after `since`, and not after `until`, by `as_of`.
+
+        With `action`, those that came to it.
+        """
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role.

@@ -145,6 +145,11 @@ def utc(instant: datetime, name: str) -> datetime:
     return instant.astimezone(UTC)
 
 
+def utc_or_none(instant: datetime | None, name: str) -> datetime | None:
+    """`utc` of an instant that may not be given."""
+    return None if instant is None else utc(instant, name)
+
+
 def loads(text: str) -> Any:
     """JSON as the database writes it: it spells 1e23 as an integer of 24 digits, which was a float before."""
     return _DECODER.decode(text)

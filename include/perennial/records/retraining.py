@@ -24,6 +24,7 @@ from perennial.policy.retraining import decide
 from perennial.policy.triggers import accumulated
 from perennial.ports import Ports
 from perennial.records.judgement import HOLDOUT_END
+from perennial.spec.false_alarms import windows_per_year
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Trigger
@@ -118,33 +119,38 @@ def _told(decision: RecordedDecision) -> RecordedDecision:
 log = logging.getLogger(__name__)
 
 THRESHOLDS = "evidence_thresholds"  # among what a deployment says of the training
+# Windows. Evidence of drift falls back to zero again and again, and what was before no longer counts in it: in ordinary
+# windows it takes some fifty. Performance is judged by the last few, and estimates by how they did lately.
+LOOKED_BACK = 1_000
 
 
 def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment | None) -> RetrainingEvidence:
-    """Everything that was recorded for the champion, and known by `as_of` in the data's time (I6).
+    """What was recorded for the champion, and known by `as_of` in the data's time (I6).
 
-    Earlier decisions are included even when they are about later moments, so that a retraining under way is not asked
-    for twice.
+    It reaches `LOOKED_BACK` windows back, and for performance as far before windows whose labels may still come: what
+    a decision costs does not grow with the history. Earlier decisions to retrain are included even when they are about
+    later moments, so that a retraining under way is not asked for twice.
     """
+    recent = as_of - _length(spec, LOOKED_BACK)
     promotions = ledger.decisions(spec.name, DecisionKind.PROMOTE)
     judged = [each for each in promotions if each.as_of < as_of]
     came_to_judgement = {each.as_of for each in promotions}
     decided = [
         each.as_of
         for kind in (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-        for each in ledger.decisions(spec.name, kind)
-        if each.action == RETRAIN  # also for a later moment: windows of a backfill are not always monitored in order
+        # Also for a later moment: windows of a backfill are not always monitored in order.
+        for each in ledger.decisions(spec.name, kind, action=RETRAIN)
         # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
-        and (not taken_by_hand(each) or each.as_of in came_to_judgement)
+        if not taken_by_hand(each) or each.as_of in came_to_judgement
     ]
-    measured = list(ledger.performance_between(spec.name, spec.start, as_of, as_of=as_of))
+    measured = list(ledger.performance_between(spec.name, recent - spec.labels.mature_after, as_of, as_of=as_of))
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
-    reports = reports_on(spec, champion, as_of, ledger)
+    reports = reports_on(spec, champion, as_of, ledger, since=recent)
     audited = audit_of(spec, own, reports, kept_thresholds(champion))
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
     metric = spec.training.metric
-    learning = _Learning.of(spec, champion, measured, as_of, ledger)
+    learning = _Learning.of(spec, champion, measured, (recent, as_of), ledger)
     return RetrainingEvidence(
         as_of=as_of,
         every=spec.schedule.every,
@@ -162,14 +168,18 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         deployed_at=champion.effective_from if champion else None,
         retrains=tuple(sorted({*decided, *(each.as_of for each in judged)})),
         rejected_at=max((each.as_of for each in judged if each.action != PROMOTE), default=None),
-        new_labels=_new_labels(measured, _learnt_until(champion)),
+        new_labels=_new_labels(spec, champion, as_of, ledger),
         failed=_failed(spec, as_of, ledger),
         thresholds=kept_thresholds(champion),
-        awaited=_awaited(spec, judged, measured),
+        awaited=_awaited(spec, judged, as_of, ledger),
     )
 
 
-def _awaited(spec: UseCase, judged: Sequence[RecordedDecision], measured: Sequence[Performance]) -> Awaited | None:
+def _length(spec: UseCase, windows: int) -> timedelta:
+    return windows * timedelta(days=365) / windows_per_year(spec.schedule.every)
+
+
+def _awaited(spec: UseCase, judged: Sequence[RecordedDecision], as_of: datetime, ledger: Ledger) -> Awaited | None:
     """The labels that the last judgement was in want of; None where it was not, or did not say so, as 0.1.0 did not."""
     if not judged:
         return None
@@ -179,7 +189,7 @@ def _awaited(spec: UseCase, judged: Sequence[RecordedDecision], measured: Sequen
     if last.action == PROMOTE or numbers.get("improvement_ruled_out") or not needed or not had or not end:
         return None
     end = parse_instant(end)
-    come = sum(each.labelled for each in measured if _is_final(each) and each.window.start >= end)
+    _, come = ledger.labelled_between(spec.name, end, as_of, as_of=as_of)
     return Awaited(int(needed), int(had), come, end + spec.training.holdout + spec.labels.mature_after)
 
 
@@ -197,12 +207,13 @@ class _Learning:
         spec: UseCase,
         champion: Deployment | None,
         measured: Sequence[Performance],
-        as_of: datetime,
+        ends: tuple[datetime, datetime],
         ledger: Ledger,
     ) -> "_Learning":
+        since, as_of = ends
         held_out = timedelta(0) if spec.training.refit else spec.training.holdout
         lacking = {each.window for each in measured if each.maturity in (Maturity.OVERDUE, Maturity.GIVEN_UP)}
-        batches = ledger.batches_between(spec.name, champion.effective_from, as_of) if champion else ()
+        batches = ledger.batches_between(spec.name, max(champion.effective_from, since), as_of) if champion else ()
         return cls(
             until=as_of - spec.labels.mature_after - held_out,
             lacking=frozenset(lacking),
@@ -214,11 +225,13 @@ class _Learning:
         return replace(point, rows=self.rows.get(point.window, 0), learnable=learnable)
 
 
-def reports_on(spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger) -> list[DriftReport]:
-    """The drift reports of windows since the champion's deployment that it scored."""
+def reports_on(
+    spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger, *, since: datetime
+) -> list[DriftReport]:
+    """The drift reports of windows that the champion scored since its deployment, and since that moment."""
     if champion is None:
         return []
-    reports = ledger.drift_between(spec.name, champion.effective_from, as_of)
+    reports = ledger.drift_between(spec.name, max(champion.effective_from, since), as_of)
     return [report for report in reports if report.model_digest == champion.model_digest]
 
 
@@ -315,11 +328,14 @@ def _learnt_until(champion: Deployment | None) -> datetime | None:
     return Window.parse(last).end if isinstance(last, str) else _last_trained_as_of(champion)
 
 
-def _new_labels(measured: list[Performance], learnt_until: datetime | None) -> int | None:
+def _new_labels(spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger) -> int | None:
+    """Those that a new model could learn from, and this one did not; None when no such window was measured."""
+    learnt_until = _learnt_until(champion)
     if learnt_until is None:
         return None
-    later = [entry for entry in measured if entry.window.start >= learnt_until]
-    return sum(entry.labelled for entry in later if _is_final(entry)) if later else None
+    learnable = as_of - spec.labels.mature_after - spec.training.holdout - spec.training.history
+    windows, labels = ledger.labelled_between(spec.name, max(learnt_until, learnable), as_of, as_of=as_of)
+    return labels if windows else None
 
 
 def _failed(spec: UseCase, as_of: datetime, ledger: Ledger) -> Window | None:

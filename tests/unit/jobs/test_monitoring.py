@@ -130,6 +130,22 @@ def test_i6_evidence_holds_nothing_that_was_learnt_later(world: World) -> None:
     assert len(now.performance) > len(then.performance)
 
 
+def test_evidence_reaches_so_many_windows_back_and_no_further(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_model(world, 30)
+    live(world, range(30, 38))
+    monkeypatch.setattr("perennial.records.retraining.LOOKED_BACK", 3)
+    known = known_at(world, 37)
+    assert {point.window for point in known.drift} == {world.day(day) for day in (35, 36, 37)}
+    assert all(point.rows for point in known.drift)
+    # Labels take a day here, so that performance reaches a day further back.
+    assert min(point.window for point in known.performance) == world.day(34)
+    assert known.new_labels == labels_of(world, range(28, 37))  # all that a training set could hold
+
+
+def labels_of(world: World, days: range) -> int:
+    return sum(measurements(world, day)[-1].labelled for day in days if day >= 30)
+
+
 def test_performance_goes_from_estimated_over_partial_to_final(world: World) -> None:
     first_model(world, 30)
     late = world.outcomes.table

@@ -4,7 +4,7 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from threading import RLock
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from perennial.window import Window
 Windowed = TypeVar("Windowed", Snapshot, ValidationResult, Batch, DriftReport, Performance)
 Age = Callable[[Windowed], Any]
 Wanted = Callable[[Windowed], bool]
+FOREVER = datetime.max.replace(tzinfo=UTC)  # until then, where no end is asked for
 
 
 class EntriesInMemory:

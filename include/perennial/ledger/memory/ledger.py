@@ -1,10 +1,9 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
-import copy
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import pairwise
 from threading import Lock
 
@@ -22,29 +21,33 @@ from perennial.ledger.entries import (
     Intervention,
     InterventionKind,
     LateRows,
-    Performance,
     RecordedDecision,
     Snapshot,
     ValidationResult,
 )
 from perennial.ledger.memory.approvals import InMemoryApprovals
-from perennial.ledger.memory.entries import inside
+from perennial.ledger.memory.entries import FOREVER, inside
 from perennial.ledger.memory.latest import InMemoryLatest
+from perennial.ledger.memory.measurements import InMemoryMeasurements
 from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
 from perennial.ledger.memory.review_queue import InMemoryReviewQueue
 from perennial.ledger.memory.rollouts import RolloutsInMemory
 from perennial.ledger.parts.overview import Status
-from perennial.ledger.rows import as_stored, natural_key, utc
+from perennial.ledger.rows import as_stored, natural_key, utc, utc_or_none
 from perennial.performance.maturity import Maturity
 from perennial.verdict import PROMOTE
 from perennial.window import Window
 
-_FOREVER = datetime.max.replace(tzinfo=UTC)
-
 
 class InMemoryLedger(
-    InMemoryOverview, InMemoryLatest, RolloutsInMemory, InMemoryOutbox, InMemoryApprovals, InMemoryReviewQueue
+    InMemoryOverview,
+    InMemoryLatest,
+    InMemoryMeasurements,
+    RolloutsInMemory,
+    InMemoryOutbox,
+    InMemoryApprovals,
+    InMemoryReviewQueue,
 ):
     """A `Ledger` that ends with its process. Threads may share it.
 
@@ -199,58 +202,11 @@ class InMemoryLedger(
         self, use_case: str, start: datetime, end: datetime, *, known_at: datetime | None = None
     ) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
-        known = _by(known_at, "known_at")
+        known = utc_or_none(known_at, "known_at") or FOREVER
         found = self._between(
             DriftReport, use_case, start, end, rules.recorded_order, lambda entry: rules.recorded_at(entry) <= known
         )
         return [replace(report, report={}, profile={}) for report in found]
-
-    def record_performance(self, performance: Performance) -> Performance:
-        """Append the measurement, or return the one that is there."""
-        return self._record(performance)
-
-    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
-        """All measurements of the window, by `as_of`."""
-        found = self._of(Performance, lambda entry: (entry.use_case, entry.window) == (use_case, window))
-        return sorted(found, key=lambda entry: entry.as_of)
-
-    def performance_between(
-        self,
-        use_case: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-        known_at: datetime | None = None,
-    ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
-        about, known = _by(as_of, "as_of"), _by(known_at, "known_at")
-        return self._between(
-            Performance,
-            use_case,
-            start,
-            end,
-            lambda entry: (entry.as_of, entry.revision, entry.id),
-            lambda entry: entry.as_of <= about and rules.recorded_at(entry) <= known,
-        )
-
-    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose newest entry up to `as_of` is final, by window."""
-        final = [entry for entry in self._measured(use_case, as_of) if entry.maturity is Maturity.FINAL]
-        return [copy.deepcopy(entry) for entry in final[-count:]]
-
-    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `as_of` and whose labels are still waited for."""
-        until = utc(as_of, "as_of")
-        newest: dict[tuple[Window, int], Performance] = {}
-        entries = self._found(Performance, lambda entry: entry.use_case == use_case and entry.as_of <= until)
-        for entry in sorted(entries, key=lambda entry: entry.as_of):
-            newest[entry.window, entry.revision] = entry
-        return [
-            copy.deepcopy(batch)
-            for batch in self._newest(Batch, use_case, lambda entry: entry.revision)
-            if batch.window.end <= until and not rules.settled(newest.get((batch.window, batch.revision)))
-        ]
 
     def record_late_rows(self, found: LateRows) -> LateRows:
         """Append the finding, or return the one that is there."""
@@ -290,13 +246,19 @@ class InMemoryLedger(
         return self._record(decision)
 
     def decisions(
-        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+        self,
+        use_case: str,
+        kind: DecisionKind,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        action: str | None = None,
     ) -> Sequence[RecordedDecision]:
         """Decisions of a kind as of moments from `since` to `until`, by `as_of`."""
         first, last = (None if at is None else utc(at, name) for at, name in ((since, "since"), (until, "until")))
         found = self._of(RecordedDecision, lambda entry: (entry.use_case, entry.kind) == (use_case, kind))
         inside = [e for e in found if (first is None or e.as_of >= first) and (last is None or e.as_of <= last)]
-        return sorted(inside, key=lambda entry: entry.as_of)
+        return sorted((e for e in inside if action in (None, e.action)), key=lambda entry: entry.as_of)
 
     def deploy(self, deployment: Deployment) -> Deployment:
         """Append a deployment, if `supersedes` is still the current entry of the role."""
@@ -307,7 +269,7 @@ class InMemoryLedger(
     ) -> Deployment | None:
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
         at = utc(effective, "effective")
-        until = _by(known_at, "known_at")
+        until = utc_or_none(known_at, "known_at") or FOREVER
         known = [e for e in self.deployments(use_case) if rules.recorded_at(e) <= until]
         return rules.in_force(known, role, at)
 
@@ -369,12 +331,3 @@ class InMemoryLedger(
             for use_case, links in self._links.items():
                 other._links[use_case] = list(links)
             return other
-
-    def _measured(self, use_case: str, as_of: datetime | None = None) -> list[Performance]:
-        """The newest entry (up to `as_of`) of each window, by window."""
-        until = _by(as_of, "as_of")
-        return self._newest(Performance, use_case, lambda e: (e.as_of, e.revision), lambda e: e.as_of <= until)
-
-
-def _by(moment: datetime | None, name: str) -> datetime:
-    return _FOREVER if moment is None else utc(moment, name)

@@ -18,7 +18,6 @@ from perennial.ledger.entries import (
     Intervention,
     InterventionKind,
     LateRows,
-    Performance,
     RecordedDecision,
     Snapshot,
     ValidationResult,
@@ -32,6 +31,7 @@ from perennial.ledger.postgres.connection import LedgerDatabase
 from perennial.ledger.postgres.entries import refuse_if_passed
 from perennial.ledger.postgres.latest import PostgresLatest
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.postgres.measurements import PostgresMeasurements
 from perennial.ledger.postgres.outbox import PostgresOutbox
 from perennial.ledger.postgres.review_queue import PostgresReviewQueue
 from perennial.ledger.postgres.rollouts import PostgresRollouts
@@ -43,17 +43,22 @@ from perennial.ledger.postgres.schema.tables import (
     drift_reports,
     interventions,
     late_rows,
-    performance,
     snapshots,
     validations,
 )
-from perennial.ledger.rows import as_stored, from_row, utc
+from perennial.ledger.rows import as_stored, from_row, utc, utc_or_none
 from perennial.ledger.rules import check_same_batch, check_same_challenger, check_still_in_force
 from perennial.window import Window
 
 
 class PostgresLedger(
-    PostgresLatest, PostgresChain, PostgresOutbox, PostgresApprovals, PostgresRollouts, PostgresReviewQueue
+    PostgresLatest,
+    PostgresMeasurements,
+    PostgresChain,
+    PostgresOutbox,
+    PostgresApprovals,
+    PostgresRollouts,
+    PostgresReviewQueue,
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
@@ -213,48 +218,11 @@ class PostgresLedger(
     ) -> Sequence[DriftReport]:
         """The report recorded last for each window inside `[start, end)`, by window; without what is large."""
         within = queries.inside(drift_reports, utc(start, "start"), utc(end, "end"))
-        newest = queries.newest_per_window(drift_reports, use_case, "id", known_at=_utc(known_at, "known_at"))
+        newest = queries.newest_per_window(drift_reports, use_case, "id", known_at=utc_or_none(known_at, "known_at"))
         light = [column for column in drift_reports.c if column.name not in ("report", "profile")]
         with self._database.transaction() as connection:
             rows = connection.execute(newest.where(within).with_only_columns(*light)).mappings()
             return [from_row(DriftReport, {**row, "report": {}, "profile": {}}) for row in rows]
-
-    def record_performance(self, measured: Performance) -> Performance:
-        """Append the measurement, or return the one that is there."""
-        if measured.labels_version is None:
-            # To PostgreSQL no two NULLs are the same, so that its constraint would let a second one pass.
-            entry = as_stored(measured, self._clock())
-            with self._database.transaction() as connection:
-                return existing(connection, entry) or append(connection, entry)
-        return self._record(measured)
-
-    def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
-        """All measurements of the window, by `as_of`."""
-        query = queries.of_window(performance, use_case, window).order_by(performance.c.as_of, performance.c.id)
-        return self._entries(Performance, query)
-
-    def performance_between(
-        self,
-        use_case: str,
-        start: datetime,
-        end: datetime,
-        *,
-        as_of: datetime | None = None,
-        known_at: datetime | None = None,
-    ) -> Sequence[Performance]:
-        """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
-        within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
-        newest = queries.measured(use_case, _utc(as_of, "as_of"), _utc(known_at, "known_at"))
-        return self._entries(Performance, newest.where(within))
-
-    def last_final(self, use_case: str, as_of: datetime, count: int) -> Sequence[Performance]:
-        """The last `count` windows whose newest entry up to `as_of` is final, by window."""
-        query = queries.last_final(use_case, utc(as_of, "as_of"), count)
-        return self._entries(Performance, query)[::-1]
-
-    def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
-        """The live revision of each window that ended by `as_of` and whose labels are still waited for."""
-        return self._entries(Batch, queries.without_truth(use_case, utc(as_of, "as_of")))
 
     def record_late_rows(self, found: LateRows) -> LateRows:
         """Append the finding, or return the one that is there."""
@@ -298,7 +266,13 @@ class PostgresLedger(
         return self._record(decision)
 
     def decisions(
-        self, use_case: str, kind: DecisionKind, since: datetime | None = None, until: datetime | None = None
+        self,
+        use_case: str,
+        kind: DecisionKind,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        *,
+        action: str | None = None,
     ) -> Sequence[RecordedDecision]:
         """Decisions of a kind as of moments from `since` to `until`, by `as_of`."""
         query = select(decisions).where(decisions.c.use_case == use_case, decisions.c.kind == kind.value)
@@ -306,6 +280,8 @@ class PostgresLedger(
             query = query.where(decisions.c.as_of >= utc(since, "since"))
         if until is not None:
             query = query.where(decisions.c.as_of <= utc(until, "until"))
+        if action is not None:
+            query = query.where(decisions.c.action == action)
         return self._entries(RecordedDecision, query.order_by(decisions.c.as_of, decisions.c.id))
 
     def deploy(self, deployment: Deployment) -> Deployment:
@@ -325,7 +301,7 @@ class PostgresLedger(
         self, use_case: str, role: DeployedRole, effective: datetime, known_at: datetime | None = None
     ) -> Deployment | None:
         """The entry in force at the effective time, as it was recorded by `known_at` (default: as it is now)."""
-        known = _utc(known_at, "known_at")
+        known = utc_or_none(known_at, "known_at")
         with self._database.transaction() as connection:
             return first_entry(
                 connection, Deployment, queries.in_force(use_case, role, utc(effective, "effective"), known)
@@ -382,7 +358,3 @@ class PostgresLedger(
             retrains_rejected=row["retrains_rejected"],
             windows_overdue=row["windows_overdue"],
         )
-
-
-def _utc(instant: datetime | None, name: str) -> datetime | None:
-    return None if instant is None else utc(instant, name)

@@ -65,6 +65,13 @@ def measured(use_case: str, as_of: datetime | None = None, known_at: datetime | 
     return newest_per_window(performance, use_case, "as_of", "revision", "id", as_of=as_of, known_at=known_at)
 
 
+def labelled(newest: Query) -> Select[int, int]:
+    """How many windows these measurements are of, and the labels of those that are final."""
+    found = newest.subquery()
+    final = found.c.maturity == Maturity.FINAL.value
+    return select(func.count(), func.coalesce(func.sum(found.c.labelled).filter(final), 0))
+
+
 def last_final(use_case: str, as_of: datetime, count: int) -> Query:
     """The last windows whose newest measurement is final, the last one first."""
     window = (performance.c.window_start, performance.c.window_end)

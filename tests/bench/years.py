@@ -1,0 +1,159 @@
+"""What a window costs after two years: an hourly use case with 17,520 windows in its past against one with 100.
+
+Run it by `make bench`. Both lie in a real PostgreSQL and in Delta tables on disk, made by the jobs of production and
+copied backwards (`replays/past.py`). In a process of its own for each past, the next windows are taken through the
+steps, and the nightly work is done when nothing has changed; medians count, and the peak of the process's memory. A
+step may take 1.5 times as long and 1.2 times the memory, the nightly work a minute, what people ask for 300 ms.
+"""
+
+import json
+import logging
+import os
+import resource
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import psycopg2
+from replays.past import NAME, ROWS, Past, made, opened
+
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.upkeep import maintain, reconcile
+from perennial.ledger.entries import DecisionKind
+from perennial.records.model_choice import ModelChoice
+from perennial.records.retraining import decide_retraining
+from perennial.review import drift, explain, history, performance
+from perennial_local.postgres import EmbeddedPostgres
+
+SHORT, LONG = 100, 17_520
+REPEATS = 15
+STEP_TIMES, MEMORY_TIMES = 1.5, 1.2
+MOST_NIGHTLY, MOST_ASKED = 60.0, 0.3  # seconds
+NIGHTLY = ("maintain", "reconcile")
+ASKED = ("status", "drift", "performance", "history", "explain")
+
+
+def main() -> int:
+    """The exit code: 1 when a limit was missed."""
+    if sys.argv[1:2] == ["measure"]:
+        return measured(Path(sys.argv[2]), sys.argv[3])
+    found = {}
+    with TemporaryDirectory() as scratch:
+        server = EmbeddedPostgres(Path(scratch) / "postgres" / "data", free_port())
+        server.start()
+        try:
+            for windows in (SHORT, LONG):
+                folder = Path(scratch) / f"{windows}"
+                folder.mkdir()
+                server.create_database(f"past_{windows}")
+                began = time.perf_counter()
+                made(folder, server.url(f"past_{windows}"), windows).close()
+                print(f"{windows:,} windows were made in {time.perf_counter() - began:.0f} s", flush=True)
+            for windows in (SHORT, LONG):
+                command = [sys.executable, __file__, "measure", f"{Path(scratch) / str(windows)}"]
+                done = subprocess.run(
+                    [*command, server.url(f"past_{windows}")],
+                    env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=False,
+                )  # fmt: skip
+                assert done.returncode == 0
+                found[windows] = json.loads(done.stdout.splitlines()[-1])
+        finally:
+            server.stop()
+    return told(found[SHORT], found[LONG])
+
+
+def told(short: dict[str, float], long: dict[str, float]) -> int:
+    """Print both, and what was missed; the exit code."""
+    print(f"\n| what | after {SHORT} windows | after {LONG:,} | times |\n|---|---|---|---|")
+    missed = []
+    for name, after in long.items():
+        ratio = after / short[name]
+        unit = "MiB" if name == "memory" else "kB" if name == "ledger" else "ms"
+        print(f"| {name} | {short[name]:.1f} {unit} | {after:.1f} {unit} | {ratio:.2f} |")
+        if name in NIGHTLY:
+            wrong = after > 1000 * MOST_NIGHTLY
+        elif name in ASKED:
+            wrong = after > 1000 * MOST_ASKED
+        elif name == "ledger":
+            wrong = False
+        else:
+            wrong = ratio > (MEMORY_TIMES if name == "memory" else STEP_TIMES)
+        missed += [name] if wrong else []
+    print(json.dumps({"short": short, "long": long}))
+    for name in missed:
+        print(f"{name} costs more than it may: {short[name]:.1f} and {long[name]:.1f}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+def measured(folder: Path, url: str) -> int:
+    """Print the median milliseconds of each step of the next windows, and of what is done at night and asked for."""
+    logging.getLogger("perennial").setLevel(logging.CRITICAL)
+    past = opened(folder, url)
+    use_case, ports = past.use_case, past.ports
+    seconds: dict[str, list[float]] = {}
+
+    def timed(name: str, work: Callable[..., object], *given: Any, **named: Any) -> None:
+        began = time.perf_counter()
+        work(*given, **named)
+        seconds.setdefault(name, []).append(time.perf_counter() - began)
+
+    for number in range(past.next, past.next + REPEATS + 1):
+        window, run_id = past.window(number), f"hour {number}"
+        timed("ingest", ingest.run, use_case, window, ports, run_id)
+        timed("validate", validate.run, use_case, window, ports, run_id)
+        timed("score", score.run, use_case, window, ports, run_id, model=ModelChoice())
+        timed("monitor", monitor.run, use_case, window, ports, run_id)
+        timed("collect labels", collect_labels.run, use_case, window.end, ports, run_id)
+        timed("measure", measure.run, use_case, window.end, ports, run_id)
+        subject = f"{number} once more"
+        timed(
+            "decide",
+            decide_retraining, use_case, DecisionKind.RETRAIN_ON_DRIFT, subject, window.end, ports, run_id,
+        )  # fmt: skip
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    last = past.window(past.next + REPEATS)
+    week = [past.window(past.next + REPEATS - each) for each in range(168)][::-1]
+    key = str(ROWS * (past.next + REPEATS))
+    for _ in range(2):  # the first finds something to do
+        timed("maintain", maintain.run, use_case, last.end, ports, "night", actor="bench")
+        timed("reconcile", reconcile.run, use_case, last.end, ports, "night", actor="bench")
+    for _ in range(5):
+        timed("status", ports.ledger.status, NAME)
+        timed("drift", drift.run, use_case, [last], ports)
+        timed("performance", performance.run, use_case, week, ports)
+        timed("history", history.run, use_case, last, ports)
+        timed("explain", explain.run, use_case, key, last, last.end, ports, airflow_url=None)
+    found = {name: 1000 * statistics.median(each[1:]) for name, each in seconds.items()}
+    print(json.dumps(found | {"memory": memory, "ledger": ledger_kilobytes(past)}))
+    return 0
+
+
+def ledger_kilobytes(past: Past) -> float:
+    """What the ledger takes, by window."""
+    with psycopg2.connect(past.url) as session, session.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(pg_total_relation_size(c.oid)) / 1000.0, (SELECT count(*) FROM ledger.batches) FROM pg_class c "
+            "JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'ledger' AND c.relkind = 'r'"
+        )
+        size, windows = cursor.fetchone()
+    session.close()
+    return float(size) / int(windows)
+
+
+def free_port() -> int:
+    """A port of the loopback interface that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(main())
