@@ -189,6 +189,33 @@ def test_chunks_are_the_rows_in_order(lake: Lake) -> None:
     assert pa.concat_tables(chunks).combine_chunks().equals(lake.read(TABLE, FIRST))
 
 
+def test_a_version_that_wrote_the_partition_is_read_without_opening_the_table(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Opening it takes the longer the more partitions it has."""
+    first = lake.replace(TABLE, FIRST, rows(1, 2))
+    second = lake.replace(TABLE, FIRST, rows(1, 2, 3))
+    other = lake.replace(TABLE, SECOND, rows(9))
+    emptied = lake.replace(TABLE, FIRST, rows())
+    monkeypatch.setattr(DeltaLake, "_open", lambda *_: pytest.fail("the table was opened"))
+    commits = ((FIRST, first, 2), (FIRST, second, 3), (SECOND, other, 1), (FIRST, emptied, 0))
+    for partition, commit, count in commits:
+        found = lake.read(TABLE, partition, version=commit.version)
+        assert (found.num_rows, table_digest(found)) == (count, commit.digest)
+        assert sum(each.num_rows for each in lake.stream(TABLE, partition, version=commit.version)) == count
+
+
+def test_a_version_that_wrote_another_partition_or_is_of_another_engine_is_looked_up(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1, 2))
+    other = folder.replace(TABLE, SECOND, rows(9))
+    assert folder.read(TABLE, FIRST, version=other.version).num_rows == 2
+    table = DeltaTable(folder.location(TABLE))
+    more = rows(3).append_column("partition_key", pa.array([FIRST]))
+    write_deltalake(table, more, mode="append")  # adds a file to the partition, and says nothing of the first
+    version = DeltaTable(folder.location(TABLE)).version()
+    assert folder.read(TABLE, FIRST, version=version).column("id").to_pylist() == [1, 2, 3]
+
+
 def test_other_engines_read_the_table_as_it_is(folder: DeltaLake) -> None:
     folder.replace(TABLE, FIRST, rows(1, 2))
     folder.replace(TABLE, SECOND, rows(3).append_column("extra", pa.array(["x"])))

@@ -20,7 +20,6 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, TypeVar
@@ -37,6 +36,7 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
+from perennial.lake.delta_log import DataFile, columns_of, file_committed, files_of, without_partition
 from perennial.lake.port import Commit, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
@@ -56,12 +56,6 @@ TABLE_PROPERTIES = {
 
 
 Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class _DataFile:
-    path: str
-    rows: int | None
 
 
 class DeltaLake:
@@ -89,10 +83,10 @@ class DeltaLake:
         def attempt() -> Commit:
             nonlocal written
             delta = self._open(table)
-            schema = merged_schema(table, _columns(delta) if delta else pa.schema([]), ordered.schema)
+            schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
             if delta is None:
                 delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
-                schema = merged_schema(table, _columns(delta), ordered.schema)
+                schema = merged_schema(table, columns_of(delta), ordered.schema)
             self._refuse_if_passed(table, delta, partition, lease)
             if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
                 return Commit(table, delta.version(), digest, ordered.num_rows)
@@ -110,7 +104,7 @@ class DeltaLake:
             delta = self._open(table) or self._create(table, pa.schema([]))
             self._refuse_if_passed(table, delta, partition, lease)
             if delta.transaction_version(partition) != lease.fencing_token:
-                _commit(delta, [], _columns(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
+                _commit(delta, [], columns_of(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
 
         self._until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
 
@@ -123,6 +117,8 @@ class DeltaLake:
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """See `Lake.read`."""
         with reaching(f"Reading {partition} of {self.location(table)}"):
+            if (file := self._committed(table, partition, version)) is not None:
+                return self._rows_of(table, [file])
             delta = self._open(table, version)
             if delta is None:
                 return pa.table({})
@@ -137,12 +133,16 @@ class DeltaLake:
         into several files, they follow each other by name.
         """
         with reaching(f"Reading {partition} of {self.location(table)}"):
-            delta = self._open(table, version)
-            for file in _files(delta, partition) if delta else []:
+            if (file := self._committed(table, partition, version)) is not None:
+                files = [file]
+            else:
+                delta = self._open(table, version)
+                files = files_of(delta, partition) if delta else []
+            for file in files:
                 with self._parquet(table, file) as parquet:
                     for batch in parquet.iter_batches(chunk_rows):
                         if batch.num_rows:
-                            yield _without_partition(pa.Table.from_batches([batch]))
+                            yield without_partition(pa.Table.from_batches([batch]))
 
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""
@@ -159,7 +159,7 @@ class DeltaLake:
         what = f"Optimizing {self.location(table)}"
         with reaching(what):
             delta = self._open(table)
-            split = [] if delta is None else [key for key in self.partitions(table) if len(_files(delta, key)) > 1]
+            split = [] if delta is None else [key for key in self.partitions(table) if len(files_of(delta, key)) > 1]
         for partition in split:
 
             def attempt(partition: str = partition) -> int:
@@ -167,7 +167,7 @@ class DeltaLake:
                 assert delta is not None, "a table that has partitions is there"
                 rows = canonical(self._rows(table, delta, partition))
                 facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                return _commit(delta, [self._write(table, partition, rows)], _columns(delta), facts, None)
+                return _commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
 
             self._until_committed(what, attempt)
         with reaching(what):
@@ -287,25 +287,37 @@ class DeltaLake:
         )
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
-        files = _files(delta, partition)
+        files = files_of(delta, partition)
         counts = [file.rows for file in files]
         if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
             return False
         return table_digest(self._rows(table, delta, partition)) == digest
 
+    def _committed(self, table: str, partition: str, version: int | None) -> DataFile | None:
+        """The file that this version's own commit wrote, without opening the table, which costs the more the longer
+        the past is. The ledger names versions by the commits that wrote its rows, so that this is the usual case.
+        """
+        if version is None:
+            return None
+        return file_committed(self._filesystem, open_path(self.location(table)), partition, version)
+
     def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
-        parts = []
-        for file in _files(delta, partition):
-            with self._parquet(table, file) as parquet:
-                parts.append(_without_partition(parquet.read()))
-        if not parts:
-            empty = canonical_types(_columns(delta).empty_table())
+        files = files_of(delta, partition)
+        if not files:
+            empty = canonical_types(columns_of(delta).empty_table())
             return empty.select(sorted(empty.column_names))
+        return self._rows_of(table, files)
+
+    def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
+        parts = []
+        for file in files:
+            with self._parquet(table, file) as parquet:
+                parts.append(without_partition(parquet.read()))
         if len(parts) == 1:
             return canonical_types(parts[0]).combine_chunks()
         return canonical(pa.concat_tables(parts, promote_options="default"))
 
-    def _parquet(self, table: str, file: _DataFile) -> pq.ParquetFile:
+    def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))
         try:
             return pq.ParquetFile(f"{root}/{file.path}", filesystem=self._filesystem)
@@ -361,22 +373,6 @@ def _commit(
         ),
     )
     return version
-
-
-def _files(delta: DeltaTable, partition: str) -> list[_DataFile]:
-    actions = pa.table(delta.get_add_actions(flatten=True))
-    mine = actions.filter(pc.equal(actions[f"partition.{PARTITION_COLUMN}"], partition)).sort_by("path")
-    counts = mine["num_records"].to_pylist()
-    return [_DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
-
-
-def _columns(delta: DeltaTable) -> pa.Schema:
-    return pa.schema([field for field in pa.schema(delta.schema().to_arrow()) if field.name != PARTITION_COLUMN])
-
-
-def _without_partition(rows: pa.Table) -> pa.Table:
-    names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
-    return canonical_types(rows.select(names))
 
 
 def _pause(attempt: int) -> float:

@@ -1,0 +1,70 @@
+"""What a Delta table's log says: which files a partition has."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from deltalake import DeltaTable
+from pyarrow import fs
+
+from perennial.digest import canonical_types
+from perennial.lake.schema import PARTITION_COLUMN
+
+LOG = "_delta_log"
+DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A Parquet file of the table: its path below the table's folder, and how many rows it has, if the log says so."""
+
+    path: str
+    rows: int | None
+
+
+def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
+    """The partition's files in the version that is open. It takes longer the more partitions the table has."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    mine = actions.filter(pc.equal(actions[f"partition.{PARTITION_COLUMN}"], partition)).sort_by("path")
+    counts = mine["num_records"].to_pylist()
+    return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
+
+
+def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
+    """The partition's one file, if the commit of that version wrote it; read from that commit alone.
+
+    A commit of ours that writes a partition leaves it with this one file, whatever was there before. None for any other
+    commit: then the table has to be opened.
+    """
+    try:
+        with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
+            actions = list(_actions(stream.read()))
+    except FileNotFoundError:
+        return None
+    said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
+    added = [each["add"] for each in actions if "add" in each]
+    if said.get(PARTITION) != partition or DIGEST not in said or len(added) != 1:
+        return None
+    if added[0]["partitionValues"].get(PARTITION_COLUMN) != partition:
+        return None
+    rows = json.loads(added[0].get("stats") or "{}").get("numRecords")
+    return DataFile(unquote(added[0]["path"]), rows)
+
+
+def _actions(content: bytes) -> Iterator[dict[str, Any]]:
+    return (json.loads(line) for line in content.splitlines() if line)
+
+
+def columns_of(delta: DeltaTable) -> pa.Schema:
+    """The table's columns but that of the partitions."""
+    return pa.schema([field for field in pa.schema(delta.schema().to_arrow()) if field.name != PARTITION_COLUMN])
+
+
+def without_partition(rows: pa.Table) -> pa.Table:
+    """The rows as they were given to be written: in canonical types, columns by name."""
+    names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
+    return canonical_types(rows.select(names))
