@@ -15,6 +15,7 @@
     │   ├── InvalidQuery              the source refused the query
     │   ├── NotIngested               no snapshot of that window
     │   ├── NotValidated              no verdict for that snapshot
+    │   ├── ChecksDisagree            the same checks set other rows aside than before
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── UseCaseEnded              the use case was decommissioned: nothing new is made of it
     │   ├── NoModel                   no deployment holds the role at that time
@@ -124,6 +125,10 @@ class NotIngested(PermanentError):
 
 class NotValidated(PermanentError):
     """The snapshot has no verdict yet."""
+
+
+class ChecksDisagree(PermanentError):
+    """The same rules, by the same version of the checks, set other rows of the same snapshot aside than before."""
 
 
 class ValidationFailed(PermanentError):
