@@ -19,12 +19,16 @@ from tests.unit.jobs.world import START
 from typer.testing import CliRunner
 
 from perennial.cli.main import app
-from perennial.errors import NotValidated
+from perennial.errors import NothingKept, NotValidated
+from perennial.modeling import libraries
+from perennial.modeling.trial import EXAMPLE, PREDICTION, TRIED_ROWS, from_file
 from perennial.ports import Ports
 from perennial.records.gate import checks_of
+from perennial.records.kept_example import load_model
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.spec import versions
+from perennial.spec.load import load_use_case
 from perennial.window import Window
 from perennial.wiring import open_ports
 
@@ -44,6 +48,7 @@ class Upgraded:
     """The use case of 0.1.0 under today's code. `told` is what 0.1.0 said of it."""
 
     def __init__(self, root: Path, database: str, mlflow_url: str) -> None:
+        self.root = root
         self.told = json.loads((root / "told.json").read_text())
         self._environment = {
             **os.environ,
@@ -53,8 +58,12 @@ class Upgraded:
             "AIRFLOW_CONN_PERENNIAL_LEDGER": database,
             "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database,
         }
-        settings = Settings.from_environment(self._environment)
-        self.ports: Ports = open_ports(settings, EnvironmentConnections(settings.environment))
+        self.ports = self.open()
+
+    def open(self, **others: str) -> Ports:
+        """Its stores, as a process opens them anew, with other settings."""
+        settings = Settings.from_environment({**self._environment, **others})
+        return open_ports(settings, EnvironmentConnections(settings.environment))
 
     def run(self, *arguments: str) -> str:
         """What a command printed, after it ended well."""
@@ -100,6 +109,22 @@ def test_its_windows_are_told_as_0_1_0_told_them(upgraded: Upgraded) -> None:
         for before, after in zip(revisions, now, strict=True):
             assert {key: after[key] for key in before} == before
     assert upgraded.run("ledger", "verify")
+
+
+@pytest.mark.parametrize(("number", "version"), [(24, "1"), (52, "2")])
+def test_its_models_go_on_under_other_libraries_by_what_they_scored(
+    upgraded: Upgraded, number: int, version: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ports = upgraded.open(PERENNIAL_HOME=str(tmp_path), PERENNIAL_LAKE_URL=str(upgraded.root / "lake"))
+    spec = load_use_case(upgraded.root / "use_cases" / "parcels").spec
+    digest = upgraded.told["history"][day(number)][0]["model_digest"]
+    monkeypatch.setattr(libraries, "installed", lambda: {**dict.fromkeys(libraries.LIBRARIES, "99.1")})
+    with pytest.raises(NothingKept, match=r"here: 99\.1"):
+        ports.registry.load("parcels", version, digest)
+    assert load_model(spec, version, digest, ports).version == version
+    example = from_file(ports.registry.attached("parcels", version, EXAMPLE) or b"")
+    assert example.column_names == ["sent_at", "weight", "service", PREDICTION]
+    assert example.num_rows == TRIED_ROWS
 
 
 @pytest.mark.parametrize("number", REPRODUCED)
