@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from tests.unit.jobs.test_predict_path import AS_WAS, first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import ROWS, World
 
+from perennial.backtest import backtest
 from perennial.errors import ChecksDisagree, NotValidated
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, score, validate
@@ -18,6 +20,7 @@ from perennial.records.gate import checks_of, gated
 from perennial.review import preview, quarantine, reproduce, validation
 from perennial.review.suggestions import suggest
 from perennial.spec import versions
+from perennial.spec.policies import load_policies
 from perennial.verdict import Verdict
 
 NEXT = versions.CHECKS_VERSION + 1
@@ -140,3 +143,17 @@ def test_a_retraining_validates_windows_of_before_again(scored: World, stricter:
     verdicts = scored.ports.ledger.validations("parcels", scored.day(20))
     assert len(verdicts) == before + 1
     assert verdicts[-1].verdict is Verdict.WARN
+
+
+def test_a_backtest_lives_through_windows_that_older_checks_passed(
+    world: World, stricter: Callable[..., None], tmp_path: Path
+) -> None:
+    for number in range(34):
+        ingest_and_validate(world, number)
+    file = tmp_path / "policies.yaml"
+    file.write_text("always: {triggers: []}\n")
+    stricter(NEXT)
+    windows = [world.day(number) for number in (30, 31, 32, 33)]
+    (found,) = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports)
+    assert found.rows > 0
+    assert len(world.ports.ledger.validations("parcels", world.day(30))) == 1  # it changes nothing
