@@ -13,7 +13,7 @@ from perennial import clock
 from perennial.arrays import Floats
 from perennial.errors import NoModel, NotIngested, NotValidated, ValidationFailed
 from perennial.jobs.evaluate import measure
-from perennial.jobs.predict import monitor, score, validate
+from perennial.jobs.predict import monitor, score
 from perennial.jobs.retrain import assemble, deploy, judge, train
 from perennial.jobs.retrain.assemble import Assembled
 from perennial.jobs.retrain.train import Outcome, Trained
@@ -100,20 +100,13 @@ class Life:
         for done, window in enumerate(windows):
             yield done, rows
             try:
-                rows += self._score(window).rows
+                rows += score.run_again(self.use_case, window, self.ports, RUN_ID, model=ModelChoice()).rows
             except (NotIngested, NotValidated, ValidationFailed) as error:
                 log.info("%s: not scored: %s", window, error)
                 continue
             asked = next((each for each in self._decisions(window) if each.action == RETRAIN), None)
             if asked is not None:
                 self.retrainings.append(self._answered(asked))
-
-    def _score(self, window: Window) -> score.Scored:
-        try:
-            return score.run(self.use_case, window, self.ports, RUN_ID, model=ModelChoice())
-        except NotValidated:  # its verdict is by other expectations or checks than today's
-            validate.run(self.use_case, window, self.ports, RUN_ID)
-            return score.run(self.use_case, window, self.ports, RUN_ID, model=ModelChoice())
 
     def _decisions(self, window: Window) -> list[RecordedDecision]:
         """What is decided after a window. What no trigger of the policy looks at is not computed."""
