@@ -157,3 +157,17 @@ def test_a_backtest_lives_through_windows_that_older_checks_passed(
     (found,) = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports)
     assert found.rows > 0
     assert len(world.ports.ledger.validations("parcels", world.day(30))) == 1  # it changes nothing
+
+
+def test_what_another_way_of_scoring_made_is_not_made_again_and_not_replaced_unasked(
+    scored: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(versions, "SCORING_VERSION", versions.SCORING_VERSION + 1)
+    window, ports = scored.day(31), scored.ports
+    late.run(scored.use_case, scored.day(32), ports, "late")
+    (batch,) = ports.ledger.batches("parcels", window)
+    told = reproduce.run(scored.use_case, window, ports)[0]
+    assert told.again is None
+    assert "how Perennial scores, have changed since" in str(told.why_not)
+    assert batch.code_version in str(told.why_not)
+    assert predict(scored, 31).revision == 2
