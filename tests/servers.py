@@ -182,14 +182,26 @@ def mlflow_on_s3(run: Run, postgres: WatchedPostgres, endpoint: str) -> str:
     return _mlflow(run, postgres, "mlflow-on-s3", destination, {**keys, "MLFLOW_S3_ENDPOINT_URL": endpoint})
 
 
-def _mlflow(run: Run, postgres: WatchedPostgres, name: str, destination: str, variables: Mapping[str, str]) -> str:
+def mlflow_of(run: Run, postgres: WatchedPostgres, name: str, database: str, artifacts: Path) -> str:
+    """The URL of an MLflow server of the run over a database and artefacts that are there already."""
+    return _mlflow(run, postgres, name, str(artifacts), {}, database)
+
+
+def _mlflow(
+    run: Run,
+    postgres: WatchedPostgres,
+    name: str,
+    destination: str,
+    variables: Mapping[str, str],
+    database: str | None = None,
+) -> str:
     def start() -> str:
         folder, port = run.folder / name, free_port()
         folder.mkdir()
-        database = postgres.url(postgres.new_database("mlflow"))
+        url_of_database = database or postgres.url(postgres.new_database("mlflow"))
         command = ["-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
         environment = {
-            "MLFLOW_BACKEND_STORE_URI": database.replace("postgresql://", "postgresql+psycopg2://"),
+            "MLFLOW_BACKEND_STORE_URI": url_of_database.replace("postgresql://", "postgresql+psycopg2://"),
             "MLFLOW_DISABLE_TELEMETRY": "true",
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             **variables,

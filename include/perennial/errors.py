@@ -15,6 +15,7 @@
     │   ├── InvalidQuery              the source refused the query
     │   ├── NotIngested               no snapshot of that window
     │   ├── NotValidated              no verdict for that snapshot
+    │   ├── ChecksDisagree            the same checks set other rows aside than before
     │   ├── ValidationFailed          the verdict is `fail`: nothing is scored
     │   ├── UseCaseEnded              the use case was decommissioned: nothing new is made of it
     │   ├── NoModel                   no deployment holds the role at that time
@@ -33,6 +34,8 @@
     │   ├── AlreadyAccepted           somebody let these rows in before
     │   ├── SnapshotChanged           the window has other rows than those that were looked at
     │   ├── UntrustedModel            bytes or types that we did not sign for
+    │   ├── LibrariesChanged          the model does not predict the same with today's libraries
+    │   │   └── NothingKept           there are no rows by which it could be seen whether it does
     │   ├── NotDeployable             the model failed its trial: nothing is deployed
     │   ├── NotExportable             the model has no form in that format
     │   ├── LedgerAltered             the ledger's chain does not prove what it should
@@ -126,6 +129,10 @@ class NotValidated(PermanentError):
     """The snapshot has no verdict yet."""
 
 
+class ChecksDisagree(PermanentError):
+    """The same rules, by the same version of the checks, set other rows of the same snapshot aside than before."""
+
+
 class ValidationFailed(PermanentError):
     """The snapshot's verdict is `fail`."""
 
@@ -196,6 +203,14 @@ class SnapshotChanged(PermanentError):
 
 class UntrustedModel(PermanentError):
     """A model artefact whose digest or types are not the ones deployed."""
+
+
+class LibrariesChanged(PermanentError):
+    """A model was trained with other libraries; with those that are installed it predicts otherwise, or not at all."""
+
+
+class NothingKept(LibrariesChanged):
+    """A model was trained with other libraries, and no rows were kept of which it is known what it predicted."""
 
 
 class NotDeployable(PermanentError):

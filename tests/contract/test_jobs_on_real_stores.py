@@ -30,8 +30,8 @@ from typer.testing import CliRunner
 from perennial.cli.main import app
 from perennial.digest import table_digest
 from perennial.jobs.retrain import card
-from perennial.jobs.retrain.deploy import EXAMPLE
 from perennial.ledger.entries import DecisionKind
+from perennial.modeling.trial import EXAMPLE
 from perennial.ports import Ports
 from perennial.records.judgement import read as read_evidence
 from perennial.settings import Settings

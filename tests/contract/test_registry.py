@@ -12,6 +12,7 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import urllib3.util.connection
 from mlflow import MlflowClient
@@ -21,13 +22,30 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
 from perennial.encoding import bytes_digest
-from perennial.errors import NoModel, StoreUnavailable, UntrustedModel, VersionArchived
+from perennial.errors import (
+    LibrariesChanged,
+    NoModel,
+    NothingKept,
+    StoreUnavailable,
+    UntrustedModel,
+    VersionArchived,
+)
+from perennial.modeling import libraries
 from perennial.modeling.artifact import dump
+from perennial.modeling.predict import predict
+from perennial.modeling.trial import EXAMPLE, PREDICTION, as_file
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.mlflow import MlflowRegistry
 from perennial.registry.mlflow_model import TRAINING_FILE
-from perennial.registry.port import MODEL_FILE, REFERENCE_FILE, ModelCandidate, ModelRegistry, RegisteredModel
+from perennial.registry.port import (
+    MODEL_FILE,
+    REFERENCE_FILE,
+    ModelCandidate,
+    ModelRegistry,
+    RegisteredModel,
+)
 from perennial.registry.retraining import CandidateRun, RetrainingRun
+from perennial.spec.names import Task
 
 AS_OF = datetime(2013, 4, 1, tzinfo=UTC)
 
@@ -320,6 +338,38 @@ def test_the_second_load_does_not_ask_mlflow(make_registry: Any, registered: Reg
     assert unreachable.load("read_only", "1", registered.digest) is again
     assert again.reference == first.reference
     assert again.pipeline.predict_proba(frame()).tobytes() == first.pipeline.predict_proba(frame()).tobytes()
+
+
+def keep_example(registry: ModelRegistry, use_case: str, off_by: float = 0.0) -> None:
+    """Attach what version 1 predicts of some rows, as a deployment does; or something else."""
+    said = predict(pipeline(0), Task.BINARY_CLASSIFICATION, frame(5)) + off_by
+    rows = pa.Table.from_pandas(frame(5), preserve_index=False).append_column(PREDICTION, pa.array(said))
+    registry.attach(use_case, "1", {EXAMPLE: as_file(rows)})
+
+
+def test_under_other_libraries_a_model_must_predict_as_it_did(
+    registry: ModelRegistry, use_case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered, pinned = registry.register(candidate(use_case)), libraries.installed()
+    monkeypatch.setattr(libraries, "installed", lambda: {**pinned, "scikit-learn": "99.1"})
+    with pytest.raises(NothingKept, match=rf"Version 1 of {use_case} .*{pinned['scikit-learn']} \(here: 99\.1\)"):
+        registry.load(use_case, "1", registered.digest)
+    keep_example(registry, use_case, off_by=1e-16)
+    with pytest.raises(LibrariesChanged, match="rows differently"):
+        registry.load(use_case, "1", registered.digest)
+    keep_example(registry, use_case)
+    assert registry.load(use_case, "1", registered.digest).version == "1"
+
+
+def test_what_proves_a_model_is_kept_on_disk_as_the_model_is(
+    make_registry: Any, use_case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = make_registry()
+    registered, pinned = first.register(candidate(use_case)), libraries.installed()
+    keep_example(first, use_case)
+    first.load(use_case, "1", registered.digest)
+    monkeypatch.setattr(libraries, "installed", lambda: {**pinned, "scikit-learn": "99.1"})
+    assert make_registry(url="http://127.0.0.1:1").load(use_case, "1", registered.digest).digest == registered.digest
 
 
 @pytest.mark.parametrize("suffix", ["skops", "json"])

@@ -100,7 +100,7 @@ class Life:
         for done, window in enumerate(windows):
             yield done, rows
             try:
-                rows += score.run(self.use_case, window, self.ports, RUN_ID, model=ModelChoice()).rows
+                rows += score.run_again(self.use_case, window, self.ports, RUN_ID, model=ModelChoice()).rows
             except (NotIngested, NotValidated, ValidationFailed) as error:
                 log.info("%s: not scored: %s", window, error)
                 continue

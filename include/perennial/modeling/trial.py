@@ -12,6 +12,8 @@ from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.spec.names import Task
 
+EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to the version
+TRIED_ROWS = 50  # of an example
 PREDICTION = "__prediction__"  # the column of an example that holds what was predicted for its rows
 
 

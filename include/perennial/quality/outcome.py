@@ -17,6 +17,7 @@ JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
 LONGEST_TEXT = 100
 MOST_SAMPLES = 5
 MOST_VALUES = 20  # different unexpected values that are kept with their counts
+CHECKED_BY = "checks"  # in a validation's result: the version of our checks that gave it
 RESULT_FORMAT = 1  # of a whole validation; a reader refuses those that are newer than itself
 
 

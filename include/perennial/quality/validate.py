@@ -18,11 +18,12 @@ import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
 from perennial.quality.frame import to_frame
-from perennial.quality.outcome import RESULT_FORMAT, ExpectationOutcome, GateOutcome, RuleOutcome
+from perennial.quality.outcome import CHECKED_BY, RESULT_FORMAT, ExpectationOutcome, GateOutcome, RuleOutcome
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
 from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
 from perennial.quality.unread import without_bad_cells
+from perennial.spec import versions
 from perennial.spec.expectations import Expectation, Severity
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -206,6 +207,7 @@ def _validated(
     reasons = tuple(finding.reason for finding in findings) or (all_met(delivered, len(split.rules), len(outcomes)),)
     result = {
         "format": RESULT_FORMAT,
+        CHECKED_BY: versions.CHECKS_VERSION,
         "verdict": verdict.value,
         "reasons": list(reasons),
         "rows": delivered,

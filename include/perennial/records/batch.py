@@ -19,6 +19,7 @@ from perennial.modeling.inputs import model_inputs
 from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records.gate import Gated
+from perennial.records.kept_example import load_model
 from perennial.records.model_choice import Assignment
 from perennial.records.scorers import Scorers, challengers_part, predictions_of
 from perennial.registry.port import LoadedModel
@@ -84,9 +85,9 @@ def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedM
 def usable_model(use_case: LoadedUseCase, entry: Deployment, gate: Gated, ports: Ports) -> LoadedModel:
     """The deployment's model, if it can score the window's rows.
 
-    Errors: `FeaturesChanged`, `UntrustedModel`, `NoModel`, `StoreUnavailable`.
+    Errors: `FeaturesChanged`, `LibrariesChanged`, `UntrustedModel`, `NoModel`, `StoreUnavailable`.
     """
-    model = ports.registry.load(use_case.name, entry.model_version, entry.model_digest)
+    model = load_model(use_case.spec, entry.model_version, entry.model_digest, ports)
     require_features(use_case, gate.snapshot, model)
     return model
 

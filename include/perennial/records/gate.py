@@ -13,7 +13,9 @@ from perennial.lake.port import Lake, quarantine_table, raw_table, window_partit
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
+from perennial.quality.outcome import CHECKED_BY
 from perennial.quality.unread import without_bad_cells
+from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -53,7 +55,8 @@ class Gated:
 
 
 def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
-    """The window's latest snapshot, if exactly it passed today's suite; what a person accepted in it counts as passed.
+    """The window's latest snapshot, if exactly it passed today's suite by today's checks; what a person accepted in it
+    counts as passed.
 
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
     """
@@ -64,8 +67,8 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     if validation is None or validation.rows_quarantined != quarantine.num_rows:
         raise NotValidated(
             f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations, "
-            f"with what was accepted of it. Run `perennial validate {use_case.name} "
-            f"--window {window.start:%Y-%m-%dT%H:%MZ}` first."
+            f"by version {versions.CHECKS_VERSION} of Perennial's checks, with what was accepted of it. Run `perennial "
+            f"validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))
@@ -123,11 +126,17 @@ def is_about(snapshot_digest: str, entry: Intervention) -> bool:
     return bool(entry.details.get("snapshot_digest") == snapshot_digest)
 
 
-def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str]) -> str:
-    """The digest of what a verdict depends on: the suite and what was accepted. Without that, the suite's own."""
-    if not accepted:
-        return use_case.suite_digest
-    return json_digest({"suite": use_case.suite_digest, "accepted": sorted(accepted)})
+def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str], checks: int | None = None) -> str:
+    """The digest of what a verdict depends on, today's or one by that version of our checks: the suite and what was
+    accepted.
+    """
+    suite = use_case.suite_digest if checks is None else use_case.suite_digest_by(checks)
+    return json_digest({"suite": suite, "accepted": sorted(accepted)}) if accepted else suite
+
+
+def checks_of(verdict: ValidationResult) -> int:
+    """The version of our checks that gave the verdict. 0.1.0 did not record that it was the first."""
+    return int(verdict.result.get(CHECKED_BY, 1))
 
 
 def snapshot_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> Snapshot:

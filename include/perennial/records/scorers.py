@@ -121,7 +121,10 @@ def shadow_scorers(assignment: Assignment, batch: Batch, load: Load) -> Scorers:
 
 
 def recorded_scorers(batch: Batch, registry: ModelRegistry) -> Scorers:
-    """The models that predicted a recorded batch. Errors: `NoModel`, `UntrustedModel`, `StoreUnavailable`."""
+    """The models that predicted a recorded batch.
+
+    Errors: `NoModel`, `LibrariesChanged`, `UntrustedModel`, `StoreUnavailable`.
+    """
     champion = registry.load(batch.use_case, batch.model_version, batch.model_digest)
     part = challengers_part(batch)
     if part is None or part.failed:

@@ -2,7 +2,8 @@
 
 import json
 import os
-from dataclasses import dataclass
+from base64 import b64decode, b64encode
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
@@ -13,14 +14,19 @@ from perennial.errors import StoreUnavailable
 
 @dataclass(frozen=True)
 class StoredModel:
-    """A version's two artefacts: the model's bytes, and what it considers normal."""
+    """A version's artefacts: the model's bytes, what it considers normal, and which libraries it was trained with.
+
+    `example` are rows with their predictions, as an Arrow file; None where none were attached to it yet.
+    """
 
     content: bytes
     reference: dict[str, Any]
+    libraries: dict[str, str] = field(default_factory=dict)
+    example: bytes | None = None
 
 
 class ModelCache:
-    """Model bytes under their digest, and each version's reference with a digest of its own.
+    """Model bytes under their digest, and what else is kept of each version with a digest of its own.
 
     What is damaged counts as absent. Files appear whole or not at all, whoever writes at the same time.
     """
@@ -37,14 +43,17 @@ class ModelCache:
             return None
         if not isinstance(entry, dict) or bytes_digest(content) != digest:
             return None
-        reference = entry.get("reference")
-        if not isinstance(reference, dict) or entry.get("digest") != json_digest(reference):
+        kept = entry.get("kept")
+        if not isinstance(kept, dict) or entry.get("digest") != json_digest(kept):
             return None
-        return StoredModel(content, reference)
+        example = None if kept["example"] is None else b64decode(kept["example"])
+        return StoredModel(content, kept["reference"], kept["libraries"], example)
 
     def put(self, use_case: str, version: str, digest: str, model: StoredModel) -> None:
         """Keep the version's artefacts. Errors: `StoreUnavailable` when the folder can't be written."""
-        entry = {"digest": json_digest(model.reference), "reference": model.reference}
+        example = None if model.example is None else b64encode(model.example).decode()
+        kept = {"reference": model.reference, "libraries": model.libraries, "example": example}
+        entry = {"digest": json_digest(kept), "kept": kept}
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             self._replace(self._model_file(digest), model.content)

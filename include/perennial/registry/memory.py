@@ -7,6 +7,8 @@ from typing import Any
 
 from perennial.errors import NoModel, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
+from perennial.modeling.libraries import installed, load_as_trained
+from perennial.modeling.trial import EXAMPLE, from_file
 from perennial.registry.port import (
     MODEL_FILE,
     REFERENCE_FILE,
@@ -22,6 +24,7 @@ from perennial.registry.retraining import RetrainingRun, ShownCandidate
 class _Version:
     model: RegisteredModel
     parameters: dict[str, str]
+    libraries: dict[str, str]
 
 
 class MemoryRegistry:
@@ -42,7 +45,7 @@ class MemoryRegistry:
                 return version.model
         model = RegisteredModel(candidate.use_case, str(len(versions) + 1), candidate.digest)
         parameters = {name: str(value) for name, value in candidate.parameters.items()}
-        versions.append(_Version(model, parameters))
+        versions.append(_Version(model, parameters, installed()))
         reference = json.dumps(candidate.reference).encode()
         self.attach(model.use_case, model.version, {MODEL_FILE: candidate.pipeline_bytes, REFERENCE_FILE: reference})
         return model
@@ -51,7 +54,12 @@ class MemoryRegistry:
         """See `ModelRegistry.load`."""
         content = self._own(use_case, version, MODEL_FILE)
         reference = json.loads(self._own(use_case, version, REFERENCE_FILE))
-        return LoadedModel(version, digest, load(content, digest), reference)
+        libraries = self._version(use_case, version).libraries
+        example = self._files.get((use_case, version, EXAMPLE))
+        pipeline = load_as_trained(
+            f"Version {version}", use_case, content, digest, libraries, lambda: from_file(example) if example else None
+        )
+        return LoadedModel(version, digest, pipeline, reference)
 
     def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:
         """See `ModelRegistry.reference`."""

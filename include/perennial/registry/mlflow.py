@@ -10,6 +10,7 @@ from textwrap import shorten
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
+import pyarrow as pa
 from mlflow import MlflowClient
 from mlflow.artifacts import download_artifacts, list_artifacts
 from mlflow.exceptions import MlflowException
@@ -24,10 +25,13 @@ from requests.exceptions import RequestException
 
 from perennial.errors import NoModel, StoreUnavailable, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
+from perennial.modeling.libraries import from_requirements, load_as_trained
+from perennial.modeling.trial import EXAMPLE, from_file
 from perennial.registry import mlflow_retraining
 from perennial.registry.cache import ModelCache, StoredModel
 from perennial.registry.mlflow_run import DIGEST_TAG, experiment, facts, record_run, says, upload
 from perennial.registry.port import (
+    LIBRARIES_FILE,
     MODEL_FILE,
     REFERENCE_FILE,
     LoadedModel,
@@ -96,7 +100,14 @@ class MlflowRegistry:
         if name not in self._loaded:
             cached = self._cache.get(*name)
             stored = cached or self._download(use_case, version)
-            pipeline = load(stored.content, digest)
+
+            def example() -> pa.Table | None:
+                kept = stored.example or self.attached(use_case, version, EXAMPLE)
+                return None if kept is None else from_file(kept)
+
+            pipeline = load_as_trained(
+                f"Version {version}", use_case, stored.content, digest, stored.libraries, example
+            )
             if cached is None:
                 self._cache.put(*name, stored)
             self._loaded[name] = LoadedModel(version, digest, pipeline, stored.reference)
@@ -271,7 +282,9 @@ class MlflowRegistry:
                     Path(download_artifacts(f"{folder}/{file}", dst_path=scratch, tracking_uri=self._url)).read_bytes()
                     for file in (MODEL_FILE, REFERENCE_FILE)
                 )
-                return StoredModel(content, json.loads(reference))
+                libraries = self.attached(use_case, version, LIBRARIES_FILE) or b""
+                example = self.attached(use_case, version, EXAMPLE)
+                return StoredModel(content, json.loads(reference), from_requirements(libraries.decode()), example)
             except ValueError as error:
                 raise self._incomplete(use_case, version, f"{REFERENCE_FILE} is not JSON") from error
             except MlflowException as error:

@@ -3,11 +3,11 @@
 import json
 import warnings
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 
 from sklearn.pipeline import Pipeline
 
+from perennial.modeling.libraries import as_requirements, installed
 from perennial.modeling.trusted_types import TRUSTED_BEYOND_SKOPS
 from perennial.registry.port import MODEL_FILE, REFERENCE_FILE, ModelCandidate
 
@@ -19,9 +19,6 @@ with warnings.catch_warnings():
     from mlflow.models import Model, infer_signature
 
 TRAINING_FILE = "training.json"
-
-# What a prediction's bytes depend on.
-LIBRARIES = ("scikit-learn", "skops", "numpy", "scipy", "pandas")
 
 
 def write_model_folder(folder: Path, candidate: ModelCandidate, pipeline: Pipeline, model: Model) -> None:
@@ -41,7 +38,7 @@ def write_model_folder(folder: Path, candidate: ModelCandidate, pipeline: Pipeli
         skops_trusted_types=sorted(TRUSTED_BEYOND_SKOPS),
         signature=infer_signature(example, (pipeline.predict_proba if classifies else pipeline.predict)(example)),
         input_example=example,
-        pip_requirements=[f"{library}=={version(library)}" for library in LIBRARIES],
+        pip_requirements=as_requirements(installed()).splitlines(),
         pyfunc_predict_fn="predict_proba" if classifies else "predict",
     )
     (folder / MODEL_FILE).write_bytes(candidate.pipeline_bytes)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:  # who asks for no model need not wait for what models are mad
 
 MODEL_FILE = "model.skops"
 REFERENCE_FILE = "reference.json"
+LIBRARIES_FILE = "requirements.txt"  # what the model was trained with
 
 
 @dataclass(frozen=True)
@@ -66,10 +67,12 @@ class ModelRegistry(Protocol):
         """Make a new version of the use case's model, or return the one that already has this digest."""
 
     def load(self, use_case: str, version: str, digest: str) -> LoadedModel:
-        """The version's model, after its bytes were checked against `digest` and its types against our allow-list.
+        """The version's model, after its bytes were checked against `digest` and its types against our allow-list, and,
+        where it was trained with other libraries, its predictions (see `perennial.modeling.libraries`).
 
-        Errors: `UntrustedModel` when either does not hold, `NoModel` when there is no such version; of this and of
-        every method that reads the model or its reference: `VersionArchived` when they were moved to the archive.
+        Errors: `UntrustedModel`, `LibrariesChanged` when any does not hold, `NoModel` when there is no such version; of
+        this and of every method that reads the model or its reference: `VersionArchived` when they were moved to the
+        archive.
         """
 
     def reference(self, use_case: str, version: str, digest: str) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from perennial.quality.caught import HIDDEN, CaughtCell, caught_by_rule, cells_c
 from perennial.quality.outcome import JsonValue, json_safe
 from perennial.quality.unread import BAD_CELLS, UnreadCell, unread_cells
 from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR, named_rules
-from perennial.records.gate import accepted_rules, quarantined_rows, suite_digest_with
+from perennial.records.gate import accepted_rules, checks_of, quarantined_rows, suite_digest_with
 from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -77,10 +77,11 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mos
 def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
     """The expectations that set rows of the snapshot aside, by the rule's name; none, where they have changed since."""
     accepted = accepted_rules(snapshot, ports.ledger)
-    suites = (use_case.suite_digest, suite_digest_with(use_case, accepted))
-    verdicts = ports.ledger.validations(use_case.name, snapshot.window)
-    checked = [each for each in verdicts if each.snapshot_digest == snapshot.digest and each.suite_digest in suites]
-    return dict(named_rules(use_case.expectations)) if checked else {}
+    for verdict in ports.ledger.validations(use_case.name, snapshot.window):
+        suites = [suite_digest_with(use_case, rules, checks_of(verdict)) for rules in (frozenset[str](), accepted)]
+        if verdict.snapshot_digest == snapshot.digest and verdict.suite_digest in suites:
+            return dict(named_rules(use_case.expectations))
+    return {}
 
 
 def is_named_by_key(row: QuarantinedRow) -> bool:

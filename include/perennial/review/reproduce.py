@@ -13,7 +13,9 @@ from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, predicted, recorded_rules
+from perennial.records.gate import checks_of
 from perennial.records.scorers import recorded_scorers
+from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -50,11 +52,12 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Reproduce
 
 def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reproduced:
     spec, window = use_case.spec, batch.window
-    what = f"revision {batch.revision}, model {batch.model_version}"
+    what = f"revision {batch.revision}, model {batch.model_version}{_checked(batch, ports)}"
     if batch.scoring_digest != use_case.scoring_digest:
         why_not = (
-            f"task or columns in use_case.yaml have changed since (digest {batch.scoring_digest[:12]}, now "
-            f"{use_case.scoring_digest[:12]}); check out the spec of {_at(batch.recorded_at)} to make it again"
+            f"task or columns in use_case.yaml, or how Perennial scores, have changed since (digest "
+            f"{batch.scoring_digest[:12]}, now {use_case.scoring_digest[:12]}); check out the spec of "
+            f"{_at(batch.recorded_at)}, and Perennial {batch.code_version}, to make it again"
         )
         return Reproduced(window, what, batch.digest, None, same=False, why_not=why_not)
     snapshot = _snapshot_of(batch, ports)
@@ -77,6 +80,13 @@ def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, po
     found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
     again = _figures(found.labelled, found.metrics)
     return Reproduced(entry.window, what, recorded, again, same=again == recorded, rows=entry.rows)
+
+
+def _checked(batch: Batch, ports: Ports) -> str:
+    """By which version of our checks the rows of a revision passed, where that is another one than today's."""
+    verdict = ports.ledger.validation_of(batch.use_case, batch.window, batch.snapshot_digest, batch.suite_digest)
+    checks = versions.CHECKS_VERSION if verdict is None else checks_of(verdict)
+    return "" if checks == versions.CHECKS_VERSION else f", rows that passed version {checks} of the checks"
 
 
 def _snapshot_of(batch: Batch, ports: Ports) -> Snapshot:

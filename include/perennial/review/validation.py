@@ -11,8 +11,9 @@ from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
 from perennial.quality.outcome import RESULT_FORMAT, ValueCount
 from perennial.quality.validate import named_rules
-from perennial.records.gate import accepted_rules, is_about, suite_digest_with
+from perennial.records.gate import accepted_rules, checks_of, is_about, suite_digest_with
 from perennial.review import quarantine
+from perennial.spec import versions
 from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.sentences import sentence
@@ -151,6 +152,11 @@ def _outdated(
         return None
     if not _same_rules(use_case, last):
         return f"The rules have changed since. Run `perennial validate {command}`."
+    if (checks := checks_of(last)) != versions.CHECKS_VERSION:
+        return (
+            f"It is by version {checks} of Perennial's checks; today's are version {versions.CHECKS_VERSION}. "
+            f"Predictions that rest on it stand. `perennial validate {command}` checks again."
+        )
     entries = ports.ledger.interventions_on(use_case.name, InterventionKind.ROWS_ACCEPTED, (snapshot.window,))
     replay = f"Replay the window to score them: `perennial quarantine replay {command}`."
     return f"{_let_in(entries, snapshot, last)} {replay}"
@@ -178,8 +184,8 @@ def _rows_text(accepted: Intervention) -> str:
 
 
 def _same_rules(use_case: LoadedUseCase, last: ValidationResult) -> bool:
-    """Whether the verdict was given by today's suite, with what was accepted by then."""
-    return last.suite_digest == suite_digest_with(use_case, _accepted_then(last))
+    """Whether the verdict was given by today's files, with what was accepted by then, by whichever checks."""
+    return last.suite_digest == suite_digest_with(use_case, _accepted_then(last), checks_of(last))
 
 
 def _accepted_then(last: ValidationResult) -> frozenset[str]:

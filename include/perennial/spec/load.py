@@ -10,6 +10,7 @@ from typing import Any
 
 from perennial.encoding import json_digest
 from perennial.errors import InvalidSpec, UnknownUseCase
+from perennial.spec import versions
 from perennial.spec.columns import Column
 from perennial.spec.document import read_document
 from perennial.spec.ended import ENDED_FILE, Ended
@@ -34,24 +35,31 @@ class LoadedUseCase:
 
     @property
     def suite_digest(self) -> str:
-        """What the verdict on a snapshot depends on: columns, limits of quality, and the expectations."""
+        """What the verdict on a snapshot depends on: columns, limits of quality, the expectations, and our checks."""
+        return self.suite_digest_by(versions.CHECKS_VERSION)
+
+    def suite_digest_by(self, checks: int) -> str:
+        """The same as that version of our checks has it."""
         quality = self.spec.quality.model_dump(mode="json")
         columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
         expectations = [expectation.model_dump(mode="json") for expectation in self.expectations]
-        return json_digest({"columns": columns, "quality": quality, "expectations": expectations})
+        suite = {"columns": columns, "quality": quality, "expectations": expectations}
+        return json_digest(suite | _by_code("checks", checks))
 
     @property
     def row_rules_digest(self) -> str:
-        """What decides which rows of a snapshot are clean, and what they hold: columns, and rules about single rows."""
+        """What decides which rows of a snapshot are clean, and what they hold: columns, rules about single rows, and
+        our checks.
+        """
         columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
         rules = [expectation.model_dump(mode="json") for expectation in self.expectations if expectation.quarantine]
-        return json_digest({"columns": columns, "rules": rules})
+        return json_digest({"columns": columns, "rules": rules} | _by_code("checks", versions.CHECKS_VERSION))
 
     @property
     def scoring_digest(self) -> str:
-        """What predictions depend on besides the rows and the model: the task and the columns."""
+        """What predictions depend on besides the rows and the model: the task, the columns, and our way of scoring."""
         columns = [(name, _meaning(column)) for name, column in self.spec.columns.items()]
-        return json_digest({"task": self.spec.task, "columns": columns})
+        return json_digest({"task": self.spec.task, "columns": columns} | _by_code("scoring", versions.SCORING_VERSION))
 
     @property
     def name(self) -> str:
@@ -82,6 +90,11 @@ _KEPT: dict[Path, _Kept] = {}
 def _meaning(column: Column) -> dict[str, Any]:
     """What the spec says of a column, without its name in the source, which no longer matters once it is read."""
     return column.model_dump(mode="json", exclude={"from_"})
+
+
+def _by_code(part: str, version: int) -> dict[str, int]:
+    """What a digest says of the code: nothing of the first version, as 0.1.0 did."""
+    return {part: version} if version > 1 else {}
 
 
 def use_case_names(root: Path) -> list[str]:

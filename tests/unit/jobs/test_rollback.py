@@ -17,6 +17,7 @@ from perennial.jobs.retrain.deploy import Deployed
 from perennial.jobs.upkeep import verify
 from perennial.ledger.entries import DeployedRole, InterventionKind
 from perennial.records.model_choice import ModelChoice
+from perennial.spec import versions
 
 GOOD, BAD = "true", "bad"
 
@@ -199,3 +200,18 @@ def test_a_time_when_nothing_is_scored_yet_rescores_nothing(served: RolloutWorld
     assert done.effective_from == served.world.day(6).start
     assert served.ports.ledger.deployments("parcels")[-1].rescores_from is None
     assert again(served) is None
+
+
+def test_windows_that_older_checks_passed_are_validated_before_they_are_scored_again(
+    served: RolloutWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    day = served.world.day(4)
+    (before,) = served.ports.ledger.validations("parcels", day)
+    monkeypatch.setattr(versions, "CHECKS_VERSION", versions.CHECKS_VERSION + 1)
+    back(served, rescore_from=day.start)
+    found = again(served)
+    assert found is not None
+    assert (found.windows, found.failed) == (2, ())
+    assert scored_by(served) == [GOOD, GOOD, BAD, BAD, GOOD, GOOD]
+    assert served.ports.ledger.validations("parcels", day)[0] == before
+    assert len(served.ports.ledger.validations("parcels", day)) == 2

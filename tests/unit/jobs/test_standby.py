@@ -10,14 +10,13 @@ import pytest
 from tests.unit.jobs.rollout_world import RolloutWorld, make
 
 from perennial.jobs.retrain import rollback
-from perennial.jobs.retrain.deploy import EXAMPLE
 from perennial.jobs.upkeep import standby
 from perennial.jobs.upkeep.standby import StandbyTried
 from perennial.ledger.entries import DecisionKind, DeployedRole
 from perennial.modeling.artifact import load
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
-from perennial.modeling.trial import PREDICTION, as_file
+from perennial.modeling.trial import EXAMPLE, PREDICTION, as_file
 from perennial.records.gate import Gated, gated
 from perennial.review import going_back
 from perennial.review.going_back import Readiness

@@ -67,7 +67,7 @@ def test_a_prediction_that_differs_in_its_last_bit_is_told(world: World, tried: 
     values[2] = np.nextafter(values[2], 2.0)
     place = trial.example.column_names.index(PREDICTION)
     other = replace(trial, example=trial.example.set_column(place, PREDICTION, pa.array(values)))
-    with pytest.raises(NotDeployable, match=rf"1 of the 5 rows .*\(row 2: .* instead of {float(values[2])!r}\)"):
+    with pytest.raises(NotDeployable, match=rf"1 of the 50 rows .*\(row 2: .* instead of {float(values[2])!r}\)"):
         tried(other)  # type: ignore[operator]
 
 
@@ -79,7 +79,7 @@ def test_what_was_kept_is_what_the_next_deployment_is_compared_with(world: World
     zeros = pa.array(np.zeros(kept.num_rows))
     forged = kept.set_column(kept.column_names.index(PREDICTION), PREDICTION, zeros)
     world.ports.registry.attach("parcels", "1", {deploy.EXAMPLE: as_file(forged)})
-    with pytest.raises(NotDeployable, match="5 of the 5 rows"):
+    with pytest.raises(NotDeployable, match="50 of the 50 rows"):
         deploy._try(
             world.use_case.spec,
             world.ports.registry.versions("parcels")[0],
@@ -109,7 +109,7 @@ def test_predictions_that_are_not_finite_are_told(world: World, monkeypatch: pyt
 
     def broken(pipeline: object, task: object, frame: pd.DataFrame) -> np.ndarray:
         values = predict(pipeline, task, frame)  # type: ignore[arg-type]
-        return np.where(np.arange(len(values)) == 7, np.nan, values)
+        return np.where(np.arange(len(values)) == 77, np.nan, values)
 
     monkeypatch.setattr("perennial.modeling.trial.predict", broken)
     with pytest.raises(NotDeployable, match="infinity or NaN for 1 of the 180 rows of a window"):

@@ -79,6 +79,17 @@ def rows_with(count: int = 10, **columns: list[Any] | pa.Array) -> pa.Table:
     return pa.table(table | given)
 
 
+def rows_of(case: dict[str, Any]) -> pa.Table:
+    """The rows that a golden case is about."""
+    count = case.get("rows", 10)
+    rows = rows_with(count)
+    changed = {name: [value] * count for name, value in case.get("all", {}).items()}
+    for name, values in case.get("columns", {}).items():
+        changed[name] = [*values, *rows.column(name).to_pylist()[len(values) :]]
+    rows = rows_with(count, **changed).drop_columns(case.get("drop", []))
+    return rows.rename_columns([case.get("rename", {}).get(name, name) for name in rows.column_names])
+
+
 @pytest.fixture(scope="session")
 def window() -> Window:
     return Window(START, START + timedelta(days=1))

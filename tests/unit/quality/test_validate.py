@@ -14,6 +14,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.unit.quality.conftest import rows_of
 
 from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import RULE_COLUMN, CheckedRows, validate
@@ -24,16 +25,6 @@ from perennial.window import Window
 GOLDEN = yaml.safe_load((Path(__file__).parents[2] / "golden" / "quality.yaml").read_text())
 
 
-def rows_of(case: dict[str, Any], make_rows: Any) -> pa.Table:
-    count = case.get("rows", 10)
-    rows = make_rows(count)
-    changed = {name: [value] * count for name, value in case.get("all", {}).items()}
-    for name, values in case.get("columns", {}).items():
-        changed[name] = [*values, *rows.column(name).to_pylist()[len(values) :]]
-    rows = make_rows(count, **changed).drop_columns(case.get("drop", []))
-    return rows.rename_columns([case.get("rename", {}).get(name, name) for name in rows.column_names])
-
-
 def rules_of(outcome: CheckedRows) -> list[str]:
     rules: list[str] = outcome.quarantined.column(RULE_COLUMN).to_pylist()
     return rules
@@ -42,7 +33,7 @@ def rules_of(outcome: CheckedRows) -> list[str]:
 @pytest.mark.parametrize("case", GOLDEN, ids=lambda case: case["name"])
 def test_verdict_and_reasons(case: dict[str, Any], make_use_case: Any, make_rows: Any, window: Window) -> None:
     use_case = make_use_case(case.get("expectations"), **case.get("quality", {}))
-    outcome = validate(use_case, rows_of(case, make_rows), window)
+    outcome = validate(use_case, rows_of(case), window)
     assert list(outcome.reasons) == case["reasons"]
     assert outcome.verdict == case["verdict"]
     assert rules_of(outcome) == case.get("quarantined", [])
@@ -65,6 +56,7 @@ def test_the_result_tells_all_that_was_checked(make_use_case: Any, make_rows: An
     result = json.loads(json.dumps(outcome.result))
     assert list(result) == [
         "format",
+        "checks",
         "verdict",
         "reasons",
         "rows",

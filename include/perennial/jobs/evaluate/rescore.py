@@ -111,7 +111,7 @@ def _scored_since(batch: Batch, entry: Deployment) -> bool:
 
 def _score_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> bool:
     """Score a window as it was, and do anew what followed from its predictions; whether they changed."""
-    scored = score.run(use_case, window, ports, run_id, model=ModelChoice())
+    scored = score.run_again(use_case, window, ports, run_id, model=ModelChoice())
     batch = ports.ledger.latest_batch(use_case.name, window)
     assert batch is not None, "it was scored"
     select_for_review.run(use_case, window, ports, run_id)

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.code_version import code_version, lock_digest
-from perennial.errors import ChallengerFailed, PredictionsNotFinite, RowsRemoved
+from perennial.errors import ChallengerFailed, NotValidated, PredictionsNotFinite, RowsRemoved
+from perennial.jobs.predict import validate
 from perennial.lake.port import predictions_table, window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch
@@ -119,6 +120,17 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
     for part in parts_of(batch):
         log.info("%s %s: %d rows by model version %s", spec.name, window, part.rows, part.model_version)
     return _scored(batch, changed=True)
+
+
+def run_again(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, model: ModelChoice) -> Scored:
+    """The same for a window that was scored before: where its verdict is by other rules or checks than today's, it is
+    validated first. Errors: as `run`.
+    """
+    try:
+        return run(use_case, window, ports, run_id, model=model)
+    except NotValidated:
+        validate.run(use_case, window, ports, run_id)
+        return run(use_case, window, ports, run_id, model=model)
 
 
 def _in_all_stores(batch: Batch, ports: Ports, lease: Lease, run_id: str) -> bool:

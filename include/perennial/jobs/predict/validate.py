@@ -5,14 +5,21 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from perennial.errors import ValidationFailed
+from perennial.errors import ChecksDisagree, ValidationFailed
 from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import ValidationResult
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.unread import BAD_CELLS
-from perennial.quality.validate import validate
-from perennial.records.gate import accepted_rules, failure_text, snapshot_of, snapshot_rows, suite_digest_with
+from perennial.quality.validate import CheckedRows, validate
+from perennial.records.gate import (
+    accepted_rules,
+    checks_of,
+    failure_text,
+    snapshot_of,
+    snapshot_rows,
+    suite_digest_with,
+)
 from perennial.records.leases import data_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
@@ -38,8 +45,8 @@ class Validated:
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Validated:
     """Check the window's snapshot against its suite and record what came out.
 
-    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `RowsLost`,
-    `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
+    Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `ChecksDisagree`
+    before; `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
@@ -49,6 +56,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         rows = rows.select([name for name in rows.column_names if name in spec.columns or name == BAD_CELLS])
         accepted = accepted_rules(snapshot, ports.ledger)
         outcome = validate(use_case, rows, window, accepted)
+        suite_digest = suite_digest_with(use_case, accepted)
+        _refuse_another_answer(outcome, ports.ledger.validation_of(spec.name, window, snapshot.digest, suite_digest))
         quarantined = outcome.quarantined.append_column(
             "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
         )
@@ -58,7 +67,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
                 use_case=spec.name,
                 window=window,
                 snapshot_digest=snapshot.digest,
-                suite_digest=suite_digest_with(use_case, accepted),
+                suite_digest=suite_digest,
                 verdict=outcome.verdict,
                 reasons=outcome.reasons,
                 rows=rows.num_rows,
@@ -74,4 +83,18 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         raise ValidationFailed(failure_text(recorded))
     return Validated(
         window, recorded.snapshot_digest, recorded.verdict, recorded.reasons, recorded.rows, recorded.rows_quarantined
+    )
+
+
+def _refuse_another_answer(outcome: CheckedRows, before: ValidationResult | None) -> None:
+    """A verdict stays as it was recorded first, so the quarantine beside it must, too. Errors: `ChecksDisagree`."""
+    found = outcome.quarantined.num_rows
+    if before is None or before.rows_quarantined == found:
+        return
+    raise ChecksDisagree(
+        f"{before.use_case} {before.window}: the same rules set {found} rows of snapshot {before.snapshot_digest[:12]} "
+        f"aside, and {before.rows_quarantined} when it was validated by the run {before.run_id}. Nothing was changed. "
+        f"Either libraries differ from those that requirements.txt pins: install these. Or Perennial's checks changed "
+        f"without a new number of their version ({checks_of(before)}): report that, and change the expectations in any "
+        "way, such as a severity, to validate the window under another digest meanwhile."
     )

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from datetime import datetime
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -26,7 +27,7 @@ from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
-from perennial.modeling.trial import PREDICTION, ModelTrial, as_file, from_file
+from perennial.modeling.trial import EXAMPLE, PREDICTION, TRIED_ROWS, ModelTrial, as_file, from_file
 from perennial.ports import Ports
 from perennial.records.retirement import refuse_archived, refuse_ended
 from perennial.records.retraining import THRESHOLDS
@@ -37,8 +38,6 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
-
-EXAMPLE = "trial/example.arrow"  # the example with its predictions, attached to the version
 
 
 @dataclass(frozen=True)
@@ -137,7 +136,8 @@ def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: T
     needed = list(spec.feature_columns)  # what is attached is read by others: no keys, no labels
     kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
     if kept is None:
-        example = rows.slice(0, register.EXAMPLE_ROWS).select(needed)
+        spread = np.unique(np.linspace(0, rows.num_rows - 1, TRIED_ROWS).astype(np.int64))
+        example = rows.select(needed).take(pa.array(spread))
         pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
         predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
         kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))

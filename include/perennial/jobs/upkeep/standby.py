@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.errors import NotDeployable, PermanentError
-from perennial.jobs.retrain.deploy import EXAMPLE
 from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
-from perennial.modeling.trial import PREDICTION, ModelTrial, from_file
+from perennial.modeling.trial import EXAMPLE, PREDICTION, ModelTrial, from_file
 from perennial.ports import Ports
 from perennial.records.batch import require_features
 from perennial.records.gate import Gated, gated

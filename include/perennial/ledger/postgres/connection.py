@@ -85,6 +85,12 @@ class LedgerDatabase:
             yield connection
 
     @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """A connection outside the pool, for who begins and ends transactions; its errors are the database's."""
+        with self._made(NullPool).connect() as connection:
+            yield connection
+
+    @contextmanager
     def session(self) -> Iterator[Connection]:
         """A connection outside the pool, for session-level locks: closing it ends them. Statements autocommit."""
         with self.own_errors():

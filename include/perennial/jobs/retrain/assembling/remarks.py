@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
-from perennial.errors import RowsRemoved
+from perennial.errors import LibrariesChanged, RowsRemoved
 from perennial.features.build import LARGEST_FEATURE, feature_frame
 from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained
@@ -30,6 +30,7 @@ from perennial.performance.metrics import metrics_of
 from perennial.policy.promotion import CandidateScore, best_candidate, text_of
 from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
+from perennial.records.kept_example import load_model
 from perennial.records.training_set import LAST_WEIGHTED, WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
 from perennial.spec.names import METRICS
@@ -66,11 +67,17 @@ def rival_of(
 ) -> Rival:
     """The champion, scored anew on the holdout; or how it did on stored rows, where the spec's columns don't suffice.
 
+    One that does not predict with today's libraries as it did is no rival.
+
     Errors: `UntrustedModel`, `StoreUnavailable`.
     """
     if champion is None:
         return Rival(None)
-    name, digest, pipeline = _champion(spec, champion, manifest, ports)
+    try:
+        name, digest, pipeline = _champion(spec, champion, manifest, ports)
+    except LibrariesChanged as error:
+        log.warning("%s: the champion is not compared with: %s", spec.name, error)
+        return Rival(None, (f"{error} The candidates had to beat a prediction without skill.",))
     needed = model_inputs(pipeline)
     lacking = needed.unavailable({field.name: str(field.type) for field in canonical_schema(spec)})
     if not lacking:
@@ -123,8 +130,9 @@ def _champion(
     A model that is judged on rows which it was trained on looks too good, and no candidate would win.
     """
     name, digest = f"champion version {champion.model_version}", champion.model_digest
+    pipeline = load_model(spec, champion.model_version, digest, ports).pipeline  # which sees to its libraries
     if not _has_seen(champion, manifest.until - spec.training.holdout):
-        return name, digest, ports.registry.load(spec.name, champion.model_version, digest).pipeline
+        return name, digest, pipeline
     digest = champion.training[JUDGED]
     name = f"{name} as it was judged (it has learnt rows of this holdout since)"
     return name, digest, load(ports.artifacts.get(digest), digest)

@@ -1,5 +1,8 @@
 """Bringing the ledger's tables up to date, from code: `perennial db upgrade` ends here."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -8,37 +11,77 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, func, select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.schema import CreateSchema
 
 from perennial.encoding import lock_key
 from perennial.errors import InvalidSettings
 from perennial.ledger.postgres.connection import LedgerDatabase
+from perennial.ledger.postgres.schema.online import LOCK_SECONDS
 from perennial.ledger.postgres.schema.tables import SCHEMA
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ATTEMPTS, _PAUSE_SECONDS = 60, 1.0
+_ASKED_AGAIN_SECONDS = 0.2
+_LOCK_NOT_AVAILABLE = "55P03"
 
 
 def upgrade(url: str) -> list[str]:
-    """Apply what is pending, all of it or nothing; the revisions applied, oldest first.
+    """Apply what is pending, each revision by itself and whole; the revisions applied, oldest first.
 
-    Several callers at once are safe: one does the work, the others wait and find nothing left.
-    Errors: `StoreUnavailable`, `InvalidSettings` as for `pending`, or when the user may not create tables.
+    Several callers at once are safe: one does the work, the others wait and find nothing left. What fails is done again
+    by the next call, and what was applied before it stays: so locks are held for one revision, not for all of them.
+    Errors: `StoreUnavailable`, also when a table is held by others for too long; `InvalidSettings` as for `pending`, or
+    when the user may not create tables.
     """
     database = LedgerDatabase(url)
     try:
-        with database.transaction() as connection:
-            connection.execute(select(func.pg_advisory_xact_lock(lock_key("migrations"))))
-            # Looked up first: to create a schema "if not exists" needs the right to create even where it exists.
-            if connection.scalar(select(func.to_regnamespace(SCHEMA))) is None:
-                connection.execute(CreateSchema(SCHEMA))
-            todo = _pending(connection, database.place)
-            if todo:
-                config = _config()
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
+        with _one_at_a_time(database):
+            with database.transaction() as connection:
+                # Looked up first: to create a schema "if not exists" needs the right to create even where it exists.
+                if connection.scalar(select(func.to_regnamespace(SCHEMA))) is None:
+                    connection.execute(CreateSchema(SCHEMA))
+                todo = _pending(connection, database.place)
+            for revision in todo:
+                apply(database, revision)
             return todo
     finally:
         database.close()
+
+
+def apply(database: LedgerDatabase, revision: str) -> None:
+    """Apply one revision, the next one.
+
+    What it must wait for is given up after a second and tried again: who waits for a table keeps all others waiting who
+    want it later. Errors: as `upgrade`.
+    """
+    config = _config()
+    for attempt in range(_ATTEMPTS):
+        with database.own_errors():
+            try:
+                with database.connection() as connection:
+                    connection.exec_driver_sql(f"SET lock_timeout = '{LOCK_SECONDS}s'")
+                    connection.commit()
+                    config.attributes["connection"] = connection
+                    command.upgrade(config, revision)
+            except OperationalError as error:
+                if getattr(error.orig, "pgcode", "") != _LOCK_NOT_AVAILABLE or attempt == _ATTEMPTS - 1:
+                    raise
+            else:
+                return
+        time.sleep(_PAUSE_SECONDS)
+
+
+@contextmanager
+def _one_at_a_time(database: LedgerDatabase) -> Iterator[None]:
+    """Let one caller work, and the others ask now and then.
+
+    To wait in the database would be a transaction, for whose end an index waits that is built beside writers.
+    """
+    with database.session() as session:
+        while not session.scalar(select(func.pg_try_advisory_lock(lock_key("migrations")))):
+            time.sleep(_ASKED_AGAIN_SECONDS)
+        yield
 
 
 def current(url: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Runs the migrations on the connection that `migrate` opened, inside its transaction."""
+"""Runs a migration on the connection that `migrate` opened, in a transaction of its own."""
 
 from alembic import context
 
@@ -8,6 +8,7 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     version_table_schema=SCHEMA,
+    transaction_per_migration=True,
 )
 with context.begin_transaction():
     context.run_migrations()

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from perennial.ledger.postgres.schema.online import make_unique
+
 revision = "0005"
 down_revision = "0004"
 branch_labels = None
@@ -13,14 +15,9 @@ ALTER TABLE ledger.performance ADD CONSTRAINT ck_performance_maturity
     CHECK (maturity IN ('estimated', 'partial', 'overdue', 'final', 'given_up'));
 """
 
-_NATURAL_KEY = """
-ALTER TABLE ledger.performance DROP CONSTRAINT uq_performance;
-ALTER TABLE ledger.performance ADD CONSTRAINT uq_performance
-    UNIQUE (use_case, window_start, window_end, revision, as_of, labels_version);
-"""
-
 
 def upgrade() -> None:
     """Allow them. No row changes."""
+    natural_key = "use_case, window_start, window_end, revision, as_of, labels_version"
+    make_unique("uq_performance", "performance", natural_key)
     op.execute(_MATURITY)
-    op.execute(_NATURAL_KEY)

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from perennial.ledger.postgres.schema.online import make_unique
+
 revision = "0006"
 down_revision = "0005"
 branch_labels = None
@@ -35,16 +37,16 @@ CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.late_ro
 """
 
 # Entries of before are each the only measurement of their snapshot by their model, and don't say by what else.
+_NUMBERED = """
+ALTER TABLE ledger.drift_reports
+    ADD COLUMN IF NOT EXISTS basis_digest text NOT NULL DEFAULT '',
+    ADD COLUMN IF NOT EXISTS number bigint NOT NULL DEFAULT 0;
+"""
+
 _DRIFT_AGAIN = """
 ALTER TABLE ledger.drift_reports
-    ADD COLUMN basis_digest text NOT NULL DEFAULT '',
-    ADD COLUMN number bigint NOT NULL DEFAULT 0;
-ALTER TABLE ledger.drift_reports
     ALTER COLUMN basis_digest DROP DEFAULT,
-    ALTER COLUMN number DROP DEFAULT,
-    DROP CONSTRAINT uq_drift_reports,
-    ADD CONSTRAINT uq_drift_reports
-        UNIQUE (use_case, window_start, window_end, snapshot_digest, model_digest, number);
+    ALTER COLUMN number DROP DEFAULT;
 """
 
 _EMPTY_WINDOWS = """
@@ -57,6 +59,9 @@ ALTER TABLE ledger.interventions
 
 def upgrade() -> None:
     """Make the table and the columns, and let interventions say that a window is empty."""
+    op.execute(_NUMBERED)
+    natural_key = "use_case, window_start, window_end, snapshot_digest, model_digest, number"
+    make_unique("uq_drift_reports", "drift_reports", natural_key)
     op.execute(_LATE_ROWS)
     op.execute(_DRIFT_AGAIN)
     op.execute(_EMPTY_WINDOWS)

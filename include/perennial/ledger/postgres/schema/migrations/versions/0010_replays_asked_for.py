@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from perennial.ledger.postgres.schema.online import make_index
+
 revision = "0010"
 down_revision = "0009"
 branch_labels = None
@@ -13,10 +15,10 @@ ALTER TABLE ledger.interventions
     ADD CONSTRAINT ck_interventions_kind CHECK (kind IN (
         'alias_restored', 'lake_restored', 'published_restored', 'rows_accepted', 'files_removed', 'window_empty',
         'replay_asked'));
-CREATE INDEX ix_interventions_window ON ledger.interventions (use_case, kind, (details ->> 'window'));
 """
 
 
 def upgrade() -> None:
     """Let the kind in, and make the index."""
+    make_index("ix_interventions_window", "interventions", "use_case, kind, (details ->> 'window')")
     op.execute(_REPLAYS)

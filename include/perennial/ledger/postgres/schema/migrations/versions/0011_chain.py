@@ -1,8 +1,9 @@
 """The chain: every deployment, decision and intervention has a link that carries the digest of the one before.
 
-Entries of before get links here, in the order they were recorded, which are marked as adopted: from now on they can't
-change unseen. `perennial.ledger.chain` says what is hashed. From now on, the database takes no entry of these kinds
-without its link; a version of Perennial that does not make links is refused.
+From now on, the database takes no entry of these kinds without its link; a version of Perennial that does not make
+links is refused. So nothing comes in between when the entries of before get links, in the order they were recorded, and
+nobody is kept waiting for as long as that takes. These links are marked as adopted: from now on the entries can't
+change unseen. `perennial.ledger.chain` says what is hashed.
 """
 
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from operator import itemgetter
 from typing import Any
 
 from alembic import op
-from sqlalchemy import TableClause, select, text
+from sqlalchemy import TableClause, column, insert, select, table, text
 
 from perennial.ledger.chain import Link, link_after, row_digest
 
@@ -22,9 +23,11 @@ depends_on = None
 
 _KINDS = {"deployments": "deployment", "decisions": "decision", "interventions": "intervention"}
 _AT_ONCE = 500
+_CONTENTS = ("use_case", "position", "kind", "entry_id", "form", "adopted", "content", "previous", "digest")
+_INSERT = insert(table("chain", *map(column, _CONTENTS), schema="ledger"))
 
 _CHAIN = """
-CREATE TABLE ledger.chain (
+CREATE TABLE IF NOT EXISTS ledger.chain (
     use_case text NOT NULL,
     position bigint NOT NULL,
     kind text NOT NULL,
@@ -38,18 +41,13 @@ CREATE TABLE ledger.chain (
     CONSTRAINT uq_chain UNIQUE (kind, entry_id),
     CONSTRAINT ck_chain_position CHECK (position >= 1)
 );
-CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.chain
+CREATE OR REPLACE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger.chain
     FOR EACH STATEMENT EXECUTE FUNCTION ledger.refuse_change();
 """
 
-_INSERT = text(
-    "INSERT INTO ledger.chain VALUES "
-    "(:use_case, :position, :kind, :entry_id, :form, :adopted, :content, :previous, :digest)"
-)
-
 # Asked when the transaction ends, so that the link may come after its entry.
 _REQUIRED = """
-CREATE FUNCTION ledger.require_link() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION ledger.require_link() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF NOT EXISTS (SELECT FROM ledger.chain WHERE kind = TG_ARGV[0] AND entry_id = NEW.id) THEN
         RAISE EXCEPTION 'INSERT on ledger.% is refused: the entry has no link in ledger.chain. '
@@ -63,17 +61,30 @@ $$
 
 
 def upgrade() -> None:
-    """Make the table, link what there is, and demand a link of what comes."""
+    """Make the table, demand a link of what comes, and link what there is."""
+    with op.get_context().autocommit_block():  # what is done already is done again without harm
+        op.execute(_CHAIN)
+        op.execute(_REQUIRED)
+        for name, kind in _KINDS.items():
+            op.execute(
+                f"DROP TRIGGER IF EXISTS linked ON ledger.{name}; "
+                f"CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ledger.{name} DEFERRABLE INITIALLY DEFERRED "
+                f"FOR EACH ROW EXECUTE FUNCTION ledger.require_link('{kind}')"
+            )
+    _link()
+
+
+def _link() -> None:
+    """Link what has no link, after the links that there are: of a version that makes them and was early."""
     connection = op.get_bind()
-    tables = ", ".join(f"ledger.{table}" for table in _KINDS)
-    op.execute(f"LOCK TABLE {tables} IN SHARE ROW EXCLUSIVE MODE")  # nothing is recorded between the links and the rule
-    op.execute(_CHAIN)
+    ends = "SELECT DISTINCT ON (use_case) * FROM ledger.chain ORDER BY use_case, position DESC"
+    known = {row["use_case"]: Link(**row) for row in connection.execute(text(ends)).mappings()}
     waiting: list[dict[str, Any]] = []
     last: Link | None = None
     for row, kind in merge(*map(_entries, _KINDS), key=lambda found: _order(*found)):
         values = dict(row)
-        if last is not None and last.use_case != values["use_case"]:
-            last = None
+        if last is None or last.use_case != values["use_case"]:
+            last = known.get(values["use_case"])
         entry_id = values.pop("id")
         last = link_after(last, values["use_case"], kind, entry_id, row_digest(kind, values), adopted=True)
         waiting.append(vars(last))
@@ -82,20 +93,15 @@ def upgrade() -> None:
             waiting = []
     if waiting:
         connection.execute(_INSERT, waiting)
-    op.execute(_REQUIRED)
-    for table, kind in _KINDS.items():
-        op.execute(
-            f"CREATE CONSTRAINT TRIGGER linked AFTER INSERT ON ledger.{table} DEFERRABLE INITIALLY DEFERRED "
-            f"FOR EACH ROW EXECUTE FUNCTION ledger.require_link('{kind}')"
-        )
 
 
-def _entries(table: str) -> Iterator[tuple[Any, str]]:
-    """The table's rows by use case and time, a few at a time, each with the name of its kind."""
-    rows = select(text("*")).select_from(TableClause(table, schema="ledger"))
+def _entries(name: str) -> Iterator[tuple[Any, str]]:
+    """The table's rows without a link, by use case and time, a few at a time, each with the name of its kind."""
+    linked = f"SELECT FROM ledger.chain WHERE kind = '{_KINDS[name]}' AND entry_id = {name}.id"
+    rows = select(text("*")).select_from(TableClause(name, schema="ledger")).where(text(f"NOT EXISTS ({linked})"))
     query = rows.order_by(text('use_case COLLATE "C", recorded_at, id'))
     for row in op.get_bind().execute(query, execution_options={"yield_per": _AT_ONCE}).mappings():
-        yield row, _KINDS[table]
+        yield row, _KINDS[name]
 
 
 _recorded = itemgetter("use_case", "recorded_at")

@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from perennial.ledger.postgres.schema.online import make_index
+
 revision = "0012"
 down_revision = "0011"
 branch_labels = None
@@ -48,10 +50,10 @@ ALTER TABLE ledger.interventions
     ADD CONSTRAINT ck_interventions_kind CHECK (kind IN (
         'alias_restored', 'lake_restored', 'published_restored', 'rows_accepted', 'files_removed', 'window_empty',
         'replay_asked', 'alert_acknowledged', 'alert_silenced'));
-CREATE INDEX ix_interventions_recorded_at ON ledger.interventions (use_case, kind, recorded_at);
 """
 
 
 def upgrade() -> None:
     """Make the tables, let the kinds in, and make the index."""
+    make_index("ix_interventions_recorded_at", "interventions", "use_case, kind, recorded_at")
     op.execute(_ALERTS)

@@ -1,6 +1,6 @@
 """The last request for approval of a use case is found without reading the others."""
 
-from alembic import op
+from perennial.ledger.postgres.schema.online import make_index
 
 revision = "0021"
 down_revision = "0020"
@@ -10,4 +10,4 @@ depends_on = None
 
 def upgrade() -> None:
     """Make the index."""
-    op.execute("CREATE INDEX ix_approval_requests_id ON ledger.approval_requests (use_case, id)")
+    make_index("ix_approval_requests_id", "approval_requests", "use_case, id")
