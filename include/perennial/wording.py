@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+WITHHELD = "withheld"  # what stands in the place of a value that is not shown
+
 
 def left_out(remarks: Sequence[str] | None) -> Sequence[str]:
     """What ingest remarked about a window, as lines to show.

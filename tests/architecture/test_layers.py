@@ -23,7 +23,7 @@ PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anc
 ROOMS = {"alerting", "card", "handover", "records", "jobs", "review", "backtest", "scaffold", "pages"}
 ROOMS |= {"doctor", "telemetry"}
 MAY_IMPORT = {
-    "spec": {"window", "errors", "encoding"},
+    "spec": {"window", "errors", "encoding", "wording"},
     **dict.fromkeys(PURE, WORDS | PURE),
     **{name: WORDS | {"modeling", "performance", name} for name in PORTS},
     "artifacts": WORDS | {"artifacts", "lake"},

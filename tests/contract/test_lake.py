@@ -4,22 +4,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import delta
+from perennial.lake import delta, forgetting
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
-from perennial.lake.port import Lake
+from perennial.lake.port import Forgotten, Lake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.lease import Lease
 from perennial.window import Window
@@ -578,3 +580,104 @@ def test_an_erasing_that_was_killed_is_finished_by_the_next(folder: DeltaLake, m
     assert [
         each.name for each in Path(folder.location(TABLE)).rglob("*.parquet") if "_delta_log" not in each.parts
     ] == []
+
+
+def test_what_is_forgotten_is_in_no_version_and_every_version_is_read_on(lake: Lake) -> None:
+    first = lake.replace(TABLE, FIRST, rows(1, 2, 42))
+    second = lake.replace(TABLE, FIRST, rows(1, 2, 3, 42))
+    other = lake.replace(TABLE, SECOND, rows(42))
+    lake.replace("raw/others", FIRST, rows(42))
+    assert lake.forget(TABLE, "id", "42") == Forgotten(3, 3)
+    assert lake.read(TABLE, FIRST, version=first.version).column("id").to_pylist() == [1, 2]
+    assert lake.read(TABLE, FIRST, version=second.version).equals(canonical(rows(1, 2, 3)))
+    assert lake.read(TABLE, SECOND, version=other.version).equals(canonical(rows()))
+    assert lake.read(TABLE, FIRST).column("id").to_pylist() == [1, 2, 3]
+    assert lake.partitions(TABLE) == [FIRST]
+    assert lake.read("raw/others", FIRST).num_rows == 1
+    assert lake.forget(TABLE, "id", "42") == Forgotten(0, 0)
+    assert lake.forget(TABLE, "no such column", "42") == Forgotten(0, 0)
+    assert lake.forget("raw/nothing", "id", "42") == Forgotten(0, 0)
+    again = lake.replace(TABLE, FIRST, rows(1, 2, 3))  # what a source without the row delivers is there already
+    assert again.version == lake.version(TABLE)
+
+
+def test_a_row_is_forgotten_by_the_text_of_its_key(lake: Lake) -> None:
+    names = pa.table({"name": ["Ada", None, "Bob", "ada"], "n": [1, 2, 3, 4]})
+    kept = lake.replace(TABLE, FIRST, names)
+    lake.forget(TABLE, "name", "Ada")
+    assert lake.read(TABLE, FIRST, version=kept.version).column("n").to_pylist() == [2, 3, 4]
+
+
+def decoded(folder: DeltaLake) -> str:
+    """All cells of all files of the table, those of no version too, and all bytes of its log."""
+    told = []
+    for file in Path(folder.location(TABLE)).rglob("*"):
+        if file.suffix == ".parquet" and "_delta_log" not in file.parts:
+            told.append(str(pq.read_table(file).to_pylist()))
+        if file.is_file():
+            told.append(file.read_bytes().decode("latin-1"))
+    return "".join(told)
+
+
+def test_no_file_holds_what_was_forgotten_and_other_engines_read_all_versions(folder: DeltaLake) -> None:
+    secret = "Ada-of-the-secret"
+    commits = [folder.replace(TABLE, FIRST, with_name(secret, count)) for count in (3, 5, 5000)]
+    assert secret in decoded(folder)
+    sizes = {file: file.stat().st_size for file in Path(folder.location(TABLE)).rglob("*.parquet")}
+    folder.forget(TABLE, "name", secret)
+    assert secret not in decoded(folder)
+    assert {file: file.stat().st_size for file in sizes} == sizes
+    for count, commit in zip((3, 5, 5000), commits, strict=True):
+        table = DeltaTable(folder.location(TABLE), version=commit.version)
+        found = pa.table(QueryBuilder().register("t", table).execute("select name from t").read_all())
+        assert len(found) == count - 1
+        assert secret not in found.column("name").to_pylist()
+
+
+def with_name(name: str, count: int) -> pa.Table:
+    return pa.table({"name": [name, *(f"person {n}" for n in range(count - 1))], "n": list(range(count))})
+
+
+def test_forgetting_that_was_killed_anywhere_is_finished_by_the_next(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commits = [folder.replace(TABLE, FIRST, with_name("Ada", count)) for count in (3, 5, 7)]
+    stray = Path(folder.location(TABLE)) / "left_by_a_killed_run.parquet"
+    stray.write_bytes(b"PAR1 torn")
+    for step in (1, 2, 3):
+        left = [step]
+
+        def cut(*given: Any, left: list[int] = left, move: Any = forgetting._put) -> None:
+            left[0] -= 1
+            if not left[0]:
+                raise KeyboardInterrupt
+            move(*given)
+
+        with monkeypatch.context() as killed:
+            killed.setattr(forgetting, "_put", cut)
+            with suppress(KeyboardInterrupt):
+                folder.forget(TABLE, "name", "Ada")
+    assert folder.forget(TABLE, "name", "Ada").unread == (str(stray),)
+    assert "Ada" not in decoded_but(folder, stray)
+    found = [folder.read(TABLE, FIRST, version=each.version).num_rows for each in commits]
+    assert found == [2, 4, 6]
+
+
+def decoded_but(folder: DeltaLake, stray: Path) -> str:
+    stray.unlink()
+    return decoded(folder)
+
+
+def test_a_row_is_forgotten_though_a_rival_writes(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder.replace(TABLE, FIRST, with_name("Ada", 3))
+    commit, rivals = delta._commit, [True]
+
+    def after_a_rival(*given: Any) -> int:
+        if rivals.pop() if rivals else False:
+            DeltaLake(folder._url, {}).replace(TABLE, FIRST, with_name("Ada", 9))
+        return commit(*given)
+
+    monkeypatch.setattr(delta, "_commit", after_a_rival)
+    folder.forget(TABLE, "name", "Ada")
+    assert folder.read(TABLE, FIRST).num_rows == 8
+    assert "Ada" not in decoded(folder)

@@ -1,8 +1,8 @@
 """What a model considers normal: its training windows, counted in their own bins, and how far they lie apart."""
 
 import base64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts,
 from perennial.drift.profiles.joint import JointMoments
 from perennial.drift.profiles.profile import WindowProfile, digest_of_bins, joint_bins, profile
 from perennial.drift.profiles.values import Categories, Numbers, Values, from_array, read_column
+from perennial.drift.profiles.withheld import without_categories
 from perennial.errors import NotEnoughData, UntrustedModel
 from perennial.spec.columns import Kind
 
@@ -122,6 +123,16 @@ class Reference:
         """
         kinds = {column.name: column.kind for column in self.columns}
         return profile(_with_predictions(rows, predictions) if PREDICTION in kinds else rows, kinds, self.bins)
+
+    def withholding(self, personal: Collection[str]) -> "Reference":
+        """The same, with pseudonyms for the categories of personal columns: see `perennial.drift.profiles.withheld`."""
+        columns = tuple(
+            replace(column, bins=without_categories(column.bins, column.name))
+            if column.bins is not None and column.name in personal
+            else column
+            for column in self.columns
+        )
+        return replace(self, columns=columns)
 
     def to_json(self) -> dict[str, Any]:
         """The reference as a JSON object."""

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 from perennial.errors import SchemaMismatch
 from perennial.spec.columns import Column, Kind, TimePart
 from perennial.spec.models import UseCase
+from perennial.wording import WITHHELD
 
 # Forests compute in single precision, and squares of anything much larger leave double precision.
 LARGEST_FEATURE = float(np.finfo(np.float32).max)
@@ -39,6 +40,20 @@ def feature_frame(spec: UseCase, rows: pa.Table) -> pd.DataFrame:
                 f"can't be read as that: {error}. Correct the column's kind or its source."
             ) from error
     return pd.DataFrame({name: features[name] for name in feature_names(spec)}, index=pd.RangeIndex(rows.num_rows))
+
+
+def example_rows(spec: UseCase, rows: pa.Table, most: int) -> pa.Table:
+    """The first `most` rows for others to look at: of personal columns, `withheld` in a text's place, and no value in
+    that of anything else.
+    """
+    example = rows.slice(0, most)
+    for name in spec.personal_columns:
+        if name in example.column_names:
+            at, kind = example.column_names.index(name), example.schema.field(name).type
+            withheld = pa.repeat(WITHHELD, example.num_rows).cast(kind) if pa.types.is_string(kind) else None
+            nothing = pa.nulls(example.num_rows, kind) if withheld is None else withheld
+            example = example.set_column(at, pa.field(name, kind), nothing)
+    return example
 
 
 def feature_names(spec: UseCase) -> list[str]:

@@ -37,7 +37,8 @@ from pyarrow import fs
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
 from perennial.lake.delta_log import DataFile, columns_of, file_committed, files_of, without_partition
-from perennial.lake.port import Commit, Stored, no_such_version
+from perennial.lake.forgetting import forget_in_files, without
+from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
@@ -187,7 +188,7 @@ class DeltaLake:
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
         with reaching(f"Listing the files of {self.location(table)}"):
-            return _counted(self._data_files(table))
+            return Stored.of(each.size for each in self._data_files(table))
 
     def erase(self, table: str) -> Stored:
         """See `Lake.erase`: a commit without any file, and then no file is left beside the log."""
@@ -203,7 +204,26 @@ class DeltaLake:
             found = self._data_files(table)
             for each in found:
                 self._filesystem.delete_file(each.path)
-            return _counted(found)
+            return Stored.of(each.size for each in found)
+
+    def forget(self, table: str, column: str, value: str) -> Forgotten:
+        """See `Lake.forget`: new files for the present version, then old ones rewritten in their places."""
+        what = f"Removing rows from {self.location(table)}"
+        for partition in self.partitions(table):
+
+            def replaced(partition: str = partition) -> None:
+                delta = self._open(table)
+                assert delta is not None, "a table that has partitions is there"
+                before = self._rows(table, delta, partition)
+                rows = canonical(without(before, column, value))
+                if rows.num_rows < before.num_rows:
+                    facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
+                    _commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
+
+            self._until_committed(what, replaced)
+        with reaching(what):
+            paths = [each.path for each in self._data_files(table)]
+            return forget_in_files(self._filesystem, paths, column, value, ROW_GROUP_ROWS)
 
     def _data_files(self, table: str) -> list[fs.FileInfo]:
         root = open_path(self.location(table))
@@ -343,10 +363,6 @@ class DeltaLake:
             data_change=True,
             stats=json.dumps({"numRecords": ordered.num_rows}),
         )
-
-
-def _counted(files: list[fs.FileInfo]) -> Stored:
-    return Stored(len(files), sum(each.size for each in files))
 
 
 def open_path(url: str) -> str:

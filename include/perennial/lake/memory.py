@@ -2,14 +2,15 @@
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 import pyarrow as pa
 
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
-from perennial.lake.port import Commit, Stored, no_such_version
+from perennial.lake.forgetting import without
+from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
@@ -116,6 +117,19 @@ class InMemoryLake:
                 last = [_Version(versions[-1].schema)] if versions[-1].partitions else []
                 self._tables[table] = [*gone, *last]
             return found
+
+    def forget(self, table: str, column: str, value: str) -> Forgotten:
+        """See `Lake.forget`."""
+        with self._lock:
+            held = {id(rows): rows for each in self._tables.get(table, []) for rows in each.partitions.values()}
+            kept = {key: without(rows, column, value) for key, rows in held.items()}
+            if table in self._tables:
+                self._tables[table] = [
+                    replace(each, partitions={name: kept[id(rows)] for name, rows in each.partitions.items()})
+                    for each in self._tables[table]
+                ]
+            removed = [held[key].num_rows - kept[key].num_rows for key in held]
+            return Forgotten(sum(each > 0 for each in removed), sum(removed))
 
     def copy(self) -> "InMemoryLake":
         """A lake with the same content; what is written to either is not in the other."""

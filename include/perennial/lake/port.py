@@ -1,6 +1,6 @@
 """What the rest of the system asks of the lake."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -27,6 +27,21 @@ class Stored:
 
     files: int
     bytes: int
+
+    @classmethod
+    def of(cls, sizes: Iterable[int]) -> "Stored":
+        """Files of these sizes."""
+        found = list(sizes)
+        return cls(len(found), sum(found))
+
+
+@dataclass(frozen=True)
+class Forgotten:
+    """How many rows were removed of how many files, old versions' counted; `unread` files could not be looked into."""
+
+    files: int
+    rows: int
+    unread: tuple[str, ...] = ()
 
 
 class Lake(Protocol):
@@ -97,6 +112,15 @@ class Lake(Protocol):
 
         The versions stay known: reading what one of them held is refused with `RowsRemoved`. What the store itself
         keeps of deleted files (a bucket with versions, backups) is not reached.
+        """
+
+    def forget(self, table: str, column: str, value: str) -> Forgotten:
+        """Remove the rows whose `column`, written as text, is `value` from every version of the table.
+
+        The versions stay readable under their numbers, without these rows: what was committed has another digest then.
+        Done again, it finishes what was cut off, and does nothing more. Rows that are committed meanwhile may stay:
+        hold the windows, or ask once more. `unread` files are no version's, or damaged: a writer that was killed left
+        them, or writes them just now.
         """
 
     def location(self, table: str) -> str:

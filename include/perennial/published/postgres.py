@@ -163,6 +163,8 @@ class PostgresPublished:
                     if self._reading_timeout is not None:
                         cursor.execute("SET statement_timeout = %s", (max(1, round(self._reading_timeout * 1000)),))
                     yield cursor
+            except (psycopg2.DataError, psycopg2.IntegrityError) as error:
+                raise _explained(what, error) from None  # its details hold values
             except psycopg2.Error as error:
                 raise _explained(what, error) from error
 
@@ -172,7 +174,8 @@ def _span(window: Window) -> Composed:
 
 
 def _explained(what: str, error: psycopg2.Error) -> PerennialError:
-    said, _, _ = str(error).partition("\nLINE ")  # the statement, which it quotes after that, is not for readers
+    # The statement, which it quotes after that, is not for readers, nor are the values in its details.
+    said = error.diag.message_primary or str(error).partition("\nLINE ")[0]
     text = " ".join(said.split()).rstrip(".")
     if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
         return SchemaMismatch(f"{what} failed: {text}. Nothing was published; correct the rows.")

@@ -16,8 +16,8 @@ from perennial.spec.expectations import Expectation
 from perennial.spec.models import UseCase
 from perennial.spec.problems import shown
 from perennial.spec.sentences import sentence
+from perennial.wording import WITHHELD
 
-HIDDEN = "(not shown)"
 EXPECTATION = "expect_"  # what the names of rules begin with that a person may set aside
 CHANGED_RULE = "what a rule asked for that has changed since"
 _EXPECTED = {
@@ -35,8 +35,8 @@ _EXPECTED = {
 class CaughtCell:
     """A value that a rule did not accept in `rows` rows, and what the rule expected in its place.
 
-    `text` is None where there is no value, and `HIDDEN` in a private column. `why` says what is wrong with a cell that
-    could not be read; it is None for other rules, where `expected` says it.
+    `text` is None where there is no value, and `WITHHELD` in a private column. `why` says what is wrong with a cell
+    that could not be read; it is None for other rules, where `expected` says it.
     """
 
     column: str
@@ -92,7 +92,7 @@ def cells_caught(
         return _unread(spec, column, rows, most)
     expected = _expected(rule, kind, expectations)
     if column in spec.private_columns:
-        return (CaughtCell(column, HIDDEN, expected, rows.num_rows),)
+        return (CaughtCell(column, WITHHELD, expected, rows.num_rows),)
     if column not in rows.column_names:
         return ()
     return tuple(CaughtCell(column, text, expected, count) for text, count in _frequent(rows.column(column), most))
@@ -103,7 +103,7 @@ def _unread(spec: UseCase, column: str, rows: pa.Table, most: int) -> tuple[Caug
     line = pc.extract_regex(rows.column(BAD_CELLS), rf"(?:^|\n)(?P<cell>column {column}: [^\n]*)")
     cells = pc.struct_field(line, "cell")
     if column in spec.private_columns:
-        cells = pc.replace_substring_regex(cells, "'.*' ", f"'{HIDDEN}' ")
+        cells = pc.replace_substring_regex(cells, "'.*' ", f"'{WITHHELD}' ")
     found = []
     for text, count in _frequent(cells, most):
         (cell,) = unread_cells(text)

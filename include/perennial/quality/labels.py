@@ -11,7 +11,7 @@ from perennial.errors import SchemaMismatch
 from perennial.features.build import LARGEST_FEATURE
 from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
-from perennial.quality.unread import BAD_CELLS, first_unread, unread_in
+from perennial.quality.unread import BAD_CELLS, first_unread, unread_in, without_value
 from perennial.spec.columns import Column, Kind, Role
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
@@ -85,10 +85,13 @@ def conform_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None)
             continue
         unread = canonical.unread.drop_null() if canonical.unread else []
         if len(unread):
-            problems.append(f"column {name}: {unread[0]}, in {len(unread)} of {rows.num_rows} rows")
+            said = without_value(unread[0].as_py()) if name in spec.private_columns else unread[0]
+            problems.append(f"column {name}: {said}, in {len(unread)} of {rows.num_rows} rows")
         bad = int(np.count_nonzero(unread_in(rows, name)))
         if bad:
-            problems.append(f"column {name}: {first_unread(rows, name)}, in {bad} of {rows.num_rows} rows")
+            problems.append(
+                f"column {name}: {first_unread(rows, name, spec.private_columns)}, in {bad} of {rows.num_rows} rows"
+            )
         beyond = columns[-1].filter(too_large_to_judge(columns[-1])) if name == spec.labels.column else []
         if len(beyond):
             problems.append(

@@ -19,6 +19,15 @@ MOST_SAMPLES = 5
 MOST_VALUES = 20  # different unexpected values that are kept with their counts
 CHECKED_BY = "checks"  # in a validation's result: the version of our checks that gave it
 RESULT_FORMAT = 1  # of a whole validation; a reader refuses those that are newer than itself
+# Their observed value is a count or a share, which tells nothing about any single value.
+OBSERVE_NO_VALUES = (
+    "expect_column_proportion_of_non_null_values_to_be_between",
+    "expect_column_proportion_of_unique_values_to_be_between",
+    "expect_column_unique_value_count_to_be_between",
+    "expect_column_to_exist",
+    "expect_table_columns_to_match_set",
+    "expect_table_row_count_to_be_between",
+)
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,7 @@ def _unread_columns(spec: UseCase, rows: pa.Table, line_of: LineOf | None) -> It
         if count and nothing_read and count / rows.num_rows > spec.quality.max_quarantined_share:
             yield (
                 f"column {name}{_at(('columns', name), line_of)}: not one of its {count:,} cells could be read; the "
-                f"first: {first_unread(rows, name)}"
+                f"first: {first_unread(rows, name, spec.private_columns)}"
             )
 
 

@@ -18,6 +18,7 @@ from perennial.quality.frame import comparable_arguments
 from perennial.quality.outcome import (
     MOST_SAMPLES,
     MOST_VALUES,
+    OBSERVE_NO_VALUES,
     ExpectationOutcome,
     ValueCount,
     json_safe,
@@ -36,15 +37,6 @@ with warnings.catch_warnings():
 # No thread that watches over progress bars: none is shown.
 validation_graph.tqdm.monitor_interval = 0  # type: ignore[attr-defined]
 
-# Their observed value is a count or a share, which tells nothing about any single value.
-_OBSERVE_NO_VALUES = (
-    "expect_column_proportion_of_non_null_values_to_be_between",
-    "expect_column_proportion_of_unique_values_to_be_between",
-    "expect_column_unique_value_count_to_be_between",
-    "expect_column_to_exist",
-    "expect_table_columns_to_match_set",
-    "expect_table_row_count_to_be_between",
-)
 _LONGEST_ERROR = 300
 _COUNTED = 10_000  # of the unexpected values that many are counted; the first few different ones are samples
 
@@ -132,7 +124,7 @@ def _outcome(
         checked=facts.get("element_count"),
         missing=facts.get("missing_count") if about_values else None,
         unexpected=facts.get("unexpected_count"),
-        observed=None if is_private and expectation.type not in _OBSERVE_NO_VALUES else json_safe(observed, 20),
+        observed=None if is_private and expectation.type not in OBSERVE_NO_VALUES else json_safe(observed, 20),
         samples=tuple(each.value for each in found[:MOST_SAMPLES]),
         error=error[:_LONGEST_ERROR] if error else None,
         values=tuple(sorted(found, key=lambda each: -each.count)[:MOST_VALUES]),

@@ -5,7 +5,7 @@ one line a cell: `column amount: 'abc' is not a number`. Validation sets the row
 cell was taken have no such column.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.spec.problems import shown
-from perennial.wording import counted
+from perennial.wording import WITHHELD, counted
 
 BAD_CELLS = "bad_cells"
 
@@ -94,11 +94,22 @@ def unread_rows(rows: pa.Table) -> Iterator[str]:
     yield f"{counted(len(lines), 'row')} {has} cells that can't be read ({columns}), and {is_} set aside."
 
 
-def first_unread(rows: pa.Table, column: str) -> str:
-    """What is wrong with the first bad cell of the column; there must be one."""
+def first_unread(rows: pa.Table, column: str, private: Collection[str]) -> str:
+    """What is wrong with the first bad cell of the column; there must be one. Values of `private` ones are withheld."""
     lines: list[str] = rows.column(BAD_CELLS).filter(pa.array(unread_in(rows, column)))[0].as_py().split("\n")
     start = f"column {column}: "
-    return next(line.removeprefix(start) for line in lines if line.startswith(start))
+    said = next(line.removeprefix(start) for line in lines if line.startswith(start))
+    return without_value(said) if column in private else said
+
+
+def without_value(said: str) -> str:
+    """What `because` says of a cell, without the cell.
+
+    >>> without_value("'abc' is not a number")
+    "'withheld' is not a number"
+    """
+    why = said.rpartition("' ")[2]
+    return f"'{WITHHELD}' {why}"
 
 
 def unread_cells(lines: str | None) -> tuple[UnreadCell, ...]:

@@ -125,9 +125,10 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
         again = keys.filter(pc.is_in(keys, value_set=others.cast(keys.type)))
         if len(again) == 0:
             return
+        example = spec.shown_entity(again[0].as_py())
         text = (
             f"{len(again):,} of {counted(len(keys), 'row')} have the same {spec.key} as rows of {other}, such as "
-            f"{again[0].as_py()}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
+            f"{example}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
         )
         if len(again) < RECURRING * len(keys):
             log.warning("%s %s: %s.", spec.name, window, text)

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import reduce
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import TypeAdapter, ValidationError
 
 from perennial.drift.assess import Assessment, assess_profile
 from perennial.drift.profiles.profile import WindowProfile
-from perennial.drift.reference import Reference
 from perennial.errors import NotMonitored, UntrustedModel
 from perennial.ledger.entries import DeployedRole, Deployment, DriftReport
 from perennial.modeling.reference import ModelReference
@@ -20,6 +19,7 @@ from perennial.policy.triggers import Finding, on_drift
 from perennial.ports import Ports
 from perennial.records.retraining import gather
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -80,7 +80,7 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Dri
     if len(windows) == 1:
         assessment = recorded_assessment(last)
     else:
-        assessment = _merged(name, deployment.model_version, same, level, ports)
+        assessment = _merged(spec, deployment.model_version, same, level, ports)
     evidence = gather(spec, last.window.end, ports.ledger, deployment)
     known = [point for point in evidence.drift if point.verdict is not Verdict.INSUFFICIENT]
     return DriftOverview(
@@ -124,18 +124,15 @@ def recorded_assessment(report: DriftReport) -> Assessment:
         ) from error
 
 
-def _merged(name: str, version: str, reports: Sequence[DriftReport], level: float, ports: Ports) -> Assessment:
-    reference = _reference(ports.registry.reference(name, version, reports[-1].model_digest))
+def _merged(spec: UseCase, version: str, reports: Sequence[DriftReport], level: float, ports: Ports) -> Assessment:
+    stored = ports.registry.reference(spec.name, version, reports[-1].model_digest)
+    reference = ModelReference.from_json(stored).inputs.withholding(spec.personal_columns)
     profile = reduce(WindowProfile.merge, [WindowProfile.from_json(report.profile) for report in reports])
     changed = {
         name: sorted({each for report in reports for each in report.report.get(name, ())})
         for name in ("left_out", "not_watched")
     }
     return assess_profile(reference, profile, level, changed["left_out"], changed["not_watched"])
-
-
-def _reference(stored: dict[str, Any]) -> Reference:
-    return ModelReference.from_json(stored).inputs
 
 
 def _deployment(name: str, report: DriftReport, ports: Ports) -> Deployment:

@@ -29,6 +29,7 @@ from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
+from perennial.wording import WITHHELD
 
 FORMAT = 1
 
@@ -139,7 +140,7 @@ def run(
     return PredictionEvidence(
         format=FORMAT,
         use_case=name,
-        entity=entity,
+        entity=spec.shown_entity(entity),
         window=batch.window,
         as_of=as_of,
         prediction=found["prediction"][0].as_py(),
@@ -210,8 +211,9 @@ def _find(
     where = f"in {window}" if window else f"in its {len(batches)} scored windows"
     if window is None and look_back is not None:
         where = f"in its last {look_back} windows; say which window, to look in an earlier one"
+    named = f"{use_case.spec.key} {use_case.spec.shown_entity(entity)!r}"
     raise NotScored(
-        f"{name} has no live prediction for {use_case.spec.key} {entity!r} {where}. It may be in quarantine "
+        f"{name} has no live prediction for {named} {where}. It may be in quarantine "
         f"(`perennial quarantine list {name}`), or never have been in the source.{remarked}"
     )
 
@@ -238,7 +240,8 @@ def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str,
     except RowsRemoved:
         return None
     found: list[dict[str, Any]] = rows.filter(_is(rows, use_case.spec.key, entity)).to_pylist()
-    return found[0] if found else None
+    personal = use_case.spec.personal_columns
+    return {n: WITHHELD if n in personal and v is not None else v for n, v in found[0].items()} if found else None
 
 
 def _predicted_by(use_case: LoadedUseCase, batch: Batch, row: pa.Table, entity: str) -> RowsModel:

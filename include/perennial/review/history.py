@@ -142,7 +142,10 @@ def diff(
         removed=pc.sum(pc.is_null(together["after"])).as_py() or 0,
         mean_absolute_difference=float(absolute.mean()) if len(absolute) else None,
         greatest_difference=float(absolute.max()) if len(absolute) else None,
-        rows=tuple(ChangedRow(**row) for row in differing.take(order[:most]).to_pylist()),
+        rows=tuple(
+            ChangedRow(**{**row, "entity": use_case.spec.shown_entity(row["entity"])})
+            for row in differing.take(order[:most]).to_pylist()
+        ),
         crossed=None if threshold is None else _crossed(differing, threshold),
     )
 

@@ -158,9 +158,9 @@ def _shown(spec: UseCase, window: Window, questions: Sequence[Question], ports: 
 
 
 def seen_columns(spec: UseCase) -> list[str]:
-    """The columns that a reviewer sees beside the key: those that the spec names, or all."""
+    """The columns that a reviewer sees beside the key: those that the spec names, or all; none that is personal."""
     named = spec.review.columns if spec.review is not None else ()
-    return [name for name in named or spec.columns if name != spec.key]
+    return [name for name in named or spec.columns if name != spec.key and not spec.columns[name].personal]
 
 
 def _recent(answers: Iterable[Sequence[HumanLabel]], questions: dict[Window, list[Question]]) -> tuple[Answered, ...]:

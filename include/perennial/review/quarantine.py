@@ -1,6 +1,6 @@
 """Rows that were set aside: which rule caught how many of a window's rows, for which cells, and the rows themselves."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import pyarrow as pa
 from perennial.encoding import json_digest
 from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
-from perennial.quality.caught import HIDDEN, CaughtCell, caught_by_rule, cells_caught
+from perennial.quality.caught import CaughtCell, caught_by_rule, cells_caught
 from perennial.quality.outcome import JsonValue, json_safe
 from perennial.quality.unread import BAD_CELLS, UnreadCell, unread_cells
 from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR, named_rules
@@ -19,6 +19,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.problems import shown
 from perennial.window import Window
+from perennial.wording import WITHHELD
 
 SAMPLES = 5
 LONGEST_NAME = 300  # characters of a key in an address, each of which may take twelve bytes there
@@ -29,14 +30,16 @@ class QuarantinedRow:
     """A row that was set aside, with every rule that caught it.
 
     `entity` is its key, None where it has none, or where the spec took another column for the key since. `values` are
-    those of the columns that are not private. Of the cells that could not be read they have None, and `unread` says
-    what was delivered.
+    those of the other columns, `withheld` of those that are personal. Of the cells that could not be read they have
+    None, and `unread` says what was delivered. `fingerprint` names a row that its key can't name: the start of a
+    digest of all this before anything was withheld.
     """
 
     entity: Any
     values: dict[str, JsonValue]
     unread: tuple[UnreadCell, ...]
     rules: tuple[str, ...]
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,7 +89,7 @@ def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) ->
 
 def is_named_by_key(row: QuarantinedRow) -> bool:
     """Whether an address can name the row by its key: there is one, it is not long, and all of it can be seen."""
-    text = "" if row.entity is None else str(row.entity)
+    text = "" if row.entity in (None, WITHHELD) else str(row.entity)
     return 0 < len(text) <= LONGEST_NAME and text.isprintable()
 
 
@@ -95,10 +98,9 @@ def spelt(entity: Any) -> str:
     return shown(str(entity)) or "''"
 
 
-def fingerprint(row: QuarantinedRow) -> str:
-    """What a row is called that its key can't name: the start of a digest of its key and of what is shown of it."""
-    told: dict[str, Any] = {"values": row.values, "unread": [(each.column, each.text) for each in row.unread]}
-    return json_digest(told if row.entity is None else {**told, "entity": row.entity})[:16]
+def _fingerprint(entity: Any, values: Mapping[str, JsonValue], unread: Sequence[UnreadCell]) -> str:
+    told: dict[str, Any] = {"values": values, "unread": [(each.column, each.text) for each in unread]}
+    return json_digest(told if entity is None else {**told, "entity": entity})[:16]
 
 
 def _catch(
@@ -109,7 +111,7 @@ def _catch(
         window=window,
         rule=rule,
         rows=rows.num_rows,
-        entities=tuple(each.get(spec.key) for each in examples),
+        entities=tuple(spec.shown_entity(each.get(spec.key)) for each in examples),
         cells=cells_caught(spec, rule, rows, expectations, most),
         examples=tuple(quarantined_row(spec, row) for row in examples),
     )
@@ -118,11 +120,12 @@ def _catch(
 def quarantined_row(spec: UseCase, row: dict[str, Any]) -> QuarantinedRow:
     """The row of the quarantine's table, with what may be shown of it."""
     private = spec.private_columns
+    entity, unread = row.get(spec.key), unread_cells(row.get(BAD_CELLS))
+    values = {name: json_safe(row[name]) for name in spec.columns if name in row and name != spec.key}
     return QuarantinedRow(
-        entity=row.get(spec.key),
-        values={name: json_safe(row[name]) for name in spec.columns if name in row and name not in private},
-        unread=tuple(
-            replace(cell, text=HIDDEN) if cell.column in private else cell for cell in unread_cells(row.get(BAD_CELLS))
-        ),
+        entity=spec.shown_entity(entity),
+        values={name: value if value is None or name not in private else WITHHELD for name, value in values.items()},
+        unread=tuple(replace(cell, text=WITHHELD) if cell.column in private else cell for cell in unread),
         rules=tuple(row[RULE_COLUMN].split(RULE_SEPARATOR)) if RULE_COLUMN in row else (),
+        fingerprint=_fingerprint(entity, values, unread),
     )

@@ -19,7 +19,6 @@ from perennial.review.handled import Handled
 from perennial.review.quarantine import (
     LONGEST_NAME,
     QuarantinedRow,
-    fingerprint,
     is_named_by_key,
     quarantined_row,
     rules_in_force,
@@ -64,8 +63,9 @@ class InRevision:
 class QuarantinedEvidence:
     """The rows of an entity in a window, several where the key is doubled, and what was decided about them.
 
-    `entity` is the key as text, None for a row without one. Where the row is not `in_quarantine`, nothing `caught` it,
-    or everything that did was accepted. `revisions` are the last ones, oldest first.
+    `entity` is the key as text, None for a row without one and `withheld` where it is personal. Where the row is not
+    `in_quarantine`, nothing `caught` it, or everything that did was accepted. `revisions` are the last ones, oldest
+    first.
     """
 
     use_case: str
@@ -107,7 +107,7 @@ def run(
         use_case=spec.name,
         title=spec.title,
         window=window,
-        entity=entity,
+        entity=spec.shown_entity(entity),
         in_quarantine=in_quarantine,
         rows=tuple(quarantined_row(spec, each) for each in found.slice(0, MOST_ROWS).to_pylist()),
         caught=_caught(use_case, snapshot, found, ports) if in_quarantine else (),
@@ -127,13 +127,13 @@ def _of_entity(rows: pa.Table, key: str, entity: str) -> pa.Table:
 def _of_fingerprint(use_case: LoadedUseCase, rows: pa.Table, wanted: str | None) -> tuple[pa.Table, str | None]:
     """The first of the rows that can't be named by their keys whose fingerprint it is, and its key as text."""
     key = use_case.spec.key
-    if key in rows.column_names:
+    if key in rows.column_names and not use_case.spec.columns[key].personal:
         plain = pc.match_substring_regex(rows.column(key).cast(pa.string()), PLAIN)  # most are, and there may be many
         rows = rows.filter(pc.invert(pc.fill_null(plain, fill_value=False)))
     for number, values in enumerate(rows.to_pylist()):
         row = quarantined_row(use_case.spec, values)
-        if not is_named_by_key(row) and fingerprint(row) == wanted:
-            return rows.slice(number, 1), None if row.entity is None else str(row.entity)
+        if not is_named_by_key(row) and row.fingerprint == wanted:
+            return rows.slice(number, 1), None if values.get(key) is None else str(values[key])
     return rows.slice(0, 0), None
 
 

@@ -1,5 +1,6 @@
 """A sample's columns: how the source writes them, against how the spec says it does."""
 
+import re
 from collections.abc import Iterable
 
 import pyarrow as pa
@@ -8,12 +9,14 @@ from perennial.quality.labels import label_columns, not_binary
 from perennial.review.findings import Findings, Level
 from perennial.review.lenient import understand, words_of_no_boolean
 from perennial.review.sample_spelling import as_said
+from perennial.sources.discreet import without_values
 from perennial.sources.peek import Dialect, Peek
 from perennial.spec.columns import Column, Kind
 from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, listed, nearest, shown_name
 from perennial.spec.sources import Csv, TabularSource
 from perennial.spec.sources import Source as SourceSpec
+from perennial.wording import WITHHELD
 
 LABELS = ("labels", "source")
 
@@ -26,7 +29,7 @@ def read_columns(
     `columns` are those that the source should have, `at` is where the spec describes it.
     """
     for oddity in peek.oddities:
-        found.add(Level.ERROR, at, oddity)
+        found.add(Level.ERROR, at, without_values(oddity) if spec.personal_columns else oddity)
     if peek.dialect is not None:
         _dialect(peek.dialect, source, at, found)
     rows = as_said(peek.rows, source, columns, {name: written(spec, name, each, at) for name, each in columns.items()})
@@ -47,7 +50,7 @@ def read_columns(
             comma=isinstance(source, TabularSource) and source.csv.decimal == ",",
         )
         place = _place(spec, name)
-        problems = list(read.problems)
+        problems = [without_quoted(each) if name in spec.private_columns else each for each in read.problems]
         outcome = at == LABELS and name == spec.labels.column and column.kind is Kind.BOOLEAN
         if outcome and (words := words_of_no_boolean(rows.column(sought))):
             problems = [not_binary(spec, words)]
@@ -119,6 +122,15 @@ def _place(spec: UseCase, name: str) -> Location:
 
 def _simple(name: str) -> str:
     return "".join(letter for letter in name.casefold() if letter.isalnum())
+
+
+def without_quoted(problem: str) -> str:
+    """What is wrong with cells, with `withheld` for those that it quotes.
+
+    >>> without_quoted("holds 'abc' and 'def', which are no numbers")
+    "holds 'withheld' and 'withheld', which are no numbers"
+    """
+    return re.sub("'[^']*'", f"'{WITHHELD}'", problem)
 
 
 def _told(problems: Iterable[str]) -> bool:

@@ -125,7 +125,7 @@ def judge_features(spec: UseCase, rows: pa.Table, found: Findings) -> None:
         if values.null_count == len(values):
             found.add(Level.WARNING, ("columns", name), f"feature {name} is missing in every row")
         elif rows.num_rows > 1 and len(pc.unique(values)) == 1:
-            value = shown(str(values[0].as_py()), 40)
+            value = "the same" if name in spec.private_columns else shown(str(values[0].as_py()), 40)
             found.add(Level.WARNING, ("columns", name), f"feature {name} is {value} in every row: it tells nothing")
 
 
@@ -160,7 +160,8 @@ def judge_labels(spec: UseCase, rows: pa.Table | None, labels: pa.Table, found: 
     _recurring(spec, labels, found)
     match = match_keys(rows.column(spec.key).to_pylist(), labels.column(spec.key).to_pylist())
     if match.suspicious:
-        example = f", such as {match.example[0]!r} and {match.example[1]!r}" if match.example else ""
+        personal = spec.columns[spec.key].personal
+        example = f", such as {match.example[0]!r} and {match.example[1]!r}" if match.example and not personal else ""
         mended = (
             f"; without {match.mend}, {match.matched_when_mended:,} would match. Write both in the same way"
             if match.mend

@@ -1,6 +1,6 @@
 """The validation of a window: the verdict, and what every check said."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
@@ -9,7 +9,7 @@ from perennial.errors import InvalidSettings, NotIngested, NotValidated, StoreUn
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
-from perennial.quality.outcome import RESULT_FORMAT, ValueCount
+from perennial.quality.outcome import OBSERVE_NO_VALUES, RESULT_FORMAT, ValueCount
 from perennial.quality.validate import named_rules
 from perennial.records.gate import accepted_rules, checks_of, is_about, suite_digest_with
 from perennial.review import quarantine
@@ -140,7 +140,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
     rules = dict(named_rules(use_case.expectations)) if _same_rules(use_case, last) else {}
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
-    return replace(_report(last, remarks, caught, rules, outdated), rows_unreadable=rows_unreadable)
+    private = use_case.spec.private_columns
+    return replace(_report(last, remarks, caught, rules, outdated, private), rows_unreadable=rows_unreadable)
 
 
 def _outdated(
@@ -198,6 +199,7 @@ def _report(
     caught: Mapping[str, quarantine.RuleCatch],
     rules: Mapping[str, Expectation],
     outdated: str | None,
+    private: Collection[str],
 ) -> ValidationReport:
     result = recorded.result
     if result.get("format", RESULT_FORMAT) > RESULT_FORMAT:
@@ -216,12 +218,20 @@ def _report(
         rows_quarantined=recorded.rows_quarantined,
         gates=tuple(Gate(each["gate"], Verdict(each["verdict"]), each["reason"]) for each in result["gates"]),
         rules=tuple(_rule(each, caught.get(each["rule"]), rules) for each in result["row_rules"]),
-        expectations=tuple(_expected(each) for each in result["expectations"]),
+        expectations=tuple(_withheld(_expected(each), private) for each in result["expectations"]),
         outdated=outdated,
         run_id=recorded.run_id,
         recorded_at=recorded.recorded_at,
         remarks=remarks,
     )
+
+
+def _withheld(found: Expected, private: Collection[str]) -> Expected:
+    """Without the values of columns that were called private after the verdict was recorded."""
+    if set(private).isdisjoint(found.columns):
+        return found
+    observed = found.observed if found.type in OBSERVE_NO_VALUES else None
+    return replace(found, observed=observed, samples=(), values=(), values_counted=0, values_different=0)
 
 
 def _rule(outcome: dict[str, Any], caught: quarantine.RuleCatch | None, rules: Mapping[str, Expectation]) -> RowRule:

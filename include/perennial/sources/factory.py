@@ -7,6 +7,7 @@ from pathlib import Path
 
 from perennial.quality.labels import label_columns
 from perennial.sources.cache import FileCache
+from perennial.sources.discreet import Discreet
 from perennial.sources.files import FileSource
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Connections, Source
@@ -71,7 +72,7 @@ def source_of(
     of_labels = {**event_time, **label_columns(spec)}
     columns, others = (of_labels, spec.columns) if labels else (spec.columns, of_labels)
     side_by_side = spec.labels.source == spec.source
-    return open_source(
+    source = open_source(
         wanted,
         queries=use_case.queries,
         folder=use_case.folder,
@@ -84,6 +85,7 @@ def source_of(
         connections=connections,
         cache=cache if labels else None,
     )
+    return Discreet(source) if spec.personal_columns else source
 
 
 def open_source(

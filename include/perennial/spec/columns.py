@@ -52,6 +52,10 @@ class Column(Spec):
     from_: str | None = Field(
         None, alias="from", min_length=1, description="Its name in the source, if that is another one."
     )
+    personal: bool = Field(
+        False,
+        description="Whether values tell about persons. They are kept where rows are kept, and withheld elsewhere.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +77,11 @@ class Column(Spec):
             problems.append(Problem(("kind",), "the key names an entity, so it must be integer or categorical"))
         if self.role in (Role.KEY, Role.EVENT_TIME) and self.nullable:
             problems.append(Problem(("nullable",), f"the {self.role} can't be missing in a row; leave this key out"))
+        if self.role is Role.EVENT_TIME and self.personal:
+            text = (
+                "windows are named by the event time, so it can't be withheld; keep a person's times in other columns"
+            )
+            problems.append(Problem(("personal",), text))
         if self.role is Role.FEATURE and self.kind is Kind.TIMESTAMP and not self.derive:
             text = "a timestamp is a feature through its parts: say which in 'derive', or give it another role"
             problems.append(Problem((), text))

@@ -88,8 +88,10 @@ _KEPT: dict[Path, _Kept] = {}
 
 
 def _meaning(column: Column) -> dict[str, Any]:
-    """What the spec says of a column, without its name in the source, which no longer matters once it is read."""
-    return column.model_dump(mode="json", exclude={"from_"})
+    """What the spec says of a column, without its name in the source, which no longer matters once it is read, and
+    without who may see its values.
+    """
+    return column.model_dump(mode="json", exclude={"from_", "personal"})
 
 
 def _by_code(part: str, version: int) -> dict[str, int]:

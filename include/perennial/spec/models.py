@@ -6,7 +6,7 @@ Every model is frozen and refuses unknown keys. Rules that span several keys are
 
 from datetime import date, datetime, timedelta
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -36,6 +36,7 @@ from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
 from perennial.window import Every, Grid, Window, parse_instant
+from perennial.wording import WITHHELD
 
 _DAYS_LOOKED_AT = 400  # within a year, every offset of a time zone occurs
 
@@ -188,6 +189,12 @@ class UseCase(Spec):
     def _review_fits(self) -> Self:
         if self.review is not None and (problems := review_problems(self.review, self.task, self.columns)):
             raise broken_rules(problems)
+        if self.review is not None and self.columns[self.key].personal:
+            text = (
+                f"the queue and its answers name rows by their key, and {self.key} is personal: leave this out, or let "
+                "the source deliver another key, such as a number of its own for each person"
+            )
+            raise broken_rules([Problem(("review",), text)])
         return self
 
     @model_validator(mode="after")
@@ -224,8 +231,17 @@ class UseCase(Spec):
 
     @property
     def private_columns(self) -> tuple[str, ...]:
-        """The columns whose values are kept out of what checks say about single cells."""
-        return (self.key,)
+        """The columns whose values are kept out of what is told about data: the key and the personal ones."""
+        return tuple(n for n, column in self.columns.items() if column.personal or column.role is Role.KEY)
+
+    @property
+    def personal_columns(self) -> tuple[str, ...]:
+        """The columns that the spec calls personal: nothing that is shown, logged or learnt of them names a value."""
+        return tuple(name for name, column in self.columns.items() if column.personal)
+
+    def shown_entity(self, entity: Any) -> Any:
+        """The key as it may be shown: `WITHHELD` where it is personal, None where there is none."""
+        return WITHHELD if entity is not None and self.columns[self.key].personal else entity
 
     @property
     def event_time(self) -> str:

@@ -1,10 +1,11 @@
 """Which predictions people are asked about: the doubtful ones, and a random share of all others."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Self
 
 from pydantic import Field, model_validator
 
+from perennial.spec.columns import Column
 from perennial.spec.fields import Spec
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
@@ -20,7 +21,9 @@ class Review(Spec):
         0.02, gt=0, le=1, description="The share of all other rows that is asked about. It makes the estimate unbiased."
     )
     limit: int = Field(50, ge=1, description="How many rows of a window are asked about at most, on average.")
-    columns: tuple[str, ...] = Field((), description="What a reviewer sees of a row. Default: every column.")
+    columns: tuple[str, ...] = Field(
+        (), description="What a reviewer sees of a row. Default: every column that is not personal."
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -29,12 +32,17 @@ class Review(Spec):
         return self
 
 
-def review_problems(review: Review, task: Task, columns: Collection[str]) -> list[Problem]:
+def review_problems(review: Review, task: Task, columns: Mapping[str, Column]) -> list[Problem]:
     """What does not go together with the rest of the use case."""
     problems = [
         Problem(("review", "columns", position), "is no column of the use case", nearest(name, columns))
         for position, name in enumerate(review.columns)
         if name not in columns
+    ]
+    problems += [
+        Problem(("review", "columns", position), "is personal: it is shown to nobody and handed over to no one")
+        for position, name in enumerate(review.columns)
+        if name in columns and columns[name].personal
     ]
     if review.band is not None and task is not Task.BINARY_CLASSIFICATION:
         problems.append(Problem(("review", "band"), f"is about probabilities, and {task} predicts none: leave it out"))

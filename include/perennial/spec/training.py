@@ -246,6 +246,11 @@ def _group_problems(key: str, what: str, names: tuple[str, ...], columns: dict[s
             text = "is named twice"
         elif found is None:
             text, suggestion = f"no such column; {what} by {', '.join(fitting) or 'none'}", nearest(name, fitting)
+        elif found.personal:
+            text = (
+                "is personal: its values would stand in decisions and model cards, which are kept for years. Leave it "
+                "out, or group by a column that holds no person's own values"
+            )
         elif name not in fitting:
             kind = found.role if found.role in (Role.KEY, Role.EVENT_TIME) else found.kind
             text = (

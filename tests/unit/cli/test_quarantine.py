@@ -11,9 +11,10 @@ from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import World
 
 from perennial.jobs.predict import ingest, validate
-from perennial.quality.caught import CHANGED_RULE, HIDDEN, CaughtCell
+from perennial.quality.caught import CHANGED_RULE, CaughtCell
 from perennial.quality.unread import UnreadCell
 from perennial.review import quarantine
+from perennial.wording import WITHHELD
 
 DAY = 3
 BETWEEN = "expect_column_values_to_be_between(weight)"
@@ -85,9 +86,9 @@ def test_the_text_of_a_key_is_counted_and_not_shown(world: World) -> None:
     put(world, "parcel", [Decimal("540.25"), Decimal("541.25")], pa.decimal128(38, 2))
     found = caught(world)
     (cell,) = found["readable(parcel)"].cells
-    assert cell == CaughtCell("parcel", HIDDEN, "integer", 2, "is not a whole number")
-    assert found["required(parcel)"].cells == (CaughtCell("parcel", HIDDEN, "a value", 2),)
-    assert found["readable(parcel)"].examples[0].unread == (UnreadCell("parcel", HIDDEN, "is not a whole number"),)
+    assert cell == CaughtCell("parcel", WITHHELD, "integer", 2, "is not a whole number")
+    assert found["required(parcel)"].cells == (CaughtCell("parcel", WITHHELD, "a value", 2),)
+    assert found["readable(parcel)"].examples[0].unread == (UnreadCell("parcel", WITHHELD, "is not a whole number"),)
     assert "540.25" not in repr(found)
 
 

@@ -69,6 +69,18 @@ def test_an_infinite_prediction_is_refused_by_its_row_before_anything_is_committ
     assert prices.ports.lake.version("predictions/parcels") is None
 
 
+def test_of_personal_columns_neither_the_key_nor_the_number_is_told(prices: World) -> None:
+    first_model(prices)
+    spoil(prices, 31, HUGE)
+    file = prices.use_case.folder / "use_case.yaml"
+    text = file.read_text().replace("role: key}", "role: key, personal: true}")
+    file.write_text(text.replace("weight: {kind: numeric}", "weight: {kind: numeric, personal: true}"))
+    personal = World(load_use_case(prices.use_case.folder), prices.ports, prices.parcels, prices.outcomes)
+    ingest_and_validate(personal, 31)
+    with pytest.raises(PredictionsNotFinite, match=r"1 prediction of 180.*parcel withheld with weight withheld\)"):
+        score.run(personal.use_case, personal.day(31), personal.ports, "test", model=AS_WAS)
+
+
 def test_the_rule_that_the_error_proposes_sets_the_row_aside(prices: World) -> None:
     first_model(prices)
     spoil(prices, 31, HUGE)

@@ -231,7 +231,7 @@ def test_private_columns_are_shown_nowhere(tmp_path: Path, monkeypatch: pytest.M
         assert str(forbidden) in found
         assert "77.25" not in found
         assert "secret courier" not in found
-    assert '<td class="long">private</td>' in page(world, "window", **of_day(world, 30))
+    assert '<td class="long">withheld</td>' in page(world, "window", **of_day(world, 30))
 
 
 SUITE = """expectations:

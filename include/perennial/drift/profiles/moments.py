@@ -12,7 +12,7 @@ from perennial.arrays import Floats
 class Moments:
     """`count` numbers: their mean, the sum of their squared distances from it, and their extremes.
 
-    Without numbers the mean and the sum are 0 and the extremes None.
+    Without numbers the mean and the sum are 0 and the extremes None; these are None, too, where they are withheld.
     """
 
     count: int = 0
@@ -46,8 +46,8 @@ class Moments:
         mean = (self.count * self.mean + other.count * other.mean) / count
         apart = self.mean - other.mean
         squares = self.squares + other.squares + apart * apart * (self.count * other.count / count)
-        low = min(each.minimum for each in (self, other) if each.minimum is not None)
-        high = max(each.maximum for each in (self, other) if each.maximum is not None)
+        low = min((each.minimum for each in (self, other) if each.minimum is not None), default=None)
+        high = max((each.maximum for each in (self, other) if each.maximum is not None), default=None)
         return Moments(count, mean, squares, low, high)
 
     @property

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from perennial.drift.assess import Assessment, assess_profile
+from perennial.drift.profiles.withheld import disguised, without_values
 from perennial.drift.reference import PREDICTION
 from perennial.drift.seasonal import of_season
 from perennial.encoding import json_digest
@@ -91,13 +92,15 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
     own = champions_rows(batch, predictions).select([spec.key, "prediction"])
     scored = join_labels(rows, own, spec.key)
     stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
-    reference = ModelReference.from_json(stored).inputs
+    personal = spec.personal_columns
+    reference = ModelReference.from_json(stored).inputs.withholding(personal)
     known, watched = [each.name for each in reference.columns if each.name != PREDICTION], monitored_columns(spec)
     left_out = [name for name in known if name not in watched or name not in scored.column_names]
     for name in left_out:
         if name not in scored.column_names:
             scored = scored.append_column(name, pa.nulls(scored.num_rows))
-    profile = reference.profile(scored, scored.column("prediction").to_numpy())
+    counted = reference.profile(disguised(scored, personal), scored.column("prediction").to_numpy())
+    profile = without_values(counted, personal)
     if spec.monitoring.season is not None:
         reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
     level = spec.monitoring.false_alarms.level(spec.schedule.every)

@@ -38,7 +38,7 @@ from perennial.records.scorers import Scorers, challengers_part, loaded, parts_o
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
-from perennial.wording import counted
+from perennial.wording import WITHHELD, counted
 
 log = logging.getLogger(__name__)
 
@@ -175,7 +175,10 @@ def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions
         known = {name: row[name] for name in numeric if row[name] is not None}
         largest = max(known, key=lambda name: abs(known[name]), default=None)
         columns += [largest] if largest else []
-        shown.append(f"{spec.key} {row[spec.key]}" + (f" with {largest} {known[largest]:.4g}" if largest else ""))
+        shown.append(f"{spec.key} {spec.shown_entity(row[spec.key])}")
+        if largest:
+            number = WITHHELD if largest in spec.personal_columns else f"{known[largest]:.4g}"
+            shown[-1] += f" with {largest} {number}"
     column = columns[0] if columns else "…"
     more = f" and {broken.num_rows - len(shown):,} more" if broken.num_rows > len(shown) else ""
     name, start = spec.name, f"{window.start:%Y-%m-%dT%H:%MZ}"

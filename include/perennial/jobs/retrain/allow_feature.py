@@ -39,7 +39,10 @@ def run(use_case: LoadedUseCase, column: str, ports: Ports, run_id: str, *, acto
             subject=column,
             actor=actor,
             reason=reason,
-            details={"column": column, "meaning": use_case.spec.columns[column].model_dump(mode="json")},
+            details={
+                "column": column,
+                "meaning": use_case.spec.columns[column].model_dump(mode="json", exclude={"personal"}),
+            },
             run_id=run_id,
         )
     )

@@ -16,6 +16,7 @@ from perennial.drift.joint_comparison import UNITS
 from perennial.drift.reference import PREDICTION as PREDICTED
 from perennial.encoding import as_json
 from perennial.errors import NoModel
+from perennial.features.build import example_rows
 from perennial.jobs.retrain import approval, card, export, register
 from perennial.jobs.retrain.judge import Judged
 from perennial.jobs.retrain.judging.refit import JUDGED
@@ -137,7 +138,7 @@ def _try(spec: UseCase, registered: RegisteredModel, rows: pa.Table, manifest: T
     kept = ports.registry.attached(spec.name, registered.version, EXAMPLE)
     if kept is None:
         spread = np.unique(np.linspace(0, rows.num_rows - 1, TRIED_ROWS).astype(np.int64))
-        example = rows.select(needed).take(pa.array(spread))
+        example = example_rows(spec, rows.take(pa.array(spread)), TRIED_ROWS).select(needed)
         pipeline = load(ports.artifacts.get(registered.digest), registered.digest)
         predictions = predict(pipeline, spec.task, model_inputs(pipeline).frame(example))
         kept = as_file(example.append_column(PREDICTION, pa.array(predictions)))

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.arrays import Floats
+from perennial.drift.profiles.withheld import disguised
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
 from perennial.jobs.predict.monitor import monitored_columns
@@ -199,7 +200,7 @@ def _reference(
     labels = [(name, label_rows(spec, window)) for name, window in windows]
     return ModelReference(
         inputs=fit_reference(
-            windows,
+            [(name, disguised(each, spec.personal_columns)) for name, each in windows],
             monitored_columns(spec),
             importances,
             [predictions[name] for name in names],

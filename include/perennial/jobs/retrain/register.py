@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from perennial.errors import RowsLost
-from perennial.features.build import feature_frame
+from perennial.features.build import example_rows, feature_frame
 from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.ledger.entries import Deployment
@@ -57,7 +57,7 @@ def register(
             metrics=metrics,
             reference=json.loads(ports.artifacts.get(known[_REFERENCE])),
             training=manifest.summary(),
-            input_example=feature_frame(spec, rows.slice(0, EXAMPLE_ROWS)),
+            input_example=feature_frame(spec, example_rows(spec, rows, EXAMPLE_ROWS)),
             as_of=manifest.as_of,
             tags=tags,
         )

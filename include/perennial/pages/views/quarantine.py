@@ -54,7 +54,6 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
         "most": MOST_ROWS,
         "accepted": accepted,
         "always_holds": always_holds,
-        "fingerprint": quarantine.fingerprint,
         "is_named_by_key": quarantine.is_named_by_key,
         "spelt": quarantine.spelt,
         "may_change": asked.may_change,

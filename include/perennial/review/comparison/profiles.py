@@ -77,7 +77,7 @@ def _drift_of(side: Recorded, remarks: list[str]) -> Sequence[ColumnDrift]:
 def _reference(use_case: LoadedUseCase, batch: Batch, ports: Ports, remarks: list[str]) -> Reference | None:
     try:
         stored = ports.registry.reference(use_case.name, batch.model_version, batch.model_digest)
-        return ModelReference.from_json(stored).inputs
+        return ModelReference.from_json(stored).inputs.withholding(use_case.spec.personal_columns)
     except PermanentError as error:
         remarks.append(f"The reference of version {batch.model_version} can't be read: {error}")
     except StoreUnavailable:  # what the ledger knows is compared all the same
