@@ -86,10 +86,6 @@ def _run(steps: Steps, folder: Path, chosen: list[faults.Fault], measured: bool)
     for fault in chosen:
         steps.survive(fault, AFTER_A_FAULT)
         steps.check()
-    if measured:
-        for executor in speed.EXECUTORS:
-            steps.may(f"the speed of {executor}", lambda executor=executor: speed.measure(steps, executor))  # type: ignore[misc]
-            steps.check()
     steps.may("secrets are changed", lambda: rotation.secrets_changed(stack, folder / "env"))
     steps.may("windows with new secrets", lambda: steps.fill(steps.next_window, 2))
     steps.check()
@@ -97,6 +93,10 @@ def _run(steps: Steps, folder: Path, chosen: list[faults.Fault], measured: bool)
     steps.check()
     steps.may("windows after the restore", lambda: steps.fill(steps.next_window, 2))
     steps.check()
+    if measured:
+        for executor in speed.EXECUTORS:
+            steps.may(f"the speed of {executor}", lambda executor=executor: speed.measure(steps, executor))  # type: ignore[misc]
+            steps.check()
 
 
 if __name__ == "__main__":

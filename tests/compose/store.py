@@ -2,8 +2,8 @@
 
 from tests.compose.stack import Stack
 
-S3 = 8333
-OTHERS = (8080, 8888, 9333, 18080, 18333, 18888, 19333)  # SeaweedFS' volumes, files and master: none asks for keys
+S3, GRPC = 8333, 18333
+OTHERS = (8080, 8181, 8888, 9101, 9333, 18080, 18888, 19333)  # SeaweedFS' volumes, files, master and catalogs
 LIST = """
 import sys, boto3, botocore.exceptions
 try:
@@ -21,6 +21,14 @@ for port in sys.argv[1:]:
     except ConnectionRefusedError:
         pass
 """
+ADD_USER = """
+import grpc
+call = grpc.insecure_channel("s3:18333").unary_unary("/messaging_pb.SeaweedS3IamCache/PutIdentity")
+try:
+    call(b"", timeout=30)
+except grpc.RpcError as error:
+    print(error.code().name)
+"""
 
 
 def listed(stack: Stack, bucket: str, access_key: str, secret_key: str) -> str:
@@ -31,14 +39,15 @@ def listed(stack: Stack, bucket: str, access_key: str, secret_key: str) -> str:
 
 def open_ports(stack: Stack) -> list[int]:
     """Where the store lets a worker in."""
-    ports = [str(port) for port in (S3, *OTHERS)]
+    ports = [str(port) for port in (S3, GRPC, *OTHERS)]
     return [int(port) for port in stack.compose("exec", "-T", "worker", "python", "-c", CONNECT, *ports).split()]
 
 
 def keys_are_needed(stack: Stack) -> None:
-    """The store is reached by S3 only, and each of its users gets into the own bucket."""
+    """The store is reached by S3 only, which takes no users from strangers and keeps each user to the own bucket."""
     told = stack.variables
-    assert open_ports(stack) == [S3]
+    assert open_ports(stack) == [S3, GRPC]
+    assert stack.compose("exec", "-T", "worker", "python", "-c", ADD_USER).split()[-1] == "UNAUTHENTICATED"
     for bucket, others in (("LAKE", "MLFLOW"), ("MLFLOW", "LAKE")):
         own = (told[f"S3_{bucket}_ACCESS_KEY"], told[f"S3_{bucket}_SECRET_KEY"])
         assert listed(stack, bucket.lower(), *own) == "listed"

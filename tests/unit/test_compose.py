@@ -81,9 +81,11 @@ def test_secrets_are_checked_by_python_alone(services: dict[str, dict[str, Any]]
 
 
 def test_only_s3_is_let_in_by_the_object_store(services: dict[str, dict[str, Any]]) -> None:
-    """SeaweedFS' other ports ask for no keys."""
+    """SeaweedFS' other ports ask for no keys; S3's gRPC port does when there is one to sign with."""
     (command,) = services["s3"]["command"]
     assert re.findall(r"-(\S*ip\.bind)=(\S+)", command) == [("ip.bind", "127.0.0.1"), ("s3.ip.bind", "0.0.0.0")]
+    assert "-s3.port.iceberg=0 -s3.port.lance=0" in command
+    assert "export WEED_JWT_FILER_SIGNING_KEY=" in command
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
