@@ -73,7 +73,7 @@ compose-restore:  ## Bring a backup into an empty stack (BACKUP=folder)
 	@$(KEYS) check .env
 	@sh compose/restore.sh $(BACKUP)
 
-compose-test: $(DEVELOPMENT)  ## Build, start, use, break, save and restore the team's stack (some 25 minutes, wants Docker)
+compose-test: $(DEVELOPMENT)  ## Build, start, use, break, save and restore the team's stack (some 20 to 25 minutes, wants Docker)
 	@$(BIN)/python -m tests.compose $(ARGS)
 
 screenshots: $(DEVELOPMENT)  ## Photograph the web interface of a running `make run` for the README

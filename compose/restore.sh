@@ -4,7 +4,8 @@
 set -eu
 folder=$1
 (cd "$folder" && sha256sum --check --quiet SHA256SUMS)
-docker compose up --build --detach --wait postgres s3
+docker compose build init
+docker compose up --no-build --detach --wait postgres s3
 tables=$(docker compose exec -T postgres psql --username=postgres --no-psqlrc --tuples-only --no-align \
     --command="SELECT count(*) FROM pg_database WHERE datname IN ('airflow', 'mlflow', 'published', 'ledger')")
 if [ "$tables" != 0 ]; then

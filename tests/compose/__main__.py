@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from tempfile import mkdtemp
 
-from tests.compose import faults, speed, story
+from tests.compose import faults, rotation, speed, store, story
 from tests.compose.stack import ROOT, Stack, variables
 from tests.compose.steps import Steps
 from tests.ports import free_port
@@ -74,6 +74,7 @@ def _run(steps: Steps, folder: Path, chosen: list[faults.Fault], measured: bool)
     steps.must("people of each role are made", lambda: story.make_users(stack))
     steps.may("nobody gets in without a login", lambda: story.logins_are_needed(stack))
     steps.must("the DAGs are there", lambda: story.unpause(stack))
+    steps.may("the store asks for keys", lambda: store.keys_are_needed(stack))
     steps.may("rights end where they should", lambda: story.rights_end_where_they_should(stack))
     steps.may("the doctor finds nothing", lambda: story.the_doctor_finds_nothing(stack))
     steps.must("a model is trained, approved and deployed", lambda: story.deploy(stack))
@@ -85,14 +86,17 @@ def _run(steps: Steps, folder: Path, chosen: list[faults.Fault], measured: bool)
     for fault in chosen:
         steps.survive(fault, AFTER_A_FAULT)
         steps.check()
-    if measured:
-        for executor in speed.EXECUTORS:
-            steps.may(f"the speed of {executor}", lambda executor=executor: speed.measure(steps, executor))  # type: ignore[misc]
-            steps.check()
+    steps.may("secrets are changed", lambda: rotation.secrets_changed(stack, folder / "env"))
+    steps.may("windows with new secrets", lambda: steps.fill(steps.next_window, 2))
+    steps.check()
     steps.must("saved, destroyed and restored", lambda: faults.lost_and_restored(stack, str(folder / "backup")))
     steps.check()
     steps.may("windows after the restore", lambda: steps.fill(steps.next_window, 2))
     steps.check()
+    if measured:
+        for executor in speed.EXECUTORS:
+            steps.may(f"the speed of {executor}", lambda executor=executor: speed.measure(steps, executor))  # type: ignore[misc]
+            steps.check()
 
 
 if __name__ == "__main__":

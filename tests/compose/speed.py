@@ -3,7 +3,7 @@
 from tests.compose.stack import PROJECT, WORKERS, Stack
 from tests.compose.steps import Steps
 
-WINDOWS = 8
+WINDOWS = 14  # four times; the source ends 306 windows after the first, and the other steps take 242 of them
 LOCAL = f"{PROJECT}-local"
 EXECUTORS = {"1 worker": 1, "2 workers": 2, "4 workers": 4, "a LocalExecutor of 4 tasks": None}
 

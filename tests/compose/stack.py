@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[2]
 FILES = ("docker-compose.yaml", "tests/compose/docker-compose.yaml")
 PROJECT = "perennial-test"
 STAYING = ("api-server", "scheduler", "dag-processor", "triggerer", "mlflow", "worker", "prometheus")
-STAND_INS = ("secrets", "postgres", "valkey", "s3", "prometheus")  # what is built; the first is our own image
+STAND_INS = ("init", "postgres", "valkey", "s3", "prometheus")  # what is built; the first is our own image
 IMAGE = "perennial:0.1.0"
 WORKERS = 2
 PATIENCE = 600.0  # seconds; only what hangs takes so long
@@ -74,6 +74,13 @@ class Stack:
     def containers(self, service: str) -> list[str]:
         return self.compose("ps", "--quiet", service).split()
 
+    def running_since(self, service: str) -> str:
+        """Which container of a service runs, and since when."""
+        (container,) = self.containers(service)
+        said = self.run("docker", "inspect", "--format={{.Id}} {{.State.Running}} {{.State.StartedAt}}", container)
+        assert said.returncode == 0, said.stdout
+        return said.stdout.strip()
+
     def sql(self, database: str, statement: str) -> checks.Rows:
         with closing(psycopg2.connect(self.database(database), connect_timeout=10)) as session:
             session.autocommit = True
@@ -87,11 +94,12 @@ class Stack:
 
     def ask(self, user: str, method: str, path: str, **body: Any) -> httpx.Response:
         """An answer of Airflow to somebody who has logged in."""
-        headers = {"Authorization": f"Bearer {self._token(user)}", "Accept": "application/json"}
+        headers = {"Authorization": f"Bearer {self.token(user)}", "Accept": "application/json"}
         with httpx.Client(base_url=self.url, timeout=ANSWERS, trust_env=False, headers=headers) as client:
             return client.request(method, path, json=body or None)
 
-    def _token(self, user: str) -> str:
+    def token(self, user: str) -> str:
+        """What somebody who has logged in shows to Airflow."""
         if user not in self.tokens:
             password = self.variables["AIRFLOW_ADMIN_PASSWORD"] if user == "admin" else PASSWORD
             with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as client:

@@ -62,7 +62,7 @@ class Steps:
             self.wanted += survived.windows
             self.next_window = survived.until
             if survived.recovery is not None:
-                self._say(f"{fault.__name__}: what was under way had ended well after {survived.recovery:.0f} s")
+                self._say(f"{fault.__name__}: recovered after {survived.recovery:.0f} s")
 
         self.may(fault.__name__, strike)
 

@@ -1,6 +1,8 @@
 """docker-compose.yaml, as far as it can be checked without Docker: pins, hardening, ports, networks and secrets."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -44,15 +46,46 @@ def test_images_are_built_here_or_pinned(services: dict[str, dict[str, Any]], re
     for name, service in services.items():
         if name in STORES | OBSERVERS:
             assert re.fullmatch(r"[\w./-]+:v?\d+\.\d+[\w.-]*", service["image"]), name
-        else:
-            assert service["image"] == services["secrets"]["image"], name
+        elif name != "secrets":
+            assert service["image"] == services["init"]["image"], name
             assert service["pull_policy"] == "never", name
-    assert [name for name, service in services.items() if "build" in service] == ["secrets"]
-    base = services["secrets"]["build"]["args"]["BASE"]
+    assert [name for name, service in services.items() if "build" in service] == ["init"]
+    base = services["init"]["build"]["args"]["BASE"]
     assert re.fullmatch(r"\$\{BASE_IMAGE:-python:3\.\d+\.\d+-slim-\w+\}", base)
     dockerfile = (repository / "Dockerfile").read_text()
     assert set(re.findall(r"^FROM (\S+)", dockerfile, re.MULTILINE)) == {"${BASE}"}
     assert f"ARG BASE={base.partition(':-')[2].rstrip('}')}\n" in dockerfile
+
+
+def test_a_new_version_of_ours_leaves_the_stores_running(services: dict[str, dict[str, Any]]) -> None:
+    """Compose makes a service anew with all that wait for it: what the stores wait for is no image of ours."""
+    assert services["secrets"]["image"] == services["init"]["build"]["args"]["BASE"]
+    for name in STORES | OBSERVERS:
+        assert not set(services[name]["depends_on"]) - {"secrets", *OBSERVERS}, name
+
+
+def test_secrets_are_checked_by_python_alone(services: dict[str, dict[str, Any]], repository: Path) -> None:
+    """The base image has no package of ours: the file is mounted, and imports the standard library only."""
+    (mount,) = services["secrets"]["volumes"]
+    source, target, mode = mount.split(":")
+    assert (source, mode) == ("./include/perennial_stack/keys.py", "ro")
+    assert services["secrets"]["command"] == ["python3", target, "check"]
+    made = {secret.name: secret.make() for secret in keys.SECRETS}
+    command = [sys.executable, "-I", "-S", repository / source, "check"]
+    assert subprocess.run(command, env=made, check=False).returncode == 0
+    said = subprocess.run(
+        command, env=made | {"VALKEY_PASSWORD": "airflow"}, check=False, capture_output=True, text=True
+    )
+    assert said.returncode == 1
+    assert "VALKEY_PASSWORD is 7 characters long" in said.stdout
+
+
+def test_only_s3_is_let_in_by_the_object_store(services: dict[str, dict[str, Any]]) -> None:
+    """SeaweedFS' other ports ask for no keys; S3's gRPC port does when there is one to sign with."""
+    (command,) = services["s3"]["command"]
+    assert re.findall(r"-(\S*ip\.bind)=(\S+)", command) == [("ip.bind", "127.0.0.1"), ("s3.ip.bind", "0.0.0.0")]
+    assert "-s3.port.iceberg=0 -s3.port.lance=0" in command
+    assert "export WEED_JWT_FILER_SIGNING_KEY=" in command
 
 
 def test_every_service_is_hardened(services: dict[str, dict[str, Any]]) -> None:
