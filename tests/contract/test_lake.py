@@ -207,6 +207,19 @@ def test_a_version_that_wrote_the_partition_is_read_without_opening_the_table(
         assert sum(each.num_rows for each in lake.stream(TABLE, partition, version=commit.version)) == count
 
 
+def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.replace(TABLE, FIRST, rows(1))
+    version = lake.replace(TABLE, SECOND, rows(2)).version
+    lake.replace(TABLE, FIRST, rows(1, 2, 3))
+    with lake.holding(TABLE, version), lake.holding(TABLE, None):
+        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        assert [lake.read(TABLE, each, version=version).num_rows for each in (FIRST, SECOND, FIRST)] == [1, 1, 1]
+        monkeypatch.undo()
+        assert lake.read(TABLE, FIRST).num_rows == 3
+    with pytest.raises(RowsLost), lake.holding(TABLE, 99):
+        pytest.fail("there is no such version")
+
+
 def test_a_version_that_wrote_another_partition_or_is_of_another_engine_is_looked_up(folder: DeltaLake) -> None:
     folder.replace(TABLE, FIRST, rows(1, 2))
     other = folder.replace(TABLE, SECOND, rows(9))
@@ -439,7 +452,7 @@ def test_a_table_has_a_version_once_it_is_there(lake: Lake) -> None:
 def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = delta._commit
+    made = delta.commit
     answers = ["lost", "lost", "given"]
 
     def losing(*arguments: Any) -> int:
@@ -448,7 +461,7 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
             raise OSError("connection reset while waiting for the answer")
         return version
 
-    monkeypatch.setattr(delta, "_commit", losing)
+    monkeypatch.setattr(delta, "commit", losing)
     commit = folder.replace(TABLE, FIRST, rows(1, 2), lease(3))
     assert (commit.version, folder.version(TABLE)) == (1, 1)
     assert answers == ["lost", "given"]
@@ -464,7 +477,7 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
         looks.append(arguments)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(delta, "_commit", failing)
+    monkeypatch.setattr(delta, "commit", failing)
     with pytest.raises(StoreUnavailable, match="no space left"):
         folder.replace(TABLE, FIRST, rows(1))
     assert len(looks) == delta.FAILURES
@@ -503,7 +516,7 @@ def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(delta, "_commit", killed)
+        patch.setattr(delta, "commit", killed)
         with pytest.raises(KeyboardInterrupt):
             folder.replace(TABLE, FIRST, rows(2))
     assert folder.removable(TABLE, [], timedelta(days=1)) == []
@@ -670,14 +683,14 @@ def decoded_but(folder: DeltaLake, stray: Path) -> str:
 
 def test_a_row_is_forgotten_though_a_rival_writes(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, with_name("Ada", 3))
-    commit, rivals = delta._commit, [True]
+    commit, rivals = delta.commit, [True]
 
     def after_a_rival(*given: Any) -> int:
         if rivals.pop() if rivals else False:
             DeltaLake(folder._url, {}).replace(TABLE, FIRST, with_name("Ada", 9))
         return commit(*given)
 
-    monkeypatch.setattr(delta, "_commit", after_a_rival)
+    monkeypatch.setattr(delta, "commit", after_a_rival)
     folder.forget(TABLE, "name", "Ada")
     assert folder.read(TABLE, FIRST).num_rows == 8
     assert "Ada" not in decoded(folder)

@@ -82,7 +82,7 @@ def _statement(beginning: str) -> Callable[[Act], None]:
 
 
 def _lake(function: str, table: str, *, after: bool) -> Callable[[Act], None]:
-    owner = delta if function == "_commit" else delta.DeltaLake
+    owner = delta if function == "commit" else delta.DeltaLake
     return lambda act: _around(owner, function, act, after=after, only=_of_table(table))
 
 
@@ -97,8 +97,8 @@ STEPS: dict[str, Callable[[Act], None]] = {
         for table in ("raw", "quarantine", "predictions")
         for moment, function, after in (
             ("file written", "_write", True),
-            ("commit about to be sent", "_commit", False),
-            ("committed", "_commit", True),
+            ("commit about to be sent", "commit", False),
+            ("committed", "commit", True),
         )
     },
     "snapshot about to be recorded": _entry("record_snapshot", after=False),

@@ -19,24 +19,24 @@ import random
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import CommitProperties, DeltaTable
 from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
-from perennial.lake.delta_log import DataFile, columns_of, file_committed, files_of, without_partition
+from perennial.lake.delta_log import DataFile, columns_of, commit, file_committed, files_of, without_partition
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
@@ -68,6 +68,7 @@ class DeltaLake:
     def __init__(self, url: str, storage_options: dict[str, str]) -> None:
         self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
         self._options = storage_options
+        self._held: dict[tuple[str, int | None], DeltaTable | None] = {}
 
     def replace(
         self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
@@ -94,7 +95,7 @@ class DeltaLake:
             if written is None or anew:  # a file that an attempt before may have committed is not added once more
                 written = self._write(table, partition, ordered)
             facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-            return Commit(table, _commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
+            return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
         return self._until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
@@ -105,7 +106,7 @@ class DeltaLake:
             delta = self._open(table) or self._create(table, pa.schema([]))
             self._refuse_if_passed(table, delta, partition, lease)
             if delta.transaction_version(partition) != lease.fencing_token:
-                _commit(delta, [], columns_of(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
+                commit(delta, [], columns_of(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
 
         self._until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
 
@@ -145,6 +146,19 @@ class DeltaLake:
                         if batch.num_rows:
                             yield without_partition(pa.Table.from_batches([batch]))
 
+    @contextmanager
+    def holding(self, table: str, version: int | None) -> Iterator[None]:
+        """See `Lake.holding`. A version does not change, so that it may be read from what was opened before."""
+        if version is None:
+            yield
+            return
+        with reaching(f"Opening {self.location(table)}"):
+            self._held[table, version] = self._open(table, version)
+        try:
+            yield
+        finally:
+            self._held.pop((table, version), None)
+
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""
         with reaching(f"Listing the partitions of {self.location(table)}"):
@@ -168,7 +182,7 @@ class DeltaLake:
                 assert delta is not None, "a table that has partitions is there"
                 rows = canonical(self._rows(table, delta, partition))
                 facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                return _commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
+                return commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
 
             self._until_committed(what, attempt)
         with reaching(what):
@@ -218,7 +232,7 @@ class DeltaLake:
                 rows = canonical(without(before, column, value))
                 if rows.num_rows < before.num_rows:
                     facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                    _commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
+                    commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
 
             self._until_committed(what, replaced)
         with reaching(what):
@@ -283,6 +297,8 @@ class DeltaLake:
         return open_filesystem(self._url, self._options)[0]
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
+        if (held := self._held.get((table, version))) is not None:
+            return held
         try:
             return DeltaTable(self.location(table), version=version, storage_options=self._options)
         except TableNotFoundError as error:
@@ -368,27 +384,6 @@ class DeltaLake:
 def open_path(url: str) -> str:
     """A location's path within its file system."""
     return url.removeprefix(S3_SCHEME)
-
-
-def _commit(
-    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], lease: Lease | None
-) -> int:
-    """The version made: the one after `delta`'s. With nothing written, the commit changes no rows."""
-    partition = facts["partition"]
-    version = delta.version() + 1
-    delta.create_write_transaction(
-        [*written],
-        mode="overwrite" if written else "append",
-        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
-        partition_by=[PARTITION_COLUMN],
-        partition_filters=[(PARTITION_COLUMN, "=", partition)] if written else None,
-        commit_properties=CommitProperties(
-            custom_metadata=facts,
-            max_commit_retries=0,
-            app_transactions=[Transaction(partition, lease.fencing_token)] if lease else None,
-        ),
-    )
-    return version
 
 
 def _pause(attempt: int) -> float:

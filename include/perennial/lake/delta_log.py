@@ -1,4 +1,4 @@
-"""What a Delta table's log says: which files a partition has."""
+"""The log of a Delta table: which files a partition has, and how a commit is added."""
 
 import json
 from collections.abc import Iterator
@@ -8,11 +8,13 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
-from deltalake import DeltaTable
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical_types
 from perennial.lake.schema import PARTITION_COLUMN
+from perennial.lease import Lease
 
 LOG = "_delta_log"
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
@@ -68,3 +70,27 @@ def without_partition(rows: pa.Table) -> pa.Table:
     """The rows as they were given to be written: in canonical types, columns by name."""
     names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
     return canonical_types(rows.select(names))
+
+
+def commit(
+    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], lease: Lease | None
+) -> int:
+    """Put the files in the place of the partition's, in the version after `delta`'s or not at all; that version.
+
+    With nothing written, the commit changes no rows. Errors: those of deltalake, when a rival was first.
+    """
+    partition = facts["partition"]
+    version = delta.version() + 1
+    delta.create_write_transaction(
+        [*written],
+        mode="overwrite" if written else "append",
+        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
+        partition_by=[PARTITION_COLUMN],
+        partition_filters=[(PARTITION_COLUMN, "=", partition)] if written else None,
+        commit_properties=CommitProperties(
+            custom_metadata=facts,
+            max_commit_retries=0,
+            app_transactions=[Transaction(partition, lease.fencing_token)] if lease else None,
+        ),
+    )
+    return version

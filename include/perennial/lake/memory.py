@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
@@ -81,6 +82,13 @@ class InMemoryLake:
         rows = self.read(table, partition, version=version)
         for start in range(0, rows.num_rows, chunk_rows):
             yield rows.slice(start, chunk_rows)
+
+    @contextmanager
+    def holding(self, table: str, version: int | None) -> Iterator[None]:
+        """See `Lake.holding`; there is nothing to look for but whether it is there."""
+        if version is not None and version not in range(len(self._tables.get(table, []))):
+            raise RowsLost(no_such_version(self.location(table), version, self.version(table)))
+        yield
 
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""

@@ -1,6 +1,7 @@
 """What the rest of the system asks of the lake."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Protocol
@@ -83,6 +84,12 @@ class Lake(Protocol):
         self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000
     ) -> Iterator[pa.Table]:
         """`read`, in chunks of at most `chunk_rows` rows."""
+
+    def holding(self, table: str, version: int | None) -> AbstractContextManager[None]:
+        """Inside, many partitions of that version are read in one go: it is looked for once. None holds nothing.
+
+        Errors: `RowsLost` as in `read`.
+        """
 
     def partitions(self, table: str) -> list[str]:
         """The partitions that hold rows, sorted."""

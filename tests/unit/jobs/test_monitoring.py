@@ -1,10 +1,13 @@
 """Drift that persists, performance that matures, estimates that are audited, and the overviews of them."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import first_model, predict
@@ -14,6 +17,7 @@ from perennial.encoding import as_json
 from perennial.errors import NotMonitored
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
+from perennial.lake.memory import InMemoryLake
 from perennial.ledger.entries import DecisionKind, DeployedRole, Performance
 from perennial.modeling.reference import ModelReference
 from perennial.performance.audit import Trust
@@ -144,6 +148,29 @@ def test_evidence_reaches_so_many_windows_back_and_no_further(world: World, monk
 
 def labels_of(world: World, days: range) -> int:
     return sum(measurements(world, day)[-1].labelled for day in days if day >= 30)
+
+
+def test_labels_of_all_windows_are_read_in_one_go(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first_model(world, 30)
+    live(world, range(30, 33))
+    lake, held, read = world.ports.lake, [None], []
+
+    @contextmanager
+    def holding(table: str, version: int | None) -> Iterator[None]:
+        held.append((table, version))
+        yield
+        held.append(None)
+
+    def reading(table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        read.append((table, version, held[-1]))
+        return InMemoryLake.read(lake, table, partition, version=version)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(lake, "holding", holding)
+    monkeypatch.setattr(lake, "read", reading)
+    measure.run(world.use_case, world.day(33).start, world.ports, "test")
+    newest = ("labels/parcels", lake.version("labels/parcels"))
+    assert held == [None, newest, None]
+    assert (*newest, newest) in read
 
 
 def test_performance_goes_from_estimated_over_partial_to_final(world: World) -> None:

@@ -96,10 +96,11 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
     labels_version = ports.lake.version(labels_table(spec.name))
     found: list[tuple[Batch, BatchMeasurement]] = []
-    for batch in (to_measure := [*waiting, *reopened]):
-        with about(window=batch.window.key, model=batch.model_version):
-            found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
-        on_window(WindowsDone(len(found), len(to_measure), sum(measured.rows for _, measured in found)))
+    with ports.lake.holding(labels_table(spec.name), labels_version):
+        for batch in (to_measure := [*waiting, *reopened]):
+            with about(window=batch.window.key, model=batch.model_version):
+                found.append((batch, measure_batch(use_case, batch, as_of, ports, labels_version)))
+            on_window(WindowsDone(len(found), len(to_measure), sum(measured.rows for _, measured in found)))
     share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
     recorded = []
     for batch, measured in found:
