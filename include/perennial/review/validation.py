@@ -128,6 +128,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
     if not verdicts:
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     last = verdicts[-1]
+    _refuse_newer(last)
     caught: dict[str, quarantine.RuleCatch] = {}
     outdated = rows_unreadable = None
     if last.snapshot_digest == snapshot.digest:
@@ -193,6 +194,15 @@ def _accepted_then(last: ValidationResult) -> frozenset[str]:
     return frozenset(each["rule"] for each in last.result.get("row_rules", ()) if each.get("accepted"))
 
 
+def _refuse_newer(recorded: ValidationResult) -> None:
+    found = recorded.result.get("format", RESULT_FORMAT)
+    if found > RESULT_FORMAT:
+        raise InvalidSettings(
+            f"The validation of {recorded.use_case} {recorded.window} was recorded by a newer version of Perennial "
+            f"(format {found}; this one reads up to {RESULT_FORMAT}). Use that version here, too."
+        )
+
+
 def _report(
     recorded: ValidationResult,
     remarks: tuple[str, ...] | None,
@@ -202,11 +212,6 @@ def _report(
     private: Collection[str],
 ) -> ValidationReport:
     result = recorded.result
-    if result.get("format", RESULT_FORMAT) > RESULT_FORMAT:
-        raise InvalidSettings(
-            f"The validation of {recorded.use_case} {recorded.window} was recorded by a newer version of Perennial "
-            f"(format {result['format']}; this one reads up to {RESULT_FORMAT}). Use that version here, too."
-        )
     return ValidationReport(
         use_case=recorded.use_case,
         window=recorded.window,

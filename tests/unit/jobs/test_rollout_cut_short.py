@@ -43,10 +43,10 @@ def test_a_newer_challenger_does_not_keep_a_rollback_from_being_finished(
         if len(done) == 2:
             raise KeyboardInterrupt
         done.append(arguments)
-        return score.run(*arguments, **named)
+        return score.run_again(*arguments, **named)
 
     with monkeypatch.context() as patched:
-        patched.setattr(rescore, "score", type("score", (), {"run": staticmethod(killed)}))
+        patched.setattr(rescore, "score", type("score", (), {"run_again": staticmethod(killed)}))
         with pytest.raises(KeyboardInterrupt):
             rescore.run(rolling.world.use_case, rolling.ports, "first", actor="airflow")
     champion = rolling.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION)
@@ -110,9 +110,9 @@ def test_others_may_decide_while_windows_of_a_rollback_are_scored_again(
 
     def scored(*arguments: Any, **named: Any) -> score.Scored:
         assert not inside
-        return score.run(*arguments, **named)
+        return score.run_again(*arguments, **named)
 
     monkeypatch.setattr(rolling.ports.ledger, "deciding", watched)
-    monkeypatch.setattr(rescore, "score", type("score", (), {"run": staticmethod(scored)}))
+    monkeypatch.setattr(rescore, "score", type("score", (), {"run_again": staticmethod(scored)}))
     rollout.run(rolling.world.use_case, rolling.world.day(DAYS).start, rolling.ports, "first", actor="airflow")
     assert told(rolling) == [DAYS]
