@@ -193,6 +193,7 @@ def packing(airflow: Airflow) -> Packing:
     found.ask_people()
     dags = [f"{PACKING}.{kind}" for kind in ("predict", "evaluate", "retrain")]
     system.find_dags(*dags)
+    system.find_tasks(f"{PACKING}.retrain", "approve")  # it may have been read before people were asked
     for dag_id in dags:
         system.api("PATCH", f"dags/{dag_id}", is_paused=False)
     return found
