@@ -23,6 +23,9 @@ DAG_ID = "platform.maintenance"
 RETRIES = 4
 PARAMS = {
     "dry_run": Param(False, type="boolean", description="Say what would be removed, and remove nothing."),
+    "reconcile_all": Param(
+        False, type="boolean", description="Reconcile the rows of every window, not of a thirtieth: after a restore."
+    ),
 }
 
 

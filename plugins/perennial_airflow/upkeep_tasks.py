@@ -66,7 +66,9 @@ def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
     from perennial.jobs.upkeep import reconcile as reconcile_job
 
     with airflow_outcomes(use_case):
-        done = reconcile_job.run(use_case, run.run_after, _open_ports(), run.name, actor=run.actor)
+        done = reconcile_job.run(
+            use_case, run.run_after, _open_ports(), run.name, actor=run.actor, everything=run.params["reconcile_all"]
+        )
         reconcile_job.require_all(done)
         return as_json(done)
 

@@ -18,7 +18,7 @@ from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import delta, forgetting
+from perennial.lake import committing, delta, forgetting
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Forgotten, Lake
@@ -231,6 +231,33 @@ def test_a_version_that_wrote_another_partition_or_is_of_another_engine_is_looke
     assert folder.read(TABLE, FIRST, version=version).column("id").to_pylist() == [1, 2, 3]
 
 
+def test_partitions_that_changed_since_their_commit_are_named(lake: Lake) -> None:
+    assert lake.changed_since(TABLE, {FIRST: 1}) == {FIRST}
+    first, second = (lake.replace(TABLE, each, rows(1, 2)).version for each in (FIRST, SECOND))
+    assert lake.changed_since(TABLE, {FIRST: first, SECOND: second}) == frozenset()
+    again = lake.replace(TABLE, SECOND, rows(1, 3)).version
+    lake.fence(TABLE, FIRST, lease(9))
+    assert lake.changed_since(TABLE, {FIRST: first, SECOND: second}) == {SECOND}
+    assert lake.changed_since(TABLE, {FIRST: first, SECOND: again}) == frozenset()
+    assert lake.changed_since(TABLE, {FIRST: again + 99, "no partition": 1}) == {FIRST, "no partition"}
+    emptied = lake.replace(TABLE, FIRST, rows()).version
+    assert lake.changed_since(TABLE, {FIRST: first}) == {FIRST}
+    assert lake.changed_since(TABLE, {FIRST: emptied}) == frozenset()
+    lake.erase(TABLE)
+    assert lake.changed_since(TABLE, {FIRST: emptied, SECOND: again}) == {FIRST, SECOND}
+
+
+def test_partitions_whose_file_is_gone_or_cut_or_not_alone_have_changed(folder: DeltaLake, tmp_path: Path) -> None:
+    third = "2013-03-03T00:00Z--2013-03-04T00:00Z"
+    made = {each: folder.replace(TABLE, each, rows(1, 2)).version for each in (FIRST, SECOND, third, "four")}
+    files = {each: next((tmp_path / TABLE).glob(f"{each.replace(':', '_')}/*.parquet")) for each in (FIRST, SECOND)}
+    files[FIRST].unlink()
+    files[SECOND].write_bytes(files[SECOND].read_bytes()[:-1])
+    more = rows(3).append_column("partition_key", pa.array([third]))
+    write_deltalake(DeltaTable(folder.location(TABLE)), more, mode="append")
+    assert folder.changed_since(TABLE, made) == {FIRST, SECOND, third}
+
+
 def test_other_engines_read_the_table_as_it_is(folder: DeltaLake) -> None:
     folder.replace(TABLE, FIRST, rows(1, 2))
     folder.replace(TABLE, SECOND, rows(3).append_column("extra", pa.array(["x"])))
@@ -304,7 +331,7 @@ def test_losing_every_race_is_told(folder: DeltaLake, monkeypatch: pytest.Monkey
 
     folder.replace(TABLE, FIRST, rows(1))
     monkeypatch.setattr(DeltaTable, "create_write_transaction", lose)
-    monkeypatch.setattr("perennial.lake.delta.LONGEST_PAUSE_SECONDS", 0.0)
+    monkeypatch.setattr("perennial.lake.committing.LONGEST_PAUSE_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable, match="lost the race against other writers 40 times"):
         folder.replace(TABLE, FIRST, rows(2))
     assert folder.read(TABLE, FIRST).column("id").to_pylist() == [1]
@@ -480,7 +507,7 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
     monkeypatch.setattr(delta, "commit", failing)
     with pytest.raises(StoreUnavailable, match="no space left"):
         folder.replace(TABLE, FIRST, rows(1))
-    assert len(looks) == delta.FAILURES
+    assert len(looks) == committing.FAILURES
     assert folder.read(TABLE, FIRST).num_rows == 0
 
 

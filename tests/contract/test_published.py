@@ -18,7 +18,7 @@ from perennial.digest import canonical, table_digest
 from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
 from perennial.published.memory import InMemoryPublished
-from perennial.published.port import PublishedPredictions
+from perennial.published.port import PublishedPredictions, PublishedWindow
 from perennial.published.postgres import PostgresPublished
 from perennial.window import Window
 
@@ -120,6 +120,36 @@ def test_published_windows_are_named_but_for_empty_ones(published: PublishedPred
     assert published.windows("flights", START + DAY, START + 2 * DAY) == [SECOND]
     published.publish("flights", SECOND, predictions("a").slice(0, 0))
     assert published.windows("flights", START, START + 2 * DAY) == [FIRST]
+
+
+def test_windows_are_counted_with_their_revision(published: PublishedPredictions) -> None:
+    assert published.overview("delays", START, START + 2 * DAY) == {}
+    published.publish("delays", FIRST, predictions("a", "b", revision=3))
+    published.publish("delays", SECOND, predictions("a"))
+    published.publish("arrivals", FIRST, predictions("z"))
+    first, second = PublishedWindow(2, 3, at_once=True), PublishedWindow(1, 1, at_once=True)
+    assert published.overview("delays", START, START + 2 * DAY) == {FIRST: first, SECOND: second}
+    assert published.overview("delays", START, START + DAY) == {FIRST: first}
+    assert published.overview("delays", START + DAY, START + 2 * DAY) == {SECOND: second}
+    mixed = pa.concat_tables([predictions("a", revision=1), predictions("b", revision=2)])
+    published.publish("delays", FIRST, mixed)
+    published.publish("delays", SECOND, predictions())
+    assert published.overview("delays", START, START + 2 * DAY) == {FIRST: PublishedWindow(2, None, at_once=True)}
+
+
+def test_rows_that_were_changed_one_by_one_were_not_written_at_once(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("a", "b"))
+    published.publish("delays", SECOND, predictions("a", "b"))
+    with closing(psycopg2.connect(database_url)) as session, session, session.cursor() as cursor:
+        cursor.execute(
+            "UPDATE perennial.predictions_delays SET prediction = 0.5 WHERE flight = 'a' AND window_start = %s",
+            (START,),
+        )
+    found = published.overview("delays", START, START + 2 * DAY)
+    assert [found[each] for each in (FIRST, SECOND)] == [PublishedWindow(2, 1, at_once=each) for each in (False, True)]
+    published.publish("delays", FIRST, predictions("a", "b"))
+    assert published.overview("delays", START, START + DAY)[FIRST].at_once
 
 
 def test_new_columns_come_in_and_each_window_keeps_its_own(published: PublishedPredictions) -> None:

@@ -290,7 +290,7 @@ def test_maintenance_looks_after_every_use_case_every_night(dags: dict[str, DAG]
         assert f"| {task} |" in (dag.doc_md or "")
     assert {task.retries for task in dag.tasks} == {4}
     assert dag.timetable.can_be_scheduled
-    assert dag.params.validate() == {"dry_run": False}
+    assert dag.params.validate() == {"dry_run": False, "reconcile_all": False}
     assert not dag.catchup
     assert "Maintenance" in (dag.doc_md or "")
     DagSerialization.to_dict(dag)

@@ -16,8 +16,17 @@ def add_to(app: typer.Typer) -> None:
     app.command()(version)
 
 
-def reconcile(use_case: UseCaseName, json: AsJson = False) -> None:
+def reconcile(
+    use_case: UseCaseName,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Read the rows of every window: after a restore, or when in doubt.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """Compare aliases and stores with the ledger, and put right what differs.
+
+    Every window is compared by counts, revisions and files. Rows are read of windows that differ or are new, and of a
+    thirtieth of all others, another one each day; with --all, of every window.
 
     Ends with 3 when something is left that only you can put right; it says what to do.
     """
@@ -25,7 +34,7 @@ def reconcile(use_case: UseCaseName, json: AsJson = False) -> None:
 
     session = Session()
     loaded = session.use_case(use_case)
-    done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor)
+    done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor, everything=everything)
     show([done], as_json_lines=json)
     job.require_all(done)
 

@@ -15,14 +15,11 @@ answer was lost.
 
 import json
 import math
-import random
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from typing import TypeVar
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -30,13 +27,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
+from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
-from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
-from perennial.lake.delta_log import DataFile, columns_of, commit, file_committed, files_of, without_partition
+from perennial.errors import RowsLost, RowsRemoved
+from perennial.lake.committing import until_committed
+from perennial.lake.delta_log import (
+    DataFile,
+    changed_files,
+    columns_of,
+    commit,
+    file_committed,
+    files_of,
+    without_partition,
+)
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
@@ -44,9 +50,6 @@ from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reach
 from perennial.lease import Lease
 
 ROW_GROUP_ROWS = 100_000
-ATTEMPTS = 40
-FAILURES = 3
-LONGEST_PAUSE_SECONDS = 1.0
 # Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
 TABLE_PROPERTIES = {
     "delta.enableExpiredLogCleanup": "false",
@@ -54,9 +57,6 @@ TABLE_PROPERTIES = {
     "delta.deletedFileRetentionDuration": "interval 36500 days",
     "delta.checkpointInterval": "20",
 }
-
-
-Result = TypeVar("Result")
 
 
 class DeltaLake:
@@ -97,7 +97,7 @@ class DeltaLake:
             facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
             return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
-        return self._until_committed(f"Writing {partition} to {self.location(table)}", attempt)
+        return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
     def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
@@ -108,7 +108,7 @@ class DeltaLake:
             if delta.transaction_version(partition) != lease.fencing_token:
                 commit(delta, [], columns_of(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
 
-        self._until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
+        until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
 
     def version(self, table: str) -> int | None:
         """See `Lake.version`."""
@@ -159,6 +159,16 @@ class DeltaLake:
         finally:
             self._held.pop((table, version), None)
 
+    def changed_since(self, table: str, committed: Mapping[str, int]) -> frozenset[str]:
+        """See `Lake.changed_since`. The file of the commit must be the partition's only one, and be there."""
+        with reaching(f"Comparing {self.location(table)} with its log"):
+            delta = self._open(table)
+            if delta is None:
+                return frozenset(committed)
+            root = open_path(self.location(table))
+            sizes = {each.path.removeprefix(f"{root}/"): each.size for each in self._data_files(table)}
+            return changed_files(delta, self._filesystem, root, sizes, committed)
+
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""
         with reaching(f"Listing the partitions of {self.location(table)}"):
@@ -184,7 +194,7 @@ class DeltaLake:
                 facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
                 return commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
 
-            self._until_committed(what, attempt)
+            until_committed(what, attempt)
         with reaching(what):
             delta = self._open(table)
             if delta is not None:
@@ -213,7 +223,7 @@ class DeltaLake:
             if delta is not None and delta.get_add_actions().num_rows:
                 delta.delete(commit_properties=CommitProperties(max_commit_retries=0))
 
-        self._until_committed(what, empty)
+        until_committed(what, empty)
         with reaching(what):
             found = self._data_files(table)
             for each in found:
@@ -234,7 +244,7 @@ class DeltaLake:
                     facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
                     commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
 
-            self._until_committed(what, replaced)
+            until_committed(what, replaced)
         with reaching(what):
             paths = [each.path for each in self._data_files(table)]
             return forget_in_files(self._filesystem, paths, column, value, ROW_GROUP_ROWS)
@@ -248,26 +258,6 @@ class DeltaLake:
     def location(self, table: str) -> str:
         """See `Lake.location`."""
         return f"{self._url}/{table}"
-
-    def _until_committed(self, what: str, attempt: Callable[[], Result]) -> Result:
-        """Look at the table, and commit on top of what was seen, again and again until the commit is the next version.
-
-        A store that fails may have made the commit and lost only the answer: that, too, is a reason to look again.
-        """
-        failures = 0
-        for lost in range(ATTEMPTS):
-            try:
-                with reaching(what), suppress(CommitFailedError):
-                    return attempt()
-            except StoreUnavailable:
-                failures += 1
-                if failures == FAILURES:
-                    raise
-            time.sleep(_pause(lost))
-        raise StoreUnavailable(
-            f"{what} lost the race against other writers {ATTEMPTS} times. "
-            "Nothing was changed; run the task again, or let fewer runs write at once."
-        )
 
     def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, lease: Lease | None) -> None:
         if lease is not None:
@@ -384,8 +374,3 @@ class DeltaLake:
 def open_path(url: str) -> str:
     """A location's path within its file system."""
     return url.removeprefix(S3_SCHEME)
-
-
-def _pause(attempt: int) -> float:
-    """Seconds to wait after losing: random, so that losers don't meet again, and longer each time, up to a second."""
-    return random.SystemRandom().uniform(0, min(LONGEST_PAUSE_SECONDS, 0.02 * 2**attempt))

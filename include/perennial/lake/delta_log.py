@@ -1,7 +1,9 @@
 """The log of a Delta table: which files a partition has, and how a commit is added."""
 
 import json
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -17,6 +19,7 @@ from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
 
 LOG = "_delta_log"
+READERS = 16
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
 
 
@@ -55,6 +58,29 @@ def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version
         return None
     rows = json.loads(added[0].get("stats") or "{}").get("numRecords")
     return DataFile(unquote(added[0]["path"]), rows)
+
+
+def changed_files(
+    delta: DeltaTable, filesystem: fs.FileSystem, root: str, sizes: Mapping[str, int], committed: Mapping[str, int]
+) -> frozenset[str]:
+    """The partitions, of those with the version of their commit, that don't have that commit's file alone.
+
+    A file that is not among `sizes`, those of the files that are there, or has another size there, is as good as gone.
+    """
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    names = (f"partition.{PARTITION_COLUMN}", "path", "size_bytes")
+    held: defaultdict[str, list[str]] = defaultdict(list)
+    for partition, path, size in zip(*(actions[name].to_pylist() for name in names), strict=True):
+        file = unquote(path)
+        held[partition].append(file if sizes.get(file) == size else "")
+
+    def is_same(partition: str) -> bool:
+        file = file_committed(filesystem, root, partition, committed[partition])
+        return file is not None and held[partition] == [file.path]
+
+    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
+        same = pool.map(is_same, committed)
+        return frozenset(partition for partition, each in zip(committed, same, strict=True) if not each)
 
 
 def _actions(content: bytes) -> Iterator[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """The lake in memory, for tests and dry runs: same contract, gone with the process."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -89,6 +89,18 @@ class InMemoryLake:
         if version is not None and version not in range(len(self._tables.get(table, []))):
             raise RowsLost(no_such_version(self.location(table), version, self.version(table)))
         yield
+
+    def changed_since(self, table: str, committed: Mapping[str, int]) -> frozenset[str]:
+        """See `Lake.changed_since`."""
+        versions = self._tables.get(table, [])
+        same = {
+            partition
+            for partition, version in committed.items()
+            if version in range(len(versions))
+            and (made := versions[version].partitions.get(partition)) is not None
+            and versions[-1].partitions.get(partition) is made
+        }
+        return frozenset(committed.keys() - same)
 
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""

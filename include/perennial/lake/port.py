@@ -1,6 +1,6 @@
 """What the rest of the system asks of the lake."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -89,6 +89,13 @@ class Lake(Protocol):
         """Inside, many partitions of that version are read in one go: it is looked for once. None holds nothing.
 
         Errors: `RowsLost` as in `read`.
+        """
+
+    def changed_since(self, table: str, committed: Mapping[str, int]) -> frozenset[str]:
+        """The partitions that are not now, in the present version, what the commit of the given version made of them.
+
+        No row is read: it is told by the table's log and by the sizes of its files. A partition may be named although
+        its rows are the same, such as one that was written anew.
         """
 
     def partitions(self, table: str) -> list[str]:

@@ -1,14 +1,16 @@
 """Published predictions in memory, for tests and dry runs."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import SchemaMismatch
 from perennial.lease import Lease
 from perennial.published.layout import check_keys, database_types, ended_comment, first_key
-from perennial.published.port import PublishedSize
+from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.window import Window
 
 
@@ -50,6 +52,15 @@ class InMemoryPublished:
         """See `PublishedPredictions.windows`."""
         there = (window for (name, window), rows in self._rows.items() if name == use_case and rows.num_rows)
         return sorted((each for each in there if start <= each.start and each.end <= end), key=lambda each: each.start)
+
+    def overview(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, PublishedWindow]:
+        """See `PublishedPredictions.overview`."""
+        found: dict[Window, PublishedWindow] = {}
+        for window in self.windows(use_case, start, end):
+            rows = self._rows[use_case, window]
+            revisions = pc.unique(rows.column("revision")).to_pylist()
+            found[window] = PublishedWindow(rows.num_rows, revisions[0] if len(revisions) == 1 else None, at_once=True)
+        return found
 
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """See `PublishedPredictions.mark_ended`."""

@@ -1,5 +1,6 @@
 """What the rest of the system asks of the table that consumers read."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -18,6 +19,18 @@ class PublishedSize:
     bytes: int
 
 
+@dataclass(frozen=True)
+class PublishedWindow:
+    """What is published of a window: how many rows, and their revision, None if they have several.
+
+    `at_once` says whether one transaction wrote them all, as publishing does.
+    """
+
+    rows: int
+    revision: int | None
+    at_once: bool
+
+
 class PublishedPredictions(Protocol):
     """The live revision of every window, in a database table per use case that consumers query."""
 
@@ -34,6 +47,11 @@ class PublishedPredictions(Protocol):
 
     def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
         """The windows inside `[start, end)` that have published rows, by their start. Errors: `StoreUnavailable`."""
+
+    def overview(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, PublishedWindow]:
+        """What is published of the windows inside `[start, end)`, counted, with no row brought here; windows without
+        rows are left out. Errors: `StoreUnavailable`.
+        """
 
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """Tell consumers that no rows come any more: the table has it as its comment, and stays as it is.

@@ -3,7 +3,7 @@
 Rows are copied into a temporary table first, so that the old ones are live until all of the new ones have arrived.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from datetime import datetime
 
@@ -18,7 +18,7 @@ from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, Sch
 from perennial.lease import Lease
 from perennial.published import tables
 from perennial.published.layout import check_keys, database_types, ended_comment
-from perennial.published.port import PublishedSize
+from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
 from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
@@ -108,6 +108,12 @@ class PostgresPublished:
         what = f"Listing the published windows of {use_case}"
         with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
             return [Window(*span) for span in tables.windows(cursor, use_case, start, end)]
+
+    def overview(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, PublishedWindow]:
+        """See `PublishedPredictions.overview`. The database counts."""
+        what = f"Counting the published rows of {use_case}"
+        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+            return tables.overview(cursor, use_case, start, end)
 
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """See `PublishedPredictions.mark_ended`. Programs ask `perennial.ended_use_cases`."""

@@ -20,7 +20,8 @@ from psycopg2.sql import SQL, Composed, Identifier, Literal
 from perennial.encoding import lock_key
 from perennial.errors import SchemaMismatch
 from perennial.published.layout import WINDOW_COLUMNS, ended_comment, first_key
-from perennial.published.port import PublishedSize
+from perennial.published.port import PublishedSize, PublishedWindow
+from perennial.window import Window
 
 SCHEMA = "perennial"
 WINDOWS = Identifier(SCHEMA, "published_windows")
@@ -99,6 +100,27 @@ def windows(
     )
     cursor.execute(query.format(WINDOWS), (use_case, start, end))
     return [(begun, ended) for begun, ended in cursor.fetchall()]
+
+
+def overview(
+    cursor: extensions.cursor, use_case: str, start: datetime, end: datetime
+) -> Mapping[Window, PublishedWindow]:
+    """What the use case's table has of the windows inside `[start, end)`.
+
+    PostgreSQL marks each row with the transaction that wrote it. After a restore, all rows have the same mark.
+    """
+    found: dict[Window, PublishedWindow] = {}
+    if not _is_there(cursor, table_of(use_case)):
+        return found
+    query = SQL(
+        "SELECT window_start, window_end, count(*), min(revision), max(revision), "
+        "min(xmin::text::bigint) = max(xmin::text::bigint) FROM {} "
+        "WHERE window_start >= %s AND window_end <= %s GROUP BY window_start, window_end"
+    )
+    cursor.execute(query.format(table_of(use_case)), (start, end))
+    for begun, until, rows, least, most, at_once in cursor.fetchall():
+        found[Window(begun, until)] = PublishedWindow(rows, least if least == most else None, at_once)
+    return found
 
 
 def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:

@@ -203,15 +203,16 @@ def live_rows(batch: Batch, ports: Ports) -> pa.Table:
     return rows
 
 
-def compare_stores(batch: Batch, ports: Ports) -> StoresFound:
+def compare_stores(batch: Batch, ports: Ports, *, head_is_live: bool = False) -> StoresFound:
     """Compare the stores with a live revision, by row count and checksum.
+
+    With `head_is_live`, the lake's head is known to have the file that the revision was written to.
 
     Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
     nothing is known that the stores could be brought back to.
     """
-    partition = window_partition(batch.window)
     live = live_rows(batch, ports)
-    head = ports.lake.read(batch.table, partition)
+    head = live if head_is_live else ports.lake.read(batch.table, window_partition(batch.window))
     published = ports.published.read(batch.use_case, batch.window)
     return StoresFound(
         live.num_rows,

@@ -82,12 +82,13 @@ expectations:
     kwargs: {column: weight, min_value: -50}
     quarantine: true
 """
-# What of a copy is not as in the window that is copied. `n` counts the copies, from 1, the newest first.
+# What of a copy is not as in the window that is copied. `n` counts the copies, from 1, the newest first. `late` is how
+# long after its time the window was scored here.
 MOVED = {
     "window_start": "window_start - n * interval '1 hour'",
     "window_end": "window_end - n * interval '1 hour'",
     "as_of": "as_of - n * interval '1 hour'",
-    "recorded_at": "recorded_at - n * interval '1 hour'",
+    "recorded_at": "recorded_at - %(late)s - n * interval '1 hour'",
     "version": "%(first)s + %(total)s - n",
     "labels_version": "%(first)s + %(total)s - n",
     "subject": "subject || ' ' || n",
@@ -217,7 +218,7 @@ def _copy(past: Past, window: Window, copies: int) -> None:
                 "generate_series(%(back)s + 1, %(total)s) AS n",
                 {
                     "name": NAME, "start": window.start, "end": window.end, "back": back, "total": back + copies,
-                    "first": first.get(name, 0),
+                    "first": first.get(name, 0), "late": clock.now() - window.end,
                 },
             )  # fmt: skip
             assert cursor.rowcount >= copies, (name, cursor.rowcount)

@@ -172,9 +172,9 @@ def test_a_retraining_says_what_it_learnt_from_and_the_judgement(use_case: Loade
 
 
 def test_maintenance_says_what_it_put_right_and_removed(use_case: LoadedUseCase) -> None:
-    nothing = Reconciled("flight_delays", 9, (), ())
+    nothing = Reconciled("flight_delays", 9, 2, (), ())
     assert said_of(verdict_lines.reconciled, use_case, nothing) == NOTHING
-    repaired = Reconciled("flight_delays", 9, ("the alias was set.", "another"), ())
+    repaired = Reconciled("flight_delays", 9, 2, ("the alias was set.", "another"), ())
     assert said_of(verdict_lines.reconciled, use_case, repaired).first == (
         "flight_delays: 2 repairs, the first: the alias was set"
     )

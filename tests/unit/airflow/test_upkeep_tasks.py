@@ -88,12 +88,28 @@ def test_what_reconciling_cannot_mend_fails_the_task_and_stands_in_the_note(
 ) -> None:
     lines: list[Line] = []
     monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
-    found = Reconciled("flight_delays", 9, ("the alias was set.",), (), unmended)
+    found = Reconciled("flight_delays", 9, 2, ("the alias was set.",), (), unmended)
     monkeypatch.setattr("perennial.jobs.upkeep.reconcile.run", lambda *_, **__: found)
-    run = replace(make_run(), leave=lines.append)
+    run = replace(make_run(reconcile_all=False), leave=lines.append)
     if not unmended:
         assert upkeep_tasks.reconcile(use_case, run)["restored"] == ["the alias was set."]
         return
     with pytest.raises(AirflowFailException, match=r"^NotReconciled: flight_delays: .*Run them again"):
         upkeep_tasks.reconcile(use_case, run)
     assert "the lake has lost 2 windows" in lines[-1].first
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_the_rows_of_every_window_are_reconciled_when_the_run_says_so(
+    monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any, everything: bool
+) -> None:
+    asked: list[bool] = []
+
+    def run(*_: object, actor: str, everything: bool) -> Reconciled:
+        asked.append(everything)
+        return Reconciled("flight_delays", 9, 9 if everything else 1, (), ())
+
+    monkeypatch.setattr(upkeep_tasks, "_open_ports", lambda: SimpleNamespace(ledger=None))
+    monkeypatch.setattr("perennial.jobs.upkeep.reconcile.run", run)
+    upkeep_tasks.reconcile(use_case, make_run(reconcile_all=everything))
+    assert asked == [everything]

@@ -1,11 +1,13 @@
 """Stores that differ from the ledger, rows in quarantine, and what maintenance may remove."""
 
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import ROWS, START, World
+from tests.unit.jobs.world import RECORDED, ROWS, START, World
 
 from perennial.digest import table_digest
 from perennial.errors import (
@@ -17,7 +19,7 @@ from perennial.errors import (
     ValidationFailed,
 )
 from perennial.jobs.predict import score
-from perennial.jobs.upkeep import maintain, quarantine, reconcile, replay
+from perennial.jobs.upkeep import maintain, quarantine, reconcile, replay, survey
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.records.gate import accepted_rules
 from perennial.records.model_choice import ModelChoice
@@ -40,7 +42,7 @@ def kinds(world: World) -> list[InterventionKind]:
 def test_where_everything_agrees_nothing_is_done(world: World) -> None:
     first_model(world)
     predict(world, 31)
-    assert reconciled(world) == reconcile.Reconciled("parcels", 1, (), ())
+    assert reconciled(world) == reconcile.Reconciled("parcels", 1, 1, (), ())
     assert kinds(world) == []
 
 
@@ -73,6 +75,95 @@ def test_rows_that_were_changed_in_a_store_are_reported_and_put_back(world: Worl
     assert "the published table held 3 rows" in published.reason
     assert f"revision 1 has {ROWS}" in published.reason
     assert reconciled(world).restored == ()
+
+
+NIGHTS = [RECORDED + timedelta(days=30 + number) for number in range(survey.NIGHTS)]  # when no window is new any more
+
+
+def in_the_night(world: World, night: datetime, *, everything: bool = False) -> reconcile.Reconciled:
+    return reconcile.run(
+        world.use_case, night, world.ports, f"night of {night}", actor="maintenance", everything=everything
+    )
+
+
+def without_turn(world: World) -> datetime:
+    """A night in which it is no window's turn."""
+    return next(night for night in NIGHTS if in_the_night(world, night).read == 0)
+
+
+def alter(world: World, day: int, column: str = "prediction", rows: int | None = None) -> None:
+    """Change what is published of a day: its values, or how many rows there are."""
+    published = world.ports.published.read("parcels", world.day(day)).slice(0, rows)
+    index = published.column_names.index(column)
+    kind = published.schema.field(index).type
+    values = pa.array([1] * published.num_rows).cast(kind)
+    world.ports.published.publish("parcels", world.day(day), published.set_column(index, column, values))
+
+
+def test_rows_of_old_windows_are_read_in_turn_so_that_within_thirty_nights_any_alteration_is_found(
+    world: World,
+) -> None:
+    first_model(world)
+    for day in range(31, 37):
+        predict(world, day)
+        alter(world, day)
+    found = {}
+    for number, night in enumerate(NIGHTS):
+        done = in_the_night(world, night)
+        assert done.windows == 6
+        assert len(done.restored) == done.read, "only what is altered needs to be read"
+        found |= dict.fromkeys(done.restored, number)
+    assert sorted(found) == [f"{world.day(day)}: published restored" for day in range(31, 37)]
+    assert len(set(found.values())) > 1, "the work is spread over the nights"
+    assert sum(in_the_night(world, night).read for night in NIGHTS) == 6
+
+
+def test_all_rows_are_read_when_that_is_asked(world: World) -> None:
+    first_model(world)
+    for day in (31, 32, 33):
+        predict(world, day)
+    night = without_turn(world)
+    for day in (31, 32, 33):
+        alter(world, day)
+    assert in_the_night(world, night).restored == ()
+    done = in_the_night(world, night, everything=True)
+    assert (done.read, len(done.restored)) == (3, 3)
+    assert in_the_night(world, night, everything=True).restored == ()
+
+
+@pytest.mark.parametrize(("column", "rows"), [("prediction", ROWS - 1), ("prediction", 0), ("revision", None)])
+def test_other_counts_and_revisions_are_found_at_once_whose_turn_it_may_be(
+    world: World, column: str, rows: int | None
+) -> None:
+    first_model(world)
+    predict(world, 31)
+    world.change(31, "weight", 11.0)
+    predict(world, 31)  # so that 1, which `alter` writes, is another revision
+    night = without_turn(world)
+    alter(world, 31, column, rows)
+    assert in_the_night(world, night).restored == (f"{world.day(31)}: published restored",)
+    assert in_the_night(world, night).read == 0
+
+
+def test_another_head_of_the_lake_is_found_at_once_whose_turn_it_may_be(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    predict(world, 32)
+    night = without_turn(world)
+    live = world.ports.lake.read("predictions/parcels", world.day(31).key)
+    altered = live.set_column(live.column_names.index("prediction"), "prediction", pa.array([0.5] * ROWS))
+    world.ports.lake.replace("predictions/parcels", world.day(31).key, altered)
+    done = in_the_night(world, night)
+    assert (done.windows, done.restored) == (2, (f"{world.day(31)}: lake restored",))
+
+
+def test_rows_of_windows_that_are_new_are_read_in_two_nights(world: World) -> None:
+    first_model(world)
+    for day in range(31, 37):
+        predict(world, day)
+    new = [in_the_night(world, RECORDED + timedelta(hours=hours)).read for hours in (1, 25, 47)]
+    assert new == [6, 6, 6]
+    assert in_the_night(world, RECORDED + timedelta(hours=49)).read < 6
 
 
 def test_a_killed_run_that_nobody_retries_is_finished_by_reconciling(

@@ -1,5 +1,5 @@
 """Reconcile: what follows the ledger is compared with it, and put right: aliases, the lake's head, published tables,
-and the model cards in the registry.
+and the model cards in the registry. All windows are compared; of which ones rows are read, `survey` says.
 
 A run that was killed is repaired by its own retry. This finds what nobody retries: an alias that was moved by hand,
 rows that were changed in a store, a run that was given up; and what backups of different moments left of each other
@@ -12,7 +12,7 @@ from datetime import datetime
 
 from perennial.errors import NotReconciled, PermanentError, RowsRemoved, WindowBusy
 from perennial.jobs.retrain import card
-from perennial.jobs.upkeep import lost_versions, unmended
+from perennial.jobs.upkeep import lost_versions, survey, unmended
 from perennial.ledger.entries import DeployedRole, Intervention, InterventionKind
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
@@ -27,18 +27,25 @@ log = logging.getLogger(__name__)
 class Reconciled:
     """How much was looked at and what was put right, a sentence each; `busy` windows are left to who works on them.
 
+    `windows` were compared, and of `read` of them the rows.
     `unmended` says, in sentences, what differs and can't be put right without a person, and what to do.
     """
 
     use_case: str
     windows: int
+    read: int
     restored: tuple[str, ...]
     busy: tuple[str, ...]
     unmended: tuple[str, ...] = ()
 
 
-def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str) -> Reconciled:
+def run(
+    use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, actor: str, everything: bool = False
+) -> Reconciled:
     """Put right whatever differs from the ledger in windows that ended by `as_of`; each repair is an intervention.
+
+    With `everything`, the rows of all windows are read, which takes time in proportion to the past: for stores that
+    were brought back.
 
     A revision that the lake has lost is none that stores could be brought back to: nothing of its window is touched.
     Errors: `StoreUnavailable`, `LeaseLost`.
@@ -52,10 +59,12 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
         if role not in missing and (text := _restore_alias(spec.name, role, ports, run_id, actor))
     ]
     batches = ports.ledger.batches_between(spec.name, spec.start, as_of)
+    differing = survey.differing(spec, batches, as_of, ports)
+    due = [each for each in batches if everything or each.window in differing or survey.is_due(each, as_of)]
     busy, lost = [], []
-    for batch in batches:
+    for batch in due:
         try:
-            found = compare_stores(batch, ports)
+            found = compare_stores(batch, ports, head_is_live=batch.window not in differing)
             if found.lake_agrees and found.published_agrees:
                 continue
             with data_lease(spec.name, batch.window, ports, run_id) as lease:
@@ -72,8 +81,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
     left = (*missing.values(), *unmended.of_windows(use_case, as_of, batches, lost, ports))
     for text in left:
         log.warning("%s", text)
-    log.info("%s: %d windows compared, %d repairs", spec.name, len(batches), len(restored))
-    return Reconciled(spec.name, len(batches), tuple(restored), tuple(busy), left)
+    log.info("%s: %d windows compared, %d read, %d repairs", spec.name, len(batches), len(due), len(restored))
+    return Reconciled(spec.name, len(batches), len(due), tuple(restored), tuple(busy), left)
 
 
 def require_all(found: Reconciled) -> None:
