@@ -24,6 +24,7 @@
     │   ├── ChallengerFailed          a challenger in roll-out could not predict its rows
     │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
+    │   │   └── EntityErased          the entity was erased
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
     │   │   └── RowsLost          the lake lacks what the ledger names: it is older than the ledger
@@ -54,6 +55,7 @@
         ├── NotDelivered              the receiver of an alert did not answer, or could not take it
         ├── WindowBusy                another run is working on this window
         ├── LeaseLost                 another run took this window over while this one was silent
+        ├── ErasureUnfinished         rows of the entity came back meanwhile
         └── DeploymentMoved           the champion changed while we scored
 
 `EmptyWindow` and `NotReady` are asked for again until their window's deadline; only after it are they permanent.
@@ -163,6 +165,10 @@ class PredictionsNotFinite(PermanentError):
 
 class NotScored(PermanentError):
     """The window has no batch of predictions yet."""
+
+
+class EntityErased(NotScored):
+    """The entity was erased: the message says when and by whom."""
 
 
 class NotMonitored(PermanentError):
@@ -279,6 +285,10 @@ class WindowBusy(TransientError):
 
 class LeaseLost(TransientError):
     """Another run took the window over; what this one was about to write was refused."""
+
+
+class ErasureUnfinished(TransientError):
+    """Rows of an entity came back while it was erased: the message says where they are."""
 
 
 class DeploymentMoved(TransientError):
