@@ -27,6 +27,7 @@
     │   │   └── EntityErased          the entity was erased
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
+    │   │   ├── RowsErased        rows about an entity were erased from what was committed
     │   │   └── RowsLost          the lake lacks what the ledger names: it is older than the ledger
     │   ├── NotReconciled             stores differ from the ledger in what only a person can put right
     │   ├── NotEnoughData             too few rows or labels for the claim
@@ -177,6 +178,10 @@ class NotMonitored(PermanentError):
 
 class RowsRemoved(PermanentError):
     """The rows of that version were removed by retention; the ledger still knows what they were."""
+
+
+class RowsErased(RowsRemoved):
+    """Of the rows that were committed some are about an entity that was erased; the others are there."""
 
 
 class RowsLost(RowsRemoved):

@@ -15,6 +15,7 @@ from perennial.ledger.rules import recorded_order
 from perennial.window import Window
 
 WINDOWS, ENTITY, TOMBSTONE = "windows", "entity", "tombstone"  # in the details of the entries
+REVISIONS = "revisions"  # of a window there: how many rows each of its revisions had
 _COST, _BLOCK, _PARALLEL, _LENGTH = 2**14, 8, 1, 16  # scrypt (RFC 7914): 16 MiB, and about 50 ms
 
 
@@ -46,13 +47,20 @@ def of_entity(entity: str, use_case: str, ledger: Ledger) -> Sequence[Interventi
     return [each for each in found if each.subject == digests[each.details[ENTITY]["salt"]]]
 
 
-def of_window(window: Window, use_case: str, ledger: Ledger) -> Sequence[Intervention]:
-    """The tombstones of entities that had rows in the window."""
-    return [
-        each
-        for each in tombstones(use_case, ledger)
-        if any(found["window"] == window.key for found in each.details[WINDOWS])
-    ]
+def from_revision(window: Window, revision: int, use_case: str, ledger: Ledger) -> tuple[int, Sequence[Intervention]]:
+    """How many rows of a revision were erased, and the tombstones that say so.
+
+    Of several tombstones of an entity, written because one run did not come to its end, each counts the same rows.
+    """
+    rows: dict[str, int] = {}
+    found = []
+    for each in tombstones(use_case, ledger):
+        here = next((found for found in each.details[WINDOWS] if found["window"] == window.key), None)
+        number = here[REVISIONS].get(str(revision), 0) if here else 0
+        if number:
+            rows[each.subject] = max(number, rows.get(each.subject, 0))
+            found.append(each)
+    return sum(rows.values()), found
 
 
 def unfinished(subject: str, use_case: str, ledger: Ledger) -> Intervention | None:

@@ -9,7 +9,7 @@ from tests.unit.jobs.test_predict_path import AS_WAS, first_model, predict
 from tests.unit.jobs.test_the_past import evaluated
 from tests.unit.jobs.world import World
 
-from perennial.errors import ErasureUnfinished, WindowBusy
+from perennial.errors import EntityErased, ErasureUnfinished, NotScored, RowsErased, RowsLost, WindowBusy
 from perennial.jobs.erase import find
 from perennial.jobs.erase import run as erase
 from perennial.jobs.predict import ingest, score, validate
@@ -17,8 +17,9 @@ from perennial.jobs.upkeep import quarantine, reconcile, verify
 from perennial.ledger.entries import InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.records import erasure
-from perennial.records.batch import compare_stores
+from perennial.records.batch import compare_stores, live_rows
 from perennial.records.gate import clean_rows, snapshot_rows
+from perennial.review import explain, history, reproduce
 
 
 class Killed(BaseException):
@@ -125,8 +126,10 @@ def test_the_tombstone_says_who_what_and_where_and_does_not_hold_the_key(lived: 
     assert batch is not None
     assert (window["revision"]["after"], window["revision"]["digest_after"]) == (batch.revision, batch.digest)
     assert [each["after"] for each in window["snapshots"]] == [batch.snapshot_digest]
-    assert erasure.of_window(lived.day(31), "parcels", lived.ports.ledger) == [entry]
-    assert erasure.of_window(lived.day(32), "parcels", lived.ports.ledger) == []
+    assert window["revisions"] == {"1": 1, "2": 1}
+    assert erasure.from_revision(lived.day(31), 1, "parcels", lived.ports.ledger) == (1, [entry])
+    assert erasure.from_revision(lived.day(31), 3, "parcels", lived.ports.ledger) == (0, [])
+    assert erasure.from_revision(lived.day(32), 1, "parcels", lived.ports.ledger) == (0, [])
     assert erasure.of_entity("0", "parcels", lived.ports.ledger) == []
     (end,) = lived.ports.ledger.interventions("parcels", InterventionKind.ERASURE_FINISHED)
     assert (end.details["tombstone"], end.subject) == (entry.id, entry.subject)
@@ -263,6 +266,69 @@ def test_what_is_written_again_meanwhile_is_told(lived: World, monkeypatch: pyte
     monkeypatch.undo()
     assert erased(lived, entity, "again").windows == 1
     assert about(lived, entity) == 0
+
+
+TOLD = "1 row was erased on 2030-01-01 by ada"
+
+
+def test_what_was_recorded_before_is_erased_and_not_different(lived: World) -> None:
+    entity = someone(lived)
+    erased(lived, entity)
+    found = reproduce.run(lived.use_case, lived.day(31), lived.ports)
+    revisions = [each for each in found if each.what.startswith("revision")]
+    assert [(each.same, each.erased) for each in revisions] == [(False, TOLD), (False, TOLD), (True, None)]
+    (measured,) = [each for each in found if each not in revisions]
+    assert measured.erased == f"parcels {lived.day(31)}: of revision 1, {TOLD}."
+    assert all(each.same for each in reproduce.run(lived.use_case, lived.day(32), lived.ports))
+
+
+def test_what_differs_by_more_than_the_entity_stays_different(lived: World) -> None:
+    erased(lived, someone(lived))
+    first, *_ = lived.ports.ledger.batches("parcels", lived.day(31))
+    lake: Any = lived.ports.lake
+    held = lake._tables["predictions/parcels"][first.version].partitions
+    rows = held[lived.day(31).key]
+    index = rows.column_names.index("prediction")
+    held[lived.day(31).key] = rows.set_column(index, "prediction", [[0.5] * rows.num_rows])
+    with pytest.raises(RowsErased):  # of its measurement; the predictions are other ones
+        live_rows(first, lived.ports)
+    assert reproduce.run(lived.use_case, lived.day(31), lived.ports)[0].erased is None
+    held[lived.day(31).key] = rows.slice(1)
+    with pytest.raises(RowsLost):  # more than was erased
+        live_rows(first, lived.ports)
+
+
+def test_rows_that_are_gone_without_a_tombstone_are_lost(lived: World) -> None:
+    first, *_ = lived.ports.ledger.batches("parcels", lived.day(31))
+    lived.ports.lake.forget("predictions/parcels", "parcel", someone(lived))
+    with pytest.raises(RowsLost):
+        live_rows(first, lived.ports)
+
+
+def test_a_revision_of_before_says_that_rows_were_erased(lived: World) -> None:
+    erased(lived, someone(lived))
+    first, second, _ = lived.ports.ledger.batches("parcels", lived.day(31))
+    with pytest.raises(RowsErased, match=f"of revision 2, {TOLD}"):
+        live_rows(second, lived.ports)
+    found = history.diff(lived.use_case, lived.day(31), first.revision, 3, lived.ports)
+    assert found.removed == 0
+    assert found.erased == (f"Of revision 1, {TOLD}.",)
+
+
+def test_explain_says_when_the_entity_was_erased_and_by_whom(lived: World) -> None:
+    entity = someone(lived)
+    erased(lived, entity)
+    as_of = lived.day(35).end
+    with pytest.raises(EntityErased, match="this parcel was erased on 2030-01-01 by ada"):
+        explain.run(lived.use_case, entity, None, as_of, lived.ports, airflow_url=None)
+    with pytest.raises(NotScored, match="no live prediction for parcel 'other'"):
+        explain.run(lived.use_case, "other", None, as_of, lived.ports, airflow_url=None)
+    kept = someone(lived, number=1)
+    evidence = explain.run(lived.use_case, kept, None, as_of, lived.ports, airflow_url=None)
+    assert evidence.published
+    assert evidence.row is not None
+    predict(lived, 31)  # the source still has it
+    assert explain.run(lived.use_case, entity, None, as_of, lived.ports, airflow_url=None).batch.revision == 4
 
 
 STEPS = [

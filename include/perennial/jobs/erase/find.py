@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 
 import pyarrow as pa
 
@@ -17,19 +18,21 @@ from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+Named = TypeVar("Named")
 OF_WINDOWS = tuple(each for each in TABLES if each is not DataClass.TRAINING)
 
 
 @dataclass(frozen=True)
 class InWindow:
-    """How many rows about an entity a window has: `rows` by what holds them now, `older` in earlier versions of its
-    snapshots and predictions, `entries` in the ledger's questions and answers.
+    """How many rows about an entity a window has: `rows` by what holds them now, `older` in earlier snapshots and
+    revisions, `entries` in the ledger's questions and answers. `revisions` are those that have rows, with how many.
     """
 
     window: Window
     rows: Mapping[DataClass, int]
     older: int
     entries: int
+    revisions: Mapping[int, int]
 
     @property
     def found(self) -> int:
@@ -109,13 +112,18 @@ def _in_window(
         except RowsRemoved:
             return 0
 
-    rows = {each: count(TABLES[each](name), heads[each]) for each in OF_WINDOWS}
+    rows: dict[DataClass, int] = {each: count(TABLES[each](name), heads[each]) for each in OF_WINDOWS}
     rows[DataClass.PUBLISHED] = rows_about(ports.published.read(name, window), key, entity)
     snapshots = {each.version for each in ports.ledger.snapshots(name, window)[:-1]}
-    batches = {each.version for each in ports.ledger.batches(name, window)[:-1]}
+    batches = ports.ledger.batches(name, window)
+    revisions = {each.revision: count(predictions_table(name), each.version) for each in batches}
     older = sum(count(raw_table(name), each) for each in snapshots)
-    older += sum(count(predictions_table(name), each) for each in batches)
-    return InWindow(window, {each: number for each, number in rows.items() if number}, older, entries)
+    older += sum(revisions[each.revision] for each in batches[:-1])
+    return InWindow(window, _without_zeros(rows), older, entries, _without_zeros(revisions))
+
+
+def _without_zeros(counts: Mapping[Named, int]) -> dict[Named, int]:
+    return {name: number for name, number in counts.items() if number}
 
 
 def _in_training(use_case: LoadedUseCase, entity: str, head: int | None, lake: Lake) -> dict[str, int]:
@@ -124,7 +132,7 @@ def _in_training(use_case: LoadedUseCase, entity: str, head: int | None, lake: L
         partition: sum(_counted(lake.stream(table, partition, version=head), use_case.spec.key, entity))
         for partition in lake.partitions(table)
     }
-    return {partition: number for partition, number in counts.items() if number}
+    return _without_zeros(counts)
 
 
 def _counted(chunks: Iterable[pa.Table], key: str, entity: str) -> Iterator[int]:

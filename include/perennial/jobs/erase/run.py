@@ -139,6 +139,7 @@ def _planned(each: find.InWindow, erasing: Erasing) -> dict[str, Any]:
         "window": each.window.key,
         "rows": {kind.value: number for kind, number in each.rows.items()},
         "older_rows": each.older,
+        erasure.REVISIONS: {str(revision): number for revision, number in each.revisions.items()},
         "entries": each.entries,
         "snapshots": [{"before": before, "after": after} for before, after in digests.items()],
     }
