@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 from tests.unit.jobs.test_predict_path import AS_WAS, first_model, predict
 from tests.unit.jobs.test_the_past import evaluated
-from tests.unit.jobs.world import World
+from tests.unit.jobs.world import RECORDED, World
 
 from perennial.errors import EntityErased, ErasureUnfinished, NotScored, RowsErased, RowsLost, WindowBusy
 from perennial.jobs.erase import find
 from perennial.jobs.erase import run as erase
 from perennial.jobs.predict import ingest, score, validate
-from perennial.jobs.upkeep import quarantine, reconcile, verify
+from perennial.jobs.upkeep import decommission, quarantine, reconcile, verify
+from perennial.jobs.upkeep.decommission import DataClass
 from perennial.ledger.entries import InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.records import erasure
@@ -329,6 +330,15 @@ def test_explain_says_when_the_entity_was_erased_and_by_whom(lived: World) -> No
     assert evidence.row is not None
     predict(lived, 31)  # the source still has it
     assert explain.run(lived.use_case, entity, None, as_of, lived.ports, airflow_url=None).batch.revision == 4
+
+
+@pytest.mark.parametrize("classes", [(), (DataClass.SNAPSHOTS, DataClass.PUBLISHED)])
+def test_of_a_use_case_that_has_ended_what_was_kept_is_erased(lived: World, classes: tuple[DataClass, ...]) -> None:
+    entity = someone(lived)
+    decommission.run(lived.use_case, classes, RECORDED, lived.ports, "end", actor="ada", reason="closed")
+    assert about(lived, entity) > 0
+    erased(lived, entity)
+    assert about(lived, entity) == 0
 
 
 STEPS = [
