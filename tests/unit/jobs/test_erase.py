@@ -15,7 +15,8 @@ from perennial.jobs.erase import run as erase
 from perennial.jobs.predict import ingest, score, validate
 from perennial.jobs.upkeep import decommission, quarantine, reconcile, verify
 from perennial.jobs.upkeep.decommission import DataClass
-from perennial.ledger.entries import InterventionKind
+from perennial.lake.port import Forgotten
+from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.records import erasure
 from perennial.records.batch import compare_stores, live_rows
@@ -330,6 +331,23 @@ def test_explain_says_when_the_entity_was_erased_and_by_whom(lived: World) -> No
     assert evidence.row is not None
     predict(lived, 31)  # the source still has it
     assert explain.run(lived.use_case, entity, None, as_of, lived.ports, airflow_url=None).batch.revision == 4
+
+
+def test_files_that_could_not_be_read_are_told(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lived.ports.lake, "forget", lambda *_: Forgotten(0, 0, ("half.parquet",)))
+    monkeypatch.setattr(find, "rows_about", lambda *_: 0)
+    entity = someone(lived)
+    ledger = lived.ports.ledger
+    subject, made = erasure.named(entity, "parcels", ledger)
+    ledger.record_intervention(
+        Intervention(
+            "parcels", InterventionKind.ENTITY_ERASED, subject, "ada", "", {"entity": made, "windows": []}, "cut"
+        )
+    )
+    done = erased(lived, entity)
+    assert done.unread == ("half.parquet",)
+    (end,) = ledger.interventions("parcels", InterventionKind.ERASURE_FINISHED)
+    assert end.reason.endswith("unless in 1 file that could not be read")
 
 
 @pytest.mark.parametrize("classes", [(), (DataClass.SNAPSHOTS, DataClass.PUBLISHED)])

@@ -70,9 +70,8 @@ def plan(use_case: LoadedUseCase, entity: str, ports: Ports) -> list[Step]:
         span = keys[0] if len(keys) == 1 else f"{keys[0]} to {keys[-1]}"
         steps.append(Step(f"windows {span}", "written again, as new revisions", counted(len(keys), "window")))
     older = sum(each.older for each in found.windows)
-    steps.append(
-        Step("older versions of the lake's tables", "rewritten without them", f"{counted(older, 'row')} or more")
-    )
+    amount = f"{counted(older, 'row')} of older snapshots and revisions" if older else ""
+    steps.append(Step("every version of the lake's tables", "rewritten without them", amount))
     if entries := sum(each.entries for each in found.windows):
         steps.append(Step("questions to people and their answers", "removed", str(entries)))
     if begun is not None:
@@ -167,6 +166,8 @@ def _record_end(
         erasure.TOMBSTONE: entry.id, "windows": len(windows), "rows": rows, "files": files, "unread": list(unread),
     }  # fmt: skip
     reason = "no store has a row about the entity any more"
+    if unread:
+        reason += f", unless in {counted(len(unread), 'file')} that could not be read"
     ledger.record_intervention(
         Intervention(
             erasing.name, InterventionKind.ERASURE_FINISHED, entry.subject, actor, reason, details, erasing.run_id
