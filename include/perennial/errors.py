@@ -24,8 +24,10 @@
     │   ├── ChallengerFailed          a challenger in roll-out could not predict its rows
     │   ├── PredictionsNotFinite      some predictions are infinite or NaN: nothing is published
     │   ├── NotScored                 no batch for that window
+    │   │   └── EntityErased          the entity was erased
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
+    │   │   ├── RowsErased        rows about an entity were erased from what was committed
     │   │   └── RowsLost          the lake lacks what the ledger names: it is older than the ledger
     │   ├── NotReconciled             stores differ from the ledger in what only a person can put right
     │   ├── NotEnoughData             too few rows or labels for the claim
@@ -54,6 +56,7 @@
         ├── NotDelivered              the receiver of an alert did not answer, or could not take it
         ├── WindowBusy                another run is working on this window
         ├── LeaseLost                 another run took this window over while this one was silent
+        ├── ErasureUnfinished         rows of the entity came back meanwhile
         └── DeploymentMoved           the champion changed while we scored
 
 `EmptyWindow` and `NotReady` are asked for again until their window's deadline; only after it are they permanent.
@@ -165,12 +168,20 @@ class NotScored(PermanentError):
     """The window has no batch of predictions yet."""
 
 
+class EntityErased(NotScored):
+    """The entity was erased: the message says when and by whom."""
+
+
 class NotMonitored(PermanentError):
     """The window has no drift report yet."""
 
 
 class RowsRemoved(PermanentError):
     """The rows of that version were removed by retention; the ledger still knows what they were."""
+
+
+class RowsErased(RowsRemoved):
+    """Of the rows that were committed some are about an entity that was erased; the others are there."""
 
 
 class RowsLost(RowsRemoved):
@@ -279,6 +290,10 @@ class WindowBusy(TransientError):
 
 class LeaseLost(TransientError):
     """Another run took the window over; what this one was about to write was refused."""
+
+
+class ErasureUnfinished(TransientError):
+    """Rows of an entity came back while it was erased: the message says where they are."""
 
 
 class DeploymentMoved(TransientError):

@@ -103,6 +103,8 @@ def diff(
             f"changed by {found.mean_absolute_difference:.6g} on average, at most {found.greatest_difference:.6g}",
             highlight=False,
         )
+    for erased in found.erased:
+        print_line(erased)
     headings = (loaded.spec.key, f"revision {found.before}", f"revision {found.after}", "by")
     rows = [
         (str(row.entity), *("" if n is None else f"{n:.6g}" for n in (row.before, row.after, row.difference)))
@@ -134,9 +136,11 @@ def reproduce(
         rows = []
         for each in found:
             again = each.why_not or ("the same" if each.same else f"DIFFERENT: {each.again}")
+            if each.erased:
+                again = f"erased: {each.erased}"
             rows.append((start_of(each.window), each.what, each.recorded, again))
         print_table(("window", "what", "recorded", "again"), rows)
-    if not all(each.same for each in found):
+    if not all(each.same or each.erased for each in found):
         raise typer.Exit(EXIT_DIFFERENT)
 
 

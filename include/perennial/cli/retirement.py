@@ -1,4 +1,4 @@
-"""Commands that take out of service: versions of a model, or a whole use case."""
+"""Commands that take out of service: versions of a model, a whole use case, or all that is about an entity."""
 
 from typing import Annotated
 
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(archive)
     app.command(name="restore-version")(restore_version)
     app.command()(decommission)
+    app.command()(erase)
 
 
 def archive(
@@ -89,3 +90,36 @@ def decommission(
         print_line(
             f"{loaded.folder / ENDED_FILE} says so, too: where Airflow reads its DAGs from a copy, put it there."
         )
+
+
+def erase(
+    use_case: UseCaseName,
+    entity: Annotated[str, typer.Option("--entity", help="Key of the rows, as `explain` takes it.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without, only say what would be done.")] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; it is kept in the ledger, so name nobody in it. Needed to do it.")
+    ] = "",
+    json: AsJson = False,
+) -> None:
+    """Erase an entity from all rows, in the lake's history too. First says what would be done.
+
+    It can't be undone. The ledger keeps who asked and what was rewritten, and a digest in the place of the key.
+    """
+    from perennial.jobs.erase import run as job
+
+    if yes and not reason.strip():
+        raise typer.BadParameter("say with --reason why the entity is erased")
+    session = Session()
+    loaded = session.use_case(use_case)
+    found = job.plan(loaded, entity, session.ports)
+    if not found:
+        if not json:
+            print_line("No store has anything about that entity.")
+        return
+    show(found, as_json_lines=json)
+    if not yes:
+        if not json:
+            print_line("Nothing was changed. --yes --reason … does it.")
+        return
+    done = job.run(loaded, entity, session.ports, session.run_id, actor=session.actor, reason=reason.strip())
+    show([done], as_json_lines=json)

@@ -26,13 +26,14 @@ from perennial.ledger.parts.latest import Latest
 from perennial.ledger.parts.measurements import Measurements
 from perennial.ledger.parts.outbox import Outbox
 from perennial.ledger.parts.overview import Overview, Status
+from perennial.ledger.parts.redactions import Redactions
 from perennial.ledger.parts.review_queue import ReviewQueue
 from perennial.ledger.parts.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Protocol):
-    """An append-only record of what happened, with the locks that keep it linear.
+class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Redactions, Protocol):
+    """An append-only record of what happened, with the locks that keep it linear. Only `redact` changes what is there.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again
     under the same natural key returns the entry that is already there. Errors of every method:

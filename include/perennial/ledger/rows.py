@@ -29,6 +29,7 @@ from perennial.ledger.entries import (
     PairedGain,
     Performance,
     RecordedDecision,
+    Redaction,
     ReviewMeasurement,
     ReviewSelection,
     ShadowBatch,
@@ -58,6 +59,7 @@ Entry = TypeVar(
     ReviewSelection,
     HumanLabel,
     ReviewMeasurement,
+    Redaction,
 )
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
@@ -80,6 +82,7 @@ NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     ReviewSelection: ("use_case", "window", "revision"),
     HumanLabel: ("use_case", "window", "entity", "author", "answered_at"),
     ReviewMeasurement: ("use_case", "as_of", "run_id"),
+    Redaction: ("use_case", "window", "subject", "run_id"),
 }
 
 _CIRCUMSTANCES = {"id", "recorded_at", "run_id", "fencing_token", "code_version", "lock_digest"}

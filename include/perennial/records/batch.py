@@ -10,14 +10,16 @@ import pyarrow as pa
 from perennial.arrays import Floats
 from perennial.digest import table_digest
 from perennial.encoding import from_json, json_digest
-from perennial.errors import FeaturesChanged, RowsLost
+from perennial.errors import FeaturesChanged, RowsErased, RowsLost
 from perennial.lake.port import window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch, Deployment, Intervention, InterventionKind, Part, Snapshot
+from perennial.ledger.port import Ledger
 from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
 from perennial.performance.cost import row_costs
 from perennial.ports import Ports
+from perennial.records import erasure
 from perennial.records.gate import Gated
 from perennial.records.kept_example import load_model
 from perennial.records.model_choice import Assignment
@@ -25,6 +27,7 @@ from perennial.records.scorers import Scorers, challengers_part, predictions_of
 from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.wording import counted
 
 PROVENANCE = ("revision", "run_id")  # columns that say how a batch came to be, not what was predicted
 
@@ -190,10 +193,12 @@ class StoresFound:
 def live_rows(batch: Batch, ports: Ports) -> pa.Table:
     """The rows of a live revision, looked up by its version and checked against its digest.
 
-    Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`.
+    Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`; `RowsErased` for a revision of before an entity was erased.
     """
     rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
     if rows.num_rows != batch.rows or content_digest(rows) != batch.digest:
+        if erased := erased_from(batch, rows, ports.ledger):
+            raise RowsErased(f"{batch.use_case} {batch.window}: of revision {batch.revision}, {erased}.")
         raise RowsLost(
             f"{batch.use_case} {batch.window}: version {batch.version} of the lake's {batch.table} does not hold "
             f"revision {batch.revision} ({batch.rows:,} rows), but {rows.num_rows:,} others: an older lake was "
@@ -201,6 +206,18 @@ def live_rows(batch: Batch, ports: Ports) -> pa.Table:
             f"{batch.window.start:%Y-%m-%dT%H:%MZ}` makes the predictions again."
         )
     return rows
+
+
+def erased_from(batch: Batch, rows: pa.Table, ledger: Ledger) -> str:
+    """How many of a revision's rows were erased, when and by whom, in words; `rows` are those that the lake has of it.
+
+    "" where it has as many as were committed, or lacks others than tombstones say.
+    """
+    gone = batch.rows - rows.num_rows
+    if gone <= 0:
+        return ""
+    number, found = erasure.from_revision(batch.window, batch.revision, batch.use_case, ledger)
+    return f"{counted(gone, 'row')} {'was' if gone == 1 else 'were'} {erasure.told(found)}" if number == gone else ""
 
 
 def compare_stores(batch: Batch, ports: Ports, *, head_is_live: bool = False) -> StoresFound:

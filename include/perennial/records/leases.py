@@ -1,7 +1,7 @@
 """Leases: one run at a time works on a window, and a run that held it before can't write any more."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from perennial.lake.port import (
     labels_table,
@@ -40,6 +40,20 @@ def shadow_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> It
     """Hold the shadow of a use case's window while inside; scoring goes on beside it. Errors: as `data_lease`."""
     with _lease(use_case, f"{use_case}/shadow", (shadow_table(use_case),), window, ports, run_id) as lease:
         yield lease
+
+
+@contextmanager
+def whole_window(use_case: str, window: Window, ports: Ports, run_id: str) -> Iterator[tuple[Lease, Lease, Lease]]:
+    """Hold all of a use case's window while inside, by leases on its data, its labels and its shadow.
+
+    Also of a use case that has ended: its rows may have to be erased. Errors: `WindowBusy`, `StoreUnavailable`.
+    """
+    with ExitStack() as stack:
+        data, labels, shadow = (
+            stack.enter_context(_fenced(subject, tables, window, ports, run_id))
+            for subject, tables in _tables(use_case).items()
+        )
+        yield data, labels, shadow
 
 
 def take_back(use_case: str, ports: Ports, run_id: str) -> None:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import NotScored, RowsRemoved
+from perennial.errors import EntityErased, NotScored, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import (
     Batch,
@@ -23,6 +23,7 @@ from perennial.ledger.entries import (
 from perennial.modeling.decision import DECIDED
 from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
+from perennial.records import erasure
 from perennial.records.labels import settled_labels
 from perennial.records.scorers import challengers_part
 from perennial.records.training_set import TrainingManifest, read_manifest
@@ -120,7 +121,7 @@ def run(
 
     Where no window is given, the last `look_back` up to the last that was ingested are searched, or all of them: each
     is read until one has it. `airflow_url` is where Airflow's pages are. Errors: `NotScored` when no live prediction is
-    for that entity, `StoreUnavailable`.
+    for that entity, `EntityErased` when it was erased, `StoreUnavailable`.
     """
     batch, found = _find(use_case, entity, window, as_of, ports, look_back)
     name, spec = use_case.name, use_case.spec
@@ -205,6 +206,11 @@ def _find(
         found = rows.filter(_is(rows, use_case.spec.key, entity))
         if found.num_rows:
             return batch, found
+    if erased := erasure.of_entity(entity, name, ports.ledger):
+        raise EntityErased(
+            f"{name}: this {use_case.spec.key} was {erasure.told(erased)}. No live prediction is about it; `perennial "
+            f"ledger verify {name}` proves that the entry which says so was not altered."
+        )
     remarked = ""
     if window is not None and (snapshot := ports.ledger.latest_snapshot(name, window)) and snapshot.remarks:
         remarked = f" Of the window, ingest remarked: {' '.join(snapshot.remarks)}"

@@ -12,6 +12,7 @@ from perennial.errors import NotScored
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
+from perennial.records.batch import erased_from
 from perennial.records.scorers import told
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -56,6 +57,7 @@ class Difference:
     """What changed from one revision to another. `rows` are the changed ones, the greatest difference first.
 
     `crossed` counts the predictions that went to the other side of a threshold; None where none was asked about.
+    `erased` says which of the revisions lack rows about entities that were erased; these are not counted as removed.
     """
 
     window: Window
@@ -69,6 +71,7 @@ class Difference:
     greatest_difference: float | None
     rows: tuple[ChangedRow, ...]
     crossed: int | None = None
+    erased: tuple[str, ...] = ()
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Revision]:
@@ -147,7 +150,13 @@ def diff(
             for row in differing.take(order[:most]).to_pylist()
         ),
         crossed=None if threshold is None else _crossed(differing, threshold),
+        erased=tuple(filter(None, (_erased(by_revision[n], rows, ports) for n, rows in ((before, old), (after, new))))),
     )
+
+
+def _erased(batch: Batch, rows: pa.Table, ports: Ports) -> str:
+    erased = erased_from(batch, rows, ports.ledger)
+    return erased and f"Of revision {batch.revision}, {erased}."
 
 
 def _crossed(differing: pa.Table, threshold: float) -> int:

@@ -6,13 +6,13 @@ from math import isfinite
 
 import pyarrow.compute as pc
 
-from perennial.errors import NotScored
+from perennial.errors import NotScored, RowsErased
 from perennial.jobs.evaluate.measurement import measure_batch
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, predicted, recorded_rules
+from perennial.records.batch import Provenance, content_digest, erased_from, predicted, recorded_rules
 from perennial.records.gate import checks_of
 from perennial.records.scorers import recorded_scorers
 from perennial.spec import versions
@@ -23,7 +23,7 @@ from perennial.window import Window
 @dataclass(frozen=True)
 class Reproduced:
     """One recorded fact about `rows` rows, and what making it again gave. `why_not` says why it could not be made
-    again.
+    again. `erased` says which of its rows were erased since, when and by whom, where all others came out the same.
     """
 
     window: Window
@@ -33,6 +33,7 @@ class Reproduced:
     same: bool
     why_not: str | None = None
     rows: int = 0
+    erased: str | None = None
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Reproduced]:
@@ -62,13 +63,19 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
         return Reproduced(window, what, batch.digest, None, same=False, why_not=why_not)
     snapshot = _snapshot_of(batch, ports)
     partition = window_partition(window)
-    kept = ports.lake.read(batch.table, partition, version=batch.version).column(spec.key)
+    said = ports.lake.read(batch.table, partition, version=batch.version)
+    kept = said.column(spec.key)
     rows = ports.lake.read(raw_table(spec.name), partition, version=snapshot.version)
     clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
-    predictions = predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin)
-    again = content_digest(with_decisions(predictions, spec.key, recorded_rules(batch)))
-    return Reproduced(window, what, batch.digest, again, same=again == batch.digest, rows=batch.rows)
+    if said.num_rows == 0:  # all of the window was erased
+        again = content_digest(said)
+    else:
+        predictions = predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin)
+        again = content_digest(with_decisions(predictions, spec.key, recorded_rules(batch)))
+    same = again == batch.digest
+    erased = None if same or again != content_digest(said) else erased_from(batch, said, ports.ledger) or None
+    return Reproduced(window, what, batch.digest, again, same=same, rows=batch.rows, erased=erased)
 
 
 def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, ports: Ports) -> Reproduced:
@@ -77,7 +84,10 @@ def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, po
     if entry.labels_version is None and entry.labelled:
         why_not = "it was recorded before the ledger kept the version of the labels"
         return Reproduced(entry.window, what, recorded, None, same=False, why_not=why_not)
-    found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
+    try:
+        found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
+    except RowsErased as error:
+        return Reproduced(entry.window, what, recorded, None, same=False, rows=entry.rows, erased=str(error))
     again = _figures(found.labelled, found.metrics)
     return Reproduced(entry.window, what, recorded, again, same=again == recorded, rows=entry.rows)
 

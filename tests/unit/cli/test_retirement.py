@@ -1,6 +1,7 @@
 """`perennial archive`, `restore-version` and `decommission` say first what they would do."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from tests.unit.jobs.world import World
 from perennial import clock
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.cli.session import Session
+from perennial.jobs.predict import ingest
 from perennial.ledger.entries import InterventionKind
 from perennial.spec.ended import ENDED_FILE
 
@@ -75,3 +77,27 @@ def test_what_is_missing_or_unknown_is_wrong_usage(
     assert code == 2
     assert told in " ".join(err.replace("│", " ").split())
     assert world.ports.ledger.interventions("parcels") == []
+
+
+def test_erasing_shows_the_plan_until_it_is_told_to_go_on_and_names_nobody(world: World, perennial: Call) -> None:
+    ingest.run(world.use_case, world.day(31), world.ports, "test")
+    entity = str(world.parcels.table.column("parcel")[world.rows_of(31)[0]].as_py())
+    code, out, _ = perennial("erase", "parcels", "--entity", entity)
+    said = " ".join(out.split())
+    assert code == 0
+    assert "snapshots (raw/parcels) removed 1 row" in said
+    assert "the source left alone" in said
+    assert "Nothing was changed. --yes --reason … does it." in said
+    assert world.ports.ledger.interventions("parcels") == []
+    code, _, err = perennial("erase", "parcels", "--entity", entity, "--yes")
+    assert (code, "say with --reason why" in " ".join(err.split())) == (2, True)
+    code, out, err = perennial("erase", "parcels", "--entity", entity, "--yes", "--reason", "request 17", "--json")
+    assert code == 0
+    assert (lines(out)[-1]["windows"], lines(out)[-1]["rows"]) == (1, 1)
+    assert re.search(rf"\b{entity}\b", out + err) is None
+    begun, ended = world.ports.ledger.interventions("parcels")
+    assert (begun.kind, begun.reason) == (InterventionKind.ENTITY_ERASED, "request 17")
+    assert ended.kind is InterventionKind.ERASURE_FINISHED
+    code, out, _ = perennial("erase", "parcels", "--entity", entity, "--yes", "--reason", "request 17")
+    assert (code, out.strip()) == (0, "No store has anything about that entity.")
+    assert perennial("erase", "parcels", "--entity", entity, "--json")[1] == ""

@@ -20,6 +20,7 @@ from perennial.ledger.entries.models import (
     Deployment,
     RecordedDecision,
 )
+from perennial.ledger.entries.redaction import Redaction
 from perennial.ledger.entries.review import HumanLabel, ReviewMeasurement, ReviewSelection
 from perennial.ledger.entries.rollout import PairedGain, Part, ShadowBatch
 from perennial.ledger.entries.windows import Batch, DriftReport, LateRows, Performance, Snapshot, ValidationResult
@@ -49,6 +50,7 @@ LedgerEntry = (
     | ReviewMeasurement
     | ShadowBatch
     | PairedGain
+    | Redaction
 )
 
 __all__ = [
@@ -76,6 +78,7 @@ __all__ = [
     "Part",
     "Performance",
     "RecordedDecision",
+    "Redaction",
     "ReviewMeasurement",
     "ReviewSelection",
     "ShadowBatch",

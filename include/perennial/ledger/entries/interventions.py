@@ -26,6 +26,8 @@ class InterventionKind(StrEnum):
     USE_CASE_ENDED = "use_case_ended"
     DATA_ERASED = "data_erased"
     FEATURE_ALLOWED = "feature_allowed"
+    ENTITY_ERASED = "entity_erased"
+    ERASURE_FINISHED = "erasure_finished"
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from perennial.ledger.memory.latest import InMemoryLatest
 from perennial.ledger.memory.measurements import InMemoryMeasurements
 from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
+from perennial.ledger.memory.redactions import RedactionsInMemory
 from perennial.ledger.memory.review_queue import InMemoryReviewQueue
 from perennial.ledger.memory.rollouts import RolloutsInMemory
 from perennial.ledger.parts.overview import Status
@@ -48,6 +49,7 @@ class InMemoryLedger(
     InMemoryOutbox,
     InMemoryApprovals,
     InMemoryReviewQueue,
+    RedactionsInMemory,
 ):
     """A `Ledger` that ends with its process. Threads may share it.
 

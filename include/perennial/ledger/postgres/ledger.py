@@ -33,6 +33,7 @@ from perennial.ledger.postgres.latest import PostgresLatest
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres.measurements import PostgresMeasurements
 from perennial.ledger.postgres.outbox import PostgresOutbox
+from perennial.ledger.postgres.redactions import PostgresRedactions
 from perennial.ledger.postgres.review_queue import PostgresReviewQueue
 from perennial.ledger.postgres.rollouts import PostgresRollouts
 from perennial.ledger.postgres.schema.tables import (
@@ -59,6 +60,7 @@ class PostgresLedger(
     PostgresApprovals,
     PostgresRollouts,
     PostgresReviewQueue,
+    PostgresRedactions,
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 

@@ -41,6 +41,7 @@ from perennial.ledger.entries import (
     PairedGain,
     Performance,
     RecordedDecision,
+    Redaction,
     ReviewMeasurement,
     ReviewSelection,
     ShadowBatch,
@@ -351,6 +352,13 @@ review_measurements = _entries(
     UniqueConstraint("use_case", "as_of", "run_id"),
 )
 
+redactions = _windowed(
+    "redactions",
+    ("subject", "run_id"),
+    _text("subject"),
+    *(_count(name) for name in ("validations", "questions", "answers")),
+)
+
 # Not an entry: the state of a lock. One row per window of a subject, changed by whoever takes and gives back the lease.
 leases = Table(
     "leases",
@@ -384,4 +392,5 @@ TABLES: dict[type[LedgerEntry], Table] = {
     ReviewSelection: review_selections,
     HumanLabel: human_labels,
     ReviewMeasurement: review_measurements,
+    Redaction: redactions,
 }

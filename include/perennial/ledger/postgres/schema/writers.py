@@ -15,11 +15,13 @@ from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.ledger.postgres.schema.tables import SCHEMA
 
 CONNECT_SECONDS = 10
+REDACT = "redact_entity(text, timestamptz, timestamptz, text, jsonb, text, text, timestamptz)"
 CHANGING = ("leases",)  # the one table whose rows change: who works on which window now
 
 
 def prepare_writer(owner_url: str, writer_url: str) -> str:
-    """Let the user of `writer_url`, who must be there, add to every table of the ledger; the user's name.
+    """Let the user of `writer_url`, who must be there, add to every table of the ledger, and call the one function that
+    takes an erased entity out of entries; the user's name.
 
     Run it again after each `perennial db upgrade`; doing so changes nothing more. Errors: `InvalidSettings` when the
     user is missing, is the owner, or when the user of `owner_url` does not own the ledger; `StoreUnavailable`.
@@ -39,6 +41,7 @@ def prepare_writer(owner_url: str, writer_url: str) -> str:
             cursor.execute(SQL("REVOKE ALL ON ALL TABLES IN SCHEMA {} FROM {}").format(schema, user))
             cursor.execute(SQL("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA {} TO {}").format(schema, user))
             cursor.execute(SQL("REVOKE INSERT ON {}.alembic_version FROM {}").format(schema, user))
+            cursor.execute(SQL(f"GRANT EXECUTE ON FUNCTION {{}}.{REDACT} TO {{}}").format(schema, user))
             for table in CHANGING:
                 cursor.execute(SQL("GRANT UPDATE ON {}.{} TO {}").format(schema, Identifier(table), user))
     except (psycopg2.errors.UndefinedObject, psycopg2.errors.InsufficientPrivilege) as error:
