@@ -1,7 +1,7 @@
 """The one module that reads the system's clock.
 
-Jobs are given a `Window` or an `as_of`. The clock is read for `recorded_at`, for deadlines, and where commands and
-pages mean "now".
+Jobs are given a `Window` or an `as_of`. The clock is read for deadlines, and where commands and pages mean
+"now". When an entry was recorded is said by the database's own clock.
 """
 
 from collections.abc import Callable

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from perennial import clock
 from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
 from perennial.lake.delta import DeltaLake
@@ -40,7 +39,7 @@ def open_ports(settings: Settings, connections: Connections) -> Ports:
     return _ports(
         settings,
         connections,
-        PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now),
+        PostgresLedger(connections.url(LEDGER_CONNECTION)),
         PostgresPublished(connections.url(PUBLISHED_CONNECTION)),
     )
 
@@ -53,7 +52,7 @@ def open_reading_ports(settings: Settings, connections: Connections, timeout: fl
     return _ports(
         settings,
         connections,
-        PostgresLedger(connections.url(LEDGER_READER), clock.now, reading_timeout=timeout),
+        PostgresLedger(connections.url(LEDGER_READER), reading_timeout=timeout),
         PostgresPublished(connections.url(PUBLISHED_READER), reading_timeout=timeout),
     )
 

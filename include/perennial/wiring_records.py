@@ -5,7 +5,6 @@ What sources and models are made of takes seconds to import, and who waits for a
 
 from typing import Any
 
-from perennial import clock
 from perennial.lake.delta import DeltaLake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.ledger.postgres.ledger import PostgresLedger
@@ -23,7 +22,7 @@ def open_records(settings: Settings, connections: Connections, lock_timeout: flo
     return Ports(
         source=absent,
         lake=DeltaLake(settings.lake_url, lake_options(settings, connections)),
-        ledger=PostgresLedger(connections.url(LEDGER_CONNECTION), clock.now, lock_timeout=lock_timeout),
+        ledger=PostgresLedger(connections.url(LEDGER_CONNECTION), lock_timeout=lock_timeout),
         registry=absent,
         published=absent,
         artifacts=absent,

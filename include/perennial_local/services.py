@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from perennial import clock
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
 from perennial.ledger.postgres.schema import tables as ledger_tables
@@ -93,7 +92,7 @@ class LocalSystem:
     def ledger(self) -> PostgresLedger:
         """The ledger. It can be read once the system is up."""
         assert self._server is not None
-        return PostgresLedger(self._server.url("perennial"), clock.now)
+        return PostgresLedger(self._server.url("perennial"))
 
     def _start_postgres(self, addresses: Addresses) -> EmbeddedPostgres:
         server = EmbeddedPostgres(self._home.postgres, addresses.postgres_port)

@@ -20,15 +20,16 @@ def validated(use_case: LoadedUseCase, results: Sequence[Json]) -> Extra:
     del use_case
     return _of_windows(results) | {
         "rows_quarantined": sum(each["rows_quarantined"] for each in results),
-        "verdict": str(Verdict.worst([Verdict(each["verdict"]) for each in results])),
+        "verdict": _worst(results),
     }
 
 
 def scored(use_case: LoadedUseCase, results: Sequence[Json]) -> Extra:
-    """The windows, their predictions, the model versions that made them, and the revision, if it is one."""
+    """The windows, their predictions, the worst verdict, their model versions, and the revision, if it is one."""
     del use_case
     versions = ", ".join(dict.fromkeys(str(each["model_version"]) for each in results))
-    return _of_windows(results) | {"model_version": versions} | _of_one(results, {"revision": "revision"})
+    said = {"verdict": _worst(results), "model_version": versions}
+    return _of_windows(results) | said | _of_one(results, {"revision": "revision"})
 
 
 def labels_collected(use_case: LoadedUseCase, result: Json) -> Extra:
@@ -48,9 +49,17 @@ def _of_windows(results: Sequence[Json]) -> Extra:
     rows = sum(each["rows"] for each in results)
     if not windows:
         return {"windows": 0, "rows": 0}
+    span: Extra = {
+        "window_start": min(each.start for each in windows).isoformat(),
+        "window_end": max(each.end for each in windows).isoformat(),
+    }
     if len(windows) == 1:
-        return {"window": windows[0].key, "rows": rows}
-    return {"windows": len(windows), "first_window": windows[0].key, "last_window": windows[-1].key, "rows": rows}
+        return {"window": windows[0].key, **span, "rows": rows}
+    return {"windows": len(windows), **span, "rows": rows}
+
+
+def _worst(results: Sequence[Json]) -> str:
+    return str(Verdict.worst([Verdict(each["verdict"]) for each in results]))
 
 
 def _of_one(results: Sequence[Json], names: dict[str, str]) -> Extra:

@@ -12,13 +12,13 @@ from airflow.sdk import DAG, Param
 from perennial.spec.ended import Ended
 from perennial.spec.models import UseCase
 from perennial.window import Grid
+from perennial_airflow.placement import LAST_RETRY, apply
 from perennial_airflow.pods import executor_config
 from perennial_airflow.schedule import WindowTimetable
 
 RETRIES = 4
 _FIRST_RETRY = timedelta(seconds=10)
 _RETRY_FACTOR = 3.0
-_LAST_RETRY = timedelta(minutes=10)
 
 
 class DagKind(StrEnum):
@@ -62,7 +62,7 @@ def use_case_dag(
         "retries": RETRIES,
         "retry_delay": _FIRST_RETRY,
         "retry_exponential_backoff": _RETRY_FACTOR,
-        "max_retry_delay": _LAST_RETRY,
+        "max_retry_delay": LAST_RETRY,
         "execution_timeout": execution_timeout,
     }
     if asked := executor_config(spec):
@@ -86,6 +86,7 @@ def use_case_dag(
         tags=sorted({*spec.tags, "perennial", str(kind), *(["ended"] if ended else [])}),
     ) as dag:
         yield dag
+    apply(spec.airflow, dag.tasks)
     # Set when the tasks are there: each would take copies of its own, which is a third of the time to build a DAG.
     # Copied once, because a Param keeps the value that it was last resolved to.
     dag.params.update(deepcopy(params))

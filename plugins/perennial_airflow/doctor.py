@@ -132,11 +132,34 @@ def dags_are_parsed_in_time() -> Found:
     return warn(said, todo) if slowest >= limit / 2 else ok(said)
 
 
+def pools_are_there() -> Found:
+    """Each pool that a use case's tasks take slots of exists, and has some."""
+    from perennial.settings import Settings
+    from perennial_airflow.placement import pools_of
+
+    asked = pools_of(Settings.from_environment().use_cases)
+    slots = _slots()
+    missing = [f"{pool} ({', '.join(names)})" for pool, names in asked.items() if pool not in slots]
+    empty = [f"{pool} ({', '.join(names)})" for pool, names in asked.items() if slots.get(pool) == 0]
+    if missing or empty:
+        found = [
+            *([f"there is no pool {', '.join(missing)}"] if missing else []),
+            *([f"without slots are {', '.join(empty)}"] if empty else []),
+        ]
+        return fail(
+            f"{'; '.join(found)}: tasks of these use cases wait for ever, and Airflow shows them as scheduled",
+            "Add the pool under Admin, Pools, or by `airflow pools set NAME SLOTS TEXT`, or take it out of the spec's "
+            "section airflow.",
+        )
+    return ok(f"each of {len(asked)} pools is there" if asked else "no use case asks for a pool")
+
+
 CHECKS: dict[str, Callable[[], Found]] = {
     "airflow database": database_is_current,
     "jwt key": api_server_takes_our_tokens,
     "fernet key": kept_values_can_be_decrypted,
     "dag parsing": dags_are_parsed_in_time,
+    "pools": pools_are_there,
 }
 
 
@@ -157,6 +180,16 @@ def _exception(traceback: str) -> str:
     """
     lines = traceback.strip().splitlines()
     return next((line for line in reversed(lines) if _NAMED.match(line)), lines[-1])[:300]
+
+
+def _slots() -> dict[str, int]:
+    """How many slots each pool of Airflow has; -1 for any number."""
+    from airflow.models import Pool
+    from airflow.utils.session import create_session
+    from sqlalchemy import select
+
+    with create_session() as session:
+        return {str(each.pool): each.slots for each in session.scalars(select(Pool))}
 
 
 def _kept() -> list[tuple[str, str]]:

@@ -1,5 +1,8 @@
 """When a run of ours has ended, its note is written from the lines that its tasks left.
 
+When one begins whose tasks take slots of a pool that Airflow doesn't have, its note says that: such tasks wait for
+ever, and Airflow tells only the scheduler's log.
+
 Airflow calls these functions in the scheduler, or in the API server when somebody marks a run, with the run's row in
 the session that it is about to commit. What goes wrong here must not hold a scheduler up: everything is done behind a
 savepoint and logged. A note that a person wrote is left alone. Every process that loads the plugin imports this module,
@@ -7,6 +10,7 @@ so what is heavy is imported when a run has ended.
 """
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
@@ -26,18 +30,25 @@ AUTHOR = "perennial"  # of the notes that are written here; a person's have the 
 
 
 @hookimpl
+def on_dag_run_running(dag_run: "DagRun") -> None:
+    """The run begins."""
+    _with_session(dag_run, _missing_pools)
+
+
+@hookimpl
 def on_dag_run_success(dag_run: "DagRun") -> None:
     """The run has ended well."""
-    _write_note(dag_run)
+    _with_session(dag_run, _ended)
 
 
 @hookimpl
 def on_dag_run_failed(dag_run: "DagRun") -> None:
     """The run has failed."""
-    _write_note(dag_run)
+    _with_session(dag_run, _ended)
 
 
-def _write_note(dag_run: "DagRun") -> None:
+def _with_session(dag_run: "DagRun", note: Callable[["DagRun", "Session"], str]) -> None:
+    """Write the run's note, if `note` has anything to say."""
     if dag_run.dag is None or TAG not in dag_run.dag.tags:
         return
     try:
@@ -49,13 +60,36 @@ def _write_note(dag_run: "DagRun") -> None:
             return
         # A savepoint of the session would ask for a commit, which the scheduler forbids; one of its connection doesn't.
         with session.no_autoflush, session.connection().begin_nested():
-            link = report_link(dag_run.dag_id, dag_run.run_id)
-            _replace_note(dag_run, note_of(_lines(dag_run, session), link), session)
+            _replace_note(dag_run, note(dag_run, session), session)
     except Exception:
         log.exception(
             "%s %s gets no note. Its tasks' XComs named %r have the lines; nothing else depends on them.",
             *(dag_run.dag_id, dag_run.run_id, KEY),
         )
+
+
+def _ended(dag_run: "DagRun", session: "Session") -> str:
+    return note_of(_lines(dag_run, session), report_link(dag_run.dag_id, dag_run.run_id))
+
+
+def _missing_pools(dag_run: "DagRun", session: "Session") -> str:
+    """Which tasks wait for a pool that is not there; "" where each can begin, which costs no query by default."""
+    from airflow.models.pool import Pool
+    from sqlalchemy import select
+
+    tasks = [] if dag_run.dag is None else dag_run.dag.tasks
+    asked = {task.task_id: task.pool for task in tasks if task.pool != Pool.DEFAULT_POOL_NAME}
+    there = set(session.scalars(select(Pool.pool).where(Pool.pool.in_(set(asked.values()))))) if asked else set()
+    missing = {task: pool for task, pool in asked.items() if pool not in there}
+    if not missing:
+        return ""
+    pools = ", ".join(sorted(set(missing.values())))
+    said = (
+        f"{FAILED} to begin: there is no pool {pools}, so {', '.join(missing)} will wait for ever. Add it under Admin, "
+        "Pools, or by `airflow pools set`; then they go on by themselves"
+    )
+    log.error("%s %s %s.", dag_run.dag_id, dag_run.run_id, said)
+    return note_of([Line(first=said)], report_link(dag_run.dag_id, dag_run.run_id))
 
 
 def _lines(dag_run: "DagRun", session: "Session") -> list[Line]:

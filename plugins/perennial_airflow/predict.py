@@ -1,12 +1,10 @@
 """`<use case>.predict`: every window is ingested, validated, scored and monitored. The DAG to backfill."""
 
-import math
 from datetime import timedelta
 
 from airflow.sdk import DAG, Param, TriggerRule, task
 
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import UseCase
 from perennial.spec.rollout import has_stages
 from perennial_airflow import assets, docs
 from perennial_airflow.dag_kind import DagKind, use_case_dag
@@ -39,16 +37,7 @@ PARAMS = {
 }
 
 
-RUNS_AT_ONCE = 3
-MOST_WAITING = 13
-
-
-def _waiting(spec: UseCase) -> int:
-    """How many windows may wait for their rows at once, so that they don't hold back windows whose rows are there."""
-    if spec.schedule.deadline is None:
-        return 0
-    window = spec.grid.containing(spec.start)
-    return min(math.ceil((spec.schedule.deadline - spec.schedule.delay) / (window.end - window.start)), MOST_WAITING)
+RUNS_AT_ONCE = 3  # beside those that wait for their rows, which must not hold back the others
 
 
 def predict_dag(use_case: LoadedUseCase) -> DAG:
@@ -60,7 +49,7 @@ def predict_dag(use_case: LoadedUseCase) -> DAG:
         description=f"{spec.title}: scores windows of {spec.schedule.every.words}",
         doc_md=docs.predict(spec),
         params=PARAMS,
-        max_active_runs=RUNS_AT_ONCE + _waiting(spec),
+        max_active_runs=spec.airflow.max_active_runs or RUNS_AT_ONCE + spec.waiting_windows,
         execution_timeout=timedelta(hours=2),
         timetable=timetable(spec.schedule),
         runs_until=spec.end,

@@ -91,9 +91,11 @@ def score(use_case: LoadedUseCase, run: Run, validated: Iterable[Json]) -> list[
     with airflow_outcomes(use_case):
         model = ModelChoice.parse(model_choice(run.params))
         windows, ports = windows_in(validated), _open_ports()
-        return each_window(
+        results = each_window(
             use_case, windows, lambda window: score_job.run(use_case, window, ports, run.name, model=model)
         )
+        verdicts = {each["window"]["start"]: each["verdict"] for each in validated}  # for the asset's event
+        return [{**each, "verdict": verdicts[each["window"]["start"]]} for each in results]
 
 
 @noted(verdict_lines.monitored)

@@ -588,3 +588,22 @@ def test_a_url_that_is_none_of_postgresql_is_refused_at_once(wrong: str, message
         PostgresLedger(wrong, recording_time)
     assert "hush-hush" not in str(told.value)
     assert told.value.__cause__ is None
+
+
+def test_instants_of_record_are_those_of_the_databases_clock(url: str) -> None:
+    """The host's clock has no say: no clock is given, as in the wiring."""
+    ((before,),) = execute(url, "SELECT clock_timestamp()")
+    ledger = PostgresLedger(url)
+    with ledger.working_on("flights", WINDOW, "run") as lease:
+        stored = [
+            ledger.record_snapshot(SNAPSHOT, lease),
+            ledger.record_batch(BATCH, lease, expected=None),
+            ledger.record_performance(PERFORMANCE),
+        ]
+    ledger.close()
+    ((after,),) = execute(url, "SELECT clock_timestamp()")
+    ((taken,),) = execute(url, "SELECT taken_at FROM ledger.leases")
+    moments = [before, taken, *(entry.recorded_at for entry in stored if entry.recorded_at is not None), after]
+    assert len(moments) == 6
+    assert moments == sorted(moments)
+    assert len(set(moments)) == 6

@@ -313,7 +313,7 @@ def test_a_missing_right_is_told(database_url: str) -> None:
     [
         "mysql://user:hushhush@host/db",
         "postgresql://user:hush#hush@host:x/db",
-        "postgresql://u:hushhush@127.0.0.1/db?cursor=x",
+        "postgresql://u:hushhush@127.0.0.1/db?cursr=x",
     ],
 )
 def test_addresses_that_cannot_be_used_are_told_without_the_password(url: str) -> None:

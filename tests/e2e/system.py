@@ -225,6 +225,7 @@ def quick_use_cases(folder: Path, more: Mapping[str, Any]) -> Path:
         "cooldown": "7d",
         "max_age": None,
     }
+    spec["airflow"] = {"priority_weight": 5, "tasks": {"score": {"retries": 3}}}
     path.write_text(yaml.safe_dump(spec | dict(more), sort_keys=False))
     return copied
 

@@ -199,6 +199,26 @@ def test_the_notes_of_runs_say_the_alarm_first_and_what_was_started(
     assert " in quarantine, scored by v1. [Report](dags/" in started
 
 
+def test_events_of_assets_say_what_was_written_and_tasks_are_run_as_the_spec_says(
+    system: System, drifted_days: dict[str, Any]
+) -> None:
+    run = next(run for run in system.runs(PREDICT) if str(run["logical_date"]).startswith("2013-06-01"))["dag_run_id"]
+    told = {
+        event["source_task_id"]: event["extra"]
+        for event in system.api("GET", f"assets/events?source_dag_id={PREDICT}&source_run_id={quote(run)}")[
+            "asset_events"
+        ]
+    }
+    assert set(told) == {"ingest", "validate", "score"}
+    span = {"window_start": day(6, 1).isoformat(), "window_end": day(6, 2).isoformat()}
+    assert all(extra.items() >= span.items() and extra["rows"] > 0 for extra in told.values())
+    assert told["score"]["verdict"] == told["validate"]["verdict"]
+    assert told["score"].items() >= {"model_version": "1", "revision": 1}.items()
+    tasks = system.tasks(PREDICT, run)
+    assert (tasks["score"]["max_tries"], tasks["ingest"]["max_tries"]) == (3, 4)
+    assert tasks["trigger_retrain"]["priority_weight"] == 5
+
+
 def test_i6_the_drift_retrain_learnt_from_nothing_later_than_the_alarm(
     system: System, drifted_days: dict[str, Any]
 ) -> None:

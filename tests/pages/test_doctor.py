@@ -2,6 +2,7 @@
 
 import base64
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ from tests.pages.server import REPOSITORY, SIMPLE, PagesServer, start
 from tests.servers import Run, WatchedPostgres
 from tests.waiting import PATIENCE
 
-CHECKS = ("airflow database", "jwt key", "fernet key", "dag parsing")
+CHECKS = ("airflow database", "jwt key", "fernet key", "dag parsing", "pools")
 KEY, OTHER_KEY = (base64.urlsafe_b64encode(letter * 32).decode() for letter in (b"a", b"b"))
 JWT, FERNET, DAGS = "AIRFLOW__API_AUTH__JWT_SECRET", "AIRFLOW__CORE__FERNET_KEY", "AIRFLOW__CORE__DAGS_FOLDER"
 SLOW = "# airflow DAG\nimport time\ntime.sleep({})\n"
@@ -58,6 +59,7 @@ def test_keys_of_another_airflow_and_a_slow_dag_file(airflow: PagesServer, tmp_p
     )
     assert {name: each["status"] for name, each in found.items()} == {
         "airflow database": "ok", "jwt key": "fail", "fernet key": "fail", "dag parsing": "warn",
+        "pools": "ok",
     }  # fmt: skip
     assert "refuses a token that this host signed" in found["jwt key"]["found"]
     assert "the same [api_auth] jwt_secret" in found["jwt key"]["todo"]
@@ -80,9 +82,21 @@ def test_an_airflow_of_which_nothing_is_there(airflow: PagesServer, database_url
             "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database_url.replace("postgresql://", "postgresql+psycopg2://"),
         },
     )
-    assert [each["status"] for each in found.values()] == ["fail"] * 4
+    assert [each["status"] for each in found.values()] == ["fail"] * 5
     assert found["airflow database"]["todo"] == "Run `airflow db migrate`."
     assert "http://127.0.0.1:1/execution did not answer" in found["jwt key"]["found"]
     assert "fernet_key is empty" in found["fernet key"]["found"]
     assert "slow.py" in found["dag parsing"]["found"]
     assert "imeout" in found["dag parsing"]["found"]
+
+
+def test_pools_that_are_not_there_and_one_without_slots(airflow: PagesServer, tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "include" / "use_cases", tmp_path, dirs_exist_ok=True)
+    spec = tmp_path / "flight_delays" / "use_case.yaml"
+    spec.write_text(f"{spec.read_text()}\nairflow: {{pool: scoring, tasks: {{train: {{pool: closed}}}}}}\n")
+    command = [sys.executable, "-m", "airflow", "pools", "set", "closed", "0", "none now"]
+    subprocess.run(command, env=airflow.environment, check=True, timeout=PATIENCE, capture_output=True)
+    found = doctor(airflow, **{DAGS: str(tmp_path), "PERENNIAL_USE_CASES": str(tmp_path)})["pools"]
+    assert found["status"] == "fail"
+    assert "there is no pool scoring (flight_delays); without slots are closed (flight_delays)" in found["found"]
+    assert "airflow pools set" in found["todo"]

@@ -58,7 +58,7 @@ class Session:
         """The ledger alone, for commands that need nothing else."""
         from perennial.ledger.postgres.ledger import PostgresLedger
 
-        return PostgresLedger(self.connections.url(LEDGER_CONNECTION), clock.now)
+        return PostgresLedger(self.connections.url(LEDGER_CONNECTION))
 
     @cached_property
     def anchors(self) -> "AnchorStore":

@@ -12,7 +12,7 @@ import pyarrow as pa
 from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Composed, Identifier, Literal
 
-from perennial.addresses import postgres_dsn
+from perennial.addresses import postgres_dsn, unknown_option
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
@@ -153,11 +153,9 @@ class PostgresPublished:
     def _transaction(self, what: str, isolation: int) -> Iterator[extensions.cursor]:
         try:
             session = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
-        except psycopg2.ProgrammingError:
-            raise InvalidSettings(
-                f"{what} failed: the connection has an extra that PostgreSQL's connection strings don't know. "
-                "Remove what is there for Airflow's hooks only."
-            ) from None  # libpq's text quotes the connection string
+        except psycopg2.ProgrammingError as error:
+            said = unknown_option(str(error)) or "its connection can't be read"
+            raise InvalidSettings(f"{what} failed: {said}.") from None  # libpq's text quotes the connection string
         except psycopg2.Error as error:
             raise _explained(what, error) from error
         with closing(session):
@@ -165,9 +163,12 @@ class PostgresPublished:
                 session.set_session(isolation_level=isolation, readonly=self._reading_timeout is not None)
                 with session, session.cursor() as cursor:
                     milliseconds = max(1, round(self._heartbeat_timeout * 1000))
-                    cursor.execute("SET idle_in_transaction_session_timeout = %s", (milliseconds,))
+                    # For this transaction alone: a pooler may give the session to somebody else after it.
+                    cursor.execute("SET LOCAL idle_in_transaction_session_timeout = %s", (milliseconds,))
                     if self._reading_timeout is not None:
-                        cursor.execute("SET statement_timeout = %s", (max(1, round(self._reading_timeout * 1000)),))
+                        cursor.execute(
+                            "SET LOCAL statement_timeout = %s", (max(1, round(self._reading_timeout * 1000)),)
+                        )
                     yield cursor
             except (psycopg2.DataError, psycopg2.IntegrityError) as error:
                 raise _explained(what, error) from None  # its details hold values

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from psycopg2.extensions import UNICODE, connection, new_type, register_type
 
-from perennial.addresses import postgres_dsn
+from perennial.addresses import postgres_dsn, unknown_option
 from perennial.errors import (
     InvalidQuery,
     InvalidSettings,
@@ -131,11 +131,9 @@ class PostgresSource:
                 f"Connection {self._connection_id} could not be opened: {_line(str(error))}. "
                 "Check that the server is up and that the connection's host, user and password are right."
             ) from error
-        except psycopg2.ProgrammingError:
-            raise InvalidSettings(
-                f"Connection {self._connection_id} has an extra that PostgreSQL's connection strings don't know. "
-                "Remove what is there for Airflow's hooks only."
-            ) from None  # libpq's text quotes the connection string
+        except psycopg2.ProgrammingError as error:
+            said = unknown_option(str(error)) or "it can't be read"  # libpq's text quotes the connection string
+            raise InvalidSettings(f"Connection {self._connection_id} could not be opened: {said}.") from None
 
     def _batches(
         self, session: connection, values: dict[str, datetime]

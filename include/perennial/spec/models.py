@@ -10,6 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from perennial.spec.airflow_options import AirflowOptions, absent_tasks, too_few_runs, waiting_windows
 from perennial.spec.alerts import Routes
 from perennial.spec.collisions import colliding_names
 from perennial.spec.columns import Column, Role
@@ -31,7 +32,7 @@ from perennial.spec.problems import Problem, broken_rules, nearest
 from perennial.spec.retirement import Archive
 from perennial.spec.review import Review, review_problems
 from perennial.spec.risk import Risk, RiskTier
-from perennial.spec.rollout import Rollout
+from perennial.spec.rollout import Rollout, has_stages
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
@@ -164,6 +165,7 @@ class UseCase(Spec):
         description="What the pods of the use case's tasks have beyond those of others: cpu, memory, nodes, an image. "
         "It counts under Airflow's KubernetesExecutor only.",
     )
+    airflow: AirflowOptions = AirflowOptions()
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:
@@ -213,6 +215,25 @@ class UseCase(Spec):
             text = "a source that says when it is ready is waited for: say until how long after a window's end"
             raise broken_rules([Problem(("schedule", "deadline"), text)])
         return self
+
+    @model_validator(mode="after")
+    def _airflow_can_do_it(self) -> Self:
+        in_stages = has_stages(self.rollout)
+        there = {
+            **{"select_for_review": self.review is not None, "late_data": bool(self.late_data)},
+            **{"shadow": in_stages, "rollout": in_stages},
+        }
+        problems = [*absent_tasks(self.airflow, there), *too_few_runs(self.airflow, self.waiting_windows)]
+        if problems:
+            raise broken_rules(problems)
+        return self
+
+    @property
+    def waiting_windows(self) -> int:
+        """How many windows may wait for their rows at once."""
+        if self.schedule.deadline is None:
+            return 0
+        return waiting_windows(self.grid.containing(self.start), self.schedule.deadline - self.schedule.delay)
 
     @property
     def risk_tier(self) -> RiskTier:

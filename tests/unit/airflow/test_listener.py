@@ -11,6 +11,7 @@ import pytest
 from airflow.listeners.listener import get_listener_manager
 from airflow.models.dagrun import DagRun, DagRunNote
 from airflow.models.log import Log
+from airflow.models.pool import Pool
 from airflow.models.taskinstance import TaskInstance
 from airflow.models.xcom import XComModel
 from airflow.utils.sqlalchemy import prohibit_commit
@@ -70,6 +71,31 @@ def end(session: Session, run: DagRun, state: DagRunState = DagRunState.SUCCESS)
         guard.commit()
     found: str | None = session.scalar(select(DagRunNote.content).where(DagRunNote.dag_run_id == run.id))
     return found
+
+
+def begin(session: Session, run: DagRun, **pools: str) -> str | None:
+    """Begin a run whose tasks take slots of these pools, and read its note."""
+    tasks = [SimpleNamespace(task_id=task, pool=pool) for task, pool in pools.items()]
+    tagged: Any = SimpleNamespace(tags={"perennial", "predict"}, tasks=tasks)
+    run.dag = tagged
+    return end(session, run, DagRunState.RUNNING)
+
+
+def test_a_run_that_waits_for_a_pool_that_is_not_there_says_so_until_it_has_ended(
+    session: Session, dag_run: DagRun
+) -> None:
+    said = begin(session, dag_run, ingest="default_pool", score="scoring", train="training")
+    assert said is not None
+    assert "there is no pool scoring, training, so score, train will wait for ever" in said
+    assert "airflow pools set" in said
+    leave(session, dag_run, "score", Line(then="scored by v1"), 1)
+    assert "pool" not in (end(session, dag_run) or "")
+
+
+def test_a_run_whose_pools_are_there_begins_without_a_note(session: Session, dag_run: DagRun) -> None:
+    session.add(Pool(pool="scoring", slots=1, include_deferred=False))
+    session.flush()
+    assert begin(session, dag_run, ingest="default_pool", score="scoring") is None
 
 
 def test_airflow_has_the_listener() -> None:

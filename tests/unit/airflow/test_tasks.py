@@ -92,7 +92,9 @@ def test_score_uses_the_model_that_the_params_choose(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
     job = stand_in(monkeypatch, "score", Done(WINDOW))
-    tasks.score(use_case, make_run(model="pinned", model_version="7"), [AT])
+    assert tasks.score(use_case, make_run(model="pinned", model_version="7"), [AT | {"verdict": "warn"}]) == [
+        AT | {"verdict": "warn"}
+    ]
     assert str(job.calls[0][1]["model"]) == "pinned:7"
     with pytest.raises(AirflowFailException, match="NoModel"):
         tasks.score(use_case, make_run(model="pinned"), [AT])

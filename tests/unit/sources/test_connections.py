@@ -8,6 +8,8 @@ from perennial.addresses import AwsAddress, postgres_dsn
 from perennial.errors import InvalidSettings
 from perennial.sources.connections import EnvironmentConnections
 
+ALIVE = "keepalives='1' keepalives_idle='30' keepalives_interval='10' keepalives_count='3' tcp_user_timeout='60000'"
+
 
 def url(value: str) -> str:
     return EnvironmentConnections({"AIRFLOW_CONN_MY_DB": value}).url("my_db")
@@ -41,7 +43,43 @@ def url(value: str) -> str:
     ],
 )
 def test_postgres_connections(value: str, dsn: str) -> None:
-    assert postgres_dsn(url(value)) == dsn
+    assert postgres_dsn(url(value)) == f"{dsn} {ALIVE}"
+
+
+def extras(**extra: object) -> str:
+    return json.dumps({"conn_type": "postgres", "host": "db", "extra": extra})
+
+
+@pytest.mark.parametrize(
+    ("given", "option"),
+    [
+        ({"connect_timeout": 5}, "connect_timeout='5'"),
+        ({"keepalives": False}, "keepalives='0'"),
+        ({"keepalives_idle": "120"}, "keepalives_idle='120'"),
+        ({"extra__postgres__sslmode": "verify-full"}, "sslmode='verify-full'"),
+        ({"sslmode": "require", "sslcert": None, "sslkey": ""}, "sslmode='require'"),
+        ({"sslmode": "require", "cursor": "dictcursor", "iam": False}, "sslmode='require'"),
+    ],
+)
+def test_extras_are_libpqs_options_whatever_type_they_have(given: dict[str, object], option: str) -> None:
+    name = option.partition("=")[0]
+    options = dict(part.split("=") for part in postgres_dsn(url(extras(**given))).split(" "))
+    assert f"{name}={options.pop(name)}" == option
+    alive = dict(part.split("=") for part in ALIVE.split(" "))
+    assert options == {"host": "'db'", **{key: value for key, value in alive.items() if key != name}}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"sslmode": {"hush": "hush"}}, "extra sslmode of the postgres connection holds several values"),
+        ({"iam": True}, "extra iam, by which Airflow's hook fetches a password"),
+    ],
+)
+def test_extras_that_libpq_could_not_follow_are_refused(given: dict[str, object], said: str) -> None:
+    with pytest.raises(InvalidSettings, match=said) as refused:
+        postgres_dsn(url(extras(**given)))
+    assert "hush" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

@@ -18,20 +18,14 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import NullPool, Pool, QueuePool
 
+from perennial.addresses import KEEPALIVES, libpq_extras, unknown_option
 from perennial.errors import READ_TOO_LONG, InvalidSettings, StoreUnavailable
+from perennial.ledger.postgres import pooler
 from perennial.ledger.rows import loads
 
 _DRIVER = "postgresql+psycopg2"
 _SCHEMES = ("postgresql", "postgres", _DRIVER)
-# A peer that vanishes without a word is noticed within about a minute; what the URL says itself comes first.
-_PATIENCE = {
-    "connect_timeout": 10,
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 60_000,
-}
+_PATIENCE = {"connect_timeout": "10", **KEEPALIVES}  # what the URL says itself comes first
 _CHECK = "Check that PostgreSQL runs there and lets this user in; then run this again."
 _TIMED_OUT = "57014"
 _READ_ONLY = "25006"
@@ -68,7 +62,10 @@ class LedgerDatabase:
                 f"The ledger lives in PostgreSQL, but its URL begins with {parsed.drivername}://; "
                 "write it as postgresql://user:password@host:5432/database."
             )
-        self._url = parsed.set(drivername=_DRIVER)
+        given = {name: value if isinstance(value, str) else value[-1] for name, value in parsed.query.items()}
+        self._url = parsed.set(drivername=_DRIVER, query=libpq_extras(given))
+        self._pooled: set[int] = set()  # processes whose connections go through a pooler
+        self._looked: set[int] = set()  # … and which know that it keeps each session on one server connection
         self._engines: dict[int, Engine] = {}
         self._heartbeat_timeout = heartbeat_timeout
         self._reading_timeout = reading_timeout
@@ -82,12 +79,14 @@ class LedgerDatabase:
         rights are missing.
         """
         with self.own_errors(), self._engine.begin() as connection:
+            self._keep_sessions()
             yield connection
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """A connection outside the pool, for who begins and ends transactions; its errors are the database's."""
         with self._made(NullPool).connect() as connection:
+            self._keep_sessions()
             yield connection
 
     @contextmanager
@@ -96,6 +95,8 @@ class LedgerDatabase:
         with self.own_errors():
             connection = self._made(NullPool).connect().execution_options(isolation_level="AUTOCOMMIT")
         try:
+            with self.own_errors():
+                self._keep_sessions()
             yield connection
         finally:
             connection.invalidate()  # closed without a rollback, which would fail on a broken connection
@@ -111,7 +112,7 @@ class LedgerDatabase:
             if code == _READ_ONLY:
                 raise InvalidSettings(f"The ledger at {self.place}: {_said(error)}. {_ADVICE[_READ_ONLY]}") from error
             timed_out = code == _TIMED_OUT and self._reading_timeout is not None
-            last_advice = READ_TOO_LONG if timed_out else _CHECK
+            last_advice = READ_TOO_LONG if timed_out else pooler.ADVICE if os.getpid() in self._pooled else _CHECK
             raise StoreUnavailable(
                 f"The ledger at {self.place} did not do what was asked: {_said(error)}. {last_advice}"
             ) from error
@@ -120,6 +121,8 @@ class LedgerDatabase:
                 f"No connection to the ledger at {self.place} became free in this process. Run this again."
             ) from error
         except ProgrammingError as error:
+            if extra := unknown_option(str(error.orig)):
+                raise InvalidSettings(f"The ledger at {self.place} can't be reached: {extra}.") from None
             advice = _ADVICE.get(getattr(error.orig, "pgcode", ""))
             if advice is None:
                 raise
@@ -130,6 +133,21 @@ class LedgerDatabase:
         engine = self._engines.pop(os.getpid(), None)
         if engine is not None:
             engine.dispose()
+
+    def _keep_sessions(self) -> None:
+        """Look, once in a process that goes through a pooler, whether that keeps its sessions apart.
+
+        Errors: `InvalidSettings` when it doesn't.
+        """
+        process = os.getpid()
+        if process not in self._pooled or process in self._looked:
+            return
+        self._looked.add(process)  # the connections below ask, too
+        engine = self._made(NullPool)
+        with engine.connect() as first, engine.connect() as second:
+            if pooler.shares_sessions(first, second):
+                self._looked.discard(process)
+                raise InvalidSettings(pooler.refusal(self.place))
 
     @property
     def _engine(self) -> Engine:
@@ -149,6 +167,11 @@ class LedgerDatabase:
             json_serializer=_dumps,
             json_deserializer=loads,
         )
+
+        @event.listens_for(engine, "connect", insert=True)  # before SQLAlchemy begins a transaction
+        def look(session: extensions.connection, _: object) -> None:
+            if pooler.stands_between(session):
+                self._pooled.add(os.getpid())
 
         @event.listens_for(engine, "connect")
         def prepare(session: extensions.connection, _: object) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, func, select
 
 from perennial.clock import Clock
 from perennial.lease import Lease
@@ -15,22 +15,30 @@ from perennial.ledger.postgres.locks import Timeouts, current_token, lock_use_ca
 from perennial.ledger.postgres.schema.tables import TABLES
 from perennial.ledger.rows import Entry, as_stored, from_row, utc
 
+_NOW = select(func.clock_timestamp())
+
 
 class EntriesInPostgres:
     """Entries by kind, in the tables of `perennial.ledger.postgres.schema.tables`."""
 
-    def __init__(self, database: LedgerDatabase, clock: Clock, timeouts: Timeouts) -> None:
+    def __init__(self, database: LedgerDatabase, clock: Clock | None, timeouts: Timeouts) -> None:
         self._database = database
         self._clock = clock
         self._timeouts = timeouts
 
     def _record(self, given: Entry, lease: Lease | None = None) -> Entry:
-        entry = as_stored(given, self._clock())
         with self._database.transaction() as connection:
-            if isinstance(entry, ChainedEntry):
-                lock_use_case(connection, entry.use_case, self._timeouts.lock)
+            if isinstance(given, ChainedEntry):
+                lock_use_case(connection, given.use_case, self._timeouts.lock)
             refuse_if_passed(connection, lease)
-            return append(connection, entry)
+            return append(connection, as_stored(given, self._now(connection)))
+
+    def _now(self, connection: Connection) -> datetime:
+        """The instant of record: by the database's clock, which is one for all hosts, unless another one was given."""
+        if self._clock is not None:
+            return self._clock()
+        at: datetime = connection.execute(_NOW).scalar_one()
+        return at
 
     def _between(self, kind: type[Entry], use_case: str, start: datetime, end: datetime, *age: str) -> Sequence[Entry]:
         table = TABLES[kind]

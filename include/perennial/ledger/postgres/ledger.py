@@ -64,6 +64,7 @@ class PostgresLedger(
 ):
     """A `Ledger` in the schema `ledger` of the database at `url`, which may hold other things too.
 
+    Instants of record are those of the database's clock, unless another one is given.
     `lock_timeout` is for how many seconds a call waits for a lock; a holder that was silent for longer than
     `heartbeat_timeout` seconds loses its window to whoever waits for it, and a transaction as silent is ended. Nothing
     is opened before the first call, and a forked process opens connections of its own. With `reading_timeout`, nothing
@@ -74,7 +75,7 @@ class PostgresLedger(
     def __init__(
         self,
         url: str,
-        clock: Clock,
+        clock: Clock | None = None,
         lock_timeout: float = 60.0,
         heartbeat_timeout: float = 60.0,
         reading_timeout: float | None = None,
@@ -88,7 +89,8 @@ class PostgresLedger(
 
     def working_on(self, subject: str, window: Window, run_id: str) -> AbstractContextManager[Lease]:
         """Hold the window while inside."""
-        return holding_window(self._database, subject, window, run_id, self._clock(), self._timeouts)
+        taken_at = self._clock() if self._clock else None
+        return holding_window(self._database, subject, window, run_id, taken_at, self._timeouts)
 
     def leases_not_given_back(self, use_case: str) -> Sequence[tuple[str, Window]]:
         """Subject and window of each lease that its holder has, or never gave back."""
@@ -178,10 +180,10 @@ class PostgresLedger(
         Errors: `LeaseLost`; `DeploymentMoved` when it is not; `WindowBusy` when the revision was recorded with other
         content.
         """
-        entry = as_stored(batch, self._clock())
         with self._database.transaction() as connection:
             lock_use_case(connection, batch.use_case, self._timeouts.lock)
             refuse_if_passed(connection, lease)
+            entry = as_stored(batch, self._now(connection))
             recorded = existing(connection, entry)
             if recorded is None:
                 if expected is not None:

@@ -52,7 +52,8 @@ _HOLDER = text(
 # At least the clock in microseconds: so a ledger restored from a backup gives no token smaller than stores have seen.
 _TAKE = text(
     "INSERT INTO ledger.leases AS held VALUES (:subject, :window_start, :window_end, "
-    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, :taken_at) "
+    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, "
+    "coalesce(CAST(:taken_at AS timestamptz), clock_timestamp())) "
     "ON CONFLICT (subject, window_start, window_end) DO UPDATE SET "
     "fencing_token = greatest(held.fencing_token + 1, excluded.fencing_token), settled = false, "
     "run_id = excluded.run_id, taken_at = excluded.taken_at RETURNING fencing_token"
@@ -69,7 +70,7 @@ class Timeouts:
 
 @contextmanager
 def holding_window(
-    database: LedgerDatabase, subject: str, window: Window, run_id: str, now: datetime, timeouts: Timeouts
+    database: LedgerDatabase, subject: str, window: Window, run_id: str, taken_at: datetime | None, timeouts: Timeouts
 ) -> Iterator[Lease]:
     """Hold the window while inside, after waiting for it.
 
@@ -83,7 +84,7 @@ def holding_window(
         with database.own_errors():
             _prepare(connection, f"perennial {subject} {window.key}")
             _acquire(connection, key, subject, window, timeouts)
-            lease = _take(connection, subject, window, run_id, now)
+            lease = _take(connection, subject, window, run_id, taken_at)
         refused: PermanentError | None = None
         with _beating(connection, timeouts.heartbeat / BEATS_PER_TIMEOUT):
             try:
@@ -174,11 +175,11 @@ def _try_lock(connection: Connection, key: int, seconds: float) -> bool:
     return True
 
 
-def _take(connection: Connection, subject: str, window: Window, run_id: str, now: datetime) -> Lease:
+def _take(connection: Connection, subject: str, window: Window, run_id: str, taken_at: datetime | None) -> Lease:
     at = {"subject": subject, "window_start": window.start, "window_end": window.end}
     before = select(leases.c.settled).where(*(leases.c[name] == value for name, value in at.items()))
     contested = connection.scalar(before) is False
-    fencing_token = connection.scalar(_TAKE, {**at, "run_id": run_id, "taken_at": now})
+    fencing_token = connection.scalar(_TAKE, {**at, "run_id": run_id, "taken_at": taken_at})
     return Lease(subject, window, int(fencing_token or 0), contested)
 
 

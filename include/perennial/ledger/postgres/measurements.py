@@ -19,8 +19,8 @@ class PostgresMeasurements(EntriesInPostgres):
         """Append the measurement, or return the one that is there."""
         if measured.labels_version is None:
             # To PostgreSQL no two NULLs are the same, so that its constraint would let a second one pass.
-            entry = as_stored(measured, self._clock())
             with self._database.transaction() as connection:
+                entry = as_stored(measured, self._now(connection))
                 return existing(connection, entry) or append(connection, entry)
         return self._record(measured)
 

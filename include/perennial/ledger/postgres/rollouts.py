@@ -21,11 +21,11 @@ class PostgresRollouts(EntriesInPostgres):
 
     def deploy_together(self, deployments: Sequence[Deployment]) -> Sequence[Deployment]:
         """Append deployments of different roles, all of them or none."""
-        now = self._clock()
-        entries = [as_stored(each, now) for each in deployments]
-        use_case = entries[0].use_case
+        use_case = deployments[0].use_case
         with self._database.transaction() as connection:
             lock_use_case(connection, use_case, self._timeouts.lock)
+            now = self._now(connection)
+            entries = [as_stored(each, now) for each in deployments]
             roles = [queries.of_role(use_case, each.role).limit(1) for each in entries]
             current = [first_entry(connection, Deployment, query) for query in roles]
             if recorded := rules.recorded_before(entries, current):
