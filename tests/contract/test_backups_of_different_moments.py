@@ -22,7 +22,6 @@ from perennial.anchors.store import AnchorStore
 from perennial.artifacts.store import ArtifactStore
 from perennial.digest import table_digest
 from perennial.errors import LedgerAltered, NotReconciled, RowsLost
-from perennial.jobs.evaluate import measurement
 from perennial.jobs.predict import monitor, score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.jobs.upkeep import anchor, gaps, maintain, reconcile
@@ -247,7 +246,7 @@ def test_a_lake_that_grew_again_after_it_was_brought_back_never_passes_other_row
         assert "has lost the predictions of 4 windows" in done.unmended[0]
         assert {day: published_of(world, day) for day in DAYS} == before
         with pytest.raises(RowsLost, match="does not hold revision 2"):
-            measurement.measure_batch(world.use_case, batch, NOW, world.ports, None)
+            live_rows(batch, world.ports)
         with pytest.raises(RowsLost, match=r"does not hold .*`perennial run parcels --window 2024-02-03T00:00Z`"):
             validate.run(world.use_case, world.day(33), world.ports, "validate alone")
         for day in DAYS:

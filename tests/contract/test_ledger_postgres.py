@@ -1,5 +1,6 @@
 """What only a ledger in a real PostgreSQL can do, or fail at: processes, sessions, rights and refusals."""
 
+import json
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -485,6 +487,29 @@ def test_the_database_refuses_impossible_facts(
     }
     with pytest.raises(IntegrityError, match=constraint):
         record[type(entry)](impossible)
+
+
+def test_large_reports_are_packed_and_read_as_they_were(url: str, ledger: PostgresLedger) -> None:
+    numbers = [number / 7 for number in range(500)]
+    large = {"columns": [{"name": "weight", "sums": numbers, "text": "größer"}] * 3, "empty": None, "whole": 2**53}
+    recorded = ledger.record_drift(replace(DRIFT, report=large, profile={"rows": 9}))
+    assert (recorded.report, recorded.profile) == (large, {"rows": 9})
+    assert ledger.drift_of("flights", WINDOW) == [recorded]
+    ((packed, small),) = execute(url, "SELECT report, profile FROM ledger.drift_reports")
+    assert (list(packed), small) == (["lzma85"], {"rows": 9})
+    assert len(str(packed)) < len(str(large)) / 3
+
+
+def test_reports_that_were_stored_as_they_are_are_read(url: str, ledger: PostgresLedger) -> None:
+    ledger.record_drift(DRIFT)
+    plain = {"columns": list(range(1_000))}
+    execute(
+        url,
+        "SET session_replication_role = replica; "
+        f"UPDATE ledger.drift_reports SET report = '{json.dumps(plain)}'; SET session_replication_role = origin",
+    )
+    (found,) = ledger.drift_of("flights", WINDOW)
+    assert found.report == plain
 
 
 def test_the_database_refuses_a_window_that_ends_before_it_starts(shared_url: str) -> None:

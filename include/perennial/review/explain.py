@@ -13,6 +13,7 @@ from perennial.errors import EntityErased, NotScored, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import (
     Batch,
+    DecisionKind,
     DeployedRole,
     Deployment,
     DriftReport,
@@ -20,6 +21,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.rules import settled
 from perennial.modeling.decision import DECIDED
 from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
@@ -178,10 +180,15 @@ def _collected(
 ) -> datetime | None:
     """As of when the window's labels were last collected, of the collections by `as_of`; None when they never were.
 
-    Every measurement comes after a collection as of the same moment. A retraining collects, too: it leaves no entry
+    Every measurement comes after a collection as of the same moment, and while the window waits, so does every decision
+    of an evaluation: where nothing is new, there is no measurement. A retraining collects, too: it leaves no entry
     about the window, but what it found had arrived by then.
     """
-    measured = [each.as_of for each in ports.ledger.performance_of(use_case.name, window) if each.as_of <= as_of]
+    entries = [each for each in ports.ledger.performance_of(use_case.name, window) if each.as_of <= as_of]
+    measured = [each.as_of for each in entries]
+    if entries and not settled(entries[-1]):
+        kind = DecisionKind.RETRAIN_ON_PERFORMANCE
+        measured += [each.as_of for each in ports.ledger.decisions(use_case.name, kind, measured[-1], as_of)]
     arrived = pc.max(labels.column(use_case.spec.labels.arrival_time)).as_py() if labels.num_rows else None
     return max([*measured, *([arrived] if arrived else [])], default=None)
 

@@ -12,8 +12,9 @@ from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, erased_from, predicted, recorded_rules
+from perennial.records.batch import Provenance, content_digest, erased_from, live_rows, predicted, recorded_rules
 from perennial.records.gate import checks_of
+from perennial.records.labels import settled_labels
 from perennial.records.scorers import recorded_scorers
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
@@ -84,8 +85,9 @@ def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, po
     if entry.labels_version is None and entry.labelled:
         why_not = "it was recorded before the ledger kept the version of the labels"
         return Reproduced(entry.window, what, recorded, None, same=False, why_not=why_not)
+    labels = settled_labels(use_case, batch.window, entry.as_of, ports, version=entry.labels_version)
     try:
-        found = measure_batch(use_case, batch, entry.as_of, ports, entry.labels_version)
+        found = measure_batch(use_case.spec, batch, live_rows(batch, ports), labels)
     except RowsErased as error:
         return Reproduced(entry.window, what, recorded, None, same=False, rows=entry.rows, erased=str(error))
     again = _figures(found.labelled, found.metrics)

@@ -7,7 +7,7 @@ from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import World
 
 from perennial.errors import RowsLost
-from perennial.jobs.evaluate.measurement import measure_batch
+from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.lake.memory import InMemoryLake
 from perennial.records.gate import snapshot_rows
@@ -62,7 +62,7 @@ def test_rows_of_another_number_are_not_scored_alone(world: World) -> None:
     batch = world.ports.ledger.latest_batch("parcels", window)
     assert batch is not None
     with pytest.raises(RowsLost, match="does not hold revision 1"):
-        measure_batch(world.use_case, batch, world.day(40).start, world.ports, None)
+        measure.run(world.use_case, world.day(40).start, world.ports, "alone")
     with pytest.raises(RowsLost):
         monitor.run(world.use_case, window, world.ports, "alone")
     assert world.ports.published.read("parcels", window).num_rows == batch.rows

@@ -20,8 +20,7 @@ from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.ports import Ports
-from perennial.records.batch import live_rows, published_costs
-from perennial.records.labels import settled_labels
+from perennial.records.batch import published_costs
 from perennial.records.scorers import champions_rows
 from perennial.records.training_set import label_rows
 from perennial.spec.decision import COST
@@ -37,9 +36,8 @@ class BatchMeasurement:
     """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
 
     Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
-    `label_rows` has them; `labels_known` are all that were collected of the window, one per key. Metrics leave out the
-    `not_finite` predictions, infinite or NaN, that 0.1.0 could publish, and rows that a challenger in roll-out
-    predicted: how good that one is, its paired gains say.
+    `label_rows` has them. Metrics leave out the `not_finite` predictions, infinite or NaN, that 0.1.0 could publish,
+    and rows that a challenger in roll-out predicted: how good that one is, its paired gains say.
     """
 
     rows: int
@@ -49,7 +47,6 @@ class BatchMeasurement:
     intervals: Json
     arrivals: tuple[float, ...]
     labels: pa.Table
-    labels_known: pa.Table
     not_finite: int = 0
 
     @property
@@ -58,13 +55,8 @@ class BatchMeasurement:
         return self.labelled + self.without_outcome
 
 
-def measure_batch(
-    use_case: LoadedUseCase, batch: Batch, as_of: datetime, ports: Ports, labels_version: int | None
-) -> BatchMeasurement:
-    """Measure a batch by the labels that had arrived by `as_of` and been collected by that version of their table."""
-    spec = use_case.spec
-    predictions = live_rows(batch, ports)
-    labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
+def measure_batch(spec: UseCase, batch: Batch, predictions: pa.Table, labels: pa.Table) -> BatchMeasurement:
+    """Measure a batch, of which these are the live rows, by its window's `settled_labels`."""
     settled = join_labels(predictions, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
     own = champions_rows(batch, labelled)
@@ -81,17 +73,15 @@ def measure_batch(
         intervals={name: _interval(each) for name, each in found.items()},
         arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
         labels=label_rows(spec, labelled),
-        labels_known=labels,
         not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
     )
 
 
-def estimate_batch(use_case: LoadedUseCase, batch: Batch, reference: ModelReference, ports: Ports) -> Json:
-    """The metrics to expect of the batch, estimated from its predictions alone; empty where the model can't say."""
-    spec, how = use_case.spec, reference.estimation
+def estimate_batch(spec: UseCase, batch: Batch, predictions: pa.Table, reference: ModelReference, ports: Ports) -> Json:
+    """The metrics to expect of the batch, estimated from its live rows alone; empty where the model can't say."""
+    how = reference.estimation
     if how is None:
         return {}
-    predictions = live_rows(batch, ports)
     predictions = champions_rows(batch, predictions.filter(pc.is_finite(predictions.column("prediction"))))
     if predictions.num_rows == 0:
         return {}

@@ -152,7 +152,9 @@ class Performance:
     `value` as it is expected of all rows, from the predictions alone. `arrivals` are the shares of rows that were
     settled at the ages of `perennial.performance.delay`, only of a final window. `label_drift` says how unusual the
     labels are (`verdict`, `p_value`, `reasons`), only of a final window whose model knows the labels it was trained on.
-    `labels_version` is the version of the labels' table that was read, None when it was not there yet.
+    `labels_version` is the version of the labels' table that was read, None when it was not there yet; `labels_digest`
+    names what was known of the window's labels then (None in entries of before it was kept). While it stays the same,
+    and the maturity, no further entry is made.
     """
 
     use_case: str
@@ -176,6 +178,7 @@ class Performance:
     recorded_at: datetime | None = None
     id: int | None = None
     without_outcome: int = 0
+    labels_digest: str | None = None
 
     @property
     def settled(self) -> int:

@@ -48,6 +48,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.postgres.packed import PackedJson
 from perennial.ledger.postgres.schema import columns
 from perennial.ledger.postgres.schema.columns import at_least as _at_least
 from perennial.ledger.postgres.schema.columns import count_column as _count
@@ -130,8 +131,8 @@ drift_reports = _windowed(
     _json("missing"),
     _json("columns"),
     _json("reasons"),
-    _json("report"),
-    _json("profile"),
+    Column("report", PackedJson, nullable=False),
+    Column("profile", PackedJson, nullable=False),
     _text("basis_digest"),
     _count("number"),
     _one_of("verdict", Verdict),
@@ -173,6 +174,7 @@ performance = _windowed(
     _json("arrivals"),
     _json("label_drift"),
     Column("labels_version", BigInteger),
+    Column("labels_digest", Text),
     _at_least("revision", 0),
     _one_of("maturity", Maturity),
     _at_least("rows", 0),
