@@ -104,7 +104,7 @@ def _airflow(home: Home, addresses: Addresses, keys: Keys, database: Callable[[s
         "api_auth": {"jwt_secret": keys.jwt},
         "execution_api": {"jwt_expiration_time": 86_400},  # a long task's token must not expire while it runs
         "scheduler": {
-            "scheduler_idle_sleep_time": 0.4,  # what a quiet system costs comes from here, and how soon a task follows another
+            "scheduler_idle_sleep_time": 0.4,  # most of what a quiet system costs
             "scheduler_health_check_threshold": 120,  # else a scheduler that a busy machine slows down drops its tasks
         },
         "workers": {
