@@ -36,10 +36,9 @@ class PostgresRedactions(EntriesInPostgres):
             "named": {name: list(each) for name, each in named.items()},
             "subject": subject,
             "run_id": run_id,
-            "at": self._clock(),
         }
         with self._database.transaction() as connection:
-            row = connection.execute(_REDACT, values).mappings().first()
+            row = connection.execute(_REDACT, {**values, "at": self._now(connection)}).mappings().first()
         return None if row is None else from_row(Redaction, row)
 
     def redactions(self, use_case: str) -> Sequence[Redaction]:
