@@ -471,9 +471,22 @@ def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_m
     last = ledger.record_performance(performance(use_case, labels_version=7, maturity=Maturity.FINAL))
     record_batch(ledger, batch(use_case))
     assert [entry.labels_version for entry in ledger.performance_of(use_case, day_window(1))] == [None, 9, 7]
+
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [last]
     assert list(ledger.last_final(use_case, instant(9), 1)) == [last]
     assert list(ledger.batches_without_truth(use_case, instant(9))) == []
+
+
+def test_all_measurements_of_some_windows_are_read_by_window_and_as_of(ledger: Ledger, use_case: str) -> None:
+    for day in (3, 2, 1):
+        for hours in (9, 5):
+            at = day_window(day).end + timedelta(hours=hours)
+            ledger.record_performance(performance(use_case, day, at))
+    found = ledger.measurements_between(use_case, day_window(1).start, day_window(2).end)
+    assert [(entry.window, (entry.as_of - entry.window.end) / timedelta(hours=1)) for entry in found] == [
+        (day_window(day), hours) for day in (1, 2) for hours in (5, 9)
+    ]
+    assert ledger.measurements_between("another", day_window(1).start, day_window(2).end) == []
 
 
 def test_the_last_final_windows_are_those_whose_newest_measurement_is_final(ledger: Ledger, use_case: str) -> None:

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 from perennial.features.build import feature_frame
+from perennial.grouping import positions_by_value
 from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
@@ -38,8 +39,7 @@ def out_of_fold_predictions(
         predictions = predict(
             fit(spec, candidate, feature_frame(spec, others), truth), spec.task, feature_frame(spec, own)
         )
-        names = np.array(own.column(window_column).to_pylist(), dtype=object)
-        found.update({name: predictions[names == name] for name in fold})
+        found.update(_by_window(predictions, own.column(window_column), fold))
     return found
 
 
@@ -64,9 +64,14 @@ def later_predictions(
         pipeline = fit(spec, candidate, feature_frame(spec, before), truth)
         after = rows.filter(pc.is_in(column, value_set=pa.array(own, pa.string())))
         predictions = predict(pipeline, spec.task, feature_frame(spec, after))
-        names = np.array(after.column(window_column).to_pylist(), dtype=object)
-        found.update({name: predictions[names == name] for name in own})
+        found.update(_by_window(predictions, after.column(window_column), own))
     return found
+
+
+def _by_window(values: Floats, column: pa.ChunkedArray, windows: Sequence[str]) -> dict[str, Floats]:
+    """The rows' values, by their windows."""
+    at = positions_by_value(column)
+    return {name: values[at[name]] if name in at else values[:0] for name in windows}
 
 
 def _folds(spec: UseCase, rows: pa.Table, window_column: str, windows: Sequence[str]) -> list[list[str]]:
@@ -75,10 +80,11 @@ def _folds(spec: UseCase, rows: pa.Table, window_column: str, windows: Sequence[
     if spec.task is not Task.BINARY_CLASSIFICATION:
         return stretches
     truth = truth_of(spec.task, rows.column(spec.labels.column))
-    of_row = np.array(rows.column(window_column).to_pylist(), dtype=object)
-    sums = {name: (float(truth[of_row == name].sum()), int((of_row == name).sum())) for name in names}
+    of_window = _by_window(truth, rows.column(window_column), names)
+    sums = {name: (float(known.sum()), len(known)) for name, known in of_window.items()}
     for folds in (stretches, [names[first::FOLDS] for first in range(FOLDS)]):
-        if all(_both_classes([sums[name] for name in names if name not in fold]) for fold in folds if fold):
+        others = [[sums[name] for name in set(names).difference(fold)] for fold in folds if fold]
+        if all(_both_classes(each) for each in others):
             return folds
     raise NotEnoughData(
         f"{spec.name}: one of the two outcomes occurs in too few of the {len(names)} training windows to tell what the "

@@ -112,16 +112,16 @@ def _rmse(value: float, truth: Floats, prediction: Floats, z: float) -> Interval
 
 
 def _bootstrapped(
-    resampled: Callable[[Floats, Floats, Floats], Floats], bounds: tuple[float, float]
+    resampler: Callable[[Floats, Floats], Callable[[Floats], Floats]], bounds: tuple[float, float]
 ) -> Callable[[float, Floats, Floats, float], Interval]:
     def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-        random = np.random.default_rng(0)
+        random, resampled = np.random.default_rng(0), resampler(truth, prediction)
         at_once = max(1, RESAMPLED_AT_ONCE // len(truth))
         found: list[float] = []
         for begin in range(0, RESAMPLES, at_once):
             size = (min(at_once, RESAMPLES - begin), len(truth))
             weights = random.poisson(CHANCE_OF_ROW, size).astype(np.float64)
-            found += [each for each in resampled(weights, truth, prediction) if math.isfinite(each)]
+            found += [each for each in resampled(weights) if math.isfinite(each)]
         if len(found) < RESAMPLES / 2:
             return Interval(value, *bounds, math.inf)
         tail = NormalDist().cdf(-z)
@@ -131,28 +131,36 @@ def _bootstrapped(
     return interval
 
 
-def _average_precisions(weights: Floats, truth: Floats, prediction: Floats) -> Floats:
+def _average_precisions(truth: Floats, prediction: Floats) -> Callable[[Floats], Floats]:
     """The average precision of each resample (rows of `weights`); equal predictions are one threshold."""
     order = np.argsort(-prediction, kind="stable")
-    weights, ordered = weights[:, order], prediction[order]
+    ordered, hit = prediction[order], truth[order]
     ends = np.append(np.flatnonzero(np.diff(ordered)), len(ordered) - 1)
-    hits = np.cumsum(weights * truth[order], axis=1)[:, ends]
-    taken = np.cumsum(weights, axis=1)[:, ends]
-    gained = np.diff(hits, axis=1, prepend=0.0)
-    precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
-    positives = hits[:, -1]
-    sums = (gained * precision).sum(axis=1)
-    both = (positives > 0) & (positives < taken[:, -1])
-    return np.asarray(np.divide(sums, positives, out=np.full(len(sums), np.nan), where=both))
+    at_ends = ends if len(ends) < len(ordered) else slice(None)  # where all predictions differ, each row is an end
+
+    def resampled(weights: Floats) -> Floats:
+        weights = weights[:, order]
+        hits = np.cumsum(weights * hit, axis=1)[:, at_ends]
+        taken = np.cumsum(weights, axis=1, out=weights)[:, at_ends]
+        precision = np.divide(hits, taken, out=np.zeros_like(hits), where=taken > 0)
+        precision *= np.diff(hits, axis=1, prepend=0.0)
+        sums, positives = precision.sum(axis=1), hits[:, -1]
+        both = (positives > 0) & (positives < taken[:, -1])
+        return np.asarray(np.divide(sums, positives, out=np.full(len(sums), np.nan), where=both))
+
+    return resampled
 
 
-def _r_squared(weights: Floats, truth: Floats, prediction: Floats) -> Floats:
-    rows = weights.sum(axis=1)
-    residual = weights @ (truth - prediction) ** 2
-    centred = truth - truth.mean()
-    mean = np.divide(weights @ centred, rows, out=np.zeros_like(rows), where=rows > 0)
-    total = weights @ centred**2 - rows * mean**2
-    return np.asarray(1 - np.divide(residual, total, out=np.full(len(rows), np.nan), where=total > 0))
+def _r_squared(truth: Floats, prediction: Floats) -> Callable[[Floats], Floats]:
+    squared, centred = (truth - prediction) ** 2, truth - truth.mean()
+
+    def resampled(weights: Floats) -> Floats:
+        rows = weights.sum(axis=1)
+        mean = np.divide(weights @ centred, rows, out=np.zeros_like(rows), where=rows > 0)
+        total = weights @ centred**2 - rows * mean**2
+        return np.asarray(1 - np.divide(weights @ squared, total, out=np.full(len(rows), np.nan), where=total > 0))
+
+    return resampled
 
 
 def log_losses(truth: Floats, prediction: Floats) -> Floats:

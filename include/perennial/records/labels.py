@@ -40,16 +40,30 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WindowLabels:
-    """How many labels of a window the lake holds, and how many of them are new."""
+    """How many labels of a window the lake holds, and how many of them are new.
+
+    `version` of the labels' table holds them all, where it is known: the one that was named and lacked none, or the one
+    that took the new ones.
+    """
 
     window: Window
     labels: int
     new: int
+    version: int | None = None
 
 
-def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str) -> WindowLabels:
+def collect(
+    use_case: LoadedUseCase,
+    window: Window,
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+    *,
+    version: int | None = None,
+) -> WindowLabels:
     """Add the labels of the window that had arrived by `as_of` to those the lake has; none is ever removed.
 
+    They are looked for in that `version` of the labels' table first (default: its present one).
     Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`,
     `LeaseLost`.
     """
@@ -59,17 +73,18 @@ def collect(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Por
         arrived = delivered_labels(use_case, window, as_of, ports)
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
-    if (known := _all_known(arrived, ports.lake.read(labels_table(spec.name), partition))) is not None:
-        return WindowLabels(window, known, new=0)
+    before = ports.lake.read(labels_table(spec.name), partition, version=version)
+    if (known := _all_known(arrived, before)) is not None:
+        return WindowLabels(window, known, new=0, version=version)
     with labels_lease(spec.name, window, ports, run_id) as lease:
         known = ports.lake.read(labels_table(spec.name), partition)
         distinct = _distinct(arrived, known)
         new = distinct.num_rows - known.num_rows
-        if new:
-            ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
-    if new:
-        _tell_contradictions(spec, window, distinct)
-    return WindowLabels(window, distinct.num_rows, new)
+        if not new:
+            return WindowLabels(window, distinct.num_rows, new=0)
+        commit = ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
+    _tell_contradictions(spec, window, distinct)
+    return WindowLabels(window, distinct.num_rows, new, version=commit.version)
 
 
 def _tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:

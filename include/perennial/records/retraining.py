@@ -131,7 +131,7 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
     a decision costs does not grow with the history. Earlier decisions to retrain are included even when they are about
     later moments, so that a retraining under way is not asked for twice.
     """
-    recent = as_of - _length(spec, LOOKED_BACK)
+    recent = looked_back(spec, as_of)
     promotions = ledger.decisions(spec.name, DecisionKind.PROMOTE)
     judged = [each for each in promotions if each.as_of < as_of]
     came_to_judgement = {each.as_of for each in promotions}
@@ -173,6 +173,11 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         thresholds=kept_thresholds(champion),
         awaited=_awaited(spec, judged, as_of, ledger),
     )
+
+
+def looked_back(spec: UseCase, as_of: datetime) -> datetime:
+    """What was recorded of windows before no longer counts in what is told and decided as of that moment."""
+    return as_of - _length(spec, LOOKED_BACK)
 
 
 def _length(spec: UseCase, windows: int) -> timedelta:

@@ -1,6 +1,7 @@
 """How good the batches of some windows were, or are expected to be, and how far that may be believed."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from perennial.performance.delay import DelayCurve, Movement, learn_delay, moved
 from perennial.performance.interval import Interval, trailing
 from perennial.performance.maturity import Maturity
 from perennial.ports import Ports
-from perennial.records.retraining import audit_of
+from perennial.records.retraining import audit_of, looked_back
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -66,11 +67,14 @@ class PerformanceOverview:
 def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> PerformanceOverview:
     """The performance of these windows as it is on record; windows never evaluated are left out.
 
+    What is said of the model, and of when labels come, is learnt from the windows that decisions look back to.
     Errors: `StoreUnavailable`.
     """
     spec, ledger = use_case.spec, ports.ledger
     metric = spec.training.metric
-    history = list(ledger.performance_between(spec.name, spec.start, windows[-1].end))
+    end = windows[-1].end
+    since = min(windows[0].start, looked_back(spec, end) - spec.labels.mature_after)
+    history = list(ledger.performance_between(spec.name, since, end))
     chosen = [entry for entry in history if entry.window in set(windows)]
     delay = learn_delay([entry.arrivals for entry in history], spec.labels.mature_after)
     last_model = chosen[-1].model_digest if chosen else None
@@ -87,7 +91,7 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Per
             for entry in chosen
         ),
         trailing=_trailing(final, metric),
-        movement=moved([pair for window in windows if (pair := _pair(use_case, window, metric, ports)) is not None]),
+        movement=moved(_pairs(ledger.measurements_between(spec.name, windows[0].start, end), set(windows), metric)),
         delay=delay,
         audit=found,
         by_people=ledger.last_review_measurement(spec.name) if spec.review else None,
@@ -131,9 +135,16 @@ def _trailing(entries: Sequence[Performance], metric: str) -> Interval | None:
     return trailing(metric, known) if known else None
 
 
-def _pair(use_case: LoadedUseCase, window: Window, metric: str, ports: Ports) -> tuple[float, float] | None:
-    """The first partial figure of a window's last revision, and the final one."""
-    entries = ports.ledger.performance_of(use_case.name, window)
+def _pairs(entries: Sequence[Performance], windows: AbstractSet[Window], metric: str) -> list[tuple[float, float]]:
+    """Of each window that has both, the first partial figure of its last revision, and the final one."""
+    by_window: dict[Window, list[Performance]] = {}
+    for entry in entries:
+        if entry.window in windows:
+            by_window.setdefault(entry.window, []).append(entry)
+    return [pair for found in by_window.values() if (pair := _pair(found, metric)) is not None]
+
+
+def _pair(entries: Sequence[Performance], metric: str) -> tuple[float, float] | None:
     last = [each for each in entries if each.revision == entries[-1].revision and metric in each.metrics]
     partial = [each for each in last if each.maturity is Maturity.PARTIAL]
     final = [each for each in last if each.maturity is Maturity.FINAL]

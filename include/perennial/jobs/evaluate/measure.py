@@ -21,7 +21,7 @@ from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.batch import live_rows
+from perennial.records.batch import PROVENANCE, live_rows
 from perennial.records.labels import (
     learnt_share,
     more_labels_came,
@@ -121,7 +121,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
                 strange += _unmatched(use_case, batch.window, labels, known.settled, ports)
             on_window(WindowsDone(len(found), len(asked), sum(each.rows for each in found)))
         share = learnt_share(spec, as_of, ports.ledger, _mature_shares(spec, found, as_of))
-        recorded, kept = [], []
+        recorded: list[Performance] = []
+        kept: list[Performance] = []
         for known in found:
             batch, maturity = known.batch, _maturity(spec, known, share, as_of)
             with about(window=batch.window.key, model=batch.model_version):
@@ -210,7 +211,7 @@ def _known(spec: UseCase, batch: Batch, labels: pa.Table, last: Performance | No
 
 
 def _measured(spec: UseCase, batch: Batch, labels: pa.Table, digest: str, ports: Ports) -> _Known:
-    predictions = live_rows(batch, ports)
+    predictions = live_rows(batch, ports).drop_columns(["snapshot_digest", *PROVENANCE])  # most of their bytes
     estimates = estimate_batch(spec, batch, predictions, _reference(spec, batch, ports), ports)
     return _Known(batch, digest, None, measure_batch(spec, batch, predictions, labels), estimates)
 

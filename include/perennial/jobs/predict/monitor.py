@@ -88,8 +88,7 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
             f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "
             f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
         )
-    predictions = live_rows(batch, ports)
-    own = champions_rows(batch, predictions).select([spec.key, "prediction"])
+    own = champions_rows(batch, live_rows(batch, ports)).select([spec.key, "prediction"])
     scored = join_labels(rows, own, spec.key)
     stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
     personal = spec.personal_columns

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from perennial.arrays import Floats
 from perennial.drift.profiles.withheld import disguised
 from perennial.drift.reference import fit_reference
 from perennial.features.build import feature_frame
+from perennial.grouping import tables_by_value
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.allow_feature import allowed
 from perennial.jobs.retrain.assembling.remarks import SUSPICION, left_out, rival_of, suspicions
@@ -196,7 +196,7 @@ def _reference(
     importances = permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
     names = [each.window.key for each in manifest.windows if each.labelled]
     predictions = out_of_fold_predictions(spec, candidate, rows, WINDOW_COLUMN, names)
-    windows = [(name, rows.filter(pc.equal(rows.column(WINDOW_COLUMN), name))) for name in names]
+    windows = tables_by_value(rows, WINDOW_COLUMN, names)
     labels = [(name, label_rows(spec, window)) for name, window in windows]
     return ModelReference(
         inputs=fit_reference(

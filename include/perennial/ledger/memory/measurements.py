@@ -24,6 +24,15 @@ class InMemoryMeasurements(EntriesInMemory):
         found = self._of(Performance, lambda entry: (entry.use_case, entry.window) == (use_case, window))
         return sorted(found, key=lambda entry: entry.as_of)
 
+    def measurements_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """All measurements of each window inside `[start, end)`, by window."""
+        first, last = utc(start, "start"), utc(end, "end")
+        found = self._of(
+            Performance,
+            lambda entry: entry.use_case == use_case and first <= entry.window.start and entry.window.end <= last,
+        )
+        return sorted(found, key=lambda entry: (entry.window, entry.as_of))
+
     def performance_between(
         self,
         use_case: str,

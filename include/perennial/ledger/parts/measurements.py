@@ -20,6 +20,9 @@ class Measurements(Protocol):
     def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
         """All measurements of the window, by `as_of`, those of one `as_of` in the order they were recorded."""
 
+    def measurements_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """All measurements of each window inside `[start, end)`, by window, those of a window as `performance_of`."""
+
     def performance_between(
         self,
         use_case: str,

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from sqlalchemy import select
+
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.appending import append, existing
@@ -27,6 +29,13 @@ class PostgresMeasurements(EntriesInPostgres):
     def performance_of(self, use_case: str, window: Window) -> Sequence[Performance]:
         """All measurements of the window, by `as_of`."""
         query = queries.of_window(performance, use_case, window).order_by(performance.c.as_of, performance.c.id)
+        return self._entries(Performance, query)
+
+    def measurements_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Performance]:
+        """All measurements of each window inside `[start, end)`, by window."""
+        within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
+        order = (performance.c.window_start, performance.c.window_end, performance.c.as_of, performance.c.id)
+        query = select(performance).where(performance.c.use_case == use_case, within).order_by(*order)
         return self._entries(Performance, query)
 
     def performance_between(

@@ -12,10 +12,13 @@ import pyarrow.compute as pc
 from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
+from perennial.jobs.retrain.assembling.gates import read_gates
+from perennial.lake.port import labels_table
+from perennial.ledger.entries import Snapshot
 from perennial.performance.labels import LABELLED_BY, LabelledBy, UnmatchedLabels, join_labels, with_outcome
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.gate import Gated, clean_rows
+from perennial.records.gate import Gated, clean_rows, snapshot_rows
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
 from perennial.records.labels import collect, settled_labels, unmatched_labels
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
@@ -70,33 +73,45 @@ def label_windows(
     found: list[LabelledWindow] = []
     refused: dict[Window, str] = {}
     outdated: list[Window] = []
-    for done, window in enumerate(windows):
-        on_window(WindowsDone(done, len(windows), sum(each.labelled.num_rows for each in found)))
-        if lacking := _undelivered(use_case, window, ports):
-            refused[window] = f"it was ingested without the column {listed(lacking)}"
-            outdated.append(window)
-            continue
-        try:
-            found.append(_label(use_case, window, as_of, ports, run_id, people=people))
-        except (SourceRejected, ValidationFailed) as error:
-            refused[window] = str(error)
+    gates = read_gates(use_case, windows, ports)
+    labels_version = ports.lake.version(labels_table(use_case.name))
+    rows = 0
+    with ports.lake.holding(labels_table(use_case.name), labels_version):
+        for done, window in enumerate(windows):
+            on_window(WindowsDone(done, len(windows), rows))
+            if lacking := _undelivered(use_case, gates.snapshots.get(window)):
+                refused[window] = f"it was ingested without the column {listed(lacking)}"
+                outdated.append(window)
+                continue
+            try:
+                gate, clean = _clean_rows(use_case, window, gates.gate(window), ports, run_id)
+                collected = collect(use_case, window, as_of, ports, run_id, version=labels_version)
+                labels = settled_labels(use_case, window, as_of, ports, version=collected.version)
+                found.append(_label(use_case, gate, clean, labels, as_of, ports, people=people))
+            except (SourceRejected, ValidationFailed) as error:
+                refused[window] = str(error)
+                continue
+            rows += found[-1].labelled.num_rows
     return LabelledWindows(tuple(found), refused, tuple(outdated))
 
 
-def _undelivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[str]:
+def _undelivered(use_case: LoadedUseCase, snapshot: Snapshot | None) -> list[str]:
     """The columns that came into the spec after the window was ingested."""
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
     return [name for name in use_case.spec.columns if name not in snapshot.columns] if snapshot else []
 
 
 def _label(
-    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, run_id: str, *, people: bool
+    use_case: LoadedUseCase,
+    gate: Gated,
+    rows: pa.Table,
+    labels: pa.Table,
+    as_of: datetime,
+    ports: Ports,
+    *,
+    people: bool,
 ) -> LabelledWindow:
-    """The window's clean rows with the labels that had arrived by `as_of`, which are collected first."""
-    spec = use_case.spec
-    gate, rows = _clean_rows(use_case, window, ports, run_id)
-    collect(use_case, window, as_of, ports, run_id)
-    labels = settled_labels(use_case, window, as_of, ports)
+    """The window's clean rows with the labels that are settled."""
+    spec, window = use_case.spec, gate.snapshot.window
     settled = join_labels(rows, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
     without_outcome = settled.num_rows - labelled.num_rows
@@ -120,7 +135,11 @@ def _label(
     )
 
 
-def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> tuple[Gated, pa.Table]:
+def _clean_rows(
+    use_case: LoadedUseCase, window: Window, gate: Gated | None, ports: Ports, run_id: str
+) -> tuple[Gated, pa.Table]:
+    if gate is not None:
+        return gate, gate.clean(snapshot_rows(gate.snapshot, ports.lake), use_case.spec.key)
     try:
         return clean_rows(use_case, window, ports)
     except NotIngested:

@@ -1,0 +1,256 @@
+"""Peak memory of each step with a window of many rows and with one of few; speed of scoring beside scikit-learn alone.
+
+Run it by `make bench`, or with `--rows few many`. The rows lie in Parquet files, the stores are a real PostgreSQL and
+Delta tables on disk, and each step of each window runs in a process of its own. With the rows of the larger window a
+step may take 1.2 times the memory of the smaller one. Scoring, with all it reads and writes, may take 1 / 0.9 of the
+time that `predict_proba` takes for the same rows in a frame in memory.
+"""
+
+import json
+import logging
+import os
+import pickle
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from years import free_port
+
+from perennial import clock
+from perennial.artifacts.store import ArtifactStore
+from perennial.features.build import feature_frame
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import ingest, monitor, score, validate
+from perennial.jobs.retrain import chain as retrain
+from perennial.lake.delta import DeltaLake
+from perennial.lake.port import raw_table, window_partition
+from perennial.ledger.entries import DeployedRole
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
+from perennial.modeling.artifact import load
+from perennial.ports import Ports
+from perennial.published.postgres import PostgresPublished
+from perennial.records.model_choice import ModelChoice
+from perennial.registry.memory import MemoryRegistry
+from perennial.sources.factory import source_of
+from perennial.spec.load import LoadedUseCase, load_use_case
+from perennial.window import Window
+from perennial_local.postgres import EmbeddedPostgres
+
+NAME = "rides"
+FEW, MANY = 1_000_000, 4_000_000
+MOST, LEAST_SPEED = 1.2, 0.9
+START = datetime(2024, 1, 1, tzinfo=UTC)
+LEARNT_FROM, ROWS = 60, 500  # days before the model, and rows of each
+STEPS = ("ingest", "validate", "score", "monitor", "collect labels", "measure")
+SPEC = f"""
+name: {NAME}
+title: Rides that come late
+owner: operations
+task: binary_classification
+schedule: {{every: day, start: {START:%Y-%m-%d}}}
+source: {{type: files, path: data, pattern: "%Y-%m-%d.parquet", format: parquet}}
+limits: {{max_rows: 100000000, max_bytes: 100000000000}}
+columns:
+  ride: {{kind: integer, role: key}}
+  sent_at: {{kind: timestamp, role: event_time, derive: [hour, weekday]}}
+  carrier: {{kind: categorical}}
+  origin: {{kind: categorical}}
+  {{numeric}}
+labels:
+  source: {{type: files, path: labels, pattern: "%Y-%m-%d.parquet", format: parquet}}
+  column: late
+  arrival_time: delivered_at
+  mature_after: 1d
+training:
+  history: 60d
+  holdout: 10d
+  min_rows: 500
+  metric: roc_auc
+  candidates:
+    - {{name: trees, estimator: hist_gradient_boosting}}
+"""
+NUMERIC = tuple(f"n{number}" for number in range(8))
+EXPECTATIONS = """
+expectations:
+  - type: expect_column_values_to_be_between
+    kwargs: {column: n0, min_value: -50}
+    quarantine: true
+  - type: expect_column_values_to_not_be_null
+    kwargs: {column: carrier}
+"""
+
+
+def main() -> int:
+    """The exit code: 1 when a limit was missed."""
+    if sys.argv[1:2] == ["step"]:
+        return step(Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))
+    few, many = (int(each) for each in sys.argv[2:4]) if sys.argv[1:2] == ["--rows"] else (FEW, MANY)
+    with TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "rides"
+        server = EmbeddedPostgres(Path(scratch) / "postgres" / "data", free_port())
+        server.start()
+        try:
+            server.create_database("rides")
+            url = server.url("rides")
+            prepare(folder, url, (many, few))
+            large, small = (
+                {name: in_a_process(folder, url, name, LEARNT_FROM + number) for name in (*STEPS, "predict_proba")}
+                for number in range(2)  # the larger one is final when the smaller one is evaluated
+            )
+        finally:
+            server.stop()
+    return told(few, many, {name: [small[name], large[name]] for name in small})
+
+
+def told(few: int, many: int, found: dict[str, list[dict[str, float]]]) -> int:
+    """Print what was found, and what was missed; the exit code."""
+    print(f"| step | MB with {few:,} rows | MB with {many:,} | times | s | s |\n|---|---|---|---|---|---|")
+    missed = []
+    for name, (small, large) in found.items():
+        times = large["peak"] / small["peak"]
+        print(
+            f"| {name} | {small['peak']:.0f} | {large['peak']:.0f} | {times:.2f} | {small['seconds']:.1f} | "
+            f"{large['seconds']:.1f} |"
+        )
+        if name != "predict_proba" and times > MOST:
+            missed.append(f"{name} takes {times:.2f} times the memory; {MOST} are allowed")
+    speed = found["predict_proba"][1]["seconds"] / found["score"][1]["seconds"]
+    print(json.dumps({"found": found, "speed_of_scoring": speed}))
+    if speed < LEAST_SPEED:
+        missed.append(f"scoring is {speed:.2f} times as fast as predict_proba; {LEAST_SPEED} are asked for")
+    print("\n".join(missed), file=sys.stderr)
+    return 1 if missed else 0
+
+
+def in_a_process(folder: Path, url: str, name: str, day: int) -> dict[str, float]:
+    """Seconds, and the peak of resident memory in MB, of a step."""
+    done = subprocess.run(
+        [sys.executable, __file__, "step", str(folder), url, name, str(day)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return result
+
+
+def prepare(folder: Path, url: str, sizes: tuple[int, int]) -> None:
+    """Write the rows of all days, and train the model."""
+    home = folder / NAME
+    for each in ("data", "labels"):
+        (home / each).mkdir(parents=True)
+    spec = SPEC.replace("{numeric}", "\n  ".join(f"{name}: {{kind: numeric}}" for name in NUMERIC))
+    (home / "use_case.yaml").write_text(spec)
+    (home / "expectations.yaml").write_text(EXPECTATIONS)
+    for day in range(LEARNT_FROM + len(sizes)):
+        write_day(home, day, ROWS if day < LEARNT_FROM else sizes[day - LEARNT_FROM])
+    migrate.upgrade(url)
+    registry = MemoryRegistry()
+    use_case, ports = opened(folder, url, registry)
+    retrain.run(use_case, window(LEARNT_FROM).start, ports, "first model", actor="bench", reason="the first one")
+    (folder / "registry").write_bytes(pickle.dumps(registry))
+
+
+def write_day(home: Path, day: int, rows: int) -> None:
+    """The rows of a day, and their outcomes, which arrive half a day later; written in pieces."""
+    random = np.random.default_rng(day)
+    start = np.datetime64(window(day).start.replace(tzinfo=None), "us")
+    stamps = pa.timestamp("us", "UTC")
+    name = f"{window(day).start:%Y-%m-%d}.parquet"
+    writers: list[pq.ParquetWriter] = []
+    for first in range(0, rows, 250_000):
+        n = min(250_000, rows - first)
+        sent = start + np.sort(random.integers(0, 86_400_000_000, n)) * np.timedelta64(1, "us")
+        numbers = {each: random.normal(10, 2, n) for each in NUMERIC}
+        keys = day * 1_000_000_000 + first + np.arange(n)
+        data = pa.table(
+            {
+                "ride": keys,
+                "sent_at": pa.array(sent).cast(stamps),
+                "carrier": random.choice(["AA", "UA", "DL", "B6"], n),
+                "origin": random.choice(["EWR", "JFK", "LGA"], n),
+                **numbers,
+            }
+        )
+        labels = pa.table(
+            {
+                "ride": keys,
+                "sent_at": data.column("sent_at"),
+                "late": random.random(n) < 1 / (1 + np.exp(10 - numbers["n0"])),
+                "delivered_at": pa.array(sent + np.timedelta64(12, "h")).cast(stamps),
+            }
+        )
+        if not writers:
+            writers = [
+                pq.ParquetWriter(home / "data" / name, data.schema),
+                pq.ParquetWriter(home / "labels" / name, labels.schema),
+            ]
+        for writer, table in zip(writers, (data, labels), strict=True):
+            writer.write_table(table)
+    for writer in writers:
+        writer.close()
+
+
+def opened(folder: Path, url: str, registry: MemoryRegistry) -> tuple[LoadedUseCase, Ports]:
+    """The use case and its stores."""
+    use_case = load_use_case(folder / NAME)
+    lake = folder / "lake"
+    ports = Ports(
+        source=lambda loaded, wanted: source_of(loaded, wanted, {}),
+        lake=DeltaLake(str(lake), {}),
+        ledger=PostgresLedger(url, clock.now),
+        registry=registry,
+        published=PostgresPublished(url),
+        artifacts=ArtifactStore(str(lake / "artifacts"), {}),
+    )
+    return use_case, ports
+
+
+def window(day: int) -> Window:
+    """The window of a day."""
+    return Window(START + timedelta(days=day), START + timedelta(days=day + 1))
+
+
+def step(folder: Path, url: str, name: str, day: int) -> int:
+    """Take the day's window through a step, and print what it took."""
+    logging.getLogger("perennial").setLevel(logging.CRITICAL)
+    use_case, ports = opened(folder, url, pickle.loads((folder / "registry").read_bytes()))
+    own, run_id = window(day), f"day {day}"
+    as_of = own.end + timedelta(days=1)
+    work: dict[str, Callable[[], object]] = {
+        "ingest": lambda: ingest.run(use_case, own, ports, run_id),
+        "validate": lambda: validate.run(use_case, own, ports, run_id),
+        "score": lambda: score.run(use_case, own, ports, run_id, model=ModelChoice()),
+        "monitor": lambda: monitor.run(use_case, own, ports, run_id),
+        "collect labels": lambda: collect_labels.run(use_case, as_of, ports, run_id),
+        "measure": lambda: measure.run(use_case, as_of, ports, run_id),
+    }
+    did = work[name] if name in work else bare(use_case, own, ports)
+    began = time.perf_counter()
+    did()
+    seconds = time.perf_counter() - began
+    peak = re.search(r"VmHWM:\s+(\d+) kB", Path("/proc/self/status").read_text())
+    assert peak is not None
+    print(json.dumps({"seconds": seconds, "peak": int(peak[1]) / 1024}))
+    return 0
+
+
+def bare(use_case: LoadedUseCase, own: Window, ports: Ports) -> Callable[[], Any]:
+    """Nothing but the model, on a frame that is in memory."""
+    champion = ports.ledger.current_deployment(NAME, DeployedRole.CHAMPION)
+    assert champion is not None
+    pipeline = load(ports.artifacts.get(champion.model_digest), champion.model_digest)
+    frame = feature_frame(use_case.spec, ports.lake.read(raw_table(NAME), window_partition(own)))
+    return lambda: pipeline.predict_proba(frame)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
