@@ -1,5 +1,6 @@
 """An entity is erased: live revisions stay true without it, the past forgets it, and the ledger says so."""
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -223,6 +224,55 @@ def test_a_window_that_was_ingested_anew_and_not_scored_keeps_both_snapshots(liv
     assert 12.5 in snapshot_rows(latest, lived.ports.lake).column("weight").to_pylist()
     scored = next(s for s in ledger.snapshots("parcels", lived.day(31)) if s.digest == batch.snapshot_digest)
     assert snapshot_rows(scored, lived.ports.lake).num_rows == batch.rows
+
+
+def test_i4_killed_before_it_published_a_window_whose_rows_stay_the_next_run_publishes_it(
+    lived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lived.put("weight", {lived.rows_of(31)[3]: -99.0})
+    predict(lived, 31)
+
+    def killed(*_: Any) -> None:
+        raise Killed
+
+    monkeypatch.setattr(lived.ports.published, "publish", killed)
+    with pytest.raises(Killed):
+        erased(lived, someone(lived, number=3), "killed")
+    monkeypatch.undo()
+    batch = lived.ports.ledger.latest_batch("parcels", lived.day(31))
+    assert batch is not None
+    assert not compare_stores(batch, lived.ports).published_agrees
+    erased(lived, someone(lived, number=3))
+    assert compare_stores(batch, lived.ports).published_agrees
+
+
+@pytest.mark.parametrize("number", range(4))
+def test_i4_killed_between_them_the_snapshot_that_waits_to_be_scored_stays_the_latest(
+    lived: World, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    lived.put("weight", {lived.rows_of(31)[9]: 12.5})
+    ingest.run(lived.use_case, lived.day(31), lived.ports, "late")
+    ledger, entity, left = lived.ports.ledger, someone(lived), [number]
+    record = ledger.record_snapshot
+
+    def killed(*given: Any) -> Any:
+        left[0] -= 1
+        if left[0] == -1:
+            raise Killed
+        return record(*given)
+
+    monkeypatch.setattr(ledger, "record_snapshot", killed)
+    with contextlib.suppress(Killed):
+        erased(lived, entity, "killed")
+    monkeypatch.undo()
+    erased(lived, entity)
+    assert about(lived, entity) == 0
+    batch, latest = ledger.latest_batch("parcels", lived.day(31)), ledger.latest_snapshot("parcels", lived.day(31))
+    assert batch is not None
+    assert latest is not None
+    assert latest.digest != batch.snapshot_digest
+    assert 12.5 in snapshot_rows(latest, lived.ports.lake).column("weight").to_pylist()
+    assert compare_stores(batch, lived.ports).published_agrees
 
 
 def test_a_window_of_one_entity_alone_is_empty_and_stays_readable(lived: World) -> None:

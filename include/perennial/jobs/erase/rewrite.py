@@ -50,15 +50,14 @@ class BatchWithout:
 
 
 def snapshots_without(use_case: LoadedUseCase, window: Window, entity: str, ports: Ports) -> list[SnapshotWithout]:
-    """The window's latest snapshot, and before it that of its live predictions where that is another one.
+    """The window's latest snapshot; of a window that was ingested anew since it was scored, all from the scored one on.
 
     Those that the lake has lost, or that retention took, are left out. Errors: `StoreUnavailable`.
     """
     known = list(ports.ledger.snapshots(use_case.name, window))
     batch = ports.ledger.latest_batch(use_case.name, window)
-    used = known[-1:]
-    if batch is not None and used and batch.snapshot_digest != used[0].digest:
-        used = [each for each in known if each.digest == batch.snapshot_digest][-1:] + used
+    scored = [n for n, each in enumerate(known) if batch is not None and each.digest == batch.snapshot_digest]
+    used = known[scored[-1] :] if scored else known[-1:]
     found = []
     for each in used:
         try:

@@ -3,6 +3,7 @@
 Each thing is done only where it was not done before, so that a run that was killed is finished by the next one.
 """
 
+import logging
 from dataclasses import dataclass, replace
 
 import pyarrow as pa
@@ -24,11 +25,13 @@ from perennial.lease import Lease
 from perennial.ledger.entries import Batch, InterventionKind, ShadowBatch, Snapshot
 from perennial.ledger.rules import recorded_order
 from perennial.ports import Ports
-from perennial.records.batch import live_rows
+from perennial.records.batch import live_rows, restore_stores
 from perennial.records.gate import is_about
 from perennial.records.leases import whole_window
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -119,10 +122,12 @@ def _record(window: Window, known: list[SnapshotWithout], erasing: Erasing, leas
     """Record the snapshots in the order of those before them, so that the last one stays the last."""
     ledger, lake = erasing.ports.ledger, erasing.ports.lake
     done = {each.before.digest for each in known if not each.gone}
+    made = {each.digest for each in known if each.gone}
     changed = False
     for each in known:
         before = each.before
-        if each.digest in done and (each.gone or not changed):
+        # What an earlier run made is skipped, and so is what nothing comes before that is made now.
+        if (each.gone and each.digest in done) or (not each.gone and (each.digest in made or not changed)):
             continue
         latest = ledger.latest_snapshot(erasing.name, window)
         commit = lake.replace(before.table, window_partition(window), each.rows, lease, anew=not each.gone)
@@ -151,23 +156,22 @@ def _predictions(window: Window, erasing: Erasing, digests: dict[str, str], leas
         ports.ledger.record_batch(after, lease, expected=None)
         ports.published.publish(erasing.name, window, found.rows, lease)
         return
+    _restore(window, erasing, lease)
     _head(table, window, erasing, lease)
     published = ports.published.read(erasing.name, window)
-    if erasing.about(published):
-        ports.published.publish(erasing.name, window, _to_publish(window, published, erasing), lease)
+    if erasing.about(published):  # of no live revision that the lake holds
+        ports.published.publish(erasing.name, window, erasing.without(published), lease)
 
 
-def _to_publish(window: Window, published: pa.Table, erasing: Erasing) -> pa.Table:
-    """The live revision; where there is none that the lake holds, what is published without the entity."""
+def _restore(window: Window, erasing: Erasing, lease: Lease) -> None:
+    """A run that was killed may have recorded the revision and not published it."""
     batch = erasing.ports.ledger.latest_batch(erasing.name, window)
-    if batch is not None:
-        try:
-            live = live_rows(batch, erasing.ports)
-        except RowsRemoved:
-            return erasing.without(published)
-        if not erasing.about(live):
-            return live
-    return erasing.without(published)
+    if batch is None:
+        return
+    try:
+        restore_stores(batch, erasing.ports, lease, erasing.run_id, actor=erasing.run_id)
+    except RowsRemoved as error:
+        log.warning("%s", error)
 
 
 def _shadow(window: Window, erasing: Erasing, lease: Lease) -> None:
