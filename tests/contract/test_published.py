@@ -8,15 +8,17 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import psycopg2
 import pyarrow as pa
 import pytest
-from tests.waiting import ended, wait_until
+from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
+from perennial.published import postgres, readying, tables
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions, PublishedWindow
 from perennial.published.postgres import PostgresPublished
@@ -399,3 +401,114 @@ def test_consumers_find_the_end_in_the_comment_and_in_a_table(database_url: str)
         assert cursor.fetchone() == (published.ended("delays"),)
         cursor.execute("SELECT use_case, ended_at, reason FROM perennial.ended_use_cases")
         assert cursor.fetchall() == [("delays", START, "100% of it isn't needed")]
+
+
+# --- beside consumers
+# ----------------------------------------------------------------------------------------------------
+
+
+def query(database_url: str, statement: str) -> list[tuple[object, ...]]:
+    """What a consumer reads who gives up when something keeps the table to itself."""
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        session.autocommit = True
+        cursor.execute("SET lock_timeout = '1s'")
+        cursor.execute(statement)
+        return list(cursor.fetchall()) if cursor.description else []
+
+
+INDEXES = (
+    "SELECT pg_get_indexdef(indexrelid), indisvalid FROM pg_index WHERE NOT indisprimary "
+    "AND indrelid = 'perennial.predictions_delays'::regclass"
+)
+BY_ENTITY = "CREATE INDEX by_entity_delays ON perennial.predictions_delays USING btree (flight, window_start)"
+READ = "SELECT count(*) FROM perennial.predictions_delays"
+
+
+def wide(*keys: str) -> pa.Table:
+    return predictions(*keys).append_column("band", pa.array(["low"] * len(keys)))
+
+
+def test_consumers_find_an_entity_by_an_index(database_url: str) -> None:
+    PostgresPublished(database_url).publish("delays", FIRST, predictions("a"))
+    assert query(database_url, INDEXES) == [(BY_ENTITY, True)]
+
+
+def test_a_table_that_was_made_without_the_index_gets_it(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("a", "b"))
+    query(database_url, "DROP INDEX perennial.by_entity_delays")
+    published.publish("delays", SECOND, predictions("a"))
+    assert query(database_url, INDEXES) == [(BY_ENTITY, True)]
+
+
+def test_a_consumer_in_a_long_transaction_delays_the_index_and_no_publication(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readying, "INDEX_SECONDS", 1)
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("a"))
+    query(database_url, "DROP INDEX perennial.by_entity_delays")
+    with closing(psycopg2.connect(database_url)) as consumer, consumer.cursor() as cursor:
+        consumer.set_session(isolation_level="REPEATABLE READ")
+        cursor.execute(READ)
+        published.publish("delays", SECOND, predictions("a"))
+        assert query(database_url, INDEXES) == [(BY_ENTITY, False)]
+    assert same(published.read("delays", SECOND), predictions("a"))
+    published.publish("delays", SECOND, predictions("b"))
+    assert query(database_url, INDEXES) == [(BY_ENTITY, True)]
+
+
+def test_a_new_column_keeps_nobody_waiting_while_its_rows_are_published(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, copy_in, read = PostgresPublished(database_url), postgres.copy_in, []
+    published.publish("delays", FIRST, predictions("a"))
+
+    def slow(*given: Any) -> None:
+        copy_in(*given)
+        read.extend(query(database_url, READ))
+
+    monkeypatch.setattr(postgres, "copy_in", slow)
+    published.publish("delays", SECOND, wide("a", "b"))
+    assert read == [(1,)]
+    assert query(database_url, READ) == [(3,)]
+
+
+def test_a_new_column_waits_for_a_consumer_and_others_read_meanwhile(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published, tried = PostgresPublished(database_url), []
+    published.publish("delays", FIRST, predictions("a"))
+    make_ready = tables.make_ready
+
+    def counted(*given: Any) -> None:
+        tried.append(1)
+        make_ready(*given)
+
+    monkeypatch.setattr(tables, "make_ready", counted)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        closing(psycopg2.connect(database_url)) as consumer,
+        consumer.cursor() as cursor,
+    ):
+        cursor.execute(READ)  # its transaction stays open
+        publishing = pool.submit(published.publish, "delays", SECOND, wide("a"))
+        wait_until(lambda: len(tried) > 2, "the publisher to try again", lambda: None)
+        assert [query(database_url, READ) for _ in range(20)] == [[(1,)]] * 20
+        assert not publishing.done()
+        consumer.rollback()
+        publishing.result(PATIENCE)
+    assert same(published.read("delays", SECOND), wide("a"))
+
+
+def test_a_table_that_is_never_free_is_told_and_nothing_is_published(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readying, "PATIENCE_SECONDS", 0.5)
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("a"))
+    with closing(psycopg2.connect(database_url)) as consumer, consumer.cursor() as cursor:
+        cursor.execute(READ)
+        with pytest.raises(StoreUnavailable, match="lock timeout"):
+            published.publish("delays", FIRST, wide("a"))
+    assert same(published.read("delays", FIRST), predictions("a"))

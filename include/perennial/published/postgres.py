@@ -16,14 +16,18 @@ from perennial.addresses import postgres_dsn, unknown_option
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
-from perennial.published import tables
+from perennial.published import readying, tables
 from perennial.published.layout import check_keys, database_types, ended_comment
 from perennial.published.port import PublishedSize, PublishedWindow
-from perennial.published.tables import WINDOWS, describe, ensure_table, lock, table_of
+from perennial.published.tables import WINDOWS, describe, index_is_valid, key_of, lock, table_of
 from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
+READ_COMMITTED, REPEATABLE_READ = (
+    extensions.ISOLATION_LEVEL_READ_COMMITTED,
+    extensions.ISOLATION_LEVEL_REPEATABLE_READ,
+)
 _STAGING = Identifier("perennial_staging")
 
 
@@ -49,9 +53,12 @@ class PostgresPublished:
         rows = canonical_types(rows)
         columns = database_types(use_case, rows.schema)
         what = f"Publishing {use_case} {window}"
-        with as_csv(rows) as file, self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
+        with as_csv(rows) as file, self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
-            check_keys(use_case, window, rows, ensure_table(cursor, use_case, columns))
+            key = key_of(cursor, use_case, columns)
+            check_keys(use_case, window, rows, key)
+            indexed = index_is_valid(cursor, use_case)
             seen = self._token(cursor, use_case, window)
             if lease is not None:
                 lease.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
@@ -84,10 +91,17 @@ class PostgresPublished:
                     lease.fencing_token if lease else seen,
                 ),
             )
+        if not indexed:
+            self._make_index(use_case, key)
+
+    def _make_index(self, use_case: str, key: str) -> None:
+        with closing(self._connect(f"Indexing {use_case}")) as session:
+            session.autocommit = True
+            readying.make_index(session, use_case, key)
 
     def read(self, use_case: str, window: Window) -> pa.Table:
         """See `PublishedPredictions.read`. A window that was never published has neither rows nor columns."""
-        with self._transaction(f"Reading {use_case} {window}", extensions.ISOLATION_LEVEL_REPEATABLE_READ) as cursor:
+        with self._transaction(f"Reading {use_case} {window}", REPEATABLE_READ) as cursor:
             table = describe(cursor, use_case)
             if not table.columns:
                 return pa.table({})
@@ -106,35 +120,35 @@ class PostgresPublished:
     def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
         """See `PublishedPredictions.windows`."""
         what = f"Listing the published windows of {use_case}"
-        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(what, READ_COMMITTED) as cursor:
             return [Window(*span) for span in tables.windows(cursor, use_case, start, end)]
 
     def overview(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, PublishedWindow]:
         """See `PublishedPredictions.overview`. The database counts."""
         what = f"Counting the published rows of {use_case}"
-        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(what, READ_COMMITTED) as cursor:
             return tables.overview(cursor, use_case, start, end)
 
     def mark_ended(self, use_case: str, at: datetime, reason: str) -> None:
         """See `PublishedPredictions.mark_ended`. Programs ask `perennial.ended_use_cases`."""
-        with self._transaction(f"Marking {use_case} as ended", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(f"Marking {use_case} as ended", READ_COMMITTED) as cursor:
             tables.mark_ended(cursor, use_case, at, reason)
 
     def ended(self, use_case: str) -> str | None:
         """See `PublishedPredictions.ended`."""
         what = f"Looking whether {use_case} has ended"
-        with self._transaction(what, extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(what, READ_COMMITTED) as cursor:
             found = tables.ended(cursor, use_case)
         return ended_comment(*found) if found else None
 
     def size(self, use_case: str) -> PublishedSize:
         """See `PublishedPredictions.size`."""
-        with self._transaction(f"Measuring {use_case}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(f"Measuring {use_case}", READ_COMMITTED) as cursor:
             return tables.size(cursor, use_case)
 
     def erase(self, use_case: str) -> PublishedSize:
         """See `PublishedPredictions.erase`. The table's file is emptied with the commit."""
-        with self._transaction(f"Erasing {use_case}", extensions.ISOLATION_LEVEL_READ_COMMITTED) as cursor:
+        with self._transaction(f"Erasing {use_case}", READ_COMMITTED) as cursor:
             found = tables.size(cursor, use_case)
             tables.erase(cursor, use_case)
             return found
@@ -149,16 +163,18 @@ class PostgresPublished:
         found = cursor.fetchone()
         return int(found[0]) if found else 0
 
-    @contextmanager
-    def _transaction(self, what: str, isolation: int) -> Iterator[extensions.cursor]:
+    def _connect(self, what: str) -> extensions.connection:
         try:
-            session = psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
+            return psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
         except psycopg2.ProgrammingError as error:
             said = unknown_option(str(error)) or "its connection can't be read"
             raise InvalidSettings(f"{what} failed: {said}.") from None  # libpq's text quotes the connection string
         except psycopg2.Error as error:
             raise _explained(what, error) from error
-        with closing(session):
+
+    @contextmanager
+    def _transaction(self, what: str, isolation: int) -> Iterator[extensions.cursor]:
+        with closing(self._connect(what)) as session:
             try:
                 session.set_session(isolation_level=isolation, readonly=self._reading_timeout is not None)
                 with session, session.cursor() as cursor:

@@ -5,9 +5,10 @@
     perennial.published_windows         which windows are published, with how many rows and which columns, and the
                                         fencing token of the lease that published them last
 
-The first and the last are changed only inside the transaction that publishes, and when a use case's rows are erased.
-Whoever makes or widens a table holds a lock of its own until that transaction ends, so that two of them never do it at
-once.
+Rows of the first and the last are changed only inside the transaction that publishes, and when a use case's rows are
+erased. Tables are made and widened before that, in transactions of their own: to widen one takes a lock that nobody can
+read beside, and a publication may take minutes. Whoever does it holds an advisory lock meanwhile, so that two of them
+never do it at once.
 """
 
 from collections.abc import Mapping
@@ -24,6 +25,7 @@ from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.window import Window
 
 SCHEMA = "perennial"
+LOCK_MILLISECONDS = 200
 WINDOWS = Identifier(SCHEMA, "published_windows")
 ENDED = Identifier(SCHEMA, "ended_use_cases")
 
@@ -64,21 +66,33 @@ def describe(cursor: extensions.cursor, use_case: str) -> PublishedTable:
     )
 
 
-def ensure_table(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> str:
-    """Make the table able to hold `columns` (name to database type); its key column.
+def is_ready(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> bool:
+    """Whether the tables are there and have all the columns, which takes no lock to find out."""
+    known = describe(cursor, use_case).columns
+    return bool(known) and columns.keys() <= known.keys() and _windows_have(cursor, "fencing_token")
+
+
+def make_ready(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> None:
+    """Make the tables, or give them the columns (name to database type) that they lack; commit soon after.
+
+    Errors: `psycopg2.errors.LockNotAvailable` when others use a table that lacks one for longer than
+    `LOCK_MILLISECONDS`: as long as this waits, it keeps later readers waiting, too.
+    """
+    lock(cursor, "perennial.published.tables")
+    cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_MILLISECONDS}ms",))
+    _make(cursor, use_case, columns, describe(cursor, use_case))
+
+
+def key_of(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> str:
+    """The key column of a table that takes these columns.
 
     Errors: `SchemaMismatch` when a column has another type in the table.
     """
     table = describe(cursor, use_case)
-    if not table.columns or not columns.keys() <= table.columns.keys() or not _windows_have(cursor, "fencing_token"):
-        lock(cursor, "perennial.published.tables")
-        table = describe(cursor, use_case)
-        _make(cursor, use_case, columns, table)
-        table = describe(cursor, use_case)
     changed = [
-        f"{name} is {table.columns[name]} and arrives as {kind}"
+        f"{name} is {table.columns.get(name, 'not there')} and arrives as {kind}"
         for name, kind in columns.items()
-        if table.columns[name] != kind
+        if table.columns.get(name) != kind
     ]
     if changed or table.key is None:
         raise SchemaMismatch(
@@ -86,6 +100,27 @@ def ensure_table(cursor: extensions.cursor, use_case: str, columns: Mapping[str,
             "Nothing was published. Give the column a new name, or rename the old table out of the way."
         )
     return table.key
+
+
+def index_of(use_case: str) -> Identifier:
+    """The name of the index by entity of a use case's table; the longest name of a use case leaves room for it."""
+    return Identifier(SCHEMA, f"by_entity_{use_case}")
+
+
+def index_is_valid(cursor: extensions.cursor, use_case: str) -> bool | None:
+    """Whether the index by entity can be used; None when there is none."""
+    cursor.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = to_regclass(%s)", (index_of(use_case).as_string(cursor),)
+    )
+    found = cursor.fetchone()
+    return bool(found[0]) if found else None
+
+
+def index_statement(use_case: str, key: str, concurrently: str = "") -> Composed:
+    """What makes the index by entity."""
+    return SQL("CREATE INDEX {} IF NOT EXISTS {} ON {} ({}, window_start)").format(
+        SQL(concurrently), Identifier(f"by_entity_{use_case}"), table_of(use_case), Identifier(key)
+    )
 
 
 def windows(
@@ -192,13 +227,14 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
     # Tables that were made before windows had fencing tokens, or when those were called epochs.
     if _windows_have(cursor, "epoch"):
         cursor.execute(SQL("ALTER TABLE {} RENAME COLUMN epoch TO fencing_token").format(WINDOWS))
-    cursor.execute(
-        SQL("ALTER TABLE {} ADD COLUMN IF NOT EXISTS fencing_token bigint NOT NULL DEFAULT 0").format(WINDOWS)
-    )
+    elif not _windows_have(cursor, "fencing_token"):
+        added = SQL("ALTER TABLE {} ADD COLUMN fencing_token bigint NOT NULL DEFAULT 0")
+        cursor.execute(added.format(WINDOWS))
     if table.columns:
-        for name in columns.keys() - table.columns.keys():
-            added = SQL("ALTER TABLE {} ADD COLUMN {}")
-            cursor.execute(added.format(table_of(use_case), _column(name, columns[name])))
+        lacking = [_column(name, kind) for name, kind in columns.items() if name not in table.columns]
+        if lacking:  # all at once; without a default, the rows that are there are not touched
+            columns_added = SQL(", ").join(SQL("ADD COLUMN {}").format(column) for column in lacking)
+            cursor.execute(SQL("ALTER TABLE {} {}").format(table_of(use_case), columns_added))
         return
     key = first_key(use_case, list(columns))
     cursor.execute(
@@ -211,6 +247,7 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
             Identifier(key),
         )
     )
+    cursor.execute(index_statement(use_case, key))
 
 
 def _column(name: str, kind: str) -> Composed:
