@@ -20,7 +20,7 @@ SERVICES := api-server scheduler dag-processor triggerer mlflow worker
 unexport PYTHONDONTWRITEBYTECODE PYTHONPATH PYTHONHOME VIRTUAL_ENV
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop test test-celery test-kubernetes test-lowest lint faults bench clean lock setup browser screenshots
+.PHONY: help run stop test test-celery test-kubernetes test-lowest lint faults bench clean lock setup browser pooler screenshots
 .PHONY: secrets compose-up compose-down compose-test compose-backup compose-restore
 
 help:  ## Show this help
@@ -122,6 +122,12 @@ browser:  ## Install Chromium for the screenshots, in CI on Debian as root only
 	elif [ -n "$$CI" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; \
 	else echo "Chromium is not installed; what needs it is done without it."; fi
+
+pooler:  ## Install PgBouncer for its tests, in CI on Debian as root only
+	@if command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ]; then :; \
+	elif [ -n "$$CI" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && RUNLEVEL=1 apt-get install -y -qq --no-install-recommends pgbouncer; \
+	else echo "PgBouncer is not installed; its tests are skipped."; fi
 
 $(UV): requirements-uv.txt
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11, 3.12 or 3.13, or say PYTHON=…"; exit 1; }
