@@ -1,5 +1,6 @@
 """One suite for every lake: in memory, Delta tables in a folder, Delta tables on S3."""
 
+import copy
 import socket
 import subprocess
 import sys
@@ -218,6 +219,28 @@ def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pyte
         assert lake.read(TABLE, FIRST).num_rows == 3
     with pytest.raises(RowsLost), lake.holding(TABLE, 99):
         pytest.fail("there is no such version")
+
+
+def test_the_present_version_is_held_and_what_others_commit_is_seen(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with lake.holding(TABLE, None):
+        assert lake.replace(TABLE, FIRST, rows(1)).rows == 1  # the table is made inside
+    other = copy.copy(lake)
+    vars(other)["_held"] = {}
+    with lake.holding(TABLE, None):
+        theirs = other.replace(TABLE, SECOND, rows(2, 3))
+        wider = rows(4).append_column("new", pa.array([True]))
+        assert other.replace(TABLE, "third", wider).version > theirs.version
+        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        assert lake.read(TABLE, SECOND).num_rows == 2
+        ours = lake.replace(TABLE, FIRST, rows(1, 2))
+        assert ours.version > theirs.version
+        assert lake.replace(TABLE, FIRST, rows(1, 2)) == ours
+        assert lake.read(TABLE, FIRST).num_rows == 2
+        assert lake.read(TABLE, "third").column_names == ["at", "delay", "id", "new", "note"]
+        monkeypatch.undo()
+    assert lake.read(TABLE, SECOND, version=theirs.version).num_rows == 2
 
 
 def test_a_version_that_wrote_another_partition_or_is_of_another_engine_is_looked_up(folder: DeltaLake) -> None:

@@ -148,10 +148,7 @@ class DeltaLake:
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
-        """See `Lake.holding`. A version does not change, so that it may be read from what was opened before."""
-        if version is None:
-            yield
-            return
+        """See `Lake.holding`. What was opened is brought up to date, which takes a third of the time of opening."""
         with reaching(f"Opening {self.location(table)}"):
             self._held[table, version] = self._open(table, version)
         try:
@@ -288,6 +285,8 @@ class DeltaLake:
 
     def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
         if (held := self._held.get((table, version))) is not None:
+            if version is None:
+                held.update_incremental()
             return held
         try:
             return DeltaTable(self.location(table), version=version, storage_options=self._options)

@@ -86,8 +86,9 @@ class Lake(Protocol):
         """`read`, in chunks of at most `chunk_rows` rows."""
 
     def holding(self, table: str, version: int | None) -> AbstractContextManager[None]:
-        """Inside, many partitions of that version are read in one go: it is looked for once. None holds nothing.
+        """Inside, many partitions of that version are read in one go: it is looked for once.
 
+        With None, the present version is read and written in one go: what others commit meanwhile is seen as ever.
         Errors: `RowsLost` as in `read`.
         """
 

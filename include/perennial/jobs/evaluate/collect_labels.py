@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.errors import SourceRejected
+from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, Performance
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
@@ -53,9 +54,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         on_window(WindowsDone(len(found), max(len(waiting), len(found)), sum(each.labels for each in found)))
         return found[-1].new > 0
 
-    for batch in waiting:
-        more_came(batch)
-    reopened_batches(spec, as_of, ledger, more_came)
+    with ports.lake.holding(labels_table(spec.name), None):
+        for batch in waiting:
+            more_came(batch)
+        reopened_batches(spec, as_of, ledger, more_came)
     labels, new = sum(each.labels for each in found), sum(each.new for each in found)
     collected = Collected(as_of, len(found), labels, new, tuple(refused))
     log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)

@@ -195,6 +195,7 @@ decisions = _entries(
     UniqueConstraint("use_case", "kind", "subject"),
     _one_of("kind", DecisionKind),
     Index("ix_decisions_as_of", "use_case", "kind", "as_of"),
+    Index("ix_decisions_action", "use_case", "kind", "action", "as_of"),
 )
 
 deployments = _entries(

@@ -7,8 +7,8 @@ anyhow. The owner decides who may call the function (`perennial.ledger.postgres.
 
 from alembic import op
 
-revision = "0026"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
