@@ -14,16 +14,13 @@ answer was lost.
 """
 
 import json
-import math
 import random
-import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
 from typing import TypeVar
-from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -36,9 +33,19 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsLost, RowsRemoved, StoreUnavailable
-from perennial.lake.delta_log import DataFile, columns_of, commit, file_committed, files_of, without_partition
+from perennial.lake import old_files
+from perennial.lake.delta_log import (
+    DataFile,
+    columns_of,
+    commit,
+    file_committed,
+    files_by_partition,
+    files_of,
+    last_checkpoint,
+    without_partition,
+)
 from perennial.lake.forgetting import forget_in_files, without
-from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
@@ -174,7 +181,8 @@ class DeltaLake:
         what = f"Optimizing {self.location(table)}"
         with reaching(what):
             delta = self._open(table)
-            split = [] if delta is None else [key for key in self.partitions(table) if len(files_of(delta, key)) > 1]
+            files = {} if delta is None else files_by_partition(delta)
+            split = sorted(partition for partition, paths in files.items() if len(paths) > 1)
         for partition in split:
 
             def attempt(partition: str = partition) -> int:
@@ -187,17 +195,30 @@ class DeltaLake:
             self._until_committed(what, attempt)
         with reaching(what):
             delta = self._open(table)
-            if delta is not None:
+            if (
+                delta is not None
+                and last_checkpoint(self._filesystem, open_path(self.location(table))) != delta.version()
+            ):
                 delta.create_checkpoint()
         return len(split)
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.removable`."""
-        return self._vacuum(table, keep, older_than, dry_run=True)
+        with reaching(f"Looking for old files of {self.location(table)}"):
+            delta = self._open(table)
+            if delta is None:
+                return []
+            root = open_path(self.location(table))
+            return old_files.unneeded(
+                self._filesystem, root, delta, keep, older_than, lambda version: self._open(table, version)
+            )
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.remove`."""
-        return self._vacuum(table, keep, older_than, dry_run=False)
+        found = self.removable(table, keep, older_than)
+        with reaching(f"Removing old files of {self.location(table)}"):
+            old_files.remove(self._filesystem, open_path(self.location(table)), found)
+        return found
 
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
@@ -273,25 +294,6 @@ class DeltaLake:
         if lease is not None:
             lease.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
 
-    def _vacuum(self, table: str, keep: Sequence[int], older_than: timedelta, *, dry_run: bool) -> list[str]:
-        with reaching(f"Removing old files of {self.location(table)}"):
-            delta = self._open(table)
-            if delta is None:
-                return []
-            hours = math.ceil(older_than.total_seconds() / 3600)
-            there_are = range(delta.version() + 1)  # a lake that was brought back may lack versions that are named
-            versions = sorted({*keep}.intersection(there_are)) or None
-            # Delta goes on naming files that are gone already.
-            named = delta.vacuum(hours, True, enforce_retention_duration=False, full=True, keep_versions=versions)
-            root = open_path(self.location(table))
-            infos = self._filesystem.get_file_info([f"{root}/{unquote(name)}" for name in named])
-            there = sorted(
-                name for name, info in zip(named, infos, strict=True) if info.type is not fs.FileType.NotFound
-            )
-            if there and not dry_run:
-                delta.vacuum(hours, False, enforce_retention_duration=False, full=True, keep_versions=versions)
-            return there
-
     @cached_property
     def _filesystem(self) -> fs.FileSystem:
         return open_filesystem(self._url, self._options)[0]
@@ -364,8 +366,7 @@ class DeltaLake:
             ) from error
 
     def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction:
-        folder = re.sub(r"[^A-Za-z0-9.-]+", "_", partition)[:80]  # for people who look; the log is what counts
-        path = f"{folder}/{uuid4().hex}.parquet"
+        path = f"{old_files.folder_of(partition)}/{uuid4().hex}.parquet"
         target = f"{open_path(self.location(table))}/{path}"
         if not self._url.startswith(S3_SCHEME):
             self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)

@@ -1,7 +1,6 @@
 """The log of a Delta table: which files a partition has, and how a commit is added."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -36,6 +35,43 @@ def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
     return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
 
 
+def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
+    """The paths of every partition's files in the version that is open."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    found: dict[str, list[str]] = {}
+    columns = (actions[f"partition.{PARTITION_COLUMN}"].to_pylist(), actions["path"].to_pylist())
+    for partition, path in zip(*columns, strict=True):
+        found.setdefault(partition, []).append(unquote(path))
+    return found
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a commit did: the files that it added, each with its partition, and those that it took out."""
+
+    added: dict[str, str]
+    removed: frozenset[str]
+
+
+def changes_of(filesystem: fs.FileSystem, root: str, version: int) -> Changes:
+    """What the commit of that version did. Errors: `FileNotFoundError` when the log has it no more."""
+    actions = _commit(filesystem, root, version)
+    added = [each["add"] for each in actions if "add" in each]
+    return Changes(
+        {unquote(each["path"]): each["partitionValues"].get(PARTITION_COLUMN) or "" for each in added},
+        frozenset(unquote(each["remove"]["path"]) for each in actions if "remove" in each),
+    )
+
+
+def last_checkpoint(filesystem: fs.FileSystem, root: str) -> int | None:
+    """The version of the newest checkpoint, None where there is none."""
+    try:
+        with filesystem.open_input_stream(f"{root}/{LOG}/_last_checkpoint") as stream:
+            return int(json.loads(stream.read())["version"])
+    except FileNotFoundError:
+        return None
+
+
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
     """The partition's one file, if the commit of that version wrote it; read from that commit alone.
 
@@ -43,8 +79,7 @@ def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version
     commit: then the table has to be opened.
     """
     try:
-        with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
-            actions = list(_actions(stream.read()))
+        actions = _commit(filesystem, root, version)
     except FileNotFoundError:
         return None
     said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
@@ -57,8 +92,9 @@ def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version
     return DataFile(unquote(added[0]["path"]), rows)
 
 
-def _actions(content: bytes) -> Iterator[dict[str, Any]]:
-    return (json.loads(line) for line in content.splitlines() if line)
+def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
+    with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
+        return [json.loads(line) for line in stream.read().splitlines() if line]
 
 
 def columns_of(delta: DeltaTable) -> pa.Schema:

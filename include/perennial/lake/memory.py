@@ -1,7 +1,7 @@
 """The lake in memory, for tests and dry runs: same contract, gone with the process."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -11,7 +11,7 @@ import pyarrow as pa
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake.forgetting import without
-from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
@@ -100,12 +100,12 @@ class InMemoryLake:
         del table
         return 0
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.removable`; there are no files."""
         del table, keep, older_than
         return []
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.remove`; there are no files."""
         return self.removable(table, keep, older_than)
 

@@ -1,6 +1,6 @@
 """What the rest of the system asks of the lake."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -43,6 +43,11 @@ class Forgotten:
     files: int
     rows: int
     unread: tuple[str, ...] = ()
+
+
+Keep = Callable[[Callable[[str], bool]], Mapping[str, Collection[int]]]
+"""What of a table is needed still: asked with a test of partitions, it gives the versions in which each partition that
+passes the test is needed. Versions of others may be among them, and are not asked for."""
 
 
 class Lake(Protocol):
@@ -101,14 +106,14 @@ class Lake(Protocol):
         No row changes, and no version becomes unreadable.
         """
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """The files that `remove` would remove, sorted."""
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """Remove older files that neither the present version nor one of `keep` needs, and return their names.
 
-        Versions to keep that the table does not have need none.
-        A file's age counts from when it was replaced, or written if its commit never came.
+        `keep` is asked just before, and only if there are older files. Versions to keep that the table does not have
+        need none. A file's age counts from when it was replaced, or written if its commit never came.
         """
 
     def stored(self, table: str) -> Stored:
