@@ -16,6 +16,7 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from tests.waiting import PATIENCE, ended, wait_until
 
+from perennial import clock
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import delta, forgetting
@@ -595,6 +596,27 @@ def test_a_table_that_is_not_there_needs_no_maintenance(lake: Lake) -> None:
     assert lake.optimize(TABLE) == 0
     assert lake.removable(TABLE, keeping(), NOW) == []
     assert lake.remove(TABLE, keeping(3), NOW) == []
+
+
+def test_partitions_that_are_dropped_are_gone_from_every_version_and_can_be_written_again(lake: Lake) -> None:
+    before = clock.now() - timedelta(seconds=2)  # stores keep whole seconds
+    commits = {partition: lake.replace(TABLE, partition, rows(1, 2)) for partition in (FIRST, "o'clock", SECOND)}
+    found = lake.written(TABLE)
+    assert found.keys() == commits.keys()
+    assert all(before <= each.at <= clock.now() and each.bytes > 0 for each in found.values())
+    for _ in range(2):
+        lake.drop(TABLE, [FIRST, "o'clock", "never there"])
+    assert lake.partitions(TABLE) == [SECOND]
+    assert lake.written(TABLE).keys() == {SECOND}
+    for partition in (FIRST, "o'clock"):
+        assert lake.read(TABLE, partition).num_rows == 0
+        with pytest.raises(RowsRemoved):
+            lake.read(TABLE, partition, version=commits[SECOND].version)
+    assert lake.read(TABLE, SECOND, version=commits[SECOND].version).num_rows == 2
+    again = lake.replace(TABLE, FIRST, rows(1, 2))
+    assert (again.digest, lake.read(TABLE, FIRST, version=again.version).num_rows) == (commits[FIRST].digest, 2)
+    assert lake.written("raw/nothing") == {}
+    lake.drop("raw/nothing", [FIRST])
 
 
 def test_what_is_erased_is_gone_from_every_version_and_the_table_goes_on(lake: Lake) -> None:

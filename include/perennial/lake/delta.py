@@ -16,7 +16,7 @@ answer was lost.
 import json
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cached_property
@@ -38,14 +38,17 @@ from perennial.lake.delta_log import (
     DataFile,
     columns_of,
     commit,
+    created,
+    drop_partitions,
     file_committed,
     files_by_partition,
     files_of,
     last_checkpoint,
     without_partition,
+    written_in,
 )
 from perennial.lake.forgetting import forget_in_files, without
-from perennial.lake.port import Commit, Forgotten, Keep, Stored, no_such_version
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
@@ -54,13 +57,6 @@ ROW_GROUP_ROWS = 100_000
 ATTEMPTS = 40
 FAILURES = 3
 LONGEST_PAUSE_SECONDS = 1.0
-# Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
-TABLE_PROPERTIES = {
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.checkpointInterval": "20",
-}
 
 
 Result = TypeVar("Result")
@@ -220,6 +216,24 @@ class DeltaLake:
             old_files.remove(self._filesystem, open_path(self.location(table)), found)
         return found
 
+    def written(self, table: str) -> Mapping[str, Written]:
+        """See `Lake.written`."""
+        with reaching(f"Listing the partitions of {self.location(table)}"):
+            delta = self._open(table)
+            return {} if delta is None else written_in(delta)
+
+    def drop(self, table: str, partitions: Collection[str]) -> None:
+        """See `Lake.drop`: one commit, and then the files; those that a kill leaves are old files from then on."""
+        what = f"Dropping {len(partitions)} partitions of {self.location(table)}"
+
+        def dropped() -> list[str]:
+            delta = self._open(table)
+            return [] if delta is None else drop_partitions(delta, partitions)
+
+        removed = self._until_committed(what, dropped)
+        with reaching(what):
+            old_files.remove(self._filesystem, open_path(self.location(table)), removed)
+
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
         with reaching(f"Listing the files of {self.location(table)}"):
@@ -314,15 +328,7 @@ class DeltaLake:
             raise
 
     def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
-        return DeltaTable.create(
-            self.location(table),
-            columns.append(pa.field(PARTITION_COLUMN, pa.string())),
-            mode="ignore",
-            partition_by=[PARTITION_COLUMN],
-            configuration=TABLE_PROPERTIES,
-            storage_options=self._options,
-            commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
-        )
+        return created(self.location(table), columns, self._options)
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
         files = files_of(delta, partition)

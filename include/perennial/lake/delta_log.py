@@ -1,7 +1,9 @@
 """The log of a Delta table: which files a partition has, and how a commit is added."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -12,11 +14,20 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical_types
+from perennial.lake.port import Written
 from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
 
 LOG = "_delta_log"
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
+
+# Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
+TABLE_PROPERTIES = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.checkpointInterval": "20",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +54,31 @@ def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
     for partition, path in zip(*columns, strict=True):
         found.setdefault(partition, []).append(unquote(path))
     return found
+
+
+def written_in(delta: DeltaTable) -> dict[str, Written]:
+    """When each partition of the version that is open was written last, and the bytes of its files."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    names = (f"partition.{PARTITION_COLUMN}", "modification_time", "size_bytes")
+    found: dict[str, Written] = {}
+    for partition, at, size in zip(*(actions[name].to_pylist() for name in names), strict=True):
+        moment = datetime.fromtimestamp(at / 1_000, UTC)
+        before = found.get(partition, Written(moment, 0))
+        found[partition] = Written(max(before.at, moment), before.bytes + size)
+    return found
+
+
+def drop_partitions(delta: DeltaTable, partitions: Collection[str]) -> list[str]:
+    """Commit that these partitions have no files, and name those that they had.
+
+    Errors: those of deltalake, when a rival was first.
+    """
+    files = files_by_partition(delta)
+    found = sorted(set(partitions) & files.keys())
+    if found:
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in found)
+        delta.delete(f"{PARTITION_COLUMN} IN ({quoted})", commit_properties=CommitProperties(max_commit_retries=0))
+    return [path for partition in found for path in files[partition]]
 
 
 @dataclass(frozen=True)
@@ -106,6 +142,19 @@ def without_partition(rows: pa.Table) -> pa.Table:
     """The rows as they were given to be written: in canonical types, columns by name."""
     names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
     return canonical_types(rows.select(names))
+
+
+def created(location: str, columns: pa.Schema, options: dict[str, str]) -> DeltaTable:
+    """The table, made with these columns if it is not there. Errors: those of deltalake."""
+    return DeltaTable.create(
+        location,
+        columns.append(pa.field(PARTITION_COLUMN, pa.string())),
+        mode="ignore",
+        partition_by=[PARTITION_COLUMN],
+        configuration=TABLE_PROPERTIES,
+        storage_options=options,
+        commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
+    )
 
 
 def commit(

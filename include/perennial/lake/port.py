@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -34,6 +34,14 @@ class Stored:
         """Files of these sizes."""
         found = list(sizes)
         return cls(len(found), sum(found))
+
+
+@dataclass(frozen=True)
+class Written:
+    """When a partition was written last, and the bytes of its files."""
+
+    at: datetime
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -114,6 +122,15 @@ class Lake(Protocol):
 
         `keep` is asked just before, and only if there are older files. Versions to keep that the table does not have
         need none. A file's age counts from when it was replaced, or written if its commit never came.
+        """
+
+    def written(self, table: str) -> Mapping[str, "Written"]:
+        """When each partition was written that the present version has, and what it takes."""
+
+    def drop(self, table: str, partitions: Collection[str]) -> None:
+        """Take the partitions out of the present version, and remove their files.
+
+        Reading what a version held of them is refused with `RowsRemoved`. Those that are not there are none to drop.
         """
 
     def stored(self, table: str) -> Stored:

@@ -8,7 +8,7 @@ says. The ledger is asked about the partitions that have old files, and about no
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from perennial.lake.port import (
     Keep,
@@ -50,7 +50,7 @@ class Maintained:
 def plan(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> list[TablePlan]:
     """What `run` would remove. Errors: `StoreUnavailable`."""
     return [
-        TablePlan(table, tuple(ports.lake.removable(table, keep, use_case.spec.retention)))
+        TablePlan(table, tuple(ports.lake.removable(table, keep, _age(use_case, table))))
         for table, keep in needed(use_case, as_of, ports).items()
     ]
 
@@ -64,14 +64,22 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
     done = []
     for table, keep in needed(use_case, as_of, ports).items():
         compacted = ports.lake.optimize(table)
-        files = ports.lake.removable(table, keep, use_case.spec.retention)
+        age = _age(use_case, table)
+        files = ports.lake.removable(table, keep, age)
         for file in files:
             log.info("%s: removing %s", table, file)
-        removed = ports.lake.remove(table, keep, use_case.spec.retention) if files else []
+        removed = ports.lake.remove(table, keep, age) if files else []
         if removed:
             _record(use_case, table, removed, ports, run_id, actor)
         done.append(Maintained(table, compacted, len(removed)))
     return done
+
+
+def _age(use_case: LoadedUseCase, table: str) -> timedelta:
+    """How old a file must be. Of training sets those are left that a killed removal of rejected ones did not reach."""
+    kept = use_case.spec.retention
+    rejected = kept.rejected if isinstance(kept.rejected, timedelta) else kept.replaced
+    return min(kept.replaced, rejected) if table == training_table(use_case.name) else kept.replaced
 
 
 def needed(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> dict[str, Keep]:
@@ -152,7 +160,7 @@ def _record(use_case: LoadedUseCase, table: str, removed: list[str], ports: Port
             kind=InterventionKind.FILES_REMOVED,
             subject=table,
             actor=actor,
-            reason=f"replaced for longer than {use_case.spec.retention}, and nothing in the ledger needs them",
+            reason=f"replaced for longer than {_age(use_case, table).days} days, and nothing in the ledger needs them",
             details={"files": removed},
             run_id=run_id,
         )
