@@ -75,19 +75,24 @@ def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
 
 @noted(verdict_lines.maintained)
 def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
-    """Say what would be removed from the lake; then, unless it is a dry run, do it."""
+    """Say what would be removed; then, unless it is a dry run, do it."""
     from perennial.jobs.upkeep import maintain as maintain_job
+    from perennial.jobs.upkeep import rejected as rejected_job
 
     with airflow_outcomes(use_case):
         ports = _open_ports()
         if not run.params["dry_run"]:
             done = maintain_job.run(use_case, run.run_after, ports, run.name, actor=run.actor)
-            return [as_json(each) for each in done]
+            more = rejected_job.run(use_case, run.run_after, ports, run.name, actor=run.actor)
+            return [as_json(each) for each in (*done, *more)]
         plans = maintain_job.plan(use_case, run.run_after, ports)
         for plan in plans:
             for file in plan.files:
                 log.info("%s: would remove %s", plan.table, file)
-        return [as_json(plan) for plan in plans]
+        rejected = rejected_job.plan(use_case, run.run_after, ports)
+        for each in rejected:
+            log.info("%s: would remove %s", use_case.name, each)
+        return [as_json(plan) for plan in (*plans, *rejected)]
 
 
 @noted(verdict_lines.archived)

@@ -37,6 +37,17 @@ def test_bytes_come_back(artifacts: Artifacts, content: bytes) -> None:
     assert artifacts.get(digest) == content
 
 
+def test_bytes_that_are_removed_are_gone_and_can_be_kept_again(artifacts: Artifacts) -> None:
+    kept, gone = artifacts.put(b"kept"), artifacts.put(CONTENT)
+    assert artifacts.sizes([kept, gone, "0" * 64, "../x"]) == {kept: 4, gone: len(CONTENT)}
+    for _ in range(2):
+        artifacts.remove([gone, "0" * 64])
+    assert artifacts.sizes([kept, gone]) == {kept: 4}
+    with pytest.raises(UntrustedModel, match="no bytes with the digest"):
+        artifacts.get(gone)
+    assert artifacts.get(artifacts.put(CONTENT)) == CONTENT
+
+
 def test_missing_bytes_are_not_trusted(artifacts: Artifacts) -> None:
     with pytest.raises(UntrustedModel, match="no bytes with the digest"):
         artifacts.get("0" * 64)

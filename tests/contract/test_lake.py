@@ -17,12 +17,13 @@ import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from tests.waiting import PATIENCE, ended, wait_until
 
+from perennial import clock
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import committing, delta, forgetting
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
-from perennial.lake.port import Forgotten, Lake
+from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.lease import Lease
 from perennial.window import Window
@@ -138,7 +139,7 @@ def test_a_version_that_is_not_there_is_not_an_empty_one(lake: Lake) -> None:
         lake.read(TABLE, FIRST, version=77)
     with pytest.raises(RowsLost):
         list(lake.stream(TABLE, FIRST, version=77))
-    assert lake.removable(TABLE, [newest, 77], timedelta(0)) == []
+    assert lake.removable(TABLE, keeping(newest, 77), timedelta(0)) == []
 
 
 @pytest.mark.parametrize(
@@ -539,10 +540,15 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
 NOW = timedelta(0)
 
 
+def keeping(*versions: int) -> Keep:
+    """What needs these versions of both partitions."""
+    return lambda asked: {partition: versions for partition in (FIRST, SECOND) if asked(partition)}
+
+
 def test_files_that_nobody_needs_are_named_and_then_removed(folder: DeltaLake) -> None:
     commits = [folder.replace(TABLE, FIRST, rows(number)) for number in range(4)]
     other = folder.replace(TABLE, SECOND, rows(9))
-    needed = [commits[1].version]
+    needed = keeping(commits[1].version)
     assert folder.removable(TABLE, needed, timedelta(days=1)) == []
     named = folder.removable(TABLE, needed, NOW)
     assert len(named) == 2
@@ -557,6 +563,54 @@ def test_files_that_nobody_needs_are_named_and_then_removed(folder: DeltaLake) -
     assert folder.replace(TABLE, FIRST, rows(5), lease(1)).rows == 1
 
 
+def test_what_a_version_has_of_a_partition_that_it_did_not_write_is_needed_too(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+    other = folder.replace(TABLE, SECOND, rows(2))  # when this was committed, the first partition was as above
+    for number in (3, 4):
+        folder.replace(TABLE, FIRST, rows(number))
+    assert len(folder.removable(TABLE, keeping(), NOW)) == 2
+    assert len(folder.removable(TABLE, lambda asked: {SECOND: [other.version]}, NOW)) == 2
+    assert len(folder.remove(TABLE, keeping(other.version), NOW)) == 1
+    assert folder.read(TABLE, FIRST, version=other.version).column("id").to_pylist() == [1]
+
+
+def test_a_log_whose_first_commits_another_engine_cleaned_up_is_read_from_its_checkpoint(folder: DeltaLake) -> None:
+    first = folder.replace(TABLE, FIRST, rows(1))
+    other = folder.replace(TABLE, SECOND, rows(2))
+    DeltaTable(folder.location(TABLE)).create_checkpoint()
+    folder.replace(TABLE, FIRST, rows(3))
+    for version in range(first.version + 1):
+        (Path(folder.location(TABLE)) / "_delta_log" / f"{version:020d}.json").unlink()
+    assert len(folder.removable(TABLE, keeping(), NOW)) == 1
+    assert folder.removable(TABLE, keeping(other.version), NOW) == []
+
+
+def test_nothing_is_asked_where_no_file_is_old_and_then_only_about_partitions_that_have_such(
+    folder: DeltaLake,
+) -> None:
+    def never(asked: Callable[[str], bool]) -> dict[str, list[int]]:
+        raise AssertionError("nothing is old")
+
+    folder.replace(TABLE, FIRST, rows(1))
+    assert folder.removable(TABLE, never, NOW) == []
+    folder.replace(TABLE, SECOND, rows(2))
+    folder.replace(TABLE, SECOND, rows(3))
+    seen: list[str] = []
+    folder.removable(TABLE, lambda asked: seen.extend(filter(asked, (FIRST, SECOND))) or {}, NOW)
+    assert seen == [SECOND]
+
+
+def test_a_file_of_another_engine_asks_about_all_partitions(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1))
+    write_deltalake(
+        DeltaTable(folder.location(TABLE)), rows(7).append_column("partition_key", pa.array([SECOND])), mode="append"
+    )
+    split = folder.version(TABLE) or 0
+    folder.replace(TABLE, SECOND, rows(8))
+    assert len(folder.removable(TABLE, keeping(), NOW)) == 1
+    assert folder.removable(TABLE, keeping(split), NOW) == []
+
+
 def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -569,8 +623,8 @@ def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
         patch.setattr(delta, "commit", killed)
         with pytest.raises(KeyboardInterrupt):
             folder.replace(TABLE, FIRST, rows(2))
-    assert folder.removable(TABLE, [], timedelta(days=1)) == []
-    assert len(folder.remove(TABLE, [], NOW)) == 1
+    assert folder.removable(TABLE, keeping(), timedelta(days=1)) == []
+    assert len(folder.remove(TABLE, keeping(), NOW)) == 1
     assert folder.read(TABLE, FIRST).num_rows == 1
 
 
@@ -590,8 +644,29 @@ def test_optimizing_joins_what_another_engine_split_and_changes_no_row(folder: D
 
 def test_a_table_that_is_not_there_needs_no_maintenance(lake: Lake) -> None:
     assert lake.optimize(TABLE) == 0
-    assert lake.removable(TABLE, [], NOW) == []
-    assert lake.remove(TABLE, [3], NOW) == []
+    assert lake.removable(TABLE, keeping(), NOW) == []
+    assert lake.remove(TABLE, keeping(3), NOW) == []
+
+
+def test_partitions_that_are_dropped_are_gone_from_every_version_and_can_be_written_again(lake: Lake) -> None:
+    before = clock.now() - timedelta(seconds=2)  # stores keep whole seconds
+    commits = {partition: lake.replace(TABLE, partition, rows(1, 2)) for partition in (FIRST, "o'clock", SECOND)}
+    found = lake.written(TABLE)
+    assert found.keys() == commits.keys()
+    assert all(before <= each.at <= clock.now() and each.bytes > 0 for each in found.values())
+    for _ in range(2):
+        lake.drop(TABLE, [FIRST, "o'clock", "never there"])
+    assert lake.partitions(TABLE) == [SECOND]
+    assert lake.written(TABLE).keys() == {SECOND}
+    for partition in (FIRST, "o'clock"):
+        assert lake.read(TABLE, partition).num_rows == 0
+        with pytest.raises(RowsRemoved):
+            lake.read(TABLE, partition, version=commits[SECOND].version)
+    assert lake.read(TABLE, SECOND, version=commits[SECOND].version).num_rows == 2
+    again = lake.replace(TABLE, FIRST, rows(1, 2))
+    assert (again.digest, lake.read(TABLE, FIRST, version=again.version).num_rows) == (commits[FIRST].digest, 2)
+    assert lake.written("raw/nothing") == {}
+    lake.drop("raw/nothing", [FIRST])
 
 
 def test_what_is_erased_is_gone_from_every_version_and_the_table_goes_on(lake: Lake) -> None:

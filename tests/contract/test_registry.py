@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -21,6 +21,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import OrdinalEncoder
 
+from perennial import clock
 from perennial.encoding import bytes_digest
 from perennial.errors import (
     LibrariesChanged,
@@ -531,7 +532,7 @@ def a_retraining(use_case: str, *names: str, roc_auc: float = 0.7) -> Retraining
                 name,
                 {"estimator": "linear", "C": 0.5},
                 {"roc_auc": roc_auc},
-                {"outcome": "trained"},
+                {"outcome": "trained", "digest": f"digest of {name}"},
                 {"plots/roc.png": b"picture of " + name.encode()},
             )
             for name in names
@@ -554,6 +555,25 @@ def test_a_retraining_is_shown_with_its_candidates_once(registry: ModelRegistry,
     assert shown[1].files == ("plots/roc.png",)
     assert registry.shown_candidates(use_case, given.training_id, "another run") == []
     assert registry.versions(use_case) == [], "to be shown is not to be registered"
+
+
+def test_a_retraining_that_is_forgotten_is_shown_no_more_and_the_others_are(
+    registry: ModelRegistry, use_case: str
+) -> None:
+    given, other = a_retraining(use_case, "trees", "linear"), replace(a_retraining(use_case, "late"), run_id="other")
+    for each in (given, other):
+        registry.record_retraining(each)
+    assert registry.retrainings(use_case, clock.now() - timedelta(days=1)) == []
+    found = registry.retrainings(use_case, clock.now() + timedelta(seconds=1))
+    assert [each.training_id for each in found] == [given.training_id] * 2
+    assert [each.run_id.replace("'", "") for each in found] == ["trips.retrain/manual__its 1", "other"]
+    assert found[0].digests == ("digest of linear", "digest of trees")
+    for _ in range(2):
+        registry.forget_retraining(use_case, given.training_id, given.run_id)
+    assert registry.shown_candidates(use_case, given.training_id, given.run_id) == []
+    (left,) = registry.retrainings(use_case, clock.now() + timedelta(seconds=1))
+    assert left.run_id == "other"
+    assert [each.name for each in registry.shown_candidates(use_case, other.training_id, "other")] == ["late"]
 
 
 def test_what_was_begun_and_not_finished_is_recorded_anew(

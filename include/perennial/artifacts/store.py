@@ -1,6 +1,8 @@
 """Bytes under their digest, as files in a local folder or objects on S3."""
 
 import re
+from collections.abc import Collection, Mapping
+from contextlib import suppress
 from functools import cached_property
 from uuid import uuid4
 
@@ -53,6 +55,24 @@ class ArtifactStore:
                 "They are not used; find out who wrote there, and train the model again."
             )
         return content
+
+    def sizes(self, digests: Collection[str]) -> Mapping[str, int]:
+        """See `Artifacts.sizes`."""
+        named = [digest for digest in digests if _DIGEST.fullmatch(digest)]
+        with reaching(f"Looking for {len(named):,} files in {self._url}"):
+            system, folder = self._place
+            infos = system.get_file_info([f"{folder}/{digest}" for digest in named])
+        found = zip(named, infos, strict=True)
+        return {digest: int(info.size) for digest, info in found if info.type is fs.FileType.File}
+
+    def remove(self, digests: Collection[str]) -> None:
+        """See `Artifacts.remove`."""
+        there = self.sizes(digests)
+        with reaching(f"Removing {len(there):,} files from {self._url}"):
+            system, folder = self._place
+            for digest in there:
+                with suppress(FileNotFoundError):
+                    system.delete_file(f"{folder}/{digest}")
 
     @cached_property
     def _place(self) -> tuple[fs.FileSystem, str]:

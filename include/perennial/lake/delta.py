@@ -14,13 +14,10 @@ answer was lost.
 """
 
 import json
-import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import cached_property
-from urllib.parse import unquote
 from uuid import uuid4
 
 import pyarrow as pa
@@ -33,30 +30,29 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
 from perennial.errors import RowsLost, RowsRemoved
+from perennial.lake import old_files
 from perennial.lake.committing import until_committed
 from perennial.lake.delta_log import (
     DataFile,
     changed_files,
     columns_of,
     commit,
+    created,
+    drop_partitions,
     file_committed,
+    files_by_partition,
     files_of,
+    last_checkpoint,
     without_partition,
+    written_in,
 )
 from perennial.lake.forgetting import forget_in_files, without
-from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
 
 ROW_GROUP_ROWS = 100_000
-# Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
-TABLE_PROPERTIES = {
-    "delta.enableExpiredLogCleanup": "false",
-    "delta.logRetentionDuration": "interval 36500 days",
-    "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.checkpointInterval": "20",
-}
 
 
 class DeltaLake:
@@ -181,7 +177,8 @@ class DeltaLake:
         what = f"Optimizing {self.location(table)}"
         with reaching(what):
             delta = self._open(table)
-            split = [] if delta is None else [key for key in self.partitions(table) if len(files_of(delta, key)) > 1]
+            files = {} if delta is None else files_by_partition(delta)
+            split = sorted(partition for partition, paths in files.items() if len(paths) > 1)
         for partition in split:
 
             def attempt(partition: str = partition) -> int:
@@ -194,17 +191,48 @@ class DeltaLake:
             until_committed(what, attempt)
         with reaching(what):
             delta = self._open(table)
-            if delta is not None:
+            if (
+                delta is not None
+                and last_checkpoint(self._filesystem, open_path(self.location(table))) != delta.version()
+            ):
                 delta.create_checkpoint()
         return len(split)
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.removable`."""
-        return self._vacuum(table, keep, older_than, dry_run=True)
+        with reaching(f"Looking for old files of {self.location(table)}"):
+            delta = self._open(table)
+            if delta is None:
+                return []
+            root = open_path(self.location(table))
+            return old_files.unneeded(
+                self._filesystem, root, delta, keep, older_than, lambda version: self._open(table, version)
+            )
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.remove`."""
-        return self._vacuum(table, keep, older_than, dry_run=False)
+        found = self.removable(table, keep, older_than)
+        with reaching(f"Removing old files of {self.location(table)}"):
+            old_files.remove(self._filesystem, open_path(self.location(table)), found)
+        return found
+
+    def written(self, table: str) -> Mapping[str, Written]:
+        """See `Lake.written`."""
+        with reaching(f"Listing the partitions of {self.location(table)}"):
+            delta = self._open(table)
+            return {} if delta is None else written_in(delta)
+
+    def drop(self, table: str, partitions: Collection[str]) -> None:
+        """See `Lake.drop`: one commit, and then the files; those that a kill leaves are old files from then on."""
+        what = f"Dropping {len(partitions)} partitions of {self.location(table)}"
+
+        def dropped() -> list[str]:
+            delta = self._open(table)
+            return [] if delta is None else drop_partitions(delta, partitions)
+
+        removed = until_committed(what, dropped)
+        with reaching(what):
+            old_files.remove(self._filesystem, open_path(self.location(table)), removed)
 
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
@@ -260,25 +288,6 @@ class DeltaLake:
         if lease is not None:
             lease.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
 
-    def _vacuum(self, table: str, keep: Sequence[int], older_than: timedelta, *, dry_run: bool) -> list[str]:
-        with reaching(f"Removing old files of {self.location(table)}"):
-            delta = self._open(table)
-            if delta is None:
-                return []
-            hours = math.ceil(older_than.total_seconds() / 3600)
-            there_are = range(delta.version() + 1)  # a lake that was brought back may lack versions that are named
-            versions = sorted({*keep}.intersection(there_are)) or None
-            # Delta goes on naming files that are gone already.
-            named = delta.vacuum(hours, True, enforce_retention_duration=False, full=True, keep_versions=versions)
-            root = open_path(self.location(table))
-            infos = self._filesystem.get_file_info([f"{root}/{unquote(name)}" for name in named])
-            there = sorted(
-                name for name, info in zip(named, infos, strict=True) if info.type is not fs.FileType.NotFound
-            )
-            if there and not dry_run:
-                delta.vacuum(hours, False, enforce_retention_duration=False, full=True, keep_versions=versions)
-            return there
-
     @cached_property
     def _filesystem(self) -> fs.FileSystem:
         return open_filesystem(self._url, self._options)[0]
@@ -301,15 +310,7 @@ class DeltaLake:
             raise
 
     def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
-        return DeltaTable.create(
-            self.location(table),
-            columns.append(pa.field(PARTITION_COLUMN, pa.string())),
-            mode="ignore",
-            partition_by=[PARTITION_COLUMN],
-            configuration=TABLE_PROPERTIES,
-            storage_options=self._options,
-            commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
-        )
+        return created(self.location(table), columns, self._options)
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
         files = files_of(delta, partition)
@@ -353,8 +354,7 @@ class DeltaLake:
             ) from error
 
     def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction:
-        folder = re.sub(r"[^A-Za-z0-9.-]+", "_", partition)[:80]  # for people who look; the log is what counts
-        path = f"{folder}/{uuid4().hex}.parquet"
+        path = f"{old_files.folder_of(partition)}/{uuid4().hex}.parquet"
         target = f"{open_path(self.location(table))}/{path}"
         if not self._url.startswith(S3_SCHEME):
             self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)

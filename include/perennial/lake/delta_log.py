@@ -2,9 +2,10 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
@@ -15,12 +16,21 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical_types
+from perennial.lake.port import Written
 from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
 
 LOG = "_delta_log"
 READERS = 16
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
+
+# Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
+TABLE_PROPERTIES = {
+    "delta.enableExpiredLogCleanup": "false",
+    "delta.logRetentionDuration": "interval 36500 days",
+    "delta.deletedFileRetentionDuration": "interval 36500 days",
+    "delta.checkpointInterval": "20",
+}
 
 
 @dataclass(frozen=True)
@@ -39,6 +49,68 @@ def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
     return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
 
 
+def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
+    """The paths of every partition's files in the version that is open."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    found: dict[str, list[str]] = {}
+    columns = (actions[f"partition.{PARTITION_COLUMN}"].to_pylist(), actions["path"].to_pylist())
+    for partition, path in zip(*columns, strict=True):
+        found.setdefault(partition, []).append(unquote(path))
+    return found
+
+
+def written_in(delta: DeltaTable) -> dict[str, Written]:
+    """When each partition of the version that is open was written last, and the bytes of its files."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    names = (f"partition.{PARTITION_COLUMN}", "modification_time", "size_bytes")
+    found: dict[str, Written] = {}
+    for partition, at, size in zip(*(actions[name].to_pylist() for name in names), strict=True):
+        moment = datetime.fromtimestamp(at / 1_000, UTC)
+        before = found.get(partition, Written(moment, 0))
+        found[partition] = Written(max(before.at, moment), before.bytes + size)
+    return found
+
+
+def drop_partitions(delta: DeltaTable, partitions: Collection[str]) -> list[str]:
+    """Commit that these partitions have no files, and name those that they had.
+
+    Errors: those of deltalake, when a rival was first.
+    """
+    files = files_by_partition(delta)
+    found = sorted(set(partitions) & files.keys())
+    if found:
+        quoted = ", ".join("'" + name.replace("'", "''") + "'" for name in found)
+        delta.delete(f"{PARTITION_COLUMN} IN ({quoted})", commit_properties=CommitProperties(max_commit_retries=0))
+    return [path for partition in found for path in files[partition]]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What a commit did: the files that it added, each with its partition, and those that it took out."""
+
+    added: dict[str, str]
+    removed: frozenset[str]
+
+
+def changes_of(filesystem: fs.FileSystem, root: str, version: int) -> Changes:
+    """What the commit of that version did. Errors: `FileNotFoundError` when the log has it no more."""
+    actions = _commit(filesystem, root, version)
+    added = [each["add"] for each in actions if "add" in each]
+    return Changes(
+        {unquote(each["path"]): each["partitionValues"].get(PARTITION_COLUMN) or "" for each in added},
+        frozenset(unquote(each["remove"]["path"]) for each in actions if "remove" in each),
+    )
+
+
+def last_checkpoint(filesystem: fs.FileSystem, root: str) -> int | None:
+    """The version of the newest checkpoint, None where there is none."""
+    try:
+        with filesystem.open_input_stream(f"{root}/{LOG}/_last_checkpoint") as stream:
+            return int(json.loads(stream.read())["version"])
+    except FileNotFoundError:
+        return None
+
+
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
     """The partition's one file, if the commit of that version wrote it; read from that commit alone.
 
@@ -46,8 +118,7 @@ def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version
     commit: then the table has to be opened.
     """
     try:
-        with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
-            actions = list(_actions(stream.read()))
+        actions = _commit(filesystem, root, version)
     except FileNotFoundError:
         return None
     said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
@@ -83,8 +154,9 @@ def changed_files(
         return frozenset(partition for partition, each in zip(committed, same, strict=True) if not each)
 
 
-def _actions(content: bytes) -> Iterator[dict[str, Any]]:
-    return (json.loads(line) for line in content.splitlines() if line)
+def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
+    with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
+        return [json.loads(line) for line in stream.read().splitlines() if line]
 
 
 def columns_of(delta: DeltaTable) -> pa.Schema:
@@ -96,6 +168,19 @@ def without_partition(rows: pa.Table) -> pa.Table:
     """The rows as they were given to be written: in canonical types, columns by name."""
     names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)
     return canonical_types(rows.select(names))
+
+
+def created(location: str, columns: pa.Schema, options: dict[str, str]) -> DeltaTable:
+    """The table, made with these columns if it is not there. Errors: those of deltalake."""
+    return DeltaTable.create(
+        location,
+        columns.append(pa.field(PARTITION_COLUMN, pa.string())),
+        mode="ignore",
+        partition_by=[PARTITION_COLUMN],
+        configuration=TABLE_PROPERTIES,
+        storage_options=options,
+        commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
+    )
 
 
 def commit(

@@ -1,17 +1,18 @@
 """The lake in memory, for tests and dry runs: same contract, gone with the process."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pyarrow as pa
 
+from perennial import clock
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake.forgetting import without
-from perennial.lake.port import Commit, Forgotten, Stored, no_such_version
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
@@ -29,6 +30,7 @@ class InMemoryLake:
     def __init__(self) -> None:
         self._tables: dict[str, list[_Version]] = {}
         self._tokens: dict[tuple[str, str], int] = {}
+        self._at: dict[tuple[str, str], datetime] = {}
         self._lock = threading.Lock()
 
     def replace(
@@ -47,6 +49,7 @@ class InMemoryLake:
             if anew or held is None or canonical_digest(held) != digest:
                 versions = [*versions, _Version(schema, {**last.partitions, partition: ordered})]
                 self._tables[table] = versions
+                self._at[table, partition] = clock.now()
                 if lease is not None:
                     self._tokens[table, partition] = lease.fencing_token
             return Commit(table, len(versions) - 1, digest, ordered.num_rows)
@@ -112,14 +115,36 @@ class InMemoryLake:
         del table
         return 0
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.removable`; there are no files."""
         del table, keep, older_than
         return []
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.remove`; there are no files."""
         return self.removable(table, keep, older_than)
+
+    def written(self, table: str) -> Mapping[str, Written]:
+        """See `Lake.written`."""
+        versions = self._tables.get(table, [])
+        held = versions[-1].partitions if versions else {}
+        return {name: Written(self._at[table, name], rows.nbytes) for name, rows in held.items()}
+
+    def drop(self, table: str, partitions: Collection[str]) -> None:
+        """See `Lake.drop`."""
+        with self._lock:
+            versions = self._tables.get(table, [])
+            found = versions[-1].partitions.keys() & set(partitions) if versions else set()
+            if found:
+                kept = [
+                    replace(
+                        each,
+                        partitions={name: rows for name, rows in each.partitions.items() if name not in found},
+                        erased=each.erased | (each.partitions.keys() & found),
+                    )
+                    for each in versions
+                ]
+                self._tables[table] = [*kept, replace(kept[-1], erased=frozenset())]
 
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`; what would be a file is what a partition holds."""
@@ -155,7 +180,7 @@ class InMemoryLake:
         """A lake with the same content; what is written to either is not in the other."""
         with self._lock:
             other = InMemoryLake()
-            other._tables, other._tokens = dict(self._tables), dict(self._tokens)
+            other._tables, other._tokens, other._at = dict(self._tables), dict(self._tokens), dict(self._at)
             return other
 
     def location(self, table: str) -> str:

@@ -1,9 +1,9 @@
 """What the rest of the system asks of the lake."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 import pyarrow as pa
@@ -37,12 +37,25 @@ class Stored:
 
 
 @dataclass(frozen=True)
+class Written:
+    """When a partition was written last, and the bytes of its files."""
+
+    at: datetime
+    bytes: int
+
+
+@dataclass(frozen=True)
 class Forgotten:
     """How many rows were removed of how many files, old versions' counted; `unread` files could not be looked into."""
 
     files: int
     rows: int
     unread: tuple[str, ...] = ()
+
+
+Keep = Callable[[Callable[[str], bool]], Mapping[str, Collection[int]]]
+"""What of a table is needed still: asked with a test of partitions, it gives the versions in which each partition that
+passes the test is needed. Versions of others may be among them, and are not asked for."""
 
 
 class Lake(Protocol):
@@ -109,14 +122,23 @@ class Lake(Protocol):
         No row changes, and no version becomes unreadable.
         """
 
-    def removable(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """The files that `remove` would remove, sorted."""
 
-    def remove(self, table: str, keep: Sequence[int], older_than: timedelta) -> list[str]:
+    def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """Remove older files that neither the present version nor one of `keep` needs, and return their names.
 
-        Versions to keep that the table does not have need none.
-        A file's age counts from when it was replaced, or written if its commit never came.
+        `keep` is asked just before, and only if there are older files. Versions to keep that the table does not have
+        need none. A file's age counts from when it was replaced, or written if its commit never came.
+        """
+
+    def written(self, table: str) -> Mapping[str, "Written"]:
+        """When each partition was written that the present version has, and what it takes."""
+
+    def drop(self, table: str, partitions: Collection[str]) -> None:
+        """Take the partitions out of the present version, and remove their files.
+
+        Reading what a version held of them is refused with `RowsRemoved`. Those that are not there are none to drop.
         """
 
     def stored(self, table: str) -> Stored:

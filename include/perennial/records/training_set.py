@@ -152,6 +152,11 @@ class TrainingManifest:
         }
 
 
+def weighted_partition(partition: str) -> str:
+    """Where the rows of immature windows lie beside a training set's own."""
+    return f"{partition}-weighted"
+
+
 def keep_manifest(manifest: TrainingManifest, ports: Ports) -> str:
     """Store the manifest; its digest is the training set's id."""
     return ports.artifacts.put(json.dumps(as_json(manifest), sort_keys=True).encode())

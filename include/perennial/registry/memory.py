@@ -3,8 +3,10 @@
 import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
+from perennial import clock
 from perennial.errors import NoModel, UntrustedModel
 from perennial.modeling.artifact import check_digest, load
 from perennial.modeling.libraries import installed, load_as_trained
@@ -17,7 +19,7 @@ from perennial.registry.port import (
     RegisteredModel,
     archived_error,
 )
-from perennial.registry.retraining import RetrainingRun, ShownCandidate
+from perennial.registry.retraining import DIGEST, RetrainingRun, ShownCandidate, ShownRetraining
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class MemoryRegistry:
         self._aliases: dict[tuple[str, str], str] = {}
         self._files: dict[tuple[str, str, str], bytes] = {}
         self._shown: dict[tuple[str, str, str], dict[str, ShownCandidate]] = {}
+        self._shown_at: dict[tuple[str, str, str], datetime] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`."""
@@ -108,6 +111,7 @@ class MemoryRegistry:
         """See `ModelRegistry.record_retraining`."""
         key = (retraining.use_case, retraining.training_id, retraining.run_id)
         there = self._shown.setdefault(key, {})
+        self._shown_at.setdefault(key, clock.now())
         for each in retraining.candidates:
             parameters = {name: str(value) for name, value in each.parameters.items()}
             shown = ShownCandidate(
@@ -119,6 +123,30 @@ class MemoryRegistry:
         """See `ModelRegistry.shown_candidates`."""
         there = self._shown.get((use_case, training_id, run_id), {})
         return [there[name] for name in sorted(there)]
+
+    def retrainings(self, use_case: str, before: datetime) -> list[ShownRetraining]:
+        """See `ModelRegistry.retrainings`; pictures are not kept here."""
+        found = [
+            ShownRetraining(
+                training_id,
+                run_id,
+                at,
+                tuple(
+                    sorted(
+                        {c.tags[DIGEST] for c in self._shown[name, training_id, run_id].values() if DIGEST in c.tags}
+                    )
+                ),
+                0,
+            )
+            for (name, training_id, run_id), at in self._shown_at.items()
+            if name == use_case and at < before
+        ]
+        return sorted(found, key=lambda each: each.at)
+
+    def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
+        """See `ModelRegistry.forget_retraining`."""
+        self._shown.pop((use_case, training_id, run_id), None)
+        self._shown_at.pop((use_case, training_id, run_id), None)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""

@@ -4,6 +4,7 @@ import json
 import os
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import shorten
@@ -39,7 +40,7 @@ from perennial.registry.port import (
     RegisteredModel,
     archived_error,
 )
-from perennial.registry.retraining import RetrainingRun, ShownCandidate
+from perennial.registry.retraining import RetrainingRun, ShownCandidate, ShownRetraining
 
 _CREATION_SECONDS = 60
 _STAGE_TAG, _ARCHIVED = "stage", "archived"
@@ -191,6 +192,17 @@ class MlflowRegistry:
         """See `ModelRegistry.shown_candidates`."""
         with self._asking(f"look up the candidates of a retraining of {use_case}"):
             return mlflow_retraining.shown(self._client, experiment(self._client, use_case), training_id, run_id)
+
+    def retrainings(self, use_case: str, before: datetime) -> list[ShownRetraining]:
+        """See `ModelRegistry.retrainings`."""
+        with self._asking(f"list the retrainings of {use_case}"):
+            return mlflow_retraining.listed(self._client, experiment(self._client, use_case), before)
+
+    def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
+        """See `ModelRegistry.forget_retraining`. MLflow keeps a deleted run's numbers until `mlflow gc`."""
+        with self._asking(f"forget a retraining of {use_case}"):
+            named = experiment(self._client, use_case)
+            mlflow_retraining.forget(self._client, self._url, named, training_id, run_id)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`. MLflow never changes those of a run: they are asked for once."""

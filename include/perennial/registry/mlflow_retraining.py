@@ -2,14 +2,17 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, Run, RunTag
+from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 
-from perennial.registry.retraining import CandidateRun, RetrainingRun, ShownCandidate
+from perennial.registry.retraining import DIGEST, CandidateRun, RetrainingRun, ShownCandidate, ShownRetraining
 
 _RETRAINING, _CANDIDATE = "perennial.retraining", "perennial.candidate"
 _FINISHED = "FINISHED"
@@ -46,6 +49,46 @@ def shown(client: MlflowClient, experiment: str, training_id: str, run_id: str) 
     parents = _parents(client, experiment, _key(training_id, run_id))
     runs = [run for parent in parents for run in _nested(client, experiment, parent.info.run_id)]
     return sorted((_shown(client, run) for run in runs if run.info.status == _FINISHED), key=lambda each: each.name)
+
+
+def listed(client: MlflowClient, experiment: str, before: datetime) -> list[ShownRetraining]:
+    """The retrainings that were begun to be recorded before then, the oldest first."""
+    asked = f"tags.`{_RETRAINING}` LIKE '%' AND attributes.start_time < {int(before.timestamp() * 1_000)}"
+    found: list[ShownRetraining] = []
+    token = None
+    while True:
+        page = client.search_runs([experiment], asked, max_results=_PAGE, page_token=token)
+        found += [_listed(client, experiment, run) for run in page]
+        token = page.token
+        if not token:
+            return sorted(found, key=lambda each: each.at)
+
+
+def forget(client: MlflowClient, url: str, experiment: str, training_id: str, run_id: str) -> None:
+    """Remove the files of the retraining's runs, and delete the runs; its own last, so that a kill leaves it listed."""
+    for parent in _parents(client, experiment, _key(training_id, run_id)):
+        for run in (*_nested(client, experiment, parent.info.run_id), parent):
+            place: Any = get_artifact_repository(run.info.artifact_uri, tracking_uri=url)
+            if client.list_artifacts(run.info.run_id):
+                place.delete_artifacts()
+            client.delete_run(run.info.run_id)
+
+
+def _listed(client: MlflowClient, experiment: str, run: Run) -> ShownRetraining:
+    training_id, _, run_id = run.data.tags[_RETRAINING].partition(" ")
+    nested = _nested(client, experiment, run.info.run_id)
+    return ShownRetraining(
+        training_id=training_id,
+        run_id=run_id,
+        at=datetime.fromtimestamp(run.info.start_time / 1_000, UTC),
+        digests=tuple(sorted({each.data.tags[DIGEST] for each in nested if each.data.tags.get(DIGEST)})),
+        bytes=sum(_bytes(client, each.info.run_id, None) for each in nested),
+    )
+
+
+def _bytes(client: MlflowClient, run_id: str, folder: str | None) -> int:
+    found = client.list_artifacts(run_id, folder)
+    return sum(_bytes(client, run_id, each.path) if each.is_dir else int(each.file_size or 0) for each in found)
 
 
 def _record_candidate(client: MlflowClient, experiment: str, parent: str, candidate: CandidateRun, at: int) -> None:

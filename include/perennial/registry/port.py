@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from perennial.errors import VersionArchived
-from perennial.registry.retraining import RetrainingRun, ShownCandidate
+from perennial.registry.retraining import RetrainingRun, ShownCandidate, ShownRetraining
 
 if TYPE_CHECKING:  # who asks for no model need not wait for what models are made of
     import pandas as pd
@@ -123,6 +123,12 @@ class ModelRegistry(Protocol):
 
     def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
         """The candidates of that retraining as they are shown, by name; none where it was not recorded."""
+
+    def retrainings(self, use_case: str, before: datetime) -> list[ShownRetraining]:
+        """The retrainings that were recorded before then, the oldest first."""
+
+    def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
+        """Show it no more, nor its candidates, and remove their files. One that is not shown is none to forget."""
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """The parameters that the version was trained with, as text; none where it was made by hand.

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+DIGEST = "digest"  # the tag of a candidate's run that names its model's bytes
+
 
 @dataclass(frozen=True)
 class CandidateRun:
@@ -39,3 +41,14 @@ class ShownCandidate:
     metrics: dict[str, float]
     tags: dict[str, str]
     files: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ShownRetraining:
+    """A retraining that the registry shows since then: the digests of its candidates' models, and what files take."""
+
+    training_id: str
+    run_id: str
+    at: datetime
+    digests: tuple[str, ...]
+    bytes: int

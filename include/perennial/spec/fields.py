@@ -7,7 +7,7 @@ import re
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -19,6 +19,7 @@ from pydantic import (
     TypeAdapter,
     WithJsonSchema,
 )
+from pydantic_core import PydanticCustomError
 
 from perennial.spec.names import ESTIMATORS, METRICS
 from perennial.spec.problems import Problem, broken_rules, nearest, unknown_name
@@ -44,7 +45,8 @@ _NOTHING = "PT0S"  # how ISO 8601 writes a duration of zero
 _HELP = "write a number and a unit: 30m, 12h, 14d, 2w (minutes, hours, days, weeks)"
 
 
-def _parse(value: Any) -> timedelta:
+def parse_duration(value: Any) -> timedelta:
+    """What a duration in a spec means, for validators of pydantic: what is none is refused with a broken rule."""
     if isinstance(value, timedelta):
         return value
     if value == _NOTHING:
@@ -71,8 +73,24 @@ def _in_iso(value: timedelta) -> str:
 _WRITTEN = WithJsonSchema({"type": "string", "pattern": _PATTERN, "examples": ["14d", "12h", "30m", "2w"]})
 _SERIALIZED = PlainSerializer(_in_iso, return_type=str, when_used="json")
 
-Duration = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(_parse), _SERIALIZED, _WRITTEN]
-DurationOrZero = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(_parse), _SERIALIZED, _WRITTEN]
+FOREVER = "forever"
+
+
+def _parse_or_forever(value: Any) -> timedelta | str:
+    if value == FOREVER:
+        return FOREVER
+    try:
+        parsed = parse_duration(value)
+    except PydanticCustomError as error:
+        raise broken_rules([Problem((), f"neither {FOREVER} nor a duration; {_HELP}")]) from error
+    if parsed <= timedelta(0):
+        raise broken_rules([Problem((), f"must be longer than nothing; write {FOREVER} to keep everything")])
+    return parsed
+
+
+Duration = Annotated[timedelta, Field(gt=timedelta(0)), BeforeValidator(parse_duration), _SERIALIZED, _WRITTEN]
+DurationOrZero = Annotated[timedelta, Field(ge=timedelta(0)), BeforeValidator(parse_duration), _SERIALIZED, _WRITTEN]
+DurationOrForever = Annotated[Duration | Literal["forever"], BeforeValidator(_parse_or_forever)]
 
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"

@@ -29,7 +29,7 @@ from perennial.spec.fields import (
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.spec.problems import Problem, broken_rules, nearest
-from perennial.spec.retirement import Archive
+from perennial.spec.retirement import Archive, Retention
 from perennial.spec.review import Review, review_problems
 from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.rollout import Rollout, has_stages
@@ -156,8 +156,8 @@ class UseCase(Spec):
         None, description="Which predictions people are asked about. Their answers become labels. Without it: none."
     )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
-    retention: Duration = Field(
-        timedelta(weeks=52), description="How long replaced data stays readable. What is live or was trained on stays."
+    retention: Retention = Field(
+        Retention(), description="How long what nobody needs any more stays: a duration for replaced data, or classes."
     )
     archive: Archive = Archive()
     executor_config: ExecutorConfig | None = Field(
@@ -243,7 +243,7 @@ class UseCase(Spec):
     @property
     def archive_after(self) -> timedelta:
         """How long after it was superseded a version is archived."""
-        return self.archive.after or self.retention
+        return self.archive.after or self.retention.replaced
 
     @property
     def key(self) -> str:

@@ -1,10 +1,13 @@
-"""When a version that no longer serves is archived, and what becomes of its files then."""
+"""What is kept how long, and what becomes of a version that no longer serves."""
 
+from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, GetJsonSchemaHandler, TypeAdapter, model_validator
+from pydantic_core import CoreSchema
 
-from perennial.spec.fields import Duration, Spec
+from perennial.spec.fields import Duration, DurationOrForever, Spec, parse_duration
 
 
 class Artefacts(StrEnum):
@@ -19,10 +22,34 @@ class Archive(Spec):
 
     after: Duration | None = Field(
         None,
-        description="How long after it was superseded a version is archived. Without it: as long as `retention`.",
+        description="How long after it was superseded a version is archived. Without it: as long as replaced data is "
+        "kept.",
     )
     artefacts: Artefacts = Field(
         Artefacts.KEEP,
         description="keep: files stay in the model registry. move: the model and its reference go to the archive "
         "(PERENNIAL_ARCHIVE_URL), and what can be made again (exports, examples) is removed.",
     )
+
+
+class Retention(Spec):
+    """How long what nobody needs any more stays; written as a duration, it is that of replaced data."""
+
+    replaced: Duration = Field(
+        timedelta(weeks=52),
+        description="How long replaced data stays readable. What is live or was trained on stays.",
+    )
+    rejected: DurationOrForever = Field(
+        timedelta(days=90),
+        description="How long what retrainings made stays where none of its models ever served: training sets, "
+        "candidates, and their runs in MLflow. What the ledger says of them stays.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _a_duration_alone(cls, value: Any) -> Any:
+        return value if isinstance(value, dict | Retention) else {"replaced": parse_duration(value)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        return {"anyOf": [TypeAdapter(Duration).json_schema(), handler(schema)]}

@@ -179,7 +179,7 @@ def test_maintenance_says_what_it_put_right_and_removed(use_case: LoadedUseCase)
         "flight_delays: 2 repairs, the first: the alias was set"
     )
     assert said(verdict_lines.maintained, use_case, Maintained("raw", 1, 3)).then == "flight_delays: 3 files removed"
-    assert said(verdict_lines.maintained, use_case, TablePlan("raw", 1, ("a file",))) == NOTHING
+    assert said(verdict_lines.maintained, use_case, TablePlan("raw", ("a file",))) == NOTHING
     assert said(verdict_lines.archived, use_case, Archived("3", "archived", "old")).then == "flight_delays: v3 archived"
     assert said(verdict_lines.archived, use_case, Planned("3", Fate.ARCHIVE, "old")) == NOTHING
 

@@ -163,7 +163,7 @@ def test_with_keep_nothing_is_moved_and_the_version_may_not_serve_until_it_is_re
 def test_without_the_key_the_time_is_the_retention(shop: World) -> None:
     spec = shop.use_case.spec.model_copy(update={"archive": Archive()})
     late = replace(shop.use_case, spec=spec)
-    after = BEGIN + timedelta(days=1) + spec.retention  # version 1 was superseded on the second day
+    after = BEGIN + timedelta(days=1) + spec.retention.replaced  # version 1 was superseded on the second day
     assert archive.plan(late, after - timedelta(seconds=1), shop.ports)[0].fate is Fate.KEEP
     assert archive.plan(late, after, shop.ports)[0].fate is Fate.ARCHIVE
 

@@ -91,9 +91,8 @@ def test_the_shadow_of_a_live_revision_is_kept_and_that_of_a_replaced_one_is_not
         "parcels", rolling.world.day(0).start, rolling.world.day(3).end
     )
     assert (first.revision, second.revision) == (1, 2)
-    plans = maintain.plan(rolling.world.use_case, rolling.world.day(9).end, rolling.ports)
-    (plan,) = [each for each in plans if each.table == "shadow/parcels"]
-    assert plan.versions_needed == 1
+    needed = maintain.needed(rolling.world.use_case, rolling.world.day(9).end, rolling.ports)
+    assert needed["shadow/parcels"](lambda _: True) == {rolling.world.day(1).key: {second.version}}
 
 
 def test_the_family_of_models_shows_stages_and_no_entry_that_only_ends_one(tmp_path: Path) -> None:

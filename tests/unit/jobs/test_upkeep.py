@@ -363,7 +363,10 @@ def test_maintenance_needs_what_is_live_measured_or_trained_on(world: World) -> 
     predict(world, 31)
     world.change(31, "weight", 11.0)
     predict(world, 31)
-    needed = maintain._needed(world.use_case, LATER, world.ports)
+    asked = maintain.needed(world.use_case, LATER, world.ports)
+    needed = {
+        table: {v for versions in keep(lambda _: True).values() for v in versions} for table, keep in asked.items()
+    }
     first, live = world.ports.ledger.batches("parcels", world.day(31))
     assert live.version in needed["predictions/parcels"]
     assert first.version not in needed["predictions/parcels"]
@@ -371,4 +374,5 @@ def test_maintenance_needs_what_is_live_measured_or_trained_on(world: World) -> 
     assert new.version in needed["raw/parcels"]
     assert old.version not in needed["raw/parcels"]
     assert len(needed["training/parcels"]) == 1
+    assert live.version in asked["predictions/parcels"](lambda _: True)[world.day(31).key]
     assert [each.files for each in maintain.plan(world.use_case, LATER, world.ports)] == [()] * 5

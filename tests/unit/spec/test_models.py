@@ -2,6 +2,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -101,3 +102,22 @@ def test_an_expectation_built_in_python_obeys_the_same_rules() -> None:
         Expectation(type="expect_nothing")
     with pytest.raises(ValidationError, match="no row can be set aside"):
         Expectation(type="expect_table_row_count_to_be_between", kwargs={"min_value": 1}, quarantine=True)
+
+
+@pytest.mark.parametrize(
+    ("written", "replaced", "rejected"),
+    [
+        ("26w", timedelta(weeks=26), timedelta(days=90)),
+        ({"replaced": "26w"}, timedelta(weeks=26), timedelta(days=90)),
+        ({"rejected": "30d"}, timedelta(weeks=52), timedelta(days=30)),
+        ({"rejected": "forever"}, timedelta(weeks=52), "forever"),
+    ],
+)
+def test_retention_is_a_duration_of_replaced_data_or_of_classes(
+    values: dict[str, Any], written: Any, replaced: timedelta, rejected: Any
+) -> None:
+    spec = UseCase.model_validate({**values, "retention": written})
+    assert (spec.retention.replaced, spec.retention.rejected) == (replaced, rejected)
+    assert spec.archive_after == replaced
+    assert UseCase.model_validate(spec.model_dump(mode="json")).retention == spec.retention
+    jsonschema.validate({**values, "retention": written}, UseCase.model_json_schema())

@@ -36,6 +36,7 @@ from perennial.records.training_set import (
     TrainingManifest,
     WeightedWindow,
     keep_manifest,
+    weighted_partition,
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -99,9 +100,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         raise NotEnoughData(_too_little(spec, as_of, training.num_rows, history, excluded, immature))
     digest = table_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
-    weighted_partition = f"{partition}-weighted" if weighted.windows else None
-    if weighted_partition:  # first, so that the version of the training set holds both
-        ports.lake.replace(training_table(spec.name), weighted_partition, weighted.rows)
+    if weighted.windows:  # first, so that the version of the training set holds both
+        ports.lake.replace(training_table(spec.name), weighted_partition(partition), weighted.rows)
     commit = ports.lake.replace(training_table(spec.name), partition, training)
     newest: datetime = pc.max(training.column(spec.event_time)).as_py().astimezone(UTC)
     manifest = TrainingManifest(
@@ -118,7 +118,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         newest=newest,
         too_large=dict(sum((each.beyond for each in history.windows), Counter[str]())),
         weighted=weighted.windows,
-        weighted_partition=weighted_partition,
+        weighted_partition=weighted_partition(partition) if weighted.windows else None,
         weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
     )
     log.info(

@@ -25,7 +25,7 @@ from perennial.performance.metrics import metric_of
 from perennial.ports import Ports
 from perennial.records.candidates import ARTEFACT, MEMORY, SECONDS, TRAINED
 from perennial.records.training_set import WINDOW_COLUMN, outcomes, read_manifest, read_rows
-from perennial.registry.retraining import CandidateRun, RetrainingRun
+from perennial.registry.retraining import DIGEST, CandidateRun, RetrainingRun
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
@@ -86,7 +86,7 @@ def _run_of(
         name=tried.candidate,
         parameters={"estimator": candidate.estimator, **candidate.parameters},
         metrics={**metrics, **{f"earlier.{name}": value for name, value in tried.earlier.items()}},
-        tags={"outcome": "promoted" if won else TRAINED, "digest": tried.digest, "remarks": "; ".join(tried.remarks)},
+        tags={"outcome": "promoted" if won else TRAINED, DIGEST: tried.digest, "remarks": "; ".join(tried.remarks)},
         files={f"plots/{name}": content for name, content in _pictures(spec, tried, training, holdout, ports).items()},
     )
 

@@ -123,7 +123,7 @@ def expected_since(spec: UseCase, now: datetime, first_champion: datetime) -> tu
     until = grid.containing(now - waited - STILL_RUNNING).start
     if spec.end is not None:
         until = min(until, spec.end)
-    since = max(spec.start, first_champion, until - spec.retention)
+    since = max(spec.start, first_champion, until - spec.retention.replaced)
     first = grid.containing(since)
     start = first.start if first.start == since else first.end
     return (start, until) if start < until else None
