@@ -75,7 +75,8 @@ Every night, for each use case:
 | --- | --- |
 | reconcile | puts right what differs from the ledger: MLflow's aliases, versions and model cards, the lake, the \
 published table; fails, with what to do, where that needs a person, and then nothing is removed |
-| maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those, and what rejected retrainings left |
+| maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those, \
+and what rejected retrainings left |
 | archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
 | standby | tries the champion before the present one, where the spec keeps it ready (`rollout.standby`) |
 | gaps | names the windows that should have been scored and were not |
