@@ -15,6 +15,7 @@ from perennial.errors import ValidationFailed
 from perennial.jobs.predict import chain, ingest
 from perennial.jobs.upkeep.gaps import Gaps, MissingRange, find, ranges_of
 from perennial.records.model_choice import ModelChoice
+from perennial.spec.retirement import Retention
 from perennial.window import Every, Grid, Window
 
 
@@ -106,7 +107,7 @@ def test_nothing_is_expected_after_the_last_window_nor_before_the_retention(stop
     end = stopped.day(36).start.date()
     assert found(stopped, stopped.day(59).end, end=end)[1] == [stopped.day(34), stopped.day(35)]
     kept = timedelta(days=3)
-    assert found(stopped, stopped.day(39).end + timedelta(hours=1), retention=kept)[1] == [
+    assert found(stopped, stopped.day(39).end + timedelta(hours=1), retention=Retention(replaced=kept))[1] == [
         stopped.day(37),
         stopped.day(38),
     ]
