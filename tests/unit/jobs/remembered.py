@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 CLOCK = "_clock"
 NOT_COPIED = {CLOCK, "_lock", "_windows"}  # a clock, and locks of the process that holds them: each store has its own
+INSTANTS = {"_at", "_shown_at"}  # when something was written: copied, and no two worlds are the same in that
 # Who asks, and when: no job of a world knows it, and many tests replace it by something of their own.
 NOT_LOOKED_AT = ("perennial.cli.", "perennial.pages.", "perennial.clock")
 MOST_KEPT = 40  # of some megabytes each
@@ -32,7 +33,7 @@ def remembered(world: "World", name: str, make: Callable[["World"], Result]) -> 
     if not _is_plain(world):
         return make(world)
     spec, rules, queries = world.use_case.spec, world.use_case.suite_digest, world.use_case.queries
-    before = hashlib.sha256(pickle.dumps([_held(part) for part in _parts(world)])).digest()
+    before = hashlib.sha256(pickle.dumps([_told(part) for part in _parts(world)])).digest()
     key = (name, repr(spec), rules, repr(queries), before, _replaced())
     if key not in _kept:
         result = make(world)
@@ -50,6 +51,11 @@ def remembered(world: "World", name: str, make: Callable[["World"], Result]) -> 
 def _held(part: object) -> dict[str, Any]:
     """What a store or a source holds."""
     return {name: held for name, held in vars(part).items() if name not in NOT_COPIED}
+
+
+def _told(part: object) -> dict[str, Any]:
+    """What of that makes two of them differ."""
+    return {name: held for name, held in _held(part).items() if name not in INSTANTS}
 
 
 def _is_plain(world: "World") -> bool:
