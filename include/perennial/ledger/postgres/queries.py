@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Table, exists, false, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, Table, exists, false, func, literal, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
@@ -25,6 +25,7 @@ from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
 
 Query = Select[*tuple[Any, ...]]
+_SOUGHT = ("id", "use_case", "window_start", "window_end", "revision")  # by which a revision's measurements are found
 
 
 def of_window(table: Table, use_case: str, window: Window) -> Query:
@@ -97,7 +98,9 @@ def last_final(use_case: str, as_of: datetime, count: int) -> Query:
 
 def without_truth(use_case: str, as_of: datetime) -> Query:
     """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`)."""
-    live = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of).subquery()
+    newest = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of)
+    # Entries are wide, and to sort them whole takes most of the time.
+    live = newest.with_only_columns(*(batches.c[name] for name in _SOUGHT)).subquery()
     final = (performance.c.maturity == Maturity.FINAL.value) & (
         (performance.c.labelled + performance.c.without_outcome > 0) | (performance.c.rows == 0)
     )
@@ -114,7 +117,8 @@ def without_truth(use_case: str, as_of: datetime) -> Query:
         .limit(1)
         .scalar_subquery()
     )
-    return select(live).where(~func.coalesce(settled, false())).order_by(live.c.window_start, live.c.window_end)
+    waiting = select(live.c.id).where(~func.coalesce(settled, false()))
+    return select(batches).where(batches.c.id.in_(waiting)).order_by(batches.c.window_start, batches.c.window_end)
 
 
 def inside(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:
@@ -226,13 +230,14 @@ def scored_until(use_case: str) -> Query:
 
 def counts(use_case: str) -> Query:
     """The numbers of `Status`, and the last window, in one row."""
-    ingested = newest_per_window(snapshots, use_case, "id").subquery()
-    scored = newest_per_window(batches, use_case, "revision").subquery()
-    validated = newest_per_window(validations, use_case, "id").subquery()
-    monitored = newest_per_window(drift_reports, use_case, "id").subquery()
+    window = (snapshots.c.window_start, snapshots.c.window_end)
+    ingested = select(*window).where(snapshots.c.use_case == use_case).distinct().subquery()
+    last = select(*window).where(snapshots.c.use_case == use_case).order_by(*(at.desc() for at in window)).limit(1)
+    scored = _only(newest_per_window(batches, use_case, "revision"), batches.c.rows)
+    validated = _only(newest_per_window(validations, use_case, "id"), validations.c.verdict)
+    monitored = _only(newest_per_window(drift_reports, use_case, "id"), drift_reports.c.verdict)
+    looked_at = _only(measured(use_case), performance.c.maturity)
     champions = of_role(use_case, DeployedRole.CHAMPION).order_by(None).subquery()
-    looked_at = measured(use_case).subquery()
-    last = select(ingested).order_by(ingested.c.window_start.desc(), ingested.c.window_end.desc()).limit(1).subquery()
     how_many = func.count()
     return select(
         select(how_many).select_from(ingested).scalar_subquery().label("windows_ingested"),
@@ -255,6 +260,11 @@ def counts(use_case: str) -> Query:
         .where(looked_at.c.maturity == Maturity.OVERDUE.value)
         .scalar_subquery()
         .label("windows_overdue"),
-        select(last.c.window_start).scalar_subquery().label("last_start"),
-        select(last.c.window_end).scalar_subquery().label("last_end"),
+        last.with_only_columns(snapshots.c.window_start).scalar_subquery().label("last_start"),
+        last.with_only_columns(snapshots.c.window_end).scalar_subquery().label("last_end"),
     )
+
+
+def _only(newest: Query, column: ColumnElement[Any]) -> Subquery:
+    """Of each of them that column alone: entries are wide, and to sort them whole takes most of the time."""
+    return newest.with_only_columns(column).subquery()
