@@ -36,8 +36,9 @@ def named(entity: str, use_case: str, ledger: Ledger) -> tuple[str, Mapping[str,
 
 
 def tombstones(use_case: str, ledger: Ledger) -> Sequence[Intervention]:
-    """The use case's tombstones, in the order they were recorded."""
-    return ledger.interventions(use_case, InterventionKind.ENTITY_ERASED)
+    """The use case's tombstones, in the order they were recorded. An entry that names no entity is none."""
+    found = ledger.interventions(use_case, InterventionKind.ENTITY_ERASED)
+    return [each for each in found if each.details.keys() >= {ENTITY, WINDOWS}]
 
 
 def of_entity(entity: str, use_case: str, ledger: Ledger) -> Sequence[Intervention]:

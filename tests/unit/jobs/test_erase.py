@@ -367,6 +367,14 @@ def test_a_revision_of_before_says_that_rows_were_erased(lived: World) -> None:
     assert found.erased == (f"Of revision 1, {TOLD}.",)
 
 
+def test_an_entry_that_names_no_entity_is_no_tombstone(lived: World) -> None:
+    strange = Intervention("parcels", InterventionKind.ENTITY_ERASED, "someone", "eve", "", {"rule": "x"}, "by hand")
+    lived.ports.ledger.record_intervention(strange)
+    with pytest.raises(NotScored, match="no live prediction for parcel 'other'"):
+        explain.run(lived.use_case, "other", None, lived.day(35).end, lived.ports, airflow_url=None)
+    assert erased(lived, someone(lived)).windows > 0
+
+
 def test_explain_says_when_the_entity_was_erased_and_by_whom(lived: World) -> None:
     entity = someone(lived)
     erased(lived, entity)
