@@ -29,6 +29,7 @@ Result = TypeVar("Result")
 
 def main() -> int:
     """The exit code: 1 when a limit was missed."""
+    logging.getLogger("perennial").setLevel(logging.CRITICAL)
     if sys.argv[1:2] == ["write"]:
         return write(Path(sys.argv[2]), sys.argv[3], int(sys.argv[4]))
     with TemporaryDirectory() as scratch:
@@ -38,6 +39,7 @@ def main() -> int:
             server.create_database("past")
             url = server.url("past")
             past = made(Path(scratch), url, BEFORE)
+            past.close()
             command = [sys.executable, __file__, "write", scratch, url]
             environment = {**os.environ, "OMP_NUM_THREADS": "1"}
             began = time.perf_counter()
@@ -45,12 +47,14 @@ def main() -> int:
                 subprocess.Popen([*command, str(number)], env=environment, stdout=subprocess.PIPE, text=True)
                 for number in range(WRITERS)
             ]
-            found = [json.loads(each.communicate()[0].splitlines()[-1]) for each in writers]
+            said = [each.communicate()[0] for each in writers]
+            assert not any(each.returncode for each in writers), "a writer failed; it says why above"
+            found = [json.loads(each.splitlines()[-1]) for each in said]
             took = time.perf_counter() - began
             scored = past.ports.ledger.batches_between(
                 past.use_case.name, past.window(past.next).start, past.window(past.next + WINDOWS).start
             )
-            past.close()
+            past.close()  # its ledger was opened again
         finally:
             server.stop()
     assert len(scored) == WINDOWS, f"{len(scored)} of {WINDOWS} windows were scored"
@@ -64,7 +68,6 @@ def main() -> int:
 
 def write(folder: Path, url: str, writer: int) -> int:
     """In a process of its own: take every eighth window through the steps, and print what was lost on the way."""
-    logging.getLogger("perennial").setLevel(logging.CRITICAL)
     lost = {"lost": 0.0, "commits": 0, "again": 0}
     original = delta.until_committed
 
@@ -87,7 +90,6 @@ def write(folder: Path, url: str, writer: int) -> int:
     for number in range(past.next + writer, past.next + WINDOWS, WRITERS):
         past.predict(number)
     print(json.dumps({**lost, "seconds": time.perf_counter() - began}))
-    past.close()
     return 0
 
 
