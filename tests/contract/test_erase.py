@@ -26,10 +26,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from pyarrow import fs
-from tests.contract.test_jobs_on_real_stores import days_to_csv
-from tests.contract.test_personal_data import Persons, files_below, rows_of_database
+from tests.contract.test_personal_data import (
+    Persons,
+    environment_of,
+    files_below,
+    rows_of_database,
+    use_case_below,
+)
 from tests.servers import WatchedPostgres
-from tests.unit.jobs.world import DAYS, ROWS, SPEC, START
+from tests.unit.jobs.world import DAYS, ROWS, START
 from tests.waiting import LOOK_EVERY
 
 from perennial.jobs.erase import find
@@ -107,25 +112,10 @@ def lived(
 ) -> Persons:
     """A use case in which the entity is everywhere, with its lake in a folder or on S3."""
     root = tmp_path_factory.mktemp("visits")
-    folder = root / "use_cases" / NAME
-    folder.mkdir(parents=True)
-    columns = re.sub(r"columns:.*?\nlabels:", COLUMNS, SPEC, flags=re.DOTALL)
-    spec = columns.replace("name: parcels", f"name: {NAME}").replace(
-        "format: parquet", "pattern: '%Y-%m-%d.csv', format: csv"
-    )
-    (folder / "use_case.yaml").write_text(f"{spec}packaging: [onnx]\nreview: {{random_share: 1, limit: 1000}}\n")
-    (folder / "expectations.yaml").write_text(EXPECTATIONS)
-    rows, outcomes = people()
-    days_to_csv(rows, folder / "data")
-    days_to_csv(outcomes, folder / "labels")
+    more = "packaging: [onnx]\nreview: {random_share: 1, limit: 1000}\n"
+    folder = use_case_below(root, NAME, COLUMNS, EXPECTATIONS, more, *people())
     database = postgres.url(postgres.new_database(NAME))
-    environment = {
-        "PERENNIAL_HOME": str(root / "home"),
-        "PERENNIAL_USE_CASES": str(root / "use_cases"),
-        "PERENNIAL_MLFLOW_URL": mlflow_url,
-        "AIRFLOW_CONN_PERENNIAL_LEDGER": database,
-        "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database,
-    }
+    environment = environment_of(root, mlflow_url, database)
     if request.param == "s3":
         endpoint = request.getfixturevalue("s3_endpoint")
         environment |= {

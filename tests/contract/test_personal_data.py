@@ -133,28 +133,40 @@ def persons_and_outcomes() -> tuple[pa.Table, pa.Table]:
     return rows, outcomes
 
 
-@pytest.fixture(scope="module")
-def persons(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Persons:
-    root = tmp_path_factory.mktemp("persons")
-    folder = root / "use_cases" / NAME
+def use_case_below(
+    root: Path, name: str, columns: str, expectations: str, more: str, rows: pa.Table, outcomes: pa.Table
+) -> Path:
+    """Write a use case like that of `tests.unit.jobs.world`, with other columns, and its data as a CSV file a day."""
+    folder = root / "use_cases" / name
     folder.mkdir(parents=True)
-    columns = re.sub(r"columns:.*?\nlabels:", COLUMNS, SPEC, flags=re.DOTALL)
-    spec = columns.replace("name: parcels", f"name: {NAME}").replace(
+    spec = re.sub(r"columns:.*?\nlabels:", columns, SPEC, flags=re.DOTALL)
+    spec = spec.replace("name: parcels", f"name: {name}").replace(
         "format: parquet", "pattern: '%Y-%m-%d.csv', format: csv"
     )
-    (folder / "use_case.yaml").write_text(f"{spec}packaging: [onnx]\n")
-    (folder / "expectations.yaml").write_text(EXPECTATIONS)
-    rows, outcomes = persons_and_outcomes()
+    (folder / "use_case.yaml").write_text(spec + more)
+    (folder / "expectations.yaml").write_text(expectations)
     days_to_csv(rows, folder / "data")
     days_to_csv(outcomes, folder / "labels")
-    database = postgres.url(postgres.new_database(NAME))
-    environment = {
+    return folder
+
+
+def environment_of(root: Path, mlflow_url: str, database: str) -> dict[str, str]:
+    """What commands about use cases below that folder are given; the ledger and published tables share a database."""
+    return {
         "PERENNIAL_HOME": str(root / "home"),
         "PERENNIAL_USE_CASES": str(root / "use_cases"),
         "PERENNIAL_MLFLOW_URL": mlflow_url,
         "AIRFLOW_CONN_PERENNIAL_LEDGER": database,
         "AIRFLOW_CONN_PERENNIAL_PUBLISHED": database,
     }
+
+
+@pytest.fixture(scope="module")
+def persons(postgres: WatchedPostgres, mlflow_url: str, tmp_path_factory: pytest.TempPathFactory) -> Persons:
+    root = tmp_path_factory.mktemp("persons")
+    folder = use_case_below(root, NAME, COLUMNS, EXPECTATIONS, "packaging: [onnx]\n", *persons_and_outcomes())
+    database = postgres.url(postgres.new_database(NAME))
+    environment = environment_of(root, mlflow_url, database)
     settings = Settings.from_environment(environment)
     ports = open_ports(settings, EnvironmentConnections(settings.environment))
     return Persons(folder, root / "home", database, environment, load_use_case(folder), ports)
