@@ -8,7 +8,6 @@ windows may take three times as long as the daily ones. `--days` makes the histo
 
 import json
 import logging
-import resource
 import subprocess
 import sys
 import time
@@ -102,7 +101,7 @@ def main() -> int:
 
 
 def measured(every: str, folder: Path, url: str, days: int) -> int:
-    """Print the seconds of assembling all windows for the first time and again, and the peak of memory."""
+    """Print the seconds of assembling all windows for the first time and again."""
     logging.getLogger("perennial").setLevel(logging.CRITICAL)
     home = folder / "parcels"
     home.mkdir()
@@ -128,7 +127,7 @@ def measured(every: str, folder: Path, url: str, days: int) -> int:
         found[name] = time.perf_counter() - began
         assert done.rows == days * ROWS, done
     ledger.close()
-    print(json.dumps(found | {"memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}))
+    print(json.dumps(found))
     return 0
 
 
