@@ -60,6 +60,21 @@ class Airflow:
             lambda: self.state(task) == state, f"{task} to be {state}", lambda: self._too_late(task, state)
         )
 
+    def asks(self, task: str) -> None:
+        """Wait until a person is asked by `task`, and the scheduler has heard that the worker which asked has ended.
+
+        Airflow fails a task whose answer comes before that: it looks queued when its worker ends. Nobody in front of a
+        page is so fast, a test is.
+        """
+        self.reaches(task, "awaiting_input")
+        attempt = self.system.tasks(self.retrain, self.run_id)[task]["try_number"]
+        heard = (
+            f"Received executor event with state success for task instance TaskInstanceKey(dag_id={self.retrain!r}, "
+            f"task_id={task!r}, run_id={self.run_id!r}, try_number={attempt}, "
+        )
+        log = self.system.home / "logs" / "scheduler.log"
+        self.system.wait_until(lambda: heard in log.read_text(), f"the scheduler to hear that {task} has asked")
+
     def _too_late(self, task: str, state: str) -> str | None:
         ended = self.system.run_state(self.retrain, self.run_id) in DONE and self.state(task) != state
         return f"{task} is {self.state(task)}: {self.system.why(self.retrain, self.run_id)}" if ended else None

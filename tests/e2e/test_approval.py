@@ -57,7 +57,7 @@ def airflow(run: Run) -> Iterator[Airflow]:
 def asked(airflow: Airflow) -> Airflow:
     """Ann has asked for a retraining, which has judged and waits for a person."""
     airflow.begin(REQUESTER, "2013-03-01", "first model")
-    airflow.reaches("approve", "awaiting_input")
+    airflow.asks("approve")
     return airflow
 
 
@@ -93,7 +93,7 @@ def approved_once(asked: Airflow) -> Airflow:
         page.get_by_text("must approve").first.wait_for()
         page.locator("#element_why, [name=element_why]").first.fill(REASON["why"])
         page.get_by_role("button", name="Approve", exact=True).first.click()
-        asked.reaches("approve_second", "awaiting_input")
+        asked.asks("approve_second")
     return asked
 
 
@@ -138,7 +138,7 @@ def test_a_gate_that_was_marked_successful_deploys_nothing_and_says_so(forged: A
 def deployed(forged: Airflow) -> Airflow:
     """The second gate was cleared, asked again, and Carla has agreed."""
     forged.clear(WITHOUT_ROLE, "approve_second")
-    forged.reaches("approve_second", "awaiting_input")
+    forged.asks("approve_second")
     answered = forged.answer(SECOND, "approve_second", "Approve", **REASON)
     assert answered.is_success, answered.text
     forged.reaches("deploy", "success")
@@ -204,7 +204,7 @@ def challenger(airflow: Airflow, packing: Packing) -> Airflow:
     """Ben has approved the winner of a retraining that Ann asked for, which has ended well."""
     asked = replace(airflow, use_case=PACKING, run_id="packing_is_slower")
     asked.begin(REQUESTER, packing.day(BEGUN).isoformat(), "packing is slower")
-    asked.reaches("approve", "awaiting_input")
+    asked.asks("approve")
     answered = asked.answer(FIRST, "approve", "Approve", **REASON)
     assert answered.is_success, answered.text
     asked.system.succeed(asked.retrain, asked.run_id)
