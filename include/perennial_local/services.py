@@ -13,7 +13,7 @@ from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
 from perennial.ledger.postgres.schema import tables as ledger_tables
 from perennial.ledger.postgres.schema.readers import prepare_reader
-from perennial.published import tables as published_tables
+from perennial.published import names as published_names
 from perennial_local.addresses import LOOPBACK, Addresses, choose_addresses
 from perennial_local.airflow_api import AirflowApi, answers
 from perennial_local.airflow_jobs import end_dead_jobs
@@ -72,7 +72,7 @@ class LocalSystem:
         mlflow = self._mlflow(addresses)
         self._supervisor.start(mlflow)
         migrate.upgrade(server.url("perennial"))
-        for schema in (ledger_tables.SCHEMA, published_tables.SCHEMA):
+        for schema in (ledger_tables.SCHEMA, published_names.SCHEMA):
             prepare_reader(server.url("perennial"), environment["AIRFLOW_CONN_PERENNIAL_LEDGER_READER"], schema)
         if airflow_is_new:
             self._finish_airflow_migration()

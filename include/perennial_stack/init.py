@@ -16,7 +16,7 @@ from perennial.ledger.postgres.schema import migrate
 from perennial.ledger.postgres.schema import tables as ledger_tables
 from perennial.ledger.postgres.schema.readers import prepare_reader
 from perennial.ledger.postgres.schema.writers import prepare_writer
-from perennial.published import tables as published_tables
+from perennial.published import names as published_names
 from perennial.settings import Settings
 from perennial.spec.load import load_all
 from perennial_airflow import access
@@ -54,7 +54,7 @@ def _ledger(values: Mapping[str, str]) -> None:
     applied = migrate.upgrade(owner)
     prepare_writer(owner, writer)
     prepare_reader(owner, reader, ledger_tables.SCHEMA)
-    prepare_reader(_url_of(values, databases.PUBLISHED), reader, published_tables.SCHEMA)
+    prepare_reader(_url_of(values, databases.PUBLISHED), reader, published_names.SCHEMA)
     _say(f"ledger: applied {', '.join(applied)}" if applied else "ledger: up to date")
 
 

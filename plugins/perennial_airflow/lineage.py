@@ -85,7 +85,7 @@ class Places:
 
     def published(self, use_case: str, **more: Any) -> DataSet:
         """The table that others read predictions from."""
-        from perennial.published.tables import table_of
+        from perennial.published.names import table_of
 
         namespace, database = _database(self.connections.url(PUBLISHED_CONNECTION))
         return DataSet(namespace, ".".join((database, *table_of(use_case).strings)), **more)

@@ -42,7 +42,7 @@ LIVE = """
 PUBLISHED = """
     SELECT p.window_start, min(p.revision), count(*), min(p.model_digest), count(DISTINCT p.{key}),
         count(DISTINCT (p.revision, p.model_digest)), min(w.row_count)
-    FROM perennial.predictions_{use_case} p JOIN perennial.published_windows w
+    FROM perennial.provenance_{use_case} p JOIN perennial.published_windows w
         ON w.use_case = '{use_case}' AND w.window_start = p.window_start
     GROUP BY 1 ORDER BY 1"""
 CHAMPION = """

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from tests.contract.test_registry import candidate
-from tests.unit.jobs.world import START, World, make_world
+from tests.unit.jobs.world import START, World, as_batch, make_world
 
 from perennial.artifacts.memory import InMemoryArtifacts
 from perennial.jobs.upkeep import decommission, verify
@@ -38,7 +38,7 @@ def real(tmp_path: Path, ledger_url: str) -> Iterator[World]:
         )
         for table in decommission.TABLES.values():
             ports.lake.replace(table("parcels"), world.day(31).key, rows)
-        ports.published.publish("parcels", world.day(31), rows)
+        ports.published.publish("parcels", world.day(31), as_batch(rows))
     ports.registry.register(candidate("parcels"))
     yield World(world.use_case, ports, world.parcels, world.outcomes)
     ledger.close()

@@ -19,6 +19,7 @@ import pytest
 from sqlalchemy import make_url
 from tests.ports import free_port
 from tests.servers import Run, WatchedPostgres
+from tests.unit.jobs.world import as_batch
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import table_digest
@@ -133,7 +134,7 @@ def test_published_tables_work_with_a_pool_by_transaction_and_leave_nothing_behi
     pooled: Pooled, database_url: str
 ) -> None:
     url = pooled(database_url, "transaction")
-    rows = pa.table({"flight": ["a", "b"], "prediction": [0.1, 0.2], "revision": [1, 1]})
+    rows = as_batch(pa.table({"flight": ["a", "b"], "prediction": [0.1, 0.2]}))
     published = PostgresPublished(url)
     for _ in range(2):
         published.publish("delays", WINDOW, rows)

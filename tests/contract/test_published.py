@@ -85,7 +85,7 @@ def test_rows_come_back_exactly(published: PublishedPredictions, keys: list[str 
 def test_nulls_are_not_empty_texts_or_nan(published: PublishedPredictions) -> None:
     given = predictions("a", "b", "c")
     given = given.set_column(2, "prediction", pa.array([None, math.nan, 0.5], pa.float64()))
-    given = given.set_column(7, "run_id", pa.array([None, "", "x"], pa.string()))
+    given = given.append_column("band", pa.array([None, "", "x"], pa.string()))
     published.publish("delays", FIRST, given)
     assert same(published.read("delays", FIRST), given)
 
@@ -255,7 +255,8 @@ import sys
 import pyarrow as pa
 from perennial.published.postgres import PostgresPublished
 from perennial.window import Window
-rows = pa.table({"flight": ["new"], "prediction": [0.9], "revision": [2]})
+rows = pa.table({"flight": ["new"], "prediction": [0.9], "revision": [2], "model_version": ["7"],
+    "model_digest": ["m"], "snapshot_digest": ["s"], "run_id": ["r"]})
 PostgresPublished(sys.argv[1]).publish("delays", Window.parse(sys.argv[2]), rows)
 """
 

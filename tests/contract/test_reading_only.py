@@ -11,6 +11,7 @@ from uuid import uuid4
 import psycopg2
 import pyarrow as pa
 import pytest
+from tests.unit.jobs.world import as_batch
 
 from perennial import clock
 from perennial.cli.main import main
@@ -30,7 +31,7 @@ from perennial.window import Window
 from perennial.wiring import open_reading_ports
 
 WINDOW = Window(datetime(2013, 3, 5, tzinfo=UTC), datetime(2013, 3, 6, tzinfo=UTC))
-ROWS = pa.table({"flight": pa.array([1, 2]), "probability": pa.array([0.25, 0.5])})
+ROWS = as_batch(pa.table({"flight": pa.array([1, 2]), "probability": pa.array([0.25, 0.5])}))
 SNAPSHOT = Snapshot(
     use_case="flights", window=WINDOW, table="raw", version=1, digest="d", rows=2, columns={}, query="SELECT 1",
     run_id="test",
@@ -224,5 +225,6 @@ def test_the_command_lets_both_readers_read(
         f"{user} may read the schema ledger", f"{user} may read the schema perennial",
     ]  # fmt: skip
     PostgresPublished(ledger_url).publish("flights", WINDOW, ROWS)
-    assert sql(as_user(ledger_url, user), "SELECT count(*) FROM perennial.predictions_flights") == [(2,)]
+    for table in ("predictions_flights", "provenance_flights"):
+        assert sql(as_user(ledger_url, user), f"SELECT count(*) FROM perennial.{table}") == [(2,)]
     sql(ledger_url, f"DROP OWNED BY {user}", f"DROP ROLE {user}")

@@ -109,6 +109,7 @@ STEPS: dict[str, Callable[[Act], None]] = {
     "batch recorded": _entry("record_batch", after=True),
     "publishing: old rows deleted": _statement('DELETE FROM "perennial"."predictions_'),
     "publishing: new rows inserted": _statement('INSERT INTO "perennial"."predictions_'),
+    "publishing: batch inserted": _statement('INSERT INTO "perennial"."published_batches"'),
     "publishing: about to commit": _statement('INSERT INTO "perennial"."published_windows"'),
     "published": lambda act: _around(published.PostgresPublished, "publish", act, after=True),
     "hold about to be given back": _hold_given_back,

@@ -205,7 +205,7 @@ class World:
         live, snapshot = batches[-1], self.ledger.latest_snapshot(NAME, window)
         with _session(self.address.published_url) as cursor:
             cursor.execute(
-                "SELECT parcel, revision, model_digest, snapshot_digest FROM perennial.predictions_parcels "
+                "SELECT parcel, revision, model_digest, snapshot_digest FROM perennial.provenance_parcels "
                 "WHERE window_start = %s",
                 (window.start,),
             )
@@ -238,7 +238,7 @@ class World:
         """What consumers see of a window: a revision that the ledger has, whole."""
         with _session(self.address.published_url) as cursor:
             cursor.execute(
-                "SELECT revision, model_digest, snapshot_digest, count(*) FROM perennial.predictions_parcels "
+                "SELECT revision, model_digest, snapshot_digest, count(*) FROM perennial.provenance_parcels "
                 "WHERE window_start = %s GROUP BY 1, 2, 3",
                 (window.start,),
             )

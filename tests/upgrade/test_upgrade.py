@@ -23,6 +23,7 @@ from perennial.errors import NothingKept, NotValidated
 from perennial.modeling import libraries
 from perennial.modeling.trial import EXAMPLE, PREDICTION, TRIED_ROWS, from_file
 from perennial.ports import Ports
+from perennial.records.batch import compare_stores
 from perennial.records.gate import checks_of
 from perennial.records.kept_example import load_model
 from perennial.settings import Settings
@@ -48,7 +49,7 @@ class Upgraded:
     """The use case of 0.1.0 under today's code. `told` is what 0.1.0 said of it."""
 
     def __init__(self, root: Path, database: str, mlflow_url: str) -> None:
-        self.root = root
+        self.root, self.database = root, database
         self.told = json.loads((root / "told.json").read_text())
         self._environment = {
             **os.environ,
@@ -70,6 +71,13 @@ class Upgraded:
         result = CliRunner().invoke(app, list(arguments), env=self._environment, catch_exceptions=False)
         assert result.exit_code == 0, result.output
         return result.stdout
+
+    def published(self, table: str, number: int) -> list[tuple[Any, ...]]:
+        """What the published rows of a day say of their batch, each once."""
+        query = f"SELECT DISTINCT model_digest, snapshot_digest, run_id FROM perennial.{table}_parcels"
+        with closing(psycopg2.connect(self.database)) as session, session.cursor() as cursor:
+            cursor.execute(f"{query} WHERE window_start = %s", (window(number).start,))
+            return list(cursor.fetchall())
 
     def json(self, *arguments: str) -> list[dict[str, Any]]:
         """What a command printed as JSON."""
@@ -164,6 +172,18 @@ def test_a_next_window_is_scored_by_the_model_that_0_1_0_trained(
     assert batch.model_digest == upgraded.told["history"][day(52)][0]["model_digest"]
     for number in (24, QUARANTINED, 52):  # and nothing that was scored before has changed
         assert [each.revision for each in upgraded.ports.ledger.batches("parcels", window(number))] == [1]
+
+
+@pytest.mark.usefixtures("next_window")
+def test_its_published_rows_keep_what_they_say_and_the_next_ones_say_it_once(upgraded: Upgraded) -> None:
+    batches = {n: upgraded.ports.ledger.latest_batch("parcels", window(n)) for n in (52, 53)}
+    said = {n: (b.model_digest, b.snapshot_digest, b.run_id) for n, b in batches.items() if b}
+    assert upgraded.published("predictions", 52) == [said[52]]
+    assert upgraded.published("predictions", 53) == [(None, None, None)]
+    assert [upgraded.published("provenance", n) for n in (52, 53)] == [[said[52]], [said[53]]]
+    for number, batch in batches.items():
+        assert batch is not None
+        assert compare_stores(batch, upgraded.ports).published_agrees, number
 
 
 def test_i2_a_window_is_validated_again_under_a_verdict_of_its_own(upgraded: Upgraded) -> None:

@@ -35,7 +35,7 @@ def readers() -> None:
     """
     from perennial.ledger.postgres.schema.readers import prepare_reader
     from perennial.ledger.postgres.schema.tables import SCHEMA as LEDGER
-    from perennial.published.tables import SCHEMA as PUBLISHED
+    from perennial.published.names import SCHEMA as PUBLISHED
 
     connections = Session().connections
     for owner, reader, schema in (

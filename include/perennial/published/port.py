@@ -23,7 +23,7 @@ class PublishedSize:
 class PublishedWindow:
     """What is published of a window: how many rows, and their revision, None if they have several.
 
-    `at_once` says whether one transaction wrote them all, as publishing does.
+    `at_once` says whether one transaction wrote them all, as publishing does, and what their batch says is there.
     """
 
     rows: int
@@ -37,9 +37,11 @@ class PublishedPredictions(Protocol):
     def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
         """Make `rows` the whole published content of the window, in one transaction.
 
-        The transaction keeps the lease's fencing token too.
+        The transaction keeps the lease's fencing token too. Rows say their batch by the columns of `provenance.TYPES`;
+        rows of one revision and model version say the same.
 
-        Errors: `LeaseLost` when a later lease published the window; `StoreUnavailable`.
+        Errors: `SchemaMismatch` for rows that can't be published; `LeaseLost` when a later lease published the window;
+        `StoreUnavailable`.
         """
 
     def read(self, use_case: str, window: Window) -> pa.Table:

@@ -10,16 +10,18 @@ from datetime import datetime
 import psycopg2
 import pyarrow as pa
 from psycopg2 import errors, extensions
-from psycopg2.sql import SQL, Composed, Identifier, Literal
+from psycopg2.sql import SQL, Identifier, Literal
 
 from perennial.addresses import postgres_dsn, unknown_option
 from perennial.digest import canonical, canonical_types, table_digest
 from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
-from perennial.published import readying, tables
+from perennial.published import batches, readying, tables
 from perennial.published.layout import check_keys, database_types, ended_comment
+from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
-from perennial.published.tables import WINDOWS, describe, index_is_valid, key_of, lock, table_of
+from perennial.published.provenance import OF_BATCHES, joined, split
+from perennial.published.tables import describe, index_is_valid, key_of, lock
 from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
 
@@ -51,6 +53,8 @@ class PostgresPublished:
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
         """
         rows = canonical_types(rows)
+        database_types(use_case, rows.schema)
+        rows, origins = split(use_case, window, rows)
         columns = database_types(use_case, rows.schema)
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
@@ -63,20 +67,20 @@ class PostgresPublished:
             if lease is not None:
                 lease.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
             names = SQL(", ").join(map(Identifier, columns))
-            table, span = table_of(use_case), _span(window)
+            table = table_of(use_case)
             cursor.execute(
                 SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
                     _STAGING, names, table
                 )
             )
             copy_in(cursor, _STAGING, rows.column_names, file)
-            cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table, span))
+            tables.remove(cursor, use_case, window)
             cursor.execute(
                 SQL("INSERT INTO {} (window_start, window_end, {}) SELECT {}, {}, {} FROM {}").format(
                     table, names, Literal(window.start), Literal(window.end), names, _STAGING
                 )
             )
-            cursor.execute(SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), span))
+            batches.write(cursor, use_case, window, origins)
             cursor.execute(
                 SQL(
                     "INSERT INTO {} (use_case, window_start, window_end, row_count, columns, fencing_token) "
@@ -107,15 +111,18 @@ class PostgresPublished:
                 return pa.table({})
             cursor.execute(
                 SQL("SELECT columns FROM {} WHERE use_case = {} AND {}").format(
-                    WINDOWS, Literal(use_case), _span(window)
+                    WINDOWS, Literal(use_case), rows_of(window)
                 )
             )
             published = cursor.fetchone()
             if published is None:
                 return pa.table({})
             columns = {name: table.columns[name] for name in published[0]}
-            source = SQL("{} WHERE {}").format(table_of(use_case), _span(window))
-            return canonical(copy_out(cursor, columns, source))
+            source = SQL("{} WHERE {}").format(table_of(use_case), rows_of(window))
+            rows = copy_out(cursor, columns, source)
+            if not OF_BATCHES.keys() <= columns.keys():
+                rows = joined(rows, batches.read(cursor, use_case, window))
+            return canonical(rows)
 
     def windows(self, use_case: str, start: datetime, end: datetime) -> list[Window]:
         """See `PublishedPredictions.windows`."""
@@ -159,7 +166,7 @@ class PostgresPublished:
 
     def _token(self, cursor: extensions.cursor, use_case: str, window: Window) -> int:
         query = SQL("SELECT fencing_token FROM {} WHERE use_case = {} AND {}")
-        cursor.execute(query.format(WINDOWS, Literal(use_case), _span(window)))
+        cursor.execute(query.format(WINDOWS, Literal(use_case), rows_of(window)))
         found = cursor.fetchone()
         return int(found[0]) if found else 0
 
@@ -190,10 +197,6 @@ class PostgresPublished:
                 raise _explained(what, error) from None  # its details hold values
             except psycopg2.Error as error:
                 raise _explained(what, error) from error
-
-
-def _span(window: Window) -> Composed:
-    return SQL("window_start = {} AND window_end = {}").format(Literal(window.start), Literal(window.end))
 
 
 def _explained(what: str, error: psycopg2.Error) -> PerennialError:

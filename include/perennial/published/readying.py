@@ -14,6 +14,7 @@ from psycopg2 import Error, errors, extensions
 from psycopg2.sql import SQL
 
 from perennial.published import tables
+from perennial.published.names import index_of
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +68,7 @@ def make_index(session: extensions.connection, use_case: str, key: str) -> None:
                 milliseconds = tables.LOCK_MILLISECONDS
                 cursor.execute(
                     SQL("SET lock_timeout = {}; DROP INDEX IF EXISTS {}").format(
-                        SQL(f"'{milliseconds}ms'"), tables.index_of(use_case)
+                        SQL(f"'{milliseconds}ms'"), index_of(use_case)
                     )
                 )
             cursor.execute(SQL("SET lock_timeout = {}").format(SQL(f"'{INDEX_SECONDS}s'")))

@@ -4,11 +4,12 @@
     perennial.ended_use_cases           which use cases were decommissioned, when and why
     perennial.published_windows         which windows are published, with how many rows and which columns, and the
                                         fencing token of the lease that published them last
+    perennial.published_batches, and views: see `batches`
 
-Rows of the first and the last are changed only inside the transaction that publishes, and when a use case's rows are
-erased. Tables are made and widened before that, in transactions of their own: to widen one takes a lock that nobody can
-read beside, and a publication may take minutes. Whoever does it holds an advisory lock meanwhile, so that two of them
-never do it at once.
+Rows of predictions, windows and batches are changed only inside the transaction that publishes, and when a use case's
+rows are erased. Tables are made and widened before that, in transactions of their own: to widen one takes a lock that
+nobody can read beside, and a publication may take minutes. Whoever does it holds an advisory lock meanwhile, so that
+two of them never do it at once.
 """
 
 from collections.abc import Mapping
@@ -20,14 +21,13 @@ from psycopg2.sql import SQL, Composed, Identifier, Literal
 
 from perennial.encoding import lock_key
 from perennial.errors import SchemaMismatch
+from perennial.published import batches
 from perennial.published.layout import WINDOW_COLUMNS, ended_comment, first_key
+from perennial.published.names import BATCHES, ENDED, SCHEMA, WINDOWS, index_of, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.window import Window
 
-SCHEMA = "perennial"
 LOCK_MILLISECONDS = 200
-WINDOWS = Identifier(SCHEMA, "published_windows")
-ENDED = Identifier(SCHEMA, "ended_use_cases")
 
 
 @dataclass(frozen=True)
@@ -36,11 +36,6 @@ class PublishedTable:
 
     columns: dict[str, str]
     key: str | None
-
-
-def table_of(use_case: str) -> Identifier:
-    """The name of a use case's table."""
-    return Identifier(SCHEMA, f"predictions_{use_case}")
 
 
 def lock(cursor: extensions.cursor, subject: str) -> None:
@@ -69,7 +64,12 @@ def describe(cursor: extensions.cursor, use_case: str) -> PublishedTable:
 def is_ready(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> bool:
     """Whether the tables are there and have all the columns, which takes no lock to find out."""
     known = describe(cursor, use_case).columns
-    return bool(known) and columns.keys() <= known.keys() and _windows_have(cursor, "fencing_token")
+    return (
+        bool(known)
+        and columns.keys() <= known.keys()
+        and _windows_have(cursor, "fencing_token")
+        and batches.view_is_made(cursor, use_case)
+    )
 
 
 def make_ready(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str]) -> None:
@@ -100,11 +100,6 @@ def key_of(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str])
             "Nothing was published. Give the column a new name, or rename the old table out of the way."
         )
     return table.key
-
-
-def index_of(use_case: str) -> Identifier:
-    """The name of the index by entity of a use case's table; the longest name of a use case leaves room for it."""
-    return Identifier(SCHEMA, f"by_entity_{use_case}")
 
 
 def index_is_valid(cursor: extensions.cursor, use_case: str) -> bool | None:
@@ -153,9 +148,20 @@ def overview(
         "WHERE window_start >= %s AND window_end <= %s GROUP BY window_start, window_end"
     )
     cursor.execute(query.format(table_of(use_case)), (start, end))
-    for begun, until, rows, least, most, at_once in cursor.fetchall():
-        found[Window(begun, until)] = PublishedWindow(rows, least if least == most else None, at_once)
+    counted = cursor.fetchall()
+    lacking = batches.lacking(cursor, use_case, start, end) if _is_there(cursor, BATCHES) else set()
+    for begun, until, rows, least, most, at_once in counted:
+        whole = at_once and (begun, until) not in lacking
+        found[Window(begun, until)] = PublishedWindow(rows, least if least == most else None, whole)
     return found
+
+
+def remove(cursor: extensions.cursor, use_case: str, window: Window) -> None:
+    """Remove what is published of the window: its rows, its batches, and the entry that it is published."""
+    cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table_of(use_case), rows_of(window)))
+    for each in (BATCHES, WINDOWS):
+        named = SQL("DELETE FROM {} WHERE use_case = {} AND {}")
+        cursor.execute(named.format(each, Literal(use_case), rows_of(window)))
 
 
 def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:
@@ -203,9 +209,12 @@ def size(cursor: extensions.cursor, use_case: str) -> PublishedSize:
 
 def erase(cursor: extensions.cursor, use_case: str) -> None:
     """Empty the use case's table, and forget which of its windows are published."""
-    if _is_there(cursor, table_of(use_case)):
-        cursor.execute(SQL("TRUNCATE {}").format(table_of(use_case)))
-        cursor.execute(SQL("DELETE FROM {} WHERE use_case = %s").format(WINDOWS), (use_case,))
+    if not _is_there(cursor, table_of(use_case)):
+        return
+    cursor.execute(SQL("TRUNCATE {}").format(table_of(use_case)))
+    for each in (BATCHES, WINDOWS):
+        if _is_there(cursor, each):
+            cursor.execute(SQL("DELETE FROM {} WHERE use_case = %s").format(each), (use_case,))
 
 
 def _is_there(cursor: extensions.cursor, table: Identifier) -> bool:
@@ -230,11 +239,15 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
     elif not _windows_have(cursor, "fencing_token"):
         added = SQL("ALTER TABLE {} ADD COLUMN fencing_token bigint NOT NULL DEFAULT 0")
         cursor.execute(added.format(WINDOWS))
+    batches.make_table(cursor)
     if table.columns:
         lacking = [_column(name, kind) for name, kind in columns.items() if name not in table.columns]
         if lacking:  # all at once; without a default, the rows that are there are not touched
             columns_added = SQL(", ").join(SQL("ADD COLUMN {}").format(column) for column in lacking)
             cursor.execute(SQL("ALTER TABLE {} {}").format(table_of(use_case), columns_added))
+        batches.make_view(
+            cursor, use_case, [*table.columns, *(c for c in columns if c not in table.columns)], anew=False
+        )
         return
     key = first_key(use_case, list(columns))
     cursor.execute(
@@ -248,6 +261,7 @@ def _make(cursor: extensions.cursor, use_case: str, columns: Mapping[str, str], 
         )
     )
     cursor.execute(index_statement(use_case, key))
+    batches.make_view(cursor, use_case, [*columns], anew=True)
 
 
 def _column(name: str, kind: str) -> Composed:

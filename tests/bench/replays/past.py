@@ -222,7 +222,7 @@ def _copy(past: Past, window: Window, copies: int) -> None:
                 },
             )  # fmt: skip
             assert cursor.rowcount >= copies, (name, cursor.rowcount)
-        for name in (f"predictions_{NAME}", "published_windows"):
+        for name in (f"predictions_{NAME}", "published_batches", "published_windows"):
             cursor.execute(
                 "SELECT column_name FROM information_schema.columns WHERE table_schema = 'perennial' "
                 "AND table_name = %s AND is_generated = 'NEVER'",

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pytest
 from tests.contract.test_registry import candidate
 from tests.unit.jobs.test_predict_path import first_model, predict
-from tests.unit.jobs.world import RECORDED, START, World
+from tests.unit.jobs.world import RECORDED, START, World, as_batch
 
 from perennial.errors import RowsRemoved, UseCaseEnded, WindowBusy
 from perennial.jobs.evaluate import collect_labels, measure
@@ -43,7 +43,7 @@ def kept(world: World) -> World:
     rows = pa.table({"parcel": [1], "prediction": [0.5], "event_time": pa.array([START], pa.timestamp("us", "UTC"))})
     for table in decommission.TABLES.values():
         world.ports.lake.replace(table("parcels"), world.day(31).key, rows)
-    world.ports.published.publish("parcels", world.day(31), rows)
+    world.ports.published.publish("parcels", world.day(31), as_batch(rows))
     version = world.ports.registry.register(candidate("parcels")).version
     world.ports.registry.attach("parcels", version, {"trial/example.arrow": b"rows", "exports/model.onnx": b"onnx"})
     return world

@@ -4,7 +4,7 @@ from perennial.doctor.deployment import Deployment
 from perennial.doctor.finding import Found, fail, ok
 from perennial.errors import StoreUnavailable
 from perennial.ledger.postgres.schema import migrate, probe
-from perennial.published.tables import SCHEMA as PUBLISHED
+from perennial.published.names import SCHEMA as PUBLISHED
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION
 
 OLDEST = 14  # of PostgreSQL

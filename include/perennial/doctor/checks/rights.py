@@ -8,7 +8,7 @@ from perennial.errors import InvalidSettings
 from perennial.ledger.postgres.schema import probe
 from perennial.ledger.postgres.schema.probe import CHANGING, Rights, TableRights
 from perennial.ledger.postgres.schema.tables import SCHEMA as LEDGER
-from perennial.published.tables import SCHEMA as PUBLISHED
+from perennial.published.names import SCHEMA as PUBLISHED
 from perennial.settings import LEDGER_CONNECTION, LEDGER_READER, PUBLISHED_READER
 
 
