@@ -3,8 +3,9 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_predict_path import AS_WAS, first_model, predict
 from tests.unit.jobs.test_the_past import evaluated
@@ -469,3 +470,32 @@ def test_i4_killed_at_any_write_the_next_run_ends_in_the_same_state(
     assert not score.run(lived.use_case, lived.day(31), lived.ports, "again", model=AS_WAS).changed
     assert len(ledger.interventions("parcels", InterventionKind.ERASURE_FINISHED)) >= 1
     assert len(erasure.of_entity(entity, "parcels", ledger)) == 1
+
+
+@pytest.mark.parametrize("table", ["raw", "predictions"])
+def test_windows_whose_rows_the_lake_has_lost_are_named_and_not_passed_over(lived: World, table: str) -> None:
+    entity, lake = someone(lived, day=32), cast(Any, lived.ports.lake)
+    assert not [each for each in erase.plan(lived.use_case, entity, lived.ports) if "lost" in each.what]
+    for version in lake._tables[f"{table}/parcels"]:
+        version.partitions[lived.day(31).key] = pa.table({"parcel": ["another's"]})
+    plan = erase.plan(lived.use_case, entity, lived.ports)
+    assert [(each.what, each.amount) for each in plan if "lost" in each.what] == [
+        (f"windows whose rows the lake has lost: {lived.day(31).key}", "1 window")
+    ]
+    done = erased(lived, entity)
+    assert (done.windows, done.lost) == (1, (lived.day(31).key,))
+    (entry,) = lived.ports.ledger.interventions("parcels", InterventionKind.ERASURE_FINISHED)
+    assert entry.details["lost"] == [lived.day(31).key]
+    assert entry.reason.endswith("of 1 window the lake has lost what is live, which nobody could look into")
+    (only,) = erase.plan(lived.use_case, "nobody", lived.ports)
+    assert "lost" in only.what
+    assert erased(lived, "nobody").lost == done.lost
+
+
+def test_what_is_erased_by_class_or_for_somebody_else_is_not_lost(lived: World) -> None:
+    erased(lived, someone(lived))
+    assert find.lost(lived.use_case, lived.ports) == []
+    classes = [DataClass.SNAPSHOTS, DataClass.PREDICTIONS]
+    end = (lived.use_case, classes, RECORDED, lived.ports, "end")
+    decommission.run(*end, actor="ada", reason="closed")
+    assert find.lost(lived.use_case, lived.ports) == []

@@ -1,18 +1,21 @@
 """Where an entity is: in which windows, training sets and entries, and which models learnt from it. Changes nothing."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TypeVar
 
 import pyarrow as pa
 
-from perennial.errors import RowsRemoved
+from perennial.errors import RowsErased, RowsLost, RowsRemoved
 from perennial.jobs.upkeep.decommission import TABLES, DataClass
 from perennial.lake.forgetting import without
 from perennial.lake.port import Lake, predictions_table, raw_table, training_table, window_partition
 from perennial.ports import Ports
+from perennial.records.batch import live_rows
+from perennial.records.gate import snapshot_rows
 from perennial.records.human_labels import questions_of
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -71,6 +74,37 @@ def run(use_case: LoadedUseCase, entity: str, ports: Ports) -> Whereabouts:
         training = _in_training(use_case, entity, heads[DataClass.TRAINING], ports.lake)
     learnt = [e.model_version for e in ports.ledger.deployments(name) if e.training.get("partition") in training]
     return Whereabouts(tuple(each for each in seen if each.found), training, tuple(dict.fromkeys(learnt)))
+
+
+def lost(use_case: LoadedUseCase, ports: Ports) -> list[Window]:
+    """The windows of which the lake does not hold the live snapshot or revision: whether the entity was there, nobody
+    can say. What was erased by class when a use case ended is not lost. Errors: `StoreUnavailable`.
+    """
+    name = use_case.name
+    stored = {each: frozenset(ports.lake.partitions(each(name))) for each in (raw_table, predictions_table)}
+    found = []
+    for window in sorted(_windows(name, ports)):
+        snapshot, batch = ports.ledger.latest_snapshot(name, window), ports.ledger.latest_batch(name, window)
+        live = [
+            *([(raw_table, partial(snapshot_rows, snapshot, ports.lake))] if snapshot else []),
+            *([(predictions_table, partial(live_rows, batch, ports))] if batch else []),
+        ]
+        if any(_is_lost(read, named=window_partition(window) in stored[table]) for table, read in live):
+            found.append(window)
+    return found
+
+
+def _is_lost(read: Callable[[], pa.Table], *, named: bool) -> bool:
+    """Whether what is live can't be read; `named`, if the lake's head has the window still, and so should have it."""
+    try:
+        read()
+    except RowsErased:
+        return False
+    except RowsLost:
+        return True
+    except RowsRemoved:
+        return named
+    return False
 
 
 def rows_about(rows: pa.Table, key: str, entity: str) -> int:

@@ -25,6 +25,7 @@ from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
+MOST_NAMED = 5
 PASSES = 3  # rows that come back while they are erased are looked for that often
 
 
@@ -42,7 +43,7 @@ class Erased:
     """What was done: `tombstone` is the entry that stands for the entity, None where there was nothing to do.
 
     `rows` and `files` were removed from all versions of the lake's tables together; `unread` files could not be looked
-    into.
+    into, and of the windows `lost` the lake did not have what is live.
     """
 
     use_case: str
@@ -51,6 +52,7 @@ class Erased:
     rows: int
     files: int
     unread: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
 
 
 def plan(use_case: LoadedUseCase, entity: str, ports: Ports) -> list[Step]:
@@ -58,8 +60,9 @@ def plan(use_case: LoadedUseCase, entity: str, ports: Ports) -> list[Step]:
     found, name = find.run(use_case, entity, ports), use_case.name
     subject, _ = erasure.named(entity, name, ports.ledger)
     begun = erasure.unfinished(subject, name, ports.ledger)
+    lost = _lost_step(find.lost(use_case, ports))
     if not found.found and begun is None:
-        return []
+        return lost
     steps = [
         Step(f"{each} ({_table(name, each)})", "removed", counted(found.rows(each), "row"))
         for each in DataClass
@@ -76,7 +79,7 @@ def plan(use_case: LoadedUseCase, entity: str, ports: Ports) -> list[Step]:
         steps.append(Step("questions to people and their answers", "removed", str(entries)))
     if begun is not None:
         steps.append(Step("an erasure that was cut off", "finished", f"begun on {begun.recorded_at:%Y-%m-%d}"))
-    return steps + _left_alone(use_case, found)
+    return steps + lost + _left_alone(use_case, found)
 
 
 def run(use_case: LoadedUseCase, entity: str, ports: Ports, run_id: str, *, actor: str, reason: str) -> Erased:
@@ -93,8 +96,9 @@ def run(use_case: LoadedUseCase, entity: str, ports: Ports, run_id: str, *, acto
     removed: list[Forgotten] = []
     windows: set[Window] = set()
     found = find.run(use_case, entity, ports)
+    lost = tuple(each.key for each in find.lost(use_case, ports))
     if entry is None and not found.found:
-        return Erased(name, None, 0, 0, 0)
+        return Erased(name, None, 0, 0, 0, lost=lost)
     if entry is None or _lacks(entry, found):
         entry = _record_begin(erasing, made, found, actor, reason)
     for _ in range(PASSES):
@@ -106,7 +110,7 @@ def run(use_case: LoadedUseCase, entity: str, ports: Ports, run_id: str, *, acto
         if not found.found or _lacks(entry, found):
             break
     _refuse_what_came_back(found, name)
-    return _record_end(erasing, entry, windows, removed, actor)
+    return _record_end(erasing, entry, windows, removed, lost, actor)
 
 
 def _record_begin(
@@ -157,17 +161,25 @@ def _lacks(entry: Intervention, found: Whereabouts) -> bool:
 
 
 def _record_end(
-    erasing: Erasing, entry: Intervention, windows: set[Window], removed: list[Forgotten], actor: str
+    erasing: Erasing,
+    entry: Intervention,
+    windows: set[Window],
+    removed: list[Forgotten],
+    lost: tuple[str, ...],
+    actor: str,
 ) -> Erased:
     rows, files = sum(each.rows for each in removed), sum(each.files for each in removed)
     unread = tuple(dict.fromkeys(path for each in removed for path in each.unread))
     ledger = erasing.ports.ledger
     details = {
         erasure.TOMBSTONE: entry.id, "windows": len(windows), "rows": rows, "files": files, "unread": list(unread),
+        "lost": list(lost),
     }  # fmt: skip
     reason = "no store has a row about the entity any more"
     if unread:
         reason += f", unless in {counted(len(unread), 'file')} that could not be read"
+    if lost:
+        reason += f"; of {counted(len(lost), 'window')} the lake has lost what is live, which nobody could look into"
     ledger.record_intervention(
         Intervention(
             erasing.name, InterventionKind.ERASURE_FINISHED, entry.subject, actor, reason, details, erasing.run_id
@@ -176,7 +188,7 @@ def _record_end(
     log.info(
         "%s: erased; %s of %s were removed in the lake", erasing.name, counted(rows, "row"), counted(files, "file")
     )
-    return Erased(erasing.name, entry.id, len(windows), rows, files, unread)
+    return Erased(erasing.name, entry.id, len(windows), rows, files, unread, lost)
 
 
 def _refuse_what_came_back(found: Whereabouts, use_case: str) -> None:
@@ -184,10 +196,25 @@ def _refuse_what_came_back(found: Whereabouts, use_case: str) -> None:
         return
     places = [each.window.key for each in found.windows] + [f"training set {each}" for each in found.training]
     raise ErasureUnfinished(
-        f"{use_case}: rows about the entity were written again while they were erased: {', '.join(places[:5])}"
-        f"{', …' if len(places) > 5 else ''}. Let the runs end that write them, take the entity out of the source, and "  # noqa: PLR2004
-        "run this again."
+        f"{use_case}: rows about the entity were written again while they were erased: {_first(places)}. Let the runs "
+        "end that write them, take the entity out of the source, and run this again."
     )
+
+
+def _lost_step(lost: list[Window]) -> list[Step]:
+    if not lost:
+        return []
+    return [
+        Step(
+            f"windows whose rows the lake has lost: {_first([each.key for each in lost])}",
+            "not looked into: bring their rows back with `perennial run`, or from a backup, and erase again",
+            counted(len(lost), "window"),
+        )
+    ]
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:MOST_NAMED]) + (", …" if len(names) > MOST_NAMED else "")
 
 
 def _left_alone(use_case: LoadedUseCase, found: Whereabouts) -> list[Step]:
