@@ -32,6 +32,7 @@ from perennial.ledger.entries import DecisionKind, RecordedDecision, Snapshot
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema.probe import CHANGING
 from perennial.ledger.postgres.schema.readers import prepare_reader
+from perennial.ledger.postgres.schema.writers import REDACT
 from perennial.settings import Settings
 from perennial.sources.connections import EnvironmentConnections
 from perennial.window import Window
@@ -76,6 +77,7 @@ def as_user(url: str, user: str, password: str = PASSWORD) -> str:
 
 
 LEDGER, PUBLISHED = "AIRFLOW_CONN_PERENNIAL_LEDGER", "AIRFLOW_CONN_PERENNIAL_PUBLISHED"
+FUNCTION = f"ledger.{REDACT}"
 READER, PUBLISHED_READER = f"{LEDGER}_READER", f"{PUBLISHED}_READER"
 
 
@@ -99,6 +101,7 @@ def world(ledger_url: str, tmp_path: Path) -> Iterator[World]:
     made.execute("GRANT USAGE ON SCHEMA ledger TO {}", writer)
     made.execute("GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA ledger TO {}", writer)
     made.execute("GRANT UPDATE ON ledger.leases TO {}", writer)
+    made.execute(f"GRANT EXECUTE ON FUNCTION {FUNCTION} TO {{}}", writer)
     made.execute("CREATE SCHEMA perennial AUTHORIZATION {}", writer)
     prepare_reader(ledger_url, made.variables[READER], "ledger")
     prepare_reader(made.variables[PUBLISHED], made.variables[READER], "perennial")
@@ -230,6 +233,7 @@ def test_a_database_without_a_ledger(world: World, database_url: str) -> None:
         ("REVOKE USAGE ON SCHEMA ledger FROM {}", Status.FAIL, "USAGE on the schema ledger", "GRANT USAGE"),
         ("GRANT UPDATE ON ledger.decisions TO {}", Status.WARN, "TRUNCATE decisions", "SELECT and INSERT"),
         ("GRANT TRUNCATE ON ledger.batches TO {}", Status.WARN, "TRUNCATE batches", "leases only"),
+        (f"REVOKE EXECUTE ON FUNCTION {FUNCTION} FROM {{}}", Status.WARN, "`perennial erase` can't", "GRANT EXECUTE"),
         ("ALTER TABLE ledger.batches OWNER TO {}", Status.WARN, "owns batches", "another role own"),
         ("ALTER ROLE {} SUPERUSER", Status.WARN, "is a superuser", "another role own"),
     ],
@@ -240,6 +244,15 @@ def test_a_writer_with_too_few_or_too_many_rights(
     world.execute(statement, world.user(LEDGER))
     found = world.one("ledger writer")
     assert (found.status, said in found.found, todo in found.todo) == (status, True, True), found
+
+
+def test_what_is_advised_about_rights_lets_a_writer_erase(world: World) -> None:
+    writer = world.user(LEDGER)
+    world.execute("REVOKE ALL ON ALL TABLES IN SCHEMA ledger FROM {}", writer)
+    world.execute(f"REVOKE EXECUTE ON FUNCTION {FUNCTION} FROM {{}}", writer)
+    advised = world.one("ledger writer").todo
+    world.execute(advised.removeprefix("As the owner: "))
+    assert world.one("ledger writer").status is Status.OK
 
 
 @pytest.mark.parametrize(

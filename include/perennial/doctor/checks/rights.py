@@ -8,13 +8,17 @@ from perennial.errors import InvalidSettings
 from perennial.ledger.postgres.schema import probe
 from perennial.ledger.postgres.schema.probe import CHANGING, Rights, TableRights
 from perennial.ledger.postgres.schema.tables import SCHEMA as LEDGER
+from perennial.ledger.postgres.schema.writers import REDACT
 from perennial.published.names import SCHEMA as PUBLISHED
 from perennial.settings import LEDGER_CONNECTION, LEDGER_READER, PUBLISHED_READER
+
+_REDACT = f"{LEDGER}.{REDACT}"
 
 
 def ledger_writer_appends(deployment: Deployment) -> Found:
     """The ledger's user may read and append, and the database keeps it from changing what is recorded."""
-    found = probe.rights(deployment.connections.url(LEDGER_CONNECTION), LEDGER, deployment.patience)
+    url = deployment.connections.url(LEDGER_CONNECTION)
+    found = probe.rights(url, LEDGER, deployment.patience)
     recorded = [table for table in found.tables if table.name not in CHANGING]
     if not recorded:
         return fail("the ledger has no tables yet", "Run `perennial db upgrade`, as who shall own them.")
@@ -31,7 +35,12 @@ def ledger_writer_appends(deployment: Deployment) -> Found:
         return warn(
             f"{said}. Entries are refused changes by a trigger, which this user can take away",
             f"Let another role own the schema {LEDGER} and run `perennial db upgrade`; give this user SELECT and "
-            f"INSERT, and UPDATE on {LEDGER}.leases only.",
+            f"INSERT, UPDATE on {LEDGER}.leases only, and EXECUTE on the function {_REDACT}.",
+        )
+    if not probe.may_call(url, _REDACT, deployment.patience):
+        return warn(
+            f"{found.user} may not call {_REDACT.partition('(')[0]}, so `perennial erase` can't finish",
+            f"As the owner: GRANT EXECUTE ON FUNCTION {_REDACT} TO {found.user};",
         )
     return ok(f"{found.user} may read and append, and can't change or delete what is recorded")
 
@@ -102,7 +111,8 @@ def _too_much(found: Rights, recorded: Sequence[TableRights]) -> str:
 def _grants(found: Rights) -> str:
     return (
         f"As the owner: GRANT USAGE ON SCHEMA {LEDGER} TO {found.user}; GRANT SELECT, INSERT ON ALL TABLES IN SCHEMA "
-        f"{LEDGER} TO {found.user}; GRANT UPDATE ON {LEDGER}.leases TO {found.user};"
+        f"{LEDGER} TO {found.user}; GRANT UPDATE ON {LEDGER}.leases TO {found.user}; "
+        f"GRANT EXECUTE ON FUNCTION {_REDACT} TO {found.user};"
     )
 
 

@@ -90,6 +90,17 @@ def rights(url: str, schema: str, seconds: float) -> Rights:
         return Rights(user, is_superuser, may_use, may_create, tuple(TableRights(*row) for row in cursor.fetchall()))
 
 
+def may_call(url: str, function: str, seconds: float) -> bool:
+    """Whether the URL's user may call the function, named with its parameters' types; also where it is not there.
+
+    Errors: `InvalidSettings`, `StoreUnavailable`.
+    """
+    with _cursor(url, seconds) as cursor:
+        cursor.execute("SELECT coalesce(has_function_privilege(to_regprocedure(%s), 'EXECUTE'), true)", (function,))
+        (allowed,) = _one(cursor)
+        return bool(allowed)
+
+
 @contextmanager
 def _cursor(url: str, seconds: float) -> Iterator[extensions.cursor]:
     dsn = postgres_dsn(url)
