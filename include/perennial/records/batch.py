@@ -228,7 +228,10 @@ def compare_stores(batch: Batch, ports: Ports, *, head_is_live: bool = False) ->
     Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
     nothing is known that the stores could be brought back to.
     """
-    live = live_rows(batch, ports)
+    return _compared(batch, live_rows(batch, ports), ports, head_is_live=head_is_live)
+
+
+def _compared(batch: Batch, live: pa.Table, ports: Ports, *, head_is_live: bool = False) -> StoresFound:
     head = live if head_is_live else ports.lake.read(batch.table, window_partition(batch.window))
     published = ports.published.read(batch.use_case, batch.window)
     return StoresFound(
@@ -246,13 +249,15 @@ def restore_stores(
 ) -> tuple[InterventionKind, ...]:
     """Bring lake and published table back to the live revision, and say what was restored.
 
-    Each is recorded as an intervention once it is done. Errors: `StoreUnavailable`, `LeaseLost`.
+    Each is recorded as an intervention once it is done. What is written is what was compared with the ledger.
+
+    Errors: as `compare_stores`, and `LeaseLost`.
     """
-    found = compare_stores(batch, ports)
+    rows = live_rows(batch, ports)
+    found = _compared(batch, rows, ports)
     if found.lake_agrees and found.published_agrees:
         return ()
     partition = window_partition(batch.window)
-    rows = ports.lake.read(batch.table, partition, version=batch.version)
     restored: list[InterventionKind] = []
     if not found.lake_agrees:
         ports.lake.replace(batch.table, partition, rows, lease)

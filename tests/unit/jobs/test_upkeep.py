@@ -21,7 +21,9 @@ from perennial.errors import (
 from perennial.jobs.predict import score
 from perennial.jobs.upkeep import maintain, quarantine, reconcile, replay, survey
 from perennial.ledger.entries import Intervention, InterventionKind
+from perennial.records.batch import restore_stores
 from perennial.records.gate import accepted_rules
+from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice
 from perennial.review import handled
 from perennial.review import quarantine as review_quarantine
@@ -376,3 +378,25 @@ def test_maintenance_needs_what_is_live_measured_or_trained_on(world: World) -> 
     assert len(needed["training/parcels"]) == 1
     assert live.version in asked["predictions/parcels"](lambda _: True)[world.day(31).key]
     assert [each.files for each in maintain.plan(world.use_case, LATER, world.ports)] == [()] * 5
+
+
+def test_the_live_rows_are_read_once_and_what_is_restored_is_what_was_compared(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_model(world)
+    predict(world, 31)
+    alter(world, 31)
+    batch = world.ports.ledger.latest_batch("parcels", world.day(31))
+    assert batch is not None
+    read, versions = world.ports.lake.read, []
+
+    def counted(table: str, partition: str, *, version: int | None = None) -> pa.Table:
+        versions.append(version)
+        rows = read(table, partition, version=version)
+        return rows if versions.count(version) == 1 else rows.slice(0, 1)  # who reads again finds another lake
+
+    monkeypatch.setattr(world.ports.lake, "read", counted)
+    with data_lease("parcels", world.day(31), world.ports, "night") as lease:
+        restore_stores(batch, world.ports, lease, "night", actor="night")
+    assert versions == [batch.version, None]
+    assert world.ports.published.read("parcels", world.day(31)).num_rows == batch.rows
