@@ -33,7 +33,7 @@ def make_table(cursor: extensions.cursor) -> None:
 
 
 def write(cursor: extensions.cursor, use_case: str, window: Window, batches: pa.Table) -> None:
-    """Add the window's batches, as `provenance.split` returned them."""
+    """Add the window's batches, as `provenance.batches_of` returned them."""
     names = ("use_case", "window_start", "window_end", *TYPES)
     query = SQL("INSERT INTO {} ({}) VALUES ({})").format(
         BATCHES, SQL(", ").join(map(Identifier, names)), SQL(", ").join([Placeholder()] * len(names))

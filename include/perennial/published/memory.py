@@ -11,7 +11,7 @@ from perennial.errors import SchemaMismatch
 from perennial.lease import Lease
 from perennial.published.layout import check_keys, database_types, ended_comment, first_key
 from perennial.published.port import PublishedSize, PublishedWindow
-from perennial.published.provenance import split
+from perennial.published.provenance import batches_of
 from perennial.window import Window
 
 
@@ -32,7 +32,7 @@ class InMemoryPublished:
         rows = canonical_types(rows)
         arriving = database_types(use_case, rows.schema)
         key = self._keys.get(use_case) or first_key(use_case, rows.column_names)
-        split(use_case, window, rows)
+        batches_of(use_case, window, rows.schema, [rows])
         check_keys(use_case, window, rows, key)
         known = self._types.get(use_case, {})
         changed = sorted(name for name, kind in arriving.items() if known.get(name, kind) != kind)

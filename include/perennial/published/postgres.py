@@ -20,7 +20,7 @@ from perennial.published import batches, readying, tables
 from perennial.published.layout import check_keys, database_types, ended_comment
 from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
-from perennial.published.provenance import OF_BATCHES, joined, split
+from perennial.published.provenance import OF_BATCHES, batches_of, joined
 from perennial.published.tables import describe, index_is_valid, key_of, lock
 from perennial.published.transfer import as_csv, copy_in, copy_out
 from perennial.window import Window
@@ -53,9 +53,10 @@ class PostgresPublished:
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
         """
         rows = canonical_types(rows)
-        database_types(use_case, rows.schema)
-        rows, origins = split(use_case, window, rows)
         columns = database_types(use_case, rows.schema)
+        origins = batches_of(use_case, window, rows.schema, [rows])
+        rows = rows.drop_columns(list(OF_BATCHES))
+        columns = {name: kind for name, kind in columns.items() if name not in OF_BATCHES}
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
         with as_csv(rows) as file, self._transaction(what, READ_COMMITTED) as cursor:
@@ -74,13 +75,16 @@ class PostgresPublished:
                 )
             )
             copy_in(cursor, _STAGING, rows.column_names, file)
-            tables.remove(cursor, use_case, window)
+            tables.remove_rows(cursor, use_case, rows_of(window))
             cursor.execute(
                 SQL("INSERT INTO {} (window_start, window_end, {}) SELECT {}, {}, {} FROM {}").format(
                     table, names, Literal(window.start), Literal(window.end), names, _STAGING
                 )
             )
             batches.write(cursor, use_case, window, origins)
+            cursor.execute(
+                SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), rows_of(window))
+            )
             cursor.execute(
                 SQL(
                     "INSERT INTO {} (use_case, window_start, window_end, row_count, columns, fencing_token) "

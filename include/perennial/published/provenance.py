@@ -3,6 +3,8 @@
 A row says its revision and its model's version. With its window that names the batch, which has the rest.
 """
 
+from collections.abc import Iterable
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -14,8 +16,8 @@ OF_BATCHES = {"model_digest": pa.string(), "snapshot_digest": pa.string(), "run_
 TYPES = {**REFERENCE, **OF_BATCHES}
 
 
-def split(use_case: str, window: Window, rows: pa.Table) -> tuple[pa.Table, pa.Table]:
-    """The rows without the columns `OF_BATCHES`; and those columns with the `REFERENCE`, one row a batch.
+def batches_of(use_case: str, window: Window, schema: pa.Schema, chunks: Iterable[pa.Table]) -> pa.Table:
+    """The batches that the rows are of, one row each: the columns of `TYPES`, which the chunks have, too.
 
     While a challenger is in canary, a window has a batch of each of its two models.
 
@@ -23,29 +25,35 @@ def split(use_case: str, window: Window, rows: pa.Table) -> tuple[pa.Table, pa.T
     and model version say different things.
     """
     wrong = [
-        f"{name} is {rows.schema.field(name).type if name in rows.column_names else 'not there'}, not {kind}"
+        f"{name} is {schema.field(name).type if name in schema.names else 'not there'}, not {kind}"
         for name, kind in TYPES.items()
-        if name not in rows.column_names or rows.schema.field(name).type != kind
+        if name not in schema.names or schema.field(name).type != kind
     ]
     if wrong:
         raise SchemaMismatch(f"{use_case}: the predictions for {window} do not say their batch: {'; '.join(wrong)}.")
-    batches = rows.select(list(TYPES)).group_by(list(TYPES)).aggregate([])
+    batches = pa.schema(list(TYPES.items())).empty_table()
+    for chunk in chunks:
+        batches = _distinct(pa.concat_tables([batches, _distinct(chunk, TYPES)]), TYPES)
     null = [name for name in TYPES if batches.column(name).null_count]
     if null:
         raise SchemaMismatch(
             f"{use_case}: predictions for {window} have no {', '.join(null)}. Nothing was published: a row has to say "
             "which batch it is of."
         )
-    if batches.group_by(list(REFERENCE)).aggregate([]).num_rows < batches.num_rows:
+    if _distinct(batches, REFERENCE).num_rows < batches.num_rows:
         raise SchemaMismatch(
             f"{use_case}: predictions for {window} of one revision and model version have different "
             f"{', '.join(OF_BATCHES)}. Nothing was published; `perennial score` makes a window's rows as one batch."
         )
-    return rows.drop_columns(list(OF_BATCHES)), batches
+    return batches
+
+
+def _distinct(rows: pa.Table, columns: Iterable[str]) -> pa.Table:
+    return rows.select(list(columns)).group_by(list(columns)).aggregate([])
 
 
 def joined(rows: pa.Table, batches: pa.Table) -> pa.Table:
-    """The rows with what their batches say, as they were before `split`; null where there is no such batch."""
+    """The rows as they were before they were published, with what their batches say; null where a batch is gone."""
     said = dict.fromkeys(OF_BATCHES, pa.nulls(rows.num_rows, pa.string()))
     for batch in batches.to_pylist():
         mine = pc.and_(*(pc.equal(rows.column(name), batch[name]) for name in REFERENCE))

@@ -17,13 +17,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from psycopg2 import extensions
-from psycopg2.sql import SQL, Composed, Identifier, Literal
+from psycopg2.sql import SQL, Composable, Composed, Identifier, Literal
 
 from perennial.encoding import lock_key
 from perennial.errors import SchemaMismatch
 from perennial.published import batches
 from perennial.published.layout import WINDOW_COLUMNS, ended_comment, first_key
-from perennial.published.names import BATCHES, ENDED, SCHEMA, WINDOWS, index_of, rows_of, table_of
+from perennial.published.names import BATCHES, ENDED, SCHEMA, WINDOWS, index_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.window import Window
 
@@ -156,12 +156,12 @@ def overview(
     return found
 
 
-def remove(cursor: extensions.cursor, use_case: str, window: Window) -> None:
-    """Remove what is published of the window: its rows, its batches, and the entry that it is published."""
-    cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table_of(use_case), rows_of(window)))
-    for each in (BATCHES, WINDOWS):
-        named = SQL("DELETE FROM {} WHERE use_case = {} AND {}")
-        cursor.execute(named.format(each, Literal(use_case), rows_of(window)))
+def remove_rows(cursor: extensions.cursor, use_case: str, which: Composable) -> int:
+    """Remove rows with their batches; the number of rows. `which` is a condition about `window_start`, `window_end`."""
+    cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table_of(use_case), which))
+    removed = int(cursor.rowcount)
+    cursor.execute(SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(BATCHES, Literal(use_case), which))
+    return removed
 
 
 def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:
