@@ -209,6 +209,17 @@ def test_a_version_that_wrote_the_partition_is_read_without_opening_the_table(
         assert sum(each.num_rows for each in lake.stream(TABLE, partition, version=commit.version)) == count
 
 
+def test_the_log_says_the_digest_of_what_a_version_gave_a_partition(lake: Lake) -> None:
+    first, second, other = (
+        lake.replace(TABLE, FIRST, rows(3)), lake.replace(TABLE, FIRST, rows(4)), lake.replace(TABLE, SECOND, rows(5)),
+    )  # fmt: skip
+    said = [lake.committed_digest(TABLE, FIRST, each.version) for each in (first, second, other)]
+    assert said == [first.digest, second.digest, None]
+    assert lake.committed_digest(TABLE, SECOND, other.version) == other.digest
+    assert lake.committed_digest(TABLE, FIRST, 77) is None
+    assert lake.committed_digest("not/there", FIRST, 1) is None
+
+
 def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.replace(TABLE, FIRST, rows(1))
     version = lake.replace(TABLE, SECOND, rows(2)).version

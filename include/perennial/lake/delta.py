@@ -38,6 +38,7 @@ from perennial.lake.delta_log import (
     columns_of,
     commit,
     created,
+    digest_committed,
     drop_partitions,
     file_committed,
     files_by_partition,
@@ -141,6 +142,11 @@ class DeltaLake:
                     for batch in parquet.iter_batches(chunk_rows):
                         if batch.num_rows:
                             yield without_partition(pa.Table.from_batches([batch]))
+
+    def committed_digest(self, table: str, partition: str, version: int) -> str | None:
+        """See `Lake.committed_digest`."""
+        with reaching(f"Reading the log of {self.location(table)}"):
+            return digest_committed(self._filesystem, open_path(self.location(table)), partition, version)
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:

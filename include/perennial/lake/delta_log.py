@@ -117,18 +117,31 @@ def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version
     A commit of ours that writes a partition leaves it with this one file, whatever was there before. None for any other
     commit: then the table has to be opened.
     """
-    try:
-        actions = _commit(filesystem, root, version)
-    except FileNotFoundError:
-        return None
-    said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
+    actions, digest = _ours(filesystem, root, partition, version)
     added = [each["add"] for each in actions if "add" in each]
-    if said.get(PARTITION) != partition or DIGEST not in said or len(added) != 1:
+    if digest is None or len(added) != 1:
         return None
     if added[0]["partitionValues"].get(PARTITION_COLUMN) != partition:
         return None
     rows = json.loads(added[0].get("stats") or "{}").get("numRecords")
     return DataFile(unquote(added[0]["path"]), rows)
+
+
+def digest_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> str | None:
+    """The digest of what the commit of that version gave the partition; None where it is not ours, or of another."""
+    return _ours(filesystem, root, partition, version)[1]
+
+
+def _ours(
+    filesystem: fs.FileSystem, root: str, partition: str, version: int
+) -> tuple[list[dict[str, Any]], str | None]:
+    """What the commit of that version did, and the digest of the rows that it gave the partition, if it says one."""
+    try:
+        actions = _commit(filesystem, root, version)
+    except FileNotFoundError:
+        return [], None
+    said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
+    return actions, said.get(DIGEST) if said.get(PARTITION) == partition else None
 
 
 def changed_files(

@@ -86,6 +86,15 @@ class InMemoryLake:
         for start in range(0, rows.num_rows, chunk_rows):
             yield rows.slice(start, chunk_rows)
 
+    def committed_digest(self, table: str, partition: str, version: int) -> str | None:
+        """See `Lake.committed_digest`."""
+        versions = self._tables.get(table, [])
+        if version not in range(len(versions)):
+            return None
+        held = versions[version].partitions.get(partition)
+        before = versions[version - 1].partitions.get(partition) if version else None
+        return None if held is None or held is before else canonical_digest(held)
+
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
         """See `Lake.holding`; there is nothing to look for but whether it is there."""

@@ -98,6 +98,12 @@ class Lake(Protocol):
     ) -> Iterator[pa.Table]:
         """`read`, in chunks of at most `chunk_rows` rows."""
 
+    def committed_digest(self, table: str, partition: str, version: int) -> str | None:
+        """The digest of the rows that the commit of that version gave the partition, as the table's log says it.
+
+        No row is read. None where that commit wrote another partition, or was another engine's.
+        """
+
     def holding(self, table: str, version: int | None) -> AbstractContextManager[None]:
         """Inside, many partitions of that version are read in one go: it is looked for once.
 

@@ -43,10 +43,16 @@ class Gated:
     def clean_chunks(self, lake: Lake, spec: UseCase, chunk_rows: int) -> Iterator[pa.Table]:
         """The clean rows of the snapshot, in chunks that come from at most `chunk_rows` rows each.
 
-        Errors: `RowsLost`, after the last chunk, when there are more or fewer rows than the snapshot has.
+        Errors: `RowsLost`, before the first chunk, when its version was committed with other rows; after the last one,
+        when there are more or fewer rows than the snapshot has.
         """
         snapshot, rows = self.snapshot, 0
         partition = window_partition(snapshot.window)
+        committed = lake.committed_digest(raw_table(spec.name), partition, snapshot.version)
+        if committed is None:  # the version is another window's, whose commit found these rows in place
+            snapshot_rows(snapshot, lake)
+        elif committed != snapshot.digest:
+            raise RowsLost(_lost(snapshot, f"rows with the digest {committed[:12]}"))
         for chunk in lake.stream(raw_table(spec.name), partition, version=snapshot.version, chunk_rows=chunk_rows):
             rows += chunk.num_rows
             yield self.clean(chunk, spec.key)

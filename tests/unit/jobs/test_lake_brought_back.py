@@ -1,7 +1,9 @@
 """An older lake was brought back, and gives the numbers of its lost versions to other rows."""
 
 from dataclasses import replace
+from typing import Any, cast
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import World
@@ -10,7 +12,7 @@ from perennial.errors import RowsLost
 from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.lake.memory import InMemoryLake
-from perennial.records.gate import snapshot_rows
+from perennial.records.gate import Gated, snapshot_rows
 from perennial.records.model_choice import ModelChoice
 
 
@@ -57,7 +59,7 @@ def test_rows_of_another_number_are_not_scored_alone(world: World) -> None:
     for day in (41, 42, 43):
         predict(world, day)
     window = world.day(31)
-    with pytest.raises(RowsLost, match=r"does not hold snapshot .* 0 rows, not 180.*`perennial run parcels --window"):
+    with pytest.raises(RowsLost, match=r"does not hold snapshot .* with the digest .*`perennial run parcels --window"):
         score.run(world.use_case, window, world.ports, "alone", model=ModelChoice.parse("as_now"))
     batch = world.ports.ledger.latest_batch("parcels", window)
     assert batch is not None
@@ -67,3 +69,32 @@ def test_rows_of_another_number_are_not_scored_alone(world: World) -> None:
         monitor.run(world.use_case, window, world.ports, "alone")
     assert world.ports.published.read("parcels", window).num_rows == batch.rows
     assert predict(world, 31).revision == 2
+
+
+def test_as_many_other_rows_under_the_same_number_are_not_scored(world: World) -> None:
+    first_model(world)
+    lake = saved(world)
+    predict(world, 31)
+    snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+    assert snapshot is not None
+    partition, rows = world.day(31).key, snapshot_rows(snapshot, world.ports.lake)
+    world = brought_back(world, lake)
+    others = rows.set_column(rows.column_names.index("weight"), "weight", pa.array([11.0] * rows.num_rows))
+    made = lake.replace("raw/parcels", partition, others)
+    assert (made.version, made.rows) == (snapshot.version, snapshot.rows)
+    with pytest.raises(RowsLost, match=rf"does not hold snapshot .* but rows with the digest {made.digest[:12]}"):
+        score.run(world.use_case, world.day(31), world.ports, "alone", model=ModelChoice.parse("as_now"))
+
+
+def test_rows_that_an_earlier_commit_left_in_place_are_scored_if_they_are_the_snapshots(world: World) -> None:
+    first_model(world)
+    ingest.run(world.use_case, world.day(31), world.ports, "one")
+    snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+    assert snapshot is not None
+    made = world.ports.lake.replace("raw/parcels", world.day(32).key, snapshot_rows(snapshot, world.ports.lake))
+    found = Gated(replace(snapshot, version=made.version), cast(Any, None), pa.array([], pa.null()))
+    spec = world.use_case.spec
+    assert sum(each.num_rows for each in found.clean_chunks(world.ports.lake, spec, 100)) == snapshot.rows
+    other = replace(found, snapshot=replace(found.snapshot, digest="0" * 64))
+    with pytest.raises(RowsLost, match="does not hold snapshot 000000000000"):
+        list(other.clean_chunks(world.ports.lake, spec, 100))
