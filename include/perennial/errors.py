@@ -27,6 +27,7 @@
     │   │   └── EntityErased          the entity was erased
     │   ├── NotMonitored              no drift report on that window
     │   ├── RowsRemoved               retention has taken the rows
+    │   │   ├── RowsExpired       they went by age, as the use case's retention says
     │   │   ├── RowsErased        rows about an entity were erased from what was committed
     │   │   └── RowsLost          the lake lacks what the ledger names: it is older than the ledger
     │   ├── NotReconciled             stores differ from the ledger in what only a person can put right
@@ -178,6 +179,10 @@ class NotMonitored(PermanentError):
 
 class RowsRemoved(PermanentError):
     """The rows of that version were removed by retention; the ledger still knows what they were."""
+
+
+class RowsExpired(RowsRemoved):
+    """The rows went by age: the message says when, by which rule, and what can still be done."""
 
 
 class RowsErased(RowsRemoved):

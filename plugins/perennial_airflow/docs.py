@@ -76,8 +76,8 @@ Every night, for each use case:
 | reconcile | puts right what differs from the ledger: MLflow's aliases, versions and model cards, the lake, the \
 published table; fails, with what to do, where that needs a person, and then nothing is removed. All windows are \
 compared without their rows; rows are read of new ones and of a thirtieth of the others, with `reconcile_all` of all |
-| maintain | optimizes the lake's tables, says in its log which files nobody needs any more, and removes those, \
-and what rejected retrainings left |
+| maintain | removes rows of windows that are older than `retention` keeps their class; optimizes the lake's tables, \
+says in its log which files nobody needs any more, and removes those, and what rejected retrainings left |
 | archive | archives the model versions that were superseded longer ago than the spec says and that nothing needs |
 | standby | tries the champion before the present one, where the spec keeps it ready (`rollout.standby`) |
 | gaps | names the windows that should have been scored and were not |
@@ -87,7 +87,8 @@ and what rejected retrainings left |
 Once for all, `anchor_ledger` verifies the deployments, decisions and interventions that were recorded since the last
 anchor, and writes a new one. It fails when somebody altered the ledger. `perennial ledger verify` looks at all of them.
 
-What is live, what a model was trained on, and what was replaced within the use case's `retention` is never removed.
+What is live, unless `retention` gives its class an age, what a model was trained on, and what was replaced within the \
+use case's `retention` is never removed.
 Every repair and every removal is an entry in the ledger. **Run by hand** with `dry_run` to see what would be removed.
 """
 

@@ -76,23 +76,25 @@ def reconcile(use_case: LoadedUseCase, run: Run) -> Json:
 @noted(verdict_lines.maintained)
 def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
     """Say what would be removed; then, unless it is a dry run, do it."""
+    from perennial.jobs.upkeep import aged as aged_job
     from perennial.jobs.upkeep import maintain as maintain_job
     from perennial.jobs.upkeep import rejected as rejected_job
 
     with airflow_outcomes(use_case):
         ports = _open_ports()
         if not run.params["dry_run"]:
-            done = maintain_job.run(use_case, run.run_after, ports, run.name, actor=run.actor)
-            more = rejected_job.run(use_case, run.run_after, ports, run.name, actor=run.actor)
-            return [as_json(each) for each in (*done, *more)]
+            jobs = (aged_job.run, maintain_job.run, rejected_job.run)
+            done = [job(use_case, run.run_after, ports, run.name, actor=run.actor) for job in jobs]
+            return [as_json(each) for results in done for each in results]
         plans = maintain_job.plan(use_case, run.run_after, ports)
         for plan in plans:
             for file in plan.files:
                 log.info("%s: would remove %s", plan.table, file)
+        aged = aged_job.plan(use_case, run.run_after, ports)
         rejected = rejected_job.plan(use_case, run.run_after, ports)
-        for each in rejected:
+        for each in (*aged, *rejected):
             log.info("%s: would remove %s", use_case.name, each)
-        return [as_json(plan) for plan in (*plans, *rejected)]
+        return [as_json(plan) for plan in (*aged, *plans, *rejected)]
 
 
 @noted(verdict_lines.archived)

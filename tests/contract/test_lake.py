@@ -664,7 +664,7 @@ def test_partitions_that_are_dropped_are_gone_from_every_version_and_can_be_writ
     commits = {partition: lake.replace(TABLE, partition, rows(1, 2)) for partition in (FIRST, "o'clock", SECOND)}
     found = lake.written(TABLE)
     assert found.keys() == commits.keys()
-    assert all(before <= each.at <= clock.now() and each.bytes > 0 for each in found.values())
+    assert all(before <= each.at <= clock.now() and (each.bytes > 0, each.rows) == (True, 2) for each in found.values())
     for _ in range(2):
         lake.drop(TABLE, [FIRST, "o'clock", "never there"])
     assert lake.partitions(TABLE) == [SECOND]

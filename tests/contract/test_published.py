@@ -386,6 +386,25 @@ def test_an_ended_table_says_so_and_stays_readable_until_it_is_erased(published:
     assert published.ended("delays") is not None
 
 
+def test_rows_of_windows_that_ended_by_a_moment_are_removed_and_the_token_stays(
+    published: PublishedPredictions,
+) -> None:
+    for window, keys in ((FIRST, ("a", "b")), (SECOND, ("c",))):
+        published.publish("delays", window, predictions(*keys), lease(2) if window is FIRST else None)
+    published.publish("others", FIRST, predictions("d"))
+    assert published.remove("delays", FIRST.end - timedelta(seconds=1)) == 0
+    assert [published.remove("delays", FIRST.end) for _ in range(2)] == [2, 0]
+    assert published.read("delays", FIRST).num_rows == 0
+    assert published.windows("delays", START, SECOND.end) == [SECOND]
+    assert published.overview("delays", START, SECOND.end).keys() == {SECOND}
+    assert published.read("delays", SECOND).num_rows == published.read("others", FIRST).num_rows == 1
+    with pytest.raises(LeaseLost):
+        published.publish("delays", FIRST, predictions("late"), lease(1))
+    published.publish("delays", FIRST, predictions("again"), lease(3))
+    assert published.windows("delays", START, SECOND.end) == [FIRST, SECOND]
+    assert published.remove("nothing", FIRST.end) == 0
+
+
 def test_a_use_case_that_never_published_ends_too(published: PublishedPredictions) -> None:
     assert published.size("nothing").rows == 0
     assert published.erase("nothing").rows == 0

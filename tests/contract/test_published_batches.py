@@ -216,6 +216,17 @@ def test_a_lost_batch_is_noticed_without_reading_rows(database_url: str) -> None
 # ----------------------------------------------------------------------------------------------------
 
 
+def test_batches_go_with_the_rows_of_windows_that_are_removed(database_url: str) -> None:
+    published = PostgresPublished(database_url)
+    published_before(database_url, FIRST, predictions("a"))
+    assert published.remove("delays", FIRST.end) == 1  # there was no table of batches yet
+    for window in (FIRST, SECOND):
+        published.publish("delays", window, TWO_MODELS)
+    assert published.remove("delays", FIRST.end) == TWO_MODELS.num_rows
+    windows = query(database_url, "SELECT DISTINCT window_start FROM perennial.published_batches")
+    assert windows == [(SECOND.start,)]
+
+
 def test_windows_that_were_published_before_stay_as_they_are_and_are_read_like_new_ones(database_url: str) -> None:
     published = PostgresPublished(database_url)
     published_before(database_url, FIRST, TWO_MODELS)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from perennial import clock
 from perennial.artifacts.port import Artifacts
-from perennial.errors import EmptyWindow, NotIngested
+from perennial.errors import EmptyWindow, NotIngested, RowsExpired
 from perennial.jobs.retrain.assemble import training_windows
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import labels_table, quarantine_table, raw_table, window_partition
@@ -17,6 +17,7 @@ from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.quality.labels import label_schema
 from perennial.records.labels import delivered_labels
+from perennial.records.retained import snapshot_table
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
@@ -64,9 +65,12 @@ def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Po
             absent.append(window)
             continue
         partition = window_partition(window)
-        commit = lake.replace(
-            raw_table(spec.name), partition, ports.lake.read(snapshot.table, partition, version=snapshot.version)
-        )
+        try:
+            rows = snapshot_table(snapshot, ports)
+        except RowsExpired:
+            absent.append(window)
+            continue
+        commit = lake.replace(raw_table(spec.name), partition, rows)
         ledger.record_snapshot(replace(snapshot, table=commit.table, version=commit.version))
         ledger.record_validation(verdict)
         quarantined = ports.lake.read(quarantine_table(spec.name), partition)

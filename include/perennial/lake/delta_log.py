@@ -60,14 +60,14 @@ def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
 
 
 def written_in(delta: DeltaTable) -> dict[str, Written]:
-    """When each partition of the version that is open was written last, and the bytes of its files."""
+    """When each partition of the version that is open was written last, and the bytes and rows of its files."""
     actions = pa.table(delta.get_add_actions(flatten=True))
-    names = (f"partition.{PARTITION_COLUMN}", "modification_time", "size_bytes")
+    names = (f"partition.{PARTITION_COLUMN}", "modification_time", "size_bytes", "num_records")
     found: dict[str, Written] = {}
-    for partition, at, size in zip(*(actions[name].to_pylist() for name in names), strict=True):
+    for partition, at, size, rows in zip(*(actions[name].to_pylist() for name in names), strict=True):
         moment = datetime.fromtimestamp(at / 1_000, UTC)
-        before = found.get(partition, Written(moment, 0))
-        found[partition] = Written(max(before.at, moment), before.bytes + size)
+        before = found.get(partition, Written(moment, 0, 0))
+        found[partition] = Written(max(before.at, moment), before.bytes + size, before.rows + (rows or 0))
     return found
 
 

@@ -137,7 +137,7 @@ class InMemoryLake:
         """See `Lake.written`."""
         versions = self._tables.get(table, [])
         held = versions[-1].partitions if versions else {}
-        return {name: Written(self._at[table, name], rows.nbytes) for name, rows in held.items()}
+        return {name: Written(self._at[table, name], rows.nbytes, rows.num_rows) for name, rows in held.items()}
 
     def drop(self, table: str, partitions: Collection[str]) -> None:
         """See `Lake.drop`."""

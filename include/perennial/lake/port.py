@@ -38,10 +38,11 @@ class Stored:
 
 @dataclass(frozen=True)
 class Written:
-    """When a partition was written last, and the bytes of its files."""
+    """When a partition was written last, and the bytes and rows of its files."""
 
     at: datetime
     bytes: int
+    rows: int
 
 
 @dataclass(frozen=True)

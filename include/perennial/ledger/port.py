@@ -197,8 +197,12 @@ class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts,
     def record_intervention(self, intervention: Intervention, lease: Lease | None = None) -> Intervention:
         """Natural key: (use case, kind, subject, run). The first one stands. Errors: `LeaseLost`."""
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
-        """The interventions in the use case, of one kind or of all, in the order they were recorded."""
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, *, subject: str | None = None
+    ) -> Sequence[Intervention]:
+        """The interventions in the use case, of one kind or of all, about one subject or all, in the order they were
+        recorded.
+        """
 
     def interventions_on(
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]

@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 
 from perennial.encoding import json_bytes
-from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialError, TransientError
+from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialError, RowsExpired, TransientError
 from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_folders
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
@@ -29,7 +29,7 @@ from perennial.ports import Ports
 from perennial.settings import Settings
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
-OK, NOT_FOUND, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 422, 503, 500
+OK, NOT_FOUND, GONE, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 410, 422, 503, 500
 RIGHT_NOW, AS_SET_UP = "The records can't be read right now", "The records can't be read as things are set up"
 # What the reader can do about it; nothing, where the page is told by the address.
 RETRY = {
@@ -58,6 +58,7 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
 TEXTS: dict[str, Callable[[Asked, Settings, Ports], Answer]] = {"metrics": metrics.run}
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
+    RowsExpired: (GONE, "These rows went by age"),
     NoModel: (UNPROCESSABLE, "No model is meant by that"),
     InvalidSettings: (UNAVAILABLE, AS_SET_UP),
     TransientError: (UNAVAILABLE, RIGHT_NOW),

@@ -83,6 +83,13 @@ class InMemoryPublished:
         self._rows = {name: rows for name, rows in self._rows.items() if name[0] != use_case}
         return found
 
+    def remove(self, use_case: str, until: datetime) -> int:
+        """See `PublishedPredictions.remove`."""
+        old = [key for key in self._rows if key[0] == use_case and key[1].end <= until]
+        removed = sum(int(self._rows[key].num_rows) for key in old)
+        self._rows |= {key: self._rows[key].slice(0, 0) for key in old}
+        return removed
+
     def digest(self, use_case: str, window: Window) -> str:
         """See `PublishedPredictions.digest`."""
         return table_digest(self.read(use_case, window))

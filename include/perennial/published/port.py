@@ -70,5 +70,11 @@ class PublishedPredictions(Protocol):
     def erase(self, use_case: str) -> PublishedSize:
         """Remove all rows; the table and what its comment says stay. What was removed."""
 
+    def remove(self, use_case: str, until: datetime) -> int:
+        """Remove the rows of windows that ended by then, and say how many. A window keeps its fencing token.
+
+        Errors: `StoreUnavailable`.
+        """
+
     def digest(self, use_case: str, window: Window) -> str:
         """The digest of the window's published rows, comparable with the lake's."""

@@ -164,6 +164,11 @@ class PostgresPublished:
             tables.erase(cursor, use_case)
             return found
 
+    def remove(self, use_case: str, until: datetime) -> int:
+        """See `PublishedPredictions.remove`. A transaction that publishes such a window just then comes after it."""
+        with self._transaction(f"Removing old rows of {use_case}", READ_COMMITTED) as cursor:
+            return tables.remove(cursor, use_case, until)
+
     def digest(self, use_case: str, window: Window) -> str:
         """See `PublishedPredictions.digest`."""
         return table_digest(self.read(use_case, window))

@@ -217,6 +217,20 @@ def erase(cursor: extensions.cursor, use_case: str) -> None:
             cursor.execute(SQL("DELETE FROM {} WHERE use_case = %s").format(each), (use_case,))
 
 
+def remove(cursor: extensions.cursor, use_case: str, until: datetime) -> int:
+    """Remove the rows of windows that ended by then; the number of them. Which windows there were stays known."""
+    if not _is_there(cursor, table_of(use_case)):
+        return 0
+    if not _is_there(cursor, BATCHES):  # nothing was published since the upgrade
+        batches.make_table(cursor)
+    removed = remove_rows(cursor, use_case, SQL("window_end <= {}").format(Literal(until)))
+    cursor.execute(  # in the order of publishing, so that neither waits for the other
+        SQL("UPDATE {} SET row_count = 0 WHERE use_case = %s AND window_end <= %s AND row_count > 0").format(WINDOWS),
+        (use_case, until),
+    )
+    return removed
+
+
 def _is_there(cursor: extensions.cursor, table: Identifier) -> bool:
     cursor.execute("SELECT to_regclass(%s) IS NOT NULL", (table.as_string(cursor),))
     return cursor.fetchone() == (True,)

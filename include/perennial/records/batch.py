@@ -23,10 +23,12 @@ from perennial.records import erasure
 from perennial.records.gate import Gated
 from perennial.records.kept_example import load_model
 from perennial.records.model_choice import Assignment
+from perennial.records.retained import Removals, batch_table, on_record
 from perennial.records.scorers import Scorers, challengers_part, predictions_of
 from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
 from perennial.wording import counted
 
 PROVENANCE = ("revision", "run_id")  # columns that say how a batch came to be, not what was predicted
@@ -193,9 +195,10 @@ class StoresFound:
 def live_rows(batch: Batch, ports: Ports) -> pa.Table:
     """The rows of a live revision, looked up by its version and checked against its digest.
 
-    Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`; `RowsErased` for a revision of before an entity was erased.
+    Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`; `RowsExpired` when they went by age, and `RowsErased` for a
+    revision of before an entity was erased.
     """
-    rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    rows = batch_table(batch, ports)
     if rows.num_rows != batch.rows or content_digest(rows) != batch.digest:
         if erased := erased_from(batch, rows, ports.ledger):
             raise RowsErased(f"{batch.use_case} {batch.window}: of revision {batch.revision}, {erased}.")
@@ -220,41 +223,48 @@ def erased_from(batch: Batch, rows: pa.Table, ledger: Ledger) -> str:
     return f"{counted(gone, 'row')} {'was' if gone == 1 else 'were'} {erasure.told(found)}" if number == gone else ""
 
 
-def compare_stores(batch: Batch, ports: Ports, *, head_is_live: bool = False) -> StoresFound:
+def compare_stores(
+    batch: Batch, ports: Ports, *, head_is_live: bool = False, removed: Removals | None = None
+) -> StoresFound:
     """Compare the stores with a live revision, by row count and checksum.
 
-    With `head_is_live`, the lake's head is known to have the file that the revision was written to.
+    With `head_is_live`, the lake's head is known to have the file that the revision was written to. Where its
+    published rows went by age, as `removed` says or the ledger, nothing need be published of it.
 
     Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
     nothing is known that the stores could be brought back to.
     """
-    return _compared(batch, live_rows(batch, ports), ports, head_is_live=head_is_live)
+    return _compared(batch, live_rows(batch, ports), ports, head_is_live=head_is_live, removed=removed)
 
 
-def _compared(batch: Batch, live: pa.Table, ports: Ports, *, head_is_live: bool = False) -> StoresFound:
+def _compared(
+    batch: Batch, live: pa.Table, ports: Ports, *, head_is_live: bool = False, removed: Removals | None = None
+) -> StoresFound:
     head = live if head_is_live else ports.lake.read(batch.table, window_partition(batch.window))
-    published = ports.published.read(batch.use_case, batch.window)
+    known = removed or on_record(batch.use_case, ports.ledger)
+    expired = known.has(RowClass.PUBLISHED, batch.window, batch.recorded_at)
+    there = live if expired else ports.published.read(batch.use_case, batch.window)
     return StoresFound(
         live.num_rows,
         table_digest(live),
         head.num_rows,
         table_digest(head),
-        published.num_rows,
-        table_digest(published),
+        there.num_rows,
+        table_digest(there),
     )
 
 
 def restore_stores(
-    batch: Batch, ports: Ports, lease: Lease, run_id: str, *, actor: str
+    batch: Batch, ports: Ports, lease: Lease, run_id: str, *, actor: str, removed: Removals | None = None
 ) -> tuple[InterventionKind, ...]:
-    """Bring lake and published table back to the live revision, and say what was restored.
+    """Bring lake and published table back to the live revision, and say what was restored. `removed` as above.
 
     Each is recorded as an intervention once it is done. What is written is what was compared with the ledger.
 
     Errors: as `compare_stores`, and `LeaseLost`.
     """
     rows = live_rows(batch, ports)
-    found = _compared(batch, rows, ports)
+    found = _compared(batch, rows, ports, removed=removed)
     if found.lake_agrees and found.published_agrees:
         return ()
     partition = window_partition(batch.window)

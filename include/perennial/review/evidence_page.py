@@ -25,7 +25,7 @@ def sections(evidence: Mapping[str, Any]) -> list[Section]:
                 **_decided(evidence),
                 outcome=_outcome(evidence),
                 revision=batch["revision"],
-                published="yes" if evidence["published"] else "no: run `perennial reconcile`",
+                published=_published(evidence),
                 scored_at=batch["recorded_at"],
                 scored_by=batch["run_id"],
                 log=_or(evidence["dag_run"]["address"], "not a DAG run"),
@@ -141,6 +141,12 @@ def _training_windows(manifest: Mapping[str, Any] | None) -> list[tuple[str, str
         )
         for each in (manifest["windows"] if manifest else ())
     ]
+
+
+def _published(evidence: Mapping[str, Any]) -> str:
+    if evidence["published"]:
+        return "yes"
+    return f"no: {evidence.get('published_removed') or 'run `perennial reconcile`'}"
 
 
 def _row(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import EntityErased, NotScored, RowsRemoved
+from perennial.errors import EntityErased, NotScored, RowsExpired, RowsRemoved
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import (
     Batch,
@@ -27,10 +27,12 @@ from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
 from perennial.records import erasure
 from perennial.records.labels import settled_labels
+from perennial.records.retained import batch_table, gone_text, on_record
 from perennial.records.scorers import challengers_part
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
 from perennial.window import Window
 from perennial.wording import WITHHELD
 
@@ -81,7 +83,7 @@ class PredictionEvidence:
     when one has, and this label was not among them. `labels_as_of` is the moment as of which the window's labels were
     last collected. `training` is the manifest: which windows, each with the digest of its snapshot and the verdict on
     it. `predicted_by` is the row's model; `deployment` is by which that one was in service. `decided` is None where
-    that came without a decision.
+    that came without a decision. `published_removed` says when the window's published rows went by age.
     """
 
     format: int
@@ -107,6 +109,7 @@ class PredictionEvidence:
     model_address: str | None
     training: TrainingManifest | None
     predicted_by: RowsModel | None = None
+    published_removed: str | None = None
 
 
 def run(
@@ -166,7 +169,14 @@ def run(
         if "training_id" in deployment.training
         else None,
         predicted_by=by,
+        published_removed=_published_removed(batch, ports),
     )
+
+
+def _published_removed(batch: Batch, ports: Ports) -> str | None:
+    """When and by which rule the window's published rows went by age; None where they did not."""
+    entry = on_record(batch.use_case, ports.ledger).entry(RowClass.PUBLISHED, batch.window, batch.recorded_at)
+    return None if entry is None else gone_text(RowClass.PUBLISHED, entry)
 
 
 def _outcome_state(outcome: object, *, settled: bool, collected: bool) -> OutcomeState:
@@ -208,8 +218,15 @@ def _find(
     else:
         live = ports.ledger.latest_batch(name, window)
         batches = [live] if live else []
+    remarked = ""
     for batch in batches:
-        rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+        try:
+            rows = batch_table(batch, ports)
+        except RowsExpired as error:
+            if window is not None:
+                raise
+            remarked = f" Earlier windows can't be searched: {error}"  # what is older went, too
+            break
         found = rows.filter(_is(rows, use_case.spec.key, entity))
         if found.num_rows:
             return batch, found
@@ -218,7 +235,6 @@ def _find(
             f"{name}: this {use_case.spec.key} was {erasure.told(erased)}. No live prediction is about it; `perennial "
             f"ledger verify {name}` proves that the entry which says so was not altered."
         )
-    remarked = ""
     if window is not None and (snapshot := ports.ledger.latest_snapshot(name, window)) and snapshot.remarks:
         remarked = f" Of the window, ingest remarked: {' '.join(snapshot.remarks)}"
     where = f"in {window}" if window else f"in its {len(batches)} scored windows"

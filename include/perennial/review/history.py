@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotScored
-from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
 from perennial.records.batch import erased_from
+from perennial.records.retained import batch_table
 from perennial.records.scorers import told
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
@@ -175,5 +175,5 @@ def _batches(use_case: LoadedUseCase, window: Window, ports: Ports) -> list[Batc
 
 
 def _predictions(use_case: LoadedUseCase, batch: Batch, ports: Ports, side: str) -> pa.Table:
-    rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    rows = batch_table(batch, ports)
     return rows.select([use_case.spec.key, "prediction"]).rename_columns(["entity", side])

@@ -12,12 +12,13 @@ from typing import Any, Literal
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.lake.port import raw_table, window_partition
+from perennial.errors import RowsExpired
 from perennial.ledger.entries import HumanLabel, ReviewMeasurement
 from perennial.ports import Ports
 from perennial.quality.outcome import json_safe
 from perennial.records.human_labels import Question, answers_of, questions_of
 from perennial.records.labels import settled_labels
+from perennial.records.retained import snapshot_table
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
@@ -144,7 +145,10 @@ def _shown(spec: UseCase, window: Window, questions: Sequence[Question], ports: 
     """The questions with their rows, as the window's last snapshot has them."""
     snapshot = ports.ledger.latest_snapshot(spec.name, window)
     assert snapshot is not None, "what was scored was ingested"
-    rows = ports.lake.read(raw_table(spec.name), window_partition(window), version=snapshot.version)
+    try:
+        rows = snapshot_table(snapshot, ports)
+    except RowsExpired:  # nobody can judge what nobody can see
+        return []
     wanted = pa.array([each.entity for each in questions], pa.string())
     keys = rows.column(spec.key).cast(pa.string())
     found = rows.filter(pc.is_in(keys, value_set=wanted))

@@ -14,6 +14,7 @@ from perennial.ledger.entries import Batch, Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, always_holds, caught_by_rule, cells_caught
 from perennial.records.gate import quarantined_rows
+from perennial.records.retained import quarantine_expired
 from perennial.review import handled
 from perennial.review.handled import Handled
 from perennial.review.quarantine import (
@@ -86,13 +87,15 @@ def run(
 ) -> QuarantinedEvidence | None:
     """The evidence on the row with the key `entity`, or that the fingerprint `row` names; None when there is none.
 
-    Errors: `NotIngested`, `StoreUnavailable`.
+    Errors: `NotIngested`, `RowsExpired` when the rows in quarantine went by age, `StoreUnavailable`.
     """
     spec, ledger = use_case.spec, ports.ledger
     snapshot = ledger.latest_snapshot(spec.name, window)
     if snapshot is None:
         raise NotIngested(f"{spec.name} {window} was never ingested, so no row of it was set aside.")
     aside = quarantined_rows(snapshot, ports.lake)
+    if (gone := quarantine_expired(snapshot, aside.num_rows, ledger)) is not None:
+        raise gone
     if entity is None:
         found, entity = _of_fingerprint(use_case, aside, row)
     else:

@@ -8,13 +8,13 @@ import pyarrow.compute as pc
 
 from perennial.errors import NotScored, RowsErased
 from perennial.jobs.evaluate.measurement import measure_batch
-from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, erased_from, live_rows, predicted, recorded_rules
 from perennial.records.gate import checks_of
 from perennial.records.labels import settled_labels
+from perennial.records.retained import batch_table, snapshot_table
 from perennial.records.scorers import recorded_scorers
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
@@ -63,10 +63,9 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
         )
         return Reproduced(window, what, batch.digest, None, same=False, why_not=why_not)
     snapshot = _snapshot_of(batch, ports)
-    partition = window_partition(window)
-    said = ports.lake.read(batch.table, partition, version=batch.version)
+    said = batch_table(batch, ports)
     kept = said.column(spec.key)
-    rows = ports.lake.read(raw_table(spec.name), partition, version=snapshot.version)
+    rows = snapshot_table(snapshot, ports)
     clean = rows.filter(pc.is_in(rows.column(spec.key), value_set=kept.combine_chunks()))
     origin = Provenance(batch.snapshot_digest, batch.revision, batch.run_id)
     if said.num_rows == 0:  # all of the window was erased

@@ -9,6 +9,7 @@ from perennial.drift.assess import Assessment
 from perennial.errors import NotIngested, NotScored, NotValidated, UntrustedModel
 from perennial.ledger.entries import DecisionKind, DriftReport, LateRows, Performance, RecordedDecision, Snapshot
 from perennial.ports import Ports
+from perennial.records.retained import removed_texts
 from perennial.review import drift_history, handled, history, timeline, validation
 from perennial.review.drift import recorded_assessment
 from perennial.review.drift_history import DriftHistory
@@ -66,6 +67,7 @@ class WindowReport:
     decisions: tuple[RecordedDecision, ...]
     model_address: str | None
     handled: tuple[Handled, ...] = ()
+    removed: tuple[str, ...] = ()
     format: Literal[1] = 1
 
 
@@ -102,7 +104,13 @@ def run(use_case: LoadedUseCase, window: Window, now: datetime, ports: Ports) ->
         decisions=_decisions(use_case, window, ports),
         model_address=ports.registry.address(spec.name, state.model_version) if state.model_version else None,
         handled=handled.run(spec.name, window, ports),
+        removed=_removed(spec.name, window, snapshot, ports),
     )
+
+
+def _removed(use_case: str, window: Window, snapshot: Snapshot | None, ports: Ports) -> tuple[str, ...]:
+    """What went by age of the window as it was ingested last."""
+    return removed_texts(use_case, window, snapshot.recorded_at, ports.ledger) if snapshot else ()
 
 
 def _validation(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationReport | None:

@@ -33,6 +33,7 @@ from perennial.spec.retirement import Archive, Retention
 from perennial.spec.review import Review, review_problems
 from perennial.spec.risk import Risk, RiskTier
 from perennial.spec.rollout import Rollout, has_stages
+from perennial.spec.row_ages import age_problems
 from perennial.spec.sources import Source
 from perennial.spec.training import Labels, Training, fit_problems, maturity_problems, slice_problems
 from perennial.spec.waiting import Gaps
@@ -157,7 +158,7 @@ class UseCase(Spec):
     )
     alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
     retention: Retention = Field(
-        Retention(), description="How long what nobody needs any more stays: a duration for replaced data, or classes."
+        Retention(), description="How long data stays: a duration for replaced data, or an age for each class."
     )
     archive: Archive = Archive()
     executor_config: ExecutorConfig | None = Field(
@@ -225,6 +226,13 @@ class UseCase(Spec):
         }
         problems = [*absent_tasks(self.airflow, there), *too_few_runs(self.airflow, self.waiting_windows)]
         if problems:
+            raise broken_rules(problems)
+        return self
+
+    @model_validator(mode="after")
+    def _rows_stay_as_long_as_they_are_needed(self) -> Self:
+        open_for = (self.schedule.deadline or self.schedule.delay) + self.late_data
+        if problems := age_problems(self.retention.ages, self.labels, self.training, open_for):
             raise broken_rules(problems)
         return self
 

@@ -32,8 +32,20 @@ class Archive(Spec):
     )
 
 
+class RowClass(StrEnum):
+    """Rows of windows that may go by age, in the order in which they go: what explains others goes after them."""
+
+    PUBLISHED = "published"
+    PREDICTIONS = "predictions"
+    QUARANTINE = "quarantine"
+    LABELS = "labels"
+    RAW = "raw"
+
+
 class Retention(Spec):
-    """How long what nobody needs any more stays; written as a duration, it is that of replaced data."""
+    """How long data stays; written as a duration, it is that of replaced data. Rows of windows stay for ever, but for
+    those of a class that has an age, which counts from the window's end.
+    """
 
     replaced: Duration = Field(
         timedelta(weeks=52),
@@ -44,6 +56,23 @@ class Retention(Spec):
         description="How long what retrainings made stays where none of its models ever served: training sets, "
         "candidates, and their runs in MLflow. What the ledger says of them stays.",
     )
+    published: DurationOrForever = Field(
+        "forever", description="How long after a window's end its rows stay in the published table."
+    )
+    predictions: DurationOrForever = Field(
+        "forever", description="How long after a window's end its predictions stay in the lake, the shadow's with them."
+    )
+    quarantine: DurationOrForever = Field(
+        "forever", description="How long after a window's end the rows stay that validation set aside."
+    )
+    labels: DurationOrForever = Field("forever", description="How long after a window's end its labels stay.")
+    raw: DurationOrForever = Field("forever", description="How long after a window's end its snapshots stay.")
+
+    @property
+    def ages(self) -> dict[RowClass, timedelta]:
+        """The ages of those classes of rows that have one."""
+        found = {each: getattr(self, each.value) for each in RowClass}
+        return {each: age for each, age in found.items() if isinstance(age, timedelta)}
 
     @model_validator(mode="before")
     @classmethod

@@ -184,14 +184,15 @@ def maturity_problems(labels: Labels, training: Training) -> list[Problem]:
     if mature > training.holdout:
         return []
     text = (
-        f"reaches too short: what is younger than labels.mature_after ({_days(labels.mature_after)}) can't be learnt "
-        f"from, and of the other {_days(max(mature, timedelta(0)))} the holdout takes {_days(training.holdout)}; ask "
-        f"for more than {_days(labels.mature_after + training.holdout)}"
+        f"reaches too short: what is younger than labels.mature_after ({in_days(labels.mature_after)}) can't be "
+        f"learnt from, and of the other {in_days(max(mature, timedelta(0)))} the holdout takes "
+        f"{in_days(training.holdout)}; ask for more than {in_days(labels.mature_after + training.holdout)}"
     )
     return [Problem(("training", "history"), text)]
 
 
-def _days(duration: timedelta) -> str:
+def in_days(duration: timedelta) -> str:
+    """A duration as a spec writes it: in days, or in hours where it is less than one."""
     days = duration / timedelta(days=1)
     return f"{days:g}d" if days >= 1 or not days else f"{24 * days:g}h"
 

@@ -31,10 +31,12 @@ from perennial.records.labels import (
     settled_labels,
     unmatched_labels,
 )
+from perennial.records.retained import Removals, removals
 from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
 from perennial.verdict import Verdict
 from perennial.window import Window
 from perennial.wording import counted
@@ -105,8 +107,14 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     """
     spec = use_case.spec
     refuse_ended(spec.name, ports.ledger)
-    waiting = pending_batches(spec, as_of, ports.ledger)
-    reopened = reopened_batches(spec, as_of, ports.ledger, lambda _, last: more_labels_came(spec, last, ports))
+    removed = removals(spec, as_of, ports.ledger)
+    waiting = _with_rows(pending_batches(spec, as_of, ports.ledger), removed)
+    reopened = reopened_batches(
+        spec,
+        as_of,
+        ports.ledger,
+        lambda batch, last: bool(_with_rows([batch], removed)) and more_labels_came(spec, last, ports),
+    )
     labels_version = ports.lake.version(labels_table(spec.name))
     found: list[_Known] = []
     strange: list[UnmatchedLabels] = []
@@ -155,6 +163,15 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         newest=NewestWindow.among(looked_at, spec.training.metric),
         unchanged=len(kept),
     )
+
+
+def _with_rows(batches: Sequence[Batch], removed: Removals) -> list[Batch]:
+    """Those of the batches that can be measured: nothing that this takes went by age."""
+    needed = (RowClass.PREDICTIONS, RowClass.LABELS, RowClass.RAW)
+    found = [b for b in batches if not any(removed.has(each, b.window, b.recorded_at) for each in needed)]
+    if len(found) < len(batches):
+        log.info("%d windows can't be measured any more: their rows went by age.", len(batches) - len(found))
+    return found
 
 
 @dataclass(frozen=True)

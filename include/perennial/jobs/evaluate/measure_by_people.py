@@ -15,7 +15,6 @@ import numpy as np
 import pyarrow as pa
 
 from perennial.encoding import as_json
-from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch, Performance, ReviewMeasurement, ReviewSelection
 from perennial.performance.agreement import Judged, agreement
 from perennial.performance.design_based import Sampled, design_based, effective_rows
@@ -25,7 +24,9 @@ from perennial.performance.maturity import Maturity
 from perennial.ports import Ports
 from perennial.records.human_labels import Answers, Question, answers_of, questions_of
 from perennial.records.labels import settled_labels
+from perennial.records.retained import batch_table, removals
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
@@ -62,10 +63,12 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
         if live[each.window].model_digest == newest.model_digest:
             chosen[each.window].append(each)
     answers = answers_of(ledger.human_labels_between(spec.name, since, until, answered_by=as_of))
+    removed = removals(spec, as_of, ledger)
     measured = [
         _measure(use_case, live[window], questions_of(of_window), answers, as_of, ports)
         for window, of_window in chosen.items()
         if of_window[-1].revision == live[window].revision  # else rows came that nobody has been asked about yet
+        and not removed.has(RowClass.PREDICTIONS, window, live[window].recorded_at)
     ]
     used = [each for each in measured if each.sample is not None]
     samples = [each.sample for each in used if each.sample is not None]
@@ -111,7 +114,7 @@ def _measure(
     truth = truth_of(spec.task, outcomes.column(spec.labels.column)) if outcomes.num_rows else np.zeros(0)
     known = dict(zip(outcomes.column(spec.key).cast(pa.string()).to_pylist(), truth.tolist(), strict=True))
     never = set(settled.column(spec.key).cast(pa.string()).to_pylist()) - known.keys()  # no outcome will come of them
-    rows = ports.lake.read(batch.table, window_partition(window), version=batch.version)
+    rows = batch_table(batch, ports)
     scored = zip(
         rows.column(spec.key).cast(pa.string()).to_pylist(), rows.column("prediction").to_pylist(), strict=True
     )

@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from perennial.arrays import Floats
 from perennial.drift.assess import assess_profile
-from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch
 from perennial.modeling.artifact import load
 from perennial.modeling.estimation import PREDICTION, estimate
@@ -21,6 +20,7 @@ from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
 from perennial.ports import Ports
 from perennial.records.batch import published_costs
+from perennial.records.retained import snapshot_table
 from perennial.records.scorers import champions_rows
 from perennial.records.training_set import label_rows
 from perennial.spec.decision import COST
@@ -130,7 +130,7 @@ def _cost(batch: Batch, labelled: pa.Table, truth: Floats) -> dict[str, Interval
 def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:
     """The rows that the batch was predicted from, in the order of its predictions."""
     snapshot = next(s for s in ports.ledger.snapshots(spec.name, batch.window) if s.digest == batch.snapshot_digest)
-    rows = ports.lake.read(raw_table(spec.name), window_partition(batch.window), version=snapshot.version)
+    rows = snapshot_table(snapshot, ports)
     keys = rows.column(spec.key).combine_chunks()
     return rows.take(pc.index_in(predictions.column(spec.key).cast(keys.type), value_set=keys))
 

@@ -17,9 +17,11 @@ from perennial.ledger.entries import Batch, Deployment, Intervention, Interventi
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.model_choice import ModelChoice
+from perennial.records.retained import on_record
 from perennial.records.rollout import unfinished_rollbacks
 from perennial.records.scorers import challengers_part
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.retirement import RowClass
 from perennial.spec.rollout import has_stages
 from perennial.window import Window
 from perennial.wording import counted
@@ -92,8 +94,18 @@ def _finished(
 
 
 def _left(entry: Deployment, ports: Ports) -> list[Batch]:
-    """The windows with rows by another model, and those that were scored since the entry, and may not be published."""
-    return [each for each in _of_time(entry, ports) if _by_another(each, entry) or _scored_since(each, entry)]
+    """The windows with rows by another model, and those that were scored since the entry, and may not be published;
+    but none whose snapshots went by age: these can't be scored again.
+    """
+    left = [each for each in _of_time(entry, ports) if _by_another(each, entry) or _scored_since(each, entry)]
+    removed = on_record(entry.use_case, ports.ledger)
+    gone = [each for each in left if removed.has(RowClass.RAW, each.window, each.recorded_at)]
+    if gone:
+        log.warning(
+            "%s: %d windows of the rollback stay as they are, from %s to %s: their snapshots went by age.",
+            *(entry.use_case, len(gone), gone[0].window, gone[-1].window),
+        )
+    return [each for each in left if each not in gone]
 
 
 def _by_another(batch: Batch, entry: Deployment) -> bool:

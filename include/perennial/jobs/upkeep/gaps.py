@@ -57,7 +57,8 @@ def find(spec: UseCase, now: datetime, ledger: Ledger) -> tuple[Gaps, list[Windo
     """The windows that are missing in short, and all of them, oldest first.
 
     A window is expected from the first champion's effective time on, once it was due, and any deadline has passed.
-    Only the last ones are looked at, as far back as the use case's `retention`. Errors: `StoreUnavailable`.
+    Only the last ones are looked at, as far back as the use case's `retention` keeps what is live and what is replaced.
+    Errors: `StoreUnavailable`.
     """
     ends = expected_between(spec, now, ledger.deployments(spec.name))
     if ends is None:
@@ -123,7 +124,8 @@ def expected_since(spec: UseCase, now: datetime, first_champion: datetime) -> tu
     until = grid.containing(now - waited - STILL_RUNNING).start
     if spec.end is not None:
         until = min(until, spec.end)
-    since = max(spec.start, first_champion, until - spec.retention.replaced)
+    kept = min([spec.retention.replaced, *spec.retention.ages.values()])
+    since = max(spec.start, first_champion, until - kept)
     first = grid.containing(since)
     start = first.start if first.start == since else first.end
     return (start, until) if start < until else None

@@ -1,8 +1,9 @@
 """Maintain: the lake's tables are made cheap to read, and files that nobody needs any more are removed.
 
 Needed is what the ledger refers to: the rows, the snapshot and the shadow of every live revision, every model's
-training set, the labels that a window's last measurement saw. Replaced data stays as long as the use case's retention
-says. The ledger is asked about the partitions that have old files, and about nothing where none has.
+training set, the labels that a window's last measurement saw; but nothing of rows that went by age, or are due to.
+Replaced data stays as long as the use case's retention says. The ledger is asked about the partitions that have old
+files, and about nothing where none has.
 """
 
 import logging
@@ -22,8 +23,11 @@ from perennial.lake.port import (
 )
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ports import Ports
+from perennial.records.retained import TABLES, due
 from perennial.records.training_set import weighted_partition
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.retirement import RowClass
+from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
@@ -76,10 +80,19 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, *, 
 
 
 def _age(use_case: LoadedUseCase, table: str) -> timedelta:
-    """How old a file must be. Of training sets those are left that a killed removal of rejected ones did not reach."""
+    """How old a file must be: no older than what is live there may get. Of training sets those are left that a killed
+    removal of rejected ones did not reach.
+    """
     kept = use_case.spec.retention
-    rejected = kept.rejected if isinstance(kept.rejected, timedelta) else kept.replaced
-    return min(kept.replaced, rejected) if table == training_table(use_case.name) else kept.replaced
+    if table == training_table(use_case.name):
+        return min(kept.replaced, kept.rejected) if isinstance(kept.rejected, timedelta) else kept.replaced
+    rows_of = _rows_of(use_case, table)
+    return min(kept.replaced, kept.ages.get(rows_of, kept.replaced)) if rows_of else kept.replaced
+
+
+def _rows_of(use_case: LoadedUseCase, table: str) -> RowClass | None:
+    """The class of the rows in the table, None for training sets."""
+    return next((each for each, tables in TABLES.items() if table in {named(use_case.name) for named in tables}), None)
 
 
 def needed(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> dict[str, Keep]:
@@ -96,7 +109,15 @@ def needed(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> dict[str, 
         tables[shadow_table(name)] = _shadows
 
     def keep(table: str) -> Keep:
-        return lambda asked: _by_partition(tables[table](use_case, as_of, ports, asked))
+        rows_of = _rows_of(use_case, table)
+        gone = due(use_case.spec, rows_of, as_of) if rows_of else None
+
+        def stays(partition: str) -> bool:
+            return gone is None or Window.parse(partition).end > gone
+
+        return lambda asked: _by_partition(
+            pair for pair in tables[table](use_case, as_of, ports, asked) if stays(pair[0])
+        )
 
     return {table: keep(table) for table in tables}
 

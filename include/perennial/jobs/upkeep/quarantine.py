@@ -14,6 +14,7 @@ from perennial.ports import Ports
 from perennial.quality.caught import always_holds, caught_by_rule
 from perennial.records.gate import accepted_rules, is_about, quarantined_rows, snapshot_of
 from perennial.records.leases import data_lease
+from perennial.records.retained import quarantine_expired
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -51,8 +52,8 @@ def accept(
 
     `looked_at` is the digest of the snapshot whose rows the person saw, None for whichever is the latest. No run
     ingests or validates the window meanwhile. Errors: `NotIngested`; `SnapshotChanged` when `looked_at` is not the
-    latest; `AlreadyAccepted`; `NotEnoughData` when the rule caught nothing there; `AlwaysHolds`; `WindowBusy`,
-    `LeaseLost`, `StoreUnavailable`.
+    latest; `AlreadyAccepted`; `NotEnoughData` when the rule caught nothing there, `RowsExpired` when what it caught
+    went by age; `AlwaysHolds`; `WindowBusy`, `LeaseLost`, `StoreUnavailable`.
     """
     with data_lease(use_case.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
@@ -124,8 +125,10 @@ def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
 
 
 def _caught_by(snapshot: Snapshot, rule: str, ports: Ports) -> int:
-    """How many rows of the snapshot the rule caught. Errors: `NotEnoughData` for none, `AlwaysHolds`."""
+    """How many rows of the snapshot the rule caught. Errors: `NotEnoughData` for none, `AlwaysHolds`, `RowsExpired`."""
     rows = quarantined_rows(snapshot, ports.lake)
+    if (gone := quarantine_expired(snapshot, rows.num_rows, ports.ledger)) is not None:
+        raise gone
     catches = {name: np.count_nonzero(mask) for name, mask in caught_by_rule(rows).items()} if rows.num_rows else {}
     if rule not in catches:
         known = ", ".join(sorted(catches)) or "none"

@@ -17,8 +17,10 @@ from perennial.ledger.entries import DeployedRole, Intervention, InterventionKin
 from perennial.ports import Ports
 from perennial.records.batch import compare_stores, restore_stores
 from perennial.records.leases import data_lease
+from perennial.records.retained import removals
 from perennial.records.rollout import alias_of
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.retirement import RowClass
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +29,7 @@ log = logging.getLogger(__name__)
 class Reconciled:
     """How much was looked at and what was put right, a sentence each; `busy` windows are left to who works on them.
 
-    `windows` were compared, and of `read` of them the rows.
+    `windows` were compared, and of `read` of them the rows; those whose predictions went by age are none of them.
     `unmended` says, in sentences, what differs and can't be put right without a person, and what to do.
     """
 
@@ -58,18 +60,20 @@ def run(
         for role in DeployedRole
         if role not in missing and (text := _restore_alias(spec.name, role, ports, run_id, actor))
     ]
-    batches = ports.ledger.batches_between(spec.name, spec.start, as_of)
-    differing = survey.differing(spec, batches, as_of, ports)
+    known = ports.ledger.batches_between(spec.name, spec.start, as_of)
+    removed = removals(spec, as_of, ports.ledger)
+    batches = [each for each in known if not removed.has(RowClass.PREDICTIONS, each.window, each.recorded_at)]
+    differing = survey.differing(spec, batches, as_of, ports, removed)
     due = [each for each in batches if everything or each.window in differing or survey.is_due(each, as_of)]
     busy, lost = [], []
     for batch in due:
         try:
-            found = compare_stores(batch, ports, head_is_live=batch.window not in differing)
+            found = compare_stores(batch, ports, head_is_live=batch.window not in differing, removed=removed)
             if found.lake_agrees and found.published_agrees:
                 continue
             with data_lease(spec.name, batch.window, ports, run_id) as lease:
                 live = ports.ledger.latest_batch(spec.name, batch.window) or batch
-                done = restore_stores(live, ports, lease, run_id, actor=actor)
+                done = restore_stores(live, ports, lease, run_id, actor=actor, removed=removed)
                 restored += [f"{batch.window}: {kind.value.replace('_', ' ')}" for kind in done]
         except WindowBusy as error:
             log.warning("%s", error)
@@ -78,7 +82,7 @@ def run(
             log.warning("%s", error)
             lost.append(batch.window)
     restored += [text for role in DeployedRole if (text := _restore_card(use_case, role, as_of, ports))]
-    left = (*missing.values(), *unmended.of_windows(use_case, as_of, batches, lost, ports))
+    left = (*missing.values(), *unmended.of_windows(use_case, as_of, known, lost, ports))
     for text in left:
         log.warning("%s", text)
     log.info("%s: %d windows compared, %d read, %d repairs", spec.name, len(batches), len(due), len(restored))

@@ -21,17 +21,22 @@ from perennial.lake.port import window_partition
 from perennial.ledger.entries import Batch
 from perennial.ports import Ports
 from perennial.published.port import PublishedWindow
+from perennial.records.retained import Removals
 from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
 NIGHTS = 30  # in as many, the rows of every window are read; at half of it, each night would take twice as long
 RECENT = timedelta(days=2)
 
 
-def differing(spec: UseCase, batches: Sequence[Batch], as_of: datetime, ports: Ports) -> frozenset[Window]:
+def differing(
+    spec: UseCase, batches: Sequence[Batch], as_of: datetime, ports: Ports, removed: Removals
+) -> frozenset[Window]:
     """The windows whose lake's head or published rows are not, as far as can be told without rows, their live revision.
 
-    `batches` are the live revisions of all windows that ended by `as_of`. Errors: `StoreUnavailable`.
+    `batches` are the live revisions of windows that ended by `as_of`; of those whose published rows went by age, the
+    lake's head alone is looked at. Errors: `StoreUnavailable`.
     """
     tables: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for batch in batches:
@@ -42,7 +47,10 @@ def differing(spec: UseCase, batches: Sequence[Batch], as_of: datetime, ports: P
         batch.window
         for batch in batches
         if (batch.table, window_partition(batch.window)) in changed
-        or not _is_as_published(batch, published.get(batch.window))
+        or not (
+            removed.has(RowClass.PUBLISHED, batch.window, batch.recorded_at)
+            or _is_as_published(batch, published.get(batch.window))
+        )
     )
 
 

@@ -283,9 +283,12 @@ class InMemoryLedger(
         """Append the intervention, or return the one that is there."""
         return self._record(intervention, lease)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, *, subject: str | None = None
+    ) -> Sequence[Intervention]:
         """The interventions in the use case, of one kind or of all, in order."""
-        return self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+        found = self._of(Intervention, lambda entry: entry.use_case == use_case and kind in (None, entry.kind))
+        return [entry for entry in found if subject in (None, entry.subject)]
 
     def interventions_on(
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]

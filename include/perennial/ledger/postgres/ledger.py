@@ -320,11 +320,15 @@ class PostgresLedger(
         """Append the intervention, or return the one that is there."""
         return self._record(intervention, lease)
 
-    def interventions(self, use_case: str, kind: InterventionKind | None = None) -> Sequence[Intervention]:
+    def interventions(
+        self, use_case: str, kind: InterventionKind | None = None, *, subject: str | None = None
+    ) -> Sequence[Intervention]:
         """The interventions in the use case, of one kind or of all, in order."""
         query = select(interventions).where(interventions.c.use_case == use_case).order_by(interventions.c.id)
         if kind is not None:
             query = query.where(interventions.c.kind == kind.value)
+        if subject is not None:
+            query = query.where(interventions.c.subject == subject)
         return self._entries(Intervention, query)
 
     def interventions_on(

@@ -8,6 +8,7 @@ from perennial.ledger.entries import InterventionKind
 from perennial.pages.asked import Asked, Found, asked_use_case, asked_window
 from perennial.ports import Ports
 from perennial.quality.caught import always_holds, rule_sentence
+from perennial.records.retained import quarantine_expired
 from perennial.review import handled, quarantine
 from perennial.review.handled import Handled
 from perennial.settings import Settings
@@ -21,6 +22,7 @@ class InQuarantine:
     """What each rule set aside of a window, with the first `MOST_ROWS` rows, and what people did about it.
 
     `snapshot_digest` names the rows that the window has, None when it has none: whoever accepts says that it is these.
+    `removed` says when rows that were set aside went by age.
     """
 
     use_case: str
@@ -28,6 +30,7 @@ class InQuarantine:
     rules: tuple[quarantine.RuleCatch, ...]
     snapshot_digest: str | None = None
     handled: tuple[Handled, ...] = ()
+    removed: str | None = None
     format: Literal[1] = 1
 
 
@@ -36,12 +39,15 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     use_case = asked_use_case(asked, settings)
     window = asked_window(asked, use_case)
     snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    caught = tuple(quarantine.run(use_case, [window], ports, most=MOST_ROWS))
+    gone = quarantine_expired(snapshot, len(caught), ports.ledger) if snapshot else None
     found = InQuarantine(
         use_case.name,
         window,
-        tuple(quarantine.run(use_case, [window], ports, most=MOST_ROWS)),
+        caught,
         snapshot.digest if snapshot else None,
         handled.run(use_case.name, window, ports),
+        None if gone is None else str(gone),
     )
     accepted = {
         each.rule: each for each in found.handled if each.kind is InterventionKind.ROWS_ACCEPTED and each.of_latest

@@ -11,11 +11,11 @@ from perennial.drift.profiles.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference
 from perennial.errors import FeaturesChanged, PermanentError, StoreUnavailable
 from perennial.jobs.predict.monitor import monitored_columns
-from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Batch, DriftReport, Snapshot
 from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
 from perennial.quality.unread import without_bad_cells
+from perennial.records.retained import batch_table, snapshot_table
 from perennial.review.comparison.references import NO_REGISTRY
 from perennial.review.drift import recorded_assessment
 from perennial.spec.columns import Kind
@@ -115,8 +115,7 @@ def _counted(
 ) -> WindowProfile:
     """The rows that were scored, in the reference's bins; all rows of a window that was not scored."""
     spec = use_case.spec
-    partition = window_partition(snapshot.window)
-    rows = without_bad_cells(ports.lake.read(raw_table(spec.name), partition, version=snapshot.version))
+    rows = without_bad_cells(snapshot_table(snapshot, ports))
     kinds = {name: kind for name, kind in monitored_columns(spec).items() if name in rows.column_names}
     bins = {
         each.name: each.bins
@@ -125,7 +124,7 @@ def _counted(
     }
     scored = None
     if batch is not None and batch.snapshot_digest == snapshot.digest:
-        scored = ports.lake.read(batch.table, partition, version=batch.version)
+        scored = batch_table(batch, ports)
         if spec.key not in rows.column_names or spec.key not in scored.column_names:
             raise FeaturesChanged(f"{spec.key} was not its key when it was scored.")
         rows = rows.filter(pc.is_in(rows.column(spec.key), value_set=scored.column(spec.key).combine_chunks()))

@@ -9,7 +9,7 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
+from perennial.errors import NotIngested, NotValidated, RowsRemoved, SourceRejected, ValidationFailed
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain.assembling.gates import read_gates
@@ -21,9 +21,11 @@ from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows, snapshot_rows
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
 from perennial.records.labels import collect, settled_labels, unmatched_labels
+from perennial.records.retained import expired
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import listed
+from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
 
@@ -90,6 +92,12 @@ def label_windows(
                 found.append(_label(use_case, gate, clean, labels, as_of, ports, people=people))
             except (SourceRejected, ValidationFailed) as error:
                 refused[window] = str(error)
+                continue
+            except RowsRemoved:
+                said = expired(use_case.name, RowClass.RAW, window, None, ports.ledger)
+                if said is None:
+                    raise
+                refused[window] = str(said)
                 continue
             rows += found[-1].labelled.num_rows
     return LabelledWindows(tuple(found), refused, tuple(outdated))

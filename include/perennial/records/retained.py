@@ -1,0 +1,157 @@
+"""Retained: rows of a window are kept until the window's end and the age of their class; then maintenance takes them.
+
+What is due to go follows from the spec and the moment. What has gone is on record: before rows go, an intervention says
+of which windows they are, those that ended by a moment. So what is said of gone rows stays true when an age is made
+shorter or longer later: rows that were written since are not among those that went.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+import pyarrow as pa
+
+from perennial.errors import RowsErased, RowsExpired, RowsLost, RowsRemoved
+from perennial.lake.port import (
+    labels_table,
+    predictions_table,
+    quarantine_table,
+    raw_table,
+    shadow_table,
+    window_partition,
+)
+from perennial.ledger.entries import Batch, Intervention, InterventionKind, Snapshot
+from perennial.ledger.port import Ledger
+from perennial.ports import Ports
+from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
+from perennial.window import Window
+
+SUBJECT = "rows of windows"
+UNTIL = "until"  # in an entry's details, by class: windows that ended by then
+TABLES = {
+    RowClass.PREDICTIONS: (predictions_table, shadow_table),
+    RowClass.QUARANTINE: (quarantine_table,),
+    RowClass.LABELS: (labels_table,),
+    RowClass.RAW: (raw_table,),
+}
+"""Where the rows of each class are in the lake; published ones are in their own store."""
+
+_NAMES = {
+    RowClass.PUBLISHED: "the published rows",
+    RowClass.PREDICTIONS: "its predictions",
+    RowClass.QUARANTINE: "the rows in quarantine",
+    RowClass.LABELS: "its labels",
+    RowClass.RAW: "its snapshots",
+}
+_LEFT = {
+    RowClass.PUBLISHED: "They are in the lake still, as far as `retention.predictions` says.",
+    RowClass.PREDICTIONS: "The ledger still knows by which model and from which snapshot they were made, and how good "
+    "they were.",
+    RowClass.QUARANTINE: "The verdict still says how many rows each rule caught. While the window's snapshot is there, "
+    "validating it again sets them aside again.",
+    RowClass.LABELS: "The ledger still has what was measured by them.",
+    RowClass.RAW: "The ledger still knows their digest. As long as the source has them, ingesting the window again "
+    "brings them back, until the next night.",
+}
+
+
+def due(spec: UseCase, rows: RowClass, as_of: datetime) -> datetime | None:
+    """Rows of that class go of windows that ended by this moment; None where they are kept for ever."""
+    age = spec.retention.ages.get(rows)
+    return None if age is None else as_of - age
+
+
+@dataclass(frozen=True)
+class Removals:
+    """What went by age in a use case, as it is on record, and what is `due` to go."""
+
+    entries: tuple[Intervention, ...]
+    due: Mapping[RowClass, datetime]
+
+    def has(self, rows: RowClass, window: Window, written: datetime | None) -> bool:
+        """Whether a window's rows, of which it was recorded then that they were written, have gone or are due to."""
+        moment = self.due.get(rows)
+        return (moment is not None and window.end <= moment) or self.entry(rows, window, written) is not None
+
+    def entry(self, rows: RowClass, window: Window, written: datetime | None) -> Intervention | None:
+        """The entry by which they went; None where they did not go by age."""
+        for each in reversed(self.entries):
+            said = each.details["classes"].get(rows.value)
+            if said and window.end <= datetime.fromisoformat(said[UNTIL]) and _is_before(written, each.recorded_at):
+                return each
+        return None
+
+
+def _is_before(one: datetime | None, other: datetime | None) -> bool:
+    return one is None or other is None or one <= other
+
+
+def removals(spec: UseCase, as_of: datetime, ledger: Ledger) -> Removals:
+    """What has gone by age, and what is due to go by `as_of`. Errors: `StoreUnavailable`."""
+    moments = {each: as_of - age for each, age in spec.retention.ages.items()}
+    return Removals(on_record(spec.name, ledger).entries, moments)
+
+
+def on_record(use_case: str, ledger: Ledger) -> Removals:
+    """What has gone by age. Errors: `StoreUnavailable`."""
+    return Removals(tuple(ledger.interventions(use_case, InterventionKind.FILES_REMOVED, subject=SUBJECT)), {})
+
+
+def snapshot_table(snapshot: Snapshot, ports: Ports) -> pa.Table:
+    """The rows that the lake has of a snapshot.
+
+    Errors: `RowsExpired` when they went by age, `RowsRemoved`, `RowsLost`, `StoreUnavailable`.
+    """
+    try:
+        return ports.lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+    except RowsRemoved as error:
+        said = expired(snapshot.use_case, RowClass.RAW, snapshot.window, snapshot.recorded_at, ports.ledger)
+        raise _or(said, error) from error
+
+
+def batch_table(batch: Batch, ports: Ports) -> pa.Table:
+    """The rows that the lake has of a revision. Errors: as `snapshot_table`."""
+    try:
+        return ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    except RowsRemoved as error:
+        said = expired(batch.use_case, RowClass.PREDICTIONS, batch.window, batch.recorded_at, ports.ledger)
+        raise _or(said, error) from error
+
+
+def expired(
+    use_case: str, rows: RowClass, window: Window, written: datetime | None, ledger: Ledger
+) -> RowsExpired | None:
+    """What to say of rows that are not there: when they went by age, and what can be done. None where they did not."""
+    entry = on_record(use_case, ledger).entry(rows, window, written)
+    if entry is None:
+        return None
+    return RowsExpired(f"{use_case} {window}: {gone_text(rows, entry)} {_LEFT[rows]}")
+
+
+def gone_text(rows: RowClass, entry: Intervention) -> str:
+    """When rows went by age, and by which rule, in a sentence."""
+    said = entry.details["classes"][rows.value]
+    return f"{_NAMES[rows]} went by age on {entry.recorded_at:%Y-%m-%d} (retention.{rows.value}: {said['age']})."
+
+
+def quarantine_expired(snapshot: Snapshot, found: int, ledger: Ledger) -> RowsExpired | None:
+    """What to say of the `found` rows in a snapshot's quarantine, if more were set aside and went by age."""
+    verdicts = ledger.validations(snapshot.use_case, snapshot.window)
+    verdicts = [each for each in verdicts if each.snapshot_digest == snapshot.digest]
+    if found or not verdicts or not verdicts[-1].rows_quarantined:
+        return None
+    return expired(snapshot.use_case, RowClass.QUARANTINE, snapshot.window, snapshot.recorded_at, ledger)
+
+
+def removed_texts(use_case: str, window: Window, written: datetime | None, ledger: Ledger) -> tuple[str, ...]:
+    """What went by age of a window whose rows were written then, a sentence for each class."""
+    known = on_record(use_case, ledger)
+    entries = ((each, known.entry(each, window, written)) for each in RowClass)
+    found = [gone_text(each, entry) for each, entry in entries if entry is not None]
+    return tuple(text[0].upper() + text[1:] for text in found)
+
+
+def _or(said: RowsExpired | None, error: RowsRemoved) -> RowsRemoved:
+    """An error that says more already stays as it is."""
+    return error if said is None or isinstance(error, RowsErased | RowsLost) else said
