@@ -79,22 +79,23 @@ def maintain(use_case: LoadedUseCase, run: Run) -> list[Json]:
     from perennial.jobs.upkeep import aged as aged_job
     from perennial.jobs.upkeep import maintain as maintain_job
     from perennial.jobs.upkeep import rejected as rejected_job
+    from perennial.jobs.upkeep import samples as samples_job
 
     with airflow_outcomes(use_case):
         ports = _open_ports()
         if not run.params["dry_run"]:
-            jobs = (aged_job.run, maintain_job.run, rejected_job.run)
+            jobs = (aged_job.run, samples_job.run, maintain_job.run, rejected_job.run)
             done = [job(use_case, run.run_after, ports, run.name, actor=run.actor) for job in jobs]
             return [as_json(each) for results in done for each in results]
         plans = maintain_job.plan(use_case, run.run_after, ports)
         for plan in plans:
             for file in plan.files:
                 log.info("%s: would remove %s", plan.table, file)
-        aged = aged_job.plan(use_case, run.run_after, ports)
-        rejected = rejected_job.plan(use_case, run.run_after, ports)
-        for each in (*aged, *rejected):
+        others = [job(use_case, run.run_after, ports) for job in (aged_job.plan, samples_job.plan, rejected_job.plan)]
+        more = [each for found in others for each in found]
+        for each in more:
             log.info("%s: would remove %s", use_case.name, each)
-        return [as_json(plan) for plan in (*aged, *plans, *rejected)]
+        return [as_json(plan) for plan in (*plans, *more)]
 
 
 @noted(verdict_lines.archived)

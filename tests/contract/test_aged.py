@@ -16,13 +16,14 @@ from perennial.errors import RowsExpired
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import score
 from perennial.jobs.retrain import chain as retrain
-from perennial.jobs.upkeep import aged, gaps, maintain, reconcile
+from perennial.jobs.upkeep import aged, gaps, maintain, reconcile, samples
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import predictions_table, raw_table
 from perennial.ledger.entries import DecisionKind, InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
+from perennial.ledger.redacting import named_in
 from perennial.published.postgres import PostgresPublished
 from perennial.records.batch import live_rows
 from perennial.records.model_choice import ModelChoice
@@ -150,6 +151,26 @@ def test_a_window_that_is_run_again_after_its_time_has_its_rows_until_the_next_n
     }
     found = reconcile.run(world.use_case, as_of, world.ports, "night 3", actor="me", everything=True)
     assert (found.windows, found.restored, found.unmended) == (KEPT_WINDOWS, (), ())
+
+
+def test_verdicts_lose_the_cells_that_they_name_and_nothing_else(world: World) -> None:
+    retention = world.use_case.spec.retention.model_copy(update={"samples": timedelta(days=30)})
+    spec = world.use_case.spec.model_copy(update={"retention": retention})
+    use_case, ledger = replace(world.use_case, spec=spec), world.ports.ledger
+    window, as_of = world.day(38), night(world, GONE)
+    (before,) = ledger.validations("parcels", window)
+    assert named_in(before.result)
+    (done,) = samples.run(use_case, as_of, world.ports, "night 1", actor="maintenance")
+    assert done.validations == done.windows == len(ledger.redactions("parcels"))
+    (verdict,) = ledger.validations("parcels", window)
+    assert verdict == replace(before, result=verdict.result)
+    assert not named_in(verdict.result)
+    assert verdict.result["rows_clean"] == before.result["rows_clean"]
+    assert (
+        "The samples of validations went by age on"
+        in window_report.run(use_case, window, as_of, world.ports).removed[-1]
+    )
+    assert samples.run(use_case, as_of, world.ports, "night 2", actor="maintenance") == []
 
 
 def again(world: World, day: int) -> None:

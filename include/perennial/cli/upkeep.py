@@ -47,16 +47,18 @@ def maintain(
     """Optimize the lake's tables; remove files that nobody needs any more, rows that are older than the spec keeps
     them, and what rejected retrainings left.
     """
-    from perennial.jobs.upkeep import aged, rejected
+    from perennial.jobs.upkeep import aged, rejected, samples
     from perennial.jobs.upkeep import maintain as job
 
     session = Session()
     loaded = session.use_case(use_case)
     show(aged.plan(loaded, clock.now(), session.ports), as_json_lines=json)
+    show(samples.plan(loaded, clock.now(), session.ports), as_json_lines=json)
     show(job.plan(loaded, clock.now(), session.ports), as_json_lines=json)
     show(rejected.plan(loaded, clock.now(), session.ports), as_json_lines=json)
     if apply:
         show(aged.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor), as_json_lines=json)
+        show(samples.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor), as_json_lines=json)
         done = job.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor)
         show(done, as_json_lines=json)
         show(rejected.run(loaded, clock.now(), session.ports, session.run_id, actor=session.actor), as_json_lines=json)

@@ -27,6 +27,23 @@ def without_named(result: Json, named: Named) -> Json:
     return kept
 
 
+def named_in(result: Json) -> dict[str, list[Any]]:
+    """Whatever a validation's result names of cells: `without_named` takes all of that out.
+
+    >>> outcome = {"kwargs": {"column": "town"}, "samples": ["Rome"], "values": [{"value": "Rome", "count": 2}]}
+    >>> named_in({"expectations": [outcome]}), named_in({"expectations": [{**outcome, "samples": [], "values": []}]})
+    ({'town': ['Rome']}, {})
+    """
+    found: dict[str, list[Any]] = {}
+    for outcome in result.get(_EXPECTATIONS, ()):
+        cells = [*(outcome.get("samples") or ()), *(each.get("value") for each in outcome.get("values") or ())]
+        if values := list(dict.fromkeys(_scalars(cells))):
+            found.setdefault(outcome.get("kwargs", {}).get(_COLUMN) or "", []).extend(values)
+    if seen := next(_scalars(result.get(_SEEN)), None):
+        found.setdefault(_SEEN, []).append(seen)
+    return found
+
+
 def _expectation(outcome: Json, named: Named) -> Json:
     """An expectation about several columns has samples of several values: any of the entity's counts."""
     column = outcome.get("kwargs", {}).get(_COLUMN)

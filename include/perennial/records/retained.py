@@ -27,7 +27,7 @@ from perennial.spec.models import UseCase
 from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
-SUBJECT = "rows of windows"
+SUBJECT, SAMPLES = "rows of windows", "samples of validations"
 UNTIL = "until"  # in an entry's details, by class: windows that ended by then
 TABLES = {
     RowClass.PREDICTIONS: (predictions_table, shadow_table),
@@ -149,7 +149,15 @@ def removed_texts(use_case: str, window: Window, written: datetime | None, ledge
     known = on_record(use_case, ledger)
     entries = ((each, known.entry(each, window, written)) for each in RowClass)
     found = [gone_text(each, entry) for each, entry in entries if entry is not None]
-    return tuple(text[0].upper() + text[1:] for text in found)
+    return tuple(text[0].upper() + text[1:] for text in [*found, *_samples_text(use_case, window, ledger)])
+
+
+def _samples_text(use_case: str, window: Window, ledger: Ledger) -> list[str]:
+    entries = ledger.interventions(use_case, InterventionKind.FILES_REMOVED, subject=SAMPLES)
+    entry = next((e for e in entries if window.end <= datetime.fromisoformat(e.details[UNTIL])), None)
+    if entry is None:
+        return []
+    return [f"the {SAMPLES} went by age on {entry.recorded_at:%Y-%m-%d} (retention.samples: {entry.details['age']})."]
 
 
 def _or(said: RowsExpired | None, error: RowsRemoved) -> RowsRemoved:

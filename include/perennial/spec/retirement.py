@@ -67,6 +67,10 @@ class Retention(Spec):
     )
     labels: DurationOrForever = Field("forever", description="How long after a window's end its labels stay.")
     raw: DurationOrForever = Field("forever", description="How long after a window's end its snapshots stay.")
+    samples: DurationOrForever = Field(
+        "forever",
+        description="How long after a window's end its verdicts name examples of cells. The verdicts themselves stay.",
+    )
 
     @property
     def ages(self) -> dict[RowClass, timedelta]:

@@ -1,5 +1,7 @@
 """Rows that go by age: killed in the middle, a class alone, and what waits for rows that are gone."""
 
+import json
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -11,8 +13,9 @@ from tests.unit.jobs.world import ROWS, World
 from perennial.errors import RowsExpired, RowsRemoved
 from perennial.jobs.evaluate import measure
 from perennial.jobs.retrain import chain as retrain
-from perennial.jobs.upkeep import aged, maintain, quarantine, reconcile
+from perennial.jobs.upkeep import aged, maintain, quarantine, reconcile, samples
 from perennial.ledger.entries import InterventionKind
+from perennial.ledger.redacting import named_in
 from perennial.records.retained import SUBJECT, on_record
 from perennial.review import quarantine as review_quarantine
 from perennial.review import quarantined
@@ -132,6 +135,61 @@ def test_replaced_files_of_a_class_go_no_later_than_its_age(lived: World) -> Non
     assert kept == {"raw": 30, "predictions": 30, "training": 90}
     needed = maintain.needed(world.use_case, night(world, GONE), world.ports)["raw/parcels"](lambda _: True)
     assert min(needed) == world.day(GONE).key, "of what is due to go no old file is kept"
+
+
+def with_samples(world: World, days: int) -> World:
+    retention = world.use_case.spec.retention.model_copy(update={"samples": timedelta(days=days)})
+    spec = world.use_case.spec.model_copy(update={"retention": retention})
+    return replace(world, use_case=replace(world.use_case, spec=spec))
+
+
+def test_verdicts_stay_without_the_cells_that_they_named(lived: World) -> None:
+    world = with_samples(lived, 30)
+    window, later = world.day(38), world.day(45)
+    before = world.ports.ledger.validations("parcels", window)
+    assert named_in(before[-1].result)
+    as_of = night(world, GONE)
+    (planned,) = samples.plan(world.use_case, as_of, world.ports)
+    (done,) = samples.run(world.use_case, as_of, world.ports, "night 1", actor="maintenance")
+    assert (done.windows, done.validations) == (planned.windows, planned.validations)
+    assert done.windows > 1
+    (verdict,) = world.ports.ledger.validations("parcels", window)
+    assert not named_in(verdict.result)
+    assert "-99" not in json.dumps(verdict.result)
+    assert (verdict.verdict, verdict.reasons, verdict.rows_quarantined) == (
+        before[-1].verdict,
+        before[-1].reasons,
+        before[-1].rows_quarantined,
+    )
+    assert named_in(world.ports.ledger.validations("parcels", later)[-1].result), "it is not that old"
+    assert samples.run(world.use_case, as_of, world.ports, "night 2", actor="maintenance") == []
+    (later_done,) = samples.run(world.use_case, night(world, 46), world.ports, "night 3", actor="maintenance")
+    assert later_done.windows == 46 - GONE
+    assert not named_in(world.ports.ledger.validations("parcels", later)[-1].result)
+    assert predict(world, 38).changed is False, "the same verdict lets the same rows through"
+
+
+def test_samples_that_a_killed_run_left_are_taken_by_the_next_night(
+    lived: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = with_samples(lived, 30)
+    as_of, redact = night(world, GONE), world.ports.ledger.redact
+    calls = []
+
+    def killed(*given: object, **named: object) -> object:
+        calls.append(given)
+        if len(calls) == 3:
+            raise KeyboardInterrupt
+        return redact(*given, **named)  # type: ignore[arg-type]
+
+    (planned,) = samples.plan(world.use_case, as_of, world.ports)
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ports.ledger, "redact", killed)
+        with pytest.raises(KeyboardInterrupt):
+            samples.run(world.use_case, as_of, world.ports, "night 1", actor="maintenance")
+    (done,) = samples.run(world.use_case, as_of, world.ports, "night 2", actor="maintenance")
+    assert done.windows == planned.windows - 2
+    assert samples.plan(world.use_case, as_of, world.ports) == []
 
 
 def test_each_night_that_takes_something_makes_one_entry(lived: World) -> None:
