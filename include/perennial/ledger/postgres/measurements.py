@@ -9,7 +9,7 @@ from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.appending import append, existing
 from perennial.ledger.postgres.entries import EntriesInPostgres
-from perennial.ledger.postgres.schema.tables import performance
+from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.rows import as_stored, utc, utc_or_none
 from perennial.window import Window
 
