@@ -55,12 +55,15 @@ class PostgresMeasurements(EntriesInPostgres):
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
         newest = queries.measured(use_case, utc_or_none(as_of, "as_of"), utc_or_none(known_at, "known_at"))
+        # Found by what an index has of all measurements; only those that count are read.
+        ids = newest.where(within).with_only_columns(performance.c.id)
+        query = select(performance).where(performance.c.id.in_(ids))
+        query = query.order_by(performance.c.window_start, performance.c.window_end)
         if metric is None:
-            return self._entries(Performance, newest.where(within))
+            return self._entries(Performance, query)
         light = [column for column in performance.c if column.name not in (*_BY_METRIC, "arrivals", "label_drift")]
         own = [_about(performance.c[name], metric).label(name) for name in _BY_METRIC]
-        query = newest.where(within).with_only_columns(*light, *own)
-        return self._entries(Performance, query, {"arrivals": (), "label_drift": {}})
+        return self._entries(Performance, query.with_only_columns(*light, *own), {"arrivals": (), "label_drift": {}})
 
     def labelled_between(self, use_case: str, start: datetime, end: datetime, *, as_of: datetime) -> tuple[int, int]:
         """How many windows inside `[start, end)` were measured by then, and the labels of those that are final."""
