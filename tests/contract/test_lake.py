@@ -22,6 +22,7 @@ from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import committing, delta, forgetting
 from perennial.lake.delta import DeltaLake
+from perennial.lake.held import HeldTables
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
@@ -239,7 +240,7 @@ def test_the_present_version_is_held_and_what_others_commit_is_seen(
     with lake.holding(TABLE, None):
         assert lake.replace(TABLE, FIRST, rows(1)).rows == 1  # the table is made inside
     other = copy.copy(lake)
-    vars(other)["_held"] = {}
+    vars(other)["_held"] = HeldTables()
     with lake.holding(TABLE, None):
         theirs = other.replace(TABLE, SECOND, rows(2, 3))
         wider = rows(4).append_column("new", pa.array([True]))
@@ -253,6 +254,27 @@ def test_the_present_version_is_held_and_what_others_commit_is_seen(
         assert lake.read(TABLE, "third").column_names == ["at", "delay", "id", "new", "note"]
         monkeypatch.undo()
     assert lake.read(TABLE, SECOND, version=theirs.version).num_rows == 2
+
+
+def test_what_is_held_is_brought_up_to_date_once_for_each_commit(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake.replace(TABLE, FIRST, rows(1))
+    other = copy.copy(lake)
+    vars(other)["_held"] = HeldTables()
+    listed: list[int] = []
+    update = DeltaTable.update_incremental
+    monkeypatch.setattr(DeltaTable, "update_incremental", lambda table: (listed.append(table.version()), update(table)))
+    with lake.holding(TABLE, None):
+        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        ours = lake.replace(TABLE, SECOND, rows(2))
+        assert lake.version(TABLE) == ours.version
+        assert [lake.read(TABLE, each).num_rows for each in (FIRST, SECOND, "third")] == [1, 1, 0]
+        assert lake.read(TABLE, FIRST, version=ours.version).num_rows == 1
+        assert len(listed) <= 1  # for our own commit
+        monkeypatch.undo()
+        theirs = other.replace(TABLE, FIRST, rows(1, 2, 3))
+        assert lake.read(TABLE, FIRST).num_rows == 3
+        assert lake.version(TABLE) == theirs.version
+        assert lake.read(TABLE, FIRST, version=ours.version).num_rows == 1  # not the newer one that is held
 
 
 def test_a_version_that_wrote_another_partition_or_is_of_another_engine_is_looked_up(folder: DeltaLake) -> None:

@@ -462,6 +462,41 @@ def test_performance_is_taken_by_as_of_then_revision_not_by_recording(ledger: Le
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [newest]
 
 
+def test_performance_is_read_with_one_metric_only(ledger: Ledger, use_case: str) -> None:
+    told = {
+        "metrics": {"auc": 0.7, "brier": 0.2},
+        "intervals": {"auc": {"low": 0.6}},
+        "estimates": {"mae": {"value": 1}},
+    }
+    whole = ledger.record_performance(
+        replace(
+            performance(use_case, maturity=Maturity.FINAL), **told, arrivals=(0.5,), label_drift={"verdict": "pass"}
+        )
+    )
+    light = replace(whole, arrivals=(), label_drift={})
+    ends = (instant(1), instant(2))
+    for metric, known in (
+        ("auc", {"metrics": {"auc": 0.7}, "intervals": {"auc": {"low": 0.6}}, "estimates": {}}),
+        ("mae", {"metrics": {}, "intervals": {}, "estimates": {"mae": {"value": 1}}}),
+        ('it\'s %s: "?"', {"metrics": {}, "intervals": {}, "estimates": {}}),
+    ):
+        assert list(ledger.performance_between(use_case, *ends, metric=metric)) == [replace(light, **known)]
+    assert list(ledger.performance_between(use_case, *ends)) == [whole]
+    ledger.record_performance(performance(use_case, as_of=instant(9)))
+    (known,) = ledger.performance_between(use_case, *ends, as_of=whole.as_of, metric="auc")
+    assert known.id == whole.id
+
+
+def test_the_rows_of_live_revisions_are_counted_by_window(ledger: Ledger, use_case: str) -> None:
+    for day in (1, 2, 3):
+        record_batch(ledger, batch(use_case, day))
+    newest = record_batch(ledger, replace(batch(use_case, 2, revision=2), rows=7))
+    found = ledger.rows_between(use_case, instant(2), instant(4))
+    assert found == {day_window(2): 7, day_window(3): batch(use_case, 3).rows}
+    assert newest.rows == 7
+    assert ledger.rows_between("another", instant(1), instant(9)) == {}
+
+
 def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_moment(
     ledger: Ledger, use_case: str
 ) -> None:

@@ -107,6 +107,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "latest_batch": lambda ledger: ledger.latest_batch("flights", WINDOW),
     "batches": lambda ledger: ledger.batches("flights", WINDOW),
     "batches_between": lambda ledger: ledger.batches_between("flights", START, END),
+    "rows_between": lambda ledger: ledger.rows_between("flights", START, END),
     "record_drift": lambda ledger: ledger.record_drift(DRIFT),
     "drift_between": lambda ledger: ledger.drift_between("flights", START, END),
     "record_performance": lambda ledger: ledger.record_performance(PERFORMANCE),

@@ -128,17 +128,17 @@ def accumulate(
     asked = _asked(reference_windows, accepted, every)
     threshold = kept[asked] if asked in kept else cusum_threshold(*asked)
     statistic, alarms, raised, since, shift = 0.0, [], False, 0, 0
-    for position, p in enumerate(p_values):
-        if p is None:
-            continue
+    known = [position for position, p in enumerate(p_values) if p is not None]
+    bets = _bet(np.array([p for p in p_values if p is not None], dtype=np.float64)).tolist()
+    for position, bet in zip(known, bets, strict=True):
         carried = 0.0 if raised else statistic
         shift = shift if statistic > 0 else position
         since = since if carried > 0 else position
-        statistic = max(0.0, carried + float(_bet(np.array(p))))
+        statistic = max(0.0, carried + bet)
         raised = statistic >= threshold
         if raised:
             alarms.append(position)
-    windows = sum(p is not None for p in p_values)
+    windows = len(known)
     found = Accumulated(
         verdict=_verdict(windows, raised),
         statistic=statistic,

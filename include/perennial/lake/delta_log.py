@@ -111,6 +111,14 @@ def last_checkpoint(filesystem: fs.FileSystem, root: str) -> int | None:
         return None
 
 
+def is_followed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
+    """Whether the log has the commit after that version: then that version is not the present one.
+
+    Versions have no gaps, and engines that clean up a log leave what was committed in the last days.
+    """
+    return bool(filesystem.get_file_info(f"{root}/{LOG}/{version + 1:020d}.json").type is fs.FileType.File)
+
+
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
     """The partition's one file, if the commit of that version wrote it; read from that commit alone.
 

@@ -1,6 +1,6 @@
 """What the rest of the system asks of the ledger."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -118,6 +118,9 @@ class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts,
 
     def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
         """The live revision of each window inside `[start, end)`, by window."""
+
+    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
+        """How many rows the live revision of each window inside `[start, end)` has."""
 
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Natural key: (use case, window, snapshot digest, model digest, number). The first one stands."""

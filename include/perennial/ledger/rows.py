@@ -134,10 +134,9 @@ def key_columns(entry: LedgerEntry) -> dict[str, Any]:
 
 def from_row(kind: type[Entry], row: Any) -> Entry:
     """The entry that a row mapping holds."""
-    values: dict[str, Any] = {
-        name: Window(row["window_start"], row["window_end"]) if reader is Window else reader(row[name])
-        for name, reader in _READERS[kind].items()
-    }
+    values: dict[str, Any] = {name: row[name] for name in _PLAIN[kind]}
+    for name, reader in _READERS[kind].items():
+        values[name] = Window(row["window_start"], row["window_end"]) if reader is Window else reader(row[name])
     return kind(**values)
 
 
@@ -205,21 +204,26 @@ def _json(value: Any, path: str) -> Any:
     )
 
 
-def _reader(hint: Any) -> Callable[[Any], Any]:
-    """What makes a field of this type of a column's value; `Window` for the one field that is two columns."""
+def _reader(hint: Any) -> Callable[[Any], Any] | None:
+    """What makes a field of this type of a column's value, if it is not the value itself; `Window` for the one field
+    that is two columns.
+    """
     if isinstance(hint, type) and issubclass(hint, StrEnum | Window):
         return hint
-    is_tuple = tuple in (get_origin(hint), *map(get_origin, get_args(hint)))  # also of `tuple[str, ...] | None`
-    return _as_tuple if is_tuple else _as_it_is
+    if tuple in (get_origin(hint), *map(get_origin, get_args(hint))):  # also of `tuple[str, ...] | None`
+        return _as_tuple
+    return _in_utc if datetime in (hint, *get_args(hint)) else None
 
 
 def _as_tuple(value: Any) -> Any:
     return value if value is None else tuple(value)
 
 
-def _as_it_is(value: Any) -> Any:
-    return value.astimezone(UTC) if isinstance(value, datetime) else value
+def _in_utc(value: Any) -> Any:
+    return value if value is None else value.astimezone(UTC)
 
 
 # Found out once: thousands of rows are read for a page.
-_READERS = {kind: {name: _reader(hint) for name, hint in get_type_hints(kind).items()} for kind in NATURAL_KEYS}
+_ALL_READERS = {kind: {name: _reader(hint) for name, hint in get_type_hints(kind).items()} for kind in NATURAL_KEYS}
+_READERS = {kind: {name: each for name, each in of.items() if each is not None} for kind, of in _ALL_READERS.items()}
+_PLAIN = {kind: [name for name, each in of.items() if each is None] for kind, of in _ALL_READERS.items()}

@@ -1,7 +1,7 @@
 """Were estimates right? Once labels have come, comparing estimates with the truth shows how far to trust them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -63,10 +63,15 @@ class Audit:
     reasons: tuple[str, ...]
 
 
-def audit(metric: str, points: Sequence[Audited], drift_shown_by: Window | None = None) -> Audit:
+def _nobody() -> Window | None:
+    return None
+
+
+def audit(metric: str, points: Sequence[Audited], drift_shown_by: Callable[[], Window | None] = _nobody) -> Audit:
     """Compare the last `LAST` final windows' estimates with the truth.
 
-    `drift_shown_by` is the last window by which evidence of drift had accumulated since the deployment, None without.
+    `drift_shown_by` finds the last window by which evidence of drift had accumulated since the deployment, if there is
+    one. It is asked only where the gap persists.
 
     Trust is off when in fewer than 70% of them the truth lies within two standard errors (those of estimate, truth
     and the usual spread together) of the estimate. The mean gap counts as persistent when it is more than three of its
@@ -95,7 +100,8 @@ def audit(metric: str, points: Sequence[Audited], drift_shown_by: Window | None 
     reasons = [facts]
     if trust is Trust.OFF:
         reasons.append(f"They are switched off: fewer than {MIN_WITHIN:.0%} were right.")
-    accumulated = drift_shown_by is not None and drift_shown_by >= last[0].window
+    shown = drift_shown_by() if persistent else None
+    accumulated = shown is not None and shown >= last[0].window
     concept = persistent and drifted <= MOST_DRIFTED * n and not accumulated
     if concept:
         reasons.append(

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from perennial.drift.accumulate import NOTHING_KEPT, Thresholds, read_thresholds
 from perennial.ledger.entries import (
@@ -143,13 +144,14 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
         # What was decided at the command line is started by nobody but a person: until then, nothing waits for it.
         if not taken_by_hand(each) or each.as_of in came_to_judgement
     ]
-    measured = list(ledger.performance_between(spec.name, recent - spec.labels.mature_after, as_of, as_of=as_of))
+    metric = spec.training.metric
+    since = recent - spec.labels.mature_after
+    measured = ledger.performance_between(spec.name, since, as_of, as_of=as_of, metric=metric)
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger, since=recent)
     audited = audit_of(spec, own, reports, kept_thresholds(champion))
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
-    metric = spec.training.metric
     learning = _Learning.of(spec, champion, measured, (recent, as_of), ledger)
     return RetrainingEvidence(
         as_of=as_of,
@@ -218,11 +220,10 @@ class _Learning:
         since, as_of = ends
         held_out = timedelta(0) if spec.training.refit else spec.training.holdout
         lacking = {each.window for each in measured if each.maturity in (Maturity.OVERDUE, Maturity.GIVEN_UP)}
-        batches = ledger.batches_between(spec.name, max(champion.effective_from, since), as_of) if champion else ()
         return cls(
             until=as_of - spec.labels.mature_after - held_out,
             lacking=frozenset(lacking),
-            rows={batch.window: batch.rows for batch in batches},
+            rows=ledger.rows_between(spec.name, max(champion.effective_from, since), as_of) if champion else {},
         )
 
     def told(self, point: DriftPoint) -> DriftPoint:
@@ -294,7 +295,7 @@ def audit_of(
         for entry in entries
         if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
     ]
-    return audit(metric, points, _drift_shown_by(spec, reports, kept))
+    return audit(metric, points, partial(_drift_shown_by, spec, reports, kept))
 
 
 def _measured(entry: Performance, metric: str) -> PerformancePoint:

@@ -109,16 +109,16 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     refuse_ended(spec.name, ports.ledger)
     removed = removals(spec, as_of, ports.ledger)
     waiting = _with_rows(pending_batches(spec, as_of, ports.ledger), removed)
-    reopened = reopened_batches(
-        spec,
-        as_of,
-        ports.ledger,
-        lambda batch, last: bool(_with_rows([batch], removed)) and more_labels_came(spec, last, ports),
-    )
-    labels_version = ports.lake.version(labels_table(spec.name))
     found: list[_Known] = []
     strange: list[UnmatchedLabels] = []
-    with ports.lake.holding(labels_table(spec.name), labels_version):
+    with ports.lake.holding(labels_table(spec.name), None):
+        reopened = reopened_batches(
+            spec,
+            as_of,
+            ports.ledger,
+            lambda batch, last: bool(_with_rows([batch], removed)) and more_labels_came(spec, last, ports),
+        )
+        labels_version = ports.lake.version(labels_table(spec.name))
         last = _last_measured(spec, waiting, as_of, ports)
         asked = [*((batch, last.get(batch.window)) for batch in waiting), *((batch, None) for batch in reopened)]
         for batch, entry in asked:

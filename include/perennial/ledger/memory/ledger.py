@@ -1,6 +1,6 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -191,6 +191,10 @@ class InMemoryLedger(
     def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
         """The live revision of each window inside `[start, end)`, by window."""
         return self._between(Batch, use_case, start, end, lambda entry: entry.revision)
+
+    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
+        """How many rows the live revision of each window inside `[start, end)` has."""
+        return {batch.window: batch.rows for batch in self.batches_between(use_case, start, end)}
 
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Append the report, or return the one that is there."""

@@ -1,9 +1,11 @@
 """How entries are recorded and read in PostgreSQL: what all parts of the ledger there do it with."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Select, func, select
 
 from perennial.clock import Clock
 from perennial.lease import Lease
@@ -15,6 +17,7 @@ from perennial.ledger.postgres.locks import Timeouts, current_token, lock_use_ca
 from perennial.ledger.postgres.schema.tables import TABLES
 from perennial.ledger.rows import Entry, as_stored, from_row, utc
 
+_ALL: Mapping[str, Any] = MappingProxyType({})
 _NOW = select(func.clock_timestamp())
 
 
@@ -45,9 +48,14 @@ class EntriesInPostgres:
         within = queries.inside(table, utc(start, "start"), utc(end, "end"))
         return self._entries(kind, queries.newest_per_window(table, use_case, *age).where(within))
 
-    def _entries(self, kind: type[Entry], query: queries.Query) -> Sequence[Entry]:
+    def _entries(self, kind: type[Entry], query: Select[Any], left_out: Mapping[str, Any] = _ALL) -> Sequence[Entry]:
+        """The entries that the query finds; `left_out` says what takes the place of columns that it leaves out."""
         with self._database.transaction() as connection:
-            return [from_row(kind, row) for row in connection.execute(query).mappings()]
+            found = connection.execute(query)
+            names = list(found.keys())
+            rows = found.all()
+        # Of thousands of rows a dict is read faster than what SQLAlchemy has for a mapping.
+        return [from_row(kind, {**dict(zip(names, row, strict=True)), **left_out}) for row in rows]
 
 
 def refuse_if_passed(connection: Connection, lease: Lease | None) -> None:

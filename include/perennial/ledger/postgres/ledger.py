@@ -1,6 +1,6 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -208,6 +208,14 @@ class PostgresLedger(
         """The live revision of each window inside `[start, end)`, by window."""
         return self._between(Batch, use_case, start, end, "revision")
 
+    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
+        """How many rows the live revision of each window inside `[start, end)` has."""
+        within = queries.inside(batches, utc(start, "start"), utc(end, "end"))
+        live = queries.newest_per_window(batches, use_case, "revision").where(within)
+        query = live.with_only_columns(batches.c.window_start, batches.c.window_end, batches.c.rows)
+        with self._database.transaction() as connection:
+            return {Window(begun, ended): rows for begun, ended, rows in connection.execute(query)}
+
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Append the report, or return the one that is there."""
         return self._record(report)
@@ -224,9 +232,8 @@ class PostgresLedger(
         within = queries.inside(drift_reports, utc(start, "start"), utc(end, "end"))
         newest = queries.newest_per_window(drift_reports, use_case, "id", known_at=utc_or_none(known_at, "known_at"))
         light = [column for column in drift_reports.c if column.name not in ("report", "profile")]
-        with self._database.transaction() as connection:
-            rows = connection.execute(newest.where(within).with_only_columns(*light)).mappings()
-            return [from_row(DriftReport, {**row, "report": {}, "profile": {}}) for row in rows]
+        query = newest.where(within).with_only_columns(*light)
+        return self._entries(DriftReport, query, {"report": {}, "profile": {}})
 
     def record_late_rows(self, found: LateRows) -> LateRows:
         """Append the finding, or return the one that is there."""

@@ -37,6 +37,7 @@ from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres.entries import EntriesInPostgres
 from perennial.ledger.postgres.queries import key_bounds
+from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.postgres.schema.tables import (
     batches,
     decisions,
@@ -44,7 +45,6 @@ from perennial.ledger.postgres.schema.tables import (
     drift_reports,
     interventions,
     late_rows,
-    performance,
     snapshots,
     validations,
 )

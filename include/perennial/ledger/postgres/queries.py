@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, Table, exists, false, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, false, func, literal, select, true
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
+from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.postgres.schema.tables import (
     batches,
     decisions,
@@ -15,7 +16,6 @@ from perennial.ledger.postgres.schema.tables import (
     drift_reports,
     interventions,
     leases,
-    performance,
     snapshots,
     validations,
 )
@@ -25,7 +25,7 @@ from perennial.verdict import PROMOTE, Verdict
 from perennial.window import Window
 
 Query = Select[*tuple[Any, ...]]
-_SOUGHT = ("id", "use_case", "window_start", "window_end", "revision")  # by which a revision's measurements are found
+_REVISION = ("window_start", "window_end", "revision")  # of a use case
 
 
 def of_window(table: Table, use_case: str, window: Window) -> Query:
@@ -97,28 +97,30 @@ def last_final(use_case: str, as_of: datetime, count: int) -> Query:
 
 
 def without_truth(use_case: str, as_of: datetime) -> Query:
-    """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`)."""
-    newest = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of)
-    # Entries are wide, and to sort them whole takes most of the time.
-    live = newest.with_only_columns(*(batches.c[name] for name in _SOUGHT)).subquery()
+    """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`).
+
+    Batches and measurements of the whole past are compared by what their indexes hold; entries are read of those that
+    are found.
+    """
+    ended = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of)
+    live = ended.with_only_columns(*(batches.c[name] for name in _REVISION)).subquery("live")
+    known = [performance.c[name] for name in _REVISION]
     final = (performance.c.maturity == Maturity.FINAL.value) & (
         (performance.c.labelled + performance.c.without_outcome > 0) | (performance.c.rows == 0)
     )
-    settled = (
-        select(final | (performance.c.maturity == Maturity.GIVEN_UP.value))
-        .where(
-            performance.c.use_case == live.c.use_case,
-            performance.c.window_start == live.c.window_start,
-            performance.c.window_end == live.c.window_end,
-            performance.c.revision == live.c.revision,
-            performance.c.as_of <= as_of,
-        )
-        .order_by(performance.c.as_of.desc(), performance.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
+    newest = (
+        select(*known, (final | (performance.c.maturity == Maturity.GIVEN_UP.value)).label("settled"))
+        .where(performance.c.use_case == use_case, performance.c.as_of <= as_of)
+        .ext(distinct_on(*known))
+        .order_by(*(column.desc() for column in (*known, performance.c.as_of, performance.c.id)))
+        .subquery("newest")
     )
-    waiting = select(live.c.id).where(~func.coalesce(settled, false()))
-    return select(batches).where(batches.c.id.in_(waiting)).order_by(batches.c.window_start, batches.c.window_end)
+    same = and_(*(live.c[name] == newest.c[name] for name in _REVISION))
+    waiting = select(live).outerjoin(newest, same).where(~func.coalesce(newest.c.settled, false())).subquery("waiting")
+    sought = (batches.c[name] == waiting.c[name] for name in _REVISION)
+    # The limit keeps PostgreSQL from reading all batches to find a few: it expects half of them to wait.
+    found = select(batches).where(batches.c.use_case == use_case, *sought).limit(1).lateral("found")
+    return select(found).join_from(waiting, found, true()).order_by(found.c.window_start, found.c.window_end)
 
 
 def inside(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:

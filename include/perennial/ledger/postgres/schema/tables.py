@@ -58,8 +58,8 @@ from perennial.ledger.postgres.schema.columns import json_column as _json
 from perennial.ledger.postgres.schema.columns import one_of as _one_of
 from perennial.ledger.postgres.schema.columns import text_column as _text
 from perennial.ledger.postgres.schema.columns import windowed_table as _windowed
+from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.postgres.schema.rollout import paired_gains, shadow_batches
-from perennial.performance.maturity import Maturity
 from perennial.verdict import ApprovalAnswer, Verdict
 
 SCHEMA, metadata = columns.SCHEMA, columns.metadata
@@ -153,35 +153,6 @@ late_rows = _windowed(
     _count("revision"),
     _count("predictions_changed"),
     _at_least("rows", 0),
-)
-
-performance = _windowed(
-    "performance",
-    ("revision", "as_of", "labels_version"),
-    _count("revision"),
-    _text("model_version"),
-    _text("model_digest"),
-    _instant("as_of"),
-    _text("maturity"),
-    _count("rows"),
-    _count("labelled"),
-    _count("without_outcome"),
-    Column("completeness", Double, nullable=False),
-    _text("verdict"),
-    _json("metrics"),
-    _json("intervals"),
-    _json("estimates"),
-    _json("arrivals"),
-    _json("label_drift"),
-    Column("labels_version", BigInteger),
-    Column("labels_digest", Text),
-    _at_least("revision", 0),
-    _one_of("maturity", Maturity),
-    _at_least("rows", 0),
-    CheckConstraint("labelled BETWEEN 0 AND rows", name="labelled"),
-    CheckConstraint("without_outcome BETWEEN 0 AND rows - labelled", name="without_outcome"),
-    CheckConstraint("completeness BETWEEN 0 AND 1", name="completeness"),
-    _one_of("verdict", Verdict),
 )
 
 decisions = _entries(

@@ -1,0 +1,39 @@
+"""Delta tables that are held open while many partitions are read in one go."""
+
+from collections.abc import Callable
+
+from deltalake import DeltaTable
+
+Key = tuple[str, int | None]  # a table, and its version; None for the present one
+
+
+class HeldTables:
+    """What is held, by table and version.
+
+    The present version is brought up to date when it is asked for. That lists the table's log, which on a disk takes
+    longer the more commits there were; so it is done only where the log has a newer one.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[Key, DeltaTable | None] = {}
+
+    def keep(self, table: str, version: int | None, opened: DeltaTable | None) -> None:
+        """Hold what was opened; None where the table is not there yet."""
+        self._held[table, version] = opened
+
+    def let_go(self, table: str, version: int | None) -> None:
+        """Hold it no longer."""
+        self._held.pop((table, version), None)
+
+    def find(self, table: str, version: int | None, is_followed: Callable[[int], bool]) -> DeltaTable | None:
+        """The table as of that version, if it is held. `is_followed` says whether its log has the commit after one.
+
+        Errors: those of deltalake.
+        """
+        held = self._held.get((table, version))
+        if version is None:
+            if held is not None and is_followed(held.version()):
+                held.update_incremental()
+            return held
+        present = self._held.get((table, None))  # it moves on: what was that version a moment ago may be a newer one
+        return next((each for each in (held, present) if each is not None and each.version() == version), None)
