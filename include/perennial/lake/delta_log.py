@@ -23,6 +23,7 @@ from perennial.lease import Lease
 LOG = "_delta_log"
 READERS = 16
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
+PARTITIONS = "partitions"  # … and one that wrote many: by partition what one of its own would say
 
 # Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
 TABLE_PROPERTIES = {
@@ -114,21 +115,31 @@ def last_checkpoint(filesystem: fs.FileSystem, root: str) -> int | None:
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
     """The partition's one file, if the commit of that version wrote it; read from that commit alone.
 
-    A commit of ours that writes a partition leaves it with this one file, whatever was there before. None for any other
-    commit: then the table has to be opened.
+    None for any other commit: then the table has to be opened.
+    """
+    return files_committed(filesystem, root, version).get(partition)
+
+
+def files_committed(filesystem: fs.FileSystem, root: str, version: int) -> dict[str, DataFile]:
+    """By partition the one file that the commit of that version wrote, if it is one of ours that wrote any.
+
+    Such a commit leaves a partition that it writes with this one file, whatever was there before.
     """
     try:
         actions = _commit(filesystem, root, version)
     except FileNotFoundError:
-        return None
+        return {}
     said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
+    facts = said.get(PARTITIONS, {said.get(PARTITION): said})
     added = [each["add"] for each in actions if "add" in each]
-    if said.get(PARTITION) != partition or DIGEST not in said or len(added) != 1:
-        return None
-    if added[0]["partitionValues"].get(PARTITION_COLUMN) != partition:
-        return None
-    rows = json.loads(added[0].get("stats") or "{}").get("numRecords")
-    return DataFile(unquote(added[0]["path"]), rows)
+    files = {each["partitionValues"].get(PARTITION_COLUMN): each for each in added}
+    if len(files) != len(added) or any(DIGEST not in facts.get(each, ()) for each in files):
+        return {}
+    return {partition: _data_file(each) for partition, each in files.items()}
+
+
+def _data_file(added: dict[str, Any]) -> DataFile:
+    return DataFile(unquote(added["path"]), json.loads(added.get("stats") or "{}").get("numRecords"))
 
 
 def changed_files(
@@ -145,13 +156,16 @@ def changed_files(
         file = unquote(path)
         held[partition].append(file if sizes.get(file) == size else "")
 
+    versions = sorted(set(committed.values()))
+    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
+        commits = pool.map(lambda version: files_committed(filesystem, root, version), versions)
+        wrote = dict(zip(versions, commits, strict=True))
+
     def is_same(partition: str) -> bool:
-        file = file_committed(filesystem, root, partition, committed[partition])
+        file = wrote[committed[partition]].get(partition)
         return file is not None and held[partition] == [file.path]
 
-    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
-        same = pool.map(is_same, committed)
-        return frozenset(partition for partition, each in zip(committed, same, strict=True) if not each)
+    return frozenset(partition for partition in committed if not is_same(partition))
 
 
 def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
