@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, SchemaMismatch
-from perennial.lake import many_partitions
+from perennial.lake import delta_log, many_partitions
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Lake
@@ -180,3 +180,24 @@ def test_an_answer_that_was_lost_is_found_and_nothing_is_written_twice(
     monkeypatch.setattr(many_partitions, "_commit", lost)
     commits = folder.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2)}, {})
     assert made == [commits[FIRST].version] == [folder.version(TABLE)]
+
+
+def test_what_each_partition_has_seen_is_told_for_all_at_once(folder: DeltaLake) -> None:
+    """From checkpoint and commits together, as Delta tells it one by one."""
+    for token in range(1, 30):
+        held = {name: lease(token + number) for number, name in enumerate(NAMES) if token % (number + 1) == 0}
+        folder.replace_many(TABLE, {name: rows(token) for name in held}, held)
+    delta = DeltaTable(folder.location(TABLE))
+    root = folder.location(TABLE)
+    assert delta_log.last_checkpoint(folder._filesystem, root) == 19
+    seen = delta_log.transactions_of(delta, folder._filesystem, root)
+    assert seen == {name: delta.transaction_version(name) for name in NAMES}
+
+
+def test_leases_are_looked_at_one_by_one_where_another_engine_wrote_the_checkpoint(folder: DeltaLake) -> None:
+    for token in range(1, 23):
+        folder.replace(TABLE, FIRST, rows(token), lease(token))
+    (checkpoint,) = Path(folder.location(TABLE), "_delta_log").glob("*.checkpoint.parquet")
+    checkpoint.rename(checkpoint.with_suffix(".0000000001.0000000001.parquet"))
+    with pytest.raises(LeaseLost):
+        folder.replace_many(TABLE, {FIRST: rows(0)}, {FIRST: lease(21)})

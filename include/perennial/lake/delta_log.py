@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 from pyarrow import fs
@@ -142,6 +143,26 @@ def _data_file(added: dict[str, Any]) -> DataFile:
     return DataFile(unquote(added["path"]), json.loads(added.get("stats") or "{}").get("numRecords"))
 
 
+def transactions_of(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> dict[str, int]:
+    """The version of every application transaction that the table has seen, which Delta tells for one at a time only.
+
+    From the last checkpoint and the commits since. Errors: `FileNotFoundError` when they are not where ours are.
+    """
+    checkpoint = last_checkpoint(filesystem, root)
+    if checkpoint is None or checkpoint > delta.version():
+        checkpoint, seen = -1, {}
+    else:
+        path = f"{root}/{LOG}/{checkpoint:020d}.checkpoint.parquet"
+        known = pq.read_table(path, columns=["txn"], filesystem=filesystem).column("txn").drop_null().to_pylist()
+        seen = {each["appId"]: each["version"] for each in known if each["appId"] is not None}
+    with ThreadPoolExecutor(READERS) as pool:
+        for actions in pool.map(
+            lambda version: _commit(filesystem, root, version, only="txn"), range(checkpoint + 1, delta.version() + 1)
+        ):
+            seen |= {each["txn"]["appId"]: each["txn"]["version"] for each in actions}
+    return seen
+
+
 def changed_files(
     delta: DeltaTable, filesystem: fs.FileSystem, root: str, sizes: Mapping[str, int], committed: Mapping[str, int]
 ) -> frozenset[str]:
@@ -168,9 +189,12 @@ def changed_files(
     return frozenset(partition for partition in committed if not is_same(partition))
 
 
-def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
+def _commit(filesystem: fs.FileSystem, root: str, version: int, only: str = "") -> list[dict[str, Any]]:
+    """The actions of the commit of that version, all of them or those of one kind."""
     with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
-        return [json.loads(line) for line in stream.read().splitlines() if line]
+        lines = stream.read().splitlines()
+    actions = (json.loads(line) for line in lines if only.encode() in line)
+    return [each for each in actions if only in each or not only]
 
 
 def columns_of(delta: DeltaTable) -> pa.Schema:

@@ -17,7 +17,15 @@ from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest
 from perennial.lake.committing import until_committed
-from perennial.lake.delta_log import PARTITIONS, READERS, DataFile, columns_of, files_by_partition, files_committed
+from perennial.lake.delta_log import (
+    PARTITIONS,
+    READERS,
+    DataFile,
+    columns_of,
+    files_by_partition,
+    files_committed,
+    transactions_of,
+)
 from perennial.lake.port import Commit
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import open_path, reaching
@@ -67,7 +75,7 @@ class ManyPartitions(ABC):
             if delta is None:
                 delta = self._create(table, _merged(table, pa.schema([]), schemas))
             schema = _merged(table, columns_of(delta), schemas)
-            self._refuse_passed(table, delta, leases)
+            self._tokens(table, delta, leases)
             held = files_by_partition(delta)
             there = [partition for partition in ordered if partition in held]
             same = _at_once(lambda each: _digest_of(self._rows_of(table, _files(held[each]))) == digests[each], there)
@@ -88,9 +96,8 @@ class ManyPartitions(ABC):
 
         def attempt() -> None:
             delta = self._open(table) or self._create(table, pa.schema([]))
-            self._refuse_passed(table, delta, leases)
-            seen = {each: delta.transaction_version(each) for each in leases}
-            behind = {each: lease for each, lease in leases.items() if seen[each] != lease.fencing_token}
+            seen = self._tokens(table, delta, leases)
+            behind = {each: lease for each, lease in leases.items() if seen.get(each) != lease.fencing_token}
             if behind:
                 _commit(delta, [], columns_of(delta), {}, behind, {})
 
@@ -125,9 +132,15 @@ class ManyPartitions(ABC):
             read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
             return found | dict(zip(files, read, strict=True))
 
-    def _refuse_passed(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> None:
+    def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
+        """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
+        try:
+            every = transactions_of(delta, self._filesystem, open_path(self.location(table))) if leases else {}
+        except FileNotFoundError:  # another engine cleaned up the log, or wrote a checkpoint of several files
+            every = {each: delta.transaction_version(each) or 0 for each in leases}
         for partition, lease in leases.items():
-            lease.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
+            lease.refuse_if_passed(every.get(partition, 0), self.location(table))
+        return every
 
 
 def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.Schema:
@@ -177,5 +190,7 @@ def _at_once(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made
     """What the work makes of each, in their order. Most of it is waiting, for a disk or an object store."""
     if len(given) < 2:  # noqa: PLR2004 - no thread for one
         return [work(each) for each in given]
-    with ThreadPoolExecutor(READERS) as threads:
-        return list(threads.map(work, given))
+    shares = [given[start::READERS] for start in range(min(READERS, len(given)))]
+    with ThreadPoolExecutor(len(shares)) as threads:
+        made = list(threads.map(lambda share: [work(each) for each in share], shares))
+    return [made[number % READERS][number // READERS] for number in range(len(given))]
