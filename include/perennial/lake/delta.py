@@ -50,15 +50,16 @@ from perennial.lake.delta_log import (
 )
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.held import HeldTables
+from perennial.lake.many_partitions import ManyPartitions
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
-from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
+from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
 
 ROW_GROUP_ROWS = 100_000
 
 
-class DeltaLake:
+class DeltaLake(ManyPartitions):
     """Delta tables below `url`, a local folder or an s3:// URL.
 
     `storage_options` are empty for a folder; for S3, `perennial.lake.storage` makes them.
@@ -338,10 +339,11 @@ class DeltaLake:
 
     def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
         files = files_of(delta, partition)
-        if not files:
-            empty = canonical_types(columns_of(delta).empty_table())
-            return empty.select(sorted(empty.column_names))
-        return self._rows_of(table, files)
+        return self._rows_of(table, files) if files else self._no_rows(delta)
+
+    def _no_rows(self, delta: DeltaTable) -> pa.Table:
+        empty = canonical_types(columns_of(delta).empty_table())
+        return empty.select(sorted(empty.column_names))
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
         parts = []
@@ -377,8 +379,3 @@ class DeltaLake:
             data_change=True,
             stats=json.dumps({"numRecords": ordered.num_rows}),
         )
-
-
-def open_path(url: str) -> str:
-    """A location's path within its file system."""
-    return url.removeprefix(S3_SCHEME)

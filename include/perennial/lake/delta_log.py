@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 from pyarrow import fs
@@ -23,6 +24,7 @@ from perennial.lease import Lease
 LOG = "_delta_log"
 READERS = 16
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
+PARTITIONS = "partitions"  # … and one that wrote many: by partition what one of its own would say
 
 # Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
 TABLE_PROPERTIES = {
@@ -122,34 +124,62 @@ def is_followed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:
     """The partition's one file, if the commit of that version wrote it; read from that commit alone.
 
-    A commit of ours that writes a partition leaves it with this one file, whatever was there before. None for any other
-    commit: then the table has to be opened.
+    None for any other commit: then the table has to be opened.
     """
-    actions, digest = _ours(filesystem, root, partition, version)
+    return files_committed(filesystem, root, version).get(partition)
+
+
+def files_committed(filesystem: fs.FileSystem, root: str, version: int) -> dict[str, DataFile]:
+    """By partition the one file that the commit of that version wrote, if it is one of ours that wrote any.
+
+    Such a commit leaves a partition that it writes with this one file, whatever was there before.
+    """
+    actions, facts = _ours(filesystem, root, version)
     added = [each["add"] for each in actions if "add" in each]
-    if digest is None or len(added) != 1:
-        return None
-    if added[0]["partitionValues"].get(PARTITION_COLUMN) != partition:
-        return None
-    rows = json.loads(added[0].get("stats") or "{}").get("numRecords")
-    return DataFile(unquote(added[0]["path"]), rows)
+    files = {each["partitionValues"].get(PARTITION_COLUMN): each for each in added}
+    if len(files) != len(added) or any(DIGEST not in facts.get(each, ()) for each in files):
+        return {}
+    return {partition: _data_file(each) for partition, each in files.items()}
+
+
+def _data_file(added: dict[str, Any]) -> DataFile:
+    return DataFile(unquote(added["path"]), json.loads(added.get("stats") or "{}").get("numRecords"))
+
+
+def transactions_of(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> dict[str, int]:
+    """The version of every application transaction that the table has seen, which Delta tells for one at a time only.
+
+    From the last checkpoint and the commits since. Errors: `FileNotFoundError` when they are not where ours are.
+    """
+    checkpoint = last_checkpoint(filesystem, root)
+    if checkpoint is None or checkpoint > delta.version():
+        checkpoint, seen = -1, {}
+    else:
+        path = f"{root}/{LOG}/{checkpoint:020d}.checkpoint.parquet"
+        known = pq.read_table(path, columns=["txn"], filesystem=filesystem).column("txn").drop_null().to_pylist()
+        seen = {each["appId"]: each["version"] for each in known if each["appId"] is not None}
+    with ThreadPoolExecutor(READERS) as pool:
+        for actions in pool.map(
+            lambda version: _commit(filesystem, root, version, only="txn"), range(checkpoint + 1, delta.version() + 1)
+        ):
+            seen |= {each["txn"]["appId"]: each["txn"]["version"] for each in actions}
+    return seen
 
 
 def digest_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> str | None:
     """The digest of what the commit of that version gave the partition; None where it is not ours, or of another."""
-    return _ours(filesystem, root, partition, version)[1]
+    found: str | None = _ours(filesystem, root, version)[1].get(partition, {}).get(DIGEST)
+    return found
 
 
-def _ours(
-    filesystem: fs.FileSystem, root: str, partition: str, version: int
-) -> tuple[list[dict[str, Any]], str | None]:
-    """What the commit of that version did, and the digest of the rows that it gave the partition, if it says one."""
+def _ours(filesystem: fs.FileSystem, root: str, version: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
+    """What the commit of that version did, and what it says of each partition that it wrote, if it is one of ours."""
     try:
         actions = _commit(filesystem, root, version)
     except FileNotFoundError:
-        return [], None
+        return [], {}
     said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
-    return actions, said.get(DIGEST) if said.get(PARTITION) == partition else None
+    return actions, said.get(PARTITIONS, {said.get(PARTITION): said})
 
 
 def changed_files(
@@ -166,18 +196,24 @@ def changed_files(
         file = unquote(path)
         held[partition].append(file if sizes.get(file) == size else "")
 
+    versions = sorted(set(committed.values()))
+    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
+        commits = pool.map(lambda version: files_committed(filesystem, root, version), versions)
+        wrote = dict(zip(versions, commits, strict=True))
+
     def is_same(partition: str) -> bool:
-        file = file_committed(filesystem, root, partition, committed[partition])
+        file = wrote[committed[partition]].get(partition)
         return file is not None and held[partition] == [file.path]
 
-    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
-        same = pool.map(is_same, committed)
-        return frozenset(partition for partition, each in zip(committed, same, strict=True) if not each)
+    return frozenset(partition for partition in committed if not is_same(partition))
 
 
-def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
+def _commit(filesystem: fs.FileSystem, root: str, version: int, only: str = "") -> list[dict[str, Any]]:
+    """The actions of the commit of that version, all of them or those of one kind."""
     with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
-        return [json.loads(line) for line in stream.read().splitlines() if line]
+        lines = stream.read().splitlines()
+    actions = (json.loads(line) for line in lines if only.encode() in line)
+    return [each for each in actions if only in each or not only]
 
 
 def columns_of(delta: DeltaTable) -> pa.Schema:

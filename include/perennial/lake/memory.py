@@ -3,7 +3,6 @@
 import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -12,71 +11,102 @@ from perennial import clock
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake.forgetting import without
+from perennial.lake.history import Gone, TableHistory
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
 
 
-@dataclass(frozen=True)
-class _Version:
-    schema: pa.Schema
-    partitions: dict[str, pa.Table] = field(default_factory=dict)
-    erased: frozenset[str] = frozenset()
-
-
 class InMemoryLake:
-    """Every version of every table, as a dict from partition to rows."""
+    """Every version of every table."""
 
     def __init__(self) -> None:
-        self._tables: dict[str, list[_Version]] = {}
+        self._tables: dict[str, TableHistory] = {}
         self._tokens: dict[tuple[str, str], int] = {}
         self._at: dict[tuple[str, str], datetime] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def replace(
         self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
         """See `Lake.replace`."""
-        ordered = canonical(rows)
-        digest = canonical_digest(ordered)
+        leases = {} if lease is None else {partition: lease}
+        return self._replaced(table, {partition: rows}, leases, anew=anew)[partition]
+
+    def replace_many(
+        self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
+    ) -> Mapping[str, Commit]:
+        """See `Lake.replace_many`."""
+        return self._replaced(table, partitions, leases, anew=False)
+
+    def _replaced(
+        self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease], *, anew: bool
+    ) -> dict[str, Commit]:
+        ordered = {partition: canonical(rows) for partition, rows in partitions.items()}
+        digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
         with self._lock:
-            if lease is not None:
-                lease.refuse_if_passed(self._tokens.get((table, partition), 0), self.location(table))
-            versions = self._tables.get(table) or [_Version(ordered.schema)]
-            last = versions[-1]
-            schema = merged_schema(table, last.schema, ordered.schema)
-            held = last.partitions.get(partition)
-            if anew or held is None or canonical_digest(held) != digest:
-                versions = [*versions, _Version(schema, {**last.partitions, partition: ordered})]
-                self._tables[table] = versions
+            self._refuse_if_passed(table, leases)
+            history = self._tables.get(table, TableHistory())
+            schema = history.schemas[-1] if history.schemas else pa.schema([])
+            for rows in ordered.values():
+                schema = merged_schema(table, schema, rows.schema)
+            changed = {
+                partition: rows
+                for partition, rows in ordered.items()
+                if anew or not _holds(history, partition, digests[partition])
+            }
+            if not history.schemas:
+                history.commit(schema, {})
+            version = history.newest if not changed else history.commit(schema, changed)
+            assert version is not None, "a table has a version once it is written to"
+            if changed:
+                self._tables[table] = history
+            for partition in changed:
                 self._at[table, partition] = clock.now()
-                if lease is not None:
-                    self._tokens[table, partition] = lease.fencing_token
-            return Commit(table, len(versions) - 1, digest, ordered.num_rows)
+                if partition in leases:
+                    self._tokens[table, partition] = leases[partition].fencing_token
+            return {
+                partition: Commit(table, version, digests[partition], rows.num_rows)
+                for partition, rows in ordered.items()
+            }
 
     def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`."""
+        self.fence_many(table, {partition: lease})
+
+    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
+        """See `Lake.fence_many`."""
         with self._lock:
+            self._refuse_if_passed(table, leases)
+            self._tokens.update({(table, partition): lease.fencing_token for partition, lease in leases.items()})
+
+    def _refuse_if_passed(self, table: str, leases: Mapping[str, Lease]) -> None:
+        for partition, lease in leases.items():
             lease.refuse_if_passed(self._tokens.get((table, partition), 0), self.location(table))
-            self._tokens[table, partition] = lease.fencing_token
 
     def version(self, table: str) -> int | None:
         """See `Lake.version`."""
-        versions = self._tables.get(table)
-        return len(versions) - 1 if versions else None
+        return self._history(table).newest
 
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """See `Lake.read`."""
-        versions = self._tables.get(table, [])
-        if version is not None and version not in range(len(versions)):
-            raise RowsLost(no_such_version(self.location(table), version, self.version(table)))
-        if not versions:
-            return pa.table({})
-        found = versions[-1 if version is None else version]
-        if partition in found.erased:
+        with self._lock:
+            self._require(table, version)
+            history = self._history(table)
+            if history.newest is None:
+                return pa.table({})
+            wanted = history.newest if version is None else version
+            found = history.at(partition, wanted)
+        if found is Gone.ERASED:
             raise RowsRemoved(f"What {partition} of {table} held in version {version} was erased.")
-        empty = found.schema.empty_table()
-        return found.partitions.get(partition, empty.select(sorted(empty.column_names)))
+        if isinstance(found, pa.Table):
+            return found
+        empty = history.schemas[wanted].empty_table()
+        return empty.select(sorted(empty.column_names))
+
+    def read_many(self, table: str, partitions: Mapping[str, int | None]) -> Mapping[str, pa.Table]:
+        """See `Lake.read_many`."""
+        return {name: self.read(table, name, version=version) for name, version in partitions.items()}
 
     def stream(
         self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000
@@ -88,36 +118,36 @@ class InMemoryLake:
 
     def committed_digest(self, table: str, partition: str, version: int) -> str | None:
         """See `Lake.committed_digest`."""
-        versions = self._tables.get(table, [])
-        if version not in range(len(versions)):
-            return None
-        held = versions[version].partitions.get(partition)
-        before = versions[version - 1].partitions.get(partition) if version else None
-        return None if held is None or held is before else canonical_digest(held)
+        with self._lock:
+            history = self._history(table)
+            held = history.at(partition, version) if history.has(version) else Gone.ABSENT
+            before = history.at(partition, version - 1) if version else Gone.ABSENT
+        return canonical_digest(held) if isinstance(held, pa.Table) and held is not before else None
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
         """See `Lake.holding`; there is nothing to look for but whether it is there."""
-        if version is not None and version not in range(len(self._tables.get(table, []))):
-            raise RowsLost(no_such_version(self.location(table), version, self.version(table)))
+        self._require(table, version)
         yield
 
     def changed_since(self, table: str, committed: Mapping[str, int]) -> frozenset[str]:
         """See `Lake.changed_since`."""
-        versions = self._tables.get(table, [])
-        same = {
-            partition
-            for partition, version in committed.items()
-            if version in range(len(versions))
-            and (made := versions[version].partitions.get(partition)) is not None
-            and versions[-1].partitions.get(partition) is made
-        }
+        with self._lock:
+            history = self._history(table)
+            present = history.present()
+            same = {
+                partition
+                for partition, version in committed.items()
+                if partition in present
+                and history.has(version)
+                and history.at(partition, version) is present[partition]
+            }
         return frozenset(committed.keys() - same)
 
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""
-        versions = self._tables.get(table, [])
-        return sorted(key for key, rows in versions[-1].partitions.items() if rows.num_rows) if versions else []
+        with self._lock:
+            return sorted(partition for partition, rows in self._history(table).present().items() if rows.num_rows)
 
     def optimize(self, table: str) -> int:
         """See `Lake.optimize`; there are no files."""
@@ -135,63 +165,68 @@ class InMemoryLake:
 
     def written(self, table: str) -> Mapping[str, Written]:
         """See `Lake.written`."""
-        versions = self._tables.get(table, [])
-        held = versions[-1].partitions if versions else {}
-        return {name: Written(self._at[table, name], rows.nbytes, rows.num_rows) for name, rows in held.items()}
+        with self._lock:
+            present = self._history(table).present()
+            return {name: Written(self._at[table, name], rows.nbytes, rows.num_rows) for name, rows in present.items()}
 
     def drop(self, table: str, partitions: Collection[str]) -> None:
         """See `Lake.drop`."""
         with self._lock:
-            versions = self._tables.get(table, [])
-            found = versions[-1].partitions.keys() & set(partitions) if versions else set()
+            history = self._history(table)
+            found = sorted(history.present().keys() & set(partitions))
             if found:
-                kept = [
-                    replace(
-                        each,
-                        partitions={name: rows for name, rows in each.partitions.items() if name not in found},
-                        erased=each.erased | (each.partitions.keys() & found),
-                    )
-                    for each in versions
-                ]
-                self._tables[table] = [*kept, replace(kept[-1], erased=frozenset())]
+                history.erase(found)
+                history.commit(history.schemas[-1], dict.fromkeys(found, Gone.ABSENT))
 
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`; what would be a file is what a partition holds."""
-        versions = self._tables.get(table, [])
-        held = {id(rows): rows for version in versions for rows in version.partitions.values()}
-        return Stored(len(held), sum(rows.nbytes for rows in held.values()))
+        with self._lock:
+            return Stored.of(rows.nbytes for rows in self._history(table).tables())
 
     def erase(self, table: str) -> Stored:
         """See `Lake.erase`."""
         with self._lock:
-            found = self.stored(table)
-            versions = self._tables.get(table)
-            if versions:
-                gone = [_Version(each.schema, {}, each.erased | each.partitions.keys()) for each in versions]
-                last = [_Version(versions[-1].schema)] if versions[-1].partitions else []
-                self._tables[table] = [*gone, *last]
+            found, history = self.stored(table), self._history(table)
+            present = history.present()
+            history.erase(history.partitions)
+            if present:
+                history.commit(history.schemas[-1], dict.fromkeys(present, Gone.ABSENT))
             return found
 
     def forget(self, table: str, column: str, value: str) -> Forgotten:
         """See `Lake.forget`."""
+        removed: list[int] = []
+
+        def forgotten(rows: pa.Table) -> pa.Table:
+            kept = without(rows, column, value)
+            removed.append(rows.num_rows - kept.num_rows)
+            return kept
+
         with self._lock:
-            held = {id(rows): rows for each in self._tables.get(table, []) for rows in each.partitions.values()}
-            kept = {key: without(rows, column, value) for key, rows in held.items()}
-            if table in self._tables:
-                self._tables[table] = [
-                    replace(each, partitions={name: kept[id(rows)] for name, rows in each.partitions.items()})
-                    for each in self._tables[table]
-                ]
-            removed = [held[key].num_rows - kept[key].num_rows for key in held]
-            return Forgotten(sum(each > 0 for each in removed), sum(removed))
+            self._history(table).rewrite(forgotten)
+        return Forgotten(sum(each > 0 for each in removed), sum(removed))
+
+    def location(self, table: str) -> str:
+        """See `Lake.location`; other engines find nothing there."""
+        return f"memory://{table}"
 
     def copy(self) -> "InMemoryLake":
         """A lake with the same content; what is written to either is not in the other."""
         with self._lock:
             other = InMemoryLake()
-            other._tables, other._tokens, other._at = dict(self._tables), dict(self._tokens), dict(self._at)
+            other._tables = {table: history.copy() for table, history in self._tables.items()}
+            other._tokens, other._at = dict(self._tokens), dict(self._at)
             return other
 
-    def location(self, table: str) -> str:
-        """See `Lake.location`; other engines find nothing there."""
-        return f"memory://{table}"
+    def _history(self, table: str) -> TableHistory:
+        return self._tables.get(table) or TableHistory()
+
+    def _require(self, table: str, version: int | None) -> None:
+        history = self._history(table)
+        if version is not None and not history.has(version):
+            raise RowsLost(no_such_version(self.location(table), version, history.newest))
+
+
+def _holds(history: TableHistory, partition: str, digest: str) -> bool:
+    held = Gone.ABSENT if history.newest is None else history.at(partition, history.newest)
+    return isinstance(held, pa.Table) and canonical_digest(held) == digest

@@ -13,7 +13,7 @@ from math import ceil
 from deltalake import DeltaTable
 from pyarrow import fs
 
-from perennial.lake.delta_log import changes_of, file_committed, files_by_partition
+from perennial.lake.delta_log import changes_of, files_by_partition, files_committed
 from perennial.lake.port import Keep
 
 _OURS = re.compile(r"([A-Za-z0-9._-]{1,80})/[0-9a-f]{32}\.parquet")
@@ -71,8 +71,11 @@ def _files_of(filesystem: fs.FileSystem, root: str, pairs: Collection[tuple[str,
     Most versions are needed for the partition that their own commit wrote; for the others the log is read once.
     """
     ordered = sorted(pairs)
+    versions = sorted({version for _, version in ordered})
     with ThreadPoolExecutor(_AT_ONCE) as threads:
-        own = list(threads.map(lambda pair: file_committed(filesystem, root, *pair), ordered))
+        commits = threads.map(lambda version: files_committed(filesystem, root, version), versions)
+        wrote = dict(zip(versions, commits, strict=True))
+    own = [wrote[version].get(partition) for partition, version in ordered]
     found = {file.path for file in own if file is not None}
     others: dict[int, set[str]] = {}
     for (partition, version), file in zip(ordered, own, strict=True):

@@ -78,11 +78,23 @@ class Lake(Protocol):
         Errors: `LeaseLost` when the partition has seen a greater fencing token.
         """
 
+    def replace_many(
+        self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
+    ) -> Mapping[str, Commit]:
+        """`replace` of many partitions, each with its lease: those that change are written in one atomic commit.
+
+        The commit says of each partition what one of its own would say, so that it is found by the version alone.
+        Errors: `LeaseLost` when one of the partitions has seen a greater fencing token; none is written then.
+        """
+
     def fence(self, table: str, partition: str, lease: Lease) -> None:
         """From now on the partition refuses every writer whose fencing token is smaller than the lease's.
 
         Errors: `LeaseLost` when it has seen a greater fencing token.
         """
+
+    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
+        """`fence` of many partitions at once, all of them or none."""
 
     def version(self, table: str) -> int | None:
         """The table's present version, None when there is no such table."""
@@ -93,6 +105,9 @@ class Lake(Protocol):
         A partition that is not there has zero rows. Errors: `RowsRemoved` when retention took them; `RowsLost` when the
         table has no such version, or is not there though a version is named.
         """
+
+    def read_many(self, table: str, partitions: Mapping[str, int | None]) -> Mapping[str, pa.Table]:
+        """`read` of many partitions, each as of its version (None: now). They are in memory together."""
 
     def stream(
         self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000

@@ -83,6 +83,11 @@ def local_path(url: str) -> str:
     return str(Path(url.removeprefix("file://")).absolute())
 
 
+def open_path(url: str) -> str:
+    """A location's path within its file system."""
+    return url.removeprefix(S3_SCHEME)
+
+
 @contextmanager
 def reaching(what: str) -> Iterator[None]:
     """Inside, any failure of the store becomes `StoreUnavailable` that says what was tried."""

@@ -23,6 +23,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.parts.approvals import Approvals
 from perennial.ledger.parts.latest import Latest
+from perennial.ledger.parts.many_windows import ManyWindows
 from perennial.ledger.parts.measurements import Measurements
 from perennial.ledger.parts.outbox import Outbox
 from perennial.ledger.parts.overview import Overview, Status
@@ -32,7 +33,19 @@ from perennial.ledger.parts.rollouts import Rollouts
 from perennial.window import Window
 
 
-class Ledger(Overview, Latest, Measurements, Chain, Outbox, Approvals, Rollouts, ReviewQueue, Redactions, Protocol):
+class Ledger(
+    Overview,
+    Latest,
+    ManyWindows,
+    Measurements,
+    Chain,
+    Outbox,
+    Approvals,
+    Rollouts,
+    ReviewQueue,
+    Redactions,
+    Protocol,
+):
     """An append-only record of what happened, with the locks that keep it linear. Only `redact` changes what is there.
 
     Every `record_*` returns the entry as stored, with `id` and `recorded_at`. Recording the same content again

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import EmptyWindow, SchemaMismatch
+from perennial.digest import canonical
+from perennial.errors import EmptyWindow, SchemaMismatch, SourceRejected
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
@@ -24,7 +25,7 @@ from perennial.performance.labels import (
 )
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
-from perennial.records.leases import labels_lease
+from perennial.records.leases import free_labels, labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
@@ -85,6 +86,61 @@ def collect(
         commit = ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
     _tell_contradictions(spec, window, distinct)
     return WindowLabels(window, distinct.num_rows, new, version=commit.version)
+
+
+@dataclass(frozen=True)
+class CollectedLabels:
+    """Of many windows the labels that the lake holds after collecting them, one per entity, as `settled_labels` gives
+    them; and why those of others are `refused`.
+    """
+
+    settled: dict[Window, pa.Table]
+    refused: dict[Window, str]
+
+
+def collect_many(
+    use_case: LoadedUseCase,
+    windows: Sequence[Window],
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+    *,
+    version: int | None = None,
+) -> CollectedLabels:
+    """`collect` for many windows, of which a use case with much history has thousands: one commit takes all new labels.
+
+    They are looked for in that `version` of the labels' table first (default: its present one). Errors: as `collect`,
+    except `SourceRejected`.
+    """
+    table = labels_table(use_case.name)
+    arrived: dict[Window, pa.Table] = {}
+    refused: dict[Window, str] = {}
+    for window in windows:
+        try:
+            arrived[window] = delivered_labels(use_case, window, as_of, ports)
+        except EmptyWindow:  # no file of labels is there yet
+            arrived[window] = label_schema(use_case.spec).empty_table()
+        except SourceRejected as error:
+            refused[window] = str(error)
+    held = {each: window_partition(each) for each in arrived}
+    before = ports.lake.read_many(table, dict.fromkeys(held.values(), version))
+    known = {window: before[partition] for window, partition in held.items()}
+    new = [window for window, labels in arrived.items() if _all_known(labels, known[window]) is None]
+    with free_labels(use_case.name, new, ports, run_id) as leases:
+        now = ports.lake.read_many(table, {held[window]: None for window in leases})
+        distinct = {window: _distinct(arrived[window], now[held[window]]) for window in leases}
+        ports.lake.replace_many(
+            table,
+            {held[window]: labels for window, labels in distinct.items()},
+            {held[window]: lease for window, lease in leases.items()},
+        )
+    for window, labels in distinct.items():
+        _tell_contradictions(use_case.spec, window, labels)
+        known[window] = canonical(labels)
+    for window in (each for each in new if each not in distinct):  # another run works on them: wait for it
+        collect(use_case, window, as_of, ports, run_id)
+        known[window] = ports.lake.read(table, held[window])
+    return CollectedLabels({each: _settled(use_case.spec, each, known[each], as_of) for each in known}, refused)
 
 
 def _tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:
@@ -189,7 +245,12 @@ def settled_labels(
     to judge by, which 0.1.0 collected, count as not there, with a warning, until another arrives.
     """
     spec = use_case.spec
-    labels = ports.lake.read(labels_table(spec.name), window_partition(window), version=version)
+    return _settled(
+        spec, window, ports.lake.read(labels_table(spec.name), window_partition(window), version=version), as_of
+    )
+
+
+def _settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) -> pa.Table:
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
     names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}

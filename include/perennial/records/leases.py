@@ -1,6 +1,6 @@
 """Leases: one run at a time works on a window, and a run that held it before can't write any more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 
 from perennial.lake.port import (
@@ -26,6 +26,24 @@ def data_lease(use_case: str, window: Window, ports: Ports, run_id: str) -> Iter
     """
     with _lease(use_case, use_case, _data_tables(use_case), window, ports, run_id) as lease:
         yield lease
+
+
+@contextmanager
+def free_data(
+    use_case: str, windows: Collection[Window], ports: Ports, run_id: str
+) -> Iterator[Mapping[Window, Lease]]:
+    """`data_lease` of those of the windows that nobody holds. Errors: `StoreUnavailable`, `UseCaseEnded`."""
+    with _free(use_case, use_case, _data_tables(use_case), windows, ports, run_id) as leases:
+        yield leases
+
+
+@contextmanager
+def free_labels(
+    use_case: str, windows: Collection[Window], ports: Ports, run_id: str
+) -> Iterator[Mapping[Window, Lease]]:
+    """`labels_lease` of those of the windows that nobody holds. Errors: as `free_data`."""
+    with _free(use_case, f"{use_case}/labels", (labels_table(use_case),), windows, ports, run_id) as leases:
+        yield leases
 
 
 @contextmanager
@@ -83,6 +101,18 @@ def _lease(
     with _fenced(subject, tables, window, ports, run_id) as lease:
         refuse_ended(use_case, ports.ledger)
         yield lease
+
+
+@contextmanager
+def _free(
+    use_case: str, subject: str, tables: Sequence[str], windows: Collection[Window], ports: Ports, run_id: str
+) -> Iterator[Mapping[Window, Lease]]:
+    with ports.ledger.working_on_free(subject, windows, run_id) as leases:
+        contested = {window_partition(window): lease for window, lease in leases.items() if lease.contested}
+        for table in tables if contested else ():
+            ports.lake.fence_many(table, contested)
+        refuse_ended(use_case, ports.ledger)
+        yield leases
 
 
 @contextmanager

@@ -123,7 +123,14 @@ def expired(
     use_case: str, rows: RowClass, window: Window, written: datetime | None, ledger: Ledger
 ) -> RowsExpired | None:
     """What to say of rows that are not there: when they went by age, and what can be done. None where they did not."""
-    entry = on_record(use_case, ledger).entry(rows, window, written)
+    return refusal(use_case, rows, window, written, on_record(use_case, ledger))
+
+
+def refusal(
+    use_case: str, rows: RowClass, window: Window, written: datetime | None, known: Removals
+) -> RowsExpired | None:
+    """`expired`, by what was read of the ledger before."""
+    entry = known.entry(rows, window, written)
     if entry is None:
         return None
     return RowsExpired(f"{use_case} {window}: {gone_text(rows, entry)} {_LEFT[rows]}")

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+import pyarrow as pa
+
 from perennial.errors import EmptyWindow, NotReady, RowsRemoved
 from perennial.lake.port import Commit, raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
@@ -60,6 +62,52 @@ def note_empty(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: st
     )
 
 
+@dataclass(frozen=True)
+class Delivered:
+    """The rows of a window as its source delivered them when it closed, in canonical types, and what was asked for."""
+
+    window: Window
+    rows: pa.Table
+    query: str
+    remarks: tuple[str, ...]
+
+    def snapshot(self, use_case: str, commit: Commit, run_id: str) -> Snapshot:
+        """What the ledger is told of them once they are in the lake."""
+        return Snapshot(
+            use_case=use_case,
+            window=self.window,
+            table=commit.table,
+            version=commit.version,
+            digest=commit.digest,
+            rows=commit.rows,
+            columns={field.name: str(field.type) for field in self.rows.schema},
+            query=self.query,
+            run_id=run_id,
+            remarks=self.remarks,
+        )
+
+
+def delivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> Delivered:
+    """What the source has of the window, for who holds it. Errors: as `run`, but for those of leases and stores."""
+    spec = use_case.spec
+    closed = spec.closed(window)
+    if absent := ports.missing(use_case, window, closed):
+        raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
+    extract = ports.source(use_case, spec.source).fetch(window, closed, spec.limits)
+    remarks = tuple(extract.told(spec.event_time))
+    _warn(spec, window, remarks)
+    if extract.rows.num_rows == 0:
+        raise EmptyWindow(
+            f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
+            f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`."
+        )
+    rows = conform(spec, extract.rows, use_case.line)
+    check_window(spec, rows, window)
+    unread = tuple(unread_rows(rows))
+    _warn(spec, window, unread)
+    return Delivered(window, rows, extract.query, remarks + unread)
+
+
 def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> Ingested:
     """Take the window's rows, as the source knew them when the window closed (`UseCase.closed`), into the lake.
 
@@ -68,40 +116,15 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
     were.
     """
     spec = use_case.spec
-    closed = spec.closed(window)
     with data_lease(spec.name, window, ports, run_id) as lease:
-        if absent := ports.missing(use_case, window, closed):
-            raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
-        extract = ports.source(use_case, spec.source).fetch(window, closed, spec.limits)
-        remarks = tuple(extract.told(spec.event_time))
-        _warn(spec, window, remarks)
-        if extract.rows.num_rows == 0:
-            raise EmptyWindow(
-                f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
-                f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`."
-            )
-        rows = conform(spec, extract.rows, use_case.line)
-        check_window(spec, rows, window)
-        unread = tuple(unread_rows(rows))
-        _warn(spec, window, unread)
-        remarks += unread
+        found = delivered(use_case, window, ports)
+        rows, remarks = found.rows, found.remarks
         commit = ports.lake.replace(raw_table(spec.name), window_partition(window), rows, lease)
         latest = ports.ledger.latest_snapshot(spec.name, window)
         if latest is not None and latest.digest == commit.digest and _holds(latest, commit, ports):
             log.info("%s %s: unchanged, %d rows, snapshot %s", spec.name, window, latest.rows, latest.digest[:12])
             return Ingested(window, latest.digest, latest.version, latest.rows, changed=False, remarks=remarks)
-        snapshot = Snapshot(
-            use_case=spec.name,
-            window=window,
-            table=commit.table,
-            version=commit.version,
-            digest=commit.digest,
-            rows=commit.rows,
-            columns={field.name: str(field.type) for field in rows.schema},
-            query=extract.query,
-            run_id=run_id,
-            remarks=remarks,
-        )
+        snapshot = found.snapshot(spec.name, commit, run_id)
         recorded = ports.ledger.record_snapshot(snapshot, lease)
         while latest is not None and not _newer(recorded, latest):  # the version's number is taken in the ledger
             again = ports.lake.replace(commit.table, window_partition(window), rows, lease, anew=True)

@@ -7,11 +7,11 @@ import pyarrow as pa
 
 from perennial.errors import ChecksDisagree, ValidationFailed
 from perennial.lake.port import quarantine_table, window_partition
-from perennial.ledger.entries import ValidationResult
+from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.unread import BAD_CELLS
-from perennial.quality.validate import CheckedRows, validate
+from perennial.quality.validate import validate
 from perennial.records.gate import (
     accepted_rules,
     checks_of,
@@ -51,34 +51,13 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
-        rows = snapshot_rows(snapshot, ports.lake)
-        # A column that left the spec needs no new snapshot; one that came does, and validation says so.
-        rows = rows.select([name for name in rows.column_names if name in spec.columns or name == BAD_CELLS])
         accepted = accepted_rules(snapshot, ports.ledger)
-        outcome = validate(use_case, rows, window, accepted)
-        suite_digest = suite_digest_with(use_case, accepted)
-        _refuse_another_answer(outcome, ports.ledger.validation_of(spec.name, window, snapshot.digest, suite_digest))
-        quarantined = outcome.quarantined.append_column(
-            "snapshot_digest", pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
-        )
-        ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, lease)
-        recorded = ports.ledger.record_validation(
-            ValidationResult(
-                use_case=spec.name,
-                window=window,
-                snapshot_digest=snapshot.digest,
-                suite_digest=suite_digest,
-                verdict=outcome.verdict,
-                reasons=outcome.reasons,
-                rows=rows.num_rows,
-                rows_quarantined=quarantined.num_rows,
-                result=with_seen(use_case, window, outcome, accepted),
-                run_id=run_id,
-            ),
-            lease,
-        )
-    for reason in recorded.reasons:
-        log.log(_LEVELS.get(recorded.verdict, logging.INFO), "%s %s: %s", spec.name, window, reason)
+        judged = judge(use_case, snapshot, snapshot_rows(snapshot, ports.lake), accepted, run_id)
+        suite_digest = judged.verdict.suite_digest
+        _refuse_another_answer(judged, ports.ledger.validation_of(spec.name, window, snapshot.digest, suite_digest))
+        ports.lake.replace(quarantine_table(spec.name), window_partition(window), judged.quarantined, lease)
+        recorded = ports.ledger.record_validation(judged.verdict, lease)
+    tell(recorded)
     if recorded.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(recorded))
     return Validated(
@@ -86,9 +65,45 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     )
 
 
-def _refuse_another_answer(outcome: CheckedRows, before: ValidationResult | None) -> None:
+@dataclass(frozen=True)
+class Judged:
+    """The verdict on a snapshot as it is to be recorded, and the rows to set aside."""
+
+    verdict: ValidationResult
+    quarantined: pa.Table
+
+
+def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted: frozenset[str], run_id: str) -> Judged:
+    """Check the rows of the snapshot, for who holds its window; `accepted` rules are those that a person let pass."""
+    # A column that left the spec needs no new snapshot; one that came does, and validation says so.
+    rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
+    outcome = validate(use_case, rows, snapshot.window, accepted)
+    digests = pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
+    verdict = ValidationResult(
+        use_case=use_case.name,
+        window=snapshot.window,
+        snapshot_digest=snapshot.digest,
+        suite_digest=suite_digest_with(use_case, accepted),
+        verdict=outcome.verdict,
+        reasons=outcome.reasons,
+        rows=rows.num_rows,
+        rows_quarantined=outcome.quarantined.num_rows,
+        result=with_seen(use_case, snapshot.window, outcome, accepted),
+        run_id=run_id,
+    )
+    return Judged(verdict, outcome.quarantined.append_column("snapshot_digest", digests))
+
+
+def tell(recorded: ValidationResult) -> None:
+    """Log the reasons of a verdict."""
+    for reason in recorded.reasons:
+        level = _LEVELS.get(recorded.verdict, logging.INFO)
+        log.log(level, "%s %s: %s", recorded.use_case, recorded.window, reason)
+
+
+def _refuse_another_answer(judged: Judged, before: ValidationResult | None) -> None:
     """A verdict stays as it was recorded first, so the quarantine beside it must, too. Errors: `ChecksDisagree`."""
-    found = outcome.quarantined.num_rows
+    found = judged.verdict.rows_quarantined
     if before is None or before.rows_quarantined == found:
         return
     raise ChecksDisagree(

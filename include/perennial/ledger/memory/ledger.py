@@ -5,10 +5,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
-from threading import Lock
 
-from perennial.clock import Clock
-from perennial.errors import PermanentError, WindowBusy
 from perennial.lease import Lease
 from perennial.ledger import rules
 from perennial.ledger.entries import (
@@ -28,6 +25,7 @@ from perennial.ledger.entries import (
 from perennial.ledger.memory.approvals import InMemoryApprovals
 from perennial.ledger.memory.entries import FOREVER, inside
 from perennial.ledger.memory.latest import InMemoryLatest
+from perennial.ledger.memory.leases import InMemoryLeases
 from perennial.ledger.memory.measurements import InMemoryMeasurements
 from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
@@ -42,6 +40,7 @@ from perennial.window import Window
 
 
 class InMemoryLedger(
+    InMemoryLeases,
     InMemoryOverview,
     InMemoryLatest,
     InMemoryMeasurements,
@@ -55,45 +54,6 @@ class InMemoryLedger(
 
     `lock_timeout` is for how many seconds `working_on` waits.
     """
-
-    def __init__(self, clock: Clock, lock_timeout: float = 60.0) -> None:
-        super().__init__(clock)
-        self._lock_timeout = lock_timeout
-        self._windows: dict[tuple[str, Window], Lock] = {}
-        self._unsettled: set[tuple[str, Window]] = set()
-
-    @contextmanager
-    def working_on(self, subject: str, window: Window, run_id: str) -> Iterator[Lease]:
-        """Hold the window while inside. Nobody can ask which run holds it, so `run_id` is not kept."""
-        del run_id
-        name = (subject, window)
-        with self._lock:
-            lock = self._windows.setdefault(name, Lock())
-        if not lock.acquire(timeout=self._lock_timeout):
-            raise WindowBusy(
-                f"Window {window.key} of {subject} was held by another run for longer than {self._lock_timeout:g} s. "
-                "Wait until that run has ended, or stop it; then run this again."
-            )
-        try:
-            with self._lock:
-                lease = Lease(subject, window, self._tokens.get(name, 0) + 1, contested=name in self._unsettled)
-                self._tokens[name] = lease.fencing_token
-                self._unsettled.add(name)
-            try:
-                yield lease
-            except PermanentError:
-                self._unsettled.discard(name)
-                raise
-            self._unsettled.discard(name)
-        finally:
-            lock.release()
-
-    def leases_not_given_back(self, use_case: str) -> Sequence[tuple[str, Window]]:
-        """Subject and window of each lease that its holder has, or never gave back."""
-        subjects = rules.data_subjects(use_case)
-        with self._lock:
-            found = [name for name in self._unsettled if name[0] in subjects]
-        return sorted(found, key=lambda name: (name[0], name[1].start, name[1].end))
 
     def record_snapshot(self, snapshot: Snapshot, lease: Lease | None = None) -> Snapshot:
         """Append the snapshot, or return the one that is there."""

@@ -1,5 +1,6 @@
 """How an entry is appended to its table, once, and to its use case's chain; and found again by its natural key."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -9,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from perennial.ledger.chain import ChainedEntry, Link, link_of
 from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.schema.tables import TABLES, chain
-from perennial.ledger.rows import Entry, from_row, key_columns, to_row
+from perennial.ledger.rows import Entry, from_row, key_columns, natural_key, to_row
 
 LINK_COLUMNS = [chain.c[field.name] for field in fields(Link)]
 
@@ -35,6 +36,19 @@ def append(connection: Connection, entry: Entry) -> Entry:
     found = existing(connection, entry)
     assert found is not None, "an append-only table lost a row between two statements"
     return found
+
+
+def append_many(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
+    """`append` of each entry, all of one kind that is not chained, in one statement."""
+    if not entries:
+        return []
+    table = TABLES[type(entries[0])]
+    keys = list(key_columns(entries[0]))
+    statement = insert(table).on_conflict_do_nothing(index_elements=keys).returning(table)
+    rows = connection.execute(statement, [to_row(each) for each in entries]).mappings().all()
+    new = {natural_key(stored): stored for stored in (from_row(type(entries[0]), row) for row in rows)}
+    found = [new.get(natural_key(each)) or existing(connection, each) for each in entries]
+    return [each for each in found if each is not None]
 
 
 def _append_link(connection: Connection, entry: ChainedEntry) -> None:

@@ -31,6 +31,7 @@ from perennial.ledger.postgres.connection import LedgerDatabase
 from perennial.ledger.postgres.entries import refuse_if_passed
 from perennial.ledger.postgres.latest import PostgresLatest
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
+from perennial.ledger.postgres.many_windows import PostgresManyWindows
 from perennial.ledger.postgres.measurements import PostgresMeasurements
 from perennial.ledger.postgres.outbox import PostgresOutbox
 from perennial.ledger.postgres.redactions import PostgresRedactions
@@ -54,6 +55,7 @@ from perennial.window import Window
 
 class PostgresLedger(
     PostgresLatest,
+    PostgresManyWindows,
     PostgresMeasurements,
     PostgresChain,
     PostgresOutbox,

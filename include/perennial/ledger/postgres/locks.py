@@ -11,7 +11,7 @@ that has been silent for too long.
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -58,6 +58,29 @@ _TAKE = text(
     "fencing_token = greatest(held.fencing_token + 1, excluded.fencing_token), settled = false, "
     "run_id = excluded.run_id, taken_at = excluded.taken_at RETURNING fencing_token"
 )
+# The same for many windows at once.
+_TRY_EACH = text("SELECT key FROM unnest(CAST(:keys AS bigint[])) AS key WHERE pg_try_advisory_lock(key)")
+_CONTESTED = text(
+    "SELECT window_start, window_end FROM ledger.leases "
+    "JOIN unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS mine (window_start, window_end) "
+    "USING (window_start, window_end) WHERE subject = :subject AND NOT settled"
+)
+_TAKE_EACH = text(
+    "INSERT INTO ledger.leases AS held SELECT :subject, mine.window_start, mine.window_end, "
+    "(extract(epoch FROM clock_timestamp()) * 1000000)::bigint, false, :run_id, "
+    "coalesce(CAST(:taken_at AS timestamptz), clock_timestamp()) "
+    "FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[])) AS mine (window_start, window_end) "
+    "ON CONFLICT (subject, window_start, window_end) DO UPDATE SET "
+    "fencing_token = greatest(held.fencing_token + 1, excluded.fencing_token), settled = false, "
+    "run_id = excluded.run_id, taken_at = excluded.taken_at RETURNING window_start, window_end, fencing_token"
+)
+_GIVE_EACH_BACK = text(
+    "UPDATE ledger.leases AS held SET settled = true "
+    "FROM unnest(CAST(:starts AS timestamptz[]), CAST(:ends AS timestamptz[]), CAST(:tokens AS bigint[])) "
+    "AS mine (window_start, window_end, fencing_token) WHERE held.subject = :subject "
+    "AND held.window_start = mine.window_start AND held.window_end = mine.window_end "
+    "AND held.fencing_token = mine.fencing_token"
+)
 
 
 @dataclass(frozen=True)
@@ -85,21 +108,55 @@ def holding_window(
             _prepare(connection, f"perennial {subject} {window.key}")
             _acquire(connection, key, subject, window, timeouts)
             lease = _take(connection, subject, window, run_id, taken_at)
-        refused: PermanentError | None = None
-        with _beating(connection, timeouts.heartbeat / BEATS_PER_TIMEOUT):
-            try:
-                yield lease
-            except PermanentError as defect:  # nothing is under way: the window is given back as after good work
-                refused = defect
+        what = f"lease on window {window.key} of {subject}"
+        with _working(database, connection, what, timeouts, lambda: _give_back(connection, lease, key)):
+            yield lease
+
+
+@contextmanager
+def holding_free(
+    database: LedgerDatabase,
+    subject: str,
+    windows: Collection[Window],
+    run_id: str,
+    taken_at: datetime | None,
+    timeouts: Timeouts,
+) -> Iterator[Mapping[Window, Lease]]:
+    """Hold those of the windows that nobody holds while inside, as `holding_window`, on one connection for all."""
+    if not windows:
+        yield {}
+        return
+    keys = {lock_key("window", subject, window.key): window for window in windows}
+    with database.session() as connection:
+        with database.own_errors():
+            _prepare(connection, f"perennial {subject} {len(windows)} windows")
+            free = sorted(keys[key] for key in connection.scalars(_TRY_EACH, {"keys": list(keys)}))
+            leases = _take_each(connection, subject, free, run_id, taken_at) if free else {}
+        what = f"leases on {len(free)} windows of {subject} from {min(windows).key} on"
+        with _working(database, connection, what, timeouts, lambda: _give_each_back(connection, subject, leases)):
+            yield leases
+
+
+@contextmanager
+def _working(
+    database: LedgerDatabase, connection: Connection, what: str, timeouts: Timeouts, give_back: Callable[[], None]
+) -> Iterator[None]:
+    """Show that the holder is alive while inside, and give back what it holds, unless something may be under way."""
+    refused: PermanentError | None = None
+    with _beating(connection, timeouts.heartbeat / BEATS_PER_TIMEOUT):
         try:
-            _give_back(connection, lease, key)
-        except (OperationalError, InterfaceError) as error:
-            raise StoreUnavailable(
-                f"The lease on window {window.key} of {subject} was lost while working on it: the session with the "
-                f"ledger at {database.place} broke. Run this again: what is recorded already is kept."
-            ) from (refused or error)
-        if refused is not None:
-            raise refused
+            yield
+        except PermanentError as defect:  # nothing is under way: it is given back as after good work
+            refused = defect
+    try:
+        give_back()
+    except (OperationalError, InterfaceError) as error:
+        raise StoreUnavailable(
+            f"The {what} was lost while working on it: the session with the ledger at {database.place} broke. Run this "
+            "again: what is recorded already is kept."
+        ) from (refused or error)
+    if refused is not None:
+        raise refused
 
 
 def current_token(connection: Connection, lease: Lease) -> int:
@@ -110,6 +167,16 @@ def current_token(connection: Connection, lease: Lease) -> int:
         leases.c.window_end == lease.window.end,
     )
     return int(connection.scalar(query.with_for_update(read=True)) or 0)
+
+
+def current_tokens(connection: Connection, held: Collection[Lease]) -> dict[Window, int]:
+    """`current_token` of many leases of one subject, by window."""
+    query = select(leases.c.window_start, leases.c.window_end, leases.c.fencing_token).where(
+        leases.c.subject.in_({lease.subject for lease in held}),
+        leases.c.window_start.in_([lease.window.start for lease in held]),
+    )
+    rows = connection.execute(query.order_by(leases.c.window_start).with_for_update(read=True))
+    return {Window(start, end): int(token) for start, end, token in rows}
 
 
 def lock_use_case(connection: Connection, use_case: str, lock_timeout: float) -> None:
@@ -187,6 +254,28 @@ def _give_back(connection: Connection, lease: Lease, key: int) -> None:
     mine = (leases.c.subject == lease.subject) & (leases.c.fencing_token == lease.fencing_token)
     connection.execute(leases.update().where(mine, leases.c.window_start == lease.window.start).values(settled=True))
     connection.execute(select(func.pg_advisory_unlock(key)))
+
+
+def _take_each(
+    connection: Connection, subject: str, windows: Sequence[Window], run_id: str, taken_at: datetime | None
+) -> dict[Window, Lease]:
+    """The leases of windows whose locks are held, in their order."""
+    mine = {"subject": subject, **_bounds(windows)}
+    contested = {Window(start, end) for start, end in connection.execute(_CONTESTED, mine)}
+    rows = connection.execute(_TAKE_EACH, {**mine, "run_id": run_id, "taken_at": taken_at})
+    tokens = {Window(start, end): int(token) for start, end, token in rows}
+    return {window: Lease(subject, window, tokens[window], window in contested) for window in windows}
+
+
+def _give_each_back(connection: Connection, subject: str, held: Mapping[Window, Lease]) -> None:
+    tokens = [lease.fencing_token for lease in held.values()]
+    if held:
+        connection.execute(_GIVE_EACH_BACK, {"subject": subject, **_bounds(held), "tokens": tokens})
+    connection.execute(select(func.pg_advisory_unlock_all()))
+
+
+def _bounds(windows: Collection[Window]) -> dict[str, list[datetime]]:
+    return {"starts": [window.start for window in windows], "ends": [window.end for window in windows]}
 
 
 @contextmanager

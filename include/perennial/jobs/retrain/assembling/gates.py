@@ -25,6 +25,10 @@ class Gates:
     accepted: frozenset[str] = frozenset()
     quarantined: frozenset[str] = frozenset()
 
+    def is_new(self, window: Window) -> bool:
+        """Whether the window was never ingested, and nobody did anything about rows of it."""
+        return window not in self.snapshots and window_partition(window) not in self.accepted | self.quarantined
+
     def gate(self, window: Window) -> Gated | None:
         """The window's gate, if it is open and lets all rows through. None where one has to look closer: by
         `perennial.records.gate.gated`, which says what is wrong.

@@ -9,24 +9,27 @@ from functools import reduce
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.errors import NotIngested, NotValidated, RowsRemoved, SourceRejected, ValidationFailed
+from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
-from perennial.jobs.retrain.assembling.gates import read_gates
+from perennial.jobs.retrain.assembling.gates import Gates, read_gates
+from perennial.jobs.retrain.assembling.taking_in import take_in
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Snapshot
 from perennial.performance.labels import LABELLED_BY, LabelledBy, UnmatchedLabels, join_labels, with_outcome
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.gate import Gated, clean_rows, snapshot_rows
+from perennial.records.gate import Gated, clean_rows, rows_of_snapshots
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
-from perennial.records.labels import collect, settled_labels, unmatched_labels
-from perennial.records.retained import expired
+from perennial.records.labels import collect_many, unmatched_labels
+from perennial.records.retained import on_record, refusal
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import listed
 from perennial.spec.retirement import RowClass
 from perennial.window import Window
+
+AT_ONCE = 240  # windows: so many small ones share what a lease, a commit and a look at the ledger cost
 
 
 @dataclass(frozen=True)
@@ -79,28 +82,59 @@ def label_windows(
     labels_version = ports.lake.version(labels_table(use_case.name))
     rows = 0
     with ports.lake.holding(labels_table(use_case.name), labels_version):
-        for done, window in enumerate(windows):
-            on_window(WindowsDone(done, len(windows), rows))
-            if lacking := _undelivered(use_case, gates.snapshots.get(window)):
-                refused[window] = f"it was ingested without the column {listed(lacking)}"
-                outdated.append(window)
-                continue
-            try:
-                gate, clean = _clean_rows(use_case, window, gates.gate(window), ports, run_id)
-                collected = collect(use_case, window, as_of, ports, run_id, version=labels_version)
-                labels = settled_labels(use_case, window, as_of, ports, version=collected.version)
-                found.append(_label(use_case, gate, clean, labels, as_of, ports, people=people))
-            except (SourceRejected, ValidationFailed) as error:
-                refused[window] = str(error)
-                continue
-            except RowsRemoved:
-                said = expired(use_case.name, RowClass.RAW, window, None, ports.ledger)
-                if said is None:
-                    raise
+        for start in range(0, len(windows), AT_ONCE):
+            some = windows[start : start + AT_ONCE]
+            for window in some:
+                if lacking := _undelivered(use_case, gates.snapshots.get(window)):
+                    refused[window] = f"it was ingested without the column {listed(lacking)}"
+                    outdated.append(window)
+            clean = _clean_windows(use_case, [each for each in some if each not in refused], gates, ports, run_id)
+            labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
+            refused |= clean.refused | labels.refused
+            for done, window in enumerate(some, start):
+                on_window(WindowsDone(done, len(windows), rows))
+                if window not in refused:
+                    gate, its_rows = clean.rows[window]
+                    found.append(_label(use_case, gate, its_rows, labels.settled[window], as_of, ports, people=people))
+                    rows += found[-1].labelled.num_rows
+    return LabelledWindows(tuple(found), dict(sorted(refused.items())), tuple(outdated))
+
+
+@dataclass(frozen=True)
+class _Clean:
+    """The gates and clean rows of windows, in the order of time, and why others have none."""
+
+    rows: dict[Window, tuple[Gated, pa.Table]]
+    refused: dict[Window, str]
+
+
+def _clean_windows(
+    use_case: LoadedUseCase, windows: Sequence[Window], gates: Gates, ports: Ports, run_id: str
+) -> _Clean:
+    """The clean rows of all of these windows. What is usual is done for many at once, and the rest one by one."""
+    key = use_case.spec.key
+    known = on_record(use_case.name, ports.ledger)
+    usual, refused = {}, dict[Window, str]()
+    for window in windows:
+        if (gate := gates.gate(window)) is not None:
+            if said := refusal(use_case.name, RowClass.RAW, window, gate.snapshot.recorded_at, known):
                 refused[window] = str(said)
-                continue
-            rows += found[-1].labelled.num_rows
-    return LabelledWindows(tuple(found), refused, tuple(outdated))
+            else:
+                usual[window] = gate
+    read = rows_of_snapshots([gate.snapshot for gate in usual.values()], ports.lake)
+    found = {window: (gate, gate.clean(read[window], key)) for window, gate in usual.items()}
+    new = [window for window in windows if gates.is_new(window)]
+    while new:
+        taken = take_in(use_case, new, ports, run_id)
+        found |= taken.clean
+        refused |= taken.refused
+        new = [window for window in new if window not in taken.looked_at]
+    for window in (each for each in windows if each not in found and each not in refused):
+        try:
+            found[window] = _clean_rows(use_case, window, ports, run_id)
+        except (SourceRejected, ValidationFailed) as error:
+            refused[window] = str(error)
+    return _Clean(dict(sorted(found.items(), key=lambda each: each[0])), refused)
 
 
 def _undelivered(use_case: LoadedUseCase, snapshot: Snapshot | None) -> list[str]:
@@ -143,11 +177,8 @@ def _label(
     )
 
 
-def _clean_rows(
-    use_case: LoadedUseCase, window: Window, gate: Gated | None, ports: Ports, run_id: str
-) -> tuple[Gated, pa.Table]:
-    if gate is not None:
-        return gate, gate.clean(snapshot_rows(gate.snapshot, ports.lake), use_case.spec.key)
+def _clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> tuple[Gated, pa.Table]:
+    """The window's gate and clean rows, after whatever it lacks of ingesting and validating."""
     try:
         return clean_rows(use_case, window, ports)
     except NotIngested:

@@ -1,0 +1,196 @@
+"""Many partitions of a Delta table at once: written by one commit, and read without a look at the table for each.
+
+A training set is made of thousands of small windows. What one commit, one opening of the table, or one small file costs
+is then most of the time, so that these are shared, or waited for side by side.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, TypeVar
+
+import pyarrow as pa
+from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake.transaction import AddAction
+from pyarrow import fs
+
+from perennial.digest import canonical, canonical_digest
+from perennial.lake.committing import until_committed
+from perennial.lake.delta_log import (
+    PARTITIONS,
+    READERS,
+    DataFile,
+    columns_of,
+    files_by_partition,
+    files_committed,
+    transactions_of,
+)
+from perennial.lake.port import Commit
+from perennial.lake.schema import PARTITION_COLUMN, merged_schema
+from perennial.lake.storage import open_path, reaching
+from perennial.lease import Lease
+
+Given = TypeVar("Given")
+Made = TypeVar("Made")
+
+
+class ManyPartitions(ABC):
+    """The part of `DeltaLake` that works on many partitions."""
+
+    @abstractmethod
+    def location(self, table: str) -> str:
+        """See `Lake.location`."""
+
+    @cached_property
+    @abstractmethod
+    def _filesystem(self) -> fs.FileSystem: ...
+
+    @abstractmethod
+    def _open(self, table: str, version: int | None = None) -> DeltaTable | None: ...
+
+    @abstractmethod
+    def _create(self, table: str, columns: pa.Schema) -> DeltaTable: ...
+
+    @abstractmethod
+    def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction: ...
+
+    @abstractmethod
+    def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table: ...
+
+    @abstractmethod
+    def _no_rows(self, delta: DeltaTable) -> pa.Table: ...
+
+    def replace_many(
+        self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
+    ) -> Mapping[str, Commit]:
+        """See `Lake.replace_many`. Errors: as `DeltaLake.replace`."""
+        ordered = {partition: canonical(rows) for partition, rows in partitions.items()}
+        digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
+        schemas = list(dict.fromkeys(rows.schema for rows in ordered.values()))
+        written: dict[str, AddAction] = {}
+
+        def attempt() -> int:
+            delta = self._open(table)
+            if delta is None:
+                delta = self._create(table, _merged(table, pa.schema([]), schemas))
+            schema = _merged(table, columns_of(delta), schemas)
+            self._tokens(table, delta, leases)
+            held = files_by_partition(delta)
+            there = [partition for partition in ordered if partition in held]
+            same = _at_once(lambda each: _digest_of(self._rows_of(table, _files(held[each]))) == digests[each], there)
+            changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
+            if not changed:
+                return delta.version()
+            new = [each for each in changed if each not in written]  # others an earlier attempt may have committed
+            written.update(zip(new, _at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True))
+            facts = {each: {"digest": digests[each], "rows": ordered[each].num_rows} for each in changed}
+            return _commit(delta, [written[each] for each in changed], schema, facts, leases, held)
+
+        what = f"Writing {len(ordered)} partitions to {self.location(table)}"
+        version = until_committed(what, attempt) if ordered else 0
+        return {each: Commit(table, version, digests[each], rows.num_rows) for each, rows in ordered.items()}
+
+    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
+        """See `Lake.fence_many`: a commit without data, or none where every partition has seen its lease."""
+
+        def attempt() -> None:
+            delta = self._open(table) or self._create(table, pa.schema([]))
+            seen = self._tokens(table, delta, leases)
+            behind = {each: lease for each, lease in leases.items() if seen.get(each) != lease.fencing_token}
+            if behind:
+                _commit(delta, [], columns_of(delta), {}, behind, {})
+
+        until_committed(f"Fencing {len(leases)} partitions of {self.location(table)}", attempt)
+
+    def read_many(self, table: str, partitions: Mapping[str, int | None]) -> Mapping[str, pa.Table]:
+        """See `Lake.read_many`. A commit is read once for all partitions that it wrote; so is the table, for others."""
+        root = open_path(self.location(table))
+        with reaching(f"Reading {len(partitions)} partitions of {self.location(table)}"):
+            versions = sorted({version for version in partitions.values() if version is not None})
+            commits = dict(
+                zip(
+                    versions,
+                    _at_once(lambda each: files_committed(self._filesystem, root, each), versions),
+                    strict=True,
+                )
+            )
+            files: dict[str, Sequence[DataFile]] = {}
+            elsewhere: dict[int | None, list[str]] = {}
+            for partition, version in partitions.items():
+                file = None if version is None else commits[version].get(partition)
+                if file is None:
+                    elsewhere.setdefault(version, []).append(partition)
+                else:
+                    files[partition] = [file]
+            found: dict[str, pa.Table] = {}
+            for version, names in elsewhere.items():
+                delta = self._open(table, version)
+                held = files_by_partition(delta) if delta else {}
+                files |= {each: _files(held[each]) for each in names if each in held}
+                found |= {each: self._no_rows(delta) if delta else pa.table({}) for each in names if each not in held}
+            read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
+            return found | dict(zip(files, read, strict=True))
+
+    def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
+        """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
+        try:
+            every = transactions_of(delta, self._filesystem, open_path(self.location(table))) if leases else {}
+        except FileNotFoundError:  # another engine cleaned up the log, or wrote a checkpoint of several files
+            every = {each: delta.transaction_version(each) or 0 for each in leases}
+        for partition, lease in leases.items():
+            lease.refuse_if_passed(every.get(partition, 0), self.location(table))
+        return every
+
+
+def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.Schema:
+    for each in arriving:
+        known = merged_schema(table, known, each)
+    return known
+
+
+def _files(paths: Sequence[str]) -> list[DataFile]:
+    return [DataFile(path, None) for path in sorted(paths)]
+
+
+def _digest_of(rows: pa.Table) -> str:
+    return canonical_digest(canonical(rows))
+
+
+def _commit(
+    delta: DeltaTable,
+    written: Sequence[AddAction],
+    schema: pa.Schema,
+    facts: Mapping[str, Mapping[str, Any]],
+    leases: Mapping[str, Lease],
+    held: Mapping[str, Sequence[str]],
+) -> int:
+    """Put the files in the places of their partitions', in the version after `delta`'s or not at all; that version.
+
+    Errors: those of deltalake, when a rival was first.
+    """
+    replaced = bool(written) and (any(each in held for each in facts) or schema != columns_of(delta))
+    version = delta.version() + 1
+    delta.create_write_transaction(
+        [*written],
+        mode="overwrite" if replaced else "append",
+        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
+        partition_by=[PARTITION_COLUMN],
+        partition_filters=[(PARTITION_COLUMN, "in", sorted(facts))] if replaced else None,
+        commit_properties=CommitProperties(
+            custom_metadata={PARTITIONS: dict(facts)},
+            max_commit_retries=0,
+            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()],
+        ),
+    )
+    return version
+
+
+def _at_once(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+    """What the work makes of each, in their order. Most of it is waiting, for a disk or an object store."""
+    if len(given) < 2:  # noqa: PLR2004 - no thread for one
+        return [work(each) for each in given]
+    shares = [given[start::READERS] for start in range(min(READERS, len(given)))]
+    with ThreadPoolExecutor(len(shares)) as threads:
+        made = list(threads.map(lambda share: [work(each) for each in share], shares))
+    return [made[number % READERS][number // READERS] for number in range(len(given))]
