@@ -15,6 +15,7 @@ from perennial.lake.forgetting import without
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
+from perennial.ordered import OrderedRows, OrderedTable, Rows
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class InMemoryLake:
         self._lock = threading.Lock()
 
     def replace(
-        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+        self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
         """See `Lake.replace`."""
-        ordered = canonical(rows)
+        ordered = canonical(rows) if isinstance(rows, pa.Table) else rows.table()
         digest = canonical_digest(ordered)
         with self._lock:
             if lease is not None:
@@ -85,6 +86,10 @@ class InMemoryLake:
         rows = self.read(table, partition, version=version)
         for start in range(0, rows.num_rows, chunk_rows):
             yield rows.slice(start, chunk_rows)
+
+    def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
+        """See `Lake.ordered`."""
+        return OrderedTable(self.read(table, partition, version=version))
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:

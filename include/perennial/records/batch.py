@@ -1,7 +1,7 @@
 """A batch: how its rows are made, what a revision is made of, and the two stores that hold it beside the ledger."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +17,7 @@ from perennial.ledger.entries import Batch, Deployment, Intervention, Interventi
 from perennial.ledger.port import Ledger
 from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
+from perennial.ordered import OrderedRows, Rows
 from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records import erasure
@@ -43,18 +44,15 @@ class Provenance:
 
 def predicted(
     spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance, *, other: bool = False
-) -> pa.Table:
+) -> Iterator[pa.Table]:
     """Predict the clean rows that come in chunks, each by its own model, or with `other` by the other one; only a
-    chunk's features are in memory at once.
+    chunk is in memory at once.
 
     Features are those that the models were trained on. Errors: `SchemaMismatch` when the rows lack any of the
     champion's; `ChallengerFailed`.
     """
     constants = {"snapshot_digest": origin.snapshot_digest, "revision": origin.revision, "run_id": origin.run_id}
-    scored = []
     for rows in chunks:
-        if rows.num_rows == 0:
-            continue
         found = predictions_of(spec, rows, scorers, other=other)
         columns = {
             spec.key: rows.column(spec.key),
@@ -62,8 +60,7 @@ def predicted(
             **found,
             **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
         }
-        scored.append(pa.table(columns))
-    return pa.concat_tables(scored)
+        yield pa.table(columns)
 
 
 def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedModel) -> None:
@@ -95,8 +92,10 @@ def usable_model(use_case: LoadedUseCase, entry: Deployment, gate: Gated, ports:
     return model
 
 
-def content_digest(predictions: pa.Table) -> str:
+def content_digest(predictions: Rows) -> str:
     """The digest of what was predicted, whichever run and revision made it."""
+    if isinstance(predictions, OrderedRows):
+        return predictions.digest(without=PROVENANCE)
     return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
