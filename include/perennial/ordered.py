@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from perennial.digest import canonical, canonical_order, canonical_types, digest_by_column
 
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
-RUN_BYTES = 64_000_000
+RUN_BYTES = 32_000_000
 BLOCK_ROWS = 8_192
 
 

@@ -29,7 +29,7 @@ from perennial.published.layout import (
 )
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.tables import WINDOWS, describe, index_is_valid, key_of, lock, table_of
-from perennial.published.transfer import as_binary, copy_in, copy_out
+from perennial.published.transfer import SENT_ROWS, as_binary, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -63,7 +63,7 @@ class PostgresPublished:
         columns = database_types(use_case, pa.schema([ordered.schema.field(name) for name in names]))
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
-        sent = (with_window(chunk, window) for chunk in ordered.chunks(names))
+        sent = (with_window(chunk, window) for chunk in ordered.chunks(names, SENT_ROWS))
         with as_binary(sent) as file, self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             key = key_of(cursor, use_case, columns)

@@ -19,7 +19,7 @@ from pyarrow import csv
 from perennial.published.layout import ARROW_TYPES
 
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
-READ_BYTES = 1 << 20
+READ_BYTES, SENT_ROWS = 1 << 20, 20_000  # each value of that many rows is held in a few forms at once
 # How PostgreSQL sends values of fixed width: big-endian, and times since 2000.
 _SENT_AS: dict[pa.DataType, tuple[str, pa.DataType, int]] = {
     pa.bool_(): (">u1", pa.uint8(), 0),

@@ -1,14 +1,14 @@
 """A batch: how its rows are made, what a revision is made of, and the two stores that hold it beside the ledger."""
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from perennial.arrays import Floats
-from perennial.digest import table_digest
+from perennial.digest import canonical_digest, table_digest
 from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged, RowsErased, RowsLost
 from perennial.lake.port import window_partition
@@ -189,12 +189,19 @@ class StoresFound:
         return self.published_digest == self.live_digest
 
 
-def live_rows(batch: Batch, ports: Ports) -> pa.Table:
-    """The rows of a live revision, looked up by its version and checked against its digest.
+def live_rows(batch: Batch, ports: Ports, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a live revision, looked up by its version and checked against its digest; with `columns`, only those
+    of these that it has.
 
     Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`; `RowsErased` for a revision of before an entity was erased.
     """
-    rows = ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+    rows = ordered_live_rows(batch, ports)
+    return rows.table(None if columns is None else [name for name in columns if name in rows.schema.names])
+
+
+def ordered_live_rows(batch: Batch, ports: Ports) -> OrderedRows:
+    """`live_rows` without having them all in memory. Errors: as `live_rows`."""
+    rows = ports.lake.ordered(batch.table, window_partition(batch.window), version=batch.version)
     if rows.num_rows != batch.rows or content_digest(rows) != batch.digest:
         if erased := erased_from(batch, rows, ports.ledger):
             raise RowsErased(f"{batch.use_case} {batch.window}: of revision {batch.revision}, {erased}.")
@@ -207,7 +214,7 @@ def live_rows(batch: Batch, ports: Ports) -> pa.Table:
     return rows
 
 
-def erased_from(batch: Batch, rows: pa.Table, ledger: Ledger) -> str:
+def erased_from(batch: Batch, rows: Rows, ledger: Ledger) -> str:
     """How many of a revision's rows were erased, when and by whom, in words; `rows` are those that the lake has of it.
 
     "" where it has as many as were committed, or lacks others than tombstones say.
@@ -227,16 +234,13 @@ def compare_stores(batch: Batch, ports: Ports, *, head_is_live: bool = False) ->
     Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
     nothing is known that the stores could be brought back to.
     """
-    live = live_rows(batch, ports)
-    head = live if head_is_live else ports.lake.read(batch.table, window_partition(batch.window))
+    live = ordered_live_rows(batch, ports)
+    live_digest = live.digest()
+    head = live if head_is_live else ports.lake.ordered(batch.table, window_partition(batch.window))
+    head_digest = live_digest if head_is_live else head.digest()
     published = ports.published.read(batch.use_case, batch.window)
     return StoresFound(
-        live.num_rows,
-        table_digest(live),
-        head.num_rows,
-        table_digest(head),
-        published.num_rows,
-        table_digest(published),
+        live.num_rows, live_digest, head.num_rows, head_digest, published.num_rows, canonical_digest(published)
     )
 
 
@@ -251,7 +255,7 @@ def restore_stores(
     if found.lake_agrees and found.published_agrees:
         return ()
     partition = window_partition(batch.window)
-    rows = ports.lake.read(batch.table, partition, version=batch.version)
+    rows = ports.lake.ordered(batch.table, partition, version=batch.version)
     restored: list[InterventionKind] = []
     if not found.lake_agrees:
         ports.lake.replace(batch.table, partition, rows, lease)

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import canonical_digest
 from perennial.encoding import json_digest
 from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
+from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.quality.outcome import CHECKED_BY
 from perennial.quality.unread import without_bad_cells
@@ -88,8 +88,13 @@ def snapshot_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
     A lake that an older backup was brought back to gives the version's number to other rows. Errors: `RowsLost`,
     `RowsRemoved`.
     """
-    rows = lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
-    found = canonical_digest(rows)
+    return ordered_snapshot(snapshot, lake).table()
+
+
+def ordered_snapshot(snapshot: Snapshot, lake: Lake) -> OrderedRows:
+    """`snapshot_rows` without having them all in memory. Errors: as `snapshot_rows`."""
+    rows = lake.ordered(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+    found = rows.digest()
     if found != snapshot.digest:
         raise RowsLost(_lost(snapshot, f"{rows.num_rows:,} rows with the digest {found[:12]}"))
     return rows
