@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -110,7 +111,7 @@ class OrderedFile(OrderedRows):
                 writer.write_table(chunk)
 
 
-Rows = pa.Table | OrderedRows  # in whatever order, or in canonical order already
+Rows: TypeAlias = pa.Table | OrderedRows  # in whatever order, or in canonical order already
 
 
 class _Spilled(OrderedFile):
@@ -155,6 +156,20 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int = RUN_BYTES) -> Iterator[
             _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
         held.clear()
         yield _merged(runs, Path(folder) / "merged.parquet")
+
+
+@contextmanager
+def in_order(rows: Rows) -> Iterator[OrderedRows]:
+    """The rows, sorted if they are not; many are not sorted in memory, which would take another copy of them, or two.
+
+    Errors: as `ordered`.
+    """
+    if isinstance(rows, OrderedRows):
+        yield rows
+        return
+    chunks = (rows.slice(first, CHUNK_ROWS) for first in range(0, rows.num_rows, CHUNK_ROWS))
+    with ordered(chunks if rows.num_rows else (rows,)) as found:
+        yield found
 
 
 class _Run:

@@ -13,7 +13,7 @@ import pytest
 from perennial import ordered as module
 from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch
-from perennial.ordered import OrderedRows, OrderedTable, in_file, ordered
+from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, in_file, in_order, ordered
 
 ONE_RUN = 10**9
 
@@ -137,6 +137,18 @@ def test_nothing_stays_behind_whatever_happens(tmp_path: Path, monkeypatch: pyte
     with pytest.raises(SchemaMismatch, match="broke off"), ordered(broken(), 500):
         raise AssertionError("it is sorted before anything is done with it")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_table_of_many_rows_is_not_sorted_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    few, many = rows(40), rows(400)
+    for given, kind in ((few.slice(0, 0), OrderedTable), (few, OrderedTable), (many, OrderedFile)):
+        monkeypatch.setattr(module, "ordered", partial(ordered, run_bytes=2_000))
+        with in_order(given) as found:
+            assert isinstance(found, kind)
+            assert given.num_rows == 0 or held(found, given)
+            assert found.digest() == table_digest(given)
+            with in_order(found) as same:
+                assert same is found
 
 
 def test_no_chunk_at_all_makes_no_rows() -> None:

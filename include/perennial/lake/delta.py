@@ -51,7 +51,7 @@ from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_suc
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
-from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, in_file
+from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, in_file, in_order
 
 
 class DeltaLake:
@@ -73,26 +73,26 @@ class DeltaLake:
         Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
         `StoreUnavailable` also when the race was lost forty times.
         """
-        ordered = OrderedTable.of(rows) if isinstance(rows, pa.Table) else rows
-        digest = ordered.digest()
-        written: AddAction | None = None
+        with in_order(rows) as ordered:
+            digest = ordered.digest()
+            written: AddAction | None = None
 
-        def attempt() -> Commit:
-            nonlocal written
-            delta = self._open(table)
-            schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
-            if delta is None:
-                delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
-                schema = merged_schema(table, columns_of(delta), ordered.schema)
-            self._refuse_if_passed(table, delta, partition, lease)
-            if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
-                return Commit(table, delta.version(), digest, ordered.num_rows)
-            if written is None or anew:  # a file that an attempt before may have committed is not added once more
-                written = self._write(table, partition, ordered)
-            facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-            return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
+            def attempt() -> Commit:
+                nonlocal written
+                delta = self._open(table)
+                schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
+                if delta is None:
+                    delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
+                    schema = merged_schema(table, columns_of(delta), ordered.schema)
+                self._refuse_if_passed(table, delta, partition, lease)
+                if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
+                    return Commit(table, delta.version(), digest, ordered.num_rows)
+                if written is None or anew:  # a file that an attempt before may have committed is not added once more
+                    written = self._write(table, partition, ordered)
+                facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
+                return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
-        return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
+            return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
     def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
