@@ -21,7 +21,7 @@ from perennial.digest import canonical, canonical_order, canonical_types, digest
 
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
 RUN_BYTES = 32_000_000
-BLOCK_ROWS = 8_192
+BLOCK_ROWS = 1_024  # of each run, while they are merged: with hundreds of runs they are no more than one of these
 
 
 class OrderedRows(ABC):
@@ -134,8 +134,10 @@ def in_file(opened: Opened, without: Collection[str] = ()) -> OrderedRows:
 
 
 @contextmanager
-def ordered(chunks: Iterable[pa.Table], run_bytes: int = RUN_BYTES) -> Iterator[OrderedRows]:
+def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterator[OrderedRows]:
     """The rows of the chunks, all of the same columns, sorted; they are there until the end of the block.
+
+    A run has `run_bytes`, `RUN_BYTES` if it is not said otherwise.
 
     Errors: as `canonical_types`, and those of the chunks. The temporary folder (TMPDIR) has to have room for the rows.
     """
@@ -146,7 +148,7 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int = RUN_BYTES) -> Iterator[
         for chunk in chunks:
             held.append(canonical_types(chunk))
             size += chunk.nbytes
-            if size >= run_bytes:
+            if size >= (RUN_BYTES if run_bytes is None else run_bytes):
                 _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
                 held, size = [], 0
         if not runs:
