@@ -10,6 +10,7 @@ negative zero becomes zero, every NaN the same NaN. A null is not a NaN.
 
 import hashlib
 import math
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,7 @@ import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
 
+PIECE_ROWS = 100_000
 TIMESTAMP = pa.timestamp("us", tz="UTC")
 
 
@@ -42,8 +44,13 @@ def canonical(table: pa.Table) -> pa.Table:
     names = sorted(table.column_names)
     table = table.select(names)
     if table.num_rows > 1:
-        table = table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
+        table = table.take(canonical_order(table))
     return table.combine_chunks()
+
+
+def canonical_order(table: pa.Table) -> pa.UInt64Array:
+    """The positions of the rows in canonical order; `table` has canonical types, and its columns sorted by name."""
+    return pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
 
 
 def table_digest(table: pa.Table) -> str:
@@ -59,11 +66,23 @@ def table_digest(table: pa.Table) -> str:
 
 def canonical_digest(ordered: pa.Table) -> str:
     """`table_digest` of what `canonical` returned, without sorting it again."""
-    digest = hashlib.sha256(str(ordered.num_rows).encode())
-    for name in ordered.column_names:
-        values = ordered.column(name)
-        digest.update(f"\x00{name}\x00{values.type}\x00".encode())
-        for part in _content(values):
+
+    def values(name: str) -> Iterator[pa.ChunkedArray]:
+        column = ordered.column(name)
+        return (column.slice(first, PIECE_ROWS) for first in range(0, len(column), PIECE_ROWS))
+
+    return digest_by_column(ordered.num_rows, ordered.schema, values)
+
+
+def digest_by_column(rows: int, schema: pa.Schema, values: Callable[[str], Iterable[pa.ChunkedArray]]) -> str:
+    """`table_digest` of so many rows in canonical form, which need not be in memory together.
+
+    `values` gives the named column piece by piece, from its beginning whenever it is asked.
+    """
+    digest = hashlib.sha256(str(rows).encode())
+    for field in schema:
+        digest.update(f"\x00{field.name}\x00{field.type}\x00".encode())
+        for part in _content(field, values):
             digest.update(part)
     return digest.hexdigest()
 
@@ -91,23 +110,44 @@ def _canonical_values(name: str, values: pa.ChunkedArray) -> pa.ChunkedArray:
     )
 
 
-def _content(values: pa.ChunkedArray) -> list[bytes]:
-    """Which values are null, and the others: for text their lengths and bytes, else their fixed-width form."""
-    present = values.drop_null().combine_chunks()
-    valid = np.packbits(values.is_valid().to_numpy()).tobytes()
-    if pa.types.is_string(values.type):
-        return [valid, *_text_content(present.cast(pa.large_string()))]
-    if pa.types.is_timestamp(values.type):
+def _content(field: pa.Field, values: Callable[[str], Iterable[pa.ChunkedArray]]) -> Iterator[bytes | memoryview]:
+    """Which values are null, and the others: for text all lengths and then all bytes, else their fixed-width form."""
+    yield from _validity(values(field.name))
+    for present in _present(values(field.name)):
+        if pa.types.is_string(field.type):
+            yield pc.binary_length(present).to_numpy(zero_copy_only=False).astype("<i8").tobytes()
+        else:
+            yield _fixed_width(present)
+    if pa.types.is_string(field.type):
+        yield from map(_text, _present(values(field.name)))
+
+
+def _validity(pieces: Iterable[pa.ChunkedArray]) -> Iterator[bytes]:
+    """A bit for each value, eight to a byte, over the borders of pieces."""
+    rest = np.empty(0, dtype=np.bool_)
+    for piece in pieces:
+        valid = np.concatenate([rest, piece.is_valid().to_numpy()])
+        whole = len(valid) // 8 * 8
+        yield np.packbits(valid[:whole]).tobytes()
+        rest = valid[whole:]
+    yield np.packbits(rest).tobytes()
+
+
+def _present(pieces: Iterable[pa.ChunkedArray]) -> Iterator[pa.Array]:
+    return (chunk for piece in pieces for chunk in piece.drop_null().chunks)
+
+
+def _fixed_width(present: pa.Array) -> bytes:
+    if pa.types.is_timestamp(present.type):
         present = present.cast(pa.int64())
-    elif pa.types.is_date32(values.type):
+    elif pa.types.is_date32(present.type):
         present = present.cast(pa.int32())
-    return [valid, np.ascontiguousarray(present.to_numpy(zero_copy_only=False)).tobytes()]
+    return np.ascontiguousarray(present.to_numpy(zero_copy_only=False)).tobytes()
 
 
-def _text_content(text: pa.LargeStringArray) -> list[bytes]:
+def _text(text: pa.StringArray) -> bytes | memoryview:
     _, offset_buffer, data_buffer = text.buffers()
     if len(text) == 0 or data_buffer is None:
-        return [b"\x00" * 8 * len(text)]
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[text.offset : text.offset + len(text) + 1]
-    data = memoryview(data_buffer)[int(offsets[0]) : int(offsets[-1])]
-    return [np.diff(offsets).astype("<i8").tobytes(), bytes(data)]
+        return b""
+    offsets = np.frombuffer(offset_buffer, dtype=np.int32)[text.offset : text.offset + len(text) + 1]
+    return memoryview(data_buffer)[int(offsets[0]) : int(offsets[-1])]

@@ -18,6 +18,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial import clock
+from perennial import ordered as ordered_rows
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lake import committing, delta, forgetting
@@ -27,6 +28,7 @@ from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.lease import Lease
+from perennial.ordered import ordered
 from perennial.window import Window
 
 TABLE = "raw/flights"
@@ -73,6 +75,37 @@ def test_rows_come_back_in_canonical_order_and_types(lake: Lake) -> None:
     found = lake.read(TABLE, FIRST)
     assert found.equals(canonical(rows(1, 2, 3)))
     assert (commit.table, commit.rows, commit.digest) == (TABLE, 3, table_digest(found))
+
+
+@pytest.mark.parametrize("run_bytes", [1, 10**9])
+def test_rows_that_are_sorted_outside_of_memory_are_committed_like_any_others(
+    lake: Lake, monkeypatch: pytest.MonkeyPatch, run_bytes: int
+) -> None:
+    monkeypatch.setattr(ordered_rows, "CHUNK_ROWS", 4)  # so that the file is read in chunks
+    with ordered([rows(3, 1, 7), rows(9, 2, 0)], run_bytes) as found:
+        commit = lake.replace(TABLE, FIRST, found)
+        assert lake.replace(TABLE, FIRST, found) == commit
+        assert lake.replace(TABLE, FIRST, found, anew=True).version > commit.version
+    given = rows(0, 1, 2, 3, 7, 9)
+    assert (commit.rows, commit.digest) == (6, table_digest(given))
+    assert lake.read(TABLE, FIRST, version=commit.version).equals(canonical(given))
+    assert lake.replace(TABLE, FIRST, given).digest == commit.digest
+
+
+def test_a_partition_is_gone_through_as_often_as_need_be(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, wide = rows(3, 1, 2), rows(*range(9)).append_column("extra", pa.array(["x"] * 9))
+    version = lake.replace(TABLE, FIRST, first).version
+    lake.replace(TABLE, FIRST, wide)
+    for chunk_rows in (4, 100_000):
+        monkeypatch.setattr(ordered_rows, "CHUNK_ROWS", chunk_rows)
+        for given, found in ((first, lake.ordered(TABLE, FIRST, version=version)), (wide, lake.ordered(TABLE, FIRST))):
+            assert found.digest() == found.digest() == table_digest(given)
+            assert found.schema.equals(canonical(given).schema)
+            assert found.table(["note", "id"]).equals(canonical(given).select(["note", "id"]))
+            assert [chunk.num_rows for chunk in found.chunks(chunk_rows=2)] == [2] * (given.num_rows // 2) + [1]
+    assert lake.ordered(TABLE, SECOND).num_rows == lake.ordered("raw/nothing", FIRST).num_rows == 0
+    with pytest.raises(RowsLost):
+        lake.ordered(TABLE, FIRST, version=77)
 
 
 def test_every_committed_version_stays_readable(lake: Lake) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import psycopg2
@@ -15,9 +15,10 @@ import pyarrow as pa
 import pytest
 from tests.waiting import PATIENCE, ended, wait_until
 
-from perennial.digest import canonical, table_digest
+from perennial.digest import TIMESTAMP, canonical, table_digest
 from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
+from perennial.ordered import ordered
 from perennial.published import postgres, readying, tables
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions, PublishedWindow
@@ -88,6 +89,49 @@ def test_nulls_are_not_empty_texts_or_nan(published: PublishedPredictions) -> No
     given = given.append_column("band", pa.array([None, "", "x"], pa.string()))
     published.publish("delays", FIRST, given)
     assert same(published.read("delays", FIRST), given)
+
+
+def test_every_type_comes_back_exactly(published: PublishedPredictions) -> None:
+    extremes = {
+        "flag": pa.array([True, False, None], pa.bool_()),
+        "tiny": pa.array([-(2**15), 2**15 - 1, None], pa.int16()),
+        "small": pa.array([-(2**31), 2**31 - 1, None], pa.int32()),
+        "large": pa.array([-(2**63), 2**63 - 1, None], pa.int64()),
+        "single": pa.array([1.1, -math.inf, None], pa.float32()),
+        "day": pa.array([date(1, 1, 1), date(9999, 12, 31), None], pa.date32()),
+        "instant": pa.array([datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC), None], TIMESTAMP),
+        "text": pa.array(["", "ü" * 3_000, None], pa.string()),
+    }
+    given = predictions("a", "b", "c")
+    for name, values in extremes.items():
+        given = given.append_column(name, values)
+    published.publish("delays", FIRST, given)
+    assert same(published.read("delays", FIRST), given)
+    published.publish("delays", FIRST, given.slice(0, 2))
+    assert same(published.read("delays", FIRST), given.slice(0, 2))
+
+
+@pytest.mark.parametrize("run_bytes", [1, 10**9])
+def test_rows_that_are_sorted_outside_of_memory_are_published_like_any_others(
+    published: PublishedPredictions, run_bytes: int
+) -> None:
+    given = predictions(*AWKWARD)
+    with ordered([given.slice(5), given.slice(0, 5)], run_bytes) as rows:
+        published.publish("delays", FIRST, rows)
+        assert published.digest("delays", FIRST) == rows.digest() == table_digest(given)
+    keyless = predictions("a").set_column(0, "flight", pa.array([None], pa.string()))
+    for refused in (predictions("a", "b", "b"), keyless):
+        with ordered([refused], run_bytes) as rows, pytest.raises(SchemaMismatch, match="Nothing was published"):
+            published.publish("delays", FIRST, rows)
+    assert same(published.read("delays", FIRST), given)
+
+
+def test_consumers_find_the_key_first_however_the_rows_come(database_url: str) -> None:
+    PostgresPublished(database_url).publish("delays", FIRST, canonical(predictions("a")))
+    with closing(psycopg2.connect(database_url)) as session, session.cursor() as cursor:
+        cursor.execute("SELECT * FROM perennial.predictions_delays")
+        names = [column.name for column in cursor.description or ()]
+    assert names == ["window_start", "window_end", *predictions("a").column_names]
 
 
 def test_publishing_exchanges_the_window_and_no_other(published: PublishedPredictions) -> None:

@@ -28,7 +28,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
+from perennial.digest import canonical, canonical_digest, canonical_types
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake import old_files
 from perennial.lake.committing import until_committed
@@ -55,8 +55,7 @@ from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_suc
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
-
-ROW_GROUP_ROWS = 100_000
+from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, in_file, in_order
 
 
 class DeltaLake(ManyPartitions):
@@ -71,33 +70,33 @@ class DeltaLake(ManyPartitions):
         self._held = HeldTables()
 
     def replace(
-        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+        self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
         """See `Lake.replace`. Zero rows are committed too, as a file without rows, so that their columns are known.
 
         Errors: `SchemaMismatch`, with nothing written, when a column has another type than in the table;
         `StoreUnavailable` also when the race was lost forty times.
         """
-        ordered = canonical(rows)
-        digest = canonical_digest(ordered)
-        written: AddAction | None = None
+        with in_order(rows) as ordered:
+            digest = ordered.digest()
+            written: AddAction | None = None
 
-        def attempt() -> Commit:
-            nonlocal written
-            delta = self._open(table)
-            schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
-            if delta is None:
-                delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
-                schema = merged_schema(table, columns_of(delta), ordered.schema)
-            self._refuse_if_passed(table, delta, partition, lease)
-            if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
-                return Commit(table, delta.version(), digest, ordered.num_rows)
-            if written is None or anew:  # a file that an attempt before may have committed is not added once more
-                written = self._write(table, partition, ordered)
-            facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-            return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
+            def attempt() -> Commit:
+                nonlocal written
+                delta = self._open(table)
+                schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
+                if delta is None:
+                    delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
+                    schema = merged_schema(table, columns_of(delta), ordered.schema)
+                self._refuse_if_passed(table, delta, partition, lease)
+                if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
+                    return Commit(table, delta.version(), digest, ordered.num_rows)
+                if written is None or anew:  # a file that an attempt before may have committed is not added once more
+                    written = self._write(table, partition, ordered)
+                facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
+                return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
 
-        return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
+            return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
     def fence(self, table: str, partition: str, lease: Lease) -> None:
         """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
@@ -150,6 +149,26 @@ class DeltaLake(ManyPartitions):
         """See `Lake.committed_digest`."""
         with reaching(f"Reading the log of {self.location(table)}"):
             return digest_committed(self._filesystem, open_path(self.location(table)), partition, version)
+
+    def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
+        """See `Lake.ordered`. Rows that another engine has split into several files are read into memory."""
+        with reaching(f"Reading {partition} of {self.location(table)}"):
+            if (file := self._committed(table, partition, version)) is not None:
+                return self._ordered(table, partition, file)
+            delta = self._open(table, version)
+            if delta is None:
+                return OrderedTable(pa.table({}))
+            if len(files := files_of(delta, partition)) == 1:
+                return self._ordered(table, partition, files[0])
+            return OrderedTable(self._rows(table, delta, partition))
+
+    def _ordered(self, table: str, partition: str, file: DataFile) -> OrderedRows:
+        @contextmanager
+        def opened() -> Iterator[pq.ParquetFile]:
+            with reaching(f"Reading {partition} of {self.location(table)}"), self._parquet(table, file) as parquet:
+                yield parquet
+
+        return in_file(opened, without=(PARTITION_COLUMN,))
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
@@ -281,7 +300,7 @@ class DeltaLake(ManyPartitions):
             until_committed(what, replaced)
         with reaching(what):
             paths = [each.path for each in self._data_files(table)]
-            return forget_in_files(self._filesystem, paths, column, value, ROW_GROUP_ROWS)
+            return forget_in_files(self._filesystem, paths, column, value, CHUNK_ROWS)
 
     def _data_files(self, table: str) -> list[fs.FileInfo]:
         root = open_path(self.location(table))
@@ -327,7 +346,9 @@ class DeltaLake(ManyPartitions):
         counts = [file.rows for file in files]
         if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
             return False
-        return table_digest(self._rows(table, delta, partition)) == digest
+        if len(files) == 1:
+            return self._ordered(table, partition, files[0]).digest() == digest
+        return canonical_digest(self._rows(table, delta, partition)) == digest
 
     def _committed(self, table: str, partition: str, version: int | None) -> DataFile | None:
         """The file that this version's own commit wrote, without opening the table, which costs the more the longer
@@ -364,12 +385,14 @@ class DeltaLake(ManyPartitions):
                 "The ledger still knows what it held; only its rows can't be read again."
             ) from error
 
-    def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction:
+    def _write(self, table: str, partition: str, rows: Rows) -> AddAction:
+        ordered = OrderedTable(rows) if isinstance(rows, pa.Table) else rows
         path = f"{old_files.folder_of(partition)}/{uuid4().hex}.parquet"
         target = f"{open_path(self.location(table))}/{path}"
         if not self._url.startswith(S3_SCHEME):
             self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
-        pq.write_table(ordered, target, filesystem=self._filesystem, row_group_size=ROW_GROUP_ROWS, compression="zstd")
+        with self._filesystem.open_output_stream(target) as sink:
+            ordered.write_parquet(sink)
         info = self._filesystem.get_file_info(target)
         return AddAction(
             path=path,

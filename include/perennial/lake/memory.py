@@ -15,6 +15,7 @@ from perennial.lake.history import Gone, TableHistory
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import merged_schema
 from perennial.lease import Lease
+from perennial.ordered import OrderedRows, OrderedTable, Rows
 
 
 class InMemoryLake:
@@ -27,7 +28,7 @@ class InMemoryLake:
         self._lock = threading.RLock()
 
     def replace(
-        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+        self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
         """See `Lake.replace`."""
         leases = {} if lease is None else {partition: lease}
@@ -40,9 +41,12 @@ class InMemoryLake:
         return self._replaced(table, partitions, leases, anew=False)
 
     def _replaced(
-        self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease], *, anew: bool
+        self, table: str, partitions: Mapping[str, Rows], leases: Mapping[str, Lease], *, anew: bool
     ) -> dict[str, Commit]:
-        ordered = {partition: canonical(rows) for partition, rows in partitions.items()}
+        ordered = {
+            partition: canonical(rows) if isinstance(rows, pa.Table) else rows.table()
+            for partition, rows in partitions.items()
+        }
         digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
         with self._lock:
             self._refuse_if_passed(table, leases)
@@ -123,6 +127,10 @@ class InMemoryLake:
             held = history.at(partition, version) if history.has(version) else Gone.ABSENT
             before = history.at(partition, version - 1) if version else Gone.ABSENT
         return canonical_digest(held) if isinstance(held, pa.Table) and held is not before else None
+
+    def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
+        """See `Lake.ordered`."""
+        return OrderedTable(self.read(table, partition, version=version))
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:

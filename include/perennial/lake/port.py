@@ -9,6 +9,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from perennial.lease import Lease
+from perennial.ordered import OrderedRows, Rows
 from perennial.window import Window
 
 
@@ -67,7 +68,7 @@ class Lake(Protocol):
     """
 
     def replace(
-        self, table: str, partition: str, rows: pa.Table, lease: Lease | None = None, *, anew: bool = False
+        self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
         """Make `rows` the whole content of the partition, in one atomic commit that carries the lease's fencing token.
 
@@ -118,6 +119,11 @@ class Lake(Protocol):
         """The digest of the rows that the commit of that version gave the partition, as the table's log says it.
 
         No row is read. None where that commit wrote another partition, or was another engine's.
+        """
+
+    def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
+        """`read`, without having the rows in memory: what the partition holds now can be gone through in chunks, and
+        be digested, as often as need be. Errors: as `read`, here or when they are gone through.
         """
 
     def holding(self, table: str, version: int | None) -> AbstractContextManager[None]:

@@ -1,7 +1,7 @@
 """The decision that follows from a prediction, as it was recorded with the version that makes it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.arrays import Floats
+from perennial.ordered import OrderedRows
 from perennial.spec.decision import Costs
 from perennial.wording import counted
 
@@ -111,10 +112,10 @@ def with_decisions(predictions: pa.Table, key: str, rules: Rules) -> pa.Table:
         return predictions
     rows = predictions.num_rows
     prediction, keys = predictions.column("prediction").to_numpy(), predictions.column(key)
-    model = np.array(predictions.column("model_digest").to_pylist(), dtype=object)
+    model = predictions.column("model_digest")
     decided, unknown = np.zeros(rows, dtype=np.bool_), np.ones(rows, dtype=np.bool_)
     for position, (digest, rule) in enumerate(rules.items()):
-        at = np.flatnonzero(model == digest)
+        at = np.flatnonzero(pc.equal(model, digest).to_numpy())
         if rule is None or not len(at):
             continue
         places = rule.most(rows) * len(at)
@@ -122,3 +123,17 @@ def with_decisions(predictions: pa.Table, key: str, rules: Rules) -> pa.Table:
         decided[at], unknown[at] = rule.decide(prediction[at], keys.take(pa.array(at)), most), False
     at_column = predictions.column_names.index("prediction") + 1
     return predictions.add_column(at_column, DECIDED, pa.array(decided, mask=unknown))
+
+
+def takes_the_highest(rules: Rules) -> bool:
+    """Whether a rule looks at all rows of a window, not at each row's own prediction."""
+    return any(rule is not None and rule.threshold is None for rule in rules.values())
+
+
+def with_the_highest(predictions: OrderedRows, key: str, rules: Rules) -> Iterator[pa.Table]:
+    """`with_decisions` of rows that come in chunks. Of all rows only what decides is in memory."""
+    decided = with_decisions(predictions.table([key, "prediction", "model_digest"]), key, rules).column(DECIDED)
+    first = 0
+    for rows in predictions.chunks():
+        yield rows.append_column(DECIDED, decided.slice(first, rows.num_rows))
+        first += rows.num_rows

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.joining import with_columns_of
 from perennial.spec.names import Task
 
 MOST_SHOWN = 5
@@ -59,13 +60,7 @@ def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:
 
     `labels` has each key once, as `active_labels` or `last_labels` give it.
     """
-    at = pc.index_in(rows.column(key), value_set=labels.column(key).cast(rows.column(key).type).combine_chunks())
-    labelled = rows.filter(pc.is_valid(at))
-    found = labels.take(pc.drop_null(at))
-    for name in labels.column_names:
-        if name != key:
-            labelled = labelled.append_column(name, found.column(name))
-    return labelled
+    return with_columns_of(rows, labels, key)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.digest import TIMESTAMP
 from perennial.errors import SchemaMismatch
+from perennial.ordered import OrderedRows
 from perennial.window import Window
 
 # Columns of every batch that say what was predicted and how it came to be; the key is the column beside them.
@@ -31,7 +33,7 @@ DATABASE_TYPES: dict[pa.DataType, str] = {
     pa.float64(): "double precision",
     pa.string(): "text",
     pa.date32(): "date",
-    pa.timestamp("us", tz="UTC"): "timestamp with time zone",
+    TIMESTAMP: "timestamp with time zone",
 }
 ARROW_TYPES = {database: arrow for arrow, database in DATABASE_TYPES.items()}
 
@@ -72,17 +74,36 @@ def first_key(use_case: str, names: Sequence[str]) -> str:
     return key
 
 
-def check_keys(use_case: str, window: Window, rows: pa.Table, key: str) -> None:
-    """Refuse rows that can't be told apart. Errors: `SchemaMismatch` without key column, for null and doubled keys."""
-    if key not in rows.column_names:
+def arranged(names: Sequence[str]) -> list[str]:
+    """The columns as consumers find them: the key, and then the known ones.
+
+    >>> arranged(["event_time", "flight", "model_version", "prediction"])
+    ['flight', 'event_time', 'prediction', 'model_version']
+    """
+    known = {name: position for position, name in enumerate(KNOWN_COLUMNS)}
+    return sorted(names, key=lambda name: known.get(name, -1))
+
+
+def with_window(rows: pa.Table, window: Window) -> pa.Table:
+    """The rows with the columns `WINDOW_COLUMNS` after theirs."""
+    for name, instant in zip(WINDOW_COLUMNS, (window.start, window.end), strict=True):
+        rows = rows.append_column(name, pa.repeat(pa.scalar(instant, TIMESTAMP), rows.num_rows))
+    return rows
+
+
+def check_keys(use_case: str, window: Window, rows: OrderedRows, key: str) -> None:
+    """Refuse rows that don't all have a key. Errors: `SchemaMismatch`."""
+    if key not in rows.schema.names:
         raise SchemaMismatch(
-            f"{use_case}: predictions for {window} lack the key column {key}; they have {', '.join(rows.column_names)}."
+            f"{use_case}: predictions for {window} lack the key column {key}; they have {', '.join(rows.schema.names)}."
         )
-    keys = rows.column(key)
-    if keys.null_count:
-        raise SchemaMismatch(
-            f"{use_case}: {keys.null_count:,} predictions for {window} have no {key}. Nothing was published."
-        )
+    if nulls := sum(chunk.column(key).null_count for chunk in rows.chunks([key])):
+        raise SchemaMismatch(f"{use_case}: {nulls:,} predictions for {window} have no {key}. Nothing was published.")
+
+
+def refuse_doubled_keys(use_case: str, window: Window, rows: OrderedRows, key: str) -> None:
+    """Refuse rows that can't be told apart; all keys are in memory meanwhile. Errors: `SchemaMismatch`."""
+    keys = rows.table([key]).column(key)
     if pc.count_distinct(keys).as_py() != len(keys):
         counts = keys.value_counts()
         doubled = counts.filter(pc.greater(counts.field("counts"), 1))

@@ -6,10 +6,18 @@ from datetime import datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import canonical, canonical_types, table_digest
+from perennial.digest import table_digest
 from perennial.errors import SchemaMismatch
 from perennial.lease import Lease
-from perennial.published.layout import check_keys, database_types, ended_comment, first_key
+from perennial.ordered import OrderedTable, Rows
+from perennial.published.layout import (
+    arranged,
+    check_keys,
+    database_types,
+    ended_comment,
+    first_key,
+    refuse_doubled_keys,
+)
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.provenance import batches_of
 from perennial.window import Window
@@ -25,15 +33,17 @@ class InMemoryPublished:
         self._types: dict[str, dict[str, str]] = {}
         self._ended: dict[str, str] = {}
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
+    def publish(self, use_case: str, window: Window, rows: Rows, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`."""
         if lease is not None:
             lease.refuse_if_passed(self._tokens.get((use_case, window), 0), "the published table")
-        rows = canonical_types(rows)
+        names = arranged(rows.schema.names)
+        rows = OrderedTable.of(rows) if isinstance(rows, pa.Table) else rows
         arriving = database_types(use_case, rows.schema)
-        key = self._keys.get(use_case) or first_key(use_case, rows.column_names)
-        batches_of(use_case, window, rows.schema, [rows])
+        key = self._keys.get(use_case) or first_key(use_case, names)
+        batches_of(use_case, window, rows.schema, rows.chunks())
         check_keys(use_case, window, rows, key)
+        refuse_doubled_keys(use_case, window, rows, key)
         known = self._types.get(use_case, {})
         changed = sorted(name for name, kind in arriving.items() if known.get(name, kind) != kind)
         if changed:
@@ -42,7 +52,7 @@ class InMemoryPublished:
             )
         self._keys[use_case] = key
         self._types[use_case] = {**known, **arriving}
-        self._rows[use_case, window] = canonical(rows)
+        self._rows[use_case, window] = rows.table()
         if lease is not None:
             self._tokens[use_case, window] = lease.fencing_token
 

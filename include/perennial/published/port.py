@@ -8,6 +8,7 @@ from typing import Protocol
 import pyarrow as pa
 
 from perennial.lease import Lease
+from perennial.ordered import Rows
 from perennial.window import Window
 
 
@@ -34,7 +35,7 @@ class PublishedWindow:
 class PublishedPredictions(Protocol):
     """The live revision of every window, in a database table per use case that consumers query."""
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
+    def publish(self, use_case: str, window: Window, rows: Rows, lease: Lease | None = None) -> None:
         """Make `rows` the whole published content of the window, in one transaction.
 
         The transaction keeps the lease's fencing token too. Rows say their batch by the columns of `provenance.TYPES`;

@@ -1,6 +1,6 @@
 """Published predictions in PostgreSQL: a window is replaced as a whole, in one transaction.
 
-Rows are copied into a temporary table first, so that the old ones are live until all of the new ones have arrived.
+The old rows are live until the transaction commits, which is when all of the new ones have arrived.
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,19 +10,28 @@ from datetime import datetime
 import psycopg2
 import pyarrow as pa
 from psycopg2 import errors, extensions
-from psycopg2.sql import SQL, Identifier, Literal
+from psycopg2.sql import SQL, Literal
 
 from perennial.addresses import postgres_dsn, unknown_option
-from perennial.digest import canonical, canonical_types, table_digest
+from perennial.digest import canonical, table_digest
 from perennial.errors import READ_TOO_LONG, InvalidSettings, PerennialError, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
+from perennial.ordered import OrderedTable, Rows
 from perennial.published import batches, readying, tables
-from perennial.published.layout import check_keys, database_types, ended_comment
+from perennial.published.layout import (
+    WINDOW_COLUMNS,
+    arranged,
+    check_keys,
+    database_types,
+    ended_comment,
+    refuse_doubled_keys,
+    with_window,
+)
 from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
-from perennial.published.provenance import OF_BATCHES, batches_of, joined
+from perennial.published.provenance import OF_BATCHES, TYPES, batches_of, joined
 from perennial.published.tables import describe, index_is_valid, key_of, lock
-from perennial.published.transfer import as_csv, copy_in, copy_out
+from perennial.published.transfer import SENT_ROWS, as_binary, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -30,7 +39,6 @@ READ_COMMITTED, REPEATABLE_READ = (
     extensions.ISOLATION_LEVEL_READ_COMMITTED,
     extensions.ISOLATION_LEVEL_REPEATABLE_READ,
 )
-_STAGING = Identifier("perennial_staging")
 
 
 class PostgresPublished:
@@ -46,41 +54,34 @@ class PostgresPublished:
         self._heartbeat_timeout = heartbeat_timeout
         self._reading_timeout = reading_timeout
 
-    def publish(self, use_case: str, window: Window, rows: pa.Table, lease: Lease | None = None) -> None:
+    def publish(self, use_case: str, window: Window, rows: Rows, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`. Without a lease the window keeps the fencing token that it has.
 
         Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
         null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
         """
-        rows = canonical_types(rows)
-        columns = database_types(use_case, rows.schema)
-        origins = batches_of(use_case, window, rows.schema, [rows])
-        rows = rows.drop_columns(list(OF_BATCHES))
-        columns = {name: kind for name, kind in columns.items() if name not in OF_BATCHES}
+        ordered = OrderedTable.of(rows) if isinstance(rows, pa.Table) else rows
+        origins = batches_of(use_case, window, ordered.schema, ordered.chunks([*TYPES]))
+        names = [name for name in arranged(ordered.schema.names) if name not in OF_BATCHES]
+        columns = database_types(use_case, pa.schema([ordered.schema.field(name) for name in names]))
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
-        with as_csv(rows) as file, self._transaction(what, READ_COMMITTED) as cursor:
+        sent = (with_window(chunk, window) for chunk in ordered.chunks(names, SENT_ROWS))
+        with as_binary(sent) as file, self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             key = key_of(cursor, use_case, columns)
-            check_keys(use_case, window, rows, key)
+            check_keys(use_case, window, ordered, key)
             indexed = index_is_valid(cursor, use_case)
             seen = self._token(cursor, use_case, window)
             if lease is not None:
                 lease.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
-            names = SQL(", ").join(map(Identifier, columns))
             table = table_of(use_case)
-            cursor.execute(
-                SQL("CREATE TEMPORARY TABLE {} ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA").format(
-                    _STAGING, names, table
-                )
-            )
-            copy_in(cursor, _STAGING, rows.column_names, file)
             tables.remove_rows(cursor, use_case, rows_of(window))
-            cursor.execute(
-                SQL("INSERT INTO {} (window_start, window_end, {}) SELECT {}, {}, {} FROM {}").format(
-                    table, names, Literal(window.start), Literal(window.end), names, _STAGING
-                )
-            )
+            try:
+                copy_in(cursor, table, [*names, *WINDOW_COLUMNS], file)
+            except errors.UniqueViolation:  # the database tells it without having all keys in memory
+                refuse_doubled_keys(use_case, window, ordered, key)
+                raise
             batches.write(cursor, use_case, window, origins)
             cursor.execute(
                 SQL("DELETE FROM {} WHERE use_case = {} AND {}").format(WINDOWS, Literal(use_case), rows_of(window))
@@ -94,8 +95,8 @@ class PostgresPublished:
                     use_case,
                     window.start,
                     window.end,
-                    rows.num_rows,
-                    rows.column_names,
+                    ordered.num_rows,
+                    names,
                     lease.fencing_token if lease else seen,
                 ),
             )

@@ -1,23 +1,46 @@
-"""Rows between Arrow and PostgreSQL's COPY, as CSV, with every value coming back as it went in."""
+"""Rows between Arrow and PostgreSQL's COPY, with every value coming back as it went in.
 
-from collections.abc import Iterator, Mapping, Sequence
+They go in as binary, which neither side has to write or read digit by digit, and come out as CSV.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from tempfile import TemporaryFile
-from typing import IO
+from typing import IO, Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from psycopg2 import extensions
 from psycopg2.sql import SQL, Composable, Composed, Identifier
 from pyarrow import csv
 
 from perennial.published.layout import ARROW_TYPES
 
+HEADER, TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
+READ_BYTES, SENT_ROWS = 1 << 20, 20_000  # each value of that many rows is held in a few forms at once
+# How PostgreSQL sends values of fixed width: big-endian, and times since 2000.
+_SENT_AS: dict[pa.DataType, tuple[str, pa.DataType, int]] = {
+    pa.bool_(): (">u1", pa.uint8(), 0),
+    pa.int16(): (">i2", pa.int16(), 0),
+    pa.int32(): (">i4", pa.int32(), 0),
+    pa.int64(): (">i8", pa.int64(), 0),
+    pa.float32(): (">f4", pa.float32(), 0),
+    pa.float64(): (">f8", pa.float64(), 0),
+    pa.date32(): (">i4", pa.int32(), 10_957),
+    pa.timestamp("us", tz="UTC"): (">i8", pa.int64(), 946_684_800_000_000),
+}
+
 
 @contextmanager
-def as_csv(rows: pa.Table) -> Iterator[IO[bytes]]:
+def as_binary(chunks: Iterable[pa.Table]) -> Iterator[IO[bytes]]:
     """The rows as a file to copy in: it is written before the transaction begins, so that the transaction is short."""
     with TemporaryFile() as file:
-        csv.write_csv(rows, file, csv.WriteOptions(include_header=False))
+        file.write(HEADER)
+        for rows in chunks:
+            file.write(_tuples(rows))
+        file.write(TRAILER)
         yield file
 
 
@@ -25,7 +48,42 @@ def copy_in(cursor: extensions.cursor, target: Identifier, names: Sequence[str],
     """Append the file's rows to the table `target`, whose columns have these names in this order."""
     file.seek(0)
     columns = SQL(", ").join(map(Identifier, names))
-    cursor.copy_expert(SQL("COPY {} ({}) FROM STDIN (FORMAT csv)").format(target, columns), file)
+    cursor.copy_expert(SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns), file, READ_BYTES)
+
+
+def _tuples(rows: pa.Table) -> bytes | memoryview:
+    """The rows as PostgreSQL's binary COPY has them: the number of values, and each value's length and bytes."""
+    if rows.num_rows == 0:
+        return b""
+    count, nothing = (pa.scalar(value, pa.large_binary()) for value in (rows.num_columns.to_bytes(2, "big"), b""))
+    parts = [part for column in rows.itercolumns() for part in _values(column.combine_chunks())]
+    joined = pc.binary_join_element_wise(count, *parts, nothing, null_handling="replace", null_replacement=b"")
+    _, offsets, data = joined.buffers()
+    return memoryview(data)[: int(np.frombuffer(offsets, dtype=np.int64)[joined.offset + len(joined)])]
+
+
+def _values(column: pa.Array) -> list[pa.LargeBinaryArray]:
+    """What to join for each value: its length, -1 for null, and its bytes."""
+    if pa.types.is_string(column.type):
+        text = column.cast(pa.large_binary())
+        return [_pieces(pc.fill_null(pc.binary_length(text), -1).to_numpy().astype(">i4")), text]
+    sent, plain, since = _SENT_AS[column.type]
+    numbers = column.cast(plain)
+    if since:
+        numbers = pc.subtract_checked(numbers, pa.scalar(since, plain))
+    value = np.empty(len(column), dtype=[("length", ">i4"), ("value", sent)])
+    value["length"] = value.dtype["value"].itemsize
+    value["value"] = pc.fill_null(numbers, 0).to_numpy()
+    if column.null_count == 0:
+        return [_pieces(value)]
+    null = pa.scalar((-1).to_bytes(4, "big", signed=True), pa.large_binary())
+    return [pc.if_else(column.is_valid(), _pieces(value), null)]
+
+
+def _pieces(values: npt.NDArray[Any]) -> pa.LargeBinaryArray:
+    """The bytes of each value, as they lie in memory."""
+    ends = np.arange(len(values) + 1, dtype=np.int64) * values.dtype.itemsize
+    return pa.Array.from_buffers(pa.large_binary(), len(values), [None, pa.py_buffer(ends), pa.py_buffer(values)])
 
 
 def copy_out(cursor: extensions.cursor, columns: Mapping[str, str], source: Composable) -> pa.Table:

@@ -1,14 +1,14 @@
 """A batch: how its rows are made, what a revision is made of, and the two stores that hold it beside the ledger."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from perennial.arrays import Floats
-from perennial.digest import table_digest
+from perennial.digest import canonical_digest, table_digest
 from perennial.encoding import from_json, json_digest
 from perennial.errors import FeaturesChanged, RowsErased, RowsLost
 from perennial.lake.port import window_partition
@@ -17,13 +17,14 @@ from perennial.ledger.entries import Batch, Deployment, Intervention, Interventi
 from perennial.ledger.port import Ledger
 from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
+from perennial.ordered import OrderedRows, Rows
 from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records import erasure
 from perennial.records.gate import Gated
 from perennial.records.kept_example import load_model
 from perennial.records.model_choice import Assignment
-from perennial.records.retained import Removals, batch_table, on_record
+from perennial.records.retained import Removals, on_record, ordered_batch
 from perennial.records.scorers import Scorers, challengers_part, predictions_of
 from perennial.registry.port import LoadedModel
 from perennial.spec.load import LoadedUseCase
@@ -45,18 +46,15 @@ class Provenance:
 
 def predicted(
     spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance, *, other: bool = False
-) -> pa.Table:
+) -> Iterator[pa.Table]:
     """Predict the clean rows that come in chunks, each by its own model, or with `other` by the other one; only a
-    chunk's features are in memory at once.
+    chunk is in memory at once.
 
     Features are those that the models were trained on. Errors: `SchemaMismatch` when the rows lack any of the
     champion's; `ChallengerFailed`.
     """
     constants = {"snapshot_digest": origin.snapshot_digest, "revision": origin.revision, "run_id": origin.run_id}
-    scored = []
     for rows in chunks:
-        if rows.num_rows == 0:
-            continue
         found = predictions_of(spec, rows, scorers, other=other)
         columns = {
             spec.key: rows.column(spec.key),
@@ -64,8 +62,7 @@ def predicted(
             **found,
             **{name: pa.repeat(value, rows.num_rows) for name, value in constants.items()},
         }
-        scored.append(pa.table(columns))
-    return pa.concat_tables(scored)
+        yield pa.table(columns)
 
 
 def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedModel) -> None:
@@ -97,8 +94,10 @@ def usable_model(use_case: LoadedUseCase, entry: Deployment, gate: Gated, ports:
     return model
 
 
-def content_digest(predictions: pa.Table) -> str:
+def content_digest(predictions: Rows) -> str:
     """The digest of what was predicted, whichever run and revision made it."""
+    if isinstance(predictions, OrderedRows):
+        return predictions.digest(without=PROVENANCE)
     return table_digest(predictions.drop_columns(list(PROVENANCE)))
 
 
@@ -192,13 +191,20 @@ class StoresFound:
         return self.published_digest == self.live_digest
 
 
-def live_rows(batch: Batch, ports: Ports) -> pa.Table:
-    """The rows of a live revision, looked up by its version and checked against its digest.
+def live_rows(batch: Batch, ports: Ports, columns: Sequence[str] | None = None) -> pa.Table:
+    """The rows of a live revision, looked up by its version and checked against its digest; with `columns`, only those
+    of these that it has.
 
     Errors: `StoreUnavailable`, `RowsLost`, `RowsRemoved`; `RowsExpired` when they went by age, and `RowsErased` for a
     revision of before an entity was erased.
     """
-    rows = batch_table(batch, ports)
+    rows = ordered_live_rows(batch, ports)
+    return rows.table(None if columns is None else [name for name in columns if name in rows.schema.names])
+
+
+def ordered_live_rows(batch: Batch, ports: Ports) -> OrderedRows:
+    """`live_rows` without having them all in memory. Errors: as `live_rows`."""
+    rows = ordered_batch(batch, ports)
     if rows.num_rows != batch.rows or content_digest(rows) != batch.digest:
         if erased := erased_from(batch, rows, ports.ledger):
             raise RowsErased(f"{batch.use_case} {batch.window}: of revision {batch.revision}, {erased}.")
@@ -211,7 +217,7 @@ def live_rows(batch: Batch, ports: Ports) -> pa.Table:
     return rows
 
 
-def erased_from(batch: Batch, rows: pa.Table, ledger: Ledger) -> str:
+def erased_from(batch: Batch, rows: Rows, ledger: Ledger) -> str:
     """How many of a revision's rows were erased, when and by whom, in words; `rows` are those that the lake has of it.
 
     "" where it has as many as were committed, or lacks others than tombstones say.
@@ -234,24 +240,22 @@ def compare_stores(
     Errors: `StoreUnavailable`; `RowsLost`, `RowsRemoved` when the lake does not hold the revision any more: then
     nothing is known that the stores could be brought back to.
     """
-    return _compared(batch, live_rows(batch, ports), ports, head_is_live=head_is_live, removed=removed)
+    return _compared(batch, ordered_live_rows(batch, ports), ports, head_is_live=head_is_live, removed=removed)
 
 
 def _compared(
-    batch: Batch, live: pa.Table, ports: Ports, *, head_is_live: bool = False, removed: Removals | None = None
+    batch: Batch, live: OrderedRows, ports: Ports, *, head_is_live: bool = False, removed: Removals | None = None
 ) -> StoresFound:
-    head = live if head_is_live else ports.lake.read(batch.table, window_partition(batch.window))
+    live_digest = live.digest()
+    head = live if head_is_live else ports.lake.ordered(batch.table, window_partition(batch.window))
+    head_digest = live_digest if head_is_live else head.digest()
     known = removed or on_record(batch.use_case, ports.ledger)
-    expired = known.has(RowClass.PUBLISHED, batch.window, batch.recorded_at)
-    there = live if expired else ports.published.read(batch.use_case, batch.window)
-    return StoresFound(
-        live.num_rows,
-        table_digest(live),
-        head.num_rows,
-        table_digest(head),
-        there.num_rows,
-        table_digest(there),
-    )
+    if known.has(RowClass.PUBLISHED, batch.window, batch.recorded_at):
+        there, there_digest = live.num_rows, live_digest
+    else:
+        published = ports.published.read(batch.use_case, batch.window)
+        there, there_digest = published.num_rows, canonical_digest(published)
+    return StoresFound(live.num_rows, live_digest, head.num_rows, head_digest, there, there_digest)
 
 
 def restore_stores(
@@ -263,7 +267,7 @@ def restore_stores(
 
     Errors: as `compare_stores`, and `LeaseLost`.
     """
-    rows = live_rows(batch, ports)
+    rows = ordered_live_rows(batch, ports)
     found = _compared(batch, rows, ports, removed=removed)
     if found.lake_agrees and found.published_agrees:
         return ()

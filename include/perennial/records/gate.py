@@ -12,6 +12,7 @@ from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFail
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
+from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.quality.outcome import CHECKED_BY
 from perennial.quality.unread import without_bad_cells
@@ -94,8 +95,7 @@ def snapshot_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
     A lake that an older backup was brought back to gives the version's number to other rows. Errors: `RowsLost`,
     `RowsRemoved`.
     """
-    rows = lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
-    return _checked(snapshot, rows)
+    return ordered_snapshot(snapshot, lake).table()
 
 
 def rows_of_snapshots(snapshots: Sequence[Snapshot], lake: Lake) -> dict[Window, pa.Table]:
@@ -104,14 +104,22 @@ def rows_of_snapshots(snapshots: Sequence[Snapshot], lake: Lake) -> dict[Window,
         return {}
     versions = {window_partition(each.window): each.version for each in snapshots}
     found = lake.read_many(snapshots[0].table, versions)
-    return {each.window: _checked(each, found[window_partition(each.window)]) for each in snapshots}
+    for each in snapshots:
+        rows = found[window_partition(each.window)]
+        _check(each, rows.num_rows, canonical_digest(rows))
+    return {each.window: found[window_partition(each.window)] for each in snapshots}
 
 
-def _checked(snapshot: Snapshot, rows: pa.Table) -> pa.Table:
-    found = canonical_digest(rows)
-    if found != snapshot.digest:
-        raise RowsLost(_lost(snapshot, f"{rows.num_rows:,} rows with the digest {found[:12]}"))
+def ordered_snapshot(snapshot: Snapshot, lake: Lake) -> OrderedRows:
+    """`snapshot_rows` without having them all in memory. Errors: as `snapshot_rows`."""
+    rows = lake.ordered(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+    _check(snapshot, rows.num_rows, rows.digest())
     return rows
+
+
+def _check(snapshot: Snapshot, rows: int, found: str) -> None:
+    if found != snapshot.digest:
+        raise RowsLost(_lost(snapshot, f"{rows:,} rows with the digest {found[:12]}"))
 
 
 def _lost(snapshot: Snapshot, found: str) -> str:

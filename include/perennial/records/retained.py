@@ -22,6 +22,7 @@ from perennial.lake.port import (
 )
 from perennial.ledger.entries import Batch, Intervention, InterventionKind, Snapshot
 from perennial.ledger.port import Ledger
+from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.spec.models import UseCase
 from perennial.spec.retirement import RowClass
@@ -112,8 +113,13 @@ def snapshot_table(snapshot: Snapshot, ports: Ports) -> pa.Table:
 
 def batch_table(batch: Batch, ports: Ports) -> pa.Table:
     """The rows that the lake has of a revision. Errors: as `snapshot_table`."""
+    return ordered_batch(batch, ports).table()
+
+
+def ordered_batch(batch: Batch, ports: Ports) -> OrderedRows:
+    """`batch_table` without having the rows in memory. Errors: as `snapshot_table`."""
     try:
-        return ports.lake.read(batch.table, window_partition(batch.window), version=batch.version)
+        return ports.lake.ordered(batch.table, window_partition(batch.window), version=batch.version)
     except RowsRemoved as error:
         said = expired(batch.use_case, RowClass.PREDICTIONS, batch.window, batch.recorded_at, ports.ledger)
         raise _or(said, error) from error

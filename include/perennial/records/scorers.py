@@ -13,6 +13,7 @@ from perennial.ledger.entries import Batch, DeployedRole, Deployment, Json, Part
 from perennial.modeling.decision import DECISION
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.predict import predict
+from perennial.ordered import OrderedRows
 from perennial.policy.assignment import challengers_rows
 from perennial.records.model_choice import Assignment
 from perennial.registry.port import LoadedModel, ModelRegistry
@@ -55,15 +56,15 @@ class Scorers:
             return np.zeros(rows.num_rows, dtype=np.bool_)
         return challengers_rows(self.stage.salt, spec.name, texts(rows.column(spec.key)), self.stage.share)
 
-    def parts(self, predictions: pa.Table) -> tuple[Part, ...]:
+    def parts(self, predictions: OrderedRows) -> tuple[Part, ...]:
         """What the ledger says of who predicted these; empty where all rows are the champion's and were to be."""
         stage = self.stage
         if stage is None:
             return ()
-        digests = predictions.column("model_digest").to_pylist()
-        theirs = digests.count(stage.model_digest)
+        digests = (chunk.column("model_digest") for chunk in predictions.chunks(["model_digest"]))
+        theirs = sum(pc.sum(pc.equal(digest, stage.model_digest)).as_py() for digest in digests)
         return (
-            Part(DeployedRole.CHAMPION, self.champion.version, self.champion.digest, len(digests) - theirs),
+            Part(DeployedRole.CHAMPION, self.champion.version, self.champion.digest, predictions.num_rows - theirs),
             Part(
                 role=DeployedRole.CHALLENGER,
                 model_version=stage.model_version,
@@ -140,20 +141,19 @@ def predictions_of(spec: UseCase, rows: pa.Table, scorers: Scorers, *, other: bo
     Errors: `SchemaMismatch` when the rows lack features of the champion; `ChallengerFailed`.
     """
     theirs = scorers.challengers(spec, rows) ^ other
-    models = [(scorers.champion, ~theirs)]
+    if scorers.challenger is None or not theirs.any():
+        return _columns(pa.array(predictions(spec, rows, scorers.champion)), scorers.champion)
     values = np.empty(rows.num_rows, dtype=np.float64)
-    if scorers.challenger is not None and theirs.any():
-        models.append((scorers.challenger, theirs))
-        values[theirs] = challengers_predictions(spec, rows.filter(pa.array(theirs)), scorers.challenger)
+    values[theirs] = challengers_predictions(spec, rows.filter(pa.array(theirs)), scorers.challenger)
     values[~theirs] = predictions(spec, rows.filter(pa.array(~theirs)), scorers.champion)
-    version, digest = (np.empty(rows.num_rows, dtype=object) for _ in range(2))
-    for model, mask in models:
-        version[mask], digest[mask] = model.version, model.digest
-    return {
-        "prediction": pa.array(values, pa.float64()),
-        "model_version": pa.array(version, pa.string()),
-        "model_digest": pa.array(digest, pa.string()),
-    }
+    own, others = (_columns(pa.array(values), model) for model in (scorers.champion, scorers.challenger))
+    return {name: pc.if_else(pa.array(theirs), others[name], own[name]) for name in own}
+
+
+def _columns(values: pa.Array, model: LoadedModel) -> dict[str, pa.Array]:
+    """The columns of predictions by one model."""
+    said = {"model_version": model.version, "model_digest": model.digest}
+    return {"prediction": values, **{name: pa.repeat(text, len(values)) for name, text in said.items()}}
 
 
 def predictions(spec: UseCase, rows: pa.Table, model: LoadedModel) -> Floats:

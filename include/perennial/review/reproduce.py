@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import isfinite
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotScored, RowsErased
@@ -71,7 +72,7 @@ def _score_again(use_case: LoadedUseCase, batch: Batch, ports: Ports) -> Reprodu
     if said.num_rows == 0:  # all of the window was erased
         again = content_digest(said)
     else:
-        predictions = predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin)
+        predictions = pa.concat_tables(predicted(spec, [clean], recorded_scorers(batch, ports.registry), origin))
         again = content_digest(with_decisions(predictions, spec.key, recorded_rules(batch)))
     same = again == batch.digest
     erased = None if same or again != content_digest(said) else erased_from(batch, said, ports.ledger) or None

@@ -16,12 +16,13 @@ from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
 from perennial.log_context import about
+from perennial.modeling.decision import DECIDED
 from perennial.modeling.reference import ModelReference
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.batch import PROVENANCE, live_rows
+from perennial.records.batch import live_rows
 from perennial.records.labels import (
     learnt_share,
     more_labels_came,
@@ -228,7 +229,8 @@ def _known(spec: UseCase, batch: Batch, labels: pa.Table, last: Performance | No
 
 
 def _measured(spec: UseCase, batch: Batch, labels: pa.Table, digest: str, ports: Ports) -> _Known:
-    predictions = live_rows(batch, ports).drop_columns(["snapshot_digest", *PROVENANCE])  # most of their bytes
+    by_whom = ["model_digest"] if batch.parts else []  # most of the bytes are in columns that nobody looks at here
+    predictions = live_rows(batch, ports, [spec.key, "prediction", DECIDED, *by_whom])
     estimates = estimate_batch(spec, batch, predictions, _reference(spec, batch, ports), ports)
     return _Known(batch, digest, None, measure_batch(spec, batch, predictions, labels), estimates)
 

@@ -1,23 +1,26 @@
 """Monitor: how far a scored window lies from what its model considers normal, and whether that calls for retraining."""
 
 import logging
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import pyarrow as pa
 
 from perennial.drift.assess import Assessment, assess_profile
+from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.profiles.withheld import disguised, without_values
 from perennial.drift.reference import PREDICTION
 from perennial.drift.seasonal import of_season
 from perennial.encoding import json_digest
 from perennial.errors import NotScored
+from perennial.joining import joined
 from perennial.ledger.entries import Batch, DecisionKind, DriftReport, RecordedDecision
 from perennial.log_context import also
 from perennial.modeling.reference import ModelReference
-from perennial.performance.labels import join_labels
 from perennial.ports import Ports
-from perennial.records.batch import live_rows
-from perennial.records.gate import clean_rows
+from perennial.records.batch import ordered_live_rows
+from perennial.records.gate import gated, ordered_snapshot
 from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
 from perennial.records.scorers import champions_rows
@@ -82,24 +85,27 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
     Errors: `NotScored`, `NotValidated`, `UntrustedModel`, `StoreUnavailable`.
     """
     spec = use_case.spec
-    gate, rows = clean_rows(use_case, batch.window, ports)
+    gate = gated(use_case, batch.window, ports)
+    rows = ordered_snapshot(gate.snapshot, ports.lake)
     if gate.snapshot.digest != batch.snapshot_digest:
         raise NotScored(
             f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "
             f"revision {batch.revision} is of {batch.snapshot_digest[:12]}). Score it again, then monitor."
         )
-    own = champions_rows(batch, live_rows(batch, ports)).select([spec.key, "prediction"])
-    scored = join_labels(rows, own, spec.key)
+    predictions = ordered_live_rows(batch, ports)
     stored = ports.registry.reference(spec.name, batch.model_version, batch.model_digest)
     personal = spec.personal_columns
     reference = ModelReference.from_json(stored).inputs.withholding(personal)
     known, watched = [each.name for each in reference.columns if each.name != PREDICTION], monitored_columns(spec)
-    left_out = [name for name in known if name not in watched or name not in scored.column_names]
-    for name in left_out:
-        if name not in scored.column_names:
-            scored = scored.append_column(name, pa.nulls(scored.num_rows))
-    counted = reference.profile(disguised(scored, personal), scored.column("prediction").to_numpy())
-    profile = without_values(counted, personal)
+    left_out = [name for name in known if name not in watched or name not in rows.schema.names]
+    own = {spec.key, *known}
+    chunks = (gate.clean(chunk, spec.key) for chunk in rows.chunks([n for n in rows.schema.names if n in own]))
+    said = ["prediction", *(["model_digest"] if batch.parts else [])]
+    profiles = (
+        reference.profile(_read(scored, known, personal), scored.column("prediction").to_numpy())
+        for scored in (champions_rows(batch, each) for each in joined(chunks, predictions, spec.key, said))
+    )
+    profile = without_values(reduce(WindowProfile.merge, profiles), personal)
     if spec.monitoring.season is not None:
         reference = of_season(reference, batch.window, spec.monitoring.season, spec.schedule.timezone)
     level = spec.monitoring.false_alarms.level(spec.schedule.every)
@@ -138,6 +144,14 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
         )
     )
     return assessment
+
+
+def _read(scored: pa.Table, known: Sequence[str], personal: Collection[str]) -> pa.Table:
+    """The rows with the columns that the reference knows, those that they lack as nulls."""
+    for name in known:
+        if name not in scored.column_names:
+            scored = scored.append_column(name, pa.nulls(scored.num_rows))
+    return disguised(scored, personal)
 
 
 def _last_report(batch: Batch, ports: Ports) -> DriftReport | None:

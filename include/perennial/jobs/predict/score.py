@@ -6,7 +6,10 @@ rows that are already there, and what the ledger has is published without scorin
 """
 
 import logging
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +22,8 @@ from perennial.lake.port import predictions_table, window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Batch
 from perennial.log_context import also
-from perennial.modeling.decision import DECISION, with_decisions
+from perennial.modeling.decision import DECISION, Rules, takes_the_highest, with_decisions, with_the_highest
+from perennial.ordered import OrderedRows, ordered
 from perennial.ports import Ports
 from perennial.records.batch import (
     Provenance,
@@ -37,6 +41,7 @@ from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.records.scorers import Scorers, challengers_part, loaded, parts_of
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
+from perennial.spec.models import UseCase
 from perennial.window import Window
 from perennial.wording import WITHHELD, counted
 
@@ -86,37 +91,36 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         scorers = loaded(assignment, lambda entry: usable_model(use_case, entry, gate, ports))
         revision = latest.revision + 1 if latest else 1
         origin = Provenance(gate.snapshot.digest, revision, run_id)
-        scorers, predictions = _predicted(use_case, gate, scorers, origin, ports)
-        _refuse_what_is_not_finite(use_case, gate, predictions, ports)
-        predictions = with_decisions(predictions, spec.key, rules_of(assignment))
-        commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
-        batch = ports.ledger.record_batch(
-            Batch(
-                use_case=spec.name,
-                window=window,
-                revision=revision,
-                snapshot_digest=gate.snapshot.digest,
-                suite_digest=gate.validation.suite_digest,
-                scoring_digest=use_case.scoring_digest,
-                model_version=assignment.champion.model_version,
-                model_digest=assignment.champion.model_digest,
-                table=commit.table,
-                version=commit.version,
-                digest=content_digest(predictions),
-                rows=predictions.num_rows,
-                resolution=str(model),
-                fencing_token=lease.fencing_token,
-                code_version=code_version(),
-                lock_digest=lock_digest(),
-                run_id=run_id,
-                parts=tuple(part.to_json() for part in scorers.parts(predictions)),
-                decision=assignment.champion.training.get(DECISION),
-            ),
-            lease,
-            expected=assignment.champion if model.resolution is Resolution.AS_WAS else None,
-            challenger=assignment.challenger,
-        )
-        ports.published.publish(spec.name, window, predictions, lease)
+        with ExitStack() as stack:
+            scorers, predictions = _predicted(use_case, gate, scorers, origin, rules_of(assignment), ports, stack)
+            commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
+            batch = ports.ledger.record_batch(
+                Batch(
+                    use_case=spec.name,
+                    window=window,
+                    revision=revision,
+                    snapshot_digest=gate.snapshot.digest,
+                    suite_digest=gate.validation.suite_digest,
+                    scoring_digest=use_case.scoring_digest,
+                    model_version=assignment.champion.model_version,
+                    model_digest=assignment.champion.model_digest,
+                    table=commit.table,
+                    version=commit.version,
+                    digest=content_digest(predictions),
+                    rows=predictions.num_rows,
+                    resolution=str(model),
+                    fencing_token=lease.fencing_token,
+                    code_version=code_version(),
+                    lock_digest=lock_digest(),
+                    run_id=run_id,
+                    parts=tuple(part.to_json() for part in scorers.parts(predictions)),
+                    decision=assignment.champion.training.get(DECISION),
+                ),
+                lease,
+                expected=assignment.champion if model.resolution is Resolution.AS_WAS else None,
+                challenger=assignment.challenger,
+            )
+            ports.published.publish(spec.name, window, predictions, lease)
     for part in parts_of(batch):
         log.info("%s %s: %d rows by model version %s", spec.name, window, part.rows, part.model_version)
     return _scored(batch, changed=True)
@@ -144,34 +148,69 @@ def _in_all_stores(batch: Batch, ports: Ports, lease: Lease, run_id: str) -> boo
 
 
 def _predicted(
-    use_case: LoadedUseCase, gate: Gated, scorers: Scorers, origin: Provenance, ports: Ports
-) -> tuple[Scorers, pa.Table]:
-    """The predictions, and who made them: a challenger that fails leaves its rows to the champion."""
+    use_case: LoadedUseCase,
+    gate: Gated,
+    scorers: Scorers,
+    origin: Provenance,
+    rules: Rules,
+    ports: Ports,
+    stack: ExitStack,
+) -> tuple[Scorers, OrderedRows]:
+    """The predictions with their decisions, and who made them: a challenger that fails leaves its rows to the champion.
+
+    They are there until the stack is closed. Errors: `PredictionsNotFinite`.
+    """
     spec, window = use_case.spec, gate.snapshot.window
+
+    def by(scorers: Scorers) -> OrderedRows:
+        chunks = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
+        return stack.enter_context(ordered(_decided(_finite(use_case, gate, chunks, ports), spec, rules)))
+
     try:
-        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
+        predictions = by(scorers)
     except ChallengerFailed as error:
         scorers = scorers.without_challenger(f"{type(error).__name__}: {error}")
-        predictions = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
+        predictions = by(scorers)
     if scorers.failed:
         log.warning("%s %s: the champion predicts all rows: %s", spec.name, window, scorers.failed)
-    _refuse_what_is_not_finite(use_case, gate, predictions, ports)
+    if takes_the_highest(rules):
+        predictions = stack.enter_context(ordered(with_the_highest(predictions, spec.key, rules)))
     return scorers, predictions
 
 
-def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions: pa.Table, ports: Ports) -> None:
-    """Nothing is committed from a window in which a prediction is infinite or NaN. Errors: `PredictionsNotFinite`."""
-    finite = np.isfinite(predictions.column("prediction").to_numpy())
-    if finite.all():
-        return
+def _decided(chunks: Iterable[pa.Table], spec: UseCase, rules: Rules) -> Iterable[pa.Table]:
+    """The chunks with their decisions, where a row's own prediction is all that is asked."""
+    return chunks if takes_the_highest(rules) else (with_decisions(rows, spec.key, rules) for rows in chunks)
+
+
+def _finite(use_case: LoadedUseCase, gate: Gated, chunks: Iterable[pa.Table], ports: Ports) -> Iterator[pa.Table]:
+    """The chunks. Nothing is committed from a window in which a prediction is infinite or NaN.
+
+    Errors: `PredictionsNotFinite`, after the last chunk.
+    """
+    rows, broken = 0, 0
+    keys: list[pa.Array] = []
+    for chunk in chunks:
+        finite = np.isfinite(chunk.column("prediction").to_numpy())
+        rows += len(finite)
+        if not finite.all():
+            broken += int(np.count_nonzero(~finite))
+            keys += chunk.column(use_case.spec.key).filter(pa.array(~finite)).slice(0, MOST_SHOWN).to_pylist()
+        yield chunk
+    if broken:
+        _refuse(use_case, gate, broken, rows, keys[:MOST_SHOWN], ports)
+
+
+def _refuse(
+    use_case: LoadedUseCase, gate: Gated, broken: int, rows: int, keys: Sequence[object], ports: Ports
+) -> NoReturn:
+    """Errors: `PredictionsNotFinite`, with a few of the rows."""
     spec, window = use_case.spec, gate.snapshot.window
-    broken = predictions.filter(pa.array(~finite))
-    keys = broken.column(spec.key).slice(0, MOST_SHOWN).combine_chunks()
     chunks = gate.clean_chunks(ports.lake, spec, CHUNK_ROWS)
-    rows = pa.concat_tables([chunk.filter(pc.is_in(chunk.column(spec.key), value_set=keys)) for chunk in chunks])
+    found = pa.concat_tables([chunk.filter(pc.is_in(chunk.column(spec.key), pa.array(keys))) for chunk in chunks])
     numeric = [name for name, column in spec.feature_columns.items() if column.kind in (Kind.NUMERIC, Kind.INTEGER)]
     shown, columns = [], []
-    for row in rows.select([spec.key, *numeric]).to_pylist():
+    for row in found.select([spec.key, *numeric]).to_pylist():
         known = {name: row[name] for name in numeric if row[name] is not None}
         largest = max(known, key=lambda name: abs(known[name]), default=None)
         columns += [largest] if largest else []
@@ -180,10 +219,10 @@ def _refuse_what_is_not_finite(use_case: LoadedUseCase, gate: Gated, predictions
             number = WITHHELD if largest in spec.personal_columns else f"{known[largest]:.4g}"
             shown[-1] += f" with {largest} {number}"
     column = columns[0] if columns else "…"
-    more = f" and {broken.num_rows - len(shown):,} more" if broken.num_rows > len(shown) else ""
+    more = f" and {broken - len(shown):,} more" if broken > len(shown) else ""
     name, start = spec.name, f"{window.start:%Y-%m-%dT%H:%MZ}"
     raise PredictionsNotFinite(
-        f"{name} {window}: {counted(broken.num_rows, 'prediction')} of {len(finite):,} would be infinite or NaN "
+        f"{name} {window}: {counted(broken, 'prediction')} of {rows:,} would be infinite or NaN "
         f"({'; '.join(shown)}{more}): the model can't compute with numbers of that size. Nothing was published. "
         f"Correct the source and run `perennial ingest {name} --window {start}`; or let validation set such rows "
         "aside, with bounds in expectations.yaml that the column can have:\n"

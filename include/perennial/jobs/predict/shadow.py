@@ -13,6 +13,7 @@ from perennial.errors import NotScored, PermanentError
 from perennial.jobs.predict.score import CHUNK_ROWS
 from perennial.lake.port import shadow_table, window_partition
 from perennial.ledger.entries import Batch, ShadowBatch
+from perennial.ordered import ordered
 from perennial.ports import Ports
 from perennial.records.batch import Provenance, content_digest, inputs, made_of, predicted, usable_model
 from perennial.records.gate import gated
@@ -69,30 +70,31 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> S
             return Shadowed(window, ShadowOutcome.UNCHANGED, stage.model_version, stage.share, recorded.rows)
         scorers = shadow_scorers(assignment, batch, lambda entry: usable_model(use_case, entry, gate, ports))
         origin = Provenance(gate.snapshot.digest, batch.revision, run_id)
-        rows = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin, other=True)
-        commit = ports.lake.replace(shadow_table(spec.name), window_partition(window), rows, lease)
-        ports.ledger.record_shadow(
-            ShadowBatch(
-                use_case=spec.name,
-                window=window,
-                revision=batch.revision,
-                champion_digest=batch.model_digest,
-                challenger_version=stage.model_version,
-                challenger_digest=stage.model_digest,
-                snapshot_digest=batch.snapshot_digest,
-                suite_digest=batch.suite_digest,
-                scoring_digest=batch.scoring_digest,
-                table=commit.table,
-                version=commit.version,
-                digest=content_digest(rows),
-                rows=rows.num_rows,
-                fencing_token=lease.fencing_token,
-                code_version=code_version(),
-                lock_digest=lock_digest(),
-                run_id=run_id,
-            ),
-            lease,
-        )
+        chunks = gate.clean_chunks(ports.lake, spec, CHUNK_ROWS)
+        with ordered(predicted(spec, chunks, scorers, origin, other=True)) as rows:
+            commit = ports.lake.replace(shadow_table(spec.name), window_partition(window), rows, lease)
+            ports.ledger.record_shadow(
+                ShadowBatch(
+                    use_case=spec.name,
+                    window=window,
+                    revision=batch.revision,
+                    champion_digest=batch.model_digest,
+                    challenger_version=stage.model_version,
+                    challenger_digest=stage.model_digest,
+                    snapshot_digest=batch.snapshot_digest,
+                    suite_digest=batch.suite_digest,
+                    scoring_digest=batch.scoring_digest,
+                    table=commit.table,
+                    version=commit.version,
+                    digest=content_digest(rows),
+                    rows=rows.num_rows,
+                    fencing_token=lease.fencing_token,
+                    code_version=code_version(),
+                    lock_digest=lock_digest(),
+                    run_id=run_id,
+                ),
+                lease,
+            )
     log.info("%s %s: %d rows in the shadow of version %s", spec.name, window, rows.num_rows, stage.model_version)
     return Shadowed(window, ShadowOutcome.SCORED, stage.model_version, stage.share, rows.num_rows)
 

@@ -1,0 +1,253 @@
+"""Rows in canonical order (see `perennial.digest`) that need not fit in memory.
+
+Rows that come in chunks are sorted in runs. One run is a table. Several are spilled to a temporary folder and merged
+block by block into one Parquet file, which is read in chunks from then on. Sorting takes the memory of a run and a
+block of each other run, whatever the number of rows.
+"""
+
+import shutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from perennial.digest import canonical, canonical_order, canonical_types, digest_by_column
+
+CHUNK_ROWS = 100_000  # of a chunk, and of a row group
+RUN_BYTES = 32_000_000
+BLOCK_ROWS = 1_024  # of each run, while they are merged: with hundreds of runs they are no more than one of these
+
+
+class OrderedRows(ABC):
+    """The rows of a partition, in canonical order and types; they can be gone through as often as need be."""
+
+    schema: pa.Schema
+    num_rows: int
+
+    @abstractmethod
+    def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+        """The rows, or only these columns of them, in chunks of at most `chunk_rows` rows."""
+
+    @abstractmethod
+    def write_parquet(self, sink: pa.NativeFile) -> None:
+        """Write the rows as one Parquet file."""
+
+    def digest(self, without: Collection[str] = ()) -> str:
+        """The rows' `table_digest`, or that of the columns that are not left out, read one column at a time.
+
+        Columns that are left out must not decide about the order: each has one value in all rows.
+        """
+        kept = pa.schema([field for field in self.schema if field.name not in without])
+
+        def values(name: str) -> Iterator[pa.ChunkedArray]:
+            return (chunk.column(name) for chunk in self.chunks([name]))
+
+        return digest_by_column(self.num_rows, kept, values)
+
+    def table(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows, or only these columns of them, in memory."""
+        kept = self.schema if columns is None else pa.schema([self.schema.field(name) for name in columns])
+        return pa.concat_tables([kept.empty_table(), *self.chunks(columns)]).combine_chunks()
+
+
+class OrderedTable(OrderedRows):
+    """Rows in memory; `ordered` is what `canonical` returned."""
+
+    def __init__(self, ordered: pa.Table) -> None:
+        self._ordered = ordered
+        self.schema, self.num_rows = ordered.schema, ordered.num_rows
+
+    @classmethod
+    def of(cls, rows: pa.Table) -> "OrderedTable":
+        """The rows, sorted. Errors: as `canonical`."""
+        return cls(canonical(rows))
+
+    def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+        """See `OrderedRows.chunks`."""
+        rows = self._ordered if columns is None else self._ordered.select(columns)
+        for first in range(0, self.num_rows, chunk_rows):
+            yield rows.slice(first, chunk_rows)
+
+    def write_parquet(self, sink: pa.NativeFile) -> None:
+        """See `OrderedRows.write_parquet`."""
+        pq.write_table(self._ordered, sink, row_group_size=CHUNK_ROWS, compression="zstd")
+
+
+Opened = Callable[[], AbstractContextManager[pq.ParquetFile]]
+
+
+class OrderedFile(OrderedRows):
+    """Rows in a Parquet file that was written in canonical order; `opened` opens it, each time it is gone through.
+
+    Columns named in `without` are none of theirs.
+    """
+
+    def __init__(self, opened: Opened, without: Collection[str] = ()) -> None:
+        self._opened = opened
+        with opened() as parquet:
+            found = parquet.schema_arrow
+            names = sorted(name for name in found.names if name not in without)
+            self.schema = canonical_types(found.empty_table().select(names)).schema
+            self.num_rows = parquet.metadata.num_rows
+
+    def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+        """See `OrderedRows.chunks`."""
+        names = self.schema.names if columns is None else list(columns)
+        with self._opened() as parquet:
+            for batch in parquet.iter_batches(chunk_rows, columns=names):
+                if batch.num_rows:
+                    yield canonical_types(pa.Table.from_batches([batch]).select(names))
+
+    def write_parquet(self, sink: pa.NativeFile) -> None:
+        """See `OrderedRows.write_parquet`."""
+        with pq.ParquetWriter(sink, self.schema, compression="zstd") as writer:
+            for chunk in self.chunks():
+                writer.write_table(chunk)
+
+
+Rows: TypeAlias = pa.Table | OrderedRows  # in whatever order, or in canonical order already
+
+
+class _Spilled(OrderedFile):
+    """Rows that were merged into a file of ours, as the lake keeps them."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        super().__init__(lambda: pq.ParquetFile(path, memory_map=False))
+
+    def write_parquet(self, sink: pa.NativeFile) -> None:
+        """See `OrderedRows.write_parquet`; the file is as it has to be."""
+        with self._path.open("rb") as file:
+            shutil.copyfileobj(file, sink, 1 << 20)
+
+
+def in_file(opened: Opened, without: Collection[str] = ()) -> OrderedRows:
+    """The rows of a file, as `OrderedFile`; few of them are read at once and kept in memory."""
+    rows = OrderedFile(opened, without)
+    return OrderedTable(rows.table()) if rows.num_rows <= CHUNK_ROWS else rows
+
+
+@contextmanager
+def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterator[OrderedRows]:
+    """The rows of the chunks, all of the same columns, sorted; they are there until the end of the block.
+
+    A run has `run_bytes`, `RUN_BYTES` if it is not said otherwise.
+
+    Errors: as `canonical_types`, and those of the chunks. The temporary folder (TMPDIR) has to have room for the rows.
+    """
+    with TemporaryDirectory(prefix="perennial-") as folder:
+        runs: list[_Run] = []
+        held: list[pa.Table] = []
+        size = 0
+        for chunk in chunks:
+            held.append(canonical_types(chunk))
+            size += chunk.nbytes
+            if size >= (RUN_BYTES if run_bytes is None else run_bytes):
+                _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+                held, size = [], 0
+        if not runs:
+            yield OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
+            return
+        if size:
+            _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+        held.clear()
+        yield _merged(runs, Path(folder) / "merged.parquet")
+
+
+@contextmanager
+def in_order(rows: Rows) -> Iterator[OrderedRows]:
+    """The rows, sorted if they are not; many are not sorted in memory, which would take another copy of them, or two.
+
+    Errors: as `ordered`.
+    """
+    if isinstance(rows, OrderedRows):
+        yield rows
+        return
+    chunks = (rows.slice(first, CHUNK_ROWS) for first in range(0, rows.num_rows, CHUNK_ROWS))
+    with ordered(chunks if rows.num_rows else (rows,)) as found:
+        yield found
+
+
+class _Run:
+    """A file of sorted rows, written and then read in blocks."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self.path, self.schema = path, schema
+        self.last = schema.empty_table()
+        options = pa.ipc.IpcWriteOptions(compression="lz4")
+        self._writer = pa.ipc.new_stream(path, schema, options=options)
+
+    def append(self, rows: pa.Table) -> None:
+        self._writer.write_table(rows, max_chunksize=BLOCK_ROWS)
+        self.last = rows.slice(rows.num_rows - 1).take([0])  # a copy, which does not keep all others in memory
+
+    def goes_on_with(self, rows: pa.Table) -> bool:
+        """Whether no row of these comes before the last one here."""
+        return bool(canonical_order(pa.concat_tables([self.last, rows.slice(0, 1)]))[0].as_py() == 0)
+
+    def blocks(self) -> Iterator[pa.Table]:
+        self._writer.close()
+        with pa.OSFile(str(self.path)) as file, pa.ipc.open_stream(file) as reader:
+            for batch in reader:
+                yield pa.Table.from_batches([batch])
+
+
+def _spill(rows: pa.Table, runs: list[_Run], folder: Path) -> None:
+    if not runs or not runs[-1].goes_on_with(rows):
+        runs.append(_Run(folder / f"{len(runs)}.arrow", rows.schema))
+    runs[-1].append(rows)
+
+
+def _merged(runs: Sequence[_Run], path: Path) -> OrderedFile:
+    with pq.ParquetWriter(path, runs[0].schema, compression="zstd") as writer:
+        for rows in _regrouped(_in_order([run.blocks() for run in runs], runs[0].schema)):
+            writer.write_table(rows)
+    for run in runs:
+        run.path.unlink()
+    return _Spilled(path)
+
+
+def _in_order(blocks: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:
+    """The rows of sorted runs, sorted. Of each run a block is held; what comes before the last row of any held block
+    is final, for no run has more that belongs before it.
+    """
+    held = [schema.empty_table() for _ in blocks]
+    more = [True] * len(blocks)
+    while True:
+        for i, run in enumerate(blocks):
+            if more[i] and held[i].num_rows == 0:
+                block = next(run, None)
+                more[i] = block is not None
+                held[i] = schema.empty_table() if block is None else block
+        ends = np.cumsum([rows.num_rows for rows in held])
+        if not ends[-1]:
+            return
+        together = pa.concat_tables(held)
+        order = canonical_order(together).to_numpy()
+        place = np.empty(len(order), dtype=np.int64)
+        place[order] = np.arange(len(order))
+        final = min(
+            (place[end - 1] + 1 for end, goes_on in zip(ends, more, strict=True) if goes_on), default=len(order)
+        )
+        yield together.take(pa.array(order[:final]))
+        taken = np.bincount(np.searchsorted(ends, order[:final], side="right"), minlength=len(held))
+        held = [rows.slice(count) for rows, count in zip(held, taken, strict=True)]
+
+
+def _regrouped(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same rows in tables of `CHUNK_ROWS`, the last of fewer."""
+    held: list[pa.Table] = []
+    for table in tables:
+        held.append(table)
+        while sum(each.num_rows for each in held) >= CHUNK_ROWS:
+            together = pa.concat_tables(held)
+            yield together.slice(0, CHUNK_ROWS)
+            held = [together.slice(CHUNK_ROWS)]
+    if any(each.num_rows for each in held):
+        yield pa.concat_tables(held)

@@ -1,0 +1,84 @@
+"""A window whose rows are gone through in chunks comes to the same as one that is in memory as a whole."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from tests.unit.jobs.test_decisions_that_follow import COSTS, say
+from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate
+from tests.unit.jobs.world import ROWS, World, make_world
+
+from perennial import ordered
+from perennial.digest import table_digest
+from perennial.errors import PredictionsNotFinite
+from perennial.jobs.evaluate import collect_labels, measure
+from perennial.jobs.predict import monitor, score
+from perennial.lake.delta import DeltaLake
+from perennial.ledger.entries import Batch, DriftReport, Performance
+from perennial.records import scorers
+from perennial.records.batch import compare_stores
+from perennial.records.model_choice import ModelChoice
+
+CHUNK = 7
+
+
+def in_chunks(world: World, monkeypatch: pytest.MonkeyPatch, folder: Path) -> World:
+    """The world from now on with rows in files, which are read, sorted and joined a few at a time."""
+    monkeypatch.setattr(score, "CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(ordered, "CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(ordered, "RUN_BYTES", 1_000)
+    return replace(world, ports=replace(world.ports, lake=DeltaLake(str(folder / "lake"), {})))
+
+
+def lived(world: World) -> tuple[Batch, pa.Table, DriftReport, Performance]:
+    """What is kept of a day that was scored, monitored and evaluated."""
+    use_case, day, ports = world.use_case, world.day(31), world.ports
+    ingest_and_validate(world, 31)
+    assert score.run(use_case, day, ports, "test", model=ModelChoice()).changed
+    assert not score.run(use_case, day, ports, "test", model=ModelChoice()).changed
+    monitor.run(use_case, day, ports, "test")
+    collect_labels.run(use_case, world.day(40).end, ports, "test")
+    measure.run(use_case, world.day(40).end, ports, "test")
+    (batch,) = ports.ledger.batches("parcels", day)
+    assert compare_stores(batch, ports).published_agrees
+    (report,) = ports.ledger.drift_of("parcels", day)
+    (measured,) = ports.ledger.performance_between("parcels", day.start, day.end, as_of=world.day(41).end)
+    return batch, ports.published.read("parcels", day), report, measured
+
+
+@pytest.mark.parametrize("decision", ["", "decision: {threshold: 0.4}", f"decision: {{top_k: 9, {COSTS}}}"])
+def test_it_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, decision: str) -> None:
+    worlds = []
+    for name in ("whole", "chunks"):
+        (tmp_path / name).mkdir()
+        worlds.append(make_world(tmp_path / name))
+        if decision:
+            say(worlds[-1], decision)
+        first_model(worlds[-1])
+    batch, rows, report, measured = lived(worlds[0])
+    assert rows.num_rows > 3 * CHUNK
+    again, found, other, later = lived(in_chunks(worlds[1], monkeypatch, tmp_path))
+    assert (again.digest, again.snapshot_digest, again.rows) == (batch.digest, batch.snapshot_digest, batch.rows)
+    assert table_digest(found) == table_digest(rows)
+    assert ("decided" in found.column_names) == bool(decision)
+    assert (other.verdict, other.basis_digest) == (report.verdict, report.basis_digest)
+    assert other.p_value == pytest.approx(report.p_value)
+    assert other.profile["rows"] == report.profile["rows"] == batch.rows
+    assert other.profile["joint"]["sums"] == pytest.approx(report.profile["joint"]["sums"])
+    assert other.profile["joint"]["products"] == pytest.approx(report.profile["joint"]["products"])
+    assert later.labelled == measured.labelled
+    assert later.metrics == pytest.approx(measured.metrics)
+
+
+def test_predictions_that_are_no_numbers_are_counted_over_all_chunks(
+    world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    first_model(world)
+    world = in_chunks(world, monkeypatch, tmp_path)
+    ingest_and_validate(world, 31)
+    monkeypatch.setattr(scorers, "predictions", lambda spec, rows, model: pa.array([float("nan")] * rows.num_rows))
+    with pytest.raises(PredictionsNotFinite, match=rf"{ROWS} predictions of {ROWS} would be .* and {ROWS - 3} more"):
+        score.run(world.use_case, world.day(31), world.ports, "test", model=ModelChoice())
+    assert not world.ports.ledger.batches("parcels", world.day(31))
+    assert world.ports.published.read("parcels", world.day(31)).num_rows == 0
