@@ -69,14 +69,20 @@ def test_evidence_of_drift_that_accumulated_counts_where_no_window_raised_an_ala
     found = audit("roc_auc", gaps, drift_shown_by=lambda: gaps[8].window)
     assert not found.concept_drift
     assert "(0 of 14 windows raised an alarm, and evidence has accumulated): this is covariate" in found.reasons[-1]
-    assert audit(
-        "roc_auc", gaps, drift_shown_by=lambda: gaps[2].window
-    ).concept_drift  # long ago: the inputs are ordinary now
+    # Long ago: the inputs are ordinary now.
+    assert audit("roc_auc", gaps, drift_shown_by=lambda: gaps[2].window).concept_drift
 
 
 def test_only_the_last_windows_count() -> None:
     found = audit("roc_auc", points([-0.3] * 30 + [0.0] * 20))
     assert (found.trust, found.windows, found.concept_drift) == (Trust.TRUSTED, 14, False)
+
+
+def test_evidence_of_drift_is_not_asked_for_where_the_gap_does_not_persist() -> None:
+    def asked() -> Window | None:
+        pytest.fail("it takes long to sum up")
+
+    assert not audit("roc_auc", points([0.01, -0.02] * 10), drift_shown_by=asked).concept_drift
 
 
 def test_a_gap_too_small_to_matter_is_none() -> None:
