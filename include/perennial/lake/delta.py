@@ -187,7 +187,8 @@ class DeltaLake(ManyPartitions):
             if delta is None:
                 return frozenset(committed)
             root = open_path(self.location(table))
-            sizes = {each.path.removeprefix(f"{root}/"): each.size for each in self._data_files(table)}
+            found = old_files.files_in(self._filesystem, root)
+            sizes = {each.path.removeprefix(f"{root}/"): each.size for each in found}
             return changed_files(delta, self._filesystem, root, sizes, committed)
 
     def partitions(self, table: str) -> list[str]:
@@ -265,7 +266,9 @@ class DeltaLake(ManyPartitions):
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
         with reaching(f"Listing the files of {self.location(table)}"):
-            return Stored.of(each.size for each in self._data_files(table))
+            return Stored.of(
+                each.size for each in old_files.files_in(self._filesystem, open_path(self.location(table)))
+            )
 
     def erase(self, table: str) -> Stored:
         """See `Lake.erase`: a commit without any file, and then no file is left beside the log."""
@@ -278,7 +281,7 @@ class DeltaLake(ManyPartitions):
 
         until_committed(what, empty)
         with reaching(what):
-            found = self._data_files(table)
+            found = old_files.files_in(self._filesystem, open_path(self.location(table)))
             for each in found:
                 self._filesystem.delete_file(each.path)
             return Stored.of(each.size for each in found)
@@ -299,14 +302,8 @@ class DeltaLake(ManyPartitions):
 
             until_committed(what, replaced)
         with reaching(what):
-            paths = [each.path for each in self._data_files(table)]
+            paths = [each.path for each in old_files.files_in(self._filesystem, open_path(self.location(table)))]
             return forget_in_files(self._filesystem, paths, column, value, CHUNK_ROWS)
-
-    def _data_files(self, table: str) -> list[fs.FileInfo]:
-        root = open_path(self.location(table))
-        selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
-        files = [each for each in self._filesystem.get_file_info(selector) if each.type is fs.FileType.File]
-        return [each for each in files if "/_delta_log/" not in each.path.removeprefix(root)]
 
     def location(self, table: str) -> str:
         """See `Lake.location`."""

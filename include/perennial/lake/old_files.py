@@ -47,6 +47,13 @@ def unneeded(
     return sorted(old - _files_of(filesystem, root, pairs, opened))
 
 
+def files_in(filesystem: fs.FileSystem, root: str) -> list[fs.FileInfo]:
+    """The files with rows in the table's folder, those of old versions too. Errors: `OSError`."""
+    selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
+    files = [each for each in filesystem.get_file_info(selector) if each.type is fs.FileType.File]
+    return [each for each in files if "/_delta_log/" not in each.path.removeprefix(root)]
+
+
 def remove(filesystem: fs.FileSystem, root: str, names: Iterable[str]) -> None:
     """Delete the files; one that is gone meanwhile is none to delete. Errors: `OSError`."""
 
