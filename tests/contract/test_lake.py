@@ -21,7 +21,7 @@ from perennial import clock
 from perennial import ordered as ordered_rows
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import committing, delta, forgetting
+from perennial.lake import committing, delta, forgetting, old_files
 from perennial.lake.delta import DeltaLake
 from perennial.lake.held import HeldTables
 from perennial.lake.memory import InMemoryLake
@@ -776,7 +776,7 @@ def test_an_erasing_that_was_killed_is_finished_by_the_next(folder: DeltaLake, m
     stray = Path(folder.location(TABLE)) / "left_by_a_killed_run.parquet"
     stray.write_bytes(b"rows")
     with monkeypatch.context() as cut:
-        cut.setattr(DeltaLake, "_data_files", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        cut.setattr(old_files, "files_in", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             folder.erase(TABLE)
     assert folder.stored(TABLE).files == 3  # the commit is there, the bytes too

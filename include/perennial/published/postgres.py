@@ -62,7 +62,7 @@ class PostgresPublished:
         """
         ordered = OrderedTable.of(rows) if isinstance(rows, pa.Table) else rows
         origins = batches_of(use_case, window, ordered.schema, ordered.chunks([*TYPES]))
-        names = [name for name in arranged(ordered.schema.names) if name not in OF_BATCHES]
+        names = [name for name in arranged(rows.schema.names) if name not in OF_BATCHES]
         columns = database_types(use_case, pa.schema([ordered.schema.field(name) for name in names]))
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)

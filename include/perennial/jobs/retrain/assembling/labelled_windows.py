@@ -114,22 +114,22 @@ def _clean_windows(
     """The clean rows of all of these windows. What is usual is done for many at once, and the rest one by one."""
     key = use_case.spec.key
     known = on_record(use_case.name, ports.ledger)
-    usual, refused = {}, dict[Window, str]()
+    refused: dict[Window, str] = {}
     for window in windows:
-        if (gate := gates.gate(window)) is not None:
-            if said := refusal(use_case.name, RowClass.RAW, window, gate.snapshot.recorded_at, known):
-                refused[window] = str(said)
-            else:
-                usual[window] = gate
+        snapshot = gates.snapshots.get(window)
+        if snapshot and (said := refusal(use_case.name, RowClass.RAW, window, snapshot.recorded_at, known)):
+            refused[window] = str(said)
+    there = [window for window in windows if window not in refused]
+    usual = {window: gate for window in there if (gate := gates.gate(window)) is not None}
     read = rows_of_snapshots([gate.snapshot for gate in usual.values()], ports.lake)
     found = {window: (gate, gate.clean(read[window], key)) for window, gate in usual.items()}
-    new = [window for window in windows if gates.is_new(window)]
+    new = [window for window in there if gates.is_new(window)]
     while new:
         taken = take_in(use_case, new, ports, run_id)
         found |= taken.clean
         refused |= taken.refused
         new = [window for window in new if window not in taken.looked_at]
-    for window in (each for each in windows if each not in found and each not in refused):
+    for window in (each for each in there if each not in found and each not in refused):
         try:
             found[window] = _clean_rows(use_case, window, ports, run_id)
         except (SourceRejected, ValidationFailed) as error:
