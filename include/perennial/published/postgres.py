@@ -29,7 +29,7 @@ from perennial.published.layout import (
 )
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.tables import WINDOWS, describe, index_is_valid, key_of, lock, table_of
-from perennial.published.transfer import SENT_ROWS, as_binary, copy_in, copy_out
+from perennial.published.transfer import SENT_ROWS, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -64,7 +64,7 @@ class PostgresPublished:
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
         sent = (with_window(chunk, window) for chunk in ordered.chunks(names, SENT_ROWS))
-        with as_binary(sent) as file, self._transaction(what, READ_COMMITTED) as cursor:
+        with self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             key = key_of(cursor, use_case, columns)
             check_keys(use_case, window, ordered, key)
@@ -75,7 +75,7 @@ class PostgresPublished:
             table, span = table_of(use_case), _span(window)
             cursor.execute(SQL("DELETE FROM {} WHERE {}").format(table, span))
             try:
-                copy_in(cursor, table, [*names, *WINDOW_COLUMNS], file)
+                copy_in(cursor, table, [*names, *WINDOW_COLUMNS], sent)
             except errors.UniqueViolation:  # the database tells it without having all keys in memory
                 refuse_doubled_keys(use_case, window, ordered, key)
                 raise
