@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
@@ -16,9 +17,9 @@ import pytest
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial.digest import TIMESTAMP, canonical, table_digest
-from perennial.errors import InvalidSettings, LeaseLost, SchemaMismatch, StoreUnavailable
+from perennial.errors import InvalidSettings, LeaseLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
-from perennial.ordered import ordered
+from perennial.ordered import OrderedTable, ordered
 from perennial.published import postgres, readying, tables
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions, PublishedWindow
@@ -125,6 +126,20 @@ def test_rows_that_are_sorted_outside_of_memory_are_published_like_any_others(
         with ordered([refused], run_bytes) as rows, pytest.raises(SchemaMismatch, match="Nothing was published"):
             published.publish("delays", FIRST, rows)
     assert same(published.read("delays", FIRST), given)
+
+
+def test_rows_that_can_not_be_read_any_more_are_told_as_that_and_the_old_ones_stay(database_url: str) -> None:
+    class Gone(OrderedTable):
+        def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = 1) -> Iterator[pa.Table]:
+            yield from super().chunks(columns, 1)
+            if columns and len(columns) > 1:  # when they are sent, not when their keys are looked at
+                raise RowsRemoved("somebody took the file away")
+
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions("old"))
+    with pytest.raises(RowsRemoved, match="took the file away"):
+        published.publish("delays", FIRST, Gone.of(predictions("a", "b")))
+    assert same(published.read("delays", FIRST), predictions("old"))
 
 
 def test_consumers_find_the_key_first_however_the_rows_come(database_url: str) -> None:

@@ -31,7 +31,7 @@ from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.provenance import OF_BATCHES, TYPES, batches_of, joined
 from perennial.published.tables import describe, index_is_valid, key_of, lock
-from perennial.published.transfer import SENT_ROWS, as_binary, copy_in, copy_out
+from perennial.published.transfer import SENT_ROWS, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -67,7 +67,7 @@ class PostgresPublished:
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
         sent = (with_window(chunk, window) for chunk in ordered.chunks(names, SENT_ROWS))
-        with as_binary(sent) as file, self._transaction(what, READ_COMMITTED) as cursor:
+        with self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             key = key_of(cursor, use_case, columns)
             check_keys(use_case, window, ordered, key)
@@ -78,7 +78,7 @@ class PostgresPublished:
             table = table_of(use_case)
             tables.remove_rows(cursor, use_case, rows_of(window))
             try:
-                copy_in(cursor, table, [*names, *WINDOW_COLUMNS], file)
+                copy_in(cursor, table, [*names, *WINDOW_COLUMNS], sent)
             except errors.UniqueViolation:  # the database tells it without having all keys in memory
                 refuse_doubled_keys(use_case, window, ordered, key)
                 raise

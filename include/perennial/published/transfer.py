@@ -3,16 +3,17 @@
 They go in as binary, which neither side has to write or read digit by digit, and come out as CSV.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 from tempfile import TemporaryFile
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-from psycopg2 import extensions
+from psycopg2 import errors, extensions
 from psycopg2.sql import SQL, Composable, Composed, Identifier
 from pyarrow import csv
 
@@ -33,22 +34,52 @@ _SENT_AS: dict[pa.DataType, tuple[str, pa.DataType, int]] = {
 }
 
 
-@contextmanager
-def as_binary(chunks: Iterable[pa.Table]) -> Iterator[IO[bytes]]:
-    """The rows as a file to copy in: it is written before the transaction begins, so that the transaction is short."""
-    with TemporaryFile() as file:
-        file.write(HEADER)
-        for rows in chunks:
-            file.write(_tuples(rows))
-        file.write(TRAILER)
-        yield file
+class BinaryRows(io.RawIOBase):
+    """Rows as the file that COPY reads, made while the database takes what was read before, and never held as a whole.
+
+    `failure` is what kept them from being made.
+    """
+
+    def __init__(self, chunks: Iterable[pa.Table]) -> None:
+        super().__init__()
+        self._parts = chain([HEADER], map(_tuples, chunks), [TRAILER])
+        self._ahead = memoryview(b"")
+        self.failure: Exception | None = None
+
+    def readable(self) -> bool:
+        """It is."""
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        """Fill the buffer, or the beginning of it; the number of bytes, 0 at the end."""
+        while not self._ahead:
+            try:
+                part = next(self._parts, None)
+            except Exception as error:
+                self.failure = error
+                raise
+            if part is None:
+                return 0
+            self._ahead = memoryview(part).cast("B")
+        size = min(len(buffer), len(self._ahead))
+        buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
+        return size
 
 
-def copy_in(cursor: extensions.cursor, target: Identifier, names: Sequence[str], file: IO[bytes]) -> None:
-    """Append the file's rows to the table `target`, whose columns have these names in this order."""
-    file.seek(0)
+def copy_in(cursor: extensions.cursor, target: Identifier, names: Sequence[str], chunks: Iterable[pa.Table]) -> None:
+    """Append the rows of the chunks to the table `target`, whose columns have these names in this order.
+
+    Errors: those of the chunks, which psycopg2 would tell as a statement that was cancelled.
+    """
+    rows = BinaryRows(chunks)
     columns = SQL(", ").join(map(Identifier, names))
-    cursor.copy_expert(SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns), file, READ_BYTES)
+    copy = SQL("COPY {} ({}) FROM STDIN (FORMAT binary)").format(target, columns)
+    try:
+        cursor.copy_expert(copy, io.BufferedReader(rows, READ_BYTES), READ_BYTES)
+    except errors.QueryCanceled as error:
+        if rows.failure is None:
+            raise
+        raise rows.failure from error
 
 
 def _tuples(rows: pa.Table) -> bytes | memoryview:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -119,7 +119,7 @@ class _Gathering:
         admitted = self._intake.admit(found.rows)
         bad = BAD_CELLS in admitted.column_names
         self._intake.keep(admitted if bad else self._layout.shape.canonical(admitted, origin, read))
-        self.chosen.append(found)
+        self.chosen.append(replace(found, rows=found.rows.schema.empty_table()))  # the intake has them
 
     def _check_same(self, origin: str, names: list[str]) -> None:
         first_origin, first_names = self._first = self._first or (origin, names)
