@@ -13,10 +13,10 @@ from tests.unit.jobs.world import ROWS, World
 from perennial.errors import RowsExpired, RowsRemoved
 from perennial.jobs.evaluate import measure
 from perennial.jobs.retrain import chain as retrain
-from perennial.jobs.upkeep import aged, maintain, quarantine, reconcile, samples
+from perennial.jobs.upkeep import aged, gaps, maintain, quarantine, reconcile, samples, survey
 from perennial.ledger.entries import InterventionKind
 from perennial.ledger.redacting import named_in
-from perennial.records.retained import SUBJECT, on_record
+from perennial.records.retained import SUBJECT, Removals, on_record, removals
 from perennial.review import quarantine as review_quarantine
 from perennial.review import quarantined
 from perennial.spec.retirement import RowClass
@@ -88,6 +88,22 @@ def test_published_rows_that_went_alone_are_not_restored_by_anything(lived: Worl
     assert predict(world, FIRST).changed
     assert world.ports.published.read("parcels", world.day(FIRST)).num_rows == ROWS, "a new revision is published"
     assert [(each.rows_of, each.windows) for each in removed(world, 2)] == [(RowClass.PUBLISHED, 1)]
+
+
+def test_published_rows_that_went_make_no_window_worth_reading(lived: World) -> None:
+    world = with_ages(lived, RowClass.PUBLISHED)
+    removed(world)
+    as_of, spec, ledger = night(world, GONE), world.use_case.spec, world.ports.ledger
+    batches = ledger.batches_between("parcels", spec.start, as_of)
+    assert survey.differing(spec, batches, as_of, world.ports, removals(spec, as_of, ledger)) == frozenset()
+    assert len(survey.differing(spec, batches, as_of, world.ports, Removals((), {}))) == GONE - FIRST
+
+
+def test_gaps_are_looked_for_no_further_back_than_rows_are_kept(lived: World) -> None:
+    world = with_ages(lived, RowClass.QUARANTINE)
+    since, _ = gaps.expected_since(world.use_case.spec, night(world, GONE), world.day(0).start) or (None, None)
+    assert since == world.day(GONE - 1).start
+    assert gaps.expected_since(lived.use_case.spec, night(world, GONE), world.day(0).start) != since
 
 
 def test_rows_that_are_lost_by_another_way_are_still_told(lived: World) -> None:
@@ -166,6 +182,12 @@ def test_verdicts_stay_without_the_cells_that_they_named(lived: World) -> None:
     (later_done,) = samples.run(world.use_case, night(world, 46), world.ports, "night 3", actor="maintenance")
     assert later_done.windows == 46 - GONE
     assert not named_in(world.ports.ledger.validations("parcels", later)[-1].result)
+    noon = night(world, 46) + timedelta(hours=36)
+    for number in (1, 2):  # in the middle of a window
+        (each,) = samples.run(
+            world.use_case, noon + timedelta(days=number), world.ports, f"noon {number}", actor="maintenance"
+        )
+        assert each.windows == (2 if number == 1 else 1)
     assert predict(world, 38).changed is False, "the same verdict lets the same rows through"
 
 

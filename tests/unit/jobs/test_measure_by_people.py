@@ -1,5 +1,6 @@
 """What people's answers say of all predictions, beside what the source's labels say."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -8,9 +9,11 @@ from tests.unit.jobs.reviewed import asked, copied, lived, say, select, truth, w
 from tests.unit.jobs.world import World
 
 from perennial.jobs.evaluate import collect_labels, measure, measure_by_people
+from perennial.jobs.upkeep import aged
 from perennial.ledger.entries import ReviewMeasurement
 from perennial.performance.agreement import Judged, agreement
 from perennial.spec.names import Task
+from perennial.spec.retirement import Retention
 
 DAYS = (30, 31, 32)
 
@@ -89,6 +92,16 @@ def test_a_window_that_nobody_answered_yet_is_left_out_and_counted(world: World)
     found = measured(world)
     assert (found.windows, found.left_out) == (2, 1)
     assert found.rows == 2 * 180
+
+
+def test_a_window_whose_predictions_went_by_age_is_left_out_and_counted(world: World) -> None:
+    answer_all(world, *DAYS)
+    spec, age = world.use_case.spec, timedelta(days=3)
+    kept = spec.model_copy(update={"retention": Retention(predictions=age)})
+    world.use_case = replace(world.use_case, spec=kept)
+    aged.run(world.use_case, world.day(31).start + age, world.ports, "night", actor="maintenance")
+    found = measured(world)
+    assert (found.windows, found.left_out) == (2, 1)
 
 
 def test_the_answered_half_stands_for_the_other_and_outcomes_that_came_for_themselves(world: World) -> None:

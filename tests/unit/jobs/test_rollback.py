@@ -1,5 +1,6 @@
 """Going back by hand: to the champion that stands by or to one that is named, and what becomes of its windows."""
 
+from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from pathlib import Path
@@ -14,10 +15,11 @@ from perennial.jobs.evaluate import rescore
 from perennial.jobs.predict import monitor, score
 from perennial.jobs.retrain import rollback
 from perennial.jobs.retrain.deploy import Deployed
-from perennial.jobs.upkeep import verify
+from perennial.jobs.upkeep import aged, verify
 from perennial.ledger.entries import DeployedRole, InterventionKind
 from perennial.records.model_choice import ModelChoice
 from perennial.spec import versions
+from perennial.spec.retirement import Retention
 
 GOOD, BAD = "true", "bad"
 
@@ -74,6 +76,18 @@ def test_a_second_step_back_is_asked_for_by_name(served: RolloutWorld) -> None:
     with pytest.raises(InvalidSettings, match=r"put back by ada on .* To go further back, to version 1, name it"):
         back(served, run_id="twice")
     assert back(served, served.models[GOOD].version, "twice").model_version == served.models[GOOD].version
+
+
+def test_windows_whose_snapshots_went_by_age_stay_as_they_are_and_hold_no_rollback_open(served: RolloutWorld) -> None:
+    spec, age = served.world.use_case.spec, timedelta(days=30)
+    kept = spec.model_copy(update={"retention": Retention(raw=age)})
+    aged.run(replace(served.world.use_case, spec=kept), served.world.day(5).start + age, served.ports, "n", actor="m")
+    back(served, rescore_from=served.world.day(3).start)
+    found = again(served)
+    assert found is not None
+    assert (found.windows, found.failed) == (1, ())
+    assert scored_by(served) == [GOOD, GOOD, BAD, BAD, BAD, GOOD]
+    assert again(served) is None
 
 
 def test_windows_from_a_time_on_are_scored_again_and_it_is_measured_how_long_that_took(served: RolloutWorld) -> None:
