@@ -1023,6 +1023,8 @@ def test_interventions_come_back_in_order(ledger: Ledger, use_case: str) -> None
     made = [ledger.record_intervention(intervention(use_case, subject)) for subject in ("challenger", "champion")]
     ledger.record_intervention(intervention(f"{use_case}_too"))
     assert ledger.interventions(use_case) == made
+    assert ledger.interventions(use_case, made[0].kind, subject="champion") == made[1:]
+    assert ledger.interventions(use_case, subject="nobody") == []
 
 
 def test_the_last_backtest_is_the_one_recorded_last(ledger: Ledger, use_case: str) -> None:

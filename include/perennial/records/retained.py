@@ -5,9 +5,10 @@ of which windows they are, those that ended by a moment. So what is said of gone
 shorter or longer later: rows that were written since are not among those that went.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 import pyarrow as pa
 
@@ -77,11 +78,26 @@ class Removals:
 
     def entry(self, rows: RowClass, window: Window, written: datetime | None) -> Intervention | None:
         """The entry by which they went; None where they did not go by age."""
-        for each in reversed(self.entries):
-            said = each.details["classes"].get(rows.value)
-            if said and window.end <= datetime.fromisoformat(said[UNTIL]) and _is_before(written, each.recorded_at):
+        if rows not in self._last or window.end > self._last[rows]:
+            return None
+        for until, each in reversed(self._known[rows]):
+            if window.end <= until and _is_before(written, each.recorded_at):
                 return each
         return None
+
+    @cached_property
+    def _known(self) -> Mapping[RowClass, Sequence[tuple[datetime, Intervention]]]:
+        """By class, until when which entry took its rows, in the order in which that was recorded."""
+        found: dict[RowClass, list[tuple[datetime, Intervention]]] = {}
+        for each in self.entries:
+            for name, said in each.details["classes"].items():
+                found.setdefault(RowClass(name), []).append((datetime.fromisoformat(said[UNTIL]), each))
+        return found
+
+    @cached_property
+    def _last(self) -> Mapping[RowClass, datetime]:
+        """By class, the last moment until which rows went: most windows are younger, and asked about for nothing."""
+        return {rows: max(until for until, _ in known) for rows, known in self._known.items()}
 
 
 def _is_before(one: datetime | None, other: datetime | None) -> bool:
