@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from tests.faults import approvals, deliveries, environment, processes, ramps, receivers
+from tests.faults import approvals, deliveries, environment, erasures, processes, ramps, receivers
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
 from tests.faults.world import World, make
@@ -42,6 +42,7 @@ def scenarios(postgres: EmbeddedPostgres) -> dict[str, tuple[Scenario, int]]:
     return {
         "kill_at_random": (processes.kill_at_random, 200),
         "kill_at_each_step": (at_each_step, 50),
+        "killed_while_erasing": (erasures.killed_while_erasing, 50),
         "rivals": (processes.rivals, 50),
         "stopped": (processes.stopped, 50),
         "lost_answers_of_postgres": (environment.lost_answers_of_postgres, 100),

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from tests.faults import approvals, deliveries, environment, processes, ramps, receivers
+from tests.faults import approvals, deliveries, environment, erasures, processes, ramps, receivers
 from tests.faults.__main__ import Scenario, proofs
 from tests.faults.outcome import Damage, Outcome, as_json, table
 from tests.faults.steps import STEPS
@@ -60,6 +60,10 @@ def test_i4_runs_killed_at_random_lose_and_double_nothing(world: World) -> None:
 @pytest.mark.parametrize("step", STEPS)
 def test_i4_a_run_killed_at_a_step_loses_and_doubles_nothing(world: World, step: str) -> None:
     assert_clean(processes.kill_at_step(world, 1, SEED, step))
+
+
+def test_i4_an_erasure_that_is_killed_and_done_again_leaves_nothing_of_the_entity(world: World) -> None:
+    assert_clean(erasures.killed_while_erasing(world, 4, SEED))
 
 
 def test_i3_rivals_make_one_revision(world: World) -> None:

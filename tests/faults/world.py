@@ -175,7 +175,7 @@ class World:
                 "service": random.choice(["road", "air", "rail"], SCENARIO_ROWS),
             }
         )
-        path = self._source_file(window)
+        path = self.source_file(window)
         pq.write_table(rows, path.with_suffix(".new"))
         path.with_suffix(".new").replace(path)
 
@@ -230,7 +230,7 @@ class World:
 
     def keys(self, window: Window) -> list[int]:
         """The keys of the source's rows that break no rule: a prediction of each is to be published."""
-        source = pq.read_table(self._source_file(window))
+        source = pq.read_table(self.source_file(window))
         rows = zip(source["parcel"].to_pylist(), source["weight"].to_pylist(), strict=True)
         return [key for key, weight in rows if weight >= -50]
 
@@ -246,7 +246,8 @@ class World:
         recorded = {(b.revision, b.model_digest, b.snapshot_digest, b.rows) for b in self.ledger.batches(NAME, window)}
         return Damage(torn=int(len(seen) != 1 or seen[0] not in recorded))
 
-    def _source_file(self, window: Window) -> Path:
+    def source_file(self, window: Window) -> Path:
+        """The window's rows at the source."""
         return self.use_case.folder / "data" / f"{window.start:%Y-%m-%d}.parquet"
 
 

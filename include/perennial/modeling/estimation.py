@@ -1,17 +1,21 @@
 """How a model's performance is estimated while labels are missing, and how far such estimates were off."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from pydantic import AliasChoices, Field
 from sklearn.ensemble import HistGradientBoostingRegressor
 from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
 from perennial.errors import UntrustedModel
+from perennial.modeling import trial
+from perennial.modeling.inputs import model_inputs
+from perennial.modeling.predict import predict
 from perennial.modeling.recipe import tree_encoding
 from perennial.performance.cbpe import Calibration, fit_calibration
 from perennial.performance.cbpe import estimate as estimate_classification
@@ -47,13 +51,16 @@ class Estimation:
     """What a model's estimates need: probabilities that mean what they say, or models of its losses.
 
     `calibration` is for classification. For regression, `loss_models` names the artefacts by metric, and `loss_spread`
-    is the SD of a row's loss around what they say. `bias` is by metric.
+    is the SD of a row's loss around what they say. `bias` is by metric. `loss_examples` names, by metric, rows with
+    what the loss model said of them, and `libraries` what it was trained with; references of before have neither.
     """
 
     calibration: Calibration | None
     loss_models: dict[str, str]
     loss_spread: dict[str, float]
     bias: Annotated[dict[str, EstimateBias], Field(validation_alias=AliasChoices("bias", "usual"))]
+    loss_examples: dict[str, str] = field(default_factory=dict)
+    libraries: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +134,15 @@ def expected_losses(models: LossModels, features: pd.DataFrame, predictions: Flo
         return {}
     frame = features.assign(**{PREDICTION: predictions})
     return {name: np.asarray(model.predict(frame), dtype=np.float64) for name, model in models.items()}
+
+
+def loss_example(model: Pipeline, rows: pa.Table, predictions: Floats) -> pa.Table:
+    """The features of these rows with their predictions, and what the loss model says of them: its proof under other
+    libraries (see `perennial.modeling.libraries`).
+    """
+    example = rows.append_column(PREDICTION, pa.array(predictions))
+    said = predict(model, Task.REGRESSION, model_inputs(model).frame(example))
+    return example.append_column(trial.PREDICTION, pa.array(said))
 
 
 def _fit_losses(spec: UseCase, windows: Sequence[WindowOutcome]) -> dict[str, Pipeline]:

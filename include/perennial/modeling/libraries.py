@@ -98,3 +98,20 @@ def load_as_trained(
             f"of {float(before[row])!r})"
         )
     return pipeline
+
+
+def load_by_its_file(name: str, use_case: str, content: bytes, digest: str) -> Pipeline:
+    """The pipeline in the bytes, of which nobody kept what it was trained with: its file names the scikit-learn.
+
+    Errors: `UntrustedModel`; `NothingKept` when that is another one than is installed here.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            return load(content, digest)
+    except InconsistentVersionWarning as error:
+        raise NothingKept(
+            f"{name} of {use_case} was trained with scikit-learn {error.original_sklearn_version} (here: "
+            f"{error.current_sklearn_version}). Nothing proves that it predicts the same: no rows are kept with it. "
+            f"Train a new model: `perennial retrain {use_case}`."
+        ) from error

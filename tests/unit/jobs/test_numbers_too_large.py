@@ -28,8 +28,13 @@ HUGE = 1.7e308
 
 @pytest.fixture
 def prices(tmp_path: Path) -> World:
+    """See `priced`."""
+    return priced(tmp_path)
+
+
+def priced(folder: Path) -> World:
     """The parcels as a regression on a feature that hardly varies."""
-    world = make_world(tmp_path)
+    world = make_world(folder)
     file = world.use_case.folder / "use_case.yaml"
     text = file.read_text().replace("binary_classification", "regression").replace("metric: roc_auc", "metric: mae")
     file.write_text(text)

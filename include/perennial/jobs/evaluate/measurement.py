@@ -1,5 +1,6 @@
 """One batch against the truth: how good its predictions were, when labels came, and what to expect without them."""
 
+import logging
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,14 +8,17 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
 from perennial.drift.assess import assess_profile
+from perennial.errors import LibrariesChanged
 from perennial.ledger.entries import Batch
-from perennial.modeling.artifact import load
-from perennial.modeling.estimation import PREDICTION, estimate
+from perennial.modeling.estimation import PREDICTION, Estimation, estimate
 from perennial.modeling.inputs import model_inputs
+from perennial.modeling.libraries import load_as_trained, load_by_its_file
 from perennial.modeling.reference import ModelReference
+from perennial.modeling.trial import from_file
 from perennial.performance.delay import shares_by_age
 from perennial.performance.interval import Interval, intervals, mean_interval
 from perennial.performance.labels import join_labels, truth_of, with_outcome
@@ -27,6 +31,8 @@ from perennial.spec.decision import COST
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
+
+log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 
@@ -78,7 +84,9 @@ def measure_batch(spec: UseCase, batch: Batch, predictions: pa.Table, labels: pa
 
 
 def estimate_batch(spec: UseCase, batch: Batch, predictions: pa.Table, reference: ModelReference, ports: Ports) -> Json:
-    """The metrics to expect of the batch, estimated from its live rows alone; empty where the model can't say."""
+    """The metrics to expect of the batch, estimated from its live rows alone; empty where the model can't say,
+    or where its models of losses are not proven under today's libraries, which is a warning.
+    """
     how = reference.estimation
     if how is None:
         return {}
@@ -87,7 +95,11 @@ def estimate_batch(spec: UseCase, batch: Batch, predictions: pa.Table, reference
         return {}
     values = predictions.column("prediction").to_numpy()
     if how.loss_models:
-        models = {name: load(ports.artifacts.get(digest), digest) for name, digest in how.loss_models.items()}
+        try:
+            models = {metric: _loss_model(metric, spec, batch, how, ports) for metric in how.loss_models}
+        except LibrariesChanged as error:
+            log.warning("%s %s: performance is not estimated: %s", spec.name, batch.window, error)
+            return {}
         needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
         found = estimate(how, values, needed.frame(_scored_rows(spec, batch, predictions, ports)), models)
     else:
@@ -119,6 +131,17 @@ def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelRefer
         "usual": column.usual,
         "unit": column.unit,
     }
+
+
+def _loss_model(metric: str, spec: UseCase, batch: Batch, how: Estimation, ports: Ports) -> Pipeline:
+    """The model of the losses by that metric. Errors: `UntrustedModel`; `LibrariesChanged`, as for any model."""
+    digest, name = how.loss_models[metric], f"The model of losses ({metric}) of version {batch.model_version}"
+    content, example = ports.artifacts.get(digest), how.loss_examples.get(metric)
+    if example is None:
+        return load_by_its_file(name, spec.name, content, digest)
+    return load_as_trained(
+        name, spec.name, content, digest, how.libraries, lambda: from_file(ports.artifacts.get(example))
+    )
 
 
 def _cost(batch: Batch, labelled: pa.Table, truth: Floats) -> dict[str, Interval]:

@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from perennial.arrays import Floats
 from perennial.drift.profiles.withheld import disguised
 from perennial.drift.reference import fit_reference
-from perennial.features.build import feature_frame
+from perennial.features.build import example_rows, feature_frame
 from perennial.grouping import tables_by_value
 from perennial.jobs.predict.monitor import monitored_columns
 from perennial.jobs.retrain.allow_feature import allowed
@@ -22,11 +23,13 @@ from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.decision import DecisionRule
-from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses
+from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses, loss_example
 from perennial.modeling.holdout import split
 from perennial.modeling.importance import permutation_importance
+from perennial.modeling.libraries import installed
 from perennial.modeling.out_of_fold import out_of_fold_predictions
 from perennial.modeling.reference import ModelReference
+from perennial.modeling.trial import TRIED_ROWS, as_file
 from perennial.policy.baseline import must_beat_no_skill
 from perennial.policy.promotion import Numbers, decide_promotion, measured_in_service
 from perennial.ports import Ports
@@ -223,7 +226,25 @@ def _estimation(
     learnt, models = learn_losses(spec, known)
     if learnt is None:
         return None
-    return replace(learnt, loss_models={name: ports.artifacts.put(dump(model)) for name, model in models.items()})
+    example, said = _example(spec, windows, predictions)
+    return replace(
+        learnt,
+        loss_models={name: ports.artifacts.put(dump(model)) for name, model in models.items()},
+        loss_examples={
+            name: ports.artifacts.put(as_file(loss_example(model, example, said))) for name, model in models.items()
+        },
+        libraries=installed(),
+    )
+
+
+def _example(
+    spec: UseCase, windows: Sequence[tuple[str, pa.Table]], predictions: dict[str, Floats]
+) -> tuple[pa.Table, Floats]:
+    """Some rows from all over the windows, as others may see them, with their predictions."""
+    rows = pa.concat_tables([rows for _, rows in windows])
+    spread = np.unique(np.linspace(0, rows.num_rows - 1, TRIED_ROWS).astype(np.int64))
+    example = example_rows(spec, rows.take(pa.array(spread)), TRIED_ROWS).select(list(spec.feature_columns))
+    return example, np.concatenate([predictions[name] for name, _ in windows])[spread]
 
 
 def _winner(recorded: RecordedDecision, trained: Sequence[Trained]) -> Trained | None:
