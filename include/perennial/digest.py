@@ -12,6 +12,7 @@ import hashlib
 import math
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -42,8 +43,14 @@ def canonical(table: pa.Table) -> pa.Table:
     names = sorted(table.column_names)
     table = table.select(names)
     if table.num_rows > 1:
-        table = table.take(pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names]))
+        order = pc.sort_indices(table, sort_keys=[(name, "ascending") for name in names])
+        if not _is_ascending(order.to_numpy()):  # rows that were put in order before are not copied
+            table = table.take(order)
     return table.combine_chunks()
+
+
+def _is_ascending(order: npt.NDArray[np.uint64]) -> bool:
+    return bool((order[1:] > order[:-1]).all())
 
 
 def table_digest(table: pa.Table) -> str:

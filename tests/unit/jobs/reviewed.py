@@ -43,16 +43,15 @@ def copied(world: World, folder: Path, review: str = REVIEW) -> World:
     shutil.copytree(world.use_case.folder, home)
     spec = home / "use_case.yaml"
     spec.write_text(spec.read_text().replace(REVIEW, review))
-    ledger, lake = world.ports.ledger, InMemoryLake()
+    ledger, lake = world.ports.ledger, world.ports.lake
     assert isinstance(ledger, InMemoryLedger)
-    assert isinstance(world.ports.lake, InMemoryLake)
-    lake._tables = dict(world.ports.lake._tables)
+    assert isinstance(lake, InMemoryLake)
     sources = Rows(world.parcels.table), Rows(world.outcomes.table, arrival="delivered_at")
 
     def source(loaded: LoadedUseCase, wanted: SourceSpec) -> Rows:
         return sources[wanted == loaded.spec.labels.source]
 
-    ports = replace(world.ports, ledger=ledger.copy(), lake=lake, source=source, published=InMemoryPublished())
+    ports = replace(world.ports, ledger=ledger.copy(), lake=lake.copy(), source=source, published=InMemoryPublished())
     return World(load_use_case(home), ports, *sources)
 
 
