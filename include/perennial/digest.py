@@ -13,6 +13,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -44,13 +45,19 @@ def canonical(table: pa.Table) -> pa.Table:
     names = sorted(table.column_names)
     table = table.select(names)
     if table.num_rows > 1:
-        table = table.take(canonical_order(table))
+        order = canonical_order(table)
+        if not _is_ascending(order.to_numpy()):  # rows that were put in order before are not copied
+            table = table.take(order)
     return table.combine_chunks()
 
 
 def canonical_order(table: pa.Table) -> pa.UInt64Array:
     """The positions of the rows in canonical order; `table` has canonical types, and its columns sorted by name."""
     return pc.sort_indices(table, sort_keys=[(name, "ascending") for name in table.column_names])
+
+
+def _is_ascending(order: npt.NDArray[np.uint64]) -> bool:
+    return bool((order[1:] > order[:-1]).all())
 
 
 def table_digest(table: pa.Table) -> str:

@@ -35,10 +35,9 @@ def out_of_fold_predictions(
     for fold in _folds(spec, rows, window_column, windows):
         inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold, pa.string()))
         others, own = rows.filter(pc.invert(inside)), rows.filter(inside)
-        truth = truth_of(spec.task, others.column(spec.labels.column))
-        predictions = predict(
-            fit(spec, candidate, feature_frame(spec, others), truth), spec.task, feature_frame(spec, own)
-        )
+        frame, truth = feature_frame(spec, others), truth_of(spec.task, others.column(spec.labels.column))
+        del others  # most rows there are, and fitting takes memory of its own
+        predictions = predict(fit(spec, candidate, frame, truth), spec.task, feature_frame(spec, own))
         found.update(_by_window(predictions, own.column(window_column), fold))
     return found
 

@@ -267,14 +267,21 @@ def _settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) -
     return found.filter(pc.invert(beyond)) if number else found
 
 
-def labels_at_ages(use_case: LoadedUseCase, window: Window, ages: Sequence[timedelta], ports: Ports) -> list[pa.Table]:
-    """At each age since the window's end, the outcomes that were known then, one per entity."""
+def labels_at_ages(
+    use_case: LoadedUseCase, windows: Sequence[Window], ages: Sequence[timedelta], ports: Ports
+) -> dict[Window, list[pa.Table]]:
+    """Of each window, at each age since its end, the outcomes that were known then, one per entity."""
     spec = use_case.spec
-    labels = ports.lake.read(labels_table(spec.name), window_partition(window))
+    read = ports.lake.read_many(labels_table(spec.name), {window_partition(window): None for window in windows})
     names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
-    if labels.num_rows == 0:
-        return [label_schema(spec).empty_table() for _ in ages]
-    return [active_labels(labels, **names, as_of=window.end + age) for age in ages]
+    nothing = label_schema(spec).empty_table()
+    found: dict[Window, list[pa.Table]] = {}
+    for window in windows:
+        labels = read[window_partition(window)]
+        found[window] = [
+            active_labels(labels, **names, as_of=window.end + age) if labels.num_rows else nothing for age in ages
+        ]
+    return found
 
 
 def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batch]:

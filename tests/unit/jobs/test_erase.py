@@ -55,7 +55,7 @@ def everything(world: World) -> str:
     lake: Any = world.ports.lake
     ledger: Any = world.ports.ledger
     published: Any = world.ports.published
-    tables = [rows.to_pylist() for each in lake._tables.values() for v in each for rows in v.partitions.values()]
+    tables = [rows.to_pylist() for each in lake._tables.values() for rows in each.tables()]
     entries = {kind: found for kind, found in ledger._by_kind.items() if found}
     return repr((tables, [rows.to_pylist() for rows in published._rows.values()], entries))
 
@@ -339,14 +339,15 @@ def test_what_differs_by_more_than_the_entity_stays_different(lived: World) -> N
     erased(lived, someone(lived))
     first, *_ = lived.ports.ledger.batches("parcels", lived.day(31))
     lake: Any = lived.ports.lake
-    held = lake._tables["predictions/parcels"][first.version].partitions
-    rows = held[lived.day(31).key]
+    history, key = lake._tables["predictions/parcels"], lived.day(31).key
+    held, at = history._held[key], history._from[key].index(first.version)
+    rows = held[at]
     index = rows.column_names.index("prediction")
-    held[lived.day(31).key] = rows.set_column(index, "prediction", [[0.5] * rows.num_rows])
+    held[at] = rows.set_column(index, "prediction", [[0.5] * rows.num_rows])
     with pytest.raises(RowsErased):  # of its measurement; the predictions are other ones
         live_rows(first, lived.ports)
     assert reproduce.run(lived.use_case, lived.day(31), lived.ports)[0].erased is None
-    held[lived.day(31).key] = rows.slice(1)
+    held[at] = rows.slice(1)
     with pytest.raises(RowsLost):  # more than was erased
         live_rows(first, lived.ports)
 

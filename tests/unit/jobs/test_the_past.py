@@ -149,10 +149,10 @@ def test_a_changed_byte_in_the_recorded_predictions_is_found(world: World) -> No
     batch = world.ports.ledger.latest_batch("parcels", world.day(31))
     assert batch is not None
     world.change(31, "weight", 12.0)
-    versions = world.ports.lake._tables["raw/parcels"]  # type: ignore[attr-defined]
-    forged = versions[-1].partitions[world.day(31).key]
+    held = world.ports.lake._tables["raw/parcels"]._held[world.day(31).key]  # type: ignore[attr-defined]
+    forged = held[-1]
     number = forged.column_names.index("weight")
-    versions[-1].partitions[world.day(31).key] = forged.set_column(number, "weight", pa.array([99.0] * forged.num_rows))
+    held[-1] = forged.set_column(number, "weight", pa.array([99.0] * forged.num_rows))
     (found,) = reproduce.run(world.use_case, world.day(31), world.ports)
     assert not found.same
     assert found.again != found.recorded == batch.digest

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import table_digest
+from perennial.digest import canonical, canonical_digest, table_digest
 from perennial.errors import (
     NotEnoughData,
 )
@@ -89,16 +89,21 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     excluded = [ExcludedWindow(window, reason) for window, reason in history.refused.items()] + unusable
     weighted, refused = _weighted(use_case, used, young, as_of, ports, run_id)
     teaching = {each.part.window for each in weighted.windows}
+    ingested = ports.ledger.snapshots_between(spec.name, young[0].start, young[-1].end) if young else ()
+    rows_of = {each.window: each.rows for each in ingested}
     immature = [
-        ImmatureWindow(each, _rows_of(use_case, each, ports), refused.get(each, ""))
-        for each in young
-        if each not in teaching
+        ImmatureWindow(each, rows_of.get(each), refused.get(each, "")) for each in young if each not in teaching
     ]
     _tell(use_case, as_of, excluded, [each.strange for each in history.windows if each.strange])
     training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
     if training.num_rows < spec.training.min_rows:
         raise NotEnoughData(_too_little(spec, as_of, training.num_rows, history, excluded, immature))
-    digest = table_digest(training)
+    parts = tuple(each.part for each in used)
+    too_large = dict(sum((each.beyond for each in history.windows), Counter[str]()))
+    without_outcome = sum(each.part.without_outcome for each in history.windows)
+    del used, unusable, history  # the rows of a large training set are in memory once, and while they are put in order
+    training = canonical(training)
+    digest = canonical_digest(training)
     partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
     if weighted.windows:  # first, so that the version of the training set holds both
         ports.lake.replace(training_table(spec.name), weighted_partition(partition), weighted.rows)
@@ -112,29 +117,29 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         version=commit.version,
         digest=digest,
         rows=training.num_rows,
-        windows=tuple(each.part for each in used),
+        windows=parts,
         excluded=tuple(sorted(excluded, key=lambda each: each.window)),
         immature=tuple(immature),
         newest=newest,
-        too_large=dict(sum((each.beyond for each in history.windows), Counter[str]())),
+        too_large=too_large,
         weighted=weighted.windows,
         weighted_partition=weighted_partition(partition) if weighted.windows else None,
         weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
     )
     log.info(
-        "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(used), manifest.behind()
+        "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(parts), manifest.behind()
     )
-    if without_outcome := sum(each.part.without_outcome for each in history.windows):
+    if without_outcome:
         log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, as_of, without_outcome)
     return Assembled(
         training_id=keep_manifest(manifest, ports),
         as_of=as_of,
         rows=training.num_rows,
-        windows=len(used),
+        windows=len(parts),
         excluded=len(excluded),
         digest=digest,
         without_outcome=without_outcome,
-        by_people=sum(each.part.by_people for each in used),
+        by_people=sum(each.by_people for each in parts),
         weighted=len(weighted.windows),
         immature=len(immature),
         immature_rows=sum(each.rows or 0 for each in immature),
@@ -212,11 +217,6 @@ def _weighted(
     rows_of = {each.part: each.labelled for each in read.windows}
     rows = pa.concat_tables([rows_of[each.part] for each in found]) if found else pa.table({})
     return _Weighted(tuple(found), rows), refused
-
-
-def _rows_of(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
-    return snapshot.rows if snapshot else None
 
 
 def _tell(

@@ -133,15 +133,16 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     )
     if winner is None:
         return judged
+    weighted = read_weighted_rows(spec, manifest, ports)
+    refitted = refit(spec, winner, rows, training, ports, weighted) if spec.training.refit else None
+    del training, weighted  # of a large training set no more is in memory than what is left to do needs
     reference = _reference(use_case, winner, manifest, rows, holdout, ports)
     return replace(
         judged,
         decision=found.rule_of(winner) if spec.decision is not None else None,
         in_service=measured_in_service(recorded.numbers) if recorded.numbers["tested"] == winner.candidate else {},
         reference_digest=ports.artifacts.put(json.dumps(reference, sort_keys=True).encode()),
-        refitted=refit(spec, winner, rows, training, ports, read_weighted_rows(spec, manifest, ports))
-        if spec.training.refit
-        else None,
+        refitted=refitted,
     )
 
 

@@ -25,6 +25,10 @@ class Gates:
     accepted: frozenset[str] = frozenset()
     quarantined: frozenset[str] = frozenset()
 
+    def rows(self, window: Window) -> int:
+        """How many rows the window has, as far as it was ingested."""
+        return self.snapshots[window].rows if window in self.snapshots else 0
+
     def is_new(self, window: Window) -> bool:
         """Whether the window was never ingested, and nobody did anything about rows of it."""
         return window not in self.snapshots and window_partition(window) not in self.accepted | self.quarantined

@@ -33,12 +33,16 @@ def weigh(
     """
     refused = {each.part: "no label has arrived" for each in young if not each.labelled.num_rows}
     young = [each for each in young if each.labelled.num_rows]
+    if not young:
+        return [], refused
     ages = [as_of - each.part.window.end for each in young]
     arrived: list[list[Arrived]] = [[] for _ in ages]
-    for each in mature[-LEARNT_FROM:]:
+    learnt_from = mature[-LEARNT_FROM:]
+    then = labels_at_ages(use_case, [each.part.window for each in learnt_from], ages, ports)
+    for each in learnt_from:
         final = _counts(use_case.spec, each.labelled)
         keys = each.labelled.select([use_case.spec.key])
-        for at, labels in enumerate(labels_at_ages(use_case, each.part.window, ages, ports)):
+        for at, labels in enumerate(then[each.part.window]):
             known = _counts(use_case.spec, join_labels(keys, labels, use_case.spec.key))
             arrived[at].append(Arrived(each.rows, known, final))
     weighted: list[WeightedWindow] = []

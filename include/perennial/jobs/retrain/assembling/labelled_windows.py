@@ -1,5 +1,6 @@
 """The windows of a training history: of each the clean rows that have a label, or why it can't take part."""
 
+import itertools
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +14,7 @@ from perennial.errors import NotIngested, NotValidated, SourceRejected, Validati
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain.assembling.gates import Gates, read_gates
-from perennial.jobs.retrain.assembling.taking_in import take_in
+from perennial.jobs.retrain.assembling.taking_in import TakenIn, take_in
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Snapshot
 from perennial.performance.labels import LABELLED_BY, LabelledBy, UnmatchedLabels, join_labels, with_outcome
@@ -30,6 +31,7 @@ from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
 AT_ONCE = 240  # windows: so many small ones share what a lease, a commit and a look at the ledger cost
+ROWS_AT_ONCE = 250_000  # … and of larger ones as many as have so many rows
 
 
 @dataclass(frozen=True)
@@ -80,19 +82,16 @@ def label_windows(
     outdated: list[Window] = []
     gates = read_gates(use_case, windows, ports)
     labels_version = ports.lake.version(labels_table(use_case.name))
-    rows = 0
+    done = rows = 0
     with ports.lake.holding(labels_table(use_case.name), labels_version):
-        for start in range(0, len(windows), AT_ONCE):
-            some = windows[start : start + AT_ONCE]
-            for window in some:
-                if lacking := _undelivered(use_case, gates.snapshots.get(window)):
-                    refused[window] = f"it was ingested without the column {listed(lacking)}"
-                    outdated.append(window)
-            clean = _clean_windows(use_case, [each for each in some if each not in refused], gates, ports, run_id)
+        while done < len(windows):
+            clean = _clean_windows(use_case, _next(windows[done:], gates), gates, ports, run_id)
+            outdated += clean.outdated
             labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
             refused |= clean.refused | labels.refused
-            for done, window in enumerate(some, start):
+            for window in clean.windows:
                 on_window(WindowsDone(done, len(windows), rows))
+                done += 1
                 if window not in refused:
                     gate, its_rows = clean.rows[window]
                     found.append(_label(use_case, gate, its_rows, labels.settled[window], as_of, ports, people=people))
@@ -100,41 +99,53 @@ def label_windows(
     return LabelledWindows(tuple(found), dict(sorted(refused.items())), tuple(outdated))
 
 
+def _next(windows: Sequence[Window], gates: Gates) -> Sequence[Window]:
+    """As many of the first windows as are read at once."""
+    rows = list(itertools.accumulate(gates.rows(window) for window in windows[:AT_ONCE]))
+    return windows[: max(1, sum(each <= ROWS_AT_ONCE for each in rows))]
+
+
 @dataclass(frozen=True)
 class _Clean:
-    """The gates and clean rows of windows, in the order of time, and why others have none."""
+    """Of `windows` the gates and clean rows, and why others have none; all in the order of time.
 
+    `outdated` are those of the refused that were ingested before the spec had all of its columns.
+    """
+
+    windows: Sequence[Window]
     rows: dict[Window, tuple[Gated, pa.Table]]
     refused: dict[Window, str]
+    outdated: list[Window]
 
 
 def _clean_windows(
     use_case: LoadedUseCase, windows: Sequence[Window], gates: Gates, ports: Ports, run_id: str
 ) -> _Clean:
-    """The clean rows of all of these windows. What is usual is done for many at once, and the rest one by one."""
-    key = use_case.spec.key
-    known = on_record(use_case.name, ports.ledger)
-    refused: dict[Window, str] = {}
-    for window in windows:
-        snapshot = gates.snapshots.get(window)
-        if snapshot and (said := refusal(use_case.name, RowClass.RAW, window, snapshot.recorded_at, known)):
-            refused[window] = str(said)
-    there = [window for window in windows if window not in refused]
-    usual = {window: gate for window in there if (gate := gates.gate(window)) is not None}
-    read = rows_of_snapshots([gate.snapshot for gate in usual.values()], ports.lake)
-    found = {window: (gate, gate.clean(read[window], key)) for window, gate in usual.items()}
-    new = [window for window in there if gates.is_new(window)]
-    while new:
+    """The clean rows of the windows, or of the first of them, where many were never ingested.
+
+    What is usual is done for many windows at once, and the rest one by one.
+    """
+    taken = TakenIn()
+    if new := [window for window in windows if gates.is_new(window)]:
         taken = take_in(use_case, new, ports, run_id)
-        found |= taken.clean
-        refused |= taken.refused
-        new = [window for window in new if window not in taken.looked_at]
-    for window in (each for each in there if each not in found and each not in refused):
+        later = next((window for window in new if window not in taken.looked_at), None)
+        windows = [window for window in windows if later is None or window < later]
+    found, refused = taken.clean, taken.refused
+    lacking = {window: names for window in windows if (names := _undelivered(use_case, gates.snapshots.get(window)))}
+    refused |= {each: f"it was ingested without the column {listed(names)}" for each, names in lacking.items()}
+    known = on_record(use_case.name, ports.ledger)
+    for window in (each for each in windows if each not in refused and each in gates.snapshots):
+        if said := refusal(use_case.name, RowClass.RAW, window, gates.snapshots[window].recorded_at, known):
+            refused[window] = str(said)
+    usual = {each: gate for each in windows if each not in refused and (gate := gates.gate(each)) is not None}
+    read = rows_of_snapshots([gate.snapshot for gate in usual.values()], ports.lake)
+    found |= {window: (gate, gate.clean(read.pop(window), use_case.spec.key)) for window, gate in usual.items()}
+    for window in (each for each in windows if each not in found and each not in refused):
         try:
             found[window] = _clean_rows(use_case, window, ports, run_id)
         except (SourceRejected, ValidationFailed) as error:
             refused[window] = str(error)
-    return _Clean(dict(sorted(found.items(), key=lambda each: each[0])), refused)
+    return _Clean(windows, {each: found[each] for each in windows if each in found}, refused, list(lacking))
 
 
 def _undelivered(use_case: LoadedUseCase, snapshot: Snapshot | None) -> list[str]:

@@ -27,7 +27,7 @@ from perennial.window import Window
 
 log = logging.getLogger(__name__)
 
-ENOUGH_BYTES = 64 * 2**20  # of rows that are held in memory between two commits
+ENOUGH_BYTES = 32 * 2**20  # of rows that are held in memory between two commits
 ENOUGH_SECONDS = 20.0  # for which others may be kept waiting for one of the windows
 
 
@@ -76,8 +76,8 @@ class _Source:
     def delivered(self, windows: Collection[Window]) -> Iterator[Delivered]:
         """Window by window, until it is enough, or one of them fails."""
         began, size = time.monotonic(), 0
-        for window in windows:
-            if size > ENOUGH_BYTES or time.monotonic() - began > ENOUGH_SECONDS:
+        for number, window in enumerate(windows):
+            if number and (size > ENOUGH_BYTES or time.monotonic() - began > ENOUGH_SECONDS):
                 return
             try:
                 found = delivered(self.use_case, window, self.ports)
