@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perennial.digest import canonical, canonical_order, canonical_types, digest_by_column
+from perennial.errors import StoreUnavailable
 
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
 RUN_BYTES = 32_000_000
@@ -139,7 +140,7 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
 
     A run has `run_bytes`, `RUN_BYTES` if it is not said otherwise.
 
-    Errors: as `canonical_types`, and those of the chunks. The temporary folder (TMPDIR) has to have room for the rows.
+    Errors: as `canonical_types`, and those of the chunks; `StoreUnavailable` when the temporary folder has no room.
     """
     with TemporaryDirectory(prefix="perennial-") as folder:
         runs: list[_Run] = []
@@ -149,15 +150,18 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
             held.append(canonical_types(chunk))
             size += chunk.nbytes
             if size >= (RUN_BYTES if run_bytes is None else run_bytes):
-                _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+                with _writing_to(folder):
+                    _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
                 held, size = [], 0
         if not runs:
             yield OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
             return
-        if size:
-            _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
-        held.clear()
-        yield _merged(runs, Path(folder) / "merged.parquet")
+        with _writing_to(folder):
+            if size:
+                _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+            held.clear()
+            merged = _merged(runs, Path(folder) / "merged.parquet")
+        yield merged
 
 
 @contextmanager
@@ -172,6 +176,17 @@ def in_order(rows: Rows) -> Iterator[OrderedRows]:
     chunks = (rows.slice(first, CHUNK_ROWS) for first in range(0, rows.num_rows, CHUNK_ROWS))
     with ordered(chunks if rows.num_rows else (rows,)) as found:
         yield found
+
+
+@contextmanager
+def _writing_to(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StoreUnavailable(
+            f"Sorting rows in {Path(folder).parent} failed: {error}. Make room there, or let TMPDIR name another "
+            "folder, and run the task again."
+        ) from error
 
 
 class _Run:

@@ -1,5 +1,6 @@
 """Rows that come in chunks are in the end what they are when they are sorted in memory."""
 
+import errno
 import tempfile
 from collections.abc import Iterator, Sequence
 from functools import partial
@@ -12,7 +13,7 @@ import pytest
 
 from perennial import ordered as module
 from perennial.digest import canonical, table_digest
-from perennial.errors import SchemaMismatch
+from perennial.errors import SchemaMismatch, StoreUnavailable
 from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, in_file, in_order, ordered
 
 ONE_RUN = 10**9
@@ -149,6 +150,19 @@ def test_a_table_of_many_rows_is_not_sorted_in_memory(monkeypatch: pytest.Monkey
             assert found.digest() == table_digest(given)
             with in_order(found) as same:
                 assert same is found
+
+
+def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for part in ("_spill", "_merged"):
+        with monkeypatch.context() as patched:
+            patched.setattr(module, part, full)
+            told = pytest.raises(StoreUnavailable, match=rf"Sorting rows in {tmp_path} failed.*No space.*TMPDIR")
+            with told, ordered(in_chunks(rows(100)), 500):
+                raise AssertionError("there was no room")
 
 
 def test_no_chunk_at_all_makes_no_rows() -> None:

@@ -45,6 +45,7 @@ from perennial.lake.delta_log import (
     files_of,
     is_followed,
     last_checkpoint,
+    no_rows,
     without_partition,
     written_in,
 )
@@ -357,11 +358,7 @@ class DeltaLake(ManyPartitions):
 
     def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
         files = files_of(delta, partition)
-        return self._rows_of(table, files) if files else self._no_rows(delta)
-
-    def _no_rows(self, delta: DeltaTable) -> pa.Table:
-        empty = canonical_types(columns_of(delta).empty_table())
-        return empty.select(sorted(empty.column_names))
+        return self._rows_of(table, files) if files else no_rows(delta)
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
         parts = []

@@ -221,6 +221,11 @@ def columns_of(delta: DeltaTable) -> pa.Schema:
     return pa.schema([field for field in pa.schema(delta.schema().to_arrow()) if field.name != PARTITION_COLUMN])
 
 
+def no_rows(delta: DeltaTable) -> pa.Table:
+    """What a partition without rows holds: the table's columns."""
+    return without_partition(columns_of(delta).empty_table())
+
+
 def without_partition(rows: pa.Table) -> pa.Table:
     """The rows as they were given to be written: in canonical types, columns by name."""
     names = sorted(name for name in rows.column_names if name != PARTITION_COLUMN)

@@ -24,6 +24,7 @@ from perennial.lake.delta_log import (
     columns_of,
     files_by_partition,
     files_committed,
+    no_rows,
     transactions_of,
 )
 from perennial.lake.port import Commit
@@ -57,9 +58,6 @@ class ManyPartitions(ABC):
 
     @abstractmethod
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table: ...
-
-    @abstractmethod
-    def _no_rows(self, delta: DeltaTable) -> pa.Table: ...
 
     def replace_many(
         self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
@@ -128,7 +126,7 @@ class ManyPartitions(ABC):
                 delta = self._open(table, version)
                 held = files_by_partition(delta) if delta else {}
                 files |= {each: _files(held[each]) for each in names if each in held}
-                found |= {each: self._no_rows(delta) if delta else pa.table({}) for each in names if each not in held}
+                found |= {each: no_rows(delta) if delta else pa.table({}) for each in names if each not in held}
             read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
             return found | dict(zip(files, read, strict=True))
 
