@@ -2,7 +2,7 @@
 
 from perennial.ledger.postgres.schema.online import make_index
 
-revision = "0028"
+revision = "0025"
 down_revision = "0024"
 branch_labels = None
 depends_on = None
