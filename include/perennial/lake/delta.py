@@ -51,7 +51,7 @@ from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_suc
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, reaching
 from perennial.lease import Lease
-from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, in_file, in_order
+from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
 
 class DeltaLake:
@@ -137,9 +137,8 @@ class DeltaLake:
                 files = files_of(delta, partition) if delta else []
             for file in files:
                 with self._parquet(table, file) as parquet:
-                    for batch in parquet.iter_batches(chunk_rows):
-                        if batch.num_rows:
-                            yield without_partition(pa.Table.from_batches([batch]))
+                    for batch in batches(parquet, chunk_rows):
+                        yield without_partition(pa.Table.from_batches([batch]))
 
     def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
         """See `Lake.ordered`. Rows that another engine has split into several files are read into memory."""
