@@ -101,9 +101,8 @@ class OrderedFile(OrderedRows):
         """See `OrderedRows.chunks`."""
         names = self.schema.names if columns is None else list(columns)
         with self._opened() as parquet:
-            for batch in parquet.iter_batches(chunk_rows, columns=names):
-                if batch.num_rows:
-                    yield canonical_types(pa.Table.from_batches([batch]).select(names))
+            for batch in batches(parquet, chunk_rows, names):
+                yield canonical_types(pa.Table.from_batches([batch]).select(names))
 
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`."""
@@ -126,6 +125,15 @@ class _Spilled(OrderedFile):
         """See `OrderedRows.write_parquet`; the file is as it has to be."""
         with self._path.open("rb") as file:
             shutil.copyfileobj(file, sink, 1 << 20)
+
+
+def batches(parquet: pq.ParquetFile, chunk_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """The file's rows, in batches of at most so many. Asked for all row groups at once, Arrow keeps the bytes of those
+    that it has read.
+    """
+    for group in range(parquet.num_row_groups):
+        found = parquet.iter_batches(chunk_rows, row_groups=[group], columns=columns)
+        yield from (batch for batch in found if batch.num_rows)
 
 
 def in_file(opened: Opened, without: Collection[str] = ()) -> OrderedRows:

@@ -56,7 +56,7 @@ from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_suc
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
-from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, in_file, in_order
+from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
 
 class DeltaLake(ManyPartitions):
@@ -142,9 +142,8 @@ class DeltaLake(ManyPartitions):
                 files = files_of(delta, partition) if delta else []
             for file in files:
                 with self._parquet(table, file) as parquet:
-                    for batch in parquet.iter_batches(chunk_rows):
-                        if batch.num_rows:
-                            yield without_partition(pa.Table.from_batches([batch]))
+                    for batch in batches(parquet, chunk_rows):
+                        yield without_partition(pa.Table.from_batches([batch]))
 
     def committed_digest(self, table: str, partition: str, version: int) -> str | None:
         """See `Lake.committed_digest`."""
