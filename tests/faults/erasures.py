@@ -57,7 +57,7 @@ def killed_while_erasing(world: World, times: int, seed: int) -> Outcome:
         recoveries += [time.monotonic() - began] if turn else []
         damage += world.audit(window) + Damage(stale=_left(world, window, entity))
         turn += 1
-    return Outcome("SIGKILL at a random moment of an erasure", killed, damage, tuple(recoveries))
+    return Outcome("SIGKILL while an entity is erased", killed, damage, tuple(recoveries))
 
 
 def _leave_out_of_the_source(world: World, window: Window, entity: str) -> None:
