@@ -477,8 +477,8 @@ def test_i4_killed_at_any_write_the_next_run_ends_in_the_same_state(
 def test_windows_whose_rows_the_lake_has_lost_are_named_and_not_passed_over(lived: World, table: str) -> None:
     entity, lake = someone(lived, day=32), cast(Any, lived.ports.lake)
     assert not [each for each in erase.plan(lived.use_case, entity, lived.ports) if "lost" in each.what]
-    for version in lake._tables[f"{table}/parcels"]:
-        version.partitions[lived.day(31).key] = pa.table({"parcel": ["another's"]})
+    held = lake._tables[f"{table}/parcels"]._held
+    held[lived.day(31).key] = [pa.table({"parcel": ["another's"]}) for _ in held[lived.day(31).key]]
     plan = erase.plan(lived.use_case, entity, lived.ports)
     assert [(each.what, each.amount) for each in plan if "lost" in each.what] == [
         (f"windows whose rows the lake has lost: {lived.day(31).key}", "1 window")
