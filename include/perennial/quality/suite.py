@@ -23,7 +23,7 @@ from perennial.quality.outcome import (
     ValueCount,
     json_safe,
 )
-from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
+from perennial.spec.expectations import Expectation
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports modules that Python has deprecated
@@ -105,7 +105,7 @@ def _validate(
 def _outcome(
     expectation: Expectation, result: Mapping[str, Any] | None, error: str | None, private: Collection[str]
 ) -> ExpectationOutcome:
-    is_private = not _columns(expectation).isdisjoint(private)
+    is_private = not expectation.columns.isdisjoint(private)
     facts = result["result"] if result is not None else {}
     error = error or (_raised(result["exception_info"]) if result is not None else "it gave no result")
     about_values = "element_count" in facts
@@ -137,11 +137,6 @@ def _counted(unexpected: Sequence[Any]) -> list[ValueCount]:
     """The different values in their order, without missing ones: how many are missing is said by a count."""
     texts = (json.dumps(json_safe(value, MOST_SAMPLES)) for value in unexpected)
     return [ValueCount(json.loads(text), count) for text, count in Counter(texts).items() if text != "null"]
-
-
-def _columns(expectation: Expectation) -> set[str]:
-    named = (expectation.kwargs.get(argument) for argument in COLUMN_ARGUMENTS)
-    return {str(name) for value in named for name in (value if isinstance(value, list) else [value])}
 
 
 def _raised(information: Mapping[str, Any]) -> str | None:

@@ -24,7 +24,7 @@ from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
 from perennial.quality.unread import without_bad_cells
 from perennial.spec import versions
-from perennial.spec.expectations import Expectation, Severity
+from perennial.spec.expectations import ABOUT_ALL_COLUMNS, Expectation, Severity
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -137,8 +137,16 @@ def validate(
         # Great Expectations takes seconds to import, and jobs that validate nothing shouldn't pay for it.
         from perennial.quality.suite import run_suite  # noqa: PLC0415
 
-        outcomes = run_suite(expected, to_frame(split.clean), private=spec.private_columns)
+        outcomes = run_suite(expected, to_frame(_asked_about(expected, split.clean)), private=spec.private_columns)
     return _validated(delivered, gates, split, outcomes)
+
+
+def _asked_about(expected: Sequence[Expectation], rows: pa.Table) -> pa.Table:
+    """The columns that expectations look at: as a frame, each takes several times the memory of the column itself."""
+    if any(each.type == ABOUT_ALL_COLUMNS for each in expected):
+        return rows
+    named = frozenset().union(*(each.columns for each in expected))
+    return rows.select([name for name in rows.column_names if name in named])
 
 
 @dataclass(frozen=True)
@@ -165,7 +173,7 @@ def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted
                 masks.append((name, mask))
     caught = np.logical_or.reduce([mask for _, mask in masks])
     quarantined = _with_rules(rows.filter(pa.array(caught)), _rules_of_each(caught, masks))
-    clean = without_bad_cells(rows.filter(pa.array(~caught)))
+    clean = without_bad_cells(rows.filter(pa.array(~caught)) if caught.any() else rows)
     return _Split(clean, quarantined, tuple(outcomes), tuple(findings))
 
 

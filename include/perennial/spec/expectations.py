@@ -33,6 +33,7 @@ class Arguments:
 _RANGE_OF_COLUMN = Arguments(("column",), _RANGE)
 _SET_OF_COLUMN = Arguments(("column", "value_set"))
 
+ABOUT_ALL_COLUMNS = "expect_table_columns_to_match_set"
 EXPECTATION_ARGUMENTS: dict[str, Arguments] = {
     "expect_column_distinct_values_to_be_in_set": _SET_OF_COLUMN,
     "expect_column_distinct_values_to_contain_set": _SET_OF_COLUMN,
@@ -63,7 +64,7 @@ EXPECTATION_ARGUMENTS: dict[str, Arguments] = {
     "expect_column_values_to_not_match_regex": Arguments(("column", "regex"), ("mostly",)),
     "expect_compound_columns_to_be_unique": Arguments(("column_list",), ("mostly", "ignore_row_if")),
     "expect_multicolumn_sum_to_equal": Arguments(("column_list", "sum_total"), ("mostly", "ignore_row_if")),
-    "expect_table_columns_to_match_set": Arguments(("column_set",), ("exact_match",)),
+    ABOUT_ALL_COLUMNS: Arguments(("column_set",), ("exact_match",)),
     "expect_table_row_count_to_be_between": Arguments((), _RANGE),
 }
 
@@ -132,6 +133,12 @@ class Expectation(Spec):
         if problems:
             raise broken_rules(problems)
         return self
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns that it names."""
+        named = (self.kwargs[argument] for argument in COLUMN_ARGUMENTS if argument in self.kwargs)
+        return frozenset(str(name) for value in named for name in (value if isinstance(value, list) else [value]))
 
     def _argument_problems(self) -> list[Problem]:
         arguments = EXPECTATION_ARGUMENTS[self.type]

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.quality.conftest import rows_of
 
+from perennial.quality import validate as validating
+from perennial.quality.frame import to_frame
 from perennial.quality.schema import canonical_schema
 from perennial.quality.validate import RULE_COLUMN, CheckedRows, validate
 from perennial.spec.expectations import Severity
@@ -40,6 +42,19 @@ def test_verdict_and_reasons(case: dict[str, Any], make_use_case: Any, make_rows
     assert outcome.result["verdict"] == case["verdict"]
     assert outcome.result["reasons"] == case["reasons"]
     json.dumps(outcome.result, allow_nan=False)
+
+
+def test_only_columns_that_are_asked_about_become_a_frame(
+    make_use_case: Any, make_rows: Any, window: Window, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    framed: list[list[str]] = []
+    monkeypatch.setattr(validating, "to_frame", lambda rows: (framed.append(rows.column_names), to_frame(rows))[1])
+    rows = make_rows(10)
+    about_one = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "fare", "max_value": 99}}
+    about_all = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": rows.column_names}}
+    for suite in ([about_one], [about_one, about_all]):
+        assert validate(make_use_case(suite), rows, window).verdict is Verdict.PASS
+    assert framed == [["fare"], rows.column_names]
 
 
 def test_the_result_tells_all_that_was_checked(make_use_case: Any, make_rows: Any, window: Window) -> None:
