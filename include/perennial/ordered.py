@@ -129,11 +129,16 @@ class _Spilled(OrderedFile):
 
 def batches(parquet: pq.ParquetFile, chunk_rows: int, columns: Sequence[str] | None = None) -> Iterator[pa.RecordBatch]:
     """The file's rows, in batches of at most so many. Asked for all row groups at once, Arrow keeps the bytes of those
-    that it has read.
+    that it has read; so it is asked for as many as make a batch.
     """
+    groups: list[int] = []
     for group in range(parquet.num_row_groups):
-        found = parquet.iter_batches(chunk_rows, row_groups=[group], columns=columns)
-        yield from (batch for batch in found if batch.num_rows)
+        groups.append(group)
+        rows = sum(parquet.metadata.row_group(each).num_rows for each in groups)
+        if rows >= chunk_rows or group == parquet.num_row_groups - 1:
+            found = parquet.iter_batches(chunk_rows, row_groups=groups, columns=columns)
+            yield from (batch for batch in found if batch.num_rows)
+            groups = []
 
 
 def in_file(opened: Opened, without: Collection[str] = ()) -> OrderedRows:

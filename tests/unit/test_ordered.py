@@ -14,7 +14,7 @@ import pytest
 from perennial import ordered as module
 from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch, StoreUnavailable
-from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, in_file, in_order, ordered
+from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, batches, in_file, in_order, ordered
 
 ONE_RUN = 10**9
 
@@ -169,3 +169,14 @@ def test_no_chunk_at_all_makes_no_rows() -> None:
     with ordered([]) as found:
         assert (found.num_rows, found.schema.names, list(found.chunks())) == (0, [], [])
         assert found.digest() == table_digest(pa.table({}))
+
+
+@pytest.mark.parametrize(("group", "most"), [(2, 5), (3, 3), (7, 2), (100, 100)])
+def test_a_file_is_read_in_batches_whatever_its_row_groups_are(group: int, most: int, tmp_path: Path) -> None:
+    rows = pa.table({"n": range(20), "text": [str(n) for n in range(20)]})
+    pq.write_table(rows, tmp_path / "rows.parquet", row_group_size=group)
+    with pq.ParquetFile(tmp_path / "rows.parquet") as parquet:
+        found = list(batches(parquet, most, ["n"]))
+    assert pa.Table.from_batches(found).equals(rows.select(["n"]))
+    assert max(batch.num_rows for batch in found) <= most
+    assert len(found) <= 20 // min(group, most) + 1

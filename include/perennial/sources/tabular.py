@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from perennial.errors import EmptyWindow, SchemaMismatch, TooMuchData, UndecodableText
+from perennial.ordered import batches
 from perennial.quality.columns import plain_text
 from perennial.quality.texts import NULL_WORDS, Canonical, Spelling, read_text
 from perennial.quality.unread import BAD_CELLS
@@ -233,7 +234,7 @@ def _read_parquet(path: Path, origin: str, wanted: Collection[str]) -> Iterator[
             # Nanoseconds in 64 bits end in 2262, and what lies behind would become another time.
             coerce_int96_timestamp_unit="us",
         ) as parquet:
-            for batch in parquet.iter_batches(_batch_rows(metadata), columns=list(wanted)):
+            for batch in batches(parquet, _batch_rows(metadata), list(wanted)):
                 rows = pa.Table.from_batches([batch])
                 _check_text(rows, origin)
                 yield pa.table({name: plain_text(rows.column(name)) for name in rows.column_names})
