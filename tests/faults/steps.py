@@ -67,6 +67,13 @@ def _statement(beginning: str) -> Callable[[Act], None]:
         class Watched(extensions.cursor):
             def execute(self, query: Any, variables: Any = None) -> None:
                 super().execute(query, variables)
+                self._done(query)
+
+            def copy_expert(self, sql: Any, *arguments: Any, **named: Any) -> None:
+                super().copy_expert(sql, *arguments, **named)
+                self._done(sql)
+
+            def _done(self, query: Any) -> None:
                 text = query if isinstance(query, str) else query.as_string(self)
                 if text.startswith(beginning):
                     act()
@@ -108,7 +115,7 @@ STEPS: dict[str, Callable[[Act], None]] = {
     "batch about to be recorded": _entry("record_batch", after=False),
     "batch recorded": _entry("record_batch", after=True),
     "publishing: old rows deleted": _statement('DELETE FROM "perennial"."predictions_'),
-    "publishing: new rows inserted": _statement('INSERT INTO "perennial"."predictions_'),
+    "publishing: new rows copied": _statement('COPY "perennial"."predictions_'),
     "publishing: batch inserted": _statement('INSERT INTO "perennial"."published_batches"'),
     "publishing: about to commit": _statement('INSERT INTO "perennial"."published_windows"'),
     "published": lambda act: _around(published.PostgresPublished, "publish", act, after=True),
