@@ -71,7 +71,8 @@ def _left(world: World, window: Window, entity: str) -> int:
     lake, key = world.ports.lake, world.use_case.spec.key
     left = find.run(world.use_case, entity, world.ports).found
     for table in (each(NAME) for each in TABLES.values()):
-        for version in range((lake.version(table) or -1) + 1):
+        newest = lake.version(table)
+        for version in range(0 if newest is None else newest + 1):
             rows = lake.read(table, window.key, version=version)
             left += rows.num_rows - without(rows, key, entity).num_rows
     return left
