@@ -151,7 +151,7 @@ def test_one_file_is_left_of_a_partition_that_another_engine_split(folder: Delta
 def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, rows(1))
     rival = DeltaLake(folder.location("").rstrip("/"), {})
-    real: Callable[..., int] = many_partitions._commit
+    real: Callable[..., int] = many_partitions.commit_many
     tried: list[int] = []
 
     def second(delta: DeltaTable, *given: object) -> int:
@@ -160,7 +160,7 @@ def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pyte
         tried.append(delta.version())
         return real(delta, *given)
 
-    monkeypatch.setattr(many_partitions, "_commit", second)
+    monkeypatch.setattr(many_partitions, "commit_many", second)
     commits = folder.replace_many(TABLE, {SECOND: rows(2), THIRD: rows(3)}, {})
     assert tried == [1, 2]
     assert {each.version for each in commits.values()} == {3}
@@ -170,14 +170,14 @@ def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pyte
 def test_an_answer_that_was_lost_is_found_and_nothing_is_written_twice(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., int] = many_partitions._commit
+    real: Callable[..., int] = many_partitions.commit_many
     made: list[int] = []
 
     def lost(*given: object) -> int:
         made.append(real(*given))
         raise CommitFailedError("the answer did not come")
 
-    monkeypatch.setattr(many_partitions, "_commit", lost)
+    monkeypatch.setattr(many_partitions, "commit_many", lost)
     commits = folder.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2)}, {})
     assert made == [commits[FIRST].version] == [folder.version(TABLE)]
 

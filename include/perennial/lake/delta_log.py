@@ -2,7 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -248,24 +248,39 @@ def created(location: str, columns: pa.Schema, options: dict[str, str]) -> Delta
 def commit(
     delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], lease: Lease | None
 ) -> int:
-    """Put the files in the place of the partition's, in the version after `delta`'s or not at all; that version.
+    """`commit_many` of one partition, which `facts` names."""
+    partition = facts[PARTITION]
+    return commit_many(delta, written, schema, facts, [partition], {partition: lease} if lease else {})
 
-    With nothing written, the commit changes no rows. Errors: those of deltalake, when a rival was first.
+
+def commit_many(
+    delta: DeltaTable,
+    written: Sequence[AddAction],
+    schema: pa.Schema,
+    said: dict[str, Any],
+    partitions: Sequence[str],
+    leases: Mapping[str, Lease],
+) -> int:
+    """Put the files in the places of the partitions', in the version after `delta`'s or not at all; that version.
+
+    With nothing written, the commit changes no rows. `said` is what it says of itself. Errors: those of deltalake, when
+    a rival was first.
     """
-    partition = facts["partition"]
+    held = pa.table(delta.get_add_actions(flatten=True))[f"partition.{PARTITION_COLUMN}"]
+    there = pc.any(pc.is_in(held, pa.array(partitions, pa.string()))).as_py()
     # To put files in an empty place is the quicker of the two; but only the other one brings new columns.
-    replaced = bool(written and (files_of(delta, partition) or schema != columns_of(delta)))
+    replaced = bool(written) and (there or schema != columns_of(delta))
     version = delta.version() + 1
     delta.create_write_transaction(
         [*written],
         mode="overwrite" if replaced else "append",
         schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
         partition_by=[PARTITION_COLUMN],
-        partition_filters=[(PARTITION_COLUMN, "=", partition)] if replaced else None,
+        partition_filters=[(PARTITION_COLUMN, "in", list(partitions))] if replaced else None,
         commit_properties=CommitProperties(
-            custom_metadata=facts,
+            custom_metadata=said,
             max_commit_retries=0,
-            app_transactions=[Transaction(partition, lease.fencing_token)] if lease else None,
+            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()] or None,
         ),
     )
     return version

@@ -8,10 +8,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import pyarrow as pa
-from deltalake import CommitProperties, DeltaTable, Transaction
+from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
@@ -22,13 +22,14 @@ from perennial.lake.delta_log import (
     READERS,
     DataFile,
     columns_of,
+    commit_many,
     files_by_partition,
     files_committed,
     no_rows,
     transactions_of,
 )
 from perennial.lake.port import Commit
-from perennial.lake.schema import PARTITION_COLUMN, merged_schema
+from perennial.lake.schema import merged_schema
 from perennial.lake.storage import open_path, reaching
 from perennial.lease import Lease
 
@@ -83,7 +84,7 @@ class ManyPartitions(ABC):
             new = [each for each in changed if each not in written]  # others an earlier attempt may have committed
             written.update(zip(new, _at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True))
             facts = {each: {"digest": digests[each], "rows": ordered[each].num_rows} for each in changed}
-            return _commit(delta, [written[each] for each in changed], schema, facts, leases, held)
+            return commit_many(delta, [written[each] for each in changed], schema, {PARTITIONS: facts}, changed, leases)
 
         what = f"Writing {len(ordered)} partitions to {self.location(table)}"
         version = until_committed(what, attempt) if ordered else 0
@@ -97,7 +98,7 @@ class ManyPartitions(ABC):
             seen = self._tokens(table, delta, leases)
             behind = {each: lease for each, lease in leases.items() if seen.get(each) != lease.fencing_token}
             if behind:
-                _commit(delta, [], columns_of(delta), {}, behind, {})
+                commit_many(delta, [], columns_of(delta), {PARTITIONS: {}}, [], behind)
 
         until_committed(f"Fencing {len(leases)} partitions of {self.location(table)}", attempt)
 
@@ -153,35 +154,6 @@ def _files(paths: Sequence[str]) -> list[DataFile]:
 
 def _digest_of(rows: pa.Table) -> str:
     return canonical_digest(canonical(rows))
-
-
-def _commit(
-    delta: DeltaTable,
-    written: Sequence[AddAction],
-    schema: pa.Schema,
-    facts: Mapping[str, Mapping[str, Any]],
-    leases: Mapping[str, Lease],
-    held: Mapping[str, Sequence[str]],
-) -> int:
-    """Put the files in the places of their partitions', in the version after `delta`'s or not at all; that version.
-
-    Errors: those of deltalake, when a rival was first.
-    """
-    replaced = bool(written) and (any(each in held for each in facts) or schema != columns_of(delta))
-    version = delta.version() + 1
-    delta.create_write_transaction(
-        [*written],
-        mode="overwrite" if replaced else "append",
-        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
-        partition_by=[PARTITION_COLUMN],
-        partition_filters=[(PARTITION_COLUMN, "in", sorted(facts))] if replaced else None,
-        commit_properties=CommitProperties(
-            custom_metadata={PARTITIONS: dict(facts)},
-            max_commit_retries=0,
-            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()],
-        ),
-    )
-    return version
 
 
 def _at_once(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
