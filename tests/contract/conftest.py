@@ -13,6 +13,9 @@ from perennial.lake.storage import storage_options
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.port import Ledger
 from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.published.memory import InMemoryPublished
+from perennial.published.port import PublishedPredictions
+from perennial.published.postgres import PostgresPublished
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +45,14 @@ def ledger(request: pytest.FixtureRequest) -> Iterator[Ledger]:
     opened = PostgresLedger(request.getfixturevalue("shared_ledger_url"), clock.now, PATIENCE)
     yield opened
     opened.close()
+
+
+@pytest.fixture(params=["memory", "postgres"])
+def published(request: pytest.FixtureRequest) -> PublishedPredictions:
+    """One in memory, and one in a database of the test's own."""
+    if request.param == "memory":
+        return InMemoryPublished()
+    return PostgresPublished(request.getfixturevalue("database_url"))
 
 
 @pytest.fixture

@@ -21,7 +21,6 @@ from perennial.errors import InvalidSettings, LeaseLost, RowsRemoved, SchemaMism
 from perennial.lease import Lease
 from perennial.ordered import OrderedTable, ordered
 from perennial.published import postgres, readying, tables
-from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions, PublishedWindow
 from perennial.published.postgres import PostgresPublished
 from perennial.published.provenance import OF_BATCHES
@@ -62,13 +61,6 @@ def predictions(*keys: str | int, revision: int = 1, run_id: str = "run") -> pa.
             "run_id": pa.array([run_id] * count, pa.string()),
         }
     )
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def published(request: pytest.FixtureRequest) -> PublishedPredictions:
-    if request.param == "memory":
-        return InMemoryPublished()
-    return PostgresPublished(request.getfixturevalue("database_url"))
 
 
 def same(found: pa.Table, given: pa.Table) -> bool:

@@ -19,7 +19,6 @@ from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch
 from perennial.published import names
 from perennial.published.layout import DATABASE_TYPES
-from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions, PublishedWindow
 from perennial.published.postgres import PostgresPublished
 from perennial.window import Window
@@ -83,13 +82,6 @@ def published_before(database_url: str, window: Window, rows: pa.Table) -> None:
             "INSERT INTO perennial.published_windows VALUES ('delays', %s, %s, %s, %s, 0)",
             (window.start, window.end, rows.num_rows, list(kinds)),
         )
-
-
-@pytest.fixture(params=["memory", "postgres"])
-def published(request: pytest.FixtureRequest) -> PublishedPredictions:
-    if request.param == "memory":
-        return InMemoryPublished()
-    return PostgresPublished(request.getfixturevalue("database_url"))
 
 
 def same(found: pa.Table, given: pa.Table) -> bool:
