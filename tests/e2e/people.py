@@ -49,6 +49,13 @@ class Airflow:
         return self.ask(name, "PATCH", path, chosen_options=[option], params_input=inputs)
 
     def clear(self, name: str, *tasks: str) -> None:
+        """Clear `tasks` and what follows them, once the run has ended.
+
+        While its last task has ended and the run has not, Airflow would clear the tasks and end the run all the same.
+        """
+        self.system.wait_until(
+            lambda: self.system.run_state(self.retrain, self.run_id) in DONE, f"{self.run_id} to end before it is cleared"
+        )
         done = self.ask(
             name, "POST", "clearTaskInstances", dry_run=False, dag_run_id=self.run_id, task_ids=list(tasks),
             only_failed=False, include_downstream=True, reset_dag_runs=True,
