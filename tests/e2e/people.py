@@ -54,7 +54,8 @@ class Airflow:
         While its last task has ended and the run has not, Airflow would clear the tasks and end the run all the same.
         """
         self.system.wait_until(
-            lambda: self.system.run_state(self.retrain, self.run_id) in DONE, f"{self.run_id} to end before it is cleared"
+            lambda: self.system.run_state(self.retrain, self.run_id) in DONE,
+            f"{self.run_id} to end before it is cleared",
         )
         done = self.ask(
             name, "POST", "clearTaskInstances", dry_run=False, dag_run_id=self.run_id, task_ids=list(tasks),
