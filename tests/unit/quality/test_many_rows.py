@@ -83,6 +83,11 @@ SETTING_ASIDE = [
     for name in ROW_LEVEL_EXPECTATIONS
     for kwargs in EVERY_TYPE[name]
 ]
+FEW_CAUGHT = {
+    "type": "expect_column_values_to_be_between",
+    "kwargs": {"column": "fare", "min_value": 1},
+    "quarantine": True,
+}
 ODD_ROW = st.fixed_dictionaries(
     {
         "trip_id": st.one_of(st.integers(0, 40), st.sampled_from([None, 7])),
@@ -187,6 +192,15 @@ def test_every_rule_comes_to_the_same_in_chunks() -> None:
     whole, chunks = both(use_case_with(SETTING_ASIDE, columns=MANY_COLUMNS, max_quarantined_share=1.0), ordinary(30))
     assert chunks == whole
     assert "; expect" in whole[2]
+
+
+def test_no_more_than_a_part_is_in_memory_where_answers_add_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = [each for each in ASKED if each["type"] in ADDITIVE and each["kwargs"].get("column") in ("fare", "stops")]
+    use_case = use_case_with([*asked, FEW_CAUGHT], columns=MANY_COLUMNS)
+    stored = OrderedTable(canonical(conform(use_case.spec, ordinary(30))))
+    monkeypatch.setattr(Chosen, "table", None)
+    monkeypatch.setattr(OrderedTable, "table", None)
+    assert len(validate(use_case, stored, WINDOW).result["expectations"]) == len(asked) > 3
 
 
 def test_samples_are_those_of_the_first_rows(monkeypatch: pytest.MonkeyPatch) -> None:
