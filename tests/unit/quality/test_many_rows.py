@@ -14,7 +14,7 @@ from tests.unit.quality.conftest import COLUMNS, START, rows_with, use_case_with
 from perennial import ordered
 from perennial.digest import canonical
 from perennial.ordered import OrderedTable
-from perennial.quality import expecting, parts
+from perennial.quality import expecting, parts, setting_aside
 from perennial.quality.chunks import Chosen
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.schema import conform
@@ -54,7 +54,7 @@ EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
         {"column": "rainy", "min_value": 5},
     ],
     "expect_column_values_to_be_between": [
-        {"column": "fare", "min_value": 0, "mostly": 0.8},
+        {"column": "fare", "min_value": 3, "mostly": 0.8},
         {"column": "stops", "min_value": 0, "max_value": 1},
         {"column": "rainy", "min_value": 1},
         {"column": "note", "min_value": 1},
@@ -70,7 +70,7 @@ EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
     "expect_column_values_to_be_unique": [{"column": "stops"}, {"column": "note", "mostly": 0.5}],
     "expect_column_values_to_match_regex": [{"column": "note", "regex": "^a"}, {"column": "stops", "regex": r"^\d$"}],
     "expect_column_values_to_not_be_in_set": [{"column": "carrier", "value_set": ["AA", ""]}],
-    "expect_column_values_to_not_be_null": [{"column": "fare", "mostly": 0.9}, {"column": "secret"}],
+    "expect_column_values_to_not_be_null": [{"column": "fare", "mostly": 0.8}, {"column": "secret"}],
     "expect_column_values_to_not_match_regex": [{"column": "secret", "regex": "a"}],
     "expect_compound_columns_to_be_unique": [{"column_list": ["note", "stops"]}],
     "expect_multicolumn_sum_to_equal": [{"column_list": ["distance", "fare"], "sum_total": 1.0}],
@@ -201,6 +201,31 @@ def test_no_more_than_a_part_is_in_memory_where_answers_add_up(monkeypatch: pyte
     monkeypatch.setattr(Chosen, "table", None)
     monkeypatch.setattr(OrderedTable, "table", None)
     assert len(validate(use_case, stored, WINDOW).result["expectations"]) == len(asked) > 3
+
+
+def test_every_part_has_the_dtypes_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    dtypes: list[str] = []
+    frames, series = expecting.to_frame, setting_aside.failing_values
+
+    def framed(*given: Any) -> Any:
+        dtypes.extend(str(dtype) for dtype in frames(*given).dtypes)
+        return frames(*given)
+
+    def failing(expectation: Any, values: Any) -> Any:
+        dtypes.append(str(values.dtype))
+        return series(expectation, values)
+
+    monkeypatch.setattr(expecting, "to_frame", framed)
+    monkeypatch.setattr(setting_aside, "failing_values", failing)
+    for column, dtype in (("stops", "Int64"), ("rainy", "object")):
+        about = {"type": "expect_column_values_to_be_in_set", "kwargs": {"column": column, "value_set": [0, 1, 2]}}
+        use_case = use_case_with([about, about | {"quarantine": True}], columns=MANY_COLUMNS)
+        stored = OrderedTable(canonical(conform(use_case.spec, ordinary(30))))
+        assert [values.null_count == 0 for values in Chosen.of(stored).column(column)].count(True) > 3
+        dtypes.clear()
+        validate(use_case, stored, WINDOW)
+        assert len(dtypes) > 10
+        assert set(dtypes) == {dtype}
 
 
 def test_samples_are_those_of_the_first_rows(monkeypatch: pytest.MonkeyPatch) -> None:
