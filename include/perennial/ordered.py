@@ -163,13 +163,13 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
             held.append(canonical_types(chunk))
             size += chunk.nbytes
             if size >= (RUN_BYTES if run_bytes is None else run_bytes):
-                with _writing_to(folder):
+                with writing_to(folder):
                     _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
                 held, size = [], 0
         if not runs:
             yield OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
             return
-        with _writing_to(folder):
+        with writing_to(folder):
             if size:
                 _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
             held.clear()
@@ -192,7 +192,8 @@ def in_order(rows: Rows) -> Iterator[OrderedRows]:
 
 
 @contextmanager
-def _writing_to(folder: str) -> Iterator[None]:
+def writing_to(folder: str) -> Iterator[None]:
+    """Errors inside: `StoreUnavailable` when the temporary folder has no room."""
     try:
         yield
     except OSError as error:

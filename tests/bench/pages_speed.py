@@ -279,8 +279,8 @@ def keep(url: str, use_cases: list[LoadedUseCase], lake: InMemoryLake) -> None:
                 cursor.execute(VALIDATION, given)
                 if window == windows[-2]:
                     digests = pa.array([given["snapshot"]] * checked.quarantined.num_rows, pa.string())
-                    aside = checked.quarantined.append_column("snapshot_digest", digests)
-                    predictions = checked.clean.select([use_case.spec.key])
+                    aside = checked.quarantined.table().append_column("snapshot_digest", digests)
+                    predictions = checked.clean.table([use_case.spec.key])
                     scores = pa.array(np.linspace(0, 1, predictions.num_rows))
                     for column, value in (("model_version", "1"), ("model_digest", "m")):
                         predictions = predictions.append_column(column, pa.repeat(value, predictions.num_rows))

@@ -10,8 +10,8 @@ import pyarrow.compute as pc
 
 from perennial.quality.outcome import json_safe
 from perennial.quality.row_rules import LONGEST_KEY, Mask
+from perennial.quality.setting_aside import RULE_COLUMN, RULE_SEPARATOR
 from perennial.quality.unread import BAD_CELLS, unread_cells
-from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR
 from perennial.spec.expectations import Expectation
 from perennial.spec.models import UseCase
 from perennial.spec.problems import shown

@@ -18,7 +18,7 @@ for: missing values meet everything but `not_be_null`, and of equal values all b
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,24 +35,24 @@ from perennial.spec.expectations import Expectation
 from perennial.spec.models import UseCase
 from perennial.window import Window
 
+READABLE = "readable"  # asked only where cells could not be read
 LONGEST_KEY = 1_000  # bytes; PostgreSQL refuses index entries of more than about 2,700
 
 Mask = npt.NDArray[np.bool_]
 Arguments = dict[str, Any]
 
 
-def integrity_rules(spec: UseCase, rows: pa.Table, window: Window) -> Iterator[tuple[str, Mask]]:
-    """Each rule's name, and which of the conforming rows it catches."""
+def integrity_rules(spec: UseCase, rows: pa.Table, window: Window, keys: Mask) -> Iterator[tuple[str, Mask]]:
+    """Each rule's name, and which of the conforming rows it catches. `keys` says which of their keys are not unique."""
     if BAD_CELLS in rows.column_names:
         for name in spec.columns:
-            if (unread := unread_in(rows, name)).any():
-                yield f"readable({name})", unread
+            yield f"{READABLE}({name})", unread_in(rows, name)
     for name, column in spec.columns.items():
         if not column.nullable:
             yield f"required({name})", _mask(pc.is_null(rows.column(name)))
     if spec.columns[spec.key].kind is Kind.CATEGORICAL:
         yield f"short_key({spec.key})", _mask(pc.greater(pc.binary_length(rows.column(spec.key)), LONGEST_KEY))
-    yield f"unique_key({spec.key})", doubled(rows.column(spec.key))
+    yield f"unique_key({spec.key})", keys
     for name, column in spec.columns.items():
         if column.kind is Kind.NUMERIC:
             yield f"finite({name})", _mask(pc.is_inf(rows.column(name)))
@@ -83,17 +83,31 @@ def failing_rows(expectation: Expectation, rows: pa.Table) -> Mask:
 
     Errors: `InvalidSpec` when its arguments don't suit the column, such as a date as the bound of a number.
     """
+    column = ruled_column(expectation, rows.column_names)
+    return failing_values(expectation, to_series(rows.column(column)))
+
+
+def ruled_column(expectation: Expectation, columns: Sequence[str]) -> str:
+    """The one of these columns whose values the expectation judges.
+
+    Errors: `InvalidSpec` when it can't set rows aside.
+    """
     if "mostly" in expectation.kwargs:
         raise InvalidSpec(
             f"{expectation.type} has `mostly`, which says nothing about a single row; remove it, or don't quarantine."
         )
-    name = expectation.kwargs["column"]
-    if expectation.type not in ROW_RULES or name not in rows.column_names:
+    name: str = expectation.kwargs["column"]
+    if expectation.type not in ROW_RULES or name not in columns:
         raise InvalidSpec(
             f"{expectation.type} on column {name} can't set rows aside; the rows have the columns "
-            f"{', '.join(rows.column_names)}, and the expectations that can are {', '.join(ROW_RULES)}."
+            f"{', '.join(columns)}, and the expectations that can are {', '.join(ROW_RULES)}."
         )
-    values = to_series(rows.column(name))
+    return name
+
+
+def failing_values(expectation: Expectation, values: pd.Series) -> Mask:
+    """Which of the values, that `to_series` gave, break the row-level expectation. Errors: as `failing_rows`."""
+    name = expectation.kwargs["column"]
     try:
         return ROW_RULES[expectation.type](values, comparable_arguments(expectation.kwargs, values.dtype))
     except (TypeError, ValueError, re.error) as error:
@@ -139,11 +153,12 @@ def _no_match(values: pd.Series, arguments: Arguments) -> Mask:
         return _among_present(values, lambda present: present.astype(str).str.contains(arguments["regex"]))
 
 
+UNIQUE = "expect_column_values_to_be_unique"  # the only one that compares rows
 ROW_RULES: dict[str, Callable[[pd.Series, Arguments], Mask]] = {
     "expect_column_value_lengths_to_be_between": _length_not_between,
     "expect_column_values_to_be_between": _not_between,
     "expect_column_values_to_be_in_set": _not_in_set,
-    "expect_column_values_to_be_unique": _not_unique,
+    UNIQUE: _not_unique,
     "expect_column_values_to_match_regex": _no_match,
     "expect_column_values_to_not_be_in_set": _in_set,
     "expect_column_values_to_not_be_null": _null,

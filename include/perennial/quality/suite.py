@@ -9,6 +9,7 @@ import json
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -28,6 +29,7 @@ from perennial.spec.expectations import Expectation
 with warnings.catch_warnings():
     warnings.simplefilter("ignore", DeprecationWarning)  # it imports modules that Python has deprecated
     import great_expectations as gx
+    from great_expectations.constants import MAX_RESULT_RECORDS
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.data_context.types.base import DataContextConfig, InMemoryStoreBackendDefaults
     from great_expectations.expectations.expectation import Expectation as NativeExpectation
@@ -41,6 +43,31 @@ _LONGEST_ERROR = 300
 _COUNTED = 10_000  # of the unexpected values that many are counted; the first few different ones are samples
 
 
+# Each value, or pair of values, meets or breaks these by itself, so that what was found in parts of the rows adds up.
+# Of the others, a sum of floats depends on where it begins, and distinct values or quantiles are those of all rows.
+ADDITIVE = (
+    "expect_column_pair_values_a_to_be_greater_than_b",
+    "expect_column_pair_values_to_be_equal",
+    "expect_column_value_lengths_to_be_between",
+    "expect_column_values_to_be_between",
+    "expect_column_values_to_be_in_set",
+    "expect_column_values_to_be_null",
+    "expect_column_values_to_match_regex",
+    "expect_column_values_to_not_be_in_set",
+    "expect_column_values_to_not_be_null",
+    "expect_column_values_to_not_match_regex",
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What Great Expectations found out about one expectation, in its own words; `error` says why it could not."""
+
+    met: bool
+    facts: Mapping[str, Any]
+    error: str | None
+
+
 def run_suite(
     expectations: Sequence[Expectation], frame: pd.DataFrame, private: Collection[str] = ()
 ) -> tuple[ExpectationOutcome, ...]:
@@ -49,6 +76,12 @@ def run_suite(
     No value of a column in `private` appears in any outcome. An expectation that can't be built or that raises is not
     met, and says why.
     """
+    found = found_in(frame, expectations)
+    return tuple(outcome_of(*each, private) for each in zip(expectations, found, strict=True))
+
+
+def found_in(frame: pd.DataFrame, expectations: Sequence[Expectation]) -> list[Found]:
+    """What was found out about each expectation."""
     built: dict[int, NativeExpectation] = {}
     errors: dict[int, str] = {}
     for position, expectation in enumerate(expectations):
@@ -56,16 +89,30 @@ def run_suite(
             built[position] = _native(expectation, frame, position)
         except (TypeError, ValueError) as error:
             errors[position] = str(error)
-    results: dict[int, Mapping[str, Any]] = {}
+    results: dict[int, Found] = {}
     if built:
         try:
             results = dict(_validate(built.values(), frame))
         except Exception as error:  # noqa: BLE001 - whatever goes wrong inside an expectation is a failure, not a crash
             errors.update(dict.fromkeys(built, f"{type(error).__name__}: {error}"))
-    return tuple(
-        _outcome(expectation, results.get(position), errors.get(position), private)
-        for position, expectation in enumerate(expectations)
-    )
+    return [
+        results.get(position) or Found(met=False, facts={}, error=errors.get(position) or "it gave no result")
+        for position in range(len(expectations))
+    ]
+
+
+def together(expectation: Expectation, parts: Sequence[Found]) -> Found:
+    """What is found out in all rows, of what was found in parts of them without errors; the expectation is additive."""
+    facts: dict[str, Any] = {
+        name: sum(part.facts[name] for part in parts)
+        for name in ("element_count", "missing_count", "unexpected_count")
+        if name in parts[0].facts
+    }
+    unexpected = [value for part in parts for value in part.facts["partial_unexpected_list"]]
+    present = facts["element_count"] - facts.get("missing_count", 0)
+    share = (present - facts["unexpected_count"]) / present if present else 1.0
+    met = share >= expectation.kwargs.get("mostly", 1)
+    return Found(met, {**facts, "partial_unexpected_list": unexpected[: min(_COUNTED, MAX_RESULT_RECORDS)]}, None)
 
 
 @cache
@@ -86,9 +133,7 @@ def _native(expectation: Expectation, frame: pd.DataFrame, position: int) -> Nat
     return get_expectation_impl(expectation.type)(**arguments, meta={"position": position})
 
 
-def _validate(
-    expectations: Collection[NativeExpectation], frame: pd.DataFrame
-) -> Iterator[tuple[int, Mapping[str, Any]]]:
+def _validate(expectations: Collection[NativeExpectation], frame: pd.DataFrame) -> Iterator[tuple[int, Found]]:
     suite = gx.ExpectationSuite(name="rows", expectations=list(expectations))
     batch = _batches().get_batch({"dataframe": frame})
     with warnings.catch_warnings():
@@ -98,38 +143,36 @@ def _validate(
         assert result.expectation_config is not None
         meta = result.expectation_config.meta
         assert meta is not None
-        facts = {"success": result.success, "result": result.result, "exception_info": result.exception_info}
-        yield meta["position"], facts
+        error = _raised(result.exception_info)
+        yield meta["position"], Found(error is None and bool(result.success), result.result, error)
 
 
-def _outcome(
-    expectation: Expectation, result: Mapping[str, Any] | None, error: str | None, private: Collection[str]
-) -> ExpectationOutcome:
+def outcome_of(expectation: Expectation, found: Found, private: Collection[str]) -> ExpectationOutcome:
+    """What is told of it: no value of a column in `private`."""
     is_private = not expectation.columns.isdisjoint(private)
-    facts = result["result"] if result is not None else {}
-    error = error or (_raised(result["exception_info"]) if result is not None else "it gave no result")
+    facts, error = found.facts, found.error
     about_values = "element_count" in facts
     observed = facts.get("observed_value")
     if observed is None:
         observed = facts.get("partial_missing_list")
     unexpected = [] if is_private else facts.get("partial_unexpected_list") or []
-    found = _counted(unexpected)
+    values = _counted(unexpected)
     if is_private and error:
         error = "it raised an exception whose message may hold values of this column; check that it suits the column"
     return ExpectationOutcome(
         type=expectation.type,
         kwargs={name: json_safe(value) for name, value in expectation.kwargs.items()},
         severity=expectation.severity,
-        met=error is None and result is not None and bool(result["success"]),
+        met=found.met,
         checked=facts.get("element_count"),
         missing=facts.get("missing_count") if about_values else None,
         unexpected=facts.get("unexpected_count"),
         observed=None if is_private and expectation.type not in OBSERVE_NO_VALUES else json_safe(observed, 20),
-        samples=tuple(each.value for each in found[:MOST_SAMPLES]),
+        samples=tuple(each.value for each in values[:MOST_SAMPLES]),
         error=error[:_LONGEST_ERROR] if error else None,
-        values=tuple(sorted(found, key=lambda each: -each.count)[:MOST_VALUES]),
-        values_counted=sum(each.count for each in found),
-        values_different=len(found),
+        values=tuple(sorted(values, key=lambda each: -each.count)[:MOST_VALUES]),
+        values_counted=sum(each.count for each in values),
+        values_different=len(values),
     )
 
 

@@ -8,23 +8,22 @@
 Bad data is a result, never an exception.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
-from perennial.quality.frame import to_frame
+from perennial.errors import SchemaMismatch, UndecodableText
+from perennial.ordered import Rows
+from perennial.quality.chunks import Chosen
 from perennial.quality.outcome import CHECKED_BY, RESULT_FORMAT, ExpectationOutcome, GateOutcome, RuleOutcome
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
-from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
-from perennial.quality.unread import without_bad_cells
+from perennial.quality.setting_aside import Caught, SetAside, Split, split
+from perennial.quality.unread import BAD_CELLS, unread_in
 from perennial.spec import versions
-from perennial.spec.expectations import ABOUT_ALL_COLUMNS, Expectation, Severity
+from perennial.spec.expectations import Severity
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.verdict import Verdict
@@ -52,10 +51,10 @@ def row_count(spec: UseCase, rows: int, clean: int) -> GateOutcome:
     return GateOutcome("row_count", Verdict.FAIL, reason)
 
 
-def columns_present(spec: UseCase, rows: pa.Table) -> GateOutcome:
+def columns_present(spec: UseCase, rows: Chosen) -> GateOutcome:
     """Whether every column that may miss values has at least one."""
     optional = [name for name, column in spec.columns.items() if column.nullable]
-    absent = [name for name in optional if rows.num_rows and rows.column(name).null_count == rows.num_rows]
+    absent = [name for name in optional if rows.num_rows and not rows.has_values(name)]
     if not absent:
         return GateOutcome("columns_present", Verdict.PASS)
     subject = f"Column {absent[0]} is" if len(absent) == 1 else f"Columns {', '.join(absent)} are"
@@ -82,8 +81,6 @@ def circuit_breaker(spec: UseCase, rows: int, quarantined: int, rules: Iterable[
     )
 
 
-RULE_COLUMN = "rule"
-RULE_SEPARATOR = "; "
 _VERDICTS = {Severity.CRITICAL: Verdict.FAIL, Severity.WARNING: Verdict.WARN}
 
 
@@ -98,8 +95,8 @@ class CheckedRows:
 
     verdict: Verdict
     reasons: tuple[str, ...]
-    clean: pa.Table
-    quarantined: pa.Table
+    clean: Chosen
+    quarantined: SetAside
     result: dict[str, Any]
 
 
@@ -110,119 +107,86 @@ class _Finding:
 
 
 def validate(
-    use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted: frozenset[str] = frozenset()
+    use_case: LoadedUseCase, rows: Rows, window: Window, accepted: frozenset[str] = frozenset()
 ) -> CheckedRows:
     """The verdict on the rows of a window, and the rows that may be scored.
 
     Rows that only `accepted` rules caught are clean: a person let them in. Rules that always hold can't be accepted.
+    A table is looked at as a whole; what is in files already is gone through in chunks, and comes to the same.
+    Errors: `StoreUnavailable` when many rows need a temporary folder that has no room.
     """
     spec = use_case.spec
     delivered = rows.num_rows
     try:
-        rows = conform(spec, rows)
+        found = _conforming(spec, rows)
     except (SchemaMismatch, UndecodableText) as error:
-        nothing = canonical_schema(spec).empty_table()
+        nothing = Chosen.of(canonical_schema(spec).empty_table())
         gates = [GateOutcome("schema", Verdict.FAIL, str(error))]
-        return _validated(delivered, gates, _Split(nothing, _with_rules(nothing, []), (), ()), ())
-    split = _set_aside(use_case, rows, window, accepted)
+        return _validated(delivered, gates, Split(nothing, SetAside(nothing, Caught(0), 0), (), ()), ())
+    parts = split(use_case, found, window, accepted)
     gates = [
         GateOutcome("schema", Verdict.PASS),
-        row_count(spec, rows.num_rows, split.clean.num_rows),
-        columns_present(spec, rows),
-        circuit_breaker(spec, rows.num_rows, split.quarantined.num_rows, split.rules),
+        row_count(spec, found.num_rows, parts.clean.num_rows),
+        columns_present(spec, found),
+        circuit_breaker(spec, found.num_rows, parts.quarantined.num_rows, parts.rules),
     ]
     outcomes: tuple[ExpectationOutcome, ...] = ()
     expected = [expectation for expectation in use_case.expectations if not expectation.quarantine]
-    if expected and split.clean.num_rows:
+    if expected and parts.clean.num_rows:
         # Great Expectations takes seconds to import, and jobs that validate nothing shouldn't pay for it.
-        from perennial.quality.suite import run_suite  # noqa: PLC0415
+        from perennial.quality.expecting import outcomes_of  # noqa: PLC0415
 
-        outcomes = run_suite(expected, to_frame(_asked_about(expected, split.clean)), private=spec.private_columns)
-    return _validated(delivered, gates, split, outcomes)
-
-
-def _asked_about(expected: Sequence[Expectation], rows: pa.Table) -> pa.Table:
-    """The columns that expectations look at: as a frame, each takes several times the memory of the column itself."""
-    if any(each.type == ABOUT_ALL_COLUMNS for each in expected):
-        return rows
-    named = frozenset().union(*(each.columns for each in expected))
-    return rows.select([name for name in rows.column_names if name in named])
+        outcomes = outcomes_of(expected, parts.clean, spec.private_columns)
+    return _validated(delivered, gates, parts, outcomes)
 
 
-@dataclass(frozen=True)
-class _Split:
-    clean: pa.Table
-    quarantined: pa.Table
-    rules: tuple[RuleOutcome, ...]
-    findings: tuple[_Finding, ...]
+def _conforming(spec: UseCase, rows: Rows) -> Chosen:
+    """What `conform` makes of the rows; those that ingest made conform to the same kinds are not touched again.
+
+    Errors: as `conform`.
+    """
+    if isinstance(rows, pa.Table):
+        return Chosen.of(conform(spec, rows))
+    schema = canonical_schema(spec)
+    names = [name for name in (*spec.columns, BAD_CELLS) if name in rows.schema.names]
+    found = Chosen.of(rows, names)
+    changed = any(field not in rows.schema for field in schema)
+    if found.in_one_chunk or changed or _nothing_read(spec, found):
+        return Chosen.of(conform(spec, rows.table(names)))
+    return found
 
 
-def _set_aside(use_case: LoadedUseCase, rows: pa.Table, window: Window, accepted: frozenset[str]) -> _Split:
-    masks: list[tuple[str, Mask]] = list(integrity_rules(use_case.spec, rows, window))
-    outcomes = [RuleOutcome(name, int(np.count_nonzero(mask))) for name, mask in masks]
-    findings = []
-    for name, expectation in named_rules(use_case.expectations):
-        try:
-            mask = failing_rows(expectation, rows)
-        except InvalidSpec as error:
-            outcomes.append(RuleOutcome(name, 0, str(error)))
-            findings.append(_Finding(_VERDICTS[expectation.severity], rule_error(name, str(error))))
-        else:
-            outcomes.append(RuleOutcome(name, int(np.count_nonzero(mask)), accepted=name in accepted))
-            if name not in accepted:
-                masks.append((name, mask))
-    caught = np.logical_or.reduce([mask for _, mask in masks])
-    quarantined = _with_rules(rows.filter(pa.array(caught)), _rules_of_each(caught, masks))
-    clean = without_bad_cells(rows.filter(pa.array(~caught)) if caught.any() else rows)
-    return _Split(clean, quarantined, tuple(outcomes), tuple(findings))
-
-
-def _rules_of_each(caught: Mask, masks: list[tuple[str, Mask]]) -> list[str]:
-    """The names of the rules that caught each caught row. Rows share few combinations, however many rows there are."""
-    by_row = np.stack([mask[caught] for _, mask in masks], axis=1)
-    combinations, combination_of_row = np.unique(by_row, axis=0, return_inverse=True)
-    names = [name for name, _ in masks]
-    texts = [RULE_SEPARATOR.join(names[rule] for rule in np.flatnonzero(row)) for row in combinations]
-    return [texts[combination] for combination in combination_of_row.reshape(-1)]
-
-
-def named_rules(expectations: Sequence[Expectation]) -> list[tuple[str, Expectation]]:
-    """The expectations that set rows aside, each with a name of its own: `type(column)`, then `type(column) #2`."""
-    seen: Counter[str] = Counter()
-    named = []
-    for expectation in expectations:
-        if expectation.quarantine:
-            name = f"{expectation.type}({expectation.kwargs.get('column')})"
-            seen[name] += 1
-            named.append((name if seen[name] == 1 else f"{name} #{seen[name]}", expectation))
-    return named
-
-
-def _with_rules(rows: pa.Table, rules: list[str]) -> pa.Table:
-    return rows.append_column(RULE_COLUMN, pa.array(rules, pa.string()))
+def _nothing_read(spec: UseCase, rows: Chosen) -> bool:
+    """Whether cells could not be read in a column that has no values: then they may have to be refused."""
+    return BAD_CELLS in rows.names and any(
+        any(unread_in(chunk, name).any() for chunk in rows.chunks([BAD_CELLS])) and not rows.has_values(name)
+        for name in spec.columns
+    )
 
 
 def _validated(
-    delivered: int, gates: list[GateOutcome], split: _Split, outcomes: tuple[ExpectationOutcome, ...]
+    delivered: int, gates: list[GateOutcome], parts: Split, outcomes: tuple[ExpectationOutcome, ...]
 ) -> CheckedRows:
     findings = [_Finding(gate.verdict, gate.reason) for gate in gates if gate.reason is not None]
-    findings += split.findings
+    findings += [
+        _Finding(_VERDICTS[expectation.severity], rule_error(name, error)) for name, expectation, error in parts.errors
+    ]
     findings += [
         _Finding(_VERDICTS[outcome.severity], expectation_reason(outcome)) for outcome in outcomes if not outcome.met
     ]
     findings.sort(key=lambda finding: finding.verdict is not Verdict.FAIL)
     verdict = Verdict.worst(finding.verdict for finding in findings)
-    reasons = tuple(finding.reason for finding in findings) or (all_met(delivered, len(split.rules), len(outcomes)),)
+    reasons = tuple(finding.reason for finding in findings) or (all_met(delivered, len(parts.rules), len(outcomes)),)
     result = {
         "format": RESULT_FORMAT,
         CHECKED_BY: versions.CHECKS_VERSION,
         "verdict": verdict.value,
         "reasons": list(reasons),
         "rows": delivered,
-        "rows_clean": split.clean.num_rows,
-        "rows_quarantined": split.quarantined.num_rows,
+        "rows_clean": parts.clean.num_rows,
+        "rows_quarantined": parts.quarantined.num_rows,
         "gates": [asdict(gate) for gate in gates],
-        "row_rules": [asdict(rule) for rule in split.rules],
+        "row_rules": [asdict(rule) for rule in parts.rules],
         "expectations": [asdict(outcome) | {"samples": list(outcome.samples)} for outcome in outcomes],
     }
-    return CheckedRows(verdict, reasons, split.clean, split.quarantined, result)
+    return CheckedRows(verdict, reasons, parts.clean, parts.quarantined, result)

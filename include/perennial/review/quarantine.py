@@ -11,8 +11,8 @@ from perennial.ledger.entries import Snapshot
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, caught_by_rule, cells_caught
 from perennial.quality.outcome import JsonValue, json_safe
+from perennial.quality.setting_aside import RULE_COLUMN, RULE_SEPARATOR, named_rules
 from perennial.quality.unread import BAD_CELLS, UnreadCell, unread_cells
-from perennial.quality.validate import RULE_COLUMN, RULE_SEPARATOR, named_rules
 from perennial.records.gate import accepted_rules, checks_of, quarantined_rows, suite_digest_with
 from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase

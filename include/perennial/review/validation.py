@@ -10,7 +10,7 @@ from perennial.ledger.entries import Intervention, InterventionKind, Snapshot, V
 from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
 from perennial.quality.outcome import OBSERVE_NO_VALUES, RESULT_FORMAT, ValueCount
-from perennial.quality.validate import named_rules
+from perennial.quality.setting_aside import named_rules
 from perennial.records.gate import accepted_rules, checks_of, is_about, suite_digest_with
 from perennial.review import quarantine
 from perennial.spec import versions

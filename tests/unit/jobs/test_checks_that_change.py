@@ -15,7 +15,7 @@ from perennial.backtest import backtest
 from perennial.errors import ChecksDisagree, NotValidated
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, score, validate
-from perennial.quality import validate as checking
+from perennial.quality import setting_aside as checking
 from perennial.records.gate import checks_of, gated
 from perennial.review import preview, quarantine, reproduce, validation
 from perennial.review.suggestions import suggest
@@ -42,8 +42,8 @@ def stricter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     def change(version: int | None = None) -> None:
         rules = checking.integrity_rules
 
-        def more(spec: Any, rows: pa.Table, window: Any) -> Any:
-            yield from rules(spec, rows, window)
+        def more(spec: Any, rows: pa.Table, *others: Any) -> Any:
+            yield from rules(spec, rows, *others)
             yield "first_row(parcel)", np.arange(rows.num_rows) == 5
 
         monkeypatch.setattr(checking, "integrity_rules", more)

@@ -71,6 +71,22 @@ def test_it_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     assert later.metrics == pytest.approx(measured.metrics)
 
 
+def test_the_same_rows_are_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for name in ("whole", "chunks"):
+        (tmp_path / name).mkdir()
+        world = make_world(tmp_path / name)
+        world.put("weight", {31 * ROWS: -99.0, 31 * ROWS + 20: -98.0})
+        if name == "chunks":
+            world = in_chunks(world, monkeypatch, tmp_path)
+        ingest_and_validate(world, 31)
+        aside = world.ports.lake.read("quarantine/parcels", world.day(31).key)
+        (verdict,) = world.ports.ledger.validations("parcels", world.day(31))
+        assert aside.num_rows == verdict.rows_quarantined == 2
+        found.append((table_digest(aside), verdict.result, verdict.reasons))
+    assert found[0] == found[1]
+
+
 def test_predictions_that_are_no_numbers_are_counted_over_all_chunks(
     world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -5,8 +5,9 @@ import pytest
 from tests.unit.quality.conftest import rows_with, use_case_with
 
 from perennial.quality.caught import CHANGED_RULE, CaughtCell, caught_by_rule, cells_caught
+from perennial.quality.setting_aside import named_rules
 from perennial.quality.unread import UnreadCell, unread_cells
-from perennial.quality.validate import named_rules, validate
+from perennial.quality.validate import validate
 from perennial.window import Window
 
 ANY_ROW = 0.99
@@ -24,7 +25,7 @@ def test_each_rule_is_given_the_rows_that_it_caught() -> None:
 def test_only_the_cells_of_the_rules_own_column_are_its_own(window: Window) -> None:
     rows = rows_with(20, stops=pa.array([1.5, *[1.0] * 19]), rainy=pa.array([3, 4, *[1] * 18]))
     use_case = use_case_with(max_quarantined_share=ANY_ROW)
-    quarantined = validate(use_case, rows, window).quarantined
+    quarantined = validate(use_case, rows, window).quarantined.table()
     assert cells_caught(use_case.spec, "readable(rainy)", quarantined, {}, 5) == (
         CaughtCell("rainy", "3", "boolean", 1, "is neither true nor false; only 0 and 1 can be read as such"),
         CaughtCell("rainy", "4", "boolean", 1, "is neither true nor false; only 0 and 1 can be read as such"),
@@ -54,7 +55,7 @@ def test_every_kind_of_rule_says_what_it_expected(
         [{"type": kind, "kwargs": {"column": column, **rules[kind]}, "quarantine": True}] if kind in rules else []
     )
     use_case = use_case_with(expected, max_quarantined_share=ANY_ROW)
-    quarantined = validate(use_case, rows_with(2, **{column: values}), window).quarantined
+    quarantined = validate(use_case, rows_with(2, **{column: values}), window).quarantined.table()
     caught = quarantined.filter(pa.array(caught_by_rule(quarantined)[rule]))
     found = cells_caught(use_case.spec, rule, caught, dict(named_rules(use_case.expectations)), 5)
     assert found == tuple(CaughtCell(*cell) for cell in cells)  # type: ignore[arg-type]

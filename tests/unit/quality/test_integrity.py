@@ -5,14 +5,18 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from perennial.quality.row_rules import doubled, integrity_rules
+from perennial.quality.row_rules import Mask, doubled, integrity_rules
 from perennial.spec.models import UseCase
 from perennial.window import Window
 
 
+def rules(spec: UseCase, rows: pa.Table, window: Window) -> dict[str, Mask]:
+    return dict(integrity_rules(spec, rows, window, doubled(rows.column(spec.key))))
+
+
 def caught(spec: UseCase, rows: pa.Table, window: Window) -> dict[str, list[int]]:
     """The positions of the rows that each rule catches, for rules that catch any."""
-    return {rule: mask.nonzero()[0].tolist() for rule, mask in integrity_rules(spec, rows, window) if mask.any()}
+    return {rule: mask.nonzero()[0].tolist() for rule, mask in rules(spec, rows, window).items() if mask.any()}
 
 
 def test_ordinary_rows_are_caught_by_nothing(spec: UseCase, make_rows: Any, window: Window) -> None:
@@ -20,7 +24,7 @@ def test_ordinary_rows_are_caught_by_nothing(spec: UseCase, make_rows: Any, wind
 
 
 def test_there_is_a_rule_for_each_column_that_needs_one(spec: UseCase, make_rows: Any, window: Window) -> None:
-    assert [rule for rule, _ in integrity_rules(spec, make_rows(), window)] == [
+    assert list(rules(spec, make_rows(), window)) == [
         "required(trip_id)",
         "required(departure)",
         "required(distance)",
@@ -55,8 +59,8 @@ def test_times_outside_the_window_are_caught_and_missing_ones_are_required(
 
 
 def test_no_rows_break_no_rule(spec: UseCase, make_rows: Any, window: Window) -> None:
-    masks = [mask for _, mask in integrity_rules(spec, make_rows().slice(0, 0), window)]
-    assert [mask.shape for mask in masks] == [(0,)] * 7
+    masks = rules(spec, make_rows().slice(0, 0), window)
+    assert [mask.shape for mask in masks.values()] == [(0,)] * 7
 
 
 def test_doubled_values_are_found_across_chunks() -> None:

@@ -16,10 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.quality.conftest import rows_of
 
-from perennial.quality import validate as validating
+from perennial.quality import expecting
 from perennial.quality.frame import to_frame
 from perennial.quality.schema import canonical_schema
-from perennial.quality.validate import RULE_COLUMN, CheckedRows, validate
+from perennial.quality.setting_aside import RULE_COLUMN
+from perennial.quality.validate import CheckedRows, validate
 from perennial.spec.expectations import Severity
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -28,7 +29,7 @@ GOLDEN = yaml.safe_load((Path(__file__).parents[2] / "golden" / "quality.yaml").
 
 
 def rules_of(outcome: CheckedRows) -> list[str]:
-    rules: list[str] = outcome.quarantined.column(RULE_COLUMN).to_pylist()
+    rules: list[str] = outcome.quarantined.table().column(RULE_COLUMN).to_pylist()
     return rules
 
 
@@ -48,7 +49,7 @@ def test_only_columns_that_are_asked_about_become_a_frame(
     make_use_case: Any, make_rows: Any, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     framed: list[list[str]] = []
-    monkeypatch.setattr(validating, "to_frame", lambda rows: (framed.append(rows.column_names), to_frame(rows))[1])
+    monkeypatch.setattr(expecting, "to_frame", lambda rows: (framed.append(rows.column_names), to_frame(rows))[1])
     rows = make_rows(10)
     about_one = {"type": "expect_column_max_to_be_between", "kwargs": {"column": "fare", "max_value": 99}}
     about_all = {"type": "expect_table_columns_to_match_set", "kwargs": {"column_set": rows.column_names}}
@@ -118,8 +119,8 @@ def test_rows_that_do_not_conform_are_in_neither_part(make_use_case: Any, window
     use_case = make_use_case()
     outcome = validate(use_case, pa.table({"x": [1, 2]}), window)
     assert outcome.verdict is Verdict.FAIL
-    assert outcome.clean.equals(canonical_schema(use_case.spec).empty_table())
-    assert outcome.quarantined.column_names == [*use_case.spec.columns, RULE_COLUMN]
+    assert outcome.clean.table().equals(canonical_schema(use_case.spec).empty_table())
+    assert outcome.quarantined.table().column_names == [*use_case.spec.columns, RULE_COLUMN]
     assert outcome.quarantined.num_rows == 0
     assert (outcome.result["rows"], outcome.result["rows_clean"], outcome.result["rows_quarantined"]) == (2, 0, 0)
 
@@ -129,7 +130,7 @@ def test_rows_as_the_lake_returns_them_are_judged_the_same(make_use_case: Any, m
     straight = validate(make_use_case(), rows, window)
     sorted_ = validate(make_use_case(), rows.select(sorted(rows.column_names)), window)
     assert sorted_.result == straight.result
-    assert sorted_.clean.equals(straight.clean)
+    assert sorted_.clean.table().equals(straight.clean.table())
 
 
 @pytest.mark.parametrize("severity", list(Severity))
@@ -177,7 +178,7 @@ def test_values_appear_in_no_reason_and_keys_nowhere(
     about_people, about_notes = outcome.result["expectations"][:4], outcome.result["expectations"][4:]
     assert not any(text[:50] in json.dumps(about, ensure_ascii=False) for about in about_people)
     assert about_notes[0]["samples"] == [text if len(text) <= 100 else "z" * 99 + "…"]
-    assert outcome.clean.column("note").to_pylist() == [text] * 3
+    assert outcome.clean.table().column("note").to_pylist() == [text] * 3
 
 
 ODD_ROWS = st.lists(
@@ -214,11 +215,11 @@ def test_no_row_is_lost_or_doubled(
     def bag(rows: pa.Table) -> Counter[str]:
         return Counter(str(list(row.values())).replace("nan", "None") for row in rows.to_pylist())
 
-    set_aside = outcome.quarantined.drop_columns([RULE_COLUMN])
-    assert bag(outcome.clean) + bag(set_aside) == bag(given_rows)
+    set_aside = outcome.quarantined.table().drop_columns([RULE_COLUMN])
+    assert bag(outcome.clean.table()) + bag(set_aside) == bag(given_rows)
     assert all(rules_of(outcome))
-    again = validate(make_use_case(SETTING_ASIDE, max_quarantined_share=share), outcome.clean, window)
-    assert again.clean.equals(outcome.clean), "what is clean stays clean"
+    again = validate(make_use_case(SETTING_ASIDE, max_quarantined_share=share), outcome.clean.table(), window)
+    assert again.clean.table().equals(outcome.clean.table()), "what is clean stays clean"
     breaker = next(gate for gate in outcome.result["gates"] if gate["gate"] == "circuit_breaker")
     caught = outcome.quarantined.num_rows
     assert (breaker["verdict"] == "fail") == (caught > share * len(odd))

@@ -26,7 +26,8 @@ from perennial.digest import table_digest
 from perennial.features.build import feature_frame
 from perennial.modeling.predict import predict
 from perennial.modeling.recipe import build_pipeline
-from perennial.quality.validate import RULE_COLUMN, validate
+from perennial.quality.setting_aside import RULE_COLUMN
+from perennial.quality.validate import validate
 from perennial.spec import versions
 from perennial.spec.names import Task
 from perennial.spec.training import Candidate
@@ -72,7 +73,7 @@ def checks() -> Any:
     for case in yaml.safe_load((GOLDEN / "quality.yaml").read_text()):
         rows = rows_of(case)
         outcome = validate(use_case_with(case.get("expectations"), **case.get("quality", {})), rows, window)
-        aside = outcome.quarantined
+        aside = outcome.quarantined.table()
         keys = aside.column("trip_id").to_pylist() if "trip_id" in aside.column_names else []
         found[case["name"]] = [outcome.verdict.value, keys, aside.column(RULE_COLUMN).to_pylist()]
     return found
@@ -106,10 +107,14 @@ PARTS = {
     "checks": Part(
         lambda: versions.CHECKS_VERSION,
         (
+            "quality/chunks.py",
             "quality/columns.py",
+            "quality/expecting.py",
             "quality/frame.py",
+            "quality/parts.py",
             "quality/row_rules.py",
             "quality/schema.py",
+            "quality/setting_aside.py",
             "quality/suite.py",
             "quality/texts.py",
             "quality/unread.py",

@@ -1,6 +1,7 @@
 """Validate: a snapshot gets a verdict; the rows that a row-level check caught go to quarantine."""
 
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -8,16 +9,18 @@ import pyarrow as pa
 from perennial.errors import ChecksDisagree, ValidationFailed
 from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
+from perennial.ordered import Rows, ordered
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
+from perennial.quality.setting_aside import SetAside
 from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import validate
 from perennial.records.gate import (
     accepted_rules,
     checks_of,
     failure_text,
+    ordered_snapshot,
     snapshot_of,
-    snapshot_rows,
     suite_digest_with,
 )
 from perennial.records.leases import data_lease
@@ -52,11 +55,13 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     with data_lease(spec.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
         accepted = accepted_rules(snapshot, ports.ledger)
-        judged = judge(use_case, snapshot, snapshot_rows(snapshot, ports.lake), accepted, run_id)
-        suite_digest = judged.verdict.suite_digest
-        _refuse_another_answer(judged, ports.ledger.validation_of(spec.name, window, snapshot.digest, suite_digest))
-        ports.lake.replace(quarantine_table(spec.name), window_partition(window), judged.quarantined, lease)
-        recorded = ports.ledger.record_validation(judged.verdict, lease)
+        verdict, aside = _judged(use_case, snapshot, ordered_snapshot(snapshot, ports.lake), accepted, run_id)
+        _refuse_another_answer(
+            verdict, ports.ledger.validation_of(spec.name, window, snapshot.digest, verdict.suite_digest)
+        )
+        with ordered(_of_snapshot(aside, snapshot)) as quarantined:
+            ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, lease)
+        recorded = ports.ledger.record_validation(verdict, lease)
     tell(recorded)
     if recorded.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(recorded))
@@ -75,10 +80,17 @@ class Judged:
 
 def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted: frozenset[str], run_id: str) -> Judged:
     """Check the rows of the snapshot, for who holds its window; `accepted` rules are those that a person let pass."""
-    # A column that left the spec needs no new snapshot; one that came does, and validation says so.
-    rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
+    verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
+    return Judged(verdict, pa.concat_tables(_of_snapshot(aside, snapshot)))
+
+
+def _judged(
+    use_case: LoadedUseCase, snapshot: Snapshot, rows: Rows, accepted: frozenset[str], run_id: str
+) -> tuple[ValidationResult, SetAside]:
+    if isinstance(rows, pa.Table):
+        # A column that left the spec needs no new snapshot; one that came does, and validation says so.
+        rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
     outcome = validate(use_case, rows, snapshot.window, accepted)
-    digests = pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
     verdict = ValidationResult(
         use_case=use_case.name,
         window=snapshot.window,
@@ -91,7 +103,13 @@ def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted:
         result=with_seen(use_case, snapshot.window, outcome, accepted),
         run_id=run_id,
     )
-    return Judged(verdict, outcome.quarantined.append_column("snapshot_digest", digests))
+    return verdict, outcome.quarantined
+
+
+def _of_snapshot(aside: SetAside, snapshot: Snapshot) -> Iterator[pa.Table]:
+    for rows in aside.chunks():
+        digests = pa.array([snapshot.digest] * rows.num_rows, pa.string())
+        yield rows.append_column("snapshot_digest", digests)
 
 
 def tell(recorded: ValidationResult) -> None:
@@ -101,9 +119,9 @@ def tell(recorded: ValidationResult) -> None:
         log.log(level, "%s %s: %s", recorded.use_case, recorded.window, reason)
 
 
-def _refuse_another_answer(judged: Judged, before: ValidationResult | None) -> None:
+def _refuse_another_answer(verdict: ValidationResult, before: ValidationResult | None) -> None:
     """A verdict stays as it was recorded first, so the quarantine beside it must, too. Errors: `ChecksDisagree`."""
-    found = judged.verdict.rows_quarantined
+    found = verdict.rows_quarantined
     if before is None or before.rows_quarantined == found:
         return
     raise ChecksDisagree(

@@ -9,6 +9,7 @@ import pyarrow as pa
 import yaml
 from tests.unit.jobs.world import SPEC
 
+from perennial.quality.chunks import Chosen
 from perennial.quality.proposals.proposal import Looked, Proposal, held_out
 from perennial.quality.proposals.propose import propose
 from perennial.quality.proposals.seen import WindowSeen, look
@@ -61,11 +62,11 @@ def test_one_window_in_twenty_at_most_has_a_false_alarm() -> None:
         )
 
     days = [Window(START + timedelta(days=n), START + timedelta(days=n + 1)) for n in range(LEARNT)]
-    seen = [look(spec, day, rows_of(number)) for number, day in enumerate(days)]
+    seen = [look(spec, day, Chosen.of(rows_of(number))) for number, day in enumerate(days)]
     looked = Looked(seen, LEARNT - held_out(LEARNT), [number % 7 for number in range(LEARNT)])
     proposals, _ = propose(spec, looked)
     assert len(proposals) == 88
-    later = [look(spec, days[-1], rows_of(number)) for number in range(LEARNT, LEARNT + AFTER)]
+    later = [look(spec, days[-1], Chosen.of(rows_of(number))) for number in range(LEARNT, LEARNT + AFTER)]
     assert share_alarmed(proposals, later) <= 0.05
     extremes = [
         Expectation(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from tests.unit.jobs.world import SPEC
 
+from perennial.quality.chunks import Chosen
 from perennial.quality.proposals.proposal import LeftAlone, Looked, Proposal, held_out
 from perennial.quality.proposals.propose import propose
 from perennial.quality.proposals.seen import WindowSeen, look
@@ -43,7 +44,7 @@ def windows_of(spec: UseCase, cells: Callable[[int], list[Any]], count: int = 30
             "x": x,
         }
         table = pa.table({name: pa.array(rows[name], canonical_schema(spec).field(name).type) for name in rows})
-        seen.append(look(spec, Window(start, start + timedelta(days=1)), table))
+        seen.append(look(spec, Window(start, start + timedelta(days=1)), Chosen.of(table)))
     return seen
 
 

@@ -7,6 +7,7 @@ import pytest
 import yaml
 from tests.unit.jobs.world import SPEC, START
 
+from perennial.quality.chunks import Chosen
 from perennial.quality.frame import to_frame
 from perennial.quality.proposals.proposal import Proposal
 from perennial.quality.proposals.seen import MOST_VALUES, WindowSeen, look
@@ -82,4 +83,4 @@ def seen(rows: pa.Table) -> WindowSeen:
     kept = {name: column for name, column in document["columns"].items() if name in ("parcel", "sent_at")}
     kinds = {"n": "integer", "x": "numeric", "t": "categorical"}
     document["columns"] = kept | {name: {"kind": kind} for name, kind in kinds.items()}
-    return look(UseCase.model_validate(document), Window(START, START.replace(day=2)), rows)
+    return look(UseCase.model_validate(document), Window(START, START.replace(day=2)), Chosen.of(rows))
