@@ -28,7 +28,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from perennial.digest import canonical, canonical_digest, canonical_types
+from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake import old_files
 from perennial.lake.committing import until_committed
@@ -56,7 +56,7 @@ from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_suc
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
-from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
+from perennial.ordered import CHUNK_ROWS, FEW_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
 
 class DeltaLake(ManyPartitions):
@@ -363,9 +363,9 @@ class DeltaLake(ManyPartitions):
         parts = []
         for file in files:
             with self._parquet(table, file) as parquet:
-                parts.append(without_partition(parquet.read()))
+                parts.append(without_partition(parquet.read(use_threads=parquet.metadata.num_rows > FEW_ROWS)))
         if len(parts) == 1:
-            return canonical_types(parts[0]).combine_chunks()
+            return parts[0].combine_chunks()
         return canonical(pa.concat_tables(parts, promote_options="default"))
 
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:

@@ -127,7 +127,8 @@ class ManyPartitions(ABC):
                 delta = self._open(table, version)
                 held = files_by_partition(delta) if delta else {}
                 files |= {each: _files(held[each]) for each in names if each in held}
-                found |= {each: no_rows(delta) if delta else pa.table({}) for each in names if each not in held}
+                nothing = no_rows(delta) if delta else pa.table({})
+                found |= dict.fromkeys((each for each in names if each not in held), nothing)
             read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
             return found | dict(zip(files, read, strict=True))
 

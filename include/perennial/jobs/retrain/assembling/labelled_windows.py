@@ -22,7 +22,8 @@ from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows, rows_of_snapshots
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
-from perennial.records.labels import collect_many, unmatched_labels
+from perennial.records.labels import unmatched_labels
+from perennial.records.labels_of_many import collect_many
 from perennial.records.retained import on_record, refusal
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
