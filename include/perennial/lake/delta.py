@@ -360,13 +360,14 @@ class DeltaLake(ManyPartitions):
         return self._rows_of(table, files) if files else no_rows(delta)
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
-        parts = []
-        for file in files:
-            with self._parquet(table, file) as parquet:
-                parts.append(without_partition(parquet.read(use_threads=parquet.metadata.num_rows > FEW_ROWS)))
+        parts = [without_partition(self._stored(table, file)) for file in files]
         if len(parts) == 1:
             return parts[0].combine_chunks()
         return canonical(pa.concat_tables(parts, promote_options="default"))
+
+    def _stored(self, table: str, file: DataFile) -> pa.Table:
+        with self._parquet(table, file) as parquet:
+            return parquet.read(use_threads=parquet.metadata.num_rows > FEW_ROWS)
 
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))

@@ -27,11 +27,13 @@ from perennial.lake.delta_log import (
     files_committed,
     no_rows,
     transactions_of,
+    without_partition,
 )
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
 from perennial.lake.storage import open_path, reaching
 from perennial.lease import Lease
+from perennial.stacked import stacked
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -59,6 +61,9 @@ class ManyPartitions(ABC):
 
     @abstractmethod
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table: ...
+
+    @abstractmethod
+    def _stored(self, table: str, file: DataFile) -> pa.Table: ...
 
     def replace_many(
         self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
@@ -129,8 +134,18 @@ class ManyPartitions(ABC):
                 files |= {each: _files(held[each]) for each in names if each in held}
                 nothing = no_rows(delta) if delta else pa.table({})
                 found |= dict.fromkeys((each for each in names if each not in held), nothing)
-            read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
-            return found | dict(zip(files, read, strict=True))
+            return found | self._rows_of_each(table, files)
+
+    def _rows_of_each(self, table: str, files: Mapping[str, Sequence[DataFile]]) -> dict[str, pa.Table]:
+        single = {partition: its[0] for partition, its in files.items() if len(its) == 1}
+        stored = _at_once(lambda each: self._stored(table, single[each]), list(single))
+        if (together := stacked(stored)) is not None:
+            stored = together.of(without_partition(together.rows)).apart()
+        else:
+            stored = [without_partition(rows).combine_chunks() for rows in stored]
+        split = [partition for partition in files if partition not in single]
+        rest = _at_once(lambda each: self._rows_of(table, files[each]), split)
+        return dict(zip([*single, *split], [*stored, *rest], strict=True))
 
     def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
         """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
