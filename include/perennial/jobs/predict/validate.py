@@ -1,6 +1,7 @@
 """Validate: a snapshot gets a verdict; the rows that a row-level check caught go to quarantine."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -11,7 +12,8 @@ from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.unread import BAD_CELLS
-from perennial.quality.validate import validate
+from perennial.quality.validate import CheckedRows, validate
+from perennial.quality.validate_many import validate_many
 from perennial.records.gate import (
     accepted_rules,
     checks_of,
@@ -77,7 +79,20 @@ def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted:
     """Check the rows of the snapshot, for who holds its window; `accepted` rules are those that a person let pass."""
     # A column that left the spec needs no new snapshot; one that came does, and validation says so.
     rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
-    outcome = validate(use_case, rows, snapshot.window, accepted)
+    return _judged(use_case, snapshot, validate(use_case, rows, snapshot.window, accepted), accepted, run_id)
+
+
+def judge_many(
+    use_case: LoadedUseCase, snapshots: Sequence[Snapshot], rows: Mapping[Window, pa.Table], run_id: str
+) -> dict[Window, Judged]:
+    """`judge` of each, for snapshots that were taken just now: under today's columns, and nobody accepted rows yet."""
+    outcomes = validate_many(use_case, rows)
+    return {each.window: _judged(use_case, each, outcomes[each.window], frozenset(), run_id) for each in snapshots}
+
+
+def _judged(
+    use_case: LoadedUseCase, snapshot: Snapshot, outcome: CheckedRows, accepted: frozenset[str], run_id: str
+) -> Judged:
     digests = pa.array([snapshot.digest] * outcome.quarantined.num_rows, pa.string())
     verdict = ValidationResult(
         use_case=use_case.name,
@@ -86,7 +101,7 @@ def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted:
         suite_digest=suite_digest_with(use_case, accepted),
         verdict=outcome.verdict,
         reasons=outcome.reasons,
-        rows=rows.num_rows,
+        rows=outcome.result["rows"],
         rows_quarantined=outcome.quarantined.num_rows,
         result=with_seen(use_case, snapshot.window, outcome, accepted),
         run_id=run_id,

@@ -14,7 +14,7 @@ import pyarrow as pa
 from perennial.digest import canonical
 from perennial.errors import PerennialError, SourceRejected
 from perennial.jobs.predict.ingest import Delivered, delivered
-from perennial.jobs.predict.validate import judge, tell
+from perennial.jobs.predict.validate import judge_many, tell
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Snapshot, ValidationResult
@@ -123,11 +123,12 @@ def _validated(
     taken: TakenIn,
 ) -> None:
     stored = {each.window: canonical(rows[each.window].rows) for each in snapshots}
-    judged = {each.window: judge(use_case, each, stored[each.window], frozenset(), run_id) for each in snapshots}
-    ports.lake.replace_many(
+    judged = judge_many(use_case, snapshots, stored, run_id)
+    set_aside = {window: each.quarantined for window, each in judged.items() if each.quarantined.num_rows}
+    ports.lake.replace_many(  # a window without a snapshot has no rows there that would have to go
         quarantine_table(use_case.name),
-        {window_partition(window): each.quarantined for window, each in judged.items()},
-        {window_partition(window): lease for window, lease in leases.items()},
+        {window_partition(window): rows for window, rows in set_aside.items()},
+        {window_partition(window): leases[window] for window in set_aside},
     )
     verdicts = ports.ledger.record_validations([each.verdict for each in judged.values()], list(leases.values()))
     for snapshot, verdict in zip(snapshots, verdicts, strict=True):
