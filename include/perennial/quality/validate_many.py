@@ -14,7 +14,6 @@ from perennial.quality.row_rules import Mask, failing_rows, integrity_rules, out
 from perennial.quality.schema import conform
 from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import CheckedRows, named_rules, validate, validate_faultless
-from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.stacked import Stack, stacked
 from perennial.window import Window
@@ -66,16 +65,6 @@ def _row_rules(use_case: LoadedUseCase, stack: Stack, windows: Sequence[Window])
     whole = Window(min(each.start for each in windows), max(each.end for each in windows))
     masks = dict(integrity_rules(use_case.spec, stack.rows, whole))
     for name, expectation in named_rules(use_case.expectations):
-        masks[name] = _failing(expectation, stack)
+        masks[name] = failing_rows(expectation, stack.rows)
     return masks
 
-
-def _failing(expectation: Expectation, stack: Stack) -> Mask:
-    """`failing_rows`, for windows that miss values apart: integers are of another dtype then."""
-    column = stack.rows.column(expectation.kwargs["column"])
-    missing = np.isin(stack.numbers, stack.numbers[column.is_null().to_numpy()])
-    caught = np.zeros(len(stack.numbers), dtype=np.bool_)
-    for part in (missing, ~missing):
-        if part.any():
-            caught[part] = failing_rows(expectation, stack.filter(part).rows)
-    return caught

@@ -40,7 +40,7 @@ def joined_together(
     differ, an entity has labels in several of them, people give labels, too, or a number is too large.
     """
     mine = stacked(list(rows.values()))
-    theirs = stacked([labels[window] for window in rows])
+    theirs = stacked([labels[window].select(sorted(labels[window].column_names)) for window in rows])
     if spec.review is not None or mine is None or theirs is None:
         return {}
     if pc.count_distinct(theirs.rows.column(spec.key)).as_py() < theirs.rows.num_rows:
