@@ -11,6 +11,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from perennial.digest import canonical
+
+_NUMBER = "\x01table"  # sorts before the names of columns, so that the rows of a table stay together
+
 Numbers: TypeAlias = npt.NDArray[np.int64]
 Mask: TypeAlias = npt.NDArray[np.bool_]
 
@@ -51,3 +55,12 @@ def stacked(tables: Sequence[pa.Table]) -> Stack | None:
         return None
     counts = [each.num_rows for each in tables]
     return Stack(pa.concat_tables(tables), np.repeat(np.arange(len(tables)), counts), len(tables))
+
+
+def canonical_each(tables: Sequence[pa.Table]) -> list[pa.Table]:
+    """`canonical` of each. Errors: as there."""
+    stack = stacked(tables) if len(tables) > 1 else None
+    if stack is None or _NUMBER in stack.rows.column_names:
+        return [canonical(each) for each in tables]
+    ordered = canonical(stack.rows.append_column(_NUMBER, pa.array(stack.numbers)))
+    return stack.of(ordered.drop_columns([_NUMBER])).apart()

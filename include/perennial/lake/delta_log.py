@@ -51,9 +51,12 @@ def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
     return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
 
 
-def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
-    """The paths of every partition's files in the version that is open."""
+def files_by_partition(delta: DeltaTable, of: Collection[str] | None = None) -> dict[str, list[str]]:
+    """The paths of every partition's files in the version that is open, or only of these partitions'."""
     actions = pa.table(delta.get_add_actions(flatten=True))
+    if of is not None:
+        wanted = pa.array(list(of), pa.string())
+        actions = actions.filter(pc.is_in(actions[f"partition.{PARTITION_COLUMN}"], value_set=wanted))
     found: dict[str, list[str]] = {}
     columns = (actions[f"partition.{PARTITION_COLUMN}"].to_pylist(), actions["path"].to_pylist())
     for partition, path in zip(*columns, strict=True):

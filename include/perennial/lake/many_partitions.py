@@ -33,7 +33,7 @@ from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
 from perennial.lake.storage import open_path, reaching
 from perennial.lease import Lease
-from perennial.stacked import stacked
+from perennial.stacked import canonical_each, stacked
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -69,7 +69,7 @@ class ManyPartitions(ABC):
         self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
     ) -> Mapping[str, Commit]:
         """See `Lake.replace_many`. Errors: as `DeltaLake.replace`."""
-        ordered = {partition: canonical(rows) for partition, rows in partitions.items()}
+        ordered = dict(zip(partitions, canonical_each(list(partitions.values())), strict=True))
         digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
         schemas = list(dict.fromkeys(rows.schema for rows in ordered.values()))
         written: dict[str, AddAction] = {}
@@ -80,7 +80,7 @@ class ManyPartitions(ABC):
                 delta = self._create(table, _merged(table, pa.schema([]), schemas))
             schema = _merged(table, columns_of(delta), schemas)
             self._tokens(table, delta, leases)
-            held = files_by_partition(delta)
+            held = files_by_partition(delta, ordered)
             there = [partition for partition in ordered if partition in held]
             same = _at_once(lambda each: _digest_of(self._rows_of(table, _files(held[each]))) == digests[each], there)
             changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
@@ -130,7 +130,7 @@ class ManyPartitions(ABC):
             found: dict[str, pa.Table] = {}
             for version, names in elsewhere.items():
                 delta = self._open(table, version)
-                held = files_by_partition(delta) if delta else {}
+                held = files_by_partition(delta, names) if delta else {}
                 files |= {each: _files(held[each]) for each in names if each in held}
                 nothing = no_rows(delta) if delta else pa.table({})
                 found |= dict.fromkeys((each for each in names if each not in held), nothing)

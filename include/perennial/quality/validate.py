@@ -231,8 +231,8 @@ def _validated(
         "rows": delivered,
         "rows_clean": split.clean.num_rows,
         "rows_quarantined": split.quarantined.num_rows,
-        "gates": [asdict(gate) for gate in gates],
-        "row_rules": [asdict(rule) for rule in split.rules],
+        "gates": [dict(vars(gate)) for gate in gates],
+        "row_rules": [dict(vars(rule)) for rule in split.rules],
         "expectations": [asdict(outcome) | {"samples": list(outcome.samples)} for outcome in outcomes],
     }
     return CheckedRows(verdict, reasons, split.clean, split.quarantined, result)

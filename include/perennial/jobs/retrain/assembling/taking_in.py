@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from perennial.digest import canonical
 from perennial.errors import PerennialError, SourceRejected
 from perennial.jobs.predict.ingest import Delivered, delivered
 from perennial.jobs.predict.validate import judge_many, tell
@@ -22,6 +21,7 @@ from perennial.ports import Ports
 from perennial.records.gate import Gated, failure_text
 from perennial.records.leases import free_data
 from perennial.spec.load import LoadedUseCase
+from perennial.stacked import canonical_each
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -122,7 +122,8 @@ def _validated(
     run_id: str,
     taken: TakenIn,
 ) -> None:
-    stored = {each.window: canonical(rows[each.window].rows) for each in snapshots}
+    delivered_rows = [rows[each.window].rows for each in snapshots]
+    stored = dict(zip((each.window for each in snapshots), canonical_each(delivered_rows), strict=True))
     judged = judge_many(use_case, snapshots, stored, run_id)
     set_aside = {window: each.quarantined for window, each in judged.items() if each.quarantined.num_rows}
     ports.lake.replace_many(  # a window without a snapshot has no rows there that would have to go
