@@ -9,7 +9,7 @@ Bad data is a result, never an exception.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,7 +18,14 @@ import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
 from perennial.quality.frame import to_frame
-from perennial.quality.outcome import CHECKED_BY, RESULT_FORMAT, ExpectationOutcome, GateOutcome, RuleOutcome
+from perennial.quality.outcome import (
+    CHECKED_BY,
+    RESULT_FORMAT,
+    ExpectationOutcome,
+    GateOutcome,
+    RuleOutcome,
+    met_by_every_row,
+)
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
 from perennial.quality.row_rules import Mask, failing_rows, integrity_rules
 from perennial.quality.schema import canonical_schema, conform
@@ -127,13 +134,18 @@ def validate(
     return _checked(use_case, rows, _set_aside(use_case, rows, window, accepted))
 
 
-def validate_faultless(use_case: LoadedUseCase, rows: pa.Table, rules: Sequence[str]) -> CheckedRows:
-    """What `validate` says of conforming rows of which the rules, which are all there are, catch none."""
+def validate_faultless(
+    use_case: LoadedUseCase, rows: pa.Table, rules: Sequence[str], met: Collection[int]
+) -> CheckedRows:
+    """What `validate` says of conforming rows of which the rules, which are all there are, catch none.
+
+    `met` are positions of `expectations`, of those about single rows: no row breaks them.
+    """
     nothing = _with_rules(rows.slice(0, 0), [])
-    return _checked(use_case, rows, _Split(rows, nothing, tuple(RuleOutcome(each, 0) for each in rules), ()))
+    return _checked(use_case, rows, _Split(rows, nothing, tuple(RuleOutcome(each, 0) for each in rules), ()), met)
 
 
-def _checked(use_case: LoadedUseCase, rows: pa.Table, split: "_Split") -> CheckedRows:
+def _checked(use_case: LoadedUseCase, rows: pa.Table, split: "_Split", met: Collection[int] = ()) -> CheckedRows:
     spec = use_case.spec
     gates = [
         GateOutcome("schema", Verdict.PASS),
@@ -141,14 +153,29 @@ def _checked(use_case: LoadedUseCase, rows: pa.Table, split: "_Split") -> Checke
         columns_present(spec, rows),
         circuit_breaker(spec, rows.num_rows, split.quarantined.num_rows, split.rules),
     ]
-    outcomes: tuple[ExpectationOutcome, ...] = ()
-    expected = [expectation for expectation in use_case.expectations if not expectation.quarantine]
-    if expected and split.clean.num_rows:
+    outcomes = _expectations(use_case, split.clean, met) if split.clean.num_rows else ()
+    return _validated(rows.num_rows, gates, split, outcomes)
+
+
+def _expectations(use_case: LoadedUseCase, rows: pa.Table, met: Collection[int]) -> tuple[ExpectationOutcome, ...]:
+    """What the expectations that set no rows aside say; `met` are positions of some that no row breaks."""
+    expected = {number: each for number, each in enumerate(use_case.expectations) if not each.quarantine}
+    found = {
+        number: met_by_every_row(
+            expected[number], rows.num_rows, rows.column(expected[number].kwargs["column"]).null_count
+        )
+        for number in met
+    }
+    if rest := {number: each for number, each in expected.items() if number not in found}:
         # Great Expectations takes seconds to import, and jobs that validate nothing shouldn't pay for it.
         from perennial.quality.suite import run_suite  # noqa: PLC0415
 
-        outcomes = run_suite(expected, to_frame(_asked_about(expected, split.clean)), private=spec.private_columns)
-    return _validated(rows.num_rows, gates, split, outcomes)
+        frame, private = to_frame(_asked_about(list(expected.values()), rows)), use_case.spec.private_columns
+        judged = run_suite(list(rest.values()), frame, private=private)
+        if found and any(each.error for each in judged):  # what ails one may ail all of a suite
+            return run_suite(list(expected.values()), frame, private=private)
+        found |= dict(zip(rest, judged, strict=True))
+    return tuple(found[number] for number in expected)
 
 
 def _asked_about(expected: Sequence[Expectation], rows: pa.Table) -> pa.Table:
