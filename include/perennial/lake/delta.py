@@ -52,12 +52,12 @@ from perennial.lake.delta_log import (
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.held import HeldTables
 from perennial.lake.many_partitions import ManyPartitions
-from perennial.lake.parquet import opened
+from perennial.lake.parquet import is_small, opened
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
-from perennial.ordered import CHUNK_ROWS, FEW_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
+from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
 
 class DeltaLake(ManyPartitions):
@@ -361,14 +361,13 @@ class DeltaLake(ManyPartitions):
         return self._rows_of(table, files) if files else no_rows(delta)
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
-        parts = [without_partition(self._stored(table, file)) for file in files]
+        parts = []
+        for file in files:
+            with self._parquet(table, file) as parquet:
+                parts.append(without_partition(parquet.read(use_threads=not is_small(parquet.metadata.num_rows))))
         if len(parts) == 1:
             return parts[0].combine_chunks()
         return canonical(pa.concat_tables(parts, promote_options="default"))
-
-    def _stored(self, table: str, file: DataFile) -> pa.Table:
-        with self._parquet(table, file) as parquet:
-            return parquet.read(use_threads=parquet.metadata.num_rows > FEW_ROWS)
 
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))

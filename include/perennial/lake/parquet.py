@@ -12,7 +12,12 @@ def opened(filesystem: fs.FileSystem, path: str, rows: int | None) -> pq.Parquet
 
     Errors: `FileNotFoundError`, those of Arrow.
     """
-    if rows is None or rows > FEW_ROWS:
+    if not is_small(rows):
         return pq.ParquetFile(path, filesystem=filesystem)
     with filesystem.open_input_file(path) as file:
         return pq.ParquetFile(pa.BufferReader(file.read_buffer()))
+
+
+def is_small(rows: int | None) -> bool:
+    """Whether a file of so many rows is one of few."""
+    return rows is not None and rows <= FEW_ROWS
