@@ -76,6 +76,8 @@ def canonical_digest(ordered: pa.Table) -> str:
 
     def values(name: str) -> Iterator[pa.ChunkedArray]:
         column = ordered.column(name)
+        if len(column) <= PIECE_ROWS:
+            return iter([column])
         return (column.slice(first, PIECE_ROWS) for first in range(0, len(column), PIECE_ROWS))
 
     return digest_by_column(ordered.num_rows, ordered.schema, values)
@@ -133,7 +135,8 @@ def _validity(pieces: Iterable[pa.ChunkedArray]) -> Iterator[bytes]:
     """A bit for each value, eight to a byte, over the borders of pieces."""
     rest = np.empty(0, dtype=np.bool_)
     for piece in pieces:
-        valid = np.concatenate([rest, piece.is_valid().to_numpy()])
+        these = piece.is_valid().to_numpy() if piece.null_count else np.ones(len(piece), dtype=np.bool_)
+        valid = np.concatenate([rest, these])
         whole = len(valid) // 8 * 8
         yield np.packbits(valid[:whole]).tobytes()
         rest = valid[whole:]
@@ -141,7 +144,7 @@ def _validity(pieces: Iterable[pa.ChunkedArray]) -> Iterator[bytes]:
 
 
 def _present(pieces: Iterable[pa.ChunkedArray]) -> Iterator[pa.Array]:
-    return (chunk for piece in pieces for chunk in piece.drop_null().chunks)
+    return (chunk for piece in pieces for chunk in (piece.drop_null() if piece.null_count else piece).chunks)
 
 
 def _fixed_width(present: pa.Array) -> bytes:

@@ -21,6 +21,7 @@ from perennial.digest import canonical, canonical_order, canonical_types, digest
 from perennial.errors import StoreUnavailable
 
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
+FEW_ROWS = 1_000  # in a file of up to so many, what zstd or a thread sets up for each column takes longer than the work
 RUN_BYTES = 32_000_000
 BLOCK_ROWS = 1_024  # of each run, while they are merged: with hundreds of runs they are no more than one of these
 
@@ -77,7 +78,8 @@ class OrderedTable(OrderedRows):
 
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`."""
-        pq.write_table(self._ordered, sink, row_group_size=CHUNK_ROWS, compression="zstd")
+        compression = "snappy" if self.num_rows <= FEW_ROWS else "zstd"
+        pq.write_table(self._ordered, sink, row_group_size=CHUNK_ROWS, compression=compression)
 
 
 Opened = Callable[[], AbstractContextManager[pq.ParquetFile]]

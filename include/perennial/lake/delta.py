@@ -28,7 +28,7 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from perennial.digest import canonical, canonical_digest, canonical_types
+from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsLost, RowsRemoved
 from perennial.lake import old_files
 from perennial.lake.committing import until_committed
@@ -52,6 +52,7 @@ from perennial.lake.delta_log import (
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.held import HeldTables
 from perennial.lake.many_partitions import ManyPartitions
+from perennial.lake.parquet import is_small, opened
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
@@ -164,11 +165,11 @@ class DeltaLake(ManyPartitions):
 
     def _ordered(self, table: str, partition: str, file: DataFile) -> OrderedRows:
         @contextmanager
-        def opened() -> Iterator[pq.ParquetFile]:
+        def open_again() -> Iterator[pq.ParquetFile]:
             with reaching(f"Reading {partition} of {self.location(table)}"), self._parquet(table, file) as parquet:
                 yield parquet
 
-        return in_file(opened, without=(PARTITION_COLUMN,))
+        return in_file(open_again, without=(PARTITION_COLUMN,))
 
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
@@ -363,15 +364,15 @@ class DeltaLake(ManyPartitions):
         parts = []
         for file in files:
             with self._parquet(table, file) as parquet:
-                parts.append(without_partition(parquet.read()))
+                parts.append(without_partition(parquet.read(use_threads=not is_small(parquet.metadata.num_rows))))
         if len(parts) == 1:
-            return canonical_types(parts[0]).combine_chunks()
+            return parts[0].combine_chunks()
         return canonical(pa.concat_tables(parts, promote_options="default"))
 
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))
         try:
-            return pq.ParquetFile(f"{root}/{file.path}", filesystem=self._filesystem)
+            return opened(self._filesystem, f"{root}/{file.path}", file.rows)
         except FileNotFoundError as error:
             raise RowsRemoved(
                 f"{file.path} of {self.location(table)} is not there any more: retention removed it, or somebody did. "

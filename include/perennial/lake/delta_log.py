@@ -51,6 +51,18 @@ def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
     return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
 
 
+def files_of_many(delta: DeltaTable, partitions: Collection[str]) -> dict[str, list[DataFile]]:
+    """`files_of` those of the partitions that have any."""
+    actions = pa.table(delta.get_add_actions(flatten=True))
+    wanted = pa.array(list(partitions), pa.string())
+    mine = actions.filter(pc.is_in(actions[f"partition.{PARTITION_COLUMN}"], value_set=wanted)).sort_by("path")
+    found: dict[str, list[DataFile]] = {}
+    names = (f"partition.{PARTITION_COLUMN}", "path", "num_records")
+    for partition, path, rows in zip(*(mine[name].to_pylist() for name in names), strict=True):
+        found.setdefault(partition, []).append(DataFile(unquote(path), rows))
+    return found
+
+
 def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
     """The paths of every partition's files in the version that is open."""
     actions = pa.table(delta.get_add_actions(flatten=True))

@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import TypeVar
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
@@ -23,15 +24,18 @@ from perennial.lake.delta_log import (
     DataFile,
     columns_of,
     commit_many,
-    files_by_partition,
     files_committed,
+    files_of_many,
     no_rows,
     transactions_of,
+    without_partition,
 )
+from perennial.lake.parquet import is_small
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
 from perennial.lake.storage import open_path, reaching
 from perennial.lease import Lease
+from perennial.stacked import canonical_each, stacked
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -60,11 +64,14 @@ class ManyPartitions(ABC):
     @abstractmethod
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table: ...
 
+    @abstractmethod
+    def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile: ...
+
     def replace_many(
         self, table: str, partitions: Mapping[str, pa.Table], leases: Mapping[str, Lease]
     ) -> Mapping[str, Commit]:
         """See `Lake.replace_many`. Errors: as `DeltaLake.replace`."""
-        ordered = {partition: canonical(rows) for partition, rows in partitions.items()}
+        ordered = dict(zip(partitions, canonical_each(list(partitions.values())), strict=True))
         digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
         schemas = list(dict.fromkeys(rows.schema for rows in ordered.values()))
         written: dict[str, AddAction] = {}
@@ -75,9 +82,9 @@ class ManyPartitions(ABC):
                 delta = self._create(table, _merged(table, pa.schema([]), schemas))
             schema = _merged(table, columns_of(delta), schemas)
             self._tokens(table, delta, leases)
-            held = files_by_partition(delta)
+            held = files_of_many(delta, ordered)
             there = [partition for partition in ordered if partition in held]
-            same = _at_once(lambda each: _digest_of(self._rows_of(table, _files(held[each]))) == digests[each], there)
+            same = _at_once(lambda each: _digest_of(self._rows_of(table, held[each])) == digests[each], there)
             changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
             if not changed:
                 return delta.version()
@@ -125,11 +132,24 @@ class ManyPartitions(ABC):
             found: dict[str, pa.Table] = {}
             for version, names in elsewhere.items():
                 delta = self._open(table, version)
-                held = files_by_partition(delta) if delta else {}
-                files |= {each: _files(held[each]) for each in names if each in held}
-                found |= {each: no_rows(delta) if delta else pa.table({}) for each in names if each not in held}
-            read = _at_once(lambda each: self._rows_of(table, files[each]), list(files))
-            return found | dict(zip(files, read, strict=True))
+                held = files_of_many(delta, names) if delta else {}
+                files |= held
+                nothing = no_rows(delta) if delta else pa.table({})
+                found |= dict.fromkeys((each for each in names if each not in held), nothing)
+            return found | self._rows_of_each(table, files)
+
+    def _rows_of_each(self, table: str, files: Mapping[str, Sequence[DataFile]]) -> dict[str, pa.Table]:
+        """Many small files are read side by side; to take them in is one thread's work, and done once for all."""
+        few = {each: its[0] for each, its in files.items() if len(its) == 1 and is_small(its[0].rows)}
+        opened = _at_once(lambda each: self._parquet(table, few[each]), list(few))
+        small = [each.read(use_threads=False) for each in opened]
+        if (together := stacked(small)) is not None:
+            small = together.of(without_partition(together.rows)).apart()
+        else:
+            small = [without_partition(rows).combine_chunks() for rows in small]
+        others = [each for each in files if each not in few]
+        large = _at_once(lambda each: self._rows_of(table, files[each]), others)
+        return dict(zip([*few, *others], [*small, *large], strict=True))
 
     def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
         """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
@@ -146,10 +166,6 @@ def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.S
     for each in arriving:
         known = merged_schema(table, known, each)
     return known
-
-
-def _files(paths: Sequence[str]) -> list[DataFile]:
-    return [DataFile(path, None) for path in sorted(paths)]
 
 
 def _digest_of(rows: pa.Table) -> str:

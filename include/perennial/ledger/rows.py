@@ -187,7 +187,7 @@ def _json(value: Any, path: str) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return _text(value)
     if isinstance(value, Integral):  # numpy's integers too
         exact = int(value)
         return exact if abs(exact) <= _EXACT else float(exact)
@@ -202,6 +202,12 @@ def _json(value: Any, path: str) -> Any:
         f"The ledger can't keep {path}: {type(value).__name__} has no form in JSON. "
         "Give text, numbers, booleans, None, or lists and dicts of them."
     )
+
+
+def _text(value: str) -> str:
+    if value.isascii() and "\x00" not in value:
+        return value
+    return value.replace("\x00", "\ufffd").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def _reader(hint: Any) -> Callable[[Any], Any] | None:

@@ -1,6 +1,6 @@
 """Outcomes as they were known at a time."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -26,8 +26,11 @@ class LabelledBy(StrEnum):
     PERSON_AS_DOUBTFUL = "person_as_doubtful"
 
 
-def last_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime) -> pa.Table:
-    """The last label of each entity that had arrived by `as_of`, ordered by `key`.
+def last_labels(
+    labels: pa.Table, *, key: str, label: str, arrival: str, as_of: datetime, within: Sequence[str] = ()
+) -> pa.Table:
+    """The last label of each entity that had arrived by `as_of`, ordered by `key`; of each within what the columns
+    `within` say, which come first in the order then.
 
     A null outcome says that none will come (a cancelled flight never lands); it withdraws an earlier one, and an
     outcome that arrives later replaces it. Of outcomes that arrived at one instant the greatest counts, so that the
@@ -37,11 +40,13 @@ def last_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of: 
     arrived = arrived.filter(pc.is_valid(arrived.column(key)))
     if arrived.num_rows == 0:
         return arrived
-    order = [(name, "ascending", "at_start") for name in (key, arrival, label)]
+    order = [(name, "ascending", "at_start") for name in (*within, key, arrival, label)]
     arrived = arrived.take(pc.sort_indices(arrived, sort_keys=order))
-    keys = arrived.column(key).combine_chunks()
-    last = np.ones(len(keys), dtype=bool)
-    last[:-1] = pc.not_equal(keys[:-1], keys[1:]).to_numpy(zero_copy_only=False)
+    last = np.zeros(arrived.num_rows, dtype=bool)
+    last[-1] = True
+    for name in (*within, key):
+        keys = arrived.column(name).combine_chunks()
+        last[:-1] |= pc.not_equal(keys[:-1], keys[1:]).to_numpy(zero_copy_only=False)
     return arrived.filter(pa.array(last))
 
 

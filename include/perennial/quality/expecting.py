@@ -26,7 +26,8 @@ def outcomes_of(
     if rows.num_rows <= FRAME_ROWS or not named:
         about_all = any(each.type == ABOUT_ALL_COLUMNS for each in expectations)
         names = [name for name in rows.names if about_all or name in named]
-        return run_suite(expectations, to_frame(rows.table(names) if names else pa.table({})), private)
+        frame = to_frame(rows.table(names)) if names else pd.DataFrame(index=range(rows.num_rows))
+        return run_suite(expectations, frame, private)
     found: dict[int, Found] = {}
     for columns in dict.fromkeys(_columns(each) for each in expectations):
         numbers = [number for number, each in enumerate(expectations) if _columns(each) == columns]

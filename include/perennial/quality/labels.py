@@ -9,7 +9,6 @@ import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
 from perennial.features.build import LARGEST_FEATURE
-from perennial.performance.labels import with_outcome
 from perennial.quality.columns import ARROW_TYPES, Unfit, canonical_column
 from perennial.quality.unread import BAD_CELLS, first_unread, unread_in, without_value
 from perennial.spec.columns import Column, Kind, Role
@@ -59,6 +58,21 @@ def conform_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None)
     A null outcome with an arrival time says that none will come; not so where `known_at_the_event`, because nothing can
     have been known then: such labels have not arrived either.
 
+    Errors: as `canonical_labels`.
+    """
+    labels = canonical_labels(spec, rows, line_of)
+    return labels.filter(have_arrived(spec, labels))
+
+
+def have_arrived(spec: UseCase, labels: pa.Table) -> pa.ChunkedArray:
+    """Which labels have arrived, see `conform_labels`."""
+    arrived = pc.is_valid(labels.column(spec.labels.arrival_time))
+    return pc.and_(arrived, pc.is_valid(labels.column(spec.labels.column))) if known_at_the_event(spec) else arrived
+
+
+def canonical_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None) -> pa.Table:
+    """The same labels in canonical types, without other columns, row by row.
+
     Errors: `SchemaMismatch`, listing everything that is wrong, and with `line_of` the line of the spec to change.
     """
     problems: list[str] = []
@@ -105,9 +119,7 @@ def conform_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None)
         raise SchemaMismatch(
             f"The labels of {spec.name} can't be used:\n{lines}\nCorrect their source, or `labels`{where}."
         )
-    labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
-    arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
-    return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
+    return pa.Table.from_arrays(columns, schema=label_schema(spec))
 
 
 def _odd_outcomes(name: str, rows: pa.Table, unread: pa.Array | None) -> set[str]:

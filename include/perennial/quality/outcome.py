@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from perennial.spec.expectations import Severity
+from perennial.spec.expectations import Expectation, Severity
 from perennial.verdict import Verdict
 
 JsonValue = None | bool | int | float | str | list[Any] | dict[str, Any]
@@ -83,6 +83,19 @@ class ExpectationOutcome:
     values: tuple[ValueCount, ...] = ()
     values_counted: int = 0
     values_different: int = 0
+
+
+def met_by_every_row(expectation: Expectation, rows: int, missing: int) -> ExpectationOutcome:
+    """What Great Expectations says of an expectation about single rows that none of so many rows breaks."""
+    return ExpectationOutcome(
+        type=expectation.type,
+        kwargs={name: json_safe(value) for name, value in expectation.kwargs.items()},
+        severity=expectation.severity,
+        met=True,
+        checked=rows,
+        missing=None if expectation.type == "expect_column_values_to_not_be_null" else missing,
+        unexpected=0,
+    )
 
 
 def json_safe(value: Any, most: int | None = None) -> JsonValue:  # noqa: PLR0911 - one return per type

@@ -9,8 +9,7 @@ from datetime import datetime, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import canonical
-from perennial.errors import EmptyWindow, SchemaMismatch, SourceRejected
+from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
@@ -25,7 +24,7 @@ from perennial.performance.labels import (
 )
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
-from perennial.records.leases import free_labels, labels_lease
+from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.window import Window
@@ -79,71 +78,17 @@ def collect(
         return WindowLabels(window, known, new=0, version=version)
     with labels_lease(spec.name, window, ports, run_id) as lease:
         known = ports.lake.read(labels_table(spec.name), partition)
-        distinct = _distinct(arrived, known)
+        distinct = distinct_labels(arrived, known)
         new = distinct.num_rows - known.num_rows
         if not new:
             return WindowLabels(window, distinct.num_rows, new=0)
         commit = ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
-    _tell_contradictions(spec, window, distinct)
+    tell_contradictions(spec, window, distinct)
     return WindowLabels(window, distinct.num_rows, new, version=commit.version)
 
 
-@dataclass(frozen=True)
-class CollectedLabels:
-    """Of many windows the labels that the lake holds after collecting them, one per entity, as `settled_labels` gives
-    them; and why those of others are `refused`.
-    """
-
-    settled: dict[Window, pa.Table]
-    refused: dict[Window, str]
-
-
-def collect_many(
-    use_case: LoadedUseCase,
-    windows: Sequence[Window],
-    as_of: datetime,
-    ports: Ports,
-    run_id: str,
-    *,
-    version: int | None = None,
-) -> CollectedLabels:
-    """`collect` for many windows, of which a use case with much history has thousands: one commit takes all new labels.
-
-    They are looked for in that `version` of the labels' table first (default: its present one). Errors: as `collect`,
-    except `SourceRejected`.
-    """
-    table = labels_table(use_case.name)
-    arrived: dict[Window, pa.Table] = {}
-    refused: dict[Window, str] = {}
-    for window in windows:
-        try:
-            arrived[window] = delivered_labels(use_case, window, as_of, ports)
-        except EmptyWindow:  # no file of labels is there yet
-            arrived[window] = label_schema(use_case.spec).empty_table()
-        except SourceRejected as error:
-            refused[window] = str(error)
-    held = {each: window_partition(each) for each in arrived}
-    before = ports.lake.read_many(table, dict.fromkeys(held.values(), version))
-    known = {window: before[partition] for window, partition in held.items()}
-    new = [window for window, labels in arrived.items() if _all_known(labels, known[window]) is None]
-    with free_labels(use_case.name, new, ports, run_id) as leases:
-        now = ports.lake.read_many(table, {held[window]: None for window in leases})
-        distinct = {window: _distinct(arrived[window], now[held[window]]) for window in leases}
-        ports.lake.replace_many(
-            table,
-            {held[window]: labels for window, labels in distinct.items()},
-            {held[window]: lease for window, lease in leases.items()},
-        )
-    for window, labels in distinct.items():
-        _tell_contradictions(use_case.spec, window, labels)
-        known[window] = canonical(labels)
-    for window in (each for each in new if each not in distinct):  # another run works on them: wait for it
-        collect(use_case, window, as_of, ports, run_id)
-        known[window] = ports.lake.read(table, held[window])
-    return CollectedLabels({each: _settled(use_case.spec, each, known[each], as_of) for each in known}, refused)
-
-
-def _tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:
+def tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:
+    """Log the keys that have several outcomes at one time of arrival."""
     names = spec.labels
     keys = contradicting(labels, key=spec.key, label=names.column, arrival=names.arrival_time)
     if len(keys):
@@ -166,6 +111,11 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
 
     Errors: `EmptyWindow`, and as `collect`.
     """
+    return conform_labels(use_case.spec, extracted_labels(use_case, window, as_of, ports), use_case.line)
+
+
+def extracted_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
+    """`delivered_labels` as their source has them. Errors: as there."""
     spec = use_case.spec
     keys = None
     if spec.labels.dated_by == "arrival_time":
@@ -174,7 +124,7 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
     extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
     for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
-    return conform_labels(spec, extract.rows, use_case.line)
+    return extract.rows
 
 
 def _stored_keys(spec: UseCase, window: Window, ports: Ports) -> pa.Array:
@@ -212,10 +162,11 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
 
 def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:
     """How many labels there are, if none of the arrived is new; asking first spares taking the lease."""
-    return known.num_rows if _distinct(arrived, known).num_rows == known.num_rows else None
+    return known.num_rows if distinct_labels(arrived, known).num_rows == known.num_rows else None
 
 
-def _distinct(arrived: pa.Table, known: pa.Table) -> pa.Table:
+def distinct_labels(arrived: pa.Table, known: pa.Table) -> pa.Table:
+    """The different ones among the labels that were known and those that arrived."""
     together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
     return together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
 
@@ -245,12 +196,13 @@ def settled_labels(
     to judge by, which 0.1.0 collected, count as not there, with a warning, until another arrives.
     """
     spec = use_case.spec
-    return _settled(
+    return settled(
         spec, window, ports.lake.read(labels_table(spec.name), window_partition(window), version=version), as_of
     )
 
 
-def _settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) -> pa.Table:
+def settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) -> pa.Table:
+    """`settled_labels` of these labels of the window."""
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
     names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}

@@ -119,6 +119,7 @@ PARTS = {
             "quality/texts.py",
             "quality/unread.py",
             "quality/validate.py",
+            "quality/validate_many.py",
         ),
         checks,
     ),

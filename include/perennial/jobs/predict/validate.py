@@ -1,7 +1,7 @@
 """Validate: a snapshot gets a verdict; the rows that a row-level check caught go to quarantine."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -14,7 +14,8 @@ from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.setting_aside import SetAside
 from perennial.quality.unread import BAD_CELLS
-from perennial.quality.validate import validate
+from perennial.quality.validate import CheckedRows, validate
+from perennial.quality.validate_many import validate_many
 from perennial.records.gate import (
     accepted_rules,
     checks_of,
@@ -84,13 +85,30 @@ def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted:
     return Judged(verdict, pa.concat_tables(_of_snapshot(aside, snapshot)))
 
 
+def judge_many(
+    use_case: LoadedUseCase, snapshots: Sequence[Snapshot], rows: Mapping[Window, pa.Table], run_id: str
+) -> dict[Window, Judged]:
+    """`judge` of each, for snapshots that were taken just now: under today's columns, and nobody accepted rows yet."""
+    found = {}
+    outcomes = validate_many(use_case, rows)
+    for each in snapshots:
+        verdict, aside = _told(use_case, each, outcomes[each.window], frozenset(), run_id)
+        found[each.window] = Judged(verdict, pa.concat_tables(_of_snapshot(aside, each)))
+    return found
+
+
 def _judged(
     use_case: LoadedUseCase, snapshot: Snapshot, rows: Rows, accepted: frozenset[str], run_id: str
 ) -> tuple[ValidationResult, SetAside]:
     if isinstance(rows, pa.Table):
         # A column that left the spec needs no new snapshot; one that came does, and validation says so.
         rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
-    outcome = validate(use_case, rows, snapshot.window, accepted)
+    return _told(use_case, snapshot, validate(use_case, rows, snapshot.window, accepted), accepted, run_id)
+
+
+def _told(
+    use_case: LoadedUseCase, snapshot: Snapshot, outcome: CheckedRows, accepted: frozenset[str], run_id: str
+) -> tuple[ValidationResult, SetAside]:
     verdict = ValidationResult(
         use_case=use_case.name,
         window=snapshot.window,
@@ -98,7 +116,7 @@ def _judged(
         suite_digest=suite_digest_with(use_case, accepted),
         verdict=outcome.verdict,
         reasons=outcome.reasons,
-        rows=rows.num_rows,
+        rows=outcome.result["rows"],
         rows_quarantined=outcome.quarantined.num_rows,
         result=with_seen(use_case, snapshot.window, outcome, accepted),
         run_id=run_id,

@@ -14,6 +14,7 @@ from perennial.errors import NotIngested, NotValidated, SourceRejected, Validati
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain.assembling.gates import Gates, read_gates
+from perennial.jobs.retrain.assembling.joined import Joined, joined_together
 from perennial.jobs.retrain.assembling.taking_in import TakenIn, take_in
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Snapshot
@@ -22,7 +23,8 @@ from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows, rows_of_snapshots
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
-from perennial.records.labels import collect_many, unmatched_labels
+from perennial.records.labels import unmatched_labels
+from perennial.records.labels_of_many import collect_many
 from perennial.records.retained import on_record, refusal
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
@@ -89,12 +91,21 @@ def label_windows(
             outdated += clean.outdated
             labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
             refused |= clean.refused | labels.refused
+            joined = joined_together(
+                use_case.spec,
+                {each: rows for each, (_, rows) in clean.rows.items() if each in labels.settled},
+                labels.settled,
+            )
             for window in clean.windows:
                 on_window(WindowsDone(done, len(windows), rows))
                 done += 1
                 if window not in refused:
                     gate, its_rows = clean.rows[window]
-                    found.append(_label(use_case, gate, its_rows, labels.settled[window], as_of, ports, people=people))
+                    its_labels = labels.settled[window]
+                    its = joined.get(window) or _joined(
+                        use_case, window, its_rows, its_labels, as_of, ports, people=people
+                    )
+                    found.append(_label(use_case, gate, its_rows, its_labels, its, ports))
                     rows += found[-1].labelled.num_rows
     return LabelledWindows(tuple(found), dict(sorted(refused.items())), tuple(outdated))
 
@@ -154,36 +165,49 @@ def _undelivered(use_case: LoadedUseCase, snapshot: Snapshot | None) -> list[str
 
 
 def _label(
+    use_case: LoadedUseCase, gate: Gated, rows: pa.Table, labels: pa.Table, joined: Joined, ports: Ports
+) -> LabelledWindow:
+    """The window's clean rows with the labels that are settled."""
+    window, labelled = gate.snapshot.window, joined.labelled
+    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > joined.settled else None
+    return LabelledWindow(
+        part=_part(window, gate, labelled.num_rows, joined.without_outcome, joined.by_people),
+        labelled=labelled,
+        rows=rows.num_rows - joined.unusable,
+        labels=labels.num_rows,
+        strange=strange,
+        beyond=joined.beyond,
+    )
+
+
+def _joined(
     use_case: LoadedUseCase,
-    gate: Gated,
+    window: Window,
     rows: pa.Table,
     labels: pa.Table,
     as_of: datetime,
     ports: Ports,
     *,
     people: bool,
-) -> LabelledWindow:
-    """The window's clean rows with the labels that are settled."""
-    spec, window = use_case.spec, gate.snapshot.window
+) -> Joined:
+    """What `joined_together` gives the window, and the answers of people beside it."""
+    spec = use_case.spec
     settled = join_labels(rows, labels, spec.key)
     labelled = with_outcome(settled, spec.labels.column)
     without_outcome = settled.num_rows - labelled.num_rows
     labelled = labelled.select([*sorted(spec.columns), spec.labels.column])  # older snapshots may have more
     if spec.review is not None:
         labelled = _with_people(use_case, window, rows, labels, labelled, as_of, ports, people=people)
-    strange = unmatched_labels(use_case, window, labels, ports) if labels.num_rows > settled.num_rows else None
     known, beyond = labelled.num_rows, Counter[str]()
     if masks := too_large(spec, labelled):
         beyond.update({name: pc.sum(mask).as_py() for name, mask in masks.items()})
         labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
-    unusable = known - labelled.num_rows
-    by_people = labelled.num_rows - source_rows(labelled).num_rows
-    return LabelledWindow(
-        part=_part(window, gate, labelled.num_rows, without_outcome, by_people),
+    return Joined(
+        settled=settled.num_rows,
         labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
-        rows=rows.num_rows - unusable,
-        labels=labels.num_rows,
-        strange=strange,
+        without_outcome=without_outcome,
+        unusable=known - labelled.num_rows,
+        by_people=labelled.num_rows - source_rows(labelled).num_rows,
         beyond=beyond,
     )
 

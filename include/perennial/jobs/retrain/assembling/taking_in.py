@@ -11,10 +11,9 @@ from dataclasses import dataclass, field
 
 import pyarrow as pa
 
-from perennial.digest import canonical
 from perennial.errors import PerennialError, SourceRejected
 from perennial.jobs.predict.ingest import Delivered, delivered
-from perennial.jobs.predict.validate import judge, tell
+from perennial.jobs.predict.validate import judge_many, tell
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.lease import Lease
 from perennial.ledger.entries import Snapshot, ValidationResult
@@ -22,6 +21,7 @@ from perennial.ports import Ports
 from perennial.records.gate import Gated, failure_text
 from perennial.records.leases import free_data
 from perennial.spec.load import LoadedUseCase
+from perennial.stacked import canonical_each
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -122,12 +122,14 @@ def _validated(
     run_id: str,
     taken: TakenIn,
 ) -> None:
-    stored = {each.window: canonical(rows[each.window].rows) for each in snapshots}
-    judged = {each.window: judge(use_case, each, stored[each.window], frozenset(), run_id) for each in snapshots}
-    ports.lake.replace_many(
+    delivered_rows = [rows[each.window].rows for each in snapshots]
+    stored = dict(zip((each.window for each in snapshots), canonical_each(delivered_rows), strict=True))
+    judged = judge_many(use_case, snapshots, stored, run_id)
+    set_aside = {window: each.quarantined for window, each in judged.items() if each.quarantined.num_rows}
+    ports.lake.replace_many(  # a window without a snapshot has no rows there that would have to go
         quarantine_table(use_case.name),
-        {window_partition(window): each.quarantined for window, each in judged.items()},
-        {window_partition(window): lease for window, lease in leases.items()},
+        {window_partition(window): rows for window, rows in set_aside.items()},
+        {window_partition(window): leases[window] for window in set_aside},
     )
     verdicts = ports.ledger.record_validations([each.verdict for each in judged.values()], list(leases.values()))
     for snapshot, verdict in zip(snapshots, verdicts, strict=True):
