@@ -49,6 +49,10 @@ class LabelledWindow:
     strange: UnmatchedLabels | None
     beyond: Counter[str]
 
+    def rows_of_set(self) -> pa.Table:
+        """The labelled rows as a training set has them, with the key of their window; as text it takes much memory."""
+        return self.labelled.append_column(WINDOW_COLUMN, pa.repeat(self.part.window.key, self.labelled.num_rows))
+
 
 @dataclass(frozen=True)
 class LabelledWindows:
@@ -180,7 +184,7 @@ def _label(
     by_people = labelled.num_rows - source_rows(labelled).num_rows
     return LabelledWindow(
         part=_part(window, gate, labelled.num_rows, without_outcome, by_people),
-        labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
+        labelled=labelled,
         rows=rows.num_rows - unusable,
         labels=labels.num_rows,
         strange=strange,
