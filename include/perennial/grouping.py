@@ -1,10 +1,36 @@
 """Rows by a value of theirs, in one pass: looking for each value's rows takes as many passes as there are values."""
 
 from collections.abc import Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+
+Numbers: TypeAlias = npt.NDArray[np.intp]
+
+
+def numbered(column: pa.ChunkedArray) -> tuple[list[Any], npt.NDArray[np.int32]]:
+    """The distinct values in the order in which they come, null as None; and the number of each row's value.
+
+    >>> distinct, of_row = numbered(pa.chunked_array([["b", None], ["b"]]))
+    >>> distinct, of_row.tolist()
+    (['b', None], [0, 1, 0])
+    """
+    encoded = column.combine_chunks().dictionary_encode(null_encoding="encode")
+    return encoded.dictionary.to_pylist(), encoded.indices.to_numpy()
+
+
+def numbered_texts(values: Sequence[object] | pa.ChunkedArray, missing: str) -> tuple[npt.NDArray[np.str_], Numbers]:
+    """The distinct values as text, sorted, with `missing` for null; and the number of each row's text.
+
+    >>> distinct, of_row = numbered_texts(pa.chunked_array([[10, None], [9]]), "none")
+    >>> distinct.tolist(), of_row.tolist()
+    (['10', '9', 'none'], [0, 2, 1])
+    """
+    distinct, of_row = numbered(values) if isinstance(values, pa.ChunkedArray) else (values, np.arange(len(values)))
+    texts, number = np.unique([missing if each is None else str(each) for each in distinct], return_inverse=True)
+    return texts, number[of_row]
 
 
 def positions_by_value(column: pa.ChunkedArray) -> dict[str, npt.NDArray[np.int64]]:

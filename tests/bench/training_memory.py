@@ -1,14 +1,17 @@
 """Peak memory of assembling a training set of millions of rows, of training on it, and of judging the candidates.
 
 Run it by `make bench`, or with `--rows number`. The rows lie in daily windows of Delta tables on disk; the source makes
-each window when it is asked, so that nothing else holds the rows. A step may take, above what the process had before,
-three times the memory of the training set's columns.
+each window when it is asked, so that nothing else holds the rows. Each step runs in a process of its own, with a real
+PostgreSQL. Above what the process holds when all is imported, assembling and judging may take three times the memory of
+the training set's columns, as Arrow holds them (`nbytes`: features, label, and each row's window as text).
 """
 
-import gc
 import json
 import logging
+import os
+import pickle
 import re
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -19,23 +22,27 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from years import free_port
 
 from perennial import clock
 from perennial.artifacts.store import ArtifactStore
 from perennial.jobs.retrain import assemble, judge, train
 from perennial.lake.delta import DeltaLake
-from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.ledger.postgres.ledger import PostgresLedger
+from perennial.ledger.postgres.schema import migrate
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.port import Extract
-from perennial.spec.load import load_use_case
+from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Limits
 from perennial.window import Window
+from perennial_local.postgres import EmbeddedPostgres
 
 ROWS, DAYS = 5_000_000, 60
 MOST = 3.0  # times the memory of the columns
+PROMISED = ("assemble", "assemble again", "judge")
 START = datetime(2024, 1, 1, tzinfo=UTC)
 EXPECTATIONS = """
 expectations:
@@ -100,56 +107,87 @@ class Generated:
 
 def main() -> int:
     """The exit code: 1 when a step took too much memory."""
-    logging.getLogger("perennial").setLevel(logging.CRITICAL)
+    if sys.argv[1:2] == ["step"]:
+        return step(Path(sys.argv[2]), sys.argv[3], sys.argv[4], int(sys.argv[5]))
     wanted = int(sys.argv[2]) if sys.argv[1:2] == ["--rows"] else ROWS
-    days = DAYS
     with TemporaryDirectory() as scratch:
-        home = Path(scratch) / "parcels"
-        home.mkdir()
-        (home / "use_case.yaml").write_text(
-            SPEC.replace("{numeric}", "\n  ".join(f"{name}: {{kind: numeric}}" for name in NUMERIC))
-        )
-        (home / "expectations.yaml").write_text(EXPECTATIONS)
-        use_case = load_use_case(home)
-        sources = Generated(wanted // days, labels=False), Generated(wanted // days, labels=True)
-        ports = Ports(
-            source=lambda _, asked: sources[asked == use_case.spec.labels.source],
-            lake=DeltaLake(str(Path(scratch) / "lake"), {}),
-            ledger=InMemoryLedger(clock.now),
-            registry=MemoryRegistry(),
-            published=InMemoryPublished(),
-            artifacts=ArtifactStore(str(Path(scratch) / "artifacts"), {}),
-        )
-        as_of = START + timedelta(days=days + 1)
-        found: dict[str, dict[str, float]] = {}
-        assembled = measured(found, "assemble", lambda: assemble.run(use_case, as_of, ports, "bench"))
-        later = as_of + timedelta(minutes=30)
-        again = measured(found, "assemble again", lambda: assemble.run(use_case, later, ports, "bench"))
-        assert again.digest == assembled.digest
-        columns = read_rows(read_manifest(assembled.training_id, ports), ports).nbytes / 2**20
-        tried = measured(found, "train", lambda: train.run(use_case, assembled.training_id, "trees", ports, "bench"))
-        measured(found, "judge", lambda: judge.run(use_case, assembled.training_id, [tried], ports, "bench"))
-    print(
-        f"{assembled.rows:,} rows, whose columns take {columns:.0f} MB\n\n| step | MB | times | s |\n|---|---|---|---|"
-    )
+        folder = Path(scratch) / "parcels"
+        folder.mkdir()
+        numeric = "\n  ".join(f"{name}: {{kind: numeric}}" for name in NUMERIC)
+        (folder / "use_case.yaml").write_text(SPEC.replace("{numeric}", numeric))
+        (folder / "expectations.yaml").write_text(EXPECTATIONS)
+        server = EmbeddedPostgres(Path(scratch) / "postgres" / "data", free_port())
+        server.start()
+        try:
+            server.create_database("parcels")
+            migrate.upgrade(url := server.url("parcels"))
+            names = ("assemble", "assemble again", "train", "judge")
+            found = {name: in_a_process(folder, url, name, wanted) for name in names}
+        finally:
+            server.stop()
+    rows, columns = (found["assemble"][each] for each in ("rows", "columns"))
+    print(f"{rows:,.0f} rows, whose columns take {columns:.0f} MB\n\n| step | MB | times | s |\n|---|---|---|---|")
     for name, each in found.items():
         print(f"| {name} | {each['peak']:.0f} | {each['peak'] / columns:.2f} | {each['seconds']:.1f} |")
-    print(json.dumps({"columns": columns, "rows": assembled.rows, "found": found}))
-    missed = [name for name, each in found.items() if each["peak"] > MOST * columns]
+    print(json.dumps({"columns": columns, "rows": rows, "found": found}))
+    missed = [name for name in PROMISED if found[name]["peak"] > MOST * columns]
     for name in missed:
         print(f"{name} takes more than {MOST} times the memory of the columns", file=sys.stderr)
     return 1 if missed else 0
 
 
-def measured(found: dict[str, dict[str, float]], name: str, work: Callable[[], Any]) -> Any:
-    """What the work returns; its seconds, and the peak of resident memory in MB above what there was before."""
-    gc.collect()
-    pa.default_memory_pool().release_unused()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted anew from here
-    before, began = resident("VmRSS"), time.perf_counter()
-    result = work()
-    found[name] = {"peak": resident("VmHWM") - before, "seconds": time.perf_counter() - began}
+def in_a_process(folder: Path, url: str, name: str, rows: int) -> dict[str, float]:
+    """What a step took: see `step`."""
+    done = subprocess.run(
+        [sys.executable, __file__, "step", str(folder), url, name, str(rows)],
+        env=dict(os.environ), stdout=subprocess.PIPE, text=True, check=True,
+    )  # fmt: skip
+    result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result
+
+
+def step(folder: Path, url: str, name: str, rows: int) -> int:
+    """Take it, and print its seconds, the peak of resident memory in MB above what there was before, the training
+    set's rows, and what its columns take.
+    """
+    logging.getLogger("perennial").setLevel(logging.CRITICAL)
+    use_case, ports = opened(folder, url, rows)
+    as_of = START + timedelta(days=DAYS + 1)
+    known = folder / "assembled"
+    assembled = pickle.loads(known.read_bytes()) if known.exists() else None
+    work: dict[str, Callable[[], Any]] = {
+        "assemble": lambda: assemble.run(use_case, as_of, ports, "bench"),
+        "assemble again": lambda: assemble.run(use_case, as_of + timedelta(minutes=30), ports, "bench"),
+        "train": lambda: train.run(use_case, assembled.training_id, "trees", ports, "bench"),
+        "judge": lambda: judge.run(
+            use_case, assembled.training_id, [pickle.loads((folder / "train").read_bytes())], ports, "bench"
+        ),
+    }
+    before, began = resident("VmRSS"), time.perf_counter()
+    result = work[name]()
+    found = {"peak": resident("VmHWM") - before, "seconds": time.perf_counter() - began}
+    if assembled is None:
+        known.write_bytes(pickle.dumps(result))
+        manifest = read_manifest(result.training_id, ports)
+        found |= {"rows": result.rows, "columns": read_rows(manifest, ports).nbytes / 2**20}
+    (folder / name).write_bytes(pickle.dumps(result))
+    assert name != "assemble again" or result.digest == assembled.digest
+    print(json.dumps(found))
+    return 0
+
+
+def opened(folder: Path, url: str, rows: int) -> tuple[LoadedUseCase, Ports]:
+    """The use case and its stores, with so many rows in all."""
+    use_case = load_use_case(folder)
+    sources = Generated(rows // DAYS, labels=False), Generated(rows // DAYS, labels=True)
+    return use_case, Ports(
+        source=lambda _, asked: sources[asked == use_case.spec.labels.source],
+        lake=DeltaLake(str(folder / "lake"), {}),
+        ledger=PostgresLedger(url, clock.now),
+        registry=MemoryRegistry(),
+        published=InMemoryPublished(),
+        artifacts=ArtifactStore(str(folder / "artifacts"), {}),
+    )
 
 
 def resident(field: str) -> float:

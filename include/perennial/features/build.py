@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+from perennial.grouping import numbered
 from perennial.spec.columns import Column, Kind, TimePart
 from perennial.spec.models import UseCase
 from perennial.wording import WITHHELD
@@ -39,7 +40,7 @@ def feature_frame(spec: UseCase, rows: pa.Table) -> pd.DataFrame:
                 f"Column {name} of {spec.name} is {column.kind}, but its values ({rows.column(name).type}) "
                 f"can't be read as that: {error}. Correct the column's kind or its source."
             ) from error
-    return pd.DataFrame({name: features[name] for name in feature_names(spec)}, index=pd.RangeIndex(rows.num_rows))
+    return _frame({name: features[name] for name in feature_names(spec)}, rows.num_rows)
 
 
 def example_rows(spec: UseCase, rows: pa.Table, most: int) -> pa.Table:
@@ -93,8 +94,7 @@ def frame_of(features: Sequence[str], categorical: Collection[str], rows: pa.Tab
     types = {field.name: str(field.type) for field in rows.schema}
     if lacking := unavailable(features, categorical, types):
         raise SchemaMismatch(f"The rows don't have what the model was trained on: {'; '.join(lacking.values())}.")
-    made = {name: _feature(name, name in categorical, rows) for name in features}
-    return pd.DataFrame(made, index=pd.RangeIndex(rows.num_rows))
+    return _frame({name: _feature(name, name in categorical, rows) for name in features}, rows.num_rows)
 
 
 def unavailable(features: Sequence[str], categorical: Collection[str], columns: Mapping[str, str]) -> dict[str, str]:
@@ -134,6 +134,11 @@ def _timestamp_and_part(feature: str, columns: Mapping[str, str]) -> tuple[str, 
     return None
 
 
+def _frame(features: Mapping[str, pd.Series], rows: int) -> pd.DataFrame:
+    """The features side by side, as they lie in memory: numbers without a null may be those of the rows themselves."""
+    return pd.DataFrame(dict(features), index=pd.RangeIndex(rows), copy=False)
+
+
 def _features_of(name: str, column: Column, values: pa.ChunkedArray) -> dict[str, pd.Series]:
     if column.kind is Kind.TIMESTAMP:
         instants = values.cast(pa.timestamp("us", tz="UTC"))
@@ -145,13 +150,14 @@ def _features_of(name: str, column: Column, values: pa.ChunkedArray) -> dict[str
 
 def _numbers(values: pa.ChunkedArray) -> pd.Series:
     # Integers beyond 2**53 lose their last digits: as model input that is no loss.
-    return pd.Series(values.cast(pa.float64(), safe=False).to_numpy(), dtype="float64")
+    return pd.Series(values.cast(pa.float64(), safe=False).to_numpy(), dtype="float64", copy=False)
 
 
 def _categories(values: pa.ChunkedArray) -> pd.Series:
-    texts = pd.Series(values.cast(pa.string()).to_numpy(), dtype=object)
+    distinct, of_row = numbered(values.cast(pa.string()))  # so that rows share the texts: each would take 60 bytes
     # scikit-learn's encoders treat None as one more category, and only NaN as missing.
-    return texts.where(texts.notna(), float("nan"))
+    texts = np.array([float("nan") if each is None else each for each in distinct], dtype=object)
+    return pd.Series(texts[of_row], dtype=object, copy=False)
 
 
 def _minute_of_day(instants: pa.ChunkedArray) -> pa.ChunkedArray:

@@ -14,9 +14,11 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 from scipy import stats
 
 from perennial.arrays import Floats
+from perennial.grouping import numbered_texts
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.multiplicity import holm
 from perennial.judgement.resampling import RESAMPLES, resamples
@@ -117,7 +119,7 @@ class _Found:
 
 def judge_fairness(
     scored: Scored,
-    columns: Mapping[str, Sequence[object]],
+    columns: Mapping[str, Sequence[object] | pa.ChunkedArray],
     margin: float,
     *,
     against_champion: bool = True,
@@ -143,8 +145,8 @@ def judge_fairness(
     return FairnessJudged(judged, _reasons(judged, against_champion))
 
 
-def _of_column(scored: Scored, column: str, values: Sequence[object], unit: Unit) -> list[_Found]:
-    names, of_row = np.unique([MISSING if each is None else str(each) for each in values], return_inverse=True)
+def _of_column(scored: Scored, column: str, values: Sequence[object] | pa.ChunkedArray, unit: Unit) -> list[_Found]:
+    names, of_row = numbered_texts(values, MISSING)
     counts = np.bincount(of_row, minlength=len(names))
     order = [int(each) for each in np.argsort(-counts, kind="stable")]
     groups = [(str(names[index]), of_row == index) for index in order[:MOST_GROUPS]]

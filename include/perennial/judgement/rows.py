@@ -7,8 +7,10 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from perennial.arrays import Floats
+from perennial.grouping import numbered_texts
 from perennial.window import Window
 
 # From so many on, Student's t of windows errs no more often than it says (Ibragimov and Müller, 2010, Journal of
@@ -31,8 +33,8 @@ class Scored:
 
     `truth` is 0 or 1 for classification and the value for regression; predictions are probabilities of 1, or values.
     For a metric of decisions they are what is measured of each row: its cost, or what was decided, 0 or 1.
-    `windows` names the piece of time of each row: its window, or its day where windows are shorter; `group` says
-    which. Errors: `ValueError` when lengths differ or a number is not finite.
+    `windows` names or numbers the piece of time of each row: its window, or its day where windows are shorter; `group`
+    says which. Errors: `ValueError` when lengths differ or a number is not finite.
     """
 
     truth: Floats
@@ -50,18 +52,20 @@ class Scored:
             raise ValueError("outcomes and predictions must be finite numbers")
 
     @classmethod
-    def of_keys(cls, truth: Floats, champion: Floats, challenger: Floats, keys: Sequence[str]) -> "Scored":
+    def of_keys(
+        cls, truth: Floats, champion: Floats, challenger: Floats, keys: Sequence[str] | pa.ChunkedArray
+    ) -> "Scored":
         """The same from the keys of the rows' windows.
 
         Windows shorter than a day are put together by the day of UTC on which they start: hours of a day depend on
         each other as rows of a window do. Errors: `InvalidWindow` for what is no key.
         """
-        names, of_row = np.unique(np.asarray(keys, dtype=str), return_inverse=True)
+        names, of_row = numbered_texts(keys, missing="")
         windows = [Window.parse(str(name)) for name in names]
         if all(each.end - each.start >= SHORT for each in windows):
-            return cls(truth, champion, challenger, names[of_row])
-        days = np.array([f"{each.start:%Y-%m-%d}" for each in windows])
-        return cls(truth, champion, challenger, days[of_row], Unit.DAY)
+            return cls(truth, champion, challenger, of_row)
+        _, day = np.unique([f"{each.start:%Y-%m-%d}" for each in windows], return_inverse=True)
+        return cls(truth, champion, challenger, day[of_row], Unit.DAY)
 
     def units(self, classes: Sequence[npt.NDArray[np.bool_]] = ()) -> "Units":
         """The independent pieces of evidence among these rows: see `units_of`."""

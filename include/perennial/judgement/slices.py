@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import pyarrow as pa
 
 from perennial.errors import NotEnoughData
+from perennial.grouping import numbered_texts
 from perennial.judgement.compare import compare, what_is_lacking
 from perennial.judgement.comparison import Comparison
 from perennial.judgement.multiplicity import holm
@@ -84,7 +86,7 @@ class _Slice:
 def judge_slices(
     metric: str,
     scored: Scored,
-    columns: Mapping[str, Sequence[object]],
+    columns: Mapping[str, Sequence[object] | pa.ChunkedArray],
     margins: Mapping[str, float],
     level: float = LEVEL,
     min_rows: int = MIN_ROWS,
@@ -116,13 +118,13 @@ def _of_column(
     metric: str,
     scored: Scored,
     column: str,
-    values: Sequence[object],
+    values: Sequence[object] | pa.ChunkedArray,
     margin: float,
     min_rows: int,
     unit: Unit,
     how: Callable[[str, Scored], Comparison],
 ) -> list[_Slice]:
-    names, of_row = np.unique([MISSING if each is None else str(each) for each in values], return_inverse=True)
+    names, of_row = numbered_texts(values, MISSING)
     counts = np.bincount(of_row, minlength=len(names))
     found: list[_Slice] = []
     left: list[int] = []

@@ -44,8 +44,7 @@ def calibrated_where_it_helps(
             predict(fit(spec, each, feature_frame(spec, before), truths[0]), spec.task, frame)
             for each in (never, always)
         ]
-        keys = after.column(window_column).to_pylist()
-        found = compare_in_service(METRIC, Scored.of_keys(truths[1], said[0], said[1], keys))
+        found = compare_in_service(METRIC, Scored.of_keys(truths[1], said[0], said[1], after.column(window_column)))
     except NotEnoughData as error:
         return never, f"not calibrated: {error}"
     told = f"log loss {text_of(found.challenger)} with, {text_of(found.champion)} without"

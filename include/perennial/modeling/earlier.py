@@ -6,6 +6,7 @@ import pyarrow.compute as pc
 
 from perennial.arrays import Floats
 from perennial.features.build import feature_frame
+from perennial.grouping import numbered
 from perennial.modeling.decision import DecisionRule
 from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.predict import predict
@@ -53,6 +54,6 @@ def _cost(spec: UseCase, rows: pa.Table, window_column: str, truth: Floats, pred
         return {COST: cheapest_threshold(decision.costs, truth, predictions)[1].cost}
     assert not isinstance(decision.threshold, str)
     rule = DecisionRule(decision.threshold, decision.top_k, decision.top_share)
-    windows = np.array(rows.column(window_column).to_pylist())
+    _, windows = numbered(rows.column(window_column))
     decided = rule.decide_windows(predictions, rows.column(spec.key), windows).astype(np.float64)
     return {COST: float(row_costs(decision.costs, truth, decided).mean())}

@@ -32,13 +32,13 @@ def out_of_fold_predictions(
     that doesn't help either: only one window has outcomes of both, or of the rarer class.
     """
     found: dict[str, Floats] = {}
+    needed = rows.select(list(dict.fromkeys([*spec.feature_columns, spec.labels.column])))  # each fold is a copy
     for fold in _folds(spec, rows, window_column, windows):
         inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold, pa.string()))
-        others, own = rows.filter(pc.invert(inside)), rows.filter(inside)
+        others, own = needed.filter(pc.invert(inside)), needed.filter(inside)
         frame, truth = feature_frame(spec, others), truth_of(spec.task, others.column(spec.labels.column))
-        del others  # most rows there are, and fitting takes memory of its own
         predictions = predict(fit(spec, candidate, frame, truth), spec.task, feature_frame(spec, own))
-        found.update(_by_window(predictions, own.column(window_column), fold))
+        found.update(_by_window(predictions, rows.column(window_column).filter(inside), fold))
     return found
 
 

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from perennial.encoding import as_json, from_json
+from perennial.grouping import numbered
 from perennial.performance.labels import truth_of
 from perennial.ports import Ports
 from perennial.spec.columns import Kind
@@ -180,9 +181,9 @@ def read_weighted_rows(
         return None
     rows = ports.lake.read(manifest.table, manifest.weighted_partition, version=manifest.version)
     of_window = {each.part.window.key: each.weights for each in manifest.weighted}
-    names = rows.column(WINDOW_COLUMN).to_pylist()
-    weights = [of_window[name][int(y)] for name, y in zip(names, outcomes(spec, rows), strict=True)]
-    return rows, np.array(weights)
+    names, of_row = numbered(rows.column(WINDOW_COLUMN))
+    weights = np.array([of_window[name] for name in names])
+    return rows, weights[of_row, outcomes(spec, rows).astype(np.intp)]
 
 
 def label_kind(spec: UseCase) -> Kind:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.unit.quality.conftest import START, rows_with, use_case_with
 
 from perennial.digest import canonical
-from perennial.quality import suite
+from perennial.quality import expecting
 from perennial.quality import validate_many as many
 from perennial.quality.schema import conform
 from perennial.quality.suite import run_suite as run
@@ -195,7 +195,7 @@ def test_great_expectations_is_not_asked_what_is_known(monkeypatch: pytest.Monke
     """It takes milliseconds for each expectation of each window, however few rows there are."""
     asked: list[list[str]] = []
     monkeypatch.setattr(
-        suite,
+        expecting,
         "run_suite",
         lambda given, *rest, **more: (asked.append([e.type for e in given]), run(given, *rest, **more))[1],
     )

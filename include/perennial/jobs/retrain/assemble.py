@@ -1,7 +1,7 @@
 """Assemble: the training set as of a moment, from snapshots that passed and windows whose truth was known (I6)."""
 
 import logging
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import canonical, canonical_digest, table_digest
+from perennial.digest import table_digest
 from perennial.errors import (
     NotEnoughData,
 )
@@ -22,6 +22,7 @@ from perennial.jobs.retrain.assembling.labelled_windows import (
     source_rows,
 )
 from perennial.lake.port import training_table
+from perennial.ordered import ordered
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import far_too_few
@@ -95,20 +96,22 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         ImmatureWindow(each, rows_of.get(each), refused.get(each, "")) for each in young if each not in teaching
     ]
     _tell(use_case, as_of, excluded, [each.strange for each in history.windows if each.strange])
-    training = pa.concat_tables([each.labelled for each in used]) if used else pa.table({})
-    if training.num_rows < spec.training.min_rows:
-        raise NotEnoughData(_too_little(spec, as_of, training.num_rows, history, excluded, immature))
+    rows = sum(each.labelled.num_rows for each in used)
+    if rows < spec.training.min_rows:
+        raise NotEnoughData(_too_little(spec, as_of, rows, history, excluded, immature))
     parts = tuple(each.part for each in used)
     too_large = dict(sum((each.beyond for each in history.windows), Counter[str]()))
     without_outcome = sum(each.part.without_outcome for each in history.windows)
-    del used, unusable, history  # the rows of a large training set are in memory once, and while they are put in order
-    training = canonical(training)
-    digest = canonical_digest(training)
-    partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
-    if weighted.windows:  # first, so that the version of the training set holds both
-        ports.lake.replace(training_table(spec.name), weighted_partition(partition), weighted.rows)
-    commit = ports.lake.replace(training_table(spec.name), partition, training)
-    newest: datetime = pc.max(training.column(spec.event_time)).as_py().astimezone(UTC)
+    windows_left = deque(used)
+    del used, unusable, history  # the rows of a window leave the memory when they are put in order, among all others
+    with ordered(windows_left.popleft().rows_of_set() for _ in parts) as training:
+        digest = training.digest()
+        partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
+        if weighted.windows:  # first, so that the version of the training set holds both
+            ports.lake.replace(training_table(spec.name), weighted_partition(partition), weighted.rows)
+        commit = ports.lake.replace(training_table(spec.name), partition, training)
+        times = [pc.max(chunk.column(spec.event_time)).as_py() for chunk in training.chunks([spec.event_time])]
+    newest: datetime = max(times).astimezone(UTC)
     manifest = TrainingManifest(
         use_case=spec.name,
         as_of=as_of,
@@ -116,7 +119,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         partition=partition,
         version=commit.version,
         digest=digest,
-        rows=training.num_rows,
+        rows=rows,
         windows=parts,
         excluded=tuple(sorted(excluded, key=lambda each: each.window)),
         immature=tuple(immature),
@@ -126,15 +129,13 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         weighted_partition=weighted_partition(partition) if weighted.windows else None,
         weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
     )
-    log.info(
-        "%s as of %s: %d rows of %d windows. %s", spec.name, as_of, training.num_rows, len(parts), manifest.behind()
-    )
+    log.info("%s as of %s: %d rows of %d windows. %s", spec.name, as_of, rows, len(parts), manifest.behind())
     if without_outcome:
         log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, as_of, without_outcome)
     return Assembled(
         training_id=keep_manifest(manifest, ports),
         as_of=as_of,
-        rows=training.num_rows,
+        rows=rows,
         windows=len(parts),
         excluded=len(excluded),
         digest=digest,
@@ -214,8 +215,8 @@ def _weighted(
     refused = read.refused | {part.window: reason for part, reason in others.items()}
     for window, reason in refused.items():
         log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)
-    rows_of = {each.part: each.labelled for each in read.windows}
-    rows = pa.concat_tables([rows_of[each.part] for each in found]) if found else pa.table({})
+    rows_of = {each.part: each for each in read.windows}
+    rows = pa.concat_tables([rows_of[each.part].rows_of_set() for each in found]) if found else pa.table({})
     return _Weighted(tuple(found), rows), refused
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
 from perennial.arrays import Floats
@@ -219,12 +220,15 @@ def _estimation(
     spec: UseCase, windows: Sequence[tuple[str, pa.Table]], predictions: dict[str, Floats], ports: Ports
 ) -> Estimation | None:
     """How to estimate the winner's performance, learnt where the truth is known and the model had not seen the rows."""
-    known = [
-        WindowOutcome(predictions[name], outcomes(spec, rows), feature_frame(spec, rows)) for name, rows in windows
-    ]
     if spec.task is Task.BINARY_CLASSIFICATION:
-        return learn_calibration(known)
-    learnt, models = learn_losses(spec, known)
+        nothing = pd.DataFrame()  # probabilities are all that is learnt from
+        return learn_calibration(
+            [WindowOutcome(predictions[name], outcomes(spec, rows), nothing) for name, rows in windows]
+        )
+    learnt, models = learn_losses(
+        spec,
+        [WindowOutcome(predictions[name], outcomes(spec, rows), feature_frame(spec, rows)) for name, rows in windows],
+    )
     if learnt is None:
         return None
     example, said = _example(spec, windows, predictions)

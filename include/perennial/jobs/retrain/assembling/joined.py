@@ -10,7 +10,6 @@ import pyarrow.compute as pc
 
 from perennial.features.build import too_large
 from perennial.performance.labels import join_labels
-from perennial.records.training_set import WINDOW_COLUMN
 from perennial.spec.models import UseCase
 from perennial.stacked import Stack, stacked
 from perennial.window import Window
@@ -20,9 +19,10 @@ _ROW, _LABEL = "\x01row", "\x01label"  # the windows of a row and of its label
 
 @dataclass(frozen=True)
 class Joined:
-    """The rows of a window that have an outcome (`labelled`), with the window's key as a column; of so many `settled`
-    labels that match a row. `beyond` counts, by column, rows that are left out because of a number that is too large,
-    `unusable` in all. `by_people` of the rows have a person's answer for their label.
+    """The rows of a window that have an outcome (`labelled`), of so many `settled` labels that match a row.
+
+    `beyond` counts, by column, rows that are left out because of a number that is too large, `unusable` in all.
+    `by_people` of the rows have a person's answer for their label.
     """
 
     settled: int
@@ -56,8 +56,7 @@ def joined_together(
     names = [*sorted(spec.columns), spec.labels.column]
     if too_large(spec, labelled.rows):
         return {}
-    keys = pa.array([window.key for window in rows], pa.string()).take(pa.array(labelled.numbers))
-    tables = labelled.of(labelled.rows.select(names).append_column(WINDOW_COLUMN, keys)).apart()
+    tables = labelled.of(labelled.rows.select(names)).apart()
     counts = np.array(settled.counts())
     without = counts - labelled.counts()
     return {

@@ -51,6 +51,10 @@ class LabelledWindow:
     strange: UnmatchedLabels | None
     beyond: Counter[str]
 
+    def rows_of_set(self) -> pa.Table:
+        """The labelled rows as a training set has them, with the key of their window; as text it takes much memory."""
+        return self.labelled.append_column(WINDOW_COLUMN, pa.repeat(self.part.window.key, self.labelled.num_rows))
+
 
 @dataclass(frozen=True)
 class LabelledWindows:
@@ -204,7 +208,7 @@ def _joined(
         labelled = labelled.filter(pc.invert(reduce(pc.or_, masks.values())))
     return Joined(
         settled=settled.num_rows,
-        labelled=labelled.append_column(WINDOW_COLUMN, pa.repeat(window.key, labelled.num_rows)),
+        labelled=labelled,
         without_outcome=without_outcome,
         unusable=known - labelled.num_rows,
         by_people=labelled.num_rows - source_rows(labelled).num_rows,

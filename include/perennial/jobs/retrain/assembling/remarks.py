@@ -175,7 +175,7 @@ def _stored_rows(
 ) -> tuple[pa.Table, pa.Table]:
     """The rows of the holdout that a stored snapshot has with all that is needed, and these rows of the snapshot."""
     kept, former = [holdout.slice(0, 0)], []
-    present = set(holdout.column(WINDOW_COLUMN).to_pylist())
+    present = set(pc.unique(holdout.column(WINDOW_COLUMN)).to_pylist())
     for window in (each.window for each in manifest.windows if each.window.key in present):
         complete = [s for s in ports.ledger.snapshots(spec.name, window) if not needed.unavailable(s.columns)]
         if not complete:

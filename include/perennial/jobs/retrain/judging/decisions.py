@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from perennial.arrays import Floats
+from perennial.grouping import numbered, numbered_texts
 from perennial.ledger.entries import Deployment
 from perennial.modeling.decision import HALF, DecisionRule
 from perennial.modeling.out_of_fold import later_predictions, out_of_fold_predictions
@@ -54,7 +55,7 @@ def said(spec: UseCase, holdout: pa.Table, prediction: Floats, rule: DecisionRul
     if spec.task is not Task.BINARY_CLASSIFICATION:
         return Said(prediction)
     used = rule or NO_DECISION
-    windows = np.array(holdout.column(WINDOW_COLUMN).to_pylist())
+    _, windows = numbered(holdout.column(WINDOW_COLUMN))
     decided = used.decide_windows(prediction, holdout.column(spec.key), windows).astype(np.float64)
     return Said(prediction, used, decided, _costs(spec, outcomes(spec, holdout), decided))
 
@@ -73,7 +74,7 @@ def without_skill(spec: UseCase, training: pa.Table, holdout: pa.Table) -> Said:
         found = said(spec, holdout, prediction, rule)
         return found if found.rule is None or found.rule.threshold is not None else replace(found, decided=None)
     if rule is not None and rule.threshold is None:
-        windows = np.array(holdout.column(WINDOW_COLUMN).to_pylist())
+        _, windows = numbered(holdout.column(WINDOW_COLUMN))
         _, of_row, rows = np.unique(windows, return_inverse=True, return_counts=True)
         shares = np.array([rule.most(int(count)) / count for count in rows])[of_row]
         return Said(prediction, rule, None, row_costs(costs, truth, shares))
@@ -93,12 +94,13 @@ def rule_of_candidate(spec: UseCase, candidate: Candidate, training: pa.Table) -
         return None
     if spec.decision.threshold != AUTO:
         return _written(spec)
-    names = sorted(set(training.column(WINDOW_COLUMN).to_pylist()))
-    found, ordered = later_predictions(spec, candidate, training, WINDOW_COLUMN, names), True
+    names, of_row = numbered_texts(training.column(WINDOW_COLUMN), missing="")
+    windows = names.tolist()
+    found, ordered = later_predictions(spec, candidate, training, WINDOW_COLUMN, windows), True
     if not found:
-        found, ordered = out_of_fold_predictions(spec, candidate, training, WINDOW_COLUMN, names), False
-    truth, of_row = outcomes(spec, training), np.array(training.column(WINDOW_COLUMN).to_pylist())
-    truths = np.concatenate([truth[of_row == name] for name in found])
+        found, ordered = out_of_fold_predictions(spec, candidate, training, WINDOW_COLUMN, windows), False
+    truth = outcomes(spec, training)
+    truths = np.concatenate([truth[of_row == windows.index(name)] for name in found])
     costs = _spec_costs(spec)
     assert costs is not None, "a spec with the cheapest threshold has costs"
     threshold, chosen = cheapest_threshold(costs, truths, np.concatenate(list(found.values())), len(found), ordered)

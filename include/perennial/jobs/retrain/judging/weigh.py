@@ -47,7 +47,7 @@ def weigh(spec: UseCase, holdout: pa.Table, tested: Mapping[str, Said], rival: s
     those of the winner, or of the candidate that came nearest.
     """
     training, truth = spec.training, outcomes(spec, holdout)
-    keys = holdout.column(WINDOW_COLUMN).to_pylist()
+    keys = holdout.column(WINDOW_COLUMN)
     metric = training.metric
     scored = {
         name: Scored.of_keys(truth, theirs.measured(metric), mine.measured(metric), keys)
@@ -93,7 +93,7 @@ def _fairness(
     name: str,
     rival: str,
     theirs: Said,
-    keys: Sequence[str],
+    keys: pa.ChunkedArray,
 ) -> FairnessJudged | None:
     if training.fairness is None or mine.decided is None:
         return None
@@ -101,7 +101,7 @@ def _fairness(
     champion = theirs.decided if rival != WITHOUT_SKILL and theirs.decided is not None else None
     return judge_fairness(
         Scored.of_keys(truth, mine.decided if champion is None else champion, mine.decided, keys),
-        {column: holdout.column(column).to_pylist() for column in training.fairness.columns},
+        {column: holdout.column(column) for column in training.fairness.columns},
         training.fairness.margin,
         against_champion=champion is not None,
         challenger=name,
@@ -115,7 +115,7 @@ def _slices(training: Training, holdout: pa.Table, scored: Scored, name: str, ri
     return judge_slices(
         training.metric,
         scored,
-        {column: holdout.column(column).to_pylist() for column in training.slices.columns},
+        {column: holdout.column(column) for column in training.slices.columns},
         dict.fromkeys(training.slices.columns, training.slices.margin),
         challenger=name,
         champion=rival,
@@ -125,7 +125,7 @@ def _slices(training: Training, holdout: pa.Table, scored: Scored, name: str, ri
 
 def weigh_skill(spec: UseCase, holdout: pa.Table, name: str, mine: Said, without: Said) -> GainJudgement | None:
     """The candidate against the prediction without skill; None where the two can't be compared."""
-    metric, keys = spec.training.metric, holdout.column(WINDOW_COLUMN).to_pylist()
+    metric, keys = spec.training.metric, holdout.column(WINDOW_COLUMN)
     scored = Scored.of_keys(outcomes(spec, holdout), without.measured(metric), mine.measured(metric), keys)
     try:
         found = compare_in_service(metric, scored)
