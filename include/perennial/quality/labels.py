@@ -106,7 +106,8 @@ def conform_labels(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None)
             f"The labels of {spec.name} can't be used:\n{lines}\nCorrect their source, or `labels`{where}."
         )
     labels = pa.Table.from_arrays(columns, schema=label_schema(spec))
-    arrived = labels.filter(pc.is_valid(labels.column(spec.labels.arrival_time)))
+    arrival = labels.column(spec.labels.arrival_time)
+    arrived = labels.filter(pc.is_valid(arrival)) if arrival.null_count else labels  # many are not copied for nothing
     return with_outcome(arrived, spec.labels.column) if known_at_the_event(spec) else arrived
 
 
