@@ -46,8 +46,26 @@ def joined(rows: Iterable[pa.Table], others: OrderedRows, key: str, columns: lis
                     break
                 known = pa.concat_tables([known, more])
             found = with_columns_of(chunk, known, _FIRST)
-            yield found.rename_columns([key if name == _FIRST else name for name in found.column_names])
+            yield _named(found, key)
             known = known.filter(pc.greater(known.column(_FIRST), last))
+
+
+def grouped(rows: Iterable[pa.Table], key: str) -> Iterator[pa.Table]:
+    """The rows in the order of their keys, sorted outside of memory, in chunks. All rows of a key are in one chunk."""
+    with _by_key(rows, key) as sorted_rows:
+        held = sorted_rows.schema.empty_table()
+        for chunk in sorted_rows.chunks():
+            together = pa.concat_tables([held, chunk])
+            keys = together.column(_FIRST)
+            last = pc.is_in(keys, value_set=keys[-1:].combine_chunks())  # more of its rows may follow
+            yield _named(together.filter(pc.invert(last)), key)
+            held = together.filter(last)
+        if held.num_rows:
+            yield _named(held, key)
+
+
+def _named(rows: pa.Table, key: str) -> pa.Table:
+    return rows.rename_columns([key if name == _FIRST else name for name in rows.column_names])
 
 
 @contextmanager

@@ -13,17 +13,18 @@ from perennial.errors import EmptyWindow, SchemaMismatch
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
+from perennial.ordered import OrderedRows
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import (
     UnmatchedLabels,
     active_labels,
-    contradicting,
     last_labels,
     unmatched,
     with_outcome,
 )
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema, too_large_to_judge
+from perennial.records.distinct_labels import all_contradicting, distinct
 from perennial.records.leases import labels_lease
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -73,34 +74,34 @@ def collect(
         arrived = delivered_labels(use_case, window, as_of, ports)
     except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
         return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
-    before = ports.lake.read(labels_table(spec.name), partition, version=version)
-    if (known := _all_known(arrived, before)) is not None:
-        return WindowLabels(window, known, new=0, version=version)
+    before = ports.lake.ordered(labels_table(spec.name), partition, version=version)
+    if _all_known(arrived, before):  # asking first spares taking the lease
+        return WindowLabels(window, before.num_rows, new=0, version=version)
     with labels_lease(spec.name, window, ports, run_id) as lease:
-        known = ports.lake.read(labels_table(spec.name), partition)
-        distinct = distinct_labels(arrived, known)
-        new = distinct.num_rows - known.num_rows
-        if not new:
-            return WindowLabels(window, distinct.num_rows, new=0)
-        commit = ports.lake.replace(labels_table(spec.name), partition, distinct, lease)
-    tell_contradictions(spec, window, distinct)
-    return WindowLabels(window, distinct.num_rows, new, version=commit.version)
+        known = ports.lake.ordered(labels_table(spec.name), partition)
+        with distinct(arrived, known) as found:
+            new = found.num_rows - known.num_rows
+            if not new:
+                return WindowLabels(window, found.num_rows, new=0)
+            commit = ports.lake.replace(labels_table(spec.name), partition, found, lease)
+            tell_contradictions(spec, window, found)
+            return WindowLabels(window, found.num_rows, new, version=commit.version)
 
 
-def tell_contradictions(spec: UseCase, window: Window, labels: pa.Table) -> None:
+def tell_contradictions(spec: UseCase, window: Window, labels: OrderedRows) -> None:
     """Log the keys that have several outcomes at one time of arrival."""
     names = spec.labels
-    keys = contradicting(labels, key=spec.key, label=names.column, arrival=names.arrival_time)
-    if len(keys):
+    keys, first = all_contradicting(labels, key=spec.key, label=names.column, arrival=names.arrival_time)
+    if keys:
         log.warning(
             "%s %s: %s several outcomes with one %s, such as %s %s: the greatest counts. Let the source say which one "
             "holds, by a later %s.",
             spec.name,
             window,
-            "1 key has" if len(keys) == 1 else f"{len(keys):,} keys have",
+            "1 key has" if keys == 1 else f"{keys:,} keys have",
             names.arrival_time,
             spec.key,
-            keys[0],
+            first,
             names.arrival_time,
         )
 
@@ -160,15 +161,12 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
         )
 
 
-def _all_known(arrived: pa.Table, known: pa.Table) -> int | None:
-    """How many labels there are, if none of the arrived is new; asking first spares taking the lease."""
-    return known.num_rows if distinct_labels(arrived, known).num_rows == known.num_rows else None
-
-
-def distinct_labels(arrived: pa.Table, known: pa.Table) -> pa.Table:
-    """The different ones among the labels that were known and those that arrived."""
-    together = arrived if known.num_rows == 0 else pa.concat_tables([known.select(arrived.column_names), arrived])
-    return together.group_by(together.column_names).aggregate([]).select(arrived.column_names)
+def _all_known(arrived: pa.Table, known: OrderedRows) -> bool:
+    """Whether none of the arrived labels is new."""
+    if known.num_rows == 0 or arrived.num_rows == 0:
+        return not arrived.num_rows
+    with distinct(arrived, known) as together:
+        return together.num_rows == known.num_rows
 
 
 def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, ports: Ports) -> UnmatchedLabels | None:

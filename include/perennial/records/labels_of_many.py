@@ -9,9 +9,11 @@ import pyarrow as pa
 from perennial.digest import canonical
 from perennial.errors import EmptyWindow, SourceRejected
 from perennial.lake.port import labels_table, window_partition
+from perennial.ordered import OrderedTable
 from perennial.ports import Ports
 from perennial.quality.labels import conform_labels, label_schema
-from perennial.records.labels import collect, distinct_labels, extracted_labels, settled, tell_contradictions
+from perennial.records.distinct_labels import in_memory
+from perennial.records.labels import collect, extracted_labels, settled, tell_contradictions
 from perennial.records.labels_together import (
     conformed_together,
     contradict_nowhere,
@@ -67,7 +69,7 @@ def collect_many(
         )
     for window, labels in distinct.items():
         if not agree:
-            tell_contradictions(spec, window, labels)
+            tell_contradictions(spec, window, OrderedTable(labels))
         known[window] = labels
     for window in (each for each in new if each not in distinct):  # another run works on them: wait for it
         collect(use_case, window, as_of, ports, run_id)
@@ -107,12 +109,12 @@ def _delivered(
 def _distinct(
     arrived: Mapping[Window, pa.Table], known: Mapping[Window, pa.Table], spec: UseCase | None = None
 ) -> tuple[dict[Window, pa.Table], bool]:
-    """`distinct_labels` of each window, in canonical order; and whether surely none contradict each other, where the
+    """`in_memory` of each window, in canonical order; and whether surely none contradict each other, where the
     spec is given.
     """
     together = distinct_together(arrived, known)
     if together is None:
-        return {window: canonical(distinct_labels(labels, known[window])) for window, labels in arrived.items()}, False
+        return {window: canonical(in_memory(labels, known[window])) for window, labels in arrived.items()}, False
     agree = spec is not None and contradict_nowhere(spec, together)
     return dict(zip(arrived, together.apart(), strict=True)), agree
 

@@ -132,7 +132,7 @@ def test_rows_are_joined_as_they_are_alone(use_case: LoadedUseCase, labels: list
 
 
 def test_ordinary_windows_are_done_at_once(use_case: LoadedUseCase, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("conform_labels", "distinct_labels", "settled", "tell_contradictions"):
+    for name in ("conform_labels", "in_memory", "settled", "tell_contradictions"):
         monkeypatch.setattr(labels_of_many, name, lambda *_: pytest.fail("one by one"))
     world = new_world(use_case)
     days = [world.day(number) for number in range(DAYS)]
