@@ -151,7 +151,9 @@ def _require_all_files(delta: DeltaTable, filesystem: fs.FileSystem, root: str) 
         added = parquet.read(columns=["add.path"]).column("add").combine_chunks()
     files = set(pc.struct_field(added, "path").drop_null().to_pylist())
     if files != set(pa.table(delta.get_add_actions())["path"].to_pylist()):
-        raise OSError(f"{path} does not name the files of its version; nothing was packed. Remove it and _last_checkpoint")
+        raise OSError(
+            f"{path} does not name the files of its version; nothing was packed. Remove it and _last_checkpoint"
+        )
 
 
 def _pack(filesystem: fs.FileSystem, root: str, first: int, versions: Sequence[int]) -> None:
