@@ -21,7 +21,7 @@ from perennial import clock
 from perennial import ordered as ordered_rows
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import committing, delta, forgetting, old_files
+from perennial.lake import committing, delta, forgetting, old_files, opening
 from perennial.lake.delta import DeltaLake
 from perennial.lake.held import HeldTables
 from perennial.lake.memory import InMemoryLake
@@ -259,7 +259,7 @@ def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pyte
     version = lake.replace(TABLE, SECOND, rows(2)).version
     lake.replace(TABLE, FIRST, rows(1, 2, 3))
     with lake.holding(TABLE, version), lake.holding(TABLE, None):
-        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
         assert [lake.read(TABLE, each, version=version).num_rows for each in (FIRST, SECOND, FIRST)] == [1, 1, 1]
         monkeypatch.undo()
         assert lake.read(TABLE, FIRST).num_rows == 3
@@ -278,7 +278,7 @@ def test_the_present_version_is_held_and_what_others_commit_is_seen(
         theirs = other.replace(TABLE, SECOND, rows(2, 3))
         wider = rows(4).append_column("new", pa.array([True]))
         assert other.replace(TABLE, "third", wider).version > theirs.version
-        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
         assert lake.read(TABLE, SECOND).num_rows == 2
         ours = lake.replace(TABLE, FIRST, rows(1, 2))
         assert ours.version > theirs.version
@@ -297,7 +297,7 @@ def test_what_is_held_is_brought_up_to_date_once_for_each_commit(lake: Lake, mon
     update = DeltaTable.update_incremental
     monkeypatch.setattr(DeltaTable, "update_incremental", lambda table: (listed.append(table.version()), update(table)))
     with lake.holding(TABLE, None):
-        monkeypatch.setattr(delta, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
         ours = lake.replace(TABLE, SECOND, rows(2))
         assert lake.version(TABLE) == ours.version
         assert [lake.read(TABLE, each).num_rows for each in (FIRST, SECOND, "third")] == [1, 1, 0]
@@ -851,14 +851,14 @@ def test_forgetting_that_was_killed_anywhere_is_finished_by_the_next(
     for step in (1, 2, 3):
         left = [step]
 
-        def cut(*given: Any, left: list[int] = left, move: Any = forgetting._put) -> None:
+        def cut(*given: Any, left: list[int] = left, move: Any = forgetting.put) -> None:
             left[0] -= 1
             if not left[0]:
                 raise KeyboardInterrupt
             move(*given)
 
         with monkeypatch.context() as killed:
-            killed.setattr(forgetting, "_put", cut)
+            killed.setattr(forgetting, "put", cut)
             with suppress(KeyboardInterrupt):
                 folder.forget(TABLE, "name", "Ada")
     assert folder.forget(TABLE, "name", "Ada").unread == (str(stray),)

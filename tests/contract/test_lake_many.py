@@ -11,7 +11,7 @@ from deltalake.exceptions import CommitFailedError
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, SchemaMismatch
-from perennial.lake import delta_log, many_partitions
+from perennial.lake import delta_log, log_archive, many_partitions
 from perennial.lake.delta import DeltaLake
 from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Lake
@@ -189,7 +189,7 @@ def test_what_each_partition_has_seen_is_told_for_all_at_once(folder: DeltaLake)
         folder.replace_many(TABLE, {name: rows(token) for name in held}, held)
     delta = DeltaTable(folder.location(TABLE))
     root = folder.location(TABLE)
-    assert delta_log.last_checkpoint(folder._filesystem, root) == 19
+    assert log_archive.last_checkpoint(folder._filesystem, root) == 19
     seen = delta_log.transactions_of(delta, folder._filesystem, root)
     assert seen == {name: delta.transaction_version(name) for name in NAMES}
 

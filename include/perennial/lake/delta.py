@@ -24,12 +24,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import CommitProperties, DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest
-from perennial.errors import RowsLost, RowsRemoved
+from perennial.errors import RowsRemoved
 from perennial.lake import old_files
 from perennial.lake.committing import until_committed
 from perennial.lake.delta_log import (
@@ -44,16 +43,17 @@ from perennial.lake.delta_log import (
     files_by_partition,
     files_of,
     is_followed,
-    last_checkpoint,
     no_rows,
     without_partition,
     written_in,
 )
 from perennial.lake.forgetting import forget_in_files, without
 from perennial.lake.held import HeldTables
+from perennial.lake.log_archive import shorten
 from perennial.lake.many_partitions import ManyPartitions
-from perennial.lake.parquet import is_small, opened
-from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written, no_such_version
+from perennial.lake.opening import opened
+from perennial.lake.parquet import is_small, open_parquet
+from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
 from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
 from perennial.lease import Lease
@@ -221,11 +221,9 @@ class DeltaLake(ManyPartitions):
             until_committed(what, attempt)
         with reaching(what):
             delta = self._open(table)
-            if (
-                delta is not None
-                and last_checkpoint(self._filesystem, open_path(self.location(table))) != delta.version()
-            ):
-                delta.create_checkpoint()
+            if delta is not None:
+                root = open_path(self.location(table))
+                shorten(delta, self._filesystem, root, lambda version: self._open(table, version))
         return len(split)
 
     def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
@@ -324,17 +322,7 @@ class DeltaLake(ManyPartitions):
             held := self._held.find(table, version, lambda last: is_followed(self._filesystem, root, last))
         ) is not None:
             return held
-        try:
-            return DeltaTable(self.location(table), version=version, storage_options=self._options)
-        except TableNotFoundError as error:
-            if version is not None:  # somebody was given that version: its absence is a loss, not an empty table
-                raise RowsLost(no_such_version(self.location(table), version, None)) from error
-            return None
-        except DeltaError as error:
-            newest = None if version is None else self.version(table)
-            if version is not None and newest is not None and newest < version:
-                raise RowsLost(no_such_version(self.location(table), version, newest)) from error
-            raise
+        return opened(self.location(table), self._options, self._filesystem, version)
 
     def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
         return created(self.location(table), columns, self._options)
@@ -372,7 +360,7 @@ class DeltaLake(ManyPartitions):
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
         root = open_path(self.location(table))
         try:
-            return opened(self._filesystem, f"{root}/{file.path}", file.rows)
+            return open_parquet(self._filesystem, f"{root}/{file.path}", file.rows)
         except FileNotFoundError as error:
             raise RowsRemoved(
                 f"{file.path} of {self.location(table)} is not there any more: retention removed it, or somebody did. "

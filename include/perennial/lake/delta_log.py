@@ -2,8 +2,7 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -17,12 +16,11 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical_types
+from perennial.lake.log_archive import LOG, commit_text, commit_texts, last_checkpoint
 from perennial.lake.port import Written
 from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
 
-LOG = "_delta_log"
-READERS = 16
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
 PARTITIONS = "partitions"  # … and one that wrote many: by partition what one of its own would say
 
@@ -106,23 +104,17 @@ class Changes:
     removed: frozenset[str]
 
 
-def changes_of(filesystem: fs.FileSystem, root: str, version: int) -> Changes:
-    """What the commit of that version did. Errors: `FileNotFoundError` when the log has it no more."""
-    actions = _commit(filesystem, root, version)
-    added = [each["add"] for each in actions if "add" in each]
-    return Changes(
-        {unquote(each["path"]): each["partitionValues"].get(PARTITION_COLUMN) or "" for each in added},
-        frozenset(unquote(each["remove"]["path"]) for each in actions if "remove" in each),
-    )
+def changes_of(filesystem: fs.FileSystem, root: str, versions: Iterable[int]) -> dict[int, Changes]:
+    """What the commits of these versions did, by version; those that are nowhere any more are left out."""
 
+    def changes(actions: list[dict[str, Any]]) -> Changes:
+        added = [each["add"] for each in actions if "add" in each]
+        return Changes(
+            {unquote(each["path"]): each["partitionValues"].get(PARTITION_COLUMN) or "" for each in added},
+            frozenset(unquote(each["remove"]["path"]) for each in actions if "remove" in each),
+        )
 
-def last_checkpoint(filesystem: fs.FileSystem, root: str) -> int | None:
-    """The version of the newest checkpoint, None where there is none."""
-    try:
-        with filesystem.open_input_stream(f"{root}/{LOG}/_last_checkpoint") as stream:
-            return int(json.loads(stream.read())["version"])
-    except FileNotFoundError:
-        return None
+    return {version: changes(_actions(text)) for version, text in commit_texts(filesystem, root, versions)}
 
 
 def is_followed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
@@ -146,7 +138,19 @@ def files_committed(filesystem: fs.FileSystem, root: str, version: int) -> dict[
 
     Such a commit leaves a partition that it writes with this one file, whatever was there before.
     """
-    actions, facts = _ours(filesystem, root, version)
+    return _files_in(_commit(filesystem, root, version))
+
+
+def files_committed_by(
+    filesystem: fs.FileSystem, root: str, versions: Iterable[int]
+) -> defaultdict[int, dict[str, DataFile]]:
+    """`files_committed` of many versions, by version."""
+    read = commit_texts(filesystem, root, versions)
+    return defaultdict(dict, {version: _files_in(_actions(text)) for version, text in read})
+
+
+def _files_in(actions: list[dict[str, Any]]) -> dict[str, DataFile]:
+    facts = _said(actions)
     added = [each["add"] for each in actions if "add" in each]
     files = {each["partitionValues"].get(PARTITION_COLUMN): each for each in added}
     if len(files) != len(added) or any(DIGEST not in facts.get(each, ()) for each in files):
@@ -170,28 +174,26 @@ def transactions_of(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> 
         path = f"{root}/{LOG}/{checkpoint:020d}.checkpoint.parquet"
         known = pq.read_table(path, columns=["txn"], filesystem=filesystem).column("txn").drop_null().to_pylist()
         seen = {each["appId"]: each["version"] for each in known if each["appId"] is not None}
-    with ThreadPoolExecutor(READERS) as pool:
-        for actions in pool.map(
-            lambda version: _commit(filesystem, root, version, only="txn"), range(checkpoint + 1, delta.version() + 1)
-        ):
-            seen |= {each["txn"]["appId"]: each["txn"]["version"] for each in actions}
+    since = range(checkpoint + 1, delta.version() + 1)
+    commits = dict(commit_texts(filesystem, root, since))
+    if len(commits) < len(since):
+        raise FileNotFoundError(f"{root} lacks commits since version {checkpoint}")
+    for text in commits.values():
+        seen |= {each["txn"]["appId"]: each["txn"]["version"] for each in _actions(text, only="txn")}
     return seen
 
 
 def digest_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> str | None:
     """The digest of what the commit of that version gave the partition; None where it is not ours, or of another."""
-    found: str | None = _ours(filesystem, root, version)[1].get(partition, {}).get(DIGEST)
+    found: str | None = _said(_commit(filesystem, root, version)).get(partition, {}).get(DIGEST)
     return found
 
 
-def _ours(filesystem: fs.FileSystem, root: str, version: int) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]]]:
-    """What the commit of that version did, and what it says of each partition that it wrote, if it is one of ours."""
-    try:
-        actions = _commit(filesystem, root, version)
-    except FileNotFoundError:
-        return [], {}
+def _said(actions: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What a commit says of each partition that it wrote, if it is one of ours."""
     said: dict[str, Any] = next((each["commitInfo"] for each in actions if "commitInfo" in each), {})
-    return actions, said.get(PARTITIONS, {said.get(PARTITION): said})
+    by_partition: dict[str, dict[str, Any]] = said.get(PARTITIONS, {said.get(PARTITION): said})
+    return by_partition
 
 
 def changed_files(
@@ -208,10 +210,7 @@ def changed_files(
         file = unquote(path)
         held[partition].append(file if sizes.get(file) == size else "")
 
-    versions = sorted(set(committed.values()))
-    with ThreadPoolExecutor(READERS) as pool:  # an object store is asked for many commits at once
-        commits = pool.map(lambda version: files_committed(filesystem, root, version), versions)
-        wrote = dict(zip(versions, commits, strict=True))
+    wrote = files_committed_by(filesystem, root, committed.values())
 
     def is_same(partition: str) -> bool:
         file = wrote[committed[partition]].get(partition)
@@ -220,11 +219,17 @@ def changed_files(
     return frozenset(partition for partition in committed if not is_same(partition))
 
 
-def _commit(filesystem: fs.FileSystem, root: str, version: int, only: str = "") -> list[dict[str, Any]]:
-    """The actions of the commit of that version, all of them or those of one kind."""
-    with filesystem.open_input_stream(f"{root}/{LOG}/{version:020d}.json") as stream:
-        lines = stream.read().splitlines()
-    actions = (json.loads(line) for line in lines if only.encode() in line)
+def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
+    """The actions of the commit of that version; none where it is nowhere."""
+    try:
+        return _actions(commit_text(filesystem, root, version))
+    except FileNotFoundError:
+        return []
+
+
+def _actions(commit: bytes, only: str = "") -> list[dict[str, Any]]:
+    """The actions of a commit, all of them or those of one kind."""
+    actions = (json.loads(line) for line in commit.splitlines() if only.encode() in line)
     return [each for each in actions if only in each or not only]
 
 

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 from pyarrow import fs
 
 from perennial.lake.port import Forgotten
+from perennial.lake.storage import put
 
 _TAIL = 8  # bytes after the footer: its length in four, and Parquet's name in four
-_UNFINISHED = ".unfinished"
 # From the usual to the smallest, where a file without some rows is longer than it was with them.
 _WAYS = (
     {"compression": "zstd", "write_statistics": True},
@@ -74,20 +74,10 @@ def _rewrite_without(filesystem: fs.FileSystem, path: str, column: str, value: s
         content = sink.getvalue().to_pybytes()
         if len(content) <= size:
             break
-    _put(filesystem, path, _filled_up(content, size))
+    put(filesystem, path, _filled_up(content, size))
 
 
 def _filled_up(content: bytes, size: int) -> bytes:
     """A Parquet file's bytes, made so long with zeros before the footer; as they are, if they are that long already."""
     footer = len(content) - _TAIL - int.from_bytes(content[-_TAIL : -_TAIL + 4], "little")
     return content[:footer] + bytes(max(0, size - len(content))) + content[footer:]
-
-
-def _put(filesystem: fs.FileSystem, path: str, content: bytes) -> None:
-    """Replace the file: an object of S3 is whole or the old one, a local file is moved over the old one."""
-    local = isinstance(filesystem, fs.LocalFileSystem)
-    target = f"{path}{_UNFINISHED}" if local else path
-    with filesystem.open_output_stream(target) as stream:
-        stream.write(content)
-    if local:
-        filesystem.move(target, path)

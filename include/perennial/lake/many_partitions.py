@@ -20,11 +20,10 @@ from perennial.digest import canonical, canonical_digest
 from perennial.lake.committing import until_committed
 from perennial.lake.delta_log import (
     PARTITIONS,
-    READERS,
     DataFile,
     columns_of,
     commit_many,
-    files_committed,
+    files_committed_by,
     files_of_many,
     no_rows,
     transactions_of,
@@ -33,7 +32,7 @@ from perennial.lake.delta_log import (
 from perennial.lake.parquet import is_small
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
-from perennial.lake.storage import open_path, reaching
+from perennial.lake.storage import AT_ONCE, open_path, reaching
 from perennial.lease import Lease
 from perennial.stacked import canonical_each, stacked
 
@@ -113,14 +112,8 @@ class ManyPartitions(ABC):
         """See `Lake.read_many`. A commit is read once for all partitions that it wrote; so is the table, for others."""
         root = open_path(self.location(table))
         with reaching(f"Reading {len(partitions)} partitions of {self.location(table)}"):
-            versions = sorted({version for version in partitions.values() if version is not None})
-            commits = dict(
-                zip(
-                    versions,
-                    _at_once(lambda each: files_committed(self._filesystem, root, each), versions),
-                    strict=True,
-                )
-            )
+            versions = {version for version in partitions.values() if version is not None}
+            commits = files_committed_by(self._filesystem, root, versions)
             files: dict[str, Sequence[DataFile]] = {}
             elsewhere: dict[int | None, list[str]] = {}
             for partition, version in partitions.items():
@@ -176,7 +169,7 @@ def _at_once(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made
     """What the work makes of each, in their order. Most of it is waiting, for a disk or an object store."""
     if len(given) < 2:  # noqa: PLR2004 - no thread for one
         return [work(each) for each in given]
-    shares = [given[start::READERS] for start in range(min(READERS, len(given)))]
+    shares = [given[start::AT_ONCE] for start in range(min(AT_ONCE, len(given)))]
     with ThreadPoolExecutor(len(shares)) as threads:
         made = list(threads.map(lambda share: [work(each) for each in share], shares))
-    return [made[number % READERS][number // READERS] for number in range(len(given))]
+    return [made[number % AT_ONCE][number // AT_ONCE] for number in range(len(given))]

@@ -6,18 +6,18 @@ files is anything else asked: what is needed of their partitions, and which file
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from math import ceil
 
 from deltalake import DeltaTable
 from pyarrow import fs
 
-from perennial.lake.delta_log import changes_of, files_by_partition, files_committed
+from perennial.lake.delta_log import changes_of, files_by_partition, files_committed_by
+from perennial.lake.log_archive import ARCHIVE, LOG
 from perennial.lake.port import Keep
+from perennial.lake.storage import remove_files
 
 _OURS = re.compile(r"([A-Za-z0-9._-]{1,80})/[0-9a-f]{32}\.parquet")
-_AT_ONCE = 16  # files that are read or deleted, most of which is waiting
 
 Opened = Callable[[int], DeltaTable | None]
 
@@ -51,20 +51,12 @@ def files_in(filesystem: fs.FileSystem, root: str) -> list[fs.FileInfo]:
     """The files with rows in the table's folder, those of old versions too. Errors: `OSError`."""
     selector = fs.FileSelector(root, allow_not_found=True, recursive=True)
     files = [each for each in filesystem.get_file_info(selector) if each.type is fs.FileType.File]
-    return [each for each in files if "/_delta_log/" not in each.path.removeprefix(root)]
+    return [each for each in files if not each.path.removeprefix(root).startswith((f"/{LOG}/", f"/{ARCHIVE}/"))]
 
 
 def remove(filesystem: fs.FileSystem, root: str, names: Iterable[str]) -> None:
-    """Delete the files; one that is gone meanwhile is none to delete. Errors: `OSError`."""
-
-    def deleted(name: str) -> None:
-        try:
-            filesystem.delete_file(f"{root}/{name}")
-        except FileNotFoundError:
-            return
-
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        list(threads.map(deleted, names))
+    """Delete these files of the table. Errors: as `remove_files`."""
+    remove_files(filesystem, [f"{root}/{name}" for name in names])
 
 
 def _there(filesystem: fs.FileSystem, root: str, names: Collection[str]) -> list[str]:
@@ -78,10 +70,7 @@ def _files_of(filesystem: fs.FileSystem, root: str, pairs: Collection[tuple[str,
     Most versions are needed for the partition that their own commit wrote; for the others the log is read once.
     """
     ordered = sorted(pairs)
-    versions = sorted({version for _, version in ordered})
-    with ThreadPoolExecutor(_AT_ONCE) as threads:
-        commits = threads.map(lambda version: files_committed(filesystem, root, version), versions)
-        wrote = dict(zip(versions, commits, strict=True))
+    wrote = files_committed_by(filesystem, root, {version for _, version in ordered})
     own = [wrote[version].get(partition) for partition, version in ordered]
     found = {file.path for file in own if file is not None}
     others: dict[int, set[str]] = {}
@@ -95,16 +84,14 @@ def _by_the_log(
     filesystem: fs.FileSystem, root: str, wanted: Mapping[int, Collection[str]], opened: Opened
 ) -> set[str]:
     """The files of the partitions in each version, from all commits up to the last; opened, where commits are gone."""
-    try:
-        with ThreadPoolExecutor(_AT_ONCE) as threads:
-            commits = list(threads.map(lambda version: changes_of(filesystem, root, version), range(max(wanted) + 1)))
-    except FileNotFoundError:
+    commits = changes_of(filesystem, root, range(max(wanted) + 1))
+    if len(commits) <= max(wanted):
         tables = {version: files_by_partition(delta) for version in wanted if (delta := opened(version)) is not None}
         return {path for version, of in tables.items() for key in wanted[version] for path in of.get(key, ())}
     found: set[str] = set()
     partition_of: dict[str, str] = {}
     paths: dict[str, set[str]] = {}
-    for version, changes in enumerate(commits):
+    for version, changes in commits.items():
         for path in changes.removed:
             paths.get(partition_of.get(path, ""), set()).discard(path)
         for path, partition in changes.added.items():

@@ -7,7 +7,7 @@ from pyarrow import fs
 from perennial.ordered import FEW_ROWS
 
 
-def opened(filesystem: fs.FileSystem, path: str, rows: int | None) -> pq.ParquetFile:
+def open_parquet(filesystem: fs.FileSystem, path: str, rows: int | None) -> pq.ParquetFile:
     """The file, which has so many rows, if that is known. One of few rows is read by one request instead of several.
 
     Errors: `FileNotFoundError`, those of Arrow.

@@ -6,9 +6,11 @@ store that lacks it, commits fail instead of overwriting each other.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
@@ -21,6 +23,8 @@ S3_SCHEME = "s3://"
 ATTEMPTS = 4
 CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
+AT_ONCE = 16  # files that are read or deleted, most of which is waiting
+UNFINISHED = ".unfinished"
 _SAFE_COMMITS = {
     "AWS_CONDITIONAL_PUT": "etag",
     "MAX_RETRIES": str(ATTEMPTS - 1),
@@ -86,6 +90,34 @@ def local_path(url: str) -> str:
 def open_path(url: str) -> str:
     """A location's path within its file system."""
     return url.removeprefix(S3_SCHEME)
+
+
+def put(filesystem: fs.FileSystem, path: str, content: bytes) -> None:
+    """Write or replace a file, at once or not at all: an object of S3 is whole, a local file is moved to its place.
+
+    Errors: `OSError`.
+    """
+    if not isinstance(filesystem, fs.LocalFileSystem):
+        with filesystem.open_output_stream(path) as stream:
+            stream.write(content)
+        return
+    filesystem.create_dir(path.rpartition("/")[0], recursive=True)
+    with filesystem.open_output_stream(unfinished := f"{path}.{uuid4().hex}{UNFINISHED}") as stream:
+        stream.write(content)
+    filesystem.move(unfinished, path)
+
+
+def remove_files(filesystem: fs.FileSystem, paths: Iterable[str]) -> None:
+    """Delete the files; one that is gone meanwhile is none to delete. Errors: `OSError`."""
+
+    def removed(path: str) -> None:
+        try:
+            filesystem.delete_file(path)
+        except FileNotFoundError:
+            return
+
+    with ThreadPoolExecutor(AT_ONCE) as threads:
+        list(threads.map(removed, paths))
 
 
 @contextmanager

@@ -174,6 +174,8 @@ def made(folder: Path, url: str, copies: int) -> Past:
         past.predict(number)
         past.evaluate(number + 1)
     _copy(past, past.window(first), copies)
+    for table in (raw_table(NAME), predictions_table(NAME), labels_table(NAME)):
+        past.ports.lake.optimize(table)  # as every night
     return past
 
 
