@@ -113,10 +113,16 @@ def _error_of_area(prediction: Floats, probability: Floats) -> float:
     random, ranks, areas = np.random.default_rng(0), midranks(prediction), []
     at_once = max(1, DRAWN_AT_ONCE // len(prediction))
     for begin in range(0, DRAWS, at_once):
-        truth = random.random((min(at_once, DRAWS - begin), len(prediction))) < probability
-        positive = truth.sum(axis=1).astype(np.float64)
+        draws = min(at_once, DRAWS - begin)
+        positive, summed = np.zeros(draws), np.zeros(draws)
+        piece = len(prediction) if draws > 1 else DRAWN_AT_ONCE  # many rows are drawn one piece after the other
+        for first in range(0, len(prediction), piece):
+            own = slice(first, first + piece)
+            truth = random.random((draws, len(prediction[own]))) < probability[own]
+            positive += truth.sum(axis=1)
+            summed += truth @ ranks[own]  # halves of whole numbers, so that sums of sums are the same
         pairs = positive * (len(prediction) - positive)
-        above = truth @ ranks - positive * (positive + 1) / 2
+        above = summed - positive * (positive + 1) / 2
         areas.append(np.divide(above, pairs, out=np.full(len(pairs), np.nan), where=pairs > 0))
     drawn = np.concatenate(areas)
     known = drawn[np.isfinite(drawn)]

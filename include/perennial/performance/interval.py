@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
+import numpy.typing as npt
 
 from perennial.arrays import Floats
 from perennial.performance.metrics import metrics_of
@@ -14,6 +15,7 @@ from perennial.spec.names import METRICS, Task
 CONFIDENCE = 0.95
 RESAMPLES = 400
 RESAMPLED_AT_ONCE = 2_000_000  # weights in memory
+PIECE_ROWS = 131_072  # of one resample that are looked at together, where it has more
 CHANCE_OF_ROW = 1.0
 
 
@@ -139,6 +141,8 @@ def _average_precisions(truth: Floats, prediction: Floats) -> Callable[[Floats],
     at_ends = ends if len(ends) < len(ordered) else slice(None)  # where all predictions differ, each row is an end
 
     def resampled(weights: Floats) -> Floats:
+        if weights.shape[0] == 1 and weights.shape[1] > PIECE_ROWS:
+            return np.array([_average_precision(weights[0], order, hit, ends)])
         weights = weights[:, order]
         hits = np.cumsum(weights * hit, axis=1)[:, at_ends]
         taken = np.cumsum(weights, axis=1, out=weights)[:, at_ends]
@@ -149,6 +153,23 @@ def _average_precisions(truth: Floats, prediction: Floats) -> Callable[[Floats],
         return np.asarray(np.divide(sums, positives, out=np.full(len(sums), np.nan), where=both))
 
     return resampled
+
+
+def _average_precision(weights: Floats, order: npt.NDArray[np.intp], hit: Floats, ends: npt.NDArray[np.intp]) -> float:
+    """The same of one resample of many rows, to the last bit: only the terms of its sum are in memory together."""
+    terms = np.empty(len(ends))
+    hits = taken = before = 0.0
+    for first in range(0, len(order), PIECE_ROWS):
+        piece = slice(first, first + PIECE_ROWS)
+        drawn = weights[order[piece]]
+        hits_so_far, taken_so_far = hits + np.cumsum(drawn * hit[piece]), taken + np.cumsum(drawn)
+        hits, taken = hits_so_far[-1], taken_so_far[-1]
+        own = slice(*np.searchsorted(ends, [first, first + PIECE_ROWS]))
+        at_hits, at_taken = hits_so_far[ends[own] - first], taken_so_far[ends[own] - first]
+        precision = np.divide(at_hits, at_taken, out=np.zeros_like(at_hits), where=at_taken > 0)
+        terms[own] = precision * np.diff(at_hits, prepend=before)
+        before = at_hits[-1] if len(at_hits) else before
+    return float(terms.sum() / hits) if 0 < hits < taken else math.nan
 
 
 def _r_squared(truth: Floats, prediction: Floats) -> Callable[[Floats], Floats]:

@@ -57,7 +57,8 @@ def active_labels(labels: pa.Table, *, key: str, label: str, arrival: str, as_of
 
 def with_outcome(labels: pa.Table, label: str) -> pa.Table:
     """The labels, or labelled rows, that have an outcome, without those that say that none will come."""
-    return labels.filter(pc.is_valid(labels.column(label)))
+    known = labels.column(label)
+    return labels.filter(pc.is_valid(known)) if known.null_count else labels  # many are not copied for nothing
 
 
 def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import brier_score_loss, log_loss, roc_auc_score
 
+from perennial.performance import cbpe
 from perennial.performance.cbpe import Calibration, estimate, fit_calibration
 
 ROWS = 40_000
@@ -101,3 +102,11 @@ def test_edges_are_defined() -> None:
     assert equal["roc_auc"].standard_error == 0
     one = estimate(np.array([0.4]), np.array([0.4]))
     assert one["roc_auc"].standard_error == math.inf
+
+
+def test_outcomes_of_many_rows_are_drawn_in_pieces_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    prediction = np.random.default_rng(3).random(50).round(1)
+    monkeypatch.setattr(cbpe, "DRAWN_AT_ONCE", 50)
+    whole = cbpe._error_of_area(prediction, prediction)
+    monkeypatch.setattr(cbpe, "DRAWN_AT_ONCE", 7)
+    assert cbpe._error_of_area(prediction, prediction) == whole

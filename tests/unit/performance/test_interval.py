@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from perennial.performance import interval
 from perennial.performance.interval import Interval, auc_variance, intervals, trailing
 from perennial.performance.metrics import metrics_of
 from perennial.spec.names import Task
@@ -131,3 +132,18 @@ def test_a_wider_confidence_is_a_wider_interval() -> None:
     truth, prediction = sample(CLASSES, 300, 1)
     narrow, wide = (intervals(CLASSES, truth, prediction, confidence) for confidence in (0.8, 0.99))
     assert all(wide[name].high - wide[name].low > narrow[name].high - narrow[name].low for name in wide)
+
+
+@pytest.mark.parametrize("digits", [1, 12])
+@pytest.mark.parametrize("rows", [49, 50, 64])
+def test_many_rows_are_resampled_in_pieces_to_the_last_bit(
+    rows: int, digits: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where a piece has no end of equal predictions, and where the last one is not full."""
+    random = np.random.default_rng(rows)
+    truth = (random.random(rows) < 0.3).astype(np.float64)
+    prediction = random.random(rows).round(digits)
+    monkeypatch.setattr(interval, "RESAMPLED_AT_ONCE", 1)
+    whole = intervals(Task.BINARY_CLASSIFICATION, truth, prediction)
+    monkeypatch.setattr(interval, "PIECE_ROWS", 7)
+    assert intervals(Task.BINARY_CLASSIFICATION, truth, prediction) == whole

@@ -10,7 +10,6 @@ from typing import Any
 
 import pyarrow as pa
 
-from perennial.digest import table_digest
 from perennial.jobs.evaluate import measure_by_people
 from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch, label_drift, measure_batch
 from perennial.lake.port import labels_table
@@ -18,6 +17,7 @@ from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedD
 from perennial.log_context import about
 from perennial.modeling.decision import DECIDED
 from perennial.modeling.reference import ModelReference
+from perennial.ordered import in_order
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.ports import Ports
@@ -220,7 +220,8 @@ def _last_measured(spec: UseCase, waiting: Sequence[Batch], as_of: datetime, por
 
 def _known(spec: UseCase, batch: Batch, labels: pa.Table, last: Performance | None, ports: Ports) -> _Known:
     """What the last entry says, while it is of these labels and of this revision; else the batch is measured."""
-    digest = table_digest(labels)[:DIGEST]
+    with in_order(labels) as rows:
+        digest = rows.digest()[:DIGEST]
     if last is not None and (last.revision, last.model_digest, last.labels_digest) == (
         batch.revision, batch.model_digest, digest,
     ):  # fmt: skip

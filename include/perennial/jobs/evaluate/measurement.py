@@ -64,20 +64,26 @@ class BatchMeasurement:
 def measure_batch(spec: UseCase, batch: Batch, predictions: pa.Table, labels: pa.Table) -> BatchMeasurement:
     """Measure a batch, of which these are the live rows, by its window's `settled_labels`."""
     settled = join_labels(predictions, labels, spec.key)
-    labelled = with_outcome(settled, spec.labels.column)
+    number = settled.num_rows
+    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
+    arrivals = shares_by_age(after, predictions.num_rows, spec.labels.mature_after)
+    labelled = with_outcome(settled.drop_columns([spec.key, spec.labels.arrival_time]), spec.labels.column)
+    del settled, after  # of many rows no column is kept that the metrics, which take most, don't need
     own = champions_rows(batch, labelled)
     finite = np.isfinite(own.column("prediction").to_numpy())
-    truth = truth_of(spec.task, own.column(spec.labels.column))[finite]
-    values = own.column("prediction").to_numpy()[finite]
-    found = {**intervals(spec.task, truth, values), **_cost(batch, own.filter(pa.array(finite)), truth)}
-    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
+    truth = truth_of(spec.task, own.column(spec.labels.column))
+    if not finite.all():
+        own, truth = own.filter(pa.array(finite)), truth[finite]
+    values = own.column("prediction").to_numpy()
+    pa.default_memory_pool().release_unused()
+    found = {**intervals(spec.task, truth, values), **_cost(batch, own, truth)}
     return BatchMeasurement(
         rows=predictions.num_rows,
         labelled=labelled.num_rows,
-        without_outcome=settled.num_rows - labelled.num_rows,
+        without_outcome=number - labelled.num_rows,
         metrics={name: each.value for name, each in found.items()},
         intervals={name: _interval(each) for name, each in found.items()},
-        arrivals=shares_by_age(after, predictions.num_rows, spec.labels.mature_after),
+        arrivals=arrivals,
         labels=label_rows(spec, labelled),
         not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
     )
