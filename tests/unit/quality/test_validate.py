@@ -45,6 +45,14 @@ def test_verdict_and_reasons(case: dict[str, Any], make_use_case: Any, make_rows
     json.dumps(outcome.result, allow_nan=False)
 
 
+@pytest.mark.parametrize(("least", "verdict"), [(10, Verdict.PASS), (11, Verdict.FAIL)])
+def test_rows_are_counted_also_where_no_column_is_asked_about(
+    make_use_case: Any, make_rows: Any, window: Window, least: int, verdict: Verdict
+) -> None:
+    counting = {"type": "expect_table_row_count_to_be_between", "kwargs": {"min_value": least}, "severity": "critical"}
+    assert validate(make_use_case([counting]), make_rows(10), window).verdict is verdict
+
+
 def test_only_columns_that_are_asked_about_become_a_frame(
     make_use_case: Any, make_rows: Any, window: Window, monkeypatch: pytest.MonkeyPatch
 ) -> None:
