@@ -357,9 +357,8 @@ def test_files_that_packed_versions_need_are_kept(folder: DeltaLake) -> None:
         assert table_digest(folder.read(TABLE, each, version=12)) == held.digest
 
 
-def test_unpacked_every_version_is_opened_by_any_engine(lake: Lake) -> None:
-    if not isinstance(lake, DeltaLake):
-        pytest.skip("there is nothing to unpack in memory")
+@pytest.mark.parametrize("lake", ["folder", "s3"], indirect=True)
+def test_unpacked_every_version_is_opened_by_any_engine(lake: DeltaLake) -> None:
     made = filled(lake)
     lake.optimize(TABLE)
     location = lake.location(TABLE).removeprefix("s3://")
