@@ -40,6 +40,10 @@ class OrderedRows(ABC):
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """Write the rows as one Parquet file."""
 
+    @abstractmethod
+    def without(self, name: str) -> "OrderedRows":
+        """The rows without a column that has one value, or none, in all of them, and so does not decide the order."""
+
     def digest(self, without: Collection[str] = ()) -> str:
         """The rows' `table_digest`, or that of the columns that are not left out, read one column at a time.
 
@@ -76,6 +80,10 @@ class OrderedTable(OrderedRows):
         for first in range(0, self.num_rows, chunk_rows):
             yield rows.slice(first, chunk_rows)
 
+    def without(self, name: str) -> "OrderedRows":
+        """See `OrderedRows.without`."""
+        return OrderedTable(self._ordered.drop_columns([name]))
+
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`."""
         compression = "snappy" if self.num_rows <= FEW_ROWS else "zstd"
@@ -92,7 +100,7 @@ class OrderedFile(OrderedRows):
     """
 
     def __init__(self, opened: Opened, without: Collection[str] = ()) -> None:
-        self._opened = opened
+        self._opened, self._without = opened, frozenset(without)
         with opened() as parquet:
             found = parquet.schema_arrow
             names = sorted(name for name in found.names if name not in without)
@@ -105,6 +113,10 @@ class OrderedFile(OrderedRows):
         with self._opened() as parquet:
             for batch in batches(parquet, chunk_rows, names):
                 yield canonical_types(pa.Table.from_batches([batch]).select(names))
+
+    def without(self, name: str) -> "OrderedRows":
+        """See `OrderedRows.without`."""
+        return OrderedFile(self._opened, self._without | {name})
 
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`."""

@@ -29,7 +29,7 @@ from perennial.ledger.postgres.schema import migrate
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import load_use_case
 from perennial.spec.models import Limits
 from perennial.window import Window
@@ -134,7 +134,7 @@ def measured(every: str, folder: Path, url: str, days: int) -> int:
     return 0
 
 
-class IndexedSource:
+class IndexedSource(Source):
     """A source that finds the rows of a window as a database does by an index, whatever the length of the history."""
 
     def __init__(self, rows: pa.Table, arrival: str | None = None) -> None:

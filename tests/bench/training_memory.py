@@ -34,7 +34,7 @@ from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.records.training_set import read_manifest, read_rows
 from perennial.registry.memory import MemoryRegistry
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Limits
 from perennial.window import Window
@@ -79,7 +79,7 @@ training:
 """
 
 
-class Generated:
+class Generated(Source):
     """A source that makes the rows of a window, or their outcomes, whenever it is asked."""
 
     def __init__(self, rows: int, *, labels: bool) -> None:

@@ -31,6 +31,7 @@ from perennial.errors import (
     UndecodableText,
 )
 from perennial.quality.columns import ARROW_TYPES
+from perennial.sources import intake, postgres
 from perennial.sources.cache import FileCache
 from perennial.sources.connections import EnvironmentConnections
 from perennial.sources.factory import Schedule, open_source
@@ -205,6 +206,19 @@ def test_every_source_gives_the_same_rows(source_of: Callable[[pa.Table], Source
     assert table_digest(extract.rows.select(SCHEMA.names).cast(SCHEMA)) == table_digest(INSIDE)
     assert extract.rows.schema.equals(SCHEMA)
     assert extract.query
+
+
+def test_the_same_rows_come_in_parts(source_of: Callable[[pa.Table], Source], monkeypatch: pytest.MonkeyPatch) -> None:
+    source = source_of(EVERYTHING)
+    whole = source.fetch(WINDOW, AS_OF, LIMITS)
+    (one,) = source.parts(WINDOW, AS_OF, LIMITS)
+    assert (one.rows.equals(whole.rows), one.query) == (True, whole.query)
+    monkeypatch.setattr(intake, "PART_ROWS", 1)
+    monkeypatch.setattr(postgres, "BATCH_ROWS", 2)
+    parts = list(source.parts(WINDOW, AS_OF, LIMITS))
+    assert len(parts) > 1 or isinstance(source, InMemorySource)
+    assert pa.concat_tables([part.rows for part in parts]).equals(whole.rows)
+    assert (parts[-1].query, parts[-1].outside, parts[-1].remarks) == (whole.query, whole.outside, whole.remarks)
 
 
 def test_no_rows_are_not_an_error(source_of: Callable[[pa.Table], Source]) -> None:

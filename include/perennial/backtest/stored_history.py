@@ -19,7 +19,7 @@ from perennial.quality.labels import label_schema
 from perennial.records.labels import delivered_labels
 from perennial.records.retained import snapshot_table
 from perennial.registry.memory import MemoryRegistry
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Limits
 from perennial.spec.sources import Source as SourceSpec
@@ -42,7 +42,7 @@ class StoredHistory:
         return Ports(source, self.lake.copy(), self.ledger.copy(), MemoryRegistry(), InMemoryPublished(), artifacts)
 
 
-class _NothingNew:
+class _NothingNew(Source):
     """A source that has no more than what is in the lake."""
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:

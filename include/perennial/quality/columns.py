@@ -41,6 +41,21 @@ class Undecodable(Unfit):
     """The values are text that can't be stored."""
 
 
+class Nul(Undecodable):
+    """`count` of so many values hold the character NUL."""
+
+    def __init__(self, count: int, values: int) -> None:
+        super().__init__(count, values)
+        self.count, self.values = count, values
+
+    def __str__(self) -> str:
+        """See `Unfit`."""
+        return (
+            f"holds the character NUL in {self.count} of {self.values} values, which PostgreSQL can't store; "
+            "remove it at the source"
+        )
+
+
 def canonical_column(column: Column, values: pa.ChunkedArray, timezone: str | None = None) -> Canonical:
     """The same values in the canonical type of the column's kind; naive times are read in `timezone`.
 
@@ -134,10 +149,7 @@ def _categorical(values: pa.ChunkedArray, _: str | None) -> Canonical:
         raise Undecodable("holds text that is not UTF-8; convert it at the source") from error
     unstorable = pc.sum(pc.match_substring(text, "\x00")).as_py()
     if unstorable:
-        raise Undecodable(
-            f"holds the character NUL in {unstorable} of {len(text)} values, which PostgreSQL can't store; "
-            "remove it at the source"
-        )
+        raise Nul(unstorable, len(text))
     return Canonical(text)
 
 

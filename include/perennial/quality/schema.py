@@ -9,19 +9,22 @@ are scored, until so many rows are caught that the window fails as a whole. A co
 a matter of structure again: its kind is wrong, or the way the source is read.
 
 A window's rows lie in the window because the query or the path says so. A few rows outside it are therefore bad rows;
-more of them than the spec's share of quarantined rows mean that the query ignores the window (see `check_window`).
+more of them than the spec's share of quarantined rows mean that the query ignores the window (see `Restricted`).
 """
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch, UndecodableText
-from perennial.quality.columns import ARROW_TYPES, Undecodable, Unfit, canonical_column
+from perennial.quality.columns import ARROW_TYPES, Nul, Undecodable, Unfit, canonical_column
 from perennial.quality.row_rules import outside_window
+from perennial.quality.texts import UTC
 from perennial.quality.unread import BAD_CELLS, bad_cells, first_unread, unread_in
 from perennial.spec.columns import Column
 from perennial.spec.models import UseCase
@@ -43,33 +46,94 @@ def conform(spec: UseCase, rows: pa.Table, line_of: LineOf | None = None) -> pa.
     Conforming twice is conforming once. Errors: `SchemaMismatch`, `UndecodableText`; either lists everything that is
     wrong, not only the first thing found, and with `line_of` the lines of the spec to change.
     """
-    found = [name for name in rows.column_names if name != BAD_CELLS]
-    problems = name_problems(spec.columns, found, refuse_others=spec.source.other_columns == "refuse")
-    unreadable = []
-    columns: list[pa.ChunkedArray] = []
-    unread: dict[str, pa.Array | None] = {}
-    for name, column in spec.columns.items():
-        if rows.column_names.count(name) != 1:
-            continue
-        try:
-            canonical = canonical_column(column, rows.column(name), spec.source.timezone)
-        except Undecodable as error:
-            unreadable.append(f"column {name}{_at(('columns', name), line_of)} {error}")
-        except Unfit as error:
-            problems.append(f"column {name}{_at(('columns', name), line_of)} {error}")
-        else:
-            columns.append(canonical.values)
-            unread[name] = canonical.unread
-    raise_misfits(f"{rows.num_rows} rows for {spec.name}", problems, unreadable, line_of)
-    conforming = pa.Table.from_arrays(columns, schema=canonical_schema(spec))
-    before = rows.column(BAD_CELLS) if BAD_CELLS in rows.column_names else None
-    bad = bad_cells(unread, before)
-    if bad is None:
+    conforming = Conforming(spec, line_of)
+    conformed = conforming.take(rows)
+    conforming.finish()
+    assert conformed is not None, "`finish` raises what is wrong"
+    return conformed
+
+
+class Conforming:
+    """`conform` for rows that come in parts and are not held: what is wrong is told of all of them, in the end.
+
+    Every part is taken by its own types; a source gives all parts in canonical ones, or has one part.
+    """
+
+    def __init__(self, spec: UseCase, line_of: LineOf | None = None) -> None:
+        self.rows = 0  # taken so far
+        self._spec = spec
+        self._line_of = line_of
+        self._names: dict[str, None] = {}  # what is wrong with the names
+        self._unfit: dict[str, Unfit] = {}  # what is wrong with a column
+        self._nuls: Counter[str] = Counter()
+        self._silent = {name: _Silent() for name in spec.columns}  # columns without any value so far
+
+    def take(self, rows: pa.Table) -> pa.Table | None:
+        """The part, conforming; None where it does not conform, and where one before did not: `finish` says why."""
+        spec = self._spec
+        self.rows += rows.num_rows
+        found = [name for name in rows.column_names if name != BAD_CELLS]
+        refuse_others = spec.source.other_columns == "refuse"
+        self._names.update(dict.fromkeys(name_problems(spec.columns, found, refuse_others=refuse_others)))
+        columns: list[pa.ChunkedArray] = []
+        unread: dict[str, pa.Array | None] = {}
+        for name, column in spec.columns.items():
+            if rows.column_names.count(name) != 1:
+                continue
+            try:
+                canonical = canonical_column(column, rows.column(name), spec.source.timezone)
+            except Nul as error:
+                self._nuls[name] += error.count
+            except Unfit as error:
+                self._unfit.setdefault(name, error)
+            else:
+                columns.append(canonical.values)
+                unread[name] = canonical.unread
+        if self._names or self._unfit or self._nuls:
+            return None
+        conforming = pa.Table.from_arrays(columns, schema=canonical_schema(spec))
+        bad = bad_cells(unread, rows.column(BAD_CELLS) if BAD_CELLS in rows.column_names else None)
+        conforming = conforming if bad is None else conforming.append_column(BAD_CELLS, bad)
+        self._silent = {name: said for name, said in self._silent.items() if said.still(name, conforming, spec)}
         return conforming
-    conforming = conforming.append_column(BAD_CELLS, bad)
-    nothing_read = list(_unread_columns(spec, conforming, line_of))
-    raise_misfits(f"{rows.num_rows} rows for {spec.name}", nothing_read, [], line_of)
-    return conforming
+
+    def finish(self) -> None:
+        """Raise what is wrong with the rows that were taken, if anything is. Errors: as `conform`."""
+        problems = list(self._names)
+        unreadable: list[str] = []
+        for name in self._spec.columns:
+            error = self._unfit.get(name) or (Nul(self._nuls[name], self.rows) if name in self._nuls else None)
+            if error is not None:
+                told = unreadable if isinstance(error, Undecodable) else problems
+                told.append(f"column {name}{_at(('columns', name), self._line_of)} {error}")
+        subject = f"{self.rows} rows for {self._spec.name}"
+        raise_misfits(subject, problems, unreadable, self._line_of)
+        most = self._spec.quality.max_quarantined_share
+        nothing_read = [
+            f"column {name}{_at(('columns', name), self._line_of)}: not one of its {said.count:,} cells could be read; "
+            f"the first: {said.first}"
+            for name, said in self._silent.items()
+            if said.count and said.count / self.rows > most
+        ]
+        raise_misfits(subject, nothing_read, [], self._line_of)
+
+
+@dataclass
+class _Silent:
+    """A column without any value so far: how many of its cells could not be read, and what is wrong with the first."""
+
+    count: int = 0
+    first: str = ""
+
+    def still(self, name: str, rows: pa.Table, spec: UseCase) -> bool:
+        """Whether the column has no value in these rows either."""
+        if rows.column(name).null_count < rows.num_rows:
+            return False
+        count = int(np.count_nonzero(unread_in(rows, name)))
+        if count and not self.count:
+            self.first = first_unread(rows, name, spec.private_columns)
+        self.count += count
+        return True
 
 
 def _at(location: Location, line_of: LineOf | None) -> str:
@@ -89,37 +153,38 @@ def raise_misfits(
         )
 
 
-def _unread_columns(spec: UseCase, rows: pa.Table, line_of: LineOf | None) -> Iterator[str]:
-    """The columns without a single cell that could be read, when they fail the window anyway."""
-    for name in spec.columns:
-        count = int(np.count_nonzero(unread_in(rows, name)))
-        nothing_read = rows.column(name).null_count == rows.num_rows
-        if count and nothing_read and count / rows.num_rows > spec.quality.max_quarantined_share:
-            yield (
-                f"column {name}{_at(('columns', name), line_of)}: not one of its {count:,} cells could be read; the "
-                f"first: {first_unread(rows, name, spec.private_columns)}"
-            )
-
-
-def check_window(spec: UseCase, rows: pa.Table, window: Window) -> None:
-    """Refuse conforming rows when the source did not restrict them to the window.
+class Restricted:
+    """Whether the source restricted conforming rows, which come in parts, to the window.
 
     If at most `quality.max_quarantined_share` of them lie outside, all pass: validation sets those aside one by one.
-    Errors: `SchemaMismatch`.
     """
-    outside = outside_window(spec, rows, window)
-    strays = int(np.count_nonzero(outside))
-    if not strays or strays / rows.num_rows <= spec.quality.max_quarantined_share:
-        return
-    span = pc.min_max(rows.column(spec.event_time))
-    earliest, latest = (span[end].cast(pa.string()) for end in ("min", "max"))
-    raise SchemaMismatch(
-        f"{strays} of {rows.num_rows} rows for {spec.name} have a {spec.event_time} outside the window {window}; "
-        f"they reach from {earliest} to {latest}. Cut the rows where they are read: "
-        f"in SQL {spec.event_time} >= :start AND {spec.event_time} < :end; "
-        "for files, check that the time zone in the schedule is the one the files are cut by; where rows lie in the "
-        "file of a day before or after theirs, set `reach: 1d` in the source."
-    )
+
+    def __init__(self, spec: UseCase, window: Window) -> None:
+        self._spec, self._window = spec, window
+        self._rows = self._strays = 0
+        self._span: list[datetime] = []  # the first and the last time
+
+    def take(self, rows: pa.Table) -> None:
+        """Count those of the part that lie outside."""
+        self._rows += rows.num_rows
+        self._strays += int(np.count_nonzero(outside_window(self._spec, rows, self._window)))
+        found = pc.min_max(rows.column(self._spec.event_time)).as_py()
+        span = [*self._span, *(time for time in found.values() if time is not None)]
+        self._span = [min(span), max(span)] if span else []
+
+    def finish(self) -> None:
+        """Refuse the rows that were taken, or not. Errors: `SchemaMismatch`."""
+        spec, strays = self._spec, self._strays
+        if not strays or strays / self._rows <= spec.quality.max_quarantined_share:
+            return
+        earliest, latest = (pa.scalar(time, UTC).cast(pa.string()) for time in self._span)
+        raise SchemaMismatch(
+            f"{strays} of {self._rows} rows for {spec.name} have a {spec.event_time} outside the window "
+            f"{self._window}; they reach from {earliest} to {latest}. Cut the rows where they are read: "
+            f"in SQL {spec.event_time} >= :start AND {spec.event_time} < :end; "
+            "for files, check that the time zone in the schedule is the one the files are cut by; where rows lie in "
+            "the file of a day before or after theirs, set `reach: 1d` in the source."
+        )
 
 
 def name_problems(columns: Mapping[str, Column], found: Sequence[str], *, refuse_others: bool) -> list[str]:

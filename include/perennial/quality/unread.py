@@ -5,6 +5,7 @@ one line a cell: `column amount: 'abc' is not a number`. Validation sets the row
 cell was taken have no such column.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -78,20 +79,35 @@ def unread_in(rows: pa.Table, column: str) -> npt.NDArray[np.bool_]:
     return np.asarray(pc.fill_null(named, fill_value=False).to_numpy(), dtype=np.bool_)
 
 
-def unread_rows(rows: pa.Table) -> Iterator[str]:
-    """A sentence on how many rows have cells that could not be read, and in which columns; none if there are none.
+class UnreadRows:
+    """How many rows, which come in parts, have cells that could not be read, and in which columns.
 
-    >>> list(unread_rows(pa.table({BAD_CELLS: ["column amount: 'abc' is not a number", None]})))
+    >>> unread = UnreadRows()
+    >>> unread.take(pa.table({BAD_CELLS: ["column amount: 'abc' is not a number", None]}))
+    >>> list(unread.told())
     ["1 row has cells that can't be read (amount in 1), and is set aside."]
     """
-    if BAD_CELLS not in rows.column_names:
-        return
-    lines = pc.split_pattern(rows.column(BAD_CELLS).drop_null(), "\n")
-    named = pc.extract_regex(pc.list_flatten(lines), r"^column (?P<name>\w+): ")
-    counts = {each["values"]: each["counts"] for each in pc.struct_field(named, "name").value_counts().to_pylist()}
-    columns = ", ".join(f"{name} in {count:,}" for name, count in counts.items())
-    has, is_ = ("has", "is") if len(lines) == 1 else ("have", "are")
-    yield f"{counted(len(lines), 'row')} {has} cells that can't be read ({columns}), and {is_} set aside."
+
+    def __init__(self) -> None:
+        self._rows = 0
+        self._columns: Counter[str] = Counter()
+
+    def take(self, rows: pa.Table) -> None:
+        """Count the bad cells of the part."""
+        if BAD_CELLS not in rows.column_names:
+            return
+        lines = pc.split_pattern(rows.column(BAD_CELLS).drop_null(), "\n")
+        self._rows += len(lines)
+        named = pc.extract_regex(pc.list_flatten(lines), r"^column (?P<name>\w+): ")
+        for each in pc.struct_field(named, "name").value_counts().to_pylist():
+            self._columns[each["values"]] += each["counts"]
+
+    def told(self) -> Iterator[str]:
+        """What there is to say of the rows that were taken, in at most one sentence."""
+        if self._rows:
+            columns = ", ".join(f"{name} in {count:,}" for name, count in self._columns.items())
+            has, is_ = ("has", "is") if self._rows == 1 else ("have", "are")
+            yield f"{counted(self._rows, 'row')} {has} cells that can't be read ({columns}), and {is_} set aside."
 
 
 def first_unread(rows: pa.Table, column: str, private: Collection[str]) -> str:

@@ -5,8 +5,8 @@ not known there, so all that is quoted is withheld, in the message and in what i
 """
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
@@ -27,7 +27,7 @@ _ABOUT_ROWS = (SchemaMismatch, UndecodableText, InvalidQuery)
 
 
 @dataclass(frozen=True)
-class Discreet:
+class Discreet(Source):
     """The same source, whose errors about rows name no values."""
 
     source: Source
@@ -36,6 +36,13 @@ class Discreet:
         """See `Source.fetch`."""
         with _withholding():
             return self.source.fetch(window, as_of, limits, keys)
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """See `Source.parts`."""
+        with _withholding(), closing(self.source.parts(window, as_of, limits, keys)) as parts:
+            yield from parts
 
 
 @contextmanager

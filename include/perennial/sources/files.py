@@ -3,9 +3,8 @@
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import datetime
 from fnmatch import filter as filter_names
 from pathlib import Path
@@ -15,8 +14,9 @@ import pyarrow as pa
 from perennial.errors import EmptyWindow, InvalidSpec, SourceUnavailable, UndecodableText
 from perennial.sources.damage import unreadable
 from perennial.sources.data_files import sorted_out
+from perennial.sources.intake import whole
 from perennial.sources.naming import DatedName
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.sources.tabular import Layout, TabularFile, gather
 from perennial.spec.models import Limits
 from perennial.spec.problems import shown
@@ -25,7 +25,7 @@ from perennial.window import Window
 _MAGIC = re.compile(r"[*?\[]")
 
 
-class FileSource:
+class FileSource(Source):
     """The files that match `pattern` in the folder `path`; both may hold strftime directives. A folder that matches
     stands for the files in it.
 
@@ -42,7 +42,13 @@ class FileSource:
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`. Errors also: `EmptyWindow` when no file matches, `SchemaMismatch`."""
-        address = f"{self._path.rstrip('/')}/{self._pattern}"
+        return whole(self.parts(window, as_of, limits, keys), self._address)
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """See `Source.parts`. Errors: as `fetch`."""
+        address = self._address
         self._require_root()
         span = self._names.span(window, as_of)
         listings: dict[Path, dict[str, bool]] = {}
@@ -57,8 +63,12 @@ class FileSource:
             )
         named = {str(path): name for name, paths in reversed(found.items()) for path in paths}
         files = [self._file(Path(path), named[path], window) for path in data]
-        extract = gather(files, self._layout, window, as_of, limits, keys, address=address)
-        return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
+        said = f"{address}{unfinished}." if unfinished else ""
+        yield from gather(files, self._layout, window, as_of, limits, keys, address=address, said=said)
+
+    @property
+    def _address(self) -> str:
+        return f"{self._path.rstrip('/')}/{self._pattern}"
 
     def _file(self, path: Path, name: str, window: Window) -> TabularFile:
         origin = _origin(path)

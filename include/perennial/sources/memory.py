@@ -5,7 +5,7 @@ from datetime import datetime
 import pyarrow as pa
 
 from perennial.sources.intake import Intake
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.sources.selection import Selection
 from perennial.sources.shape import Shape
 from perennial.spec.columns import Column, Kind, Role
@@ -13,7 +13,7 @@ from perennial.spec.models import Limits
 from perennial.window import Every, Grid, Window
 
 
-class InMemorySource:
+class InMemorySource(Source):
     """The rows of a table: those of the window by `event_time`, and by `arrival`, where there is one, known by then.
 
     Like a file whose name holds no date, it is at home in every window.
@@ -29,10 +29,9 @@ class InMemorySource:
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`."""
-        intake = Intake(limits, "memory")
         found = self._selection.of(self._rows, window, as_of, "memory", self._shape, home=_home, keys=keys)
-        intake.keep(intake.admit(found.rows))
-        return Extract(intake.table(), "memory", found.outside, found.misplaced, found.without_time)
+        rows = Intake(limits, "memory").admit(found.rows)
+        return Extract(rows, "memory", found.outside, found.misplaced, found.without_time)
 
 
 def _home(instant: datetime) -> tuple[Window, bool]:

@@ -1,6 +1,6 @@
 """What the rest of the system asks of a source."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -52,6 +52,17 @@ class Source(Protocol):
         Rows are read in batches; reading stops as soon as a limit is passed. Errors: `SourceUnavailable`,
         `InvalidQuery`, `SchemaMismatch`, `UndecodableText`, `TooMuchData`.
         """
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """What `fetch` gives, in at least one part: the rows in the same order, each part of about 100,000 of them, all
+        with the same columns. The last part says what was asked, what was left out and what has to be set aside.
+
+        The source is read as the parts are taken, and let go of when the iterator is closed. Errors: as `fetch`, and
+        only once all rows before have been given. A source that does not say otherwise has one part.
+        """
+        yield self.fetch(window, as_of, limits, keys)
 
 
 Missing = Callable[[LoadedUseCase, Window, datetime], str | None]

@@ -5,7 +5,7 @@ holds all of them: a `numeric` may have more digits than a float, a `timestamptz
 `char(n)` loses the blanks that it is filled up with, as in every cast of PostgreSQL's own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
@@ -27,8 +27,8 @@ from perennial.errors import (
 )
 from perennial.quality.columns import Unfit
 from perennial.quality.texts import NULL_WORDS, Canonical, Spelling, read_text
-from perennial.sources.intake import Intake
-from perennial.sources.port import Extract
+from perennial.sources.intake import Intake, whole
+from perennial.sources.port import Extract, Source
 from perennial.sources.shape import Shape
 from perennial.sources.sql import bound
 from perennial.spec.columns import Column, Kind
@@ -61,7 +61,7 @@ _PASSING = ("08", "40", "53", "55", "57", "58", "XX")
 _UNDECODABLE = ("22021", "22P05")
 
 
-class PostgresSource:
+class PostgresSource(Source):
     """The rows of `sql`, which may bind :start, :end and :as_of.
 
     `connection_id` and `file` name connection and query in messages; `shape` is what the spec knows of the columns,
@@ -91,20 +91,36 @@ class PostgresSource:
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`. The session's time zone is UTC."""
-        intake = Intake(limits, f"connection {self._connection_id}, {self._file}")
+        return whole(self.parts(window, as_of, limits, keys), self._origin)
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """See `Source.parts`."""
+        intake = Intake(limits, self._origin)
         values = {"start": window.start, "end": window.end, "as_of": as_of.astimezone(UTC)}
         others: list[str] = []
-        with closing(self._connect()) as session:
-            for rows, oids in self._batches(session, values):
-                others = self._shape.others(rows.column_names)
-                kept = intake.admit(rows.drop_columns(others))
-                shaped = self._shape.canonical(kept, self._named(), partial(self._read, oids))
-                intake.keep(shaped if keys is None else self._shape.having(shaped, self._key, keys))
-        asked = ", ".join(f":{name} = {value.isoformat()}" for name, value in values.items())
-        others = [name for name in others if name not in self._shape.beside]
-        ignored = f"{self._named()}: left out are the columns that the spec does not declare, {listed(others)}."
-        remarks = (ignored,) if others else ()
-        return Extract(intake.table(), f"{self._sql.rstrip()}\n-- {asked}\n", remarks=remarks)
+
+        def batches() -> Iterator[pa.Table]:
+            with closing(self._connect()) as session:
+                for rows, oids in self._batches(session, values):
+                    others[:] = self._shape.others(rows.column_names)
+                    kept = intake.admit(rows.drop_columns(others))
+                    shaped = self._shape.canonical(kept, self._named(), partial(self._read, oids))
+                    yield shaped if keys is None else self._shape.having(shaped, self._key, keys)
+
+        def told() -> Extract:
+            asked = ", ".join(f":{name} = {value.isoformat()}" for name, value in values.items())
+            left_out = [name for name in others if name not in self._shape.beside]
+            ignored = f"{self._named()}: left out are the columns that the spec does not declare, {listed(left_out)}."
+            query = f"{self._sql.rstrip()}\n-- {asked}\n"
+            return Extract(pa.table({}), query, remarks=(ignored,) if left_out else ())
+
+        yield from intake.parts(batches(), told)
+
+    @property
+    def _origin(self) -> str:
+        return f"connection {self._connection_id}, {self._file}"
 
     def _read(self, oids: Mapping[str, int], name: str, column: Column, values: pa.ChunkedArray) -> Canonical:
         """See `ReadColumn`."""

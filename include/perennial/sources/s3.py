@@ -1,6 +1,6 @@
 """Rows of CSV or Parquet objects below a prefix, on S3 or a store that speaks its language."""
 
-from dataclasses import replace
+from collections.abc import Generator
 from datetime import datetime
 from functools import partial
 from os.path import commonprefix
@@ -12,8 +12,9 @@ import pyarrow as pa
 from perennial.errors import EmptyWindow
 from perennial.sources.bucket import Bucket, OpenBucket, below
 from perennial.sources.data_files import sorted_out
+from perennial.sources.intake import whole
 from perennial.sources.naming import DatedName
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.sources.tabular import Layout, TabularFile, gather
 from perennial.spec.models import Limits
 from perennial.window import Window
@@ -21,7 +22,7 @@ from perennial.window import Window
 FEW = 4  # names that are worth a request each
 
 
-class S3Source:
+class S3Source(Source):
     """The objects of `bucket` whose key starts with `prefix`, which may hold strftime directives: `names` fills it in.
 
     `connection_id` names the connection in messages. See `perennial.sources.data_files` for objects that are no data.
@@ -40,8 +41,14 @@ class S3Source:
 
         Errors also: `EmptyWindow` when there is no object, `SchemaMismatch`, `InvalidSettings` without credentials.
         """
+        return whole(self.parts(window, as_of, limits, keys), self._address)
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """See `Source.parts`. Errors: as `fetch`."""
         name_of_bucket = self._bucket.name
-        address = f"s3://{name_of_bucket}/{self._prefix}"
+        address = self._address
         with self._bucket.reached(address) as bucket, TemporaryDirectory() as folder:
             span = self._names.span(window, as_of)
             found = self._listed(bucket, self._names.around(span))
@@ -62,8 +69,12 @@ class S3Source:
                 )
                 for key in data
             ]
-            extract = gather(files, self._layout, window, as_of, limits, keys, address=address)
-        return replace(extract, remarks=(*extract.remarks, f"{address}{unfinished}.")) if unfinished else extract
+            said = f"{address}{unfinished}." if unfinished else ""
+            yield from gather(files, self._layout, window, as_of, limits, keys, address=address, said=said)
+
+    @property
+    def _address(self) -> str:
+        return f"s3://{self._bucket.name}/{self._prefix}"
 
     def keys(self, prefix: str) -> list[str]:
         """Every key of the bucket that starts with `prefix`, those of markers too. Errors: as `fetch`."""

@@ -18,7 +18,7 @@ from perennial.quality.unread import BAD_CELLS
 from perennial.sources.cache import FileCache
 from perennial.sources.damage import unreadable
 from perennial.sources.delimited import EmptyFile, header_of, read_csv
-from perennial.sources.intake import Intake
+from perennial.sources.intake import Intake, together
 from perennial.sources.names import refuse_doubled
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Extract
@@ -77,18 +77,32 @@ class Layout:
 class _Gathering:
     """What was found so far in the files of one window."""
 
-    def __init__(self, layout: Layout, intake: Intake, select: Select) -> None:
+    def __init__(self, layout: Layout, intake: Intake, select: Select, address: str, said: str) -> None:
         self._layout = layout
         self._intake = intake
         self._select = select
+        self._address, self._said = address, said
         self._first: tuple[str, list[str]] | None = None
         self._known: list[pa.Table] = []
-        self.chosen: list[Selected] = []
+        self.chosen: list[Selected] = []  # without their rows
+        self.origins: list[str] = []
         self.ignored: dict[str, None] = {}
         self.empty: list[EmptyFile] = []
 
-    def add(self, file: TabularFile) -> None:
-        """Take what the window has in the file, from the cache where there is one."""
+    def rows(self, files: Iterable[TabularFile]) -> Iterator[pa.Table]:
+        """What the window has in the files, batch by batch, from the cache where there is one.
+
+        Errors: `EmptyWindow` when no file had so much as a header.
+        """
+        for file in files:
+            self.origins.append(file.origin)
+            yield from self._of(file)
+        if self._known:
+            yield self._known_rows(pa.concat_tables(self._known, promote_options="default"))
+        if not self.chosen:
+            raise EmptyWindow(str(self.empty[0])) from self.empty[0]
+
+    def _of(self, file: TabularFile) -> Iterator[pa.Table]:
         try:
             whole = _cached(file, self._layout, self.ignored)
             if whole is not None:
@@ -96,31 +110,40 @@ class _Gathering:
                 if file.home is None:
                     self._known.append(whole)
                 else:
-                    self._choose(whole, file.origin, file.home, None)
+                    yield self._choose(whole, file.origin, file.home, None)
                 return
             with file.local() as path:
                 for batch in _batches(path, file.origin, self._layout, self.ignored):
                     self._check_same(file.origin, batch.column_names)
-                    self._choose(batch, file.origin, file.home, self._layout.read)
+                    yield self._choose(batch, file.origin, file.home, self._layout.read)
         except EmptyFile as nothing:
             self.empty.append(nothing)
 
-    def finish(self, address: str) -> None:
-        """Choose from what was known, all at once. Errors: `EmptyWindow` when no file had so much as a header."""
-        if self._known:
-            rows = pa.concat_tables(self._known, promote_options="default")
-            self._choose(rows, address, None, None)
-            if (event_time := self._layout.selection.event_time) is not None:
-                self.chosen.append(Selected(rows.slice(0, 0), without_time=rows.column(event_time).null_count))
-        if not self.chosen:
-            raise EmptyWindow(str(self.empty[0])) from self.empty[0]
+    def _known_rows(self, rows: pa.Table) -> pa.Table:
+        """What was known, chosen from all at once."""
+        chosen = self._choose(rows, self._address, None, None)
+        if (event_time := self._layout.selection.event_time) is not None:
+            self.chosen.append(Selected(rows.slice(0, 0), without_time=rows.column(event_time).null_count))
+        return chosen
 
-    def _choose(self, rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> None:
+    def _choose(self, rows: pa.Table, origin: str, home: Home | None, read: ReadColumn | None) -> pa.Table:
         found = self._select(rows, origin, home, read)
         admitted = self._intake.admit(found.rows)
         bad = BAD_CELLS in admitted.column_names
-        self._intake.keep(admitted if bad else self._layout.shape.canonical(admitted, origin, read))
-        self.chosen.append(replace(found, rows=found.rows.schema.empty_table()))  # the intake has them
+        self.chosen.append(replace(found, rows=found.rows.schema.empty_table()))
+        return admitted if bad else self._layout.shape.canonical(admitted, origin, read)
+
+    def told(self) -> Extract:
+        """What is to be said of the files, without their rows."""
+        outside, misplaced, without_time = (
+            sum(getattr(each, count) for each in self.chosen) for count in ("outside", "misplaced", "without_time")
+        )
+        address, empty, ignored = self._address, self.empty, self.ignored
+        remarks = [f"{address}: {len(empty)} of {len(self.origins)} files are empty."] if empty else []
+        if ignored:
+            remarks.append(f"{address}: left out are the columns that the spec does not declare, {listed(ignored)}.")
+        remarks += [self._said] if self._said else []
+        return Extract(pa.table({}), "\n".join(self.origins), outside, misplaced, without_time, tuple(remarks))
 
     def _check_same(self, origin: str, names: list[str]) -> None:
         first_origin, first_names = self._first = self._first or (origin, names)
@@ -141,8 +164,10 @@ def gather(
     keys: pa.Array | None,
     *,
     address: str,
-) -> Extract:
-    """The window's rows of at least one file. `address` names all of them in messages.
+    said: str,
+) -> Iterator[Extract]:
+    """The window's rows of at least one file, in parts as `Source.parts`. `address` names all of them in messages;
+    what was `said` of files that are not among them is the last of the remarks, if it is not "".
 
     A CSV file without a byte is what some engines write for a part without rows, and what an upload begins as: it is
     left out, beside others; where all files are so, nothing was delivered.
@@ -153,19 +178,8 @@ def gather(
         return layout.selection.of(rows, window, as_of, origin, layout.shape, home=home, read=read, keys=keys)
 
     intake = Intake(limits, address)
-    found = _Gathering(layout, intake, select)
-    origins = []
-    for file in files:
-        origins.append(file.origin)
-        found.add(file)
-    found.finish(address)
-    outside, misplaced, without_time = (
-        sum(getattr(each, count) for each in found.chosen) for count in ("outside", "misplaced", "without_time")
-    )
-    remarks = [f"{address}: {len(found.empty)} of {len(origins)} files are empty."] if found.empty else []
-    if found.ignored:
-        remarks.append(f"{address}: left out are the columns that the spec does not declare, {listed(found.ignored)}.")
-    return Extract(intake.table(), "\n".join(origins), outside, misplaced, without_time, tuple(remarks))
+    found = _Gathering(layout, intake, select, address, said)
+    return intake.parts(found.rows(files), found.told)
 
 
 def _cached(file: TabularFile, layout: Layout, ignored: dict[str, None]) -> pa.Table | None:
@@ -179,11 +193,11 @@ def _cached(file: TabularFile, layout: Layout, ignored: dict[str, None]) -> pa.T
     intake = Intake(Limits(max_rows=2**62, max_bytes=layout.cache.largest_bytes), file.origin)
     try:
         with file.local() as path:
-            for batch in _batches(path, file.origin, layout, ignored):
-                intake.keep(layout.shape.canonical(intake.admit(batch), file.origin, layout.read))
+            batches = _batches(path, file.origin, layout, ignored)
+            canonical = [layout.shape.canonical(intake.admit(each), file.origin, layout.read) for each in batches]
     except TooMuchData:
         return None
-    rows = intake.table()
+    rows = together(canonical, file.origin)
     layout.cache.put(name, rows)
     return rows
 

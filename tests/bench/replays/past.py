@@ -35,7 +35,7 @@ from perennial.published.postgres import PostgresPublished
 from perennial.records.model_choice import ModelChoice
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.memory import InMemorySource
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Limits
 from perennial.window import Window
@@ -97,7 +97,7 @@ MOVED = {
 
 
 @dataclass(frozen=True)
-class Parcels:
+class Parcels(Source):
     """A source that makes up the same rows, or labels, of a window whenever it is asked."""
 
     labels: bool

@@ -36,7 +36,7 @@ from perennial.records.rollout import begun, current_stage, stage_name
 from perennial.records.scorers import parts_of
 from perennial.registry.memory import MemoryRegistry
 from perennial.registry.port import LoadedModel, ModelCandidate
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.columns import Kind as ColumnKind
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Limits, UseCase
@@ -135,7 +135,7 @@ class _Feed:
 
 
 @dataclass(frozen=True)
-class _Slices:
+class _Slices(Source):
     feed: _Feed
     labels: bool
 

@@ -16,7 +16,7 @@ from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import Limits
 from perennial.spec.sources import Source as SourceSpec
@@ -58,7 +58,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class _Slices:
+class _Slices(Source):
     """A source that gives the rows of a window."""
 
     table: pa.Table

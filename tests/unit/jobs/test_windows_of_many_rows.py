@@ -1,24 +1,32 @@
 """A window whose rows are gone through in chunks comes to the same as one that is in memory as a whole."""
 
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
 from tests.unit.jobs.test_decisions_that_follow import COSTS, say
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate
-from tests.unit.jobs.world import ROWS, World, make_world
+from tests.unit.jobs.world import ROWS, Rows, World, make_world
 
 from perennial import ordered
 from perennial.digest import table_digest
-from perennial.errors import PredictionsNotFinite
+from perennial.errors import PredictionsNotFinite, UndecodableText
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import monitor, score
+from perennial.jobs.predict import ingest, monitor, score
 from perennial.lake.delta import DeltaLake
+from perennial.lake.port import raw_table
 from perennial.ledger.entries import Batch, DriftReport, Performance
+from perennial.quality.unread import BAD_CELLS
 from perennial.records import scorers
 from perennial.records.batch import compare_stores
+from perennial.records.gate import snapshot_rows
 from perennial.records.model_choice import ModelChoice
+from perennial.sources.port import Extract
+from perennial.window import Window
 
 CHUNK = 7
 
@@ -69,6 +77,56 @@ def test_it_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     assert other.profile["joint"]["products"] == pytest.approx(report.profile["joint"]["products"])
     assert later.labelled == measured.labelled
     assert later.metrics == pytest.approx(measured.metrics)
+
+
+def in_parts(self: Rows, window: Window, *given: Any) -> Iterator[Extract]:
+    """What the source has of the window, a few rows at a time; only with the last one it says what was asked."""
+    extract = self.fetch(window, *given)
+    firsts = range(0, extract.rows.num_rows, CHUNK)
+    for first in firsts[:-1]:
+        yield Extract(extract.rows.slice(first, CHUNK), "")
+    yield replace(extract, rows=extract.rows.slice(firsts[-1]))
+
+
+@pytest.mark.parametrize("unread", [[], [3], [100], [0, 179]])
+def test_the_same_is_ingested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unread: list[int]) -> None:
+    """Cells that can't be read are in some parts only, or in none."""
+    found = []
+    for name in ("whole", "chunks"):
+        (tmp_path / name).mkdir()
+        world = make_world(tmp_path / name)
+        if unread:
+            keys = world.parcels.table.column("parcel").to_numpy().astype(float)
+            keys[[world.rows_of(31)[each] for each in unread]] += 0.5
+            world.parcels.table = world.parcels.table.set_column(0, "parcel", [pa.array(keys)])
+        if name == "chunks":
+            monkeypatch.setattr(Rows, "parts", in_parts)
+            world = in_chunks(world, monkeypatch, tmp_path)
+        done, again = (ingest.run(world.use_case, world.day(31), world.ports, "test") for _ in range(2))
+        assert (done.changed, again.changed) == (True, False)
+        snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
+        assert snapshot is not None
+        assert list(snapshot.columns) == [*world.use_case.spec.columns, *([BAD_CELLS] if unread else [])]
+        rows = snapshot_rows(snapshot, world.ports.lake)
+        found.append((done.digest, done.rows, done.remarks, snapshot.columns, snapshot.query, table_digest(rows)))
+    assert found[0] == found[1]
+
+
+def test_what_is_wrong_with_a_later_part_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make_world(tmp_path)
+    services = world.parcels.table.column("service").to_pylist()
+    services[world.rows_of(31)[150]] = "road\0"
+    world.parcels.table = world.parcels.table.set_column(3, "service", [pa.array(services)])
+    monkeypatch.setattr(Rows, "parts", in_parts)
+    world = in_chunks(world, monkeypatch, tmp_path)
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(scratch))
+    with pytest.raises(UndecodableText, match=f"{ROWS} rows for parcels"):
+        ingest.run(world.use_case, world.day(31), world.ports, "test")
+    assert world.ports.lake.version(raw_table("parcels")) is None
+    assert world.ports.ledger.latest_snapshot("parcels", world.day(31)) is None
+    assert list(scratch.iterdir()) == []
 
 
 def test_the_same_rows_are_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

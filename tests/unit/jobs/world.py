@@ -22,7 +22,7 @@ from perennial.ports import Ports
 from perennial.published.memory import InMemoryPublished
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.memory import InMemorySource
-from perennial.sources.port import Extract
+from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial.spec.models import Limits
 from perennial.spec.sources import Source as SourceSpec
@@ -75,7 +75,7 @@ expectations:
 
 
 @dataclass
-class Rows:
+class Rows(Source):
     """A source whose rows the test may change, and that may be down."""
 
     table: pa.Table

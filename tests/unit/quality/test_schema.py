@@ -9,13 +9,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from perennial.errors import SchemaMismatch, UndecodableText
-from perennial.quality.schema import canonical_schema, check_window, conform
+from perennial.errors import SchemaMismatch, SourceRejected, UndecodableText
+from perennial.quality.schema import Conforming, Restricted, canonical_schema, conform
 from perennial.quality.texts import Spelling, read_text
+from perennial.quality.unread import UnreadRows, bad_cells
 from perennial.spec.models import UseCase
 from perennial.window import Window
 
 NAIVE = datetime(2013, 3, 1)  # noqa: DTZ001 - a time without a zone is what is tested
+
+
+def check_window(spec: UseCase, rows: pa.Table, window: Window) -> None:
+    """Take the rows as one part."""
+    restricted = Restricted(spec, window)
+    restricted.take(rows)
+    restricted.finish()
 
 
 def test_ordinary_rows_come_through_unchanged(spec: UseCase, make_rows: Any) -> None:
@@ -227,6 +235,34 @@ def test_other_columns_are_ignored_or_refused_as_the_spec_says(make_use_case: An
 def test_text_that_can_not_be_stored_is_refused(spec: UseCase, make_rows: Any, given: pa.Array, complaint: str) -> None:
     with pytest.raises(UndecodableText, match=complaint):
         conform(spec, make_rows(2, carrier=given))
+
+
+@pytest.mark.parametrize("carriers", [["a\x00b", "c", "d\x00", None], ["a", "b", "c", "d"]])
+@pytest.mark.parametrize("fares", [["x", "", "y", None], ["1", "z", "2", "3"]])
+@pytest.mark.parametrize("shift", [timedelta(0), timedelta(days=9)])
+def test_rows_in_parts_are_told_of_as_all_of_them_together(
+    spec: UseCase, make_rows: Any, window: Window, carriers: list[str], fares: list[str], shift: timedelta
+) -> None:
+    read = read_text(spec.columns["fare"], pa.chunked_array([pa.array(fares, pa.string())]), Spelling())
+    times = [window.start, window.start + shift, window.start - shift, None]
+    rows = make_rows(4, carrier=carriers, fare=read.values, departure=times)
+    rows = rows.append_column("bad_cells", bad_cells({"fare": read.unread}, None))
+
+    def said(size: int) -> list[Any]:
+        conforming, restricted, unread = Conforming(spec), Restricted(spec, window), UnreadRows()
+        try:
+            parts = [conforming.take(rows.slice(first, size)) for first in range(0, 4, size)]
+            conforming.finish()
+            for part in parts:
+                restricted.take(part)
+                unread.take(part)
+            told = list(unread.told())
+            restricted.finish()
+        except SourceRejected as error:
+            return [type(error), str(error)]
+        return [pa.concat_tables(parts, promote_options="default").to_pylist(), told]
+
+    assert said(1) == said(2) == said(4)
 
 
 @pytest.mark.parametrize("text", ["", " ", "<b onload=x>", "'; DROP TABLE t; --", "🛫" * 10_000, "\u202e", "\n", "𐀀"])
