@@ -270,6 +270,7 @@ def test_a_torn_pack_is_written_again_while_the_log_has_its_commits(folder: Delt
     pack.parent.mkdir()
     pack.write_bytes(b"PAR1 torn")
     folder.optimize(TABLE)
+    assert pack.read_bytes() != b"PAR1 torn"
     all_are_read(folder, made)
 
 
