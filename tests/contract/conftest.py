@@ -9,6 +9,9 @@ from tests.servers import Run, new_bucket
 from tests.waiting import PATIENCE
 
 from perennial import clock
+from perennial.lake.delta import DeltaLake
+from perennial.lake.memory import InMemoryLake
+from perennial.lake.port import Lake
 from perennial.lake.storage import storage_options
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.port import Ledger
@@ -34,6 +37,28 @@ def s3_options(s3_endpoint: str) -> dict[str, str]:
 def make_bucket(s3_endpoint: str) -> Callable[[str], str]:
     """Makes an empty bucket whose name begins with a word, and returns its name."""
     return lambda prefix: new_bucket(s3_endpoint, prefix)
+
+
+@pytest.fixture(scope="session")
+def bucket(make_bucket: Callable[[str], str]) -> str:
+    """A bucket that tests share."""
+    return make_bucket("shared")
+
+
+@pytest.fixture(params=["memory", "folder", "s3"])
+def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
+    """An empty lake of the test's own: in memory, of Delta tables in a folder, and of Delta tables on S3."""
+    if request.param == "memory":
+        return InMemoryLake()
+    if request.param == "folder":
+        return DeltaLake(str(tmp_path / "lake"), {})
+    return DeltaLake(f"s3://{request.getfixturevalue('bucket')}/{uuid4().hex}", request.getfixturevalue("s3_options"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> DeltaLake:
+    """A lake of Delta tables in the test's folder."""
+    return DeltaLake(str(tmp_path), {})
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -24,7 +24,6 @@ from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, S
 from perennial.lake import committing, delta, forgetting, old_files, opening
 from perennial.lake.delta import DeltaLake
 from perennial.lake.held import HeldTables
-from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.lease import Lease
@@ -46,25 +45,6 @@ def rows(*ids: int, note: str = "ü") -> pa.Table:
             "delay": pa.array([id / 3 for id in ids], pa.float64()),
         }
     )
-
-
-@pytest.fixture(scope="module")
-def bucket(make_bucket: Callable[[str], str]) -> str:
-    return make_bucket("lake")
-
-
-@pytest.fixture(params=["memory", "folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    if request.param == "memory":
-        return InMemoryLake()
-    if request.param == "folder":
-        return DeltaLake(str(tmp_path / "lake"), {})
-    return DeltaLake(f"s3://{request.getfixturevalue('bucket')}/{tmp_path.name}", request.getfixturevalue("s3_options"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DeltaLake:
-    return DeltaLake(str(tmp_path), {})
 
 
 def test_rows_come_back_in_canonical_order_and_types(lake: Lake) -> None:

@@ -13,7 +13,6 @@ from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, SchemaMismatch
 from perennial.lake import delta_log, log_archive, many_partitions
 from perennial.lake.delta import DeltaLake
-from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Lake
 from perennial.lease import Lease
 from perennial.window import Window
@@ -30,21 +29,6 @@ def rows(*ids: int) -> pa.Table:
 def lease(token: int) -> Lease:
     window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
     return Lease("flights", window, token, contested=False)
-
-
-@pytest.fixture(params=["memory", "folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    if request.param == "memory":
-        return InMemoryLake()
-    if request.param == "folder":
-        return DeltaLake(str(tmp_path / "lake"), {})
-    bucket = request.getfixturevalue("make_bucket")("many")
-    return DeltaLake(f"s3://{bucket}/{tmp_path.name}", request.getfixturevalue("s3_options"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DeltaLake:
-    return DeltaLake(str(tmp_path), {})
 
 
 def test_many_partitions_are_one_version(lake: Lake) -> None:

@@ -14,7 +14,6 @@ from perennial.digest import table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, StoreUnavailable
 from perennial.lake import delta_log, log_archive
 from perennial.lake.delta import DeltaLake
-from perennial.lake.memory import InMemoryLake
 from perennial.lake.port import Commit, Forgotten, Lake
 from perennial.lease import Lease
 from perennial.window import Window
@@ -33,21 +32,6 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
     """Packs of ten commits, so that a test needs dozens and not thousands."""
     for name, value in (("PACKED", 10), ("KEPT", 10), ("CHECKPOINTS", 5)):
         monkeypatch.setattr(log_archive, name, value)
-
-
-@pytest.fixture(params=["memory", "folder", "s3"])
-def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
-    if request.param == "memory":
-        return InMemoryLake()
-    if request.param == "folder":
-        return DeltaLake(str(tmp_path / "lake"), {})
-    bucket = request.getfixturevalue("make_bucket")("archive")
-    return DeltaLake(f"s3://{bucket}/{tmp_path.name}", request.getfixturevalue("s3_options"))
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> DeltaLake:
-    return DeltaLake(str(tmp_path), {})
 
 
 def rows(*ids: int) -> pa.Table:
