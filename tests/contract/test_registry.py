@@ -568,12 +568,36 @@ def test_a_retraining_that_is_forgotten_is_shown_no_more_and_the_others_are(
     assert [each.training_id for each in found] == [given.training_id] * 2
     assert [each.run_id.replace("'", "") for each in found] == ["trips.retrain/manual__its 1", "other"]
     assert found[0].digests == ("digest of linear", "digest of trees")
+    pictures = len(b"picture of trees") + len(b"picture of linear")
+    assert registry.retraining_size(use_case, given.training_id, given.run_id) == pictures
     for _ in range(2):
         registry.forget_retraining(use_case, given.training_id, given.run_id)
     assert registry.shown_candidates(use_case, given.training_id, given.run_id) == []
     (left,) = registry.retrainings(use_case, clock.now() + timedelta(seconds=1))
     assert left.run_id == "other"
+    assert registry.retraining_size(use_case, given.training_id, given.run_id) == 0
     assert [each.name for each in registry.shown_candidates(use_case, other.training_id, "other")] == ["late"]
+
+
+def test_many_retrainings_are_listed_by_two_questions(
+    mlflow_url: str, tmp_path: Path, use_case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = MlflowRegistry(mlflow_url, tmp_path)
+    for number in range(4):
+        registry.record_retraining(replace(a_retraining(use_case, "trees", "linear"), run_id=f"{number}"))
+    asked: list[object] = []
+    search_runs = MlflowClient.search_runs
+
+    def counted(*given: Any, **named: Any) -> Any:
+        asked.append(given)
+        return search_runs(*given, **named)
+
+    monkeypatch.setattr(MlflowClient, "search_runs", counted)
+    monkeypatch.setattr(MlflowClient, "list_artifacts", lambda *_args: pytest.fail("files were looked at"))
+    found = registry.retrainings(use_case, clock.now() + timedelta(seconds=1))
+    assert [each.run_id for each in found] == ["0", "1", "2", "3"]
+    assert {each.digests for each in found} == {("digest of linear", "digest of trees")}
+    assert len(asked) == 2
 
 
 def test_what_was_begun_and_not_finished_is_recorded_anew(

@@ -38,6 +38,7 @@ class MemoryRegistry:
         self._files: dict[tuple[str, str, str], bytes] = {}
         self._shown: dict[tuple[str, str, str], dict[str, ShownCandidate]] = {}
         self._shown_at: dict[tuple[str, str, str], datetime] = {}
+        self._shown_bytes: dict[tuple[str, str, str], dict[str, int]] = {}
 
     def register(self, candidate: ModelCandidate) -> RegisteredModel:
         """See `ModelRegistry.register`."""
@@ -118,6 +119,7 @@ class MemoryRegistry:
                 each.name, parameters, dict(each.metrics), dict(each.tags), tuple(sorted(each.files))
             )
             there.setdefault(each.name, shown)
+            self._shown_bytes.setdefault(key, {}).setdefault(each.name, sum(map(len, each.files.values())))
 
     def shown_candidates(self, use_case: str, training_id: str, run_id: str) -> list[ShownCandidate]:
         """See `ModelRegistry.shown_candidates`."""
@@ -125,28 +127,25 @@ class MemoryRegistry:
         return [there[name] for name in sorted(there)]
 
     def retrainings(self, use_case: str, before: datetime) -> list[ShownRetraining]:
-        """See `ModelRegistry.retrainings`; pictures are not kept here."""
+        """See `ModelRegistry.retrainings`."""
         found = [
-            ShownRetraining(
-                training_id,
-                run_id,
-                at,
-                tuple(
-                    sorted(
-                        {c.tags[DIGEST] for c in self._shown[name, training_id, run_id].values() if DIGEST in c.tags}
-                    )
-                ),
-                0,
-            )
+            ShownRetraining(training_id, run_id, at, tuple(sorted({c.tags[DIGEST] for c in shown if DIGEST in c.tags})))
             for (name, training_id, run_id), at in self._shown_at.items()
             if name == use_case and at < before
+            for shown in [self._shown[name, training_id, run_id].values()]
         ]
         return sorted(found, key=lambda each: each.at)
 
+    def retraining_size(self, use_case: str, training_id: str, run_id: str) -> int:
+        """See `ModelRegistry.retraining_size`."""
+        return sum(self._shown_bytes.get((use_case, training_id, run_id), {}).values())
+
     def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
         """See `ModelRegistry.forget_retraining`."""
-        self._shown.pop((use_case, training_id, run_id), None)
-        self._shown_at.pop((use_case, training_id, run_id), None)
+        key = (use_case, training_id, run_id)
+        self._shown.pop(key, None)
+        self._shown_at.pop(key, None)
+        self._shown_bytes.pop(key, None)
 
     def parameters(self, use_case: str, version: str) -> dict[str, str]:
         """See `ModelRegistry.parameters`."""

@@ -198,6 +198,11 @@ class MlflowRegistry:
         with self._asking(f"list the retrainings of {use_case}"):
             return mlflow_retraining.listed(self._client, experiment(self._client, use_case), before)
 
+    def retraining_size(self, use_case: str, training_id: str, run_id: str) -> int:
+        """See `ModelRegistry.retraining_size`."""
+        with self._asking(f"measure the files of a retraining of {use_case}"):
+            return mlflow_retraining.size(self._client, experiment(self._client, use_case), training_id, run_id)
+
     def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
         """See `ModelRegistry.forget_retraining`. MLflow keeps a deleted run's numbers until `mlflow gc`."""
         with self._asking(f"forget a retraining of {use_case}"):

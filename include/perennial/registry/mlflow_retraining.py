@@ -1,6 +1,6 @@
 """A retraining in MLflow: a run, and a nested one of each candidate. What was begun and not finished is made anew."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,7 @@ _FINISHED = "FINISHED"
 _LONGEST_VALUE = 6_000  # characters of a parameter, which is MLflow's limit
 _LONGEST_TAG = 5_000
 _PAGE = 100  # runs; a retraining has fewer candidates
+_MANY = 1_000  # runs that are asked for at once
 
 
 def record(client: MlflowClient, experiment: str, retraining: RetrainingRun) -> None:
@@ -53,15 +54,20 @@ def shown(client: MlflowClient, experiment: str, training_id: str, run_id: str) 
 
 def listed(client: MlflowClient, experiment: str, before: datetime) -> list[ShownRetraining]:
     """The retrainings that were begun to be recorded before then, the oldest first."""
-    asked = f"tags.`{_RETRAINING}` LIKE '%' AND attributes.start_time < {int(before.timestamp() * 1_000)}"
-    found: list[ShownRetraining] = []
-    token = None
-    while True:
-        page = client.search_runs([experiment], asked, max_results=_PAGE, page_token=token)
-        found += [_listed(client, experiment, run) for run in page]
-        token = page.token
-        if not token:
-            return sorted(found, key=lambda each: each.at)
+    begun = f"tags.`{_RETRAINING}` LIKE '%' AND attributes.start_time < {int(before.timestamp() * 1_000)}"
+    digests: dict[str, set[str]] = {}
+    for each in _runs(client, experiment, f"tags.`{_CANDIDATE}` LIKE '%'"):
+        parent, digest = (each.data.tags.get(name, "") for name in (MLFLOW_PARENT_RUN_ID, DIGEST))
+        digests.setdefault(parent, set()).update([digest] if digest else [])
+    found = [_listed(run, digests.get(run.info.run_id, set())) for run in _runs(client, experiment, begun)]
+    return sorted(found, key=lambda each: each.at)
+
+
+def size(client: MlflowClient, experiment: str, training_id: str, run_id: str) -> int:
+    """The bytes that files of the retraining's candidates take."""
+    parents = _parents(client, experiment, _key(training_id, run_id))
+    runs = [run for parent in parents for run in _nested(client, experiment, parent.info.run_id)]
+    return sum(_bytes(client, run.info.run_id, None) for run in runs)
 
 
 def forget(client: MlflowClient, url: str, experiment: str, training_id: str, run_id: str) -> None:
@@ -74,16 +80,10 @@ def forget(client: MlflowClient, url: str, experiment: str, training_id: str, ru
             client.delete_run(run.info.run_id)
 
 
-def _listed(client: MlflowClient, experiment: str, run: Run) -> ShownRetraining:
+def _listed(run: Run, digests: Collection[str]) -> ShownRetraining:
     training_id, _, run_id = run.data.tags[_RETRAINING].partition(" ")
-    nested = _nested(client, experiment, run.info.run_id)
-    return ShownRetraining(
-        training_id=training_id,
-        run_id=run_id,
-        at=datetime.fromtimestamp(run.info.start_time / 1_000, UTC),
-        digests=tuple(sorted({each.data.tags[DIGEST] for each in nested if each.data.tags.get(DIGEST)})),
-        bytes=sum(_bytes(client, each.info.run_id, None) for each in nested),
-    )
+    at = datetime.fromtimestamp(run.info.start_time / 1_000, UTC)
+    return ShownRetraining(training_id, run_id, at, tuple(sorted(digests)))
 
 
 def _bytes(client: MlflowClient, run_id: str, folder: str | None) -> int:
@@ -134,6 +134,16 @@ def _shown(client: MlflowClient, run: Run) -> ShownCandidate:
         tags=own,
         files=tuple(sorted(files)),
     )
+
+
+def _runs(client: MlflowClient, experiment: str, asked: str) -> Iterator[Run]:
+    token = None
+    while True:
+        page = client.search_runs([experiment], asked, max_results=_MANY, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
 
 
 def _parents(client: MlflowClient, experiment: str, key: str) -> list[Run]:

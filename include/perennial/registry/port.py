@@ -127,6 +127,9 @@ class ModelRegistry(Protocol):
     def retrainings(self, use_case: str, before: datetime) -> list[ShownRetraining]:
         """The retrainings that were recorded before then, the oldest first."""
 
+    def retraining_size(self, use_case: str, training_id: str, run_id: str) -> int:
+        """The bytes of the files that are shown with that retraining's candidates; 0 where it was not recorded."""
+
     def forget_retraining(self, use_case: str, training_id: str, run_id: str) -> None:
         """Show it no more, nor its candidates, and remove their files. One that is not shown is none to forget."""
 

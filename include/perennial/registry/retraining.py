@@ -45,10 +45,9 @@ class ShownCandidate:
 
 @dataclass(frozen=True)
 class ShownRetraining:
-    """A retraining that the registry shows since then: the digests of its candidates' models, and what files take."""
+    """A retraining that the registry shows since then, with the digests of its candidates' models."""
 
     training_id: str
     run_id: str
     at: datetime
     digests: tuple[str, ...]
-    bytes: int

@@ -119,12 +119,13 @@ def _find(use_case: LoadedUseCase, as_of: datetime, ports: Ports) -> _Found | No
     sizes = ports.artifacts.sizes(sorted(digests | (_manifests(name, before, ports) - kept.training_ids)))
     if not going and not sets and not sizes:
         return None
+    pictures = sum(ports.registry.retraining_size(name, each.training_id, each.run_id) for each in going)
     said = Rejected(
         what=SUBJECT,
         training_sets=tuple(sorted(sets)),
         artefacts=tuple(sorted(sizes)),
         retrainings=tuple(each.run_id for each in going),
-        bytes=sum(each.bytes for each in sets.values()) + sum(each.bytes for each in going) + sum(sizes.values()),
+        bytes=sum(each.bytes for each in sets.values()) + pictures + sum(sizes.values()),
         reason=f"none of their models served, and they are older than {age.days} days",
     )
     return _Found(said, going)
