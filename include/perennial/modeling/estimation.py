@@ -1,6 +1,6 @@
 """How a model's performance is estimated while labels are missing, and how far such estimates were off."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Annotated
 
@@ -19,8 +19,10 @@ from perennial.modeling.predict import predict
 from perennial.modeling.recipe import tree_encoding
 from perennial.performance.cbpe import Calibration, fit_calibration
 from perennial.performance.cbpe import estimate as estimate_classification
+from perennial.performance.cbpe import estimate_of_pieces as classification_of_pieces
 from perennial.performance.interval import Interval
 from perennial.performance.loss_model import estimate as estimate_regression
+from perennial.performance.loss_model import estimate_of_pieces as regression_of_pieces
 from perennial.performance.loss_model import losses
 from perennial.performance.metrics import metrics_of
 from perennial.spec.models import UseCase
@@ -121,11 +123,25 @@ def estimate(
 
     Regression needs the rows' features and the loss models. Errors: `UntrustedModel` when these are not given.
     """
+    return estimate_of_pieces(how, [(predictions, features)], loss_models)
+
+
+def estimate_of_pieces(
+    how: Estimation, pieces: Iterable[tuple[Floats, pd.DataFrame | None]], loss_models: LossModels | None = None
+) -> Mapping[str, Interval]:
+    """`estimate` of rows that come in pieces. Errors: as there, and as `perennial.ordered.ordered`."""
     if how.calibration is not None:
-        return estimate_classification(predictions, how.calibration.apply(predictions))
-    if features is None or not loss_models:
-        raise UntrustedModel("Estimates of a regression need its loss models; train and register the model again.")
-    return estimate_regression(expected_losses(loss_models, features, predictions), how.loss_spread)
+        return classification_of_pieces(how.calibration, (predictions for predictions, _ in pieces))
+
+    def expected() -> Iterator[dict[str, Floats]]:
+        for predictions, features in pieces:
+            if features is None or not loss_models:
+                raise UntrustedModel(
+                    "Estimates of a regression need its loss models; train and register the model again."
+                )
+            yield expected_losses(loss_models, features, predictions)
+
+    return regression_of_pieces(expected(), how.loss_spread)
 
 
 def expected_losses(models: LossModels, features: pd.DataFrame, predictions: Floats) -> dict[str, Floats]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from perennial.arrays import Floats
 
@@ -45,15 +46,18 @@ class Movement:
     windows: int
 
 
-def shares_by_age(arrivals: Floats, rows: int, mature_after: timedelta) -> tuple[float, ...]:
-    """The share of all predicted rows that were settled at each age of `GRID`; empty without rows.
+def settled_by_age(arrivals: Floats, mature_after: timedelta) -> npt.NDArray[np.int64]:
+    """How many labels had come at each age of `GRID`.
 
     `arrivals` are the labels' arrival times in seconds since the window's end, negative before it.
     """
-    if not rows:
-        return ()
     ages = np.array(GRID) * mature_after.total_seconds()
-    return tuple(float(each) for each in np.searchsorted(np.sort(arrivals), ages, side="right") / rows)
+    return np.searchsorted(np.sort(arrivals), ages, side="right")
+
+
+def shares_by_age(settled: npt.NDArray[np.int64], rows: int) -> tuple[float, ...]:
+    """The share of all predicted rows that were settled at each age of `GRID`; empty without rows."""
+    return tuple((settled / rows).tolist()) if rows else ()
 
 
 def learn_delay(final_windows: Sequence[Sequence[float]], mature_after: timedelta) -> DelayCurve | None:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from perennial.arrays import Floats
 from perennial.performance.metrics import metrics_of
+from perennial.performance.running import RunningMean
 from perennial.spec.names import METRICS, Task
 
 CONFIDENCE = 0.95
@@ -61,11 +62,10 @@ def trailing(metric: str, windows: Sequence[tuple[Interval, int]], confidence: f
     return Interval(value, max(lowest, value - z * error), min(highest, value + z * error), error)
 
 
-def mean_interval(values: Floats, confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(mean: RunningMean, confidence: float = CONFIDENCE) -> Interval:
     """The mean of at least one row, with its interval: normal, by the central limit theorem."""
-    error, mean = _standard_error(values), float(values.mean())
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * error
-    return Interval(mean, mean - reach, mean + reach, error)
+    reach = NormalDist().inv_cdf((1 + confidence) / 2) * mean.standard_error
+    return Interval(mean.value, mean.value - reach, mean.value + reach, mean.standard_error)
 
 
 def auc_variance(truth: Floats, prediction: Floats) -> float:
@@ -81,13 +81,17 @@ def auc_variance(truth: Floats, prediction: Floats) -> float:
 
 
 def _roc_auc(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-    variance = auc_variance(truth, prediction)
+    smaller = min(int((truth == 1).sum()), int((truth != 1).sum()))
+    return area_interval(value, auc_variance(truth, prediction), smaller, z)
+
+
+def area_interval(value: float, variance: float, smaller: int, z: float) -> Interval:
+    """That of a ROC AUC, by DeLong's variance and the number of rows of the class that has fewer."""
     if not math.isfinite(variance):
         return Interval(value, 0.0, 1.0, math.inf)
     if variance == 0 or not 0 < value < 1:
         # All pairs agree, so their spread tells nothing: as for a binomial share of the smaller class's rows that is
         # 0 or 1 (Clopper and Pearson, 1934, Biometrika 26).
-        smaller = min(int((truth == 1).sum()), int((truth != 1).sum()))
         room = 1 - NormalDist().cdf(-z) ** (1 / smaller)
         low, high = (max(0.0, value - room), min(1.0, value + room))
         return Interval(value, low, high, (high - low) / (2 * z))
@@ -99,14 +103,22 @@ def _roc_auc(value: float, truth: Floats, prediction: Floats, z: float) -> Inter
 
 def _mean_of(losses: Callable[[Floats, Floats], Floats]) -> Callable[[float, Floats, Floats, float], Interval]:
     def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-        error = _standard_error(losses(truth, prediction))
-        return Interval(value, max(0.0, value - z * error), value + z * error, error)
+        return loss_interval(value, _standard_error(losses(truth, prediction)), z)
 
     return interval
 
 
+def loss_interval(value: float, error: float, z: float) -> Interval:
+    """That of a mean loss with this standard error."""
+    return Interval(value, max(0.0, value - z * error), value + z * error, error)
+
+
 def _rmse(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-    error = _standard_error((truth - prediction) ** 2)
+    return root_interval(value, _standard_error((truth - prediction) ** 2), z)
+
+
+def root_interval(value: float, error: float, z: float) -> Interval:
+    """That of the root of a mean square whose standard error this is."""
     if value == 0:  # every row was right: nothing is known of its spread but for that
         return Interval(0.0, 0.0, 0.0 if math.isfinite(error) else math.inf, error)
     low, high = max(0.0, value**2 - z * error), value**2 + z * error
@@ -123,14 +135,20 @@ def _bootstrapped(
         for begin in range(0, RESAMPLES, at_once):
             size = (min(at_once, RESAMPLES - begin), len(truth))
             weights = random.poisson(CHANCE_OF_ROW, size).astype(np.float64)
-            found += [each for each in resampled(weights) if math.isfinite(each)]
-        if len(found) < RESAMPLES / 2:
-            return Interval(value, *bounds, math.inf)
-        tail = NormalDist().cdf(-z)
-        low, high = np.quantile(found, [tail, 1 - tail])
-        return Interval(value, float(low), float(high), float(np.std(found, ddof=1)))
+            found += resampled(weights).tolist()
+        return resampled_interval(value, found, bounds, z)
 
     return interval
+
+
+def resampled_interval(value: float, resampled: Sequence[float], bounds: tuple[float, float], z: float) -> Interval:
+    """The percentiles of a metric's values in `RESAMPLES` resamples; NaN where one leaves it undefined."""
+    found = [each for each in resampled if math.isfinite(each)]
+    if len(found) < RESAMPLES / 2:
+        return Interval(value, *bounds, math.inf)
+    tail = NormalDist().cdf(-z)
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Interval(value, float(low), float(high), float(np.std(found, ddof=1)))
 
 
 def _average_precisions(truth: Floats, prediction: Floats) -> Callable[[Floats], Floats]:

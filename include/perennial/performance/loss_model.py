@@ -5,13 +5,14 @@ Networks 19(2)): a second model learns how large the first one's errors are, and
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from statistics import NormalDist
 
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.performance.interval import Interval
+from perennial.performance.interval import Interval, loss_interval
+from perennial.performance.running import RunningMean
 
 Z = NormalDist().inv_cdf(0.975)
 
@@ -28,17 +29,21 @@ def estimate(expected: Mapping[str, Floats], spread: Mapping[str, float]) -> dic
     `spread` is the SD of a row's loss around its expectation; over `rows` rows its mean scatters by less. Expected
     losses below 0, which a model may say, count as 0. Without rows nothing is estimated.
     """
-    return {
-        name: _root(interval) if name == "rmse" else interval
-        for name, values in expected.items()
-        if len(values)
-        for interval in (_mean(np.maximum(values, 0.0), spread[name]),)
-    }
+    return estimate_of_pieces([expected], spread)
 
 
-def _mean(values: Floats, spread: float) -> Interval:
-    value, error = float(values.mean()), spread / math.sqrt(len(values))
-    return Interval(value, max(0.0, value - Z * error), value + Z * error, error)
+def estimate_of_pieces(pieces: Iterable[Mapping[str, Floats]], spread: Mapping[str, float]) -> dict[str, Interval]:
+    """`estimate` of rows whose expected losses come in pieces."""
+    means: dict[str, RunningMean] = {}
+    for expected in pieces:
+        for name, values in expected.items():
+            means.setdefault(name, RunningMean()).add(np.maximum(values, 0.0))
+    found = {name: _mean(mean, spread[name]) for name, mean in means.items() if mean.count}
+    return {name: _root(interval) if name == "rmse" else interval for name, interval in found.items()}
+
+
+def _mean(mean: RunningMean, spread: float) -> Interval:
+    return loss_interval(mean.value, spread / math.sqrt(mean.count), Z)
 
 
 def _root(square: Interval) -> Interval:

@@ -2,7 +2,8 @@
 
 import itertools
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import EmptyWindow, SchemaMismatch
+from perennial.joining import grouped, joined
 from perennial.lake.port import labels_table, raw_table, window_partition
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.port import Ledger
-from perennial.ordered import OrderedRows
+from perennial.ordered import OrderedRows, OrderedTable, Rows, ordered
 from perennial.performance.delay import usual_share
 from perennial.performance.labels import (
     UnmatchedLabels,
@@ -169,13 +171,22 @@ def _all_known(arrived: pa.Table, known: OrderedRows) -> bool:
         return together.num_rows == known.num_rows
 
 
-def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: pa.Table, ports: Ports) -> UnmatchedLabels | None:
-    """The window's labels whose key no row of its snapshot has; quarantined rows are rows here, too."""
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: Rows, ports: Ports) -> UnmatchedLabels | None:
+    """The window's labels whose key no row of its snapshot has; quarantined rows are rows here, too.
+
+    Keys are in memory only where there is such a label.
+    """
+    snapshot, key = ports.ledger.latest_snapshot(use_case.name, window), use_case.spec.key
     if snapshot is None or labels.num_rows == 0:
         return None
-    rows = ports.lake.read(raw_table(use_case.name), window_partition(window), version=snapshot.version)
-    return unmatched(rows, labels, use_case.spec.key) if rows.num_columns else None
+    rows = ports.lake.ordered(raw_table(use_case.name), window_partition(window), version=snapshot.version)
+    if not rows.schema.names:
+        return None
+    if isinstance(labels, OrderedRows):
+        if sum(matched.num_rows for matched in joined(rows.chunks([key]), labels, key, [])) == labels.num_rows:
+            return None
+        labels = labels.table([key]).sort_by(key)
+    return unmatched(rows.table([key]), labels, key)
 
 
 def known_labels(
@@ -199,14 +210,52 @@ def settled_labels(
     )
 
 
+@contextmanager
+def ordered_settled_labels(
+    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
+) -> Iterator[OrderedRows]:
+    """`settled_labels` in canonical order, without having them all in memory; they are there until the end of the
+    block. Errors: as `perennial.ordered.ordered`.
+    """
+    spec = use_case.spec
+    labels = ports.lake.ordered(labels_table(spec.name), window_partition(window), version=version)
+    if isinstance(labels, OrderedTable):
+        yield OrderedTable.of(settled(spec, window, labels.table(), as_of))
+        return
+    left_out = 0
+
+    def last() -> Iterator[pa.Table]:
+        nonlocal left_out
+        for group in grouped(labels.chunks(), spec.key):
+            found, number = _settled(spec, group, as_of)
+            left_out += number
+            yield found
+
+    with ordered(last()) as rows:
+        _tell_left_out(spec, window, left_out)
+        yield rows
+
+
 def settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) -> pa.Table:
     """`settled_labels` of these labels of the window."""
     if labels.num_rows == 0:
         return label_schema(spec).empty_table()
+    found, left_out = _settled(spec, labels, as_of)
+    _tell_left_out(spec, window, left_out)
+    return found
+
+
+def _settled(spec: UseCase, labels: pa.Table, as_of: datetime) -> tuple[pa.Table, int]:
+    """The last label of each entity, and how many of these are too large to judge by and left out."""
     names = {"key": spec.key, "label": spec.labels.column, "arrival": spec.labels.arrival_time}
     found = last_labels(labels, **names, as_of=as_of)
     beyond = too_large_to_judge(found.column(spec.labels.column))
-    if number := pc.sum(beyond).as_py():
+    number = pc.sum(beyond).as_py() or 0
+    return (found.filter(pc.invert(beyond)) if number else found), number
+
+
+def _tell_left_out(spec: UseCase, window: Window, number: int) -> None:
+    if number:
         log.warning(
             "%s %s: %s too large to judge by and left out. An outcome with a later %s takes its place.",
             spec.name,
@@ -214,7 +263,6 @@ def settled(spec: UseCase, window: Window, labels: pa.Table, as_of: datetime) ->
             f"{counted(number, 'label')} {'is' if number == 1 else 'are'}",
             spec.labels.arrival_time,
         )
-    return found.filter(pc.invert(beyond)) if number else found
 
 
 def labels_at_ages(
@@ -281,8 +329,8 @@ def more_labels_came(spec: UseCase, entry: Performance, ports: Ports) -> bool:
     table, partition = labels_table(spec.name), window_partition(entry.window)
     seen = 0
     if entry.labels_version is not None:
-        seen = ports.lake.read(table, partition, version=entry.labels_version).num_rows
-    return bool(ports.lake.read(table, partition).num_rows > seen)
+        seen = ports.lake.ordered(table, partition, version=entry.labels_version).num_rows
+    return ports.lake.ordered(table, partition).num_rows > seen
 
 
 def learnt_share(spec: UseCase, as_of: datetime, ledger: Ledger, also: Sequence[float] = ()) -> float | None:

@@ -120,8 +120,13 @@ def snapshot_table(snapshot: Snapshot, ports: Ports) -> pa.Table:
 
     Errors: `RowsExpired` when they went by age, `RowsRemoved`, `RowsLost`, `StoreUnavailable`.
     """
+    return ordered_snapshot(snapshot, ports).table()
+
+
+def ordered_snapshot(snapshot: Snapshot, ports: Ports) -> OrderedRows:
+    """`snapshot_table` without having the rows in memory. Errors: as there."""
     try:
-        return ports.lake.read(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+        return ports.lake.ordered(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
     except RowsRemoved as error:
         said = expired(snapshot.use_case, RowClass.RAW, snapshot.window, snapshot.recorded_at, ports.ledger)
         raise _or(said, error) from error

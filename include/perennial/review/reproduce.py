@@ -1,8 +1,9 @@
 """Reproduce: make recorded batches and measurements again from what they were made of, and compare. Writes nothing."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from math import isfinite
+from math import isclose, isfinite
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,14 +13,23 @@ from perennial.jobs.evaluate.measurement import measure_batch
 from perennial.ledger.entries import Batch, Performance, Snapshot
 from perennial.modeling.decision import with_decisions
 from perennial.ports import Ports
-from perennial.records.batch import Provenance, content_digest, erased_from, live_rows, predicted, recorded_rules
+from perennial.records.batch import (
+    Provenance,
+    content_digest,
+    erased_from,
+    ordered_live_rows,
+    predicted,
+    recorded_rules,
+)
 from perennial.records.gate import checks_of
-from perennial.records.labels import settled_labels
+from perennial.records.labels import ordered_settled_labels
 from perennial.records.retained import batch_table, snapshot_table
 from perennial.records.scorers import recorded_scorers
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
+
+TOLERANCE = 1e-9  # between two values of a metric
 
 
 @dataclass(frozen=True)
@@ -85,13 +95,15 @@ def _measure_again(use_case: LoadedUseCase, batch: Batch, entry: Performance, po
     if entry.labels_version is None and entry.labelled:
         why_not = "it was recorded before the ledger kept the version of the labels"
         return Reproduced(entry.window, what, recorded, None, same=False, why_not=why_not)
-    labels = settled_labels(use_case, batch.window, entry.as_of, ports, version=entry.labels_version)
+    version = entry.labels_version
     try:
-        found = measure_batch(use_case.spec, batch, live_rows(batch, ports), labels)
+        with ordered_settled_labels(use_case, batch.window, entry.as_of, ports, version=version) as labels:
+            found = measure_batch(use_case.spec, batch, ordered_live_rows(batch, ports), labels)
     except RowsErased as error:
         return Reproduced(entry.window, what, recorded, None, same=False, rows=entry.rows, erased=str(error))
     again = _figures(found.labelled, found.metrics)
-    return Reproduced(entry.window, what, recorded, again, same=again == recorded, rows=entry.rows)
+    same = found.labelled == entry.labelled and _are_close(found.metrics, entry.metrics)
+    return Reproduced(entry.window, what, recorded, again, same=same, rows=entry.rows)
 
 
 def _checked(batch: Batch, ports: Ports) -> str:
@@ -109,6 +121,14 @@ def _snapshot_of(batch: Batch, ports: Ports) -> Snapshot:
 def _figures(labelled: int, metrics: dict[str, float]) -> str:
     values = ", ".join(f"{name} {value!r}" for name, value in sorted(metrics.items()) if _is_number(value))
     return f"{labelled} labels: {values or 'no metric'}"
+
+
+def _are_close(some: Mapping[str, float], others: Mapping[str, float]) -> bool:
+    """Whether they are the same metrics with the same values, but for the order in which a version added rows up."""
+    one, other = ({name: each for name, each in found.items() if _is_number(each)} for found in (some, others))
+    return one.keys() == other.keys() and all(
+        isclose(value, other[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE) for name, value in one.items()
+    )
 
 
 def _is_number(value: float | None) -> bool:

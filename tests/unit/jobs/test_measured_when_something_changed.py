@@ -48,7 +48,7 @@ def test_a_window_of_which_nothing_is_new_is_not_read(world: World, monkeypatch:
     def unread(*_: object) -> None:
         raise StoreUnavailable("the predictions were read")
 
-    monkeypatch.setattr(measure, "live_rows", unread)
+    monkeypatch.setattr(measure, "ordered_live_rows", unread)
     assert evaluated(world, world.day(35).start).unchanged == 1
     with pytest.raises(StoreUnavailable):
         evaluated(world, world.day(37).start)  # it is final by now

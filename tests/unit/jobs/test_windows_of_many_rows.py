@@ -20,11 +20,13 @@ from perennial.jobs.predict import ingest, monitor, score
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import raw_table
 from perennial.ledger.entries import Batch, DriftReport, Performance
+from perennial.performance import cbpe, many_rows
 from perennial.quality.unread import BAD_CELLS
 from perennial.records import scorers
 from perennial.records.batch import compare_stores
 from perennial.records.gate import snapshot_rows
 from perennial.records.model_choice import ModelChoice
+from perennial.review import reproduce
 from perennial.sources.port import Extract
 from perennial.window import Window
 
@@ -36,6 +38,8 @@ def in_chunks(world: World, monkeypatch: pytest.MonkeyPatch, folder: Path) -> Wo
     monkeypatch.setattr(score, "CHUNK_ROWS", CHUNK)
     monkeypatch.setattr(ordered, "CHUNK_ROWS", CHUNK)
     monkeypatch.setattr(ordered, "RUN_BYTES", 1_000)
+    monkeypatch.setattr(many_rows, "FEW", CHUNK)
+    monkeypatch.setattr(cbpe, "FEW", CHUNK)
     return replace(world, ports=replace(world.ports, lake=DeltaLake(str(folder / "lake"), {})))
 
 
@@ -76,7 +80,36 @@ def test_it_comes_to_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, d
     assert other.profile["joint"]["sums"] == pytest.approx(report.profile["joint"]["sums"])
     assert other.profile["joint"]["products"] == pytest.approx(report.profile["joint"]["products"])
     assert later.labelled == measured.labelled
-    assert later.metrics == pytest.approx(measured.metrics)
+    assert later.metrics == pytest.approx(measured.metrics, rel=1e-12)
+    assert (later.arrivals, later.labels_digest) == (measured.arrivals, measured.labels_digest)
+    assert later.label_drift == measured.label_drift
+    assert set(later.intervals) == set(measured.intervals)
+    for name, interval in measured.intervals.items():
+        resampled = name == "pr_auc"
+        assert later.intervals[name] == pytest.approx(interval, rel=0.1 if resampled else 1e-12)
+    assert set(later.estimates) == set(measured.estimates) == {"roc_auc", "log_loss", "brier"}
+    for name, estimate in measured.estimates.items():
+        assert later.estimates[name]["value"] == pytest.approx(estimate["value"], rel=1e-12)
+        assert later.estimates[name]["standard_error"] == pytest.approx(estimate["standard_error"], rel=0.2)
+
+
+def test_what_was_measured_in_memory_is_made_again_in_chunks(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_model(world)
+    world = replace(world, ports=replace(world.ports, lake=DeltaLake(str(tmp_path / "lake"), {})))
+    lived(world)
+    monkeypatch.setattr(ordered, "CHUNK_ROWS", CHUNK)
+    monkeypatch.setattr(ordered, "RUN_BYTES", 1_000)
+    monkeypatch.setattr(many_rows, "FEW", CHUNK)
+    scored, measured = reproduce.run(world.use_case, world.day(31), world.ports)
+    assert scored.same
+    assert measured.same
+    assert measured.recorded != measured.again, "rows are added up in another order"
+    (entry,) = world.ports.ledger.performance_of("parcels", world.day(31))
+    changed = replace(entry, metrics=entry.metrics | {"roc_auc": entry.metrics["roc_auc"] + 1e-6})
+    monkeypatch.setattr(world.ports.ledger, "performance_of", lambda *_: [changed])
+    assert not reproduce.run(world.use_case, world.day(31), world.ports)[1].same
 
 
 def in_parts(self: Rows, window: Window, *given: Any) -> Iterator[Extract]:

@@ -7,28 +7,33 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.performance.delay import GRID, learn_delay, moved, shares_by_age
+from perennial.arrays import Floats
+from perennial.performance.delay import GRID, learn_delay, moved, settled_by_age, shares_by_age
 
 DAY = timedelta(days=1)
 
 
+def shares_of(arrivals: Floats, rows: int) -> tuple[float, ...]:
+    return shares_by_age(settled_by_age(arrivals, DAY), rows)
+
+
 def test_shares_count_all_rows_and_labels_that_came_before_the_end() -> None:
-    shares = shares_by_age(np.array([-3600.0, 0.0, 43_200.0, 86_400.0, 90_000.0]), 10, DAY)
+    shares = shares_of(np.array([-3600.0, 0.0, 43_200.0, 86_400.0, 90_000.0]), 10)
     at = dict(zip(GRID, shares, strict=True))
     assert (at[0.0], at[0.5], at[1.0]) == (0.2, 0.3, 0.4)
-    assert shares_by_age(np.empty(0), 0, DAY) == ()
-    assert set(shares_by_age(np.empty(0), 5, DAY)) == {0.0}
+    assert shares_of(np.empty(0), 0) == ()
+    assert set(shares_of(np.empty(0), 5)) == {0.0}
 
 
 @given(st.lists(st.floats(-1e5, 2e5), max_size=30), st.integers(30, 40))
 def test_shares_never_fall(arrivals: list[float], rows: int) -> None:
-    shares = shares_by_age(np.array(arrivals), rows, DAY)
+    shares = shares_of(np.array(arrivals), rows)
     assert list(shares) == sorted(shares)
     assert all(0 <= share <= 1 for share in shares)
 
 
 def test_the_curve_is_what_final_windows_had() -> None:
-    windows = [shares_by_age(np.linspace(0, 86_400, 100) * speed, 110, DAY) for speed in (0.5, 0.8, 1.0, 1.0, 1.0)]
+    windows = [shares_of(np.linspace(0, 86_400, 100) * speed, 110) for speed in (0.5, 0.8, 1.0, 1.0, 1.0)]
     curve = learn_delay(windows, DAY)
     assert curve is not None
     assert curve.windows == 5
@@ -40,7 +45,7 @@ def test_the_curve_is_what_final_windows_had() -> None:
 
 
 def test_too_few_windows_teach_nothing() -> None:
-    shares = shares_by_age(np.zeros(5), 5, DAY)
+    shares = shares_of(np.zeros(5), 5)
     assert learn_delay([shares] * 4 + [()], DAY) is None
     assert moved([(0.7, 0.6)] * 4) is None
 

@@ -8,28 +8,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-import pyarrow as pa
-
 from perennial.jobs.evaluate import measure_by_people
 from perennial.jobs.evaluate.measurement import BatchMeasurement, estimate_batch, label_drift, measure_batch
 from perennial.lake.port import labels_table
 from perennial.ledger.entries import Batch, DecisionKind, Performance, RecordedDecision
 from perennial.log_context import about
-from perennial.modeling.decision import DECIDED
 from perennial.modeling.reference import ModelReference
-from perennial.ordered import in_order
+from perennial.ordered import OrderedRows
 from perennial.performance.labels import UnmatchedLabels
 from perennial.performance.maturity import Maturity, maturity_of
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.batch import live_rows
+from perennial.records.batch import ordered_live_rows
 from perennial.records.labels import (
     learnt_share,
     more_labels_came,
+    ordered_settled_labels,
     overdue_text,
     pending_batches,
     reopened_batches,
-    settled_labels,
     unmatched_labels,
 )
 from perennial.records.retained import Removals, removals
@@ -123,8 +120,10 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         last = _last_measured(spec, waiting, as_of, ports)
         asked = [*((batch, last.get(batch.window)) for batch in waiting), *((batch, None) for batch in reopened)]
         for batch, entry in asked:
-            with about(window=batch.window.key, model=batch.model_version):
-                labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
+            with (
+                about(window=batch.window.key, model=batch.model_version),
+                ordered_settled_labels(use_case, batch.window, as_of, ports, version=labels_version) as labels,
+            ):
                 known = _known(spec, batch, labels, entry, ports)
                 found.append(known)
                 strange += _unmatched(use_case, batch.window, labels, known.settled, ports)
@@ -218,10 +217,9 @@ def _last_measured(spec: UseCase, waiting: Sequence[Batch], as_of: datetime, por
     return {entry.window: entry for entry in entries}
 
 
-def _known(spec: UseCase, batch: Batch, labels: pa.Table, last: Performance | None, ports: Ports) -> _Known:
+def _known(spec: UseCase, batch: Batch, labels: OrderedRows, last: Performance | None, ports: Ports) -> _Known:
     """What the last entry says, while it is of these labels and of this revision; else the batch is measured."""
-    with in_order(labels) as rows:
-        digest = rows.digest()[:DIGEST]
+    digest = labels.digest()[:DIGEST]
     if last is not None and (last.revision, last.model_digest, last.labels_digest) == (
         batch.revision, batch.model_digest, digest,
     ):  # fmt: skip
@@ -229,11 +227,10 @@ def _known(spec: UseCase, batch: Batch, labels: pa.Table, last: Performance | No
     return _measured(spec, batch, labels, digest, ports)
 
 
-def _measured(spec: UseCase, batch: Batch, labels: pa.Table, digest: str, ports: Ports) -> _Known:
-    by_whom = ["model_digest"] if batch.parts else []  # most of the bytes are in columns that nobody looks at here
-    predictions = live_rows(batch, ports, [spec.key, "prediction", DECIDED, *by_whom])
-    estimates = estimate_batch(spec, batch, predictions, _reference(spec, batch, ports), ports)
-    return _Known(batch, digest, None, measure_batch(spec, batch, predictions, labels), estimates)
+def _measured(spec: UseCase, batch: Batch, labels: OrderedRows, digest: str, ports: Ports) -> _Known:
+    predictions, reference = ordered_live_rows(batch, ports), _reference(spec, batch, ports)
+    estimates = estimate_batch(spec, batch, predictions, reference, ports)
+    return _Known(batch, digest, None, measure_batch(spec, batch, predictions, labels, reference.labels), estimates)
 
 
 def _reference(spec: UseCase, batch: Batch, ports: Ports) -> ModelReference:
@@ -271,8 +268,8 @@ def _record(
 ) -> Performance:
     spec, batch = use_case.spec, known.batch
     if known.measured is None:  # the same labels, but by now they are all that is waited for, or too few
-        labels = settled_labels(use_case, batch.window, as_of, ports, version=labels_version)
-        known = _measured(spec, batch, labels, known.labels, ports)
+        with ordered_settled_labels(use_case, batch.window, as_of, ports, version=labels_version) as labels:
+            known = _measured(spec, batch, labels, known.labels, ports)
     found = known.measured
     assert found is not None
     final = maturity is Maturity.FINAL
@@ -337,7 +334,7 @@ def _warn(spec: UseCase, known: _Known, maturity: Maturity, share: float | None,
 
 
 def _unmatched(
-    use_case: LoadedUseCase, window: Window, labels: pa.Table, settled: int, ports: Ports
+    use_case: LoadedUseCase, window: Window, labels: OrderedRows, settled: int, ports: Ports
 ) -> list[UnmatchedLabels]:
     """Labels of the window that no row has the key of, if there are any; rows that were quarantined have theirs."""
     if labels.num_rows == settled:

@@ -1,30 +1,39 @@
 """One batch against the truth: how good its predictions were, when labels came, and what to expect without them."""
 
 import logging
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
 from perennial.drift.assess import assess_profile
+from perennial.drift.profiles.profile import WindowProfile
+from perennial.drift.reference import Reference
 from perennial.errors import LibrariesChanged
+from perennial.joining import joined
 from perennial.ledger.entries import Batch
-from perennial.modeling.estimation import PREDICTION, Estimation, estimate
+from perennial.modeling.decision import DECIDED
+from perennial.modeling.estimation import PREDICTION, Estimation, estimate_of_pieces
 from perennial.modeling.inputs import model_inputs
 from perennial.modeling.libraries import load_as_trained, load_by_its_file
 from perennial.modeling.reference import ModelReference
 from perennial.modeling.trial import from_file
-from perennial.performance.delay import shares_by_age
-from perennial.performance.interval import Interval, intervals, mean_interval
-from perennial.performance.labels import join_labels, truth_of, with_outcome
+from perennial.ordered import OrderedRows
+from perennial.performance.delay import GRID, settled_by_age, shares_by_age
+from perennial.performance.interval import mean_interval
+from perennial.performance.labels import truth_of, with_outcome
+from perennial.performance.many_rows import intervals_of_pieces
+from perennial.performance.running import RunningMean
 from perennial.ports import Ports
 from perennial.records.batch import published_costs
-from perennial.records.retained import snapshot_table
+from perennial.records.retained import ordered_snapshot
 from perennial.records.scorers import champions_rows
 from perennial.records.training_set import label_rows
 from perennial.spec.decision import COST
@@ -35,15 +44,17 @@ from perennial.window import Window
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
+_SAID = "\x01said"  # a column's name that no use case has
 
 
 @dataclass(frozen=True)
 class BatchMeasurement:
     """A batch against the labels: how many of its rows have one, how good they are, and when labels came.
 
-    Of `without_outcome` rows it is known that no outcome will come. `labels` are the labels of the batch's rows, as
-    `label_rows` has them. Metrics leave out the `not_finite` predictions, infinite or NaN, that 0.1.0 could publish,
-    and rows that a challenger in roll-out predicted: how good that one is, its paired gains say.
+    Of `without_outcome` rows it is known that no outcome will come. `labels` is the profile of the labels of the
+    batch's rows, None where its model does not know what is usual. Metrics leave out the `not_finite` predictions,
+    infinite or NaN, that 0.1.0 could publish, and rows that a challenger in roll-out predicted: how good that one is,
+    its paired gains say.
     """
 
     rows: int
@@ -52,7 +63,7 @@ class BatchMeasurement:
     metrics: dict[str, float]
     intervals: Json
     arrivals: tuple[float, ...]
-    labels: pa.Table
+    labels: WindowProfile | None
     not_finite: int = 0
 
     @property
@@ -61,55 +72,84 @@ class BatchMeasurement:
         return self.labelled + self.without_outcome
 
 
-def measure_batch(spec: UseCase, batch: Batch, predictions: pa.Table, labels: pa.Table) -> BatchMeasurement:
-    """Measure a batch, of which these are the live rows, by its window's `settled_labels`."""
-    settled = join_labels(predictions, labels, spec.key)
-    number = settled.num_rows
-    after = _seconds_after(batch.window, settled.column(spec.labels.arrival_time))
-    arrivals = shares_by_age(after, predictions.num_rows, spec.labels.mature_after)
-    labelled = with_outcome(settled.drop_columns([spec.key, spec.labels.arrival_time]), spec.labels.column)
-    del settled, after  # of many rows no column is kept that the metrics, which take most, don't need
-    own = champions_rows(batch, labelled)
-    finite = np.isfinite(own.column("prediction").to_numpy())
-    truth = truth_of(spec.task, own.column(spec.labels.column))
-    if not finite.all():
-        own, truth = own.filter(pa.array(finite)), truth[finite]
-    values = own.column("prediction").to_numpy()
-    pa.default_memory_pool().release_unused()
-    found = {**intervals(spec.task, truth, values), **_cost(batch, own, truth)}
+def measure_batch(
+    spec: UseCase,
+    batch: Batch,
+    predictions: OrderedRows,
+    labels: OrderedRows,
+    usual: Reference | None = None,
+) -> BatchMeasurement:
+    """Measure a batch, of which these are the live rows, by its window's `ordered_settled_labels`.
+
+    `usual` are the labels that its model was trained on. Neither rows nor labels are in memory as a whole.
+    Errors: `SchemaMismatch` for labels that can't be judged by; as `perennial.ordered.ordered`.
+    """
+    names = spec.labels
+    came = np.zeros(len(GRID), dtype=np.int64)
+    settled = labelled = 0
+    costs: RunningMean | None = None
+    profile = usual.profile(label_rows(spec, labels.schema.empty_table())) if usual else None
+
+    def judged() -> Iterator[tuple[Floats, Floats]]:
+        nonlocal settled, labelled, costs, profile, came
+        chunks = predictions.chunks(_looked_at(spec, batch, predictions))
+        for each in joined(chunks, labels, spec.key, [names.column, names.arrival_time]):
+            settled += each.num_rows
+            came += settled_by_age(_seconds_after(batch.window, each.column(names.arrival_time)), names.mature_after)
+            known = with_outcome(each.drop_columns([spec.key, names.arrival_time]), names.column)
+            labelled += known.num_rows
+            if usual and profile and known.num_rows:
+                own_profile = usual.profile(label_rows(spec, known))
+                profile = profile.merge(own_profile) if profile.rows else own_profile
+            own = champions_rows(batch, known)
+            own = own.filter(pc.is_finite(own.column("prediction")))
+            truth = truth_of(spec.task, own.column(names.column))
+            found = published_costs(batch, own, truth)
+            if found is not None:
+                costs = costs or RunningMean()
+                costs.add(found)
+            yield truth, own.column("prediction").to_numpy()
+
+    found = intervals_of_pieces(spec.task, judged())
+    if costs is not None and costs.count:
+        found[COST] = mean_interval(costs)
     return BatchMeasurement(
         rows=predictions.num_rows,
-        labelled=labelled.num_rows,
-        without_outcome=number - labelled.num_rows,
+        labelled=labelled,
+        without_outcome=settled - labelled,
         metrics={name: each.value for name, each in found.items()},
         intervals={name: _interval(each) for name, each in found.items()},
-        arrivals=arrivals,
-        labels=label_rows(spec, labelled),
-        not_finite=int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy()))),
+        arrivals=shares_by_age(came, predictions.num_rows),
+        labels=profile,
+        not_finite=sum(_not_finite(chunk) for chunk in predictions.chunks(["prediction"])),
     )
 
 
-def estimate_batch(spec: UseCase, batch: Batch, predictions: pa.Table, reference: ModelReference, ports: Ports) -> Json:
+def _looked_at(spec: UseCase, batch: Batch, predictions: OrderedRows) -> list[str]:
+    """The columns of predictions that matter here: most of the bytes are in others."""
+    wanted = (spec.key, "prediction", DECIDED, *(["model_digest"] if batch.parts else []))
+    return [name for name in wanted if name in predictions.schema.names]
+
+
+def _not_finite(predictions: pa.Table) -> int:
+    return int(np.count_nonzero(~np.isfinite(predictions.column("prediction").to_numpy())))
+
+
+def estimate_batch(
+    spec: UseCase, batch: Batch, predictions: OrderedRows, reference: ModelReference, ports: Ports
+) -> Json:
     """The metrics to expect of the batch, estimated from its live rows alone; empty where the model can't say,
     or where its models of losses are not proven under today's libraries, which is a warning.
     """
     how = reference.estimation
     if how is None:
         return {}
-    predictions = champions_rows(batch, predictions.filter(pc.is_finite(predictions.column("prediction"))))
-    if predictions.num_rows == 0:
+    try:
+        models = {metric: _loss_model(metric, spec, batch, how, ports) for metric in how.loss_models}
+    except LibrariesChanged as error:
+        log.warning("%s %s: performance is not estimated: %s", spec.name, batch.window, error)
         return {}
-    values = predictions.column("prediction").to_numpy()
-    if how.loss_models:
-        try:
-            models = {metric: _loss_model(metric, spec, batch, how, ports) for metric in how.loss_models}
-        except LibrariesChanged as error:
-            log.warning("%s %s: performance is not estimated: %s", spec.name, batch.window, error)
-            return {}
-        needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
-        found = estimate(how, values, needed.frame(_scored_rows(spec, batch, predictions, ports)), models)
-    else:
-        found = estimate(how, values)
+    found = estimate_of_pieces(how, _expected_of(spec, batch, predictions, models, ports), models)
     return {
         name: {
             "value": each.value,
@@ -122,12 +162,34 @@ def estimate_batch(spec: UseCase, batch: Batch, predictions: pa.Table, reference
     }
 
 
-def label_drift(use_case: LoadedUseCase, labels: pa.Table, reference: ModelReference) -> Json:
+def _expected_of(
+    spec: UseCase, batch: Batch, predictions: OrderedRows, models: Mapping[str, Pipeline], ports: Ports
+) -> Iterator[tuple[Floats, pd.DataFrame | None]]:
+    """What the champion said, a chunk at a time, with the features that models of losses need."""
+    chunks = (_champions(batch, chunk) for chunk in predictions.chunks(_looked_at(spec, batch, predictions)))
+    if not models:
+        yield from ((chunk.column("prediction").to_numpy(), None) for chunk in chunks)
+        return
+    needed = model_inputs(next(iter(models.values()))).without(PREDICTION)
+    snapshot = next(s for s in ports.ledger.snapshots(spec.name, batch.window) if s.digest == batch.snapshot_digest)
+    rows = ordered_snapshot(snapshot, ports)
+    said = (chunk.select([spec.key, "prediction"]).rename_columns([spec.key, _SAID]) for chunk in chunks)
+    columns = [name for name in rows.schema.names if name != spec.key]
+    for chunk in joined(said, rows, spec.key, columns):
+        yield chunk.column(_SAID).to_numpy(), needed.frame(chunk.drop_columns([_SAID]))
+
+
+def _champions(batch: Batch, predictions: pa.Table) -> pa.Table:
+    """The predictions of the batch's champion that are numbers."""
+    return champions_rows(batch, predictions.filter(pc.is_finite(predictions.column("prediction"))))
+
+
+def label_drift(use_case: LoadedUseCase, labels: WindowProfile | None, reference: ModelReference) -> Json:
     """How unusual the labels of a window are among those that the model was trained on; empty when it doesn't know."""
-    if reference.labels is None:
+    if reference.labels is None or labels is None:
         return {}
     level = use_case.spec.monitoring.false_alarms.level(use_case.spec.schedule.every)
-    found = assess_profile(reference.labels, reference.labels.profile(labels), level)
+    found = assess_profile(reference.labels, labels, level)
     column = found.columns[0]
     return {
         "verdict": str(found.verdict),
@@ -148,20 +210,6 @@ def _loss_model(metric: str, spec: UseCase, batch: Batch, how: Estimation, ports
     return load_as_trained(
         name, spec.name, content, digest, how.libraries, lambda: from_file(ports.artifacts.get(example))
     )
-
-
-def _cost(batch: Batch, labelled: pa.Table, truth: Floats) -> dict[str, Interval]:
-    """What the published decisions cost, with its interval; nothing where there were no decisions or no costs."""
-    costs = published_costs(batch, labelled, truth)
-    return {} if costs is None or len(costs) == 0 else {COST: mean_interval(costs)}
-
-
-def _scored_rows(spec: UseCase, batch: Batch, predictions: pa.Table, ports: Ports) -> pa.Table:
-    """The rows that the batch was predicted from, in the order of its predictions."""
-    snapshot = next(s for s in ports.ledger.snapshots(spec.name, batch.window) if s.digest == batch.snapshot_digest)
-    rows = snapshot_table(snapshot, ports)
-    keys = rows.column(spec.key).combine_chunks()
-    return rows.take(pc.index_in(predictions.column(spec.key).cast(keys.type), value_set=keys))
 
 
 def _seconds_after(window: Window, arrivals: pa.ChunkedArray) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
