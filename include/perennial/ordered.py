@@ -6,11 +6,11 @@ block of each other run, whatever the number of rows.
 """
 
 import shutil
+import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TypeAlias
 
 import numpy as np
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from perennial.digest import canonical, canonical_order, canonical_types, digest_by_column
 from perennial.errors import StoreUnavailable
+from perennial.scratch import scratch_folder
 
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
 FEW_ROWS = 1_000  # in a file of up to so many, what zstd or a thread sets up for each column takes longer than the work
@@ -169,7 +170,8 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
 
     Errors: as `canonical_types`, and those of the chunks; `StoreUnavailable` when the temporary folder has no room.
     """
-    with TemporaryDirectory(prefix="perennial-") as folder:
+    with ExitStack() as stack:
+        folder: Path | None = None
         runs: list[_Run] = []
         held: list[pa.Table] = []
         size = 0
@@ -177,17 +179,18 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
             held.append(canonical_types(chunk))
             size += chunk.nbytes
             if size >= (RUN_BYTES if run_bytes is None else run_bytes):
-                with writing_to(folder):
-                    _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+                with writing_aside():
+                    folder = folder or stack.enter_context(scratch_folder())
+                    _spill(canonical(pa.concat_tables(held)), runs, folder)
                 held, size = [], 0
-        if not runs:
+        if folder is None:
             yield OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
             return
-        with writing_to(folder):
+        with writing_aside():
             if size:
-                _spill(canonical(pa.concat_tables(held)), runs, Path(folder))
+                _spill(canonical(pa.concat_tables(held)), runs, folder)
             held.clear()
-            merged = _merged(runs, Path(folder) / "merged.parquet")
+            merged = _merged(runs, folder / "merged.parquet")
         yield merged
 
 
@@ -206,14 +209,15 @@ def in_order(rows: Rows) -> Iterator[OrderedRows]:
 
 
 @contextmanager
-def writing_to(folder: str) -> Iterator[None]:
+def writing_aside() -> Iterator[None]:
     """Errors inside: `StoreUnavailable` when the temporary folder has no room."""
     try:
         yield
     except OSError as error:
+        where = tempfile.tempdir or "a temporary folder"
         raise StoreUnavailable(
-            f"Sorting rows in {Path(folder).parent} failed: {error}. Make room there, or let TMPDIR name another "
-            "folder, and run the task again."
+            f"Sorting rows in {where} failed: {error}. Make room there, or let TMPDIR name another folder, and run the "
+            "task again."
         ) from error
 
 

@@ -274,11 +274,11 @@ def deploy(use_case: LoadedUseCase, run: Run, judged: Json) -> Json:
     with airflow_outcomes(use_case):
         decision = from_json(Judged, judged)
         if decision.winner is None:
-            raise AirflowSkipException("The champion stays: " + "; ".join(decision.reasons))
+            raise AirflowSkipException("The champion stays: " + " ".join(decision.reasons))
         ports = _open_ports()
         asked = approval.standing(use_case, decision, ports.ledger, run.name)
         if asked.action == REJECT:
-            raise AirflowSkipException("The champion stays: " + "; ".join(asked.reasons))
+            raise AirflowSkipException("The champion stays: " + " ".join(asked.reasons))
         return as_json(
             deploy_job.run(use_case, decision, ports, run.name, actor=run.actor, reason=run.params["reason"])
         )

@@ -63,7 +63,7 @@ class TriggerRetrain(TriggerDagRunOperator):
         decision = decision_in(context["ti"].xcom_pull(task_ids=decided_by))
         if decision["action"] != RETRAIN:
             leave(Run.of(context), line_of(decision))
-            raise self.skipped(f"{decision['action']}: " + "; ".join(decision["reasons"]))
+            raise self.skipped(f"{decision['action']}: " + " ".join(decision["reasons"]))
         self.start(decision, context, wait=Run.of(context).is_backfill)
 
     def start(self, decision: Json, context: Context, *, wait: bool) -> None:
@@ -88,8 +88,9 @@ class TriggerRetrain(TriggerDagRunOperator):
             raise self.skipped(done_already(answer))
         if instance.get_dag(self.trigger_dag_id).is_paused:
             leave(Run.of(context), Line(first=f"{FAILED} to start a retraining: {self.trigger_dag_id} is paused"))
+            reasons = " ".join(decision["reasons"]).rstrip(".")
             raise AirflowFailException(
-                f"{self.trigger_dag_id} should run ({'; '.join(decision['reasons'])}), but it is paused. Unpause it "
+                f"{self.trigger_dag_id} should run ({reasons}), but it is paused. Unpause it "
                 "and clear this task. Everything before this task is done."
             )
         self.trigger_run_id = run_id
@@ -211,7 +212,7 @@ def line_of(decision: Json) -> Line:
 
 def reason_of(decision: Json) -> str:
     """The decision's reasons in one line, headed by what kind of evidence it was."""
-    return f"{_RUN_ID_PREFIXES[decision['kind']]}: " + "; ".join(decision["reasons"])
+    return f"{_RUN_ID_PREFIXES[decision['kind']]}: " + " ".join(decision["reasons"])
 
 
 def _stamp(moment: datetime) -> str:

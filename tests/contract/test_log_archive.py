@@ -1,6 +1,8 @@
 """A table's log is shortened, and no version of the table is forgotten: in every lake, and wherever it is cut off."""
 
+import os
 import shutil
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -209,6 +211,20 @@ def test_a_pack_is_whole_under_its_name_or_not_there(folder: DeltaLake, monkeypa
     assert commits_in_log(folder) == list(range(COMMITS + 1))
     folder.optimize(TABLE)
     all_are_read(folder, made)
+
+
+def test_what_a_killed_packing_had_begun_to_write_is_removed_once_nobody_writes_it(folder: DeltaLake) -> None:
+    filled(folder)
+    folder.optimize(TABLE)
+    archive = Path(folder.location(TABLE), "_log_archive")
+    packs = sorted(archive.iterdir())
+    abandoned, young = (archive / f"{10:020d}.parquet.{name}.unfinished" for name in "ab")
+    for path in (abandoned, young):
+        path.write_bytes(b"PAR1")
+    two_days_ago = time.time() - timedelta(days=2).total_seconds()
+    os.utime(abandoned, (two_days_ago, two_days_ago))
+    folder.optimize(TABLE)
+    assert sorted(archive.iterdir()) == sorted([*packs, young])
 
 
 def test_two_at_once_do_no_harm(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,13 +24,15 @@ import pyarrow.parquet as pq
 from deltalake import DeltaTable
 from pyarrow import fs
 
-from perennial.lake.storage import AT_ONCE, put, remove_files
+from perennial import clock
+from perennial.lake.storage import AT_ONCE, UNFINISHED, put, remove_files
 
 log = logging.getLogger(__name__)
 
 LOG, ARCHIVE = "_delta_log", "_log_archive"
 PACKED = 1_000  # commits in a pack; packs that are there are of this size
 KEPT = 1_000  # so many of the last commits are never packed; up to twice as many are in the log
+ABANDONED = timedelta(days=1)  # a file that is unfinished for so long is finished by nobody
 CHECKPOINTS = 100  # of so many of the last versions every checkpoint stays: a reader may have chosen one a moment ago
 
 _COMMIT = re.compile(r"(\d{20})\.json")
@@ -90,6 +93,7 @@ def shorten(delta: DeltaTable, filesystem: fs.FileSystem, root: str, opened: Ope
     `opened` opens another version. Errors: those of deltalake and of Arrow, `OSError`.
     """
     newest = delta.version()
+    _remove_unfinished(filesystem, root)
     commits = _numbered(filesystem, f"{root}/{LOG}", _COMMIT)
     checkpoints = _numbered(filesystem, f"{root}/{LOG}", _CHECKPOINT)
     packs = packs_of(filesystem, root)
@@ -142,6 +146,14 @@ def _beginning(newest: int, commits: Collection[int], packs: Collection[int]) ->
         if first not in packs and any(version not in commits for version in range(first, first + PACKED)):
             return first
     return wanted
+
+
+def _remove_unfinished(filesystem: fs.FileSystem, root: str) -> None:
+    """Remove what packings that were killed long ago had begun to write; a younger file may be written just now."""
+    long_ago = clock.now() - ABANDONED
+    infos = filesystem.get_file_info(fs.FileSelector(f"{root}/{ARCHIVE}", allow_not_found=True))
+    left = [info.path for info in infos if info.base_name.endswith(UNFINISHED) and info.mtime < long_ago]
+    remove_files(filesystem, left)
 
 
 def _require_all_files(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> None:

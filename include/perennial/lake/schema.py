@@ -16,20 +16,26 @@ def merged_schema(table: str, known: pa.Schema, arriving: pa.Schema) -> pa.Schem
         raise SchemaMismatch(
             f"{table}: rows must not have a column {PARTITION_COLUMN}; the lake fills it in. Rename it."
         )
+    if told := changed_types(known, arriving):
+        raise SchemaMismatch(f"{table}: {told} Nothing was written.")
+    new = [pa.field(field.name, field.type) for field in arriving if field.name not in known.names]
+    merged = pa.schema([pa.field(field.name, field.type) for field in known] + new)
+    _check_case(table, merged.names)
+    return merged
+
+
+def changed_types(known: pa.Schema, arriving: pa.Schema) -> str:
+    """What to say of columns that arrive with another type than the table's; "" where none does."""
     changed = [
         f"{field.name} is {known.field(field.name).type} in the table and arrives as {field.type}"
         for field in arriving
         if field.name in known.names and known.field(field.name).type != field.type
     ]
-    if changed:
-        raise SchemaMismatch(
-            f"{table}: {'; '.join(changed)}. A lake column keeps its type. Nothing was written: "
-            "correct the spec's `kind`, or give the column a new name."
-        )
-    new = [pa.field(field.name, field.type) for field in arriving if field.name not in known.names]
-    merged = pa.schema([pa.field(field.name, field.type) for field in known] + new)
-    _check_case(table, merged.names)
-    return merged
+    if not changed:
+        return ""
+    return (
+        f"{'; '.join(changed)}. A lake column keeps its type: correct the spec's `kind`, or give the column a new name."
+    )
 
 
 def _check_case(table: str, names: list[str]) -> None:

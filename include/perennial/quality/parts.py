@@ -5,9 +5,8 @@ temporary folder; one is in memory at a time.
 """
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.ordered import writing_to
+from perennial.ordered import writing_aside
 from perennial.quality.chunks import Chosen
 from perennial.quality.row_rules import Mask
+from perennial.scratch import scratch_folder
 
 PART_ROWS = 1_000_000  # of a part, about; as many are held in memory without parts
 
@@ -58,9 +58,10 @@ def _parts(rows: Chosen, name: str) -> Iterator[Iterator[pa.Table]]:
     """The values that are not missing, and the numbers of their rows, in tables of about `PART_ROWS`."""
     count = -(-rows.num_rows // PART_ROWS)
     schema = pa.schema([("value", rows.schema.field(name).type), ("row", pa.int64())])
-    with TemporaryDirectory(prefix="perennial-") as folder:
-        paths = [Path(folder) / f"{part}.arrow" for part in range(count)]
-        with writing_to(folder):
+    with ExitStack() as stack:
+        with writing_aside():
+            folder = stack.enter_context(scratch_folder())
+            paths = [folder / f"{part}.arrow" for part in range(count)]
             files = [pa.ipc.new_stream(path, schema) for path in paths]
         first = 0
         for values in rows.column(name):
@@ -71,10 +72,10 @@ def _parts(rows: Chosen, name: str) -> Iterator[Iterator[pa.Table]]:
             order = np.argsort(part_of, kind="stable")
             sorted_ = pa.table([present.take(pa.array(order)), pa.array(numbers[order])], schema=schema)
             ends = np.searchsorted(part_of[order], np.arange(count + 1, dtype=np.uint64))
-            with writing_to(folder):
+            with writing_aside():
                 for file, start, end in zip(files, ends, ends[1:], strict=False):
                     file.write_table(sorted_.slice(start, end - start))
-        with writing_to(folder):
+        with writing_aside():
             for file in files:
                 file.close()
         yield map(_read, paths)

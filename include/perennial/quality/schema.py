@@ -179,7 +179,7 @@ class Restricted:
             return
         earliest, latest = (pa.scalar(time, UTC).cast(pa.string()) for time in self._span)
         raise SchemaMismatch(
-            f"{strays} of {self._rows} rows for {spec.name} have a {spec.event_time} outside the window "
+            f"{strays} of {self._rows} rows for {spec.name} have their {spec.event_time} outside the window "
             f"{self._window}; they reach from {earliest} to {latest}. Cut the rows where they are read: "
             f"in SQL {spec.event_time} >= :start AND {spec.event_time} < :end; "
             "for files, check that the time zone in the schedule is the one the files are cut by; where rows lie in "

@@ -5,7 +5,8 @@ of which windows they are, those that ended by a moment. So what is said of gone
 shorter or longer later: rows that were written since are not among those that went.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -125,10 +126,17 @@ def snapshot_table(snapshot: Snapshot, ports: Ports) -> pa.Table:
 
 def ordered_snapshot(snapshot: Snapshot, ports: Ports) -> OrderedRows:
     """`snapshot_table` without having the rows in memory. Errors: as there."""
-    try:
+    with saying_what_expired(snapshot, ports.ledger):
         return ports.lake.ordered(snapshot.table, window_partition(snapshot.window), version=snapshot.version)
+
+
+@contextmanager
+def saying_what_expired(snapshot: Snapshot, ledger: Ledger) -> Iterator[None]:
+    """Inside, the snapshot's rows are read: that they went by age becomes `RowsExpired`."""
+    try:
+        yield
     except RowsRemoved as error:
-        said = expired(snapshot.use_case, RowClass.RAW, snapshot.window, snapshot.recorded_at, ports.ledger)
+        said = expired(snapshot.use_case, RowClass.RAW, snapshot.window, snapshot.recorded_at, ledger)
         raise _or(said, error) from error
 
 

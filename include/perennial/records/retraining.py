@@ -112,7 +112,7 @@ def _taken_over(decision: RecordedDecision, ledger: Ledger, run_id: str) -> Reco
 def _told(decision: RecordedDecision) -> RecordedDecision:
     """The decision, which is logged: as a warning where something calls for retraining, even if it has to wait."""
     level = logging.WARNING if decision.numbers.get("trigger") else logging.INFO
-    reasons = "; ".join(decision.reasons)
+    reasons = " ".join(decision.reasons)
     log.log(level, "%s as of %s: %s: %s", decision.use_case, decision.as_of, decision.action, reasons)
     return decision
 

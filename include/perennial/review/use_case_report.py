@@ -104,7 +104,8 @@ def windows_on_a_page(every: Every) -> int:
 def _newest(spec: UseCase, now: datetime, ports: Ports) -> tuple[datetime, bool]:
     """The end of the newest window to show, and whether more are missing after it.
 
-    It is the last that was read, or the first few of those after it that should have been scored.
+    It is the last that was read, or the first few of those after it that should have been scored; but not where so many
+    lie between that the last that was read would not be on a page with them.
     """
     last = ports.ledger.last_ingested(spec.name)
     end = spec.grid.containing(last.end).start if last else spec.start  # an earlier schedule's may end elsewhere
@@ -112,6 +113,10 @@ def _newest(spec: UseCase, now: datetime, ports: Ports) -> tuple[datetime, bool]
     if expected is None or expected[1] <= end:
         return end, False
     after = list(islice(spec.grid.between(max(end, expected[0]), expected[1]), MISSING_SHOWN + 1))
+    page = windows_on_a_page(spec.schedule.every)
+    between = spec.grid.between(end, after[:MISSING_SHOWN][-1].end) if last and after else ()
+    if sum(1 for _ in islice(between, page)) == page:
+        return end, True
     return (after[:MISSING_SHOWN][-1].end if after else end), len(after) > MISSING_SHOWN
 
 

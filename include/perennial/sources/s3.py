@@ -4,12 +4,11 @@ from collections.abc import Generator
 from datetime import datetime
 from functools import partial
 from os.path import commonprefix
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 
 from perennial.errors import EmptyWindow
+from perennial.scratch import scratch_folder
 from perennial.sources.bucket import Bucket, OpenBucket, below
 from perennial.sources.data_files import sorted_out
 from perennial.sources.intake import whole
@@ -49,7 +48,7 @@ class S3Source(Source):
         """See `Source.parts`. Errors: as `fetch`."""
         name_of_bucket = self._bucket.name
         address = self._address
-        with self._bucket.reached(address) as bucket, TemporaryDirectory() as folder:
+        with self._bucket.reached(address) as bucket, scratch_folder() as folder:
             span = self._names.span(window, as_of)
             found = self._listed(bucket, self._names.around(span))
             named = {key: name for name, objects in reversed(found.items()) for key in objects}
@@ -65,7 +64,7 @@ class S3Source(Source):
                     f"s3://{name_of_bucket}/{key}",
                     found[named[key]][key],
                     self._layout.home(self._names, named[key], window),
-                    partial(bucket.copied, key, Path(folder) / "object"),
+                    partial(bucket.copied, key, folder / "object"),
                 )
                 for key in data
             ]

@@ -39,7 +39,7 @@ def decision(action: str = "retrain", *, day: int = 10, kind: DecisionKind = Dec
         subject="the window",
         as_of=datetime(2013, 4, day, tzinfo=UTC),
         action=action,
-        reasons=("4 alarms in 7 windows", "p = 0.01"),
+        reasons=("4 alarms in 7 windows.", "It began on 3 April."),
         numbers={"alarms": 4},
         run_id="the run",
     )
@@ -121,7 +121,7 @@ def test_the_decision_becomes_the_runs_name_and_conf(operator: TriggerRetrain) -
     assert request.skip_when_already_exists
     assert request.conf == {
         "as_of": "2013-04-10T00:00:00Z",
-        "reason": "drift: 4 alarms in 7 windows; p = 0.01",
+        "reason": "drift: 4 alarms in 7 windows. It began on 3 April.",
         "evidence": {"alarms": 4},
     }
 
@@ -148,9 +148,9 @@ def test_any_other_decision_skips_with_its_reasons_and_logs_them(
     operator: TriggerRetrain, action: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     said = lines_of(operator, monkeypatch)
-    with pytest.raises(AirflowSkipException, match=f"^{action}: 4 alarms in 7 windows; p = 0.01$"):
+    with pytest.raises(AirflowSkipException, match=f"^{action}: 4 alarms in 7 windows. It began on 3 April.$"):
         operator.execute(context_of(Instance([decision(action)])))
-    assert said == [f"No retraining is started. {action}: 4 alarms in 7 windows; p = 0.01"]
+    assert said == [f"No retraining is started. {action}: 4 alarms in 7 windows. It began on 3 April."]
     assert RetrainLink().get_link(operator, ti_key=KEY) == ""
 
 
@@ -181,7 +181,10 @@ def test_the_note_says_what_was_started_or_has_to_wait(operator: TriggerRetrain)
     started = Instance([decision()])
     execute(operator, started)
     assert started.pushed["verdict"]["first"] == f"retraining started ({RUN}): 4 alarms in 7 windows"
-    for numbers, first in (({"trigger": "drift"}, "retraining is called for and has to wait: p = 0.01"), ({}, None)):
+    for numbers, first in (
+        ({"trigger": "drift"}, "retraining is called for and has to wait: It began on 3 April"),
+        ({}, None),
+    ):
         waiting = decision("wait")
         waiting["decision"]["numbers"] = numbers
         instance = Instance([waiting])

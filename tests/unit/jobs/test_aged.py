@@ -12,10 +12,12 @@ from tests.unit.jobs.world import ROWS, World
 
 from perennial.errors import RowsExpired, RowsRemoved
 from perennial.jobs.evaluate import measure
+from perennial.jobs.predict import score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.jobs.upkeep import aged, gaps, maintain, quarantine, reconcile, samples, survey
 from perennial.ledger.entries import InterventionKind
 from perennial.ledger.redacting import named_in
+from perennial.records.model_choice import ModelChoice
 from perennial.records.retained import SUBJECT, Removals, on_record, removals
 from perennial.review import quarantine as review_quarantine
 from perennial.review import quarantined
@@ -132,6 +134,22 @@ def test_rows_in_quarantine_that_went_are_told_and_come_back_with_a_validation(l
     predict(world, 38)
     assert quarantined.run(world.use_case, window, world.ports, entity=entity)
     assert [(each.rows_of, each.rows) for each in removed(world, 2)] == [(RowClass.QUARANTINE, 1)]
+
+
+@pytest.mark.parametrize("asked", ["validate", "score"])
+def test_a_window_whose_snapshot_went_says_so_and_can_be_ingested_again(lived: World, asked: str) -> None:
+    world = with_ages(lived, *ALL)
+    window = world.day(FIRST)
+    removed(world)
+
+    def ask() -> object:
+        if asked == "validate":
+            return validate.run(world.use_case, window, world.ports, "by hand")
+        return score.run(world.use_case, window, world.ports, "by hand", model=ModelChoice())
+
+    with pytest.raises(RowsExpired, match=r"its snapshots went by age on .* \(retention\.raw: 30d\).*ingesting the"):
+        ask()
+    predict(world, FIRST)
 
 
 def test_a_window_that_waits_for_labels_and_whose_rows_went_is_not_measured(world: World) -> None:

@@ -144,6 +144,14 @@ def without_service_kept(world: World) -> World:
     return respecified(world, SERVICE, SERVICE.replace("categorical}", "categorical, role: carry}"))
 
 
+def test_a_kind_that_neither_source_nor_lake_has_is_refused_with_both(world: World) -> None:
+    ingest_and_validate(world, 0)
+    world = respecified(world, SERVICE, SERVICE.replace("categorical", "numeric"))
+    told = r"(?s)service.*cast it to a number at the source.*raw/parcels in the lake: .*give the column a new name"
+    with pytest.raises(SchemaMismatch, match=told):
+        ingest.run(world.use_case, world.day(1), world.ports, "test")
+
+
 def test_a_column_that_changed_its_kind_is_refused_with_what_to_do(world: World) -> None:
     first_model(world)
     rule = "expectations: [{type: expect_column_values_to_not_be_null, kwargs: {column: weight}}]\n"

@@ -9,6 +9,7 @@ from tests.unit.jobs.test_predict_path import ingest_and_validate, predict
 from tests.unit.jobs.world import World, make_world
 from tests.unit.pages.asking import ATTACK, PAYLOADS, ask, assert_harmless, attacked, live, of_day, page
 
+from perennial import clock
 from perennial.errors import InvalidSettings, StoreUnavailable, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
@@ -190,6 +191,17 @@ def test_a_window_without_any_record_has_one_part_that_says_what_to_do(lived: Wo
     assert f"/preview?from={day}&amp;to={day}" in missing
     assert "/preview?" not in to_come
     assert "The window ends on " in to_come
+
+
+@pytest.mark.parametrize("days", [100, 1000])
+def test_windows_that_were_read_are_shown_however_long_nothing_was(
+    lived: World, days: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(clock, "now", lambda: lived.day(days).start)
+    said = page(lived, "use_case", use_case="parcels")
+    told = "more than 40 windows missing" if days == 100 else "windows missing"
+    assert f"{told}</span> The newest window, " in " ".join(said.split())
+    assert f'/windows/{lived.day(45).key}"' in said
 
 
 def test_a_use_case_says_first_how_it_stands(lived: World) -> None:

@@ -18,6 +18,7 @@ from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, monitor
 from perennial.jobs.upkeep import quarantine as upkeep
 from perennial.ledger.entries import DriftReport, Intervention, InterventionKind
+from perennial.pages.charts.bar_axis import below
 from perennial.review import window_report
 from perennial.spec.load import load_use_case
 from perennial.spec.models import UseCase
@@ -405,3 +406,10 @@ def test_in_a_canary_it_says_which_rows_the_challenger_predicted(tmp_path: Path)
     told = f"version {rolling.models['fair'].version}, {rows} of them by version {rolling.models['true'].version}"
     assert f"Made by {told} (canary 25%)." in said
     assert f"<td>{told} (canary 25%)</td>" in said
+
+
+def test_labels_in_capitals_do_not_run_into_each_other() -> None:
+    drawn = below(["CHS", "OMA", "DSM", "MDW"], [4, 3, 2, 1], 25, 10)
+    middles = [float(each) for each in re.findall(r'<text x="([\d.]+)"', drawn)]
+    assert len(middles) == 2, "a capital may take 9 pixels"
+    assert all(later - earlier >= 27 for earlier, later in zip(sorted(middles), sorted(middles)[1:], strict=False))

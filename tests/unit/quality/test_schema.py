@@ -273,7 +273,7 @@ def test_any_other_text_comes_through_as_it_is(spec: UseCase, make_rows: Any, te
 def test_the_window_holds_its_start_and_not_its_end(spec: UseCase, make_rows: Any, window: Window) -> None:
     last = window.end - timedelta(microseconds=1)
     check_window(spec, make_rows(2, departure=[window.start, last]), window)
-    with pytest.raises(SchemaMismatch, match="1 of 2 rows for trips have a departure outside the window"):
+    with pytest.raises(SchemaMismatch, match="1 of 2 rows for trips have their departure outside the window"):
         check_window(spec, make_rows(2, departure=[window.start, window.end]), window)
     with pytest.raises(SchemaMismatch, match="they reach from 2013-02-28 23:59"):
         check_window(spec, make_rows(1, departure=[window.start - timedelta(microseconds=1)]), window)

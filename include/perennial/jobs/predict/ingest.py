@@ -15,8 +15,9 @@ from itertools import chain
 
 import pyarrow as pa
 
-from perennial.errors import EmptyWindow, NotReady, RowsRemoved
+from perennial.errors import EmptyWindow, NotReady, RowsRemoved, SchemaMismatch
 from perennial.lake.port import Commit, raw_table, window_partition
+from perennial.lake.schema import changed_types
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ledger.rules import recorded_order
 from perennial.ordered import OrderedRows, ordered
@@ -98,7 +99,18 @@ class _Delivery:
         self.schema = canonical_schema(use_case.spec)
 
     def parts(self) -> Iterator[pa.Table]:
-        """The rows, conforming. Errors: as `delivered`; what is wrong with the rows is said when all were taken."""
+        """The rows, conforming. Errors: as `delivered`; what is wrong with the rows is said when all were taken, and
+        with it what the lake will refuse of their columns.
+        """
+        try:
+            yield from self._conforming()
+        except SchemaMismatch as error:
+            known = self._ports.lake.read(raw_table(self._use_case.name), "").schema
+            if told := changed_types(known, canonical_schema(self._use_case.spec)):
+                raise SchemaMismatch(f"{error}\n{raw_table(self._use_case.name)} in the lake: {told}") from error
+            raise
+
+    def _conforming(self) -> Iterator[pa.Table]:
         use_case, spec, window = self._use_case, self._use_case.spec, self._window
         closed = spec.closed(window)
         if absent := self._ports.missing(use_case, window, closed):

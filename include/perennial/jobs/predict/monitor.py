@@ -21,6 +21,7 @@ from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
 from perennial.records.batch import ordered_live_rows
 from perennial.records.gate import gated, ordered_snapshot
+from perennial.records.retained import saying_what_expired
 from perennial.records.retirement import refuse_ended
 from perennial.records.retraining import decide_retraining
 from perennial.records.scorers import champions_rows
@@ -86,7 +87,8 @@ def measure_drift(use_case: LoadedUseCase, batch: Batch, ports: Ports, run_id: s
     """
     spec = use_case.spec
     gate = gated(use_case, batch.window, ports)
-    rows = ordered_snapshot(gate.snapshot, ports.lake)
+    with saying_what_expired(gate.snapshot, ports.ledger):
+        rows = ordered_snapshot(gate.snapshot, ports.lake)
     if gate.snapshot.digest != batch.snapshot_digest:
         raise NotScored(
             f"{spec.name} {batch.window} was ingested again after it was scored (snapshot {gate.snapshot.digest[:12]}, "

@@ -38,6 +38,7 @@ from perennial.records.batch import (
 from perennial.records.gate import Gated, gated
 from perennial.records.leases import data_lease
 from perennial.records.model_choice import ModelChoice, Resolution
+from perennial.records.retained import saying_what_expired
 from perennial.records.scorers import Scorers, challengers_part, loaded, parts_of
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
@@ -76,7 +77,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
 
     Same snapshot, same rules, same model and same decision make no new revision, unless the lake has lost the last one.
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`, `NoModel`, `UntrustedModel`, `FeaturesChanged`,
-    `PredictionsNotFinite`, `DeploymentMoved`, `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
+    `PredictionsNotFinite`, `DeploymentMoved`, `RowsExpired`, `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
@@ -91,7 +92,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         scorers = loaded(assignment, lambda entry: usable_model(use_case, entry, gate, ports))
         revision = latest.revision + 1 if latest else 1
         origin = Provenance(gate.snapshot.digest, revision, run_id)
-        with ExitStack() as stack:
+        with saying_what_expired(gate.snapshot, ports.ledger), ExitStack() as stack:
             scorers, predictions = _predicted(use_case, gate, scorers, origin, rules_of(assignment), ports, stack)
             commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
             batch = ports.ledger.record_batch(

@@ -25,6 +25,7 @@ from perennial.records.gate import (
     suite_digest_with,
 )
 from perennial.records.leases import data_lease
+from perennial.records.retained import saying_what_expired
 from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
@@ -50,13 +51,15 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
     """Check the window's snapshot against its suite and record what came out.
 
     Errors: `NotIngested`; `ValidationFailed` after the verdict and the quarantine were recorded; `ChecksDisagree`
-    before; `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
+    before; `RowsExpired`, `RowsLost`, `StoreUnavailable`, `WindowBusy`, `LeaseLost`.
     """
     spec = use_case.spec
     with data_lease(spec.name, window, ports, run_id) as lease:
         snapshot = snapshot_of(use_case, window, ports)
         accepted = accepted_rules(snapshot, ports.ledger)
-        verdict, aside = _judged(use_case, snapshot, ordered_snapshot(snapshot, ports.lake), accepted, run_id)
+        with saying_what_expired(snapshot, ports.ledger):
+            rows = ordered_snapshot(snapshot, ports.lake)
+        verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
         _refuse_another_answer(
             verdict, ports.ledger.validation_of(spec.name, window, snapshot.digest, verdict.suite_digest)
         )

@@ -7,7 +7,7 @@ from markupsafe import escape
 from perennial.pages.words import share
 
 LEFT, BELOW = 38.0, 15.0  # pixels that the labels take beside and below the bars
-CHARACTER = 6.4  # pixels
+CHARACTER, CAPITAL = 6.4, 8.4  # pixels
 LONGEST, SHORTEST = 12, 3  # characters of a label
 LEAST_ROUNDED = 0.095  # shares from here on are written without decimals
 
@@ -36,7 +36,7 @@ def below(labels: Sequence[str], heights: Sequence[float], each: float, y: float
     drawn: list[tuple[float, float]] = []
     texts = []
     for middle, text, room in _wanted(labels, heights, each):
-        half = CHARACTER * len(text) / 2
+        half = _wide(text) / 2
         at = min(max(middle, half), width - half) if room else middle
         start, end = at - half, at + half
         if start < -LEFT or end > width + 2 or any(start < last and end > first for first, last in drawn):
@@ -44,6 +44,11 @@ def below(labels: Sequence[str], heights: Sequence[float], each: float, y: float
         drawn.append((start - 5, end + 5))
         texts.append(f'<text x="{LEFT + at:.1f}" y="{y:.0f}" text-anchor="middle">{escape(text)}</text>')
     return "".join(texts)
+
+
+def _wide(text: str) -> float:
+    """About how many pixels a text takes."""
+    return sum(CAPITAL if each.isupper() else CHARACTER for each in text)
 
 
 def _wanted(labels: Sequence[str], heights: Sequence[float], each: float) -> Iterator[tuple[float, str, bool]]:

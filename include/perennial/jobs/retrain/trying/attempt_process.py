@@ -12,7 +12,6 @@ import sys
 import threading
 from pathlib import Path
 from signal import Signals
-from tempfile import TemporaryDirectory
 
 import yaml
 from pydantic import TypeAdapter
@@ -20,6 +19,7 @@ from pydantic import TypeAdapter
 from perennial.modeling.attempt import Attempt, Attempted, Fitted, Unusable, attempted_here
 from perennial.modeling.trial import as_file, from_file
 from perennial.policy.candidate_costs import Failure
+from perennial.scratch import scratch_folder
 from perennial.spec.models import UseCase
 from perennial.spec.training_limits import size_text
 
@@ -36,11 +36,10 @@ def attempted_in_process(attempt: Attempt, seconds: float | None = None) -> Atte
     It is ended after `seconds`, by default those of `training.limits.time`.
     """
     most = seconds or attempt.spec.training.limits.time.total_seconds()
-    with TemporaryDirectory(prefix="perennial-attempt-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         _write(folder, attempt)
         alive, ours = os.pipe()
-        command = [sys.executable, *PROGRAM, name, str(alive)]
+        command = [sys.executable, *PROGRAM, str(folder), str(alive)]
         try:
             done = subprocess.run(  # noqa: S603 - our own module
                 command,

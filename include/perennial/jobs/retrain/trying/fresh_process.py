@@ -5,10 +5,10 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from perennial.errors import NotDeployable
 from perennial.modeling.trial import ModelTrial, Tried, as_file, from_file, not_deployable, tried_here
+from perennial.scratch import scratch_folder
 from perennial.spec.names import Task
 
 SECONDS = 600  # a fresh process needs a few for its imports, and a window of a million rows a minute
@@ -18,10 +18,9 @@ MODEL, EXAMPLE, BATCH, TRIAL, RESULT = "model.skops", "example.arrow", "batch.ar
 
 def tried_in_fresh_process(trial: ModelTrial) -> Tried:
     """Try the model in a new process of the same interpreter. Errors: `NotDeployable`."""
-    with TemporaryDirectory(prefix="perennial-trial-") as name:
-        folder = Path(name)
+    with scratch_folder() as folder:
         _write(folder, trial)
-        command = [sys.executable, "-m", "perennial.jobs.retrain.trying.fresh_process", name]
+        command = [sys.executable, "-m", "perennial.jobs.retrain.trying.fresh_process", str(folder)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
         except subprocess.TimeoutExpired as error:
