@@ -78,6 +78,9 @@ class OrderedTable(OrderedRows):
     def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
         """See `OrderedRows.chunks`."""
         rows = self._ordered if columns is None else self._ordered.select(columns)
+        if 0 < self.num_rows <= chunk_rows:
+            yield rows
+            return
         for first in range(0, self.num_rows, chunk_rows):
             yield rows.slice(first, chunk_rows)
 

@@ -217,4 +217,5 @@ def _is_shown(local: datetime) -> bool:
 
 def _stamp(instant: datetime) -> str:
     utc = instant.astimezone(UTC)
-    return utc.strftime("%Y-%m-%dT%H:%MZ") if utc.second == 0 and utc.microsecond == 0 else utc.isoformat()
+    whole = utc.second == 0 and utc.microsecond == 0
+    return f"{utc.isoformat()[:16]}Z" if whole else utc.isoformat()

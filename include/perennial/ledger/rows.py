@@ -188,6 +188,8 @@ def _json(value: Any, path: str) -> Any:
         return value
     if isinstance(value, str):
         return _text(value)
+    if isinstance(value, dict):  # before the questions about numbers, which take longer
+        return {_json(str(key), path): _json(item, f"{path}.{key}") for key, item in value.items()}
     if isinstance(value, Integral):  # numpy's integers too
         exact = int(value)
         return exact if abs(exact) <= _EXACT else float(exact)
@@ -196,8 +198,6 @@ def _json(value: Any, path: str) -> Any:
         return number if math.isfinite(number) else None
     if isinstance(value, list | tuple):
         return [_json(item, f"{path}[{index}]") for index, item in enumerate(value)]
-    if isinstance(value, dict):
-        return {_json(str(key), path): _json(item, f"{path}.{key}") for key, item in value.items()}
     raise TypeError(
         f"The ledger can't keep {path}: {type(value).__name__} has no form in JSON. "
         "Give text, numbers, booleans, None, or lists and dicts of them."

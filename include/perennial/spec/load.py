@@ -5,6 +5,7 @@ Light on purpose: DAG files load specs while they are parsed, so nothing here im
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,20 +41,26 @@ class LoadedUseCase:
 
     def suite_digest_by(self, checks: int) -> str:
         """The same as that version of our checks has it."""
-        quality = self.spec.quality.model_dump(mode="json")
-        columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
-        expectations = [expectation.model_dump(mode="json") for expectation in self.expectations]
-        suite = {"columns": columns, "quality": quality, "expectations": expectations}
-        return json_digest(suite | _by_code("checks", checks))
+        return json_digest(self._suite | _by_code("checks", checks))
+
+    @cached_property
+    def _suite(self) -> dict[str, Any]:
+        """The suite as JSON, made once: thousands of windows are validated under it."""
+        return {
+            "columns": {name: _meaning(column) for name, column in self.spec.columns.items()},
+            "quality": self.spec.quality.model_dump(mode="json"),
+            "expectations": [expectation.model_dump(mode="json") for expectation in self.expectations],
+        }
 
     @property
     def row_rules_digest(self) -> str:
         """What decides which rows of a snapshot are clean, and what they hold: columns, rules about single rows, and
         our checks.
         """
-        columns = {name: _meaning(column) for name, column in self.spec.columns.items()}
-        rules = [expectation.model_dump(mode="json") for expectation in self.expectations if expectation.quarantine]
-        return json_digest({"columns": columns, "rules": rules} | _by_code("checks", versions.CHECKS_VERSION))
+        said = zip(self.expectations, self._suite["expectations"], strict=True)
+        rules = [text for expectation, text in said if expectation.quarantine]
+        decided = {"columns": self._suite["columns"], "rules": rules}
+        return json_digest(decided | _by_code("checks", versions.CHECKS_VERSION))
 
     @property
     def scoring_digest(self) -> str:

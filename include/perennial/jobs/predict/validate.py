@@ -93,10 +93,18 @@ def judge_many(
 ) -> dict[Window, Judged]:
     """`judge` of each, for snapshots that were taken just now: under today's columns, and nobody accepted rows yet."""
     found = {}
+    nothing: dict[pa.Schema, pa.Table] = {}  # what most windows set aside: it is the same of all with the same columns
     outcomes = validate_many(use_case, rows)
     for each in snapshots:
         verdict, aside = _told(use_case, each, outcomes[each.window], frozenset(), run_id)
-        found[each.window] = Judged(verdict, pa.concat_tables(_of_snapshot(aside, each)))
+        columns = aside.rows.schema
+        if aside.num_rows:
+            set_aside = pa.concat_tables(_of_snapshot(aside, each))
+        elif columns in nothing:
+            set_aside = nothing[columns]
+        else:
+            set_aside = nothing[columns] = pa.concat_tables(_of_snapshot(aside, each))
+        found[each.window] = Judged(verdict, set_aside)
     return found
 
 

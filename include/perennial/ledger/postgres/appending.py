@@ -1,7 +1,7 @@
 """How an entry is appended to its table, once, and to its use case's chain; and found again by its natural key."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 from sqlalchemy import Connection, Select, select
@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 from perennial.ledger.chain import ChainedEntry, Link, link_of
 from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.schema.tables import TABLES, chain
-from perennial.ledger.rows import Entry, from_row, key_columns, natural_key, to_row
+from perennial.ledger.rows import Entry, from_row, key_columns, to_row
 
 LINK_COLUMNS = [chain.c[field.name] for field in fields(Link)]
 
@@ -44,10 +44,16 @@ def append_many(connection: Connection, entries: Sequence[Entry]) -> list[Entry]
         return []
     table = TABLES[type(entries[0])]
     keys = list(key_columns(entries[0]))
-    statement = insert(table).on_conflict_do_nothing(index_elements=keys).returning(table)
-    rows = connection.execute(statement, [to_row(each) for each in entries]).mappings().all()
-    new = {natural_key(stored): stored for stored in (from_row(type(entries[0]), row) for row in rows)}
-    found = [new.get(natural_key(each)) or existing(connection, each) for each in entries]
+    # All of a row but its id is known here: to have it sent back and read takes longer than to store it.
+    statement = (
+        insert(table).on_conflict_do_nothing(index_elements=keys).returning(*(table.c[name] for name in ("id", *keys)))
+    )
+    rows = connection.execute(statement, [to_row(each) for each in entries]).all()
+    new = {tuple(key): number for number, *key in rows}
+    found: list[Entry | None] = []
+    for each in entries:
+        number = new.get(tuple(key_columns(each).values()))
+        found.append(existing(connection, each) if number is None else replace(each, id=number))
     return [each for each in found if each is not None]
 
 

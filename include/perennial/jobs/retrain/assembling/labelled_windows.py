@@ -32,7 +32,7 @@ from perennial.spec.problems import listed
 from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
-AT_ONCE = 240  # windows: so many small ones share what a lease, a commit and a look at the ledger cost
+AT_ONCE = 480  # windows: so many small ones share what a lease, a commit and a look at the ledger cost
 ROWS_AT_ONCE = 250_000  # … and of larger ones as many as have so many rows
 
 

@@ -51,8 +51,8 @@ def take_in(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports, ru
     """
     name, taken = use_case.name, TakenIn()
     with free_data(name, windows, ports, run_id) as leases:
-        known = ports.ledger.snapshots_between(name, windows[0].start, windows[-1].end)
-        free = [window for window in windows if window in leases.keys() - {each.window for each in known}]
+        known = {each.window for each in ports.ledger.snapshots_between(name, windows[0].start, windows[-1].end)}
+        free = [window for window in windows if window in leases and window not in known]
         taken.looked_at |= set(windows) - set(free)
         source = _Source(use_case, ports, taken)
         rows = {each.window: each for each in source.delivered(free)}
