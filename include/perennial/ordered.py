@@ -8,7 +8,7 @@ block of each other run, whatever the number of rows.
 import shutil
 import tempfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import TypeAlias
@@ -124,9 +124,49 @@ class OrderedFile(OrderedRows):
 
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`."""
-        with pq.ParquetWriter(sink, self.schema, compression="zstd") as writer:
-            for chunk in self.chunks():
-                writer.write_table(chunk)
+        write_in_groups(self, sink)
+
+
+def write_in_groups(rows: OrderedRows, sink: pa.NativeFile) -> None:
+    """Write many rows as one Parquet file, a row group for each chunk."""
+    with pq.ParquetWriter(sink, rows.schema, compression="zstd") as writer:
+        for chunk in rows.chunks():
+            writer.write_table(chunk)
+
+
+class WithConstants(OrderedRows):
+    """Rows with columns that have one value in all of them: these decide nothing about the order, and are kept once."""
+
+    def __init__(self, rows: OrderedRows, constants: Mapping[str, pa.Scalar]) -> None:
+        self._rows, self._constants = rows, dict(constants)
+        self.num_rows = rows.num_rows
+        fields = [*rows.schema, *(pa.field(name, value.type) for name, value in constants.items())]
+        self.schema = pa.schema(sorted(fields, key=lambda field: field.name))
+
+    def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
+        """See `OrderedRows.chunks`. Where only constants are asked for, nothing is read."""
+        names = self.schema.names if columns is None else list(columns)
+        most = min(chunk_rows, self.num_rows)
+        repeated = {name: pa.repeat(self._constants[name], most) for name in names if name in self._constants}
+        if len(repeated) == len(names):
+            whole = pa.table(repeated)
+            yield from (whole.slice(0, self.num_rows - first) for first in range(0, self.num_rows, chunk_rows))
+            return
+        for chunk in self._rows.chunks([name for name in names if name not in repeated], chunk_rows):
+            constants = {name: values.slice(0, chunk.num_rows) for name, values in repeated.items()}
+            yield pa.table({name: constants[name] if name in constants else chunk.column(name) for name in names})
+
+    def without(self, name: str) -> "OrderedRows":
+        """See `OrderedRows.without`."""
+        kept = {each: value for each, value in self._constants.items() if each != name}
+        return WithConstants(self._rows if name in self._constants else self._rows.without(name), kept)
+
+    def write_parquet(self, sink: pa.NativeFile) -> None:
+        """See `OrderedRows.write_parquet`."""
+        if self.num_rows <= FEW_ROWS:
+            OrderedTable(self.table()).write_parquet(sink)
+        else:
+            write_in_groups(self, sink)
 
 
 Rows: TypeAlias = pa.Table | OrderedRows  # in whatever order, or in canonical order already

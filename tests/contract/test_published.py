@@ -20,7 +20,7 @@ from perennial.digest import TIMESTAMP, canonical, table_digest
 from perennial.errors import InvalidSettings, LeaseLost, RowsRemoved, SchemaMismatch, StoreUnavailable
 from perennial.lease import Lease
 from perennial.ordered import OrderedTable, ordered
-from perennial.published import postgres, readying, tables
+from perennial.published import postgres, readying, tables, transfer
 from perennial.published.port import PublishedPredictions, PublishedWindow
 from perennial.published.postgres import PostgresPublished
 from perennial.published.provenance import OF_BATCHES
@@ -132,6 +132,21 @@ def test_rows_that_can_not_be_read_any_more_are_told_as_that_and_the_old_ones_st
     with pytest.raises(RowsRemoved, match="took the file away"):
         published.publish("delays", FIRST, Gone.of(predictions("a", "b")))
     assert same(published.read("delays", FIRST), predictions("old"))
+
+
+@pytest.mark.parametrize(
+    ("run_bytes", "stored"), [(10**9, [1, 2, 3, 4, 5, 6]), (1, [3, 6, 2, 5, 1, 4])], ids=["one run", "three runs"]
+)
+def test_rows_are_stored_in_the_order_of_their_keys_as_far_as_memory_goes(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, run_bytes: int, stored: list[int]
+) -> None:
+    monkeypatch.setattr(transfer, "RUN_BYTES", run_bytes)
+    given = OrderedTable.of(predictions(6, 3, 5, 2, 4, 1))
+    in_twos = given.chunks
+    monkeypatch.setattr(given, "chunks", lambda columns=None: in_twos(columns, 2))
+    PostgresPublished(database_url).publish("delays", FIRST, given)
+    found = query(database_url, "SELECT flight FROM perennial.predictions_delays ORDER BY ctid")
+    assert found == [(key,) for key in stored]
 
 
 def test_consumers_find_the_key_first_however_the_rows_come(database_url: str) -> None:

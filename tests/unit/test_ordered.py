@@ -14,7 +14,7 @@ import pytest
 from perennial import ordered as module
 from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch, StoreUnavailable
-from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, batches, in_file, in_order, ordered
+from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, WithConstants, batches, in_file, in_order, ordered
 
 ONE_RUN = 10**9
 
@@ -91,6 +91,38 @@ def test_columns_of_one_value_are_left_out_of_a_digest() -> None:
     for run_bytes in (1_000, ONE_RUN):
         with ordered(in_chunks(wide), run_bytes) as found:
             assert found.digest(without=("a_run", "revision")) == table_digest(given)
+
+
+@pytest.mark.parametrize("run_bytes", [1_000, ONE_RUN])
+@pytest.mark.parametrize("number", [1, 40, 320])
+def test_columns_of_one_value_are_kept_once_and_change_nothing(tmp_path: Path, number: int, run_bytes: int) -> None:
+    given = rows(number)
+    constants = {"a_run": pa.scalar("ü"), "revision": pa.scalar(3, pa.int64()), "none": pa.scalar(None, pa.string())}
+    wide = given
+    for name, value in constants.items():
+        wide = wide.append_column(name, pa.repeat(value, number))
+    with ordered(in_chunks(given), run_bytes) as narrow:
+        found = WithConstants(narrow, constants)
+        assert held(found, wide)
+        assert found.digest(without=("a_run", "revision")) == table_digest(wide.drop_columns(["a_run", "revision"]))
+        assert held(found.without("a_run"), wide.drop_columns(["a_run"]))
+        assert found.without("id").schema.equals(canonical(wide.drop_columns(["id"])).schema)
+        assert found.table(["revision", "at"]).equals(canonical(wide).select(["revision", "at"]))
+        assert found.table(["none", "a_run"]).equals(canonical(wide).select(["none", "a_run"]))
+        assert sum(chunk.num_rows for chunk in found.chunks(["a_run"], 7)) == number
+        assert all(chunk.num_rows <= 7 for chunk in found.chunks(["a_run"], 7))
+        with pa.OSFile(str(tmp_path / "rows"), "wb") as sink:
+            found.write_parquet(sink)
+    assert held(in_file(partial(pq.ParquetFile, tmp_path / "rows")), wide)
+
+
+def test_a_file_is_not_read_for_columns_of_one_value() -> None:
+    class Unread(OrderedTable):
+        def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = 1) -> Iterator[pa.Table]:
+            raise AssertionError("nobody needs these")
+
+    found = WithConstants(Unread.of(rows(30)), {"revision": pa.scalar(3, pa.int64())})
+    assert found.table(["revision"]).column("revision").to_pylist() == [3] * 30
 
 
 def test_only_the_columns_asked_for_are_read_in_their_order() -> None:

@@ -31,7 +31,7 @@ from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.provenance import OF_BATCHES, TYPES, batches_of, joined
 from perennial.published.tables import describe, index_is_valid, key_of, lock
-from perennial.published.transfer import SENT_ROWS, copy_in, copy_out
+from perennial.published.transfer import by_key, copy_in, copy_out
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -66,7 +66,6 @@ class PostgresPublished:
         columns = database_types(use_case, pa.schema([ordered.schema.field(name) for name in names]))
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
-        sent = (with_window(chunk, window) for chunk in ordered.chunks(names, SENT_ROWS))
         with self._transaction(what, READ_COMMITTED) as cursor:
             lock(cursor, f"perennial.published {use_case} {window}")
             key = key_of(cursor, use_case, columns)
@@ -77,6 +76,7 @@ class PostgresPublished:
                 lease.refuse_if_passed(seen, f"perennial.predictions_{use_case}")
             table = table_of(use_case)
             tables.remove_rows(cursor, use_case, rows_of(window))
+            sent = (with_window(chunk, window) for chunk in by_key(ordered.chunks(names), key))
             try:
                 copy_in(cursor, table, [*names, *WINDOW_COLUMNS], sent)
             except errors.UniqueViolation:  # the database tells it without having all keys in memory

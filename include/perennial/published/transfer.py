@@ -4,7 +4,7 @@ They go in as binary, which neither side has to write or read digit by digit, an
 """
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from tempfile import TemporaryFile
 from typing import Any
@@ -21,6 +21,7 @@ from perennial.published.layout import ARROW_TYPES
 
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\x00" + bytes(8), b"\xff\xff"
 READ_BYTES, SENT_ROWS = 1 << 20, 20_000  # each value of that many rows is held in a few forms at once
+RUN_BYTES = 32_000_000  # of rows that are put in the order of their keys together
 # How PostgreSQL sends values of fixed width: big-endian, and times since 2000.
 _SENT_AS: dict[pa.DataType, tuple[str, pa.DataType, int]] = {
     pa.bool_(): (">u1", pa.uint8(), 0),
@@ -64,6 +65,28 @@ class BinaryRows(io.RawIOBase):
         size = min(len(buffer), len(self._ahead))
         buffer[:size], self._ahead = self._ahead[:size], self._ahead[size:]
         return size
+
+
+def by_key(chunks: Iterable[pa.Table], key: str) -> Iterator[pa.Table]:
+    """The rows in chunks of at most `SENT_ROWS`, in the order of their keys, in as many runs as memory needs.
+
+    Entries of an index that come in its order cost a third of what they cost at random.
+    """
+    held: list[pa.Table] = []
+    for chunk in chunks:
+        held.append(chunk)
+        if sum(each.nbytes for each in held) >= RUN_BYTES:
+            yield from _run_by_key(held, key)
+            held = []
+    if held:
+        yield from _run_by_key(held, key)
+
+
+def _run_by_key(held: Sequence[pa.Table], key: str) -> Iterator[pa.Table]:
+    rows = pa.concat_tables(held)
+    order = pc.sort_indices(rows.column(key))
+    for first in range(0, rows.num_rows, SENT_ROWS):
+        yield rows.take(order.slice(first, SENT_ROWS))
 
 
 def copy_in(cursor: extensions.cursor, target: Identifier, names: Sequence[str], chunks: Iterable[pa.Table]) -> None:

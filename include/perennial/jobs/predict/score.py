@@ -23,13 +23,14 @@ from perennial.lease import Lease
 from perennial.ledger.entries import Batch
 from perennial.log_context import also
 from perennial.modeling.decision import DECISION, Rules, takes_the_highest, with_decisions, with_the_highest
-from perennial.ordered import OrderedRows, ordered
+from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.records.batch import (
     Provenance,
     content_digest,
     inputs,
     made_of,
+    ordered_batch_rows,
     predicted,
     restore_stores,
     rules_of,
@@ -165,7 +166,8 @@ def _predicted(
 
     def by(scorers: Scorers) -> OrderedRows:
         chunks = predicted(spec, gate.clean_chunks(ports.lake, spec, CHUNK_ROWS), scorers, origin)
-        return stack.enter_context(ordered(_decided(_finite(use_case, gate, chunks, ports), spec, rules)))
+        decided = _decided(_finite(use_case, gate, chunks, ports), spec, rules)
+        return stack.enter_context(ordered_batch_rows(decided, scorers, origin))
 
     try:
         predictions = by(scorers)
@@ -175,7 +177,8 @@ def _predicted(
     if scorers.failed:
         log.warning("%s %s: the champion predicts all rows: %s", spec.name, window, scorers.failed)
     if takes_the_highest(rules):
-        predictions = stack.enter_context(ordered(with_the_highest(predictions, spec.key, rules)))
+        decided = with_the_highest(predictions, spec.key, rules)
+        predictions = stack.enter_context(ordered_batch_rows(decided, scorers, origin))
     return scorers, predictions
 
 
