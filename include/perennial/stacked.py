@@ -11,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from perennial.digest import canonical
+from perennial.digest import canonical, canonical_digest, digest_each
 
+_MOST_BYTES = 2**31 - 1  # an array of text can't hold more
 _NUMBER = "\x01table"  # sorts before the names of columns, so that the rows of a table stay together
 
 Numbers: TypeAlias = npt.NDArray[np.int64]
@@ -64,3 +65,11 @@ def canonical_each(tables: Sequence[pa.Table]) -> list[pa.Table]:
         return [canonical(each) for each in tables]
     ordered = canonical(stack.rows.append_column(_NUMBER, pa.array(stack.numbers)))
     return stack.of(ordered.drop_columns([_NUMBER])).apart()
+
+
+def canonical_digest_each(tables: Sequence[pa.Table]) -> list[str]:
+    """`canonical_digest` of each of the tables, which `canonical` returned."""
+    stack = stacked(tables) if len(tables) > 1 else None
+    if stack is None or stack.rows.nbytes > _MOST_BYTES:
+        return [canonical_digest(each) for each in tables]
+    return digest_each(stack.rows, stack.counts())

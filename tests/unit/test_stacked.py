@@ -1,6 +1,7 @@
 """Tables that are stacked come apart as they were."""
 
 import math
+from datetime import UTC, date, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -8,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from perennial.digest import canonical
+from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch
-from perennial.stacked import canonical_each, stacked
+from perennial.stacked import canonical_digest_each, canonical_each, stacked
 
 TABLES = [pa.table({"a": pa.array(values, pa.string())}) for values in (["x", None], [], ["y"], [])]
 
@@ -60,3 +61,33 @@ def test_what_has_no_canonical_form_is_refused_of_many_too() -> None:
     table = pa.table({"a": pa.array([b"x"])})
     with pytest.raises(SchemaMismatch, match="Column a is of Arrow type binary"):
         canonical_each([table, table])
+
+
+MIXED = st.tuples(
+    st.sampled_from([None, -0.0, math.nan, 1.5]),
+    st.sampled_from([None, "", "a", "zürich"]),
+    st.sampled_from([None, True, False]),
+    st.sampled_from([None, datetime(2024, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, 1, 2, 3, 4, tzinfo=UTC)]),
+    st.sampled_from([None, date(2024, 2, 29)]),
+    st.sampled_from([None, 7, -7]),
+)
+COLUMNS = {
+    "f": pa.float64(),
+    "s": pa.string(),
+    "b": pa.bool_(),
+    "t": pa.timestamp("us", "UTC"),
+    "d": pa.date32(),
+    "i": pa.int16(),
+}
+
+
+@given(st.lists(st.lists(MIXED, max_size=20), max_size=4))
+def test_tables_get_the_digest_that_each_has_alone(given: list[list[tuple[object, ...]]]) -> None:
+    tables = [
+        pa.table(
+            {name: pa.array([row[place] for row in rows], kind) for place, (name, kind) in enumerate(COLUMNS.items())}
+        )
+        for rows in given
+    ]
+    found = canonical_digest_each([canonical(each) for each in tables])
+    assert found == [table_digest(each) for each in tables]

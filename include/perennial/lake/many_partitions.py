@@ -34,7 +34,7 @@ from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
 from perennial.lake.storage import AT_ONCE, open_path, reaching
 from perennial.lease import Lease
-from perennial.stacked import canonical_each, stacked
+from perennial.stacked import canonical_digest_each, canonical_each, stacked
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -71,7 +71,7 @@ class ManyPartitions(ABC):
     ) -> Mapping[str, Commit]:
         """See `Lake.replace_many`. Errors: as `DeltaLake.replace`."""
         ordered = dict(zip(partitions, canonical_each(list(partitions.values())), strict=True))
-        digests = {partition: canonical_digest(rows) for partition, rows in ordered.items()}
+        digests = dict(zip(ordered, canonical_digest_each(list(ordered.values())), strict=True))
         schemas = list(dict.fromkeys(rows.schema for rows in ordered.values()))
         written: dict[str, AddAction] = {}
 

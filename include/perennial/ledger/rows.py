@@ -189,7 +189,7 @@ def _json(value: Any, path: str) -> Any:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, dict):  # before the questions about numbers, which take longer
-        return {_json(str(key), path): _json(item, f"{path}.{key}") for key, item in value.items()}
+        return {_text(str(key)): _json(item, f"{path}.{key}") for key, item in value.items()}
     if isinstance(value, Integral):  # numpy's integers too
         exact = int(value)
         return exact if abs(exact) <= _EXACT else float(exact)

@@ -33,6 +33,7 @@ from perennial.quality.unread import BAD_CELLS, unread_in
 from perennial.spec.columns import Kind
 from perennial.spec.expectations import Expectation
 from perennial.spec.models import UseCase
+from perennial.stacked import Stack
 from perennial.window import Window
 
 READABLE = "readable"  # asked only where cells could not be read
@@ -65,6 +66,17 @@ def outside_window(spec: UseCase, rows: pa.Table, window: Window) -> Mask:
     early = pc.less(times, pa.scalar(window.start, times.type))
     late = pc.greater_equal(times, pa.scalar(window.end, times.type))
     return _mask(pc.or_(early, late))
+
+
+def outside_windows(spec: UseCase, stack: Stack, windows: Sequence[Window]) -> Mask:
+    """`outside_window` of the rows of many windows, each of which is a table of the stack."""
+    times = stack.rows.column(spec.event_time)
+    numbers = pa.array(stack.numbers)
+    starts, ends = (
+        pa.array(bounds, times.type).take(numbers)
+        for bounds in ([each.start for each in windows], [each.end for each in windows])
+    )
+    return _mask(pc.or_(pc.less(times, starts), pc.greater_equal(times, ends)))
 
 
 def doubled(values: pa.ChunkedArray) -> Mask:

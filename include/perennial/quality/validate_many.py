@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
-from perennial.quality.row_rules import ROW_RULES, Mask, doubled, failing_rows, integrity_rules, outside_window
+from perennial.quality.row_rules import ROW_RULES, Mask, doubled, failing_rows, integrity_rules, outside_windows
 from perennial.quality.schema import conform
 from perennial.quality.setting_aside import named_rules
 from perennial.quality.unread import BAD_CELLS
@@ -53,12 +53,13 @@ def _faultless(
         return {}
     if BAD_CELLS in stack.rows.column_names:
         return {}
-    caught = _tables_with(stack, np.logical_or.reduce(list(masks.values())))
+    strays = outside_windows(use_case.spec, stack, list(rows))
+    caught = _tables_with(stack, np.logical_or.reduce([*masks.values(), strays]))
     broken = {number: _tables_with(stack, mask) for number, mask in _row_expectations(use_case, stack.rows)}
     return {
         window: (conforming, list(masks), [number for number, where in broken.items() if place not in where])
         for place, (window, conforming) in enumerate(zip(rows, stack.apart(), strict=True))
-        if place not in caught and not outside_window(use_case.spec, conforming, window).any()
+        if place not in caught
     }
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from perennial.digest import canonical_digest
 from perennial.encoding import json_digest
 from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
@@ -19,6 +18,7 @@ from perennial.quality.unread import without_bad_cells
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.stacked import canonical_digest_each
 from perennial.verdict import Verdict
 from perennial.window import Window
 
@@ -104,10 +104,10 @@ def rows_of_snapshots(snapshots: Sequence[Snapshot], lake: Lake) -> dict[Window,
         return {}
     versions = {window_partition(each.window): each.version for each in snapshots}
     found = lake.read_many(snapshots[0].table, versions)
-    for each in snapshots:
-        rows = found[window_partition(each.window)]
-        _check(each, rows.num_rows, canonical_digest(rows))
-    return {each.window: found[window_partition(each.window)] for each in snapshots}
+    rows = [found[window_partition(each.window)] for each in snapshots]
+    for each, its_rows, digest in zip(snapshots, rows, canonical_digest_each(rows), strict=True):
+        _check(each, its_rows.num_rows, digest)
+    return {each.window: its_rows for each, its_rows in zip(snapshots, rows, strict=True)}
 
 
 def ordered_snapshot(snapshot: Snapshot, lake: Lake) -> OrderedRows:

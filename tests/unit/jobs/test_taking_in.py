@@ -9,7 +9,14 @@ import pytest
 from tests.unit.jobs.test_many_windows_at_once import counted
 from tests.unit.jobs.world import World, new_world
 
-from perennial.errors import EmptyWindow, SourceUnavailable, StoreUnavailable, ValidationFailed, WindowBusy
+from perennial.errors import (
+    EmptyWindow,
+    SchemaMismatch,
+    SourceUnavailable,
+    StoreUnavailable,
+    ValidationFailed,
+    WindowBusy,
+)
 from perennial.jobs.evaluate import collect_labels
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain import assemble
@@ -192,3 +199,21 @@ def test_labels_that_another_run_collects_are_waited_for(world: World, monkeypat
     assert assembled(world).digest == before.digest
     assert collect_labels.run(world.use_case, world.day(DAY).start, world.ports, "test").new == 0
     assert window_partition(world.day(3)) in world.ports.lake.partitions(labels_table(NAME))
+
+
+def test_windows_that_surely_conform_are_delivered_together_as_each_is_alone(world: World) -> None:
+    window, stray, later, text = (world.day(number) for number in (3, 4, 5, 6))
+    extracts = {each: ingest.extracted(world.use_case, each, world.ports) for each in (window, stray, later, text)}
+    extracts[stray] = [replace(extracts[stray][0], rows=extracts[later][0].rows)]
+    rows = extracts[text][0].rows
+    place = rows.column_names.index("weight")
+    as_text = rows.set_column(place, "weight", rows.column("weight").cast("string"))
+    extracts[text] = [replace(extracts[text][0], rows=as_text)]
+    together = ingest.delivered_together(world.use_case, extracts)
+    assert list(together) == [window, later]
+    for each, found in together.items():
+        alone = ingest.delivered(world.use_case, each, extracts[each], world.ports)
+        assert found.rows.equals(alone.rows)
+        assert replace(found, rows=alone.rows) == alone
+    with pytest.raises(SchemaMismatch, match="outside the window"):
+        ingest.delivered(world.use_case, stray, extracts[stray], world.ports)

@@ -8,26 +8,30 @@ that the lake has lost are recorded anew, under a number that the ledger does no
 """
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from itertools import chain
+from operator import itemgetter
 
 import pyarrow as pa
 
-from perennial.errors import EmptyWindow, NotReady, RowsRemoved, SchemaMismatch
+from perennial.errors import EmptyWindow, NotReady, RowsRemoved, SchemaMismatch, UndecodableText
 from perennial.lake.port import Commit, raw_table, window_partition
 from perennial.lake.schema import changed_types
 from perennial.ledger.entries import Intervention, InterventionKind, Snapshot
 from perennial.ledger.rules import recorded_order
 from perennial.ordered import OrderedRows, ordered
 from perennial.ports import Ports
-from perennial.quality.schema import Conforming, Restricted, canonical_schema
+from perennial.quality.row_rules import outside_windows
+from perennial.quality.schema import Conforming, Restricted, canonical_schema, conform
 from perennial.quality.unread import BAD_CELLS, UnreadRows
 from perennial.records.gate import snapshot_rows
 from perennial.records.leases import data_lease
+from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
+from perennial.stacked import stacked
 from perennial.window import Window
 
 log = logging.getLogger(__name__)
@@ -80,11 +84,56 @@ class Delivered:
         return _snapshot(use_case, self.window, commit, self.rows.schema, self.query, self.remarks, run_id)
 
 
-def delivered(use_case: LoadedUseCase, window: Window, ports: Ports) -> Delivered:
-    """What the source has of the window, for who holds it. Errors: as `run`, but for those of leases and stores."""
+def extracted(use_case: LoadedUseCase, window: Window, ports: Ports) -> Sequence[Extract]:
+    """The window as its source gives it, for who holds it; `delivered` makes rows of it.
+
+    Errors: as `run`, but for those of leases and stores, and of rows that do not conform.
+    """
+    return tuple(_Delivery(use_case, window, ports).extracts())
+
+
+def delivered(use_case: LoadedUseCase, window: Window, extracts: Sequence[Extract], ports: Ports) -> Delivered:
+    """The rows of what was `extracted`. Errors: `EmptyWindow`, `SchemaMismatch`, `UndecodableText`."""
     delivery = _Delivery(use_case, window, ports)
-    rows = pa.concat_tables(delivery.parts(), promote_options="default")
+    rows = pa.concat_tables(delivery.conforming(extracts), promote_options="default")
     return Delivered(window, rows, delivery.query, delivery.remarks)
+
+
+def delivered_together(
+    use_case: LoadedUseCase, extracts: Mapping[Window, Sequence[Extract]]
+) -> Mapping[Window, Delivered]:
+    """`delivered` of those of the windows that surely conform: in canonical types, every cell read, all in the window.
+
+    Of other types what a cell means may depend on the cells around it, so that each window is asked about alone.
+    """
+    spec = use_case.spec
+    canonical = canonical_schema(spec)
+    plain = {window: its[0] for window, its in extracts.items() if len(its) == 1 and _is_plain(its[0].rows, canonical)}
+    stack = stacked([each.rows.select(canonical.names) for each in plain.values()])
+    if stack is None:
+        return {}
+    try:
+        stack = stack.of(conform(spec, stack.rows))
+    except (SchemaMismatch, UndecodableText):  # said of the window that it is about
+        return {}
+    if BAD_CELLS in stack.rows.column_names:
+        return {}
+    strays = set(stack.numbers[outside_windows(spec, stack, list(plain))].tolist())
+    found: dict[Window, Delivered] = {}
+    for number, ((window, extract), rows) in enumerate(zip(plain.items(), stack.apart(), strict=True)):
+        if number not in strays:
+            remarks = tuple(extract.told(spec.event_time))
+            _warn(spec, window, remarks)
+            found[window] = Delivered(window, rows, extract.query, remarks)
+    return found
+
+
+def _is_plain(rows: pa.Table, canonical: pa.Schema) -> bool:
+    """Whether the rows, which are some, have just the spec's columns, in canonical types."""
+    columns = list(zip(rows.schema.names, rows.schema.types, strict=True))
+    return rows.num_rows > 0 and sorted(columns, key=itemgetter(0)) == sorted(
+        zip(canonical.names, canonical.types, strict=True), key=itemgetter(0)
+    )
 
 
 class _Delivery:
@@ -99,30 +148,37 @@ class _Delivery:
         self.schema = canonical_schema(use_case.spec)
 
     def parts(self) -> Iterator[pa.Table]:
-        """The rows, conforming. Errors: as `delivered`; what is wrong with the rows is said when all were taken, and
-        with it what the lake will refuse of their columns.
+        """The rows, conforming. Errors: as `run`; what is wrong with the rows is said when all were taken, and with it
+        what the lake will refuse of their columns.
         """
         try:
-            yield from self._conforming()
+            with closing(self.extracts()) as extracts:
+                yield from self.conforming(extracts)
         except SchemaMismatch as error:
             known = self._ports.lake.read(raw_table(self._use_case.name), "").schema
             if told := changed_types(known, canonical_schema(self._use_case.spec)):
                 raise SchemaMismatch(f"{error}\n{raw_table(self._use_case.name)} in the lake: {told}") from error
             raise
 
-    def _conforming(self) -> Iterator[pa.Table]:
+    def extracts(self) -> Generator[Extract, None, None]:
+        """What the source gives, part by part. Errors: as `extracted`."""
         use_case, spec, window = self._use_case, self._use_case.spec, self._window
         closed = spec.closed(window)
         if absent := self._ports.missing(use_case, window, closed):
             raise NotReady(f"{spec.name}: {window} is not complete at its source: {absent}. Nothing was stored.")
-        conforming, restricted, unread = Conforming(spec, use_case.line), Restricted(spec, window), UnreadRows()
         with closing(self._ports.source(use_case, spec.source).parts(window, closed, spec.limits)) as extracts:
-            for extract in extracts:
-                if (rows := conforming.take(extract.rows)) is not None:
-                    restricted.take(rows)
-                    unread.take(rows)
-                    self.schema = rows.schema if BAD_CELLS in rows.column_names else self.schema
-                    yield rows
+            yield from extracts
+
+    def conforming(self, extracts: Iterable[Extract]) -> Iterator[pa.Table]:
+        """The rows of these parts, conforming. Errors: as `delivered`."""
+        use_case, spec, window = self._use_case, self._use_case.spec, self._window
+        conforming, restricted, unread = Conforming(spec, use_case.line), Restricted(spec, window), UnreadRows()
+        for extract in extracts:
+            if (rows := conforming.take(extract.rows)) is not None:
+                restricted.take(rows)
+                unread.take(rows)
+                self.schema = rows.schema if BAD_CELLS in rows.column_names else self.schema
+                yield rows
         remarks = tuple(extract.told(spec.event_time))
         _warn(spec, window, remarks)
         if conforming.rows == 0:

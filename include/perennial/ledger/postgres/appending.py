@@ -49,10 +49,10 @@ def append_many(connection: Connection, entries: Sequence[Entry]) -> list[Entry]
         insert(table).on_conflict_do_nothing(index_elements=keys).returning(*(table.c[name] for name in ("id", *keys)))
     )
     rows = connection.execute(statement, [to_row(each) for each in entries]).all()
-    new: dict[tuple[Any, ...], int] = {tuple(row[1:]): row[0] for row in rows}
+    ids = {tuple(row[1:]): row[0] for row in rows}
     found: list[Entry | None] = []
     for each in entries:
-        number = new.get(tuple(key_columns(each).values()))
+        number = ids.get(tuple(key_columns(each).values()))
         found.append(existing(connection, each) if number is None else replace(each, id=number))
     return [each for each in found if each is not None]
 

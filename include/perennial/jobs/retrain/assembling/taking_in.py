@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from perennial.errors import PerennialError, SourceRejected
-from perennial.jobs.predict.ingest import Delivered, delivered
+from perennial.jobs.predict.ingest import Delivered, delivered, delivered_together, extracted
 from perennial.jobs.predict.validate import judge_many, tell
 from perennial.lake.port import quarantine_table, raw_table, window_partition
 from perennial.lease import Lease
@@ -20,6 +20,7 @@ from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ports import Ports
 from perennial.records.gate import Gated, failure_text
 from perennial.records.leases import free_data
+from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
 from perennial.stacked import canonical_each
 from perennial.verdict import Verdict
@@ -55,7 +56,7 @@ def take_in(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports, ru
         free = [window for window in windows if window in leases and window not in known]
         taken.looked_at |= set(windows) - set(free)
         source = _Source(use_case, ports, taken)
-        rows = {each.window: each for each in source.delivered(free)}
+        rows = source.delivered(free)
         if rows:
             held = {window: leases[window] for window in rows}
             _validated(use_case, _ingested(use_case, rows, held, ports, run_id), rows, held, ports, run_id, taken)
@@ -73,22 +74,33 @@ class _Source:
     taken: TakenIn
     failed: PerennialError | None = None
 
-    def delivered(self, windows: Collection[Window]) -> Iterator[Delivered]:
-        """Window by window, until it is enough, or one of them fails."""
+    def delivered(self, windows: Collection[Window]) -> dict[Window, Delivered]:
+        """The rows of the first windows: as many as are enough, or came before one failed."""
+        extracts = dict(self._extracted(windows))
+        together = delivered_together(self.use_case, extracts)
+        found: dict[Window, Delivered] = {}
+        for window, its in extracts.items():
+            try:
+                found[window] = together.get(window) or delivered(self.use_case, window, its, self.ports)
+            except SourceRejected as error:
+                self.taken.refused[window] = str(error)
+        return found
+
+    def _extracted(self, windows: Collection[Window]) -> Iterator[tuple[Window, Sequence[Extract]]]:
         began, size = time.monotonic(), 0
         for number, window in enumerate(windows):
             if number and (size > ENOUGH_BYTES or time.monotonic() - began > ENOUGH_SECONDS):
                 return
             try:
-                found = delivered(self.use_case, window, self.ports)
+                found = extracted(self.use_case, window, self.ports)
             except SourceRejected as error:
                 self.taken.refused[window] = str(error)
             except PerennialError as error:
                 self.failed = error
                 return
             else:
-                size += found.rows.nbytes
-                yield found
+                size += sum(each.rows.nbytes for each in found)
+                yield window, found
             self.taken.looked_at.add(window)
 
 
