@@ -140,7 +140,7 @@ def in_a_process(folder: Path, url: str, name: str, rows: int) -> dict[str, floa
     """What a step took: see `step`."""
     done = subprocess.run(
         [sys.executable, __file__, "step", str(folder), url, name, str(rows)],
-        env=dict(os.environ), stdout=subprocess.PIPE, text=True, check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, check=True,
     )  # fmt: skip
     result: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return result

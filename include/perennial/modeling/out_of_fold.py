@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from sklearn.pipeline import Pipeline
 
 from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
@@ -35,9 +36,8 @@ def out_of_fold_predictions(
     needed = rows.select(list(dict.fromkeys([*spec.feature_columns, spec.labels.column])))  # each fold is a copy
     for fold in _folds(spec, rows, window_column, windows):
         inside = pc.is_in(rows.column(window_column), value_set=pa.array(fold, pa.string()))
-        others, own = needed.filter(pc.invert(inside)), needed.filter(inside)
-        frame, truth = feature_frame(spec, others), truth_of(spec.task, others.column(spec.labels.column))
-        predictions = predict(fit(spec, candidate, frame, truth), spec.task, feature_frame(spec, own))
+        pipeline = _fitted_on(spec, candidate, needed.filter(pc.invert(inside)))
+        predictions = predict(pipeline, spec.task, feature_frame(spec, needed.filter(inside)))
         found.update(_by_window(predictions, rows.column(window_column).filter(inside), fold))
     return found
 
@@ -65,6 +65,13 @@ def later_predictions(
         predictions = predict(pipeline, spec.task, feature_frame(spec, after))
         found.update(_by_window(predictions, after.column(window_column), own))
     return found
+
+
+def _fitted_on(spec: UseCase, candidate: Candidate, rows: pa.Table) -> Pipeline:
+    """The candidate fitted on the rows, of which no more is in memory by then than their features."""
+    frame, truth = [feature_frame(spec, rows)], truth_of(spec.task, rows.column(spec.labels.column))
+    del rows
+    return fit(spec, candidate, frame.pop(), truth)
 
 
 def _by_window(values: Floats, column: pa.ChunkedArray, windows: Sequence[str]) -> dict[str, Floats]:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
@@ -26,6 +27,8 @@ def fit(
 
     `weights`, of the same shape, say how many rows each stands for; without them, each stands for itself.
 
+    A frame that the caller keeps no name for leaves the memory before the estimator is fitted.
+
     The same rows in the same order and the same seed give the same model, however many threads fitted it. Errors:
     `InvalidSpec` for a wrong candidate, `NotEnoughData` when there are no rows, or no second class to tell apart.
     """
@@ -34,8 +37,14 @@ def fit(
             f"{spec.name}: {candidate.name} can't be trained on {len(frame)} rows with "
             f"{len(np.unique(truth))} distinct outcomes; lengthen training.history or wait for labels."
         )
-    weighted = {} if weights is None else {"estimator__sample_weight": weights}
-    pipeline = build_pipeline(spec, candidate).fit(_without_empty_numbers(frame), truth, **weighted)
+    pipeline = build_pipeline(spec, candidate)
+    frame = _without_empty_numbers(frame)
+    # What `Pipeline.fit` does, but it keeps the frame while the estimator makes its own copies of what is encoded.
+    encoded = pipeline.named_steps["encode"].fit_transform(frame, truth)
+    del frame
+    pa.default_memory_pool().release_unused()
+    weighted = {} if weights is None else {"sample_weight": weights}
+    pipeline.named_steps["estimator"].fit(encoded, truth, **weighted)
     _forget_threads(pipeline)
     return pipeline
 

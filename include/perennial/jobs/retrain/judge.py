@@ -135,8 +135,9 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     if winner is None:
         return judged
     weighted = read_weighted_rows(spec, manifest, ports)
-    refitted = refit(spec, winner, rows, training, ports, weighted) if spec.training.refit else None
-    del training, weighted  # of a large training set no more is in memory than what is left to do needs
+    del training  # of a large training set no more is in memory than what is left to do needs
+    refitted = refit(spec, winner, rows, manifest.until, ports, weighted) if spec.training.refit else None
+    del weighted
     reference = _reference(use_case, winner, manifest, rows, holdout, ports)
     return replace(
         judged,

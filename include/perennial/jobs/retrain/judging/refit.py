@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ from perennial.arrays import Floats
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.modeling.artifact import dump, load
+from perennial.modeling.holdout import split
 from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.metrics import metric_of
@@ -57,11 +59,11 @@ def refit(
     spec: UseCase,
     winner: Trained,
     rows: pa.Table,
-    training: pa.Table,
+    until: datetime,
     ports: Ports,
     weighted: tuple[pa.Table, Floats] | None = None,
 ) -> Refitted | None:
-    """Fit the winner's recipe on all `rows`, and compare the two on `training`, the rows it was fitted on before.
+    """Fit the winner's recipe on all `rows`, and compare the two on those it was fitted on before, see `split`.
 
     `weighted` are further rows, of immature windows, with the weight of each; all others have the weight 1.
     A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
@@ -70,7 +72,7 @@ def refit(
     """
     candidate = candidate_of(spec, winner)
     started = time.perf_counter()
-    weights = None
+    weights, mature = None, rows
     if weighted is not None:
         weights = np.concatenate([np.ones(rows.num_rows), weighted[1]])
         rows = pa.concat_tables([rows, weighted[0].select(rows.column_names)])
@@ -84,6 +86,7 @@ def refit(
         )
         return None
     seconds = time.perf_counter() - started
+    training, _ = split(spec, mature, until)  # not before: while a model is fitted, these rows would be there twice
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)
     refitted = predict(pipeline, spec.task, frame)
