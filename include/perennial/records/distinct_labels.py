@@ -20,18 +20,17 @@ def in_memory(arrived: pa.Table, known: pa.Table) -> pa.Table:
 
 
 @contextmanager
-def distinct(arrived: pa.Table, known: OrderedRows) -> Iterator[OrderedRows]:
+def distinct(arrived: OrderedRows, known: OrderedRows) -> Iterator[OrderedRows]:
     """The labels of both, each once, in canonical order; they are there until the end of the block.
 
     Many are sorted outside of memory. Errors: as `perennial.ordered.ordered`.
     """
     if arrived.num_rows + known.num_rows <= CHUNK_ROWS:
-        yield OrderedTable.of(in_memory(arrived, known.table()))
+        yield OrderedTable.of(in_memory(arrived.table(), known.table()))
         return
-    names = arrived.column_names
+    names = arrived.schema.names
     before = (chunk.select(names) for chunk in known.chunks())
-    slices = (arrived.slice(first, CHUNK_ROWS) for first in range(0, arrived.num_rows, CHUNK_ROWS))
-    with ordered(chain(before, slices)) as together, ordered(_without_repeats(together.chunks())) as found:
+    with ordered(chain(before, arrived.chunks())) as together, ordered(_without_repeats(together.chunks())) as found:
         yield found
 
 

@@ -3,7 +3,7 @@
 import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,22 +72,23 @@ def collect(
     """
     spec = use_case.spec
     partition = window_partition(window)
-    try:
-        arrived = delivered_labels(use_case, window, as_of, ports)
-    except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
-        return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
-    before = ports.lake.ordered(labels_table(spec.name), partition, version=version)
-    if _all_known(arrived, before):  # asking first spares taking the lease
-        return WindowLabels(window, before.num_rows, new=0, version=version)
-    with labels_lease(spec.name, window, ports, run_id) as lease:
+    with ExitStack() as stack:
+        try:
+            arrived = stack.enter_context(_ordered_delivered(use_case, window, as_of, ports))
+        except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
+            return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
+        before = ports.lake.ordered(labels_table(spec.name), partition, version=version)
+        if _all_known(arrived, before):  # asking first spares taking the lease
+            return WindowLabels(window, before.num_rows, new=0, version=version)
+        lease = stack.enter_context(labels_lease(spec.name, window, ports, run_id))
         known = ports.lake.ordered(labels_table(spec.name), partition)
-        with distinct(arrived, known) as found:
-            new = found.num_rows - known.num_rows
-            if not new:
-                return WindowLabels(window, found.num_rows, new=0)
-            commit = ports.lake.replace(labels_table(spec.name), partition, found, lease)
-            tell_contradictions(spec, window, found)
-            return WindowLabels(window, found.num_rows, new, version=commit.version)
+        found = stack.enter_context(distinct(arrived, known))
+        new = found.num_rows - known.num_rows
+        if not new:
+            return WindowLabels(window, found.num_rows, new=0)
+        commit = ports.lake.replace(labels_table(spec.name), partition, found, lease)
+        tell_contradictions(spec, window, found)
+        return WindowLabels(window, found.num_rows, new, version=commit.version)
 
 
 def tell_contradictions(spec: UseCase, window: Window, labels: OrderedRows) -> None:
@@ -119,15 +120,36 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
 
 def extracted_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
     """`delivered_labels` as their source has them. Errors: as there."""
+    return pa.concat_tables(_extracted(use_case, window, as_of, ports), promote_options="default")
+
+
+@contextmanager
+def _ordered_delivered(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> Iterator[OrderedRows]:
+    """`delivered_labels` in canonical order, without having them all in memory; they are there until the end of the
+    block. Errors: as there.
+    """
+    parts = _extracted(use_case, window, as_of, ports)
+    with ExitStack() as stack:
+        try:
+            conforming = (conform_labels(use_case.spec, part, use_case.line) for part in parts)
+            arrived = stack.enter_context(ordered(conforming))
+        except SchemaMismatch:
+            delivered_labels(use_case, window, as_of, ports)  # says of all of them what is wrong, not of one part
+            raise
+        yield arrived
+
+
+def _extracted(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> Iterator[pa.Table]:
     spec = use_case.spec
     keys = None
     if spec.labels.dated_by == "arrival_time":
         keys = _stored_keys(spec, window, ports)
         _refuse_keys_that_recur(spec, window, keys, ports)
-    extract = ports.source(use_case, spec.labels.source).fetch(window, as_of, spec.limits, keys)
+    with closing(ports.source(use_case, spec.labels.source).parts(window, as_of, spec.limits, keys)) as parts:
+        for extract in parts:
+            yield extract.rows
     for remark in extract.told(spec.event_time, kept=False):
         log.info("%s %s, labels: %s", spec.name, window, remark)
-    return extract.rows
 
 
 def _stored_keys(spec: UseCase, window: Window, ports: Ports) -> pa.Array:
@@ -163,7 +185,7 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
         )
 
 
-def _all_known(arrived: pa.Table, known: OrderedRows) -> bool:
+def _all_known(arrived: OrderedRows, known: OrderedRows) -> bool:
     """Whether none of the arrived labels is new."""
     if known.num_rows == 0 or arrived.num_rows == 0:
         return not arrived.num_rows

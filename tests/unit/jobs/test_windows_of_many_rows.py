@@ -14,17 +14,18 @@ from tests.unit.jobs.world import ROWS, Rows, World, make_world
 
 from perennial import ordered
 from perennial.digest import table_digest
-from perennial.errors import PredictionsNotFinite, UndecodableText
+from perennial.errors import PredictionsNotFinite, SchemaMismatch, UndecodableText
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import ingest, monitor, score
 from perennial.lake.delta import DeltaLake
-from perennial.lake.port import raw_table
+from perennial.lake.port import labels_table, raw_table
 from perennial.ledger.entries import Batch, DriftReport, Performance
 from perennial.performance import cbpe, many_rows
 from perennial.quality.unread import BAD_CELLS
-from perennial.records import scorers
+from perennial.records import distinct_labels, scorers
 from perennial.records.batch import compare_stores
 from perennial.records.gate import snapshot_rows
+from perennial.records.labels import collect
 from perennial.records.model_choice import ModelChoice
 from perennial.review import reproduce
 from perennial.sources.port import Extract
@@ -143,6 +144,46 @@ def test_the_same_is_ingested(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, u
         rows = snapshot_rows(snapshot, world.ports.lake)
         found.append((done.digest, done.rows, done.remarks, snapshot.columns, snapshot.query, table_digest(rows)))
     assert found[0] == found[1]
+
+
+def test_the_same_labels_are_collected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    taken: list[int] = []
+
+    def counted(self: Rows, *given: Any) -> Iterator[Extract]:
+        for part in in_parts(self, *given):
+            taken.append(part.rows.num_rows)
+            yield part
+
+    for name in ("whole", "chunks"):
+        (tmp_path / name).mkdir()
+        world = make_world(tmp_path / name)
+        if name == "chunks":
+            monkeypatch.setattr(Rows, "parts", counted)
+            monkeypatch.setattr(distinct_labels, "CHUNK_ROWS", CHUNK)
+            world = in_chunks(world, monkeypatch, tmp_path)
+        ingest_and_validate(world, 31)
+        day, as_of = world.day(31), world.day(33).end
+        taken.clear()
+        counts = [collect(world.use_case, day, as_of, world.ports, "test") for _ in range(2)]
+        stored = world.ports.lake.read(labels_table("parcels"), day.key)
+        found.append(([(each.labels, each.new) for each in counts], table_digest(stored)))
+    assert found[0] == found[1]
+    assert sum(taken) == 2 * found[0][0][0][1] > 6 * max(taken)
+
+
+def test_what_is_wrong_with_labels_is_said_of_all_of_them(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ingest_and_validate(world, 31)
+    positions = world.rows_of(31)
+    outcomes = world.outcomes.table.column("late").cast(pa.int64()).to_pylist()
+    for position in (positions[20], positions[150]):
+        outcomes[position] = 2
+    index = world.outcomes.table.column_names.index("late")
+    world.outcomes.table = world.outcomes.table.set_column(index, "late", [pa.array(outcomes)])
+    monkeypatch.setattr(Rows, "parts", in_parts)
+    with pytest.raises(SchemaMismatch, match=f"2 of {ROWS} rows have neither"):
+        collect(world.use_case, world.day(31), world.day(33).end, world.ports, "test")
+    assert world.ports.lake.version(labels_table("parcels")) is None
 
 
 def test_what_is_wrong_with_a_later_part_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

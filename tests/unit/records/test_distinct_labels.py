@@ -49,7 +49,7 @@ def test_many_labels_are_those_that_few_would_be(arrived: int, known: int, outco
     """Rows, digest and contradictions are the same, whether all fit in memory or not."""
     new = labels(1, arrived, outcome)
     before = in_memory(labels(2, known, outcome), pa.table({})) if known else pa.table({})
-    with distinct(new, OrderedTable.of(before)) as found:
+    with distinct(OrderedTable.of(new), OrderedTable.of(before)) as found:
         assert isinstance(found, OrderedFile) == (arrived + known > 16)
         expected = canonical(in_memory(new, before))
         assert found.table().equals(expected)
