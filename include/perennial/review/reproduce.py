@@ -29,7 +29,8 @@ from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
-TOLERANCE = 1e-9  # between two values of a metric
+TOLERANCE = 1e-9  # between two values of a metric, as a share of them
+ROUNDING = 1e-14  # … and what sums that cancel leave of nothing
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def _are_close(some: Mapping[str, float], others: Mapping[str, float]) -> bool:
     """Whether they are the same metrics with the same values, but for the order in which a version added rows up."""
     one, other = ({name: each for name, each in found.items() if _is_number(each)} for found in (some, others))
     return one.keys() == other.keys() and all(
-        isclose(value, other[name], rel_tol=TOLERANCE, abs_tol=TOLERANCE) for name, value in one.items()
+        isclose(value, other[name], rel_tol=TOLERANCE, abs_tol=ROUNDING) for name, value in one.items()
     )
 
 
