@@ -39,6 +39,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.ledger.parts.evidence import DriftOfWindow, Estimate, MetricOfWindow
 from perennial.ledger.parts.overview import Status
 from perennial.ledger.port import Ledger
 from perennial.ledger.postgres.ledger import PostgresLedger
@@ -379,6 +380,8 @@ def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> 
         ledger.validations_between(use_case, *ends),
         ledger.drift_between(use_case, *ends),
         ledger.performance_between(use_case, *ends),
+        ledger.metric_between(use_case, *ends, "auc", as_of=instant(9)),
+        ledger.drift_of_model_between(use_case, *ends, "m1"),
         ledger.last_final(use_case, instant(9), 5),
         ledger.batches_without_truth(use_case, instant(9)),
         ledger.decisions(use_case, DecisionKind.PROMOTE),
@@ -462,39 +465,61 @@ def test_performance_is_taken_by_as_of_then_revision_not_by_recording(ledger: Le
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [newest]
 
 
-def test_performance_is_read_with_one_metric_only(ledger: Ledger, use_case: str) -> None:
+def test_of_measurements_one_metric_is_read(ledger: Ledger, use_case: str) -> None:
     told = {
-        "metrics": {"auc": 0.7, "brier": 0.2},
-        "intervals": {"auc": {"low": 0.6}},
-        "estimates": {"mae": {"value": 1}},
+        "metrics": {"auc": 0.1 + 0.2, "brier": 0.2},
+        "intervals": {"auc": {"low": 0.6, "standard_error": 1e-17}},
+        "estimates": {
+            "auc": {"value": 1 / 3, "standard_error": None, "bias_correction": -2.5e-300, "error_sd": 5},
+            "mae": {"value": 1, "standard_error": 0.5, "usual_gap": 0.125, "usual_spread": 2 / 3},
+            "rmse": {"value": None, "standard_error": 0.5, "bias_correction": 0.125, "error_sd": 0.25},
+        },
     }
-    whole = ledger.record_performance(
-        replace(
-            performance(use_case, maturity=Maturity.FINAL), **told, arrivals=(0.5,), label_drift={"verdict": "pass"}
-        )
-    )
-    light = replace(whole, arrivals=(), label_drift={})
-    ends = (instant(1), instant(2))
-    for metric, known in (
-        ("auc", {"metrics": {"auc": 0.7}, "intervals": {"auc": {"low": 0.6}}, "estimates": {}}),
-        ("mae", {"metrics": {}, "intervals": {}, "estimates": {"mae": {"value": 1}}}),
-        ('it\'s %s: "?"', {"metrics": {}, "intervals": {}, "estimates": {}}),
+    whole = ledger.record_performance(replace(performance(use_case, maturity=Maturity.FINAL, labelled=7), **told))
+    other = ledger.record_performance(performance(use_case, 3, model_digest="m2"))
+    ends, then = (instant(1), instant(4)), instant(9)
+    for metric, value, error, estimate in (
+        ("auc", 0.1 + 0.2, 1e-17, Estimate(1 / 3, None, -2.5e-300, 5)),
+        ("brier", 0.2, None, None),
+        ("mae", None, None, Estimate(1, 0.5, 0.125, 2 / 3)),
+        ("rmse", None, None, None),
+        ('it\'s %s: "?"', None, None, None),
     ):
-        assert list(ledger.performance_between(use_case, *ends, metric=metric)) == [replace(light, **known)]
-    assert list(ledger.performance_between(use_case, *ends)) == [whole]
-    ledger.record_performance(performance(use_case, as_of=instant(9)))
-    (known,) = ledger.performance_between(use_case, *ends, as_of=whole.as_of, metric="auc")
-    assert known.id == whole.id
+        found = ledger.metric_between(use_case, *ends, metric, as_of=then)
+        expected = MetricOfWindow(whole.window, "m1", Maturity.FINAL, whole.rows, 7, value, error, estimate)
+        assert list(found) == [expected, MetricOfWindow.of(other, metric)]
+        assert MetricOfWindow.of(whole, metric) == expected
+    assert list(ledger.metric_between(use_case, instant(1), instant(3), "auc", as_of=then)) == [
+        MetricOfWindow.of(whole, "auc")
+    ]
+    later = ledger.record_performance(performance(use_case, as_of=then, model_digest="m3"))
+    for moment, counts in ((then, later), (whole.as_of, whole)):
+        assert ledger.metric_between(use_case, *ends, "auc", as_of=moment)[0] == MetricOfWindow.of(counts, "auc")
+    assert list(ledger.metric_between("another", *ends, "auc", as_of=then)) == []
 
 
-def test_the_rows_of_live_revisions_are_counted_by_window(ledger: Ledger, use_case: str) -> None:
-    for day in (1, 2, 3):
-        record_batch(ledger, batch(use_case, day))
-    newest = record_batch(ledger, replace(batch(use_case, 2, revision=2), rows=7))
-    found = ledger.rows_between(use_case, instant(2), instant(4))
-    assert found == {day_window(2): 7, day_window(3): batch(use_case, 3).rows}
-    assert newest.rows == 7
-    assert ledger.rows_between("another", instant(1), instant(9)) == {}
+def test_of_drift_reports_those_of_a_model_are_read_with_the_rows_of_live_revisions(
+    ledger: Ledger, use_case: str
+) -> None:
+    columns = {"temp": {"p_value": 1 / 3, "missing": True, "importance": None}, "wind": {"p_value": 0.5}}
+    hidden = ledger.record_drift(drift(use_case, 1))
+    ledger.record_drift(drift(use_case, 1, model_digest="m2"))  # it counts, and is about another model
+    second = ledger.record_drift(drift(use_case, 2, columns=columns, missing=("temp",), p_value=None))
+    ledger.record_drift(drift(use_case, 3, Verdict.FAIL, number=0))
+    third = ledger.record_drift(drift(use_case, 3, number=1, basis_digest="b", p_value=0.1 + 0.2))
+    record_batch(ledger, batch(use_case, 2))
+    record_batch(ledger, replace(batch(use_case, 2, revision=2), rows=7))
+
+    ends = (instant(1), instant(4))
+    found = ledger.drift_of_model_between(use_case, *ends, hidden.model_digest)
+    assert list(found) == [DriftOfWindow.of(second, 7), DriftOfWindow.of(third, 0)]
+    assert [(each.columns, each.missing, each.p_value) for each in found] == [
+        (columns, ("temp",), None),
+        (third.columns, third.missing, 0.1 + 0.2),
+    ]
+    assert list(ledger.drift_of_model_between(use_case, instant(1), instant(3), second.model_digest)) == found[:1]
+    assert list(ledger.drift_of_model_between(use_case, *ends, "unknown")) == []
+    assert list(ledger.drift_of_model_between("another", *ends, second.model_digest)) == []
 
 
 def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_moment(

@@ -32,7 +32,7 @@ from perennial.spec.alerts import Route, Severity
 
 BEGIN = datetime(2024, 6, 1, tzinfo=UTC)
 TURN = timedelta(minutes=61)  # longer than the longest pause between two tries
-STAND = 20  # events stand for so many turns
+STAND = 20  # events stand for so many turns, and at least until a teller has seen them and was not killed
 HOOK = Route(connection="hook", severities=(Severity.CRITICAL,))
 DOWN, FAILS, LOSES_THE_ANSWER, UP = "down", "fails", "loses the answer", "up"
 WAYS = (DOWN, FAILS, LOSES_THE_ANSWER, UP)
@@ -80,12 +80,12 @@ def receiver_down(world: World, times: int, seed: int, *, without: str | None = 
     twice, `torn` messages that came before an older one.
     """
     chance, context, receiver = random.Random(seed), fork_context(), Receiver()
-    killed, typical = 0, 0.5
+    killed, typical, seen = 0, 0.5, -1
     with listening(receiver) as port:
         for turn in range(times):
             receiver.way = chance.choice(WAYS)
             address = port if receiver.way != DOWN else free_port()
-            teller = context.Process(target=tell, args=(world.address, address, turn, without))
+            teller = context.Process(target=tell, args=(world.address, address, turn, seen, without))
             began = time.monotonic()
             teller.start()
             teller.join(chance.uniform(0.0, 2 * typical) if turn else PATIENCE)
@@ -94,16 +94,20 @@ def receiver_down(world: World, times: int, seed: int, *, without: str | None = 
             teller.kill()
             teller.join()
             killed += teller.exitcode != 0
+            seen = turn if teller.exitcode == 0 else seen
         receiver.way, began, last = UP, time.monotonic(), times - 1
-        while tell(world.address, port, last, None):
-            last += 1
+        while tell(world.address, port, last, seen, None):
+            last, seen = last + 1, last
         seconds = time.monotonic() - began
     remark = f"{killed} tellers killed, {len(receiver.taken)} messages"
     return Outcome("receiver of alerts down", times, audit(world, receiver.taken, times), (seconds,), remark)
 
 
-def tell(address: Address, port: int, turn: int, without: str | None) -> bool:
-    """One turn of telling, as the task does it; whether something waits after it. No receiver may make it fail."""
+def tell(address: Address, port: int, turn: int, seen: int, without: str | None) -> bool:
+    """One turn of telling, as the task does it; whether something waits after it. No receiver may make it fail.
+
+    `seen` is the last turn that was not cut off.
+    """
     now = BEGIN + TURN * turn
     world = address.open()
     ledger = PostgresLedger(address.ledger_url, lambda: now, lock_timeout=address.lock_timeout)
@@ -117,7 +121,7 @@ def tell(address: Address, port: int, turn: int, without: str | None) -> bool:
                 raise
 
     try:
-        told = outbox.run(spec, events(turn), now, ledger, send, f"turn-{turn}", airflow="http://airflow/")
+        told = outbox.run(spec, events(turn, seen), now, ledger, send, f"turn-{turn}", airflow="http://airflow/")
     except TransientError:
         return True
     finally:
@@ -126,11 +130,11 @@ def tell(address: Address, port: int, turn: int, without: str | None) -> bool:
     return bool(told.waiting)
 
 
-def events(turn: int) -> list[Alert]:
-    """The events that stand in that turn, the newest of which is new."""
+def events(turn: int, seen: int) -> list[Alert]:
+    """The events that stand in that turn: the newest is new, and older ones may be to tellers."""
     return [
         Alert(NAME, f"event {n}", Severity.CRITICAL, f"Event {n}.", "there", None, "Why.", "Do.", "", (str(n),), False)
-        for n in range(max(0, turn - STAND), turn + 1)
+        for n in range(max(0, min(turn - STAND, seen + 1)), turn + 1)
     ]
 
 

@@ -1,6 +1,6 @@
 """What the rest of the system asks of the ledger."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Protocol
@@ -22,6 +22,7 @@ from perennial.ledger.entries import (
     ValidationResult,
 )
 from perennial.ledger.parts.approvals import Approvals
+from perennial.ledger.parts.evidence import Evidence
 from perennial.ledger.parts.latest import Latest
 from perennial.ledger.parts.many_windows import ManyWindows
 from perennial.ledger.parts.measurements import Measurements
@@ -38,6 +39,7 @@ class Ledger(
     Latest,
     ManyWindows,
     Measurements,
+    Evidence,
     Chain,
     Outbox,
     Approvals,
@@ -131,9 +133,6 @@ class Ledger(
 
     def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
         """The live revision of each window inside `[start, end)`, by window."""
-
-    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
-        """How many rows the live revision of each window inside `[start, end)` has."""
 
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Natural key: (use case, window, snapshot digest, model digest, number). The first one stands."""

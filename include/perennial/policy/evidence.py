@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from perennial.drift.accumulate import Thresholds
 from perennial.performance.audit import Trust
@@ -11,8 +11,7 @@ from perennial.verdict import Verdict
 from perennial.window import Every, Window
 
 
-@dataclass(frozen=True)
-class ColumnPoint:
+class ColumnPoint(NamedTuple):
     """A column's own p-value in a window, and whether its missing values are the most unusual thing about it.
 
     `importance` is the column's share of the model's, 0 to 1; None where it is not a column of its own, or not known.

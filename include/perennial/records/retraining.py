@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -13,10 +13,9 @@ from perennial.ledger.entries import (
     DecisionKind,
     DeployedRole,
     Deployment,
-    DriftReport,
-    Performance,
     RecordedDecision,
 )
+from perennial.ledger.parts.evidence import DriftOfWindow, MetricOfWindow
 from perennial.ledger.port import Ledger
 from perennial.performance.audit import Audit, Audited, audit
 from perennial.performance.maturity import Maturity
@@ -146,24 +145,22 @@ def gather(spec: UseCase, as_of: datetime, ledger: Ledger, champion: Deployment 
     ]
     metric = spec.training.metric
     since = recent - spec.labels.mature_after
-    measured = ledger.performance_between(spec.name, since, as_of, as_of=as_of, metric=metric)
+    measured = ledger.metric_between(spec.name, since, as_of, metric, as_of=as_of)
     own = [entry for entry in measured if champion is not None and entry.model_digest == champion.model_digest]
     reports = reports_on(spec, champion, as_of, ledger, since=recent)
     audited = audit_of(spec, own, reports, kept_thresholds(champion))
     for reason in audited.reasons:
         log.log(logging.WARNING if audited.concept_drift else logging.INFO, "%s: %s", spec.name, reason)
-    learning = _Learning.of(spec, champion, measured, (recent, as_of), ledger)
+    learning = _Learning.of(spec, measured, as_of)
     return RetrainingEvidence(
         as_of=as_of,
         every=spec.schedule.every,
         metric=metric,
         at_deployment=champion.expected(metric) if champion else None,
         reference_windows=_reference_windows(reports),
-        drift=tuple(learning.told(_drift(report)) for report in reports),
-        performance=tuple(_measured(entry, metric) for entry in own if _is_final(entry) and metric in entry.metrics),
-        estimates=tuple(
-            _estimated(entry, metric) for entry in own if not _is_final(entry) and metric in entry.estimates
-        ),
+        drift=tuple(_drift(report, learnable=learning.from_window(report.window)) for report in reports),
+        performance=_measured(own),
+        estimates=_estimated(own),
         trust=audited.trust,
         concept_drift=audited.concept_drift,
         last_trained_as_of=_last_trained_as_of(champion),
@@ -202,43 +199,29 @@ def _awaited(spec: UseCase, judged: Sequence[RecordedDecision], as_of: datetime,
 
 @dataclass(frozen=True)
 class _Learning:
-    """What a retraining as of a moment could learn from: windows up to `until` whose labels came, and their rows."""
+    """What a retraining as of a moment could learn from: windows up to `until` whose labels came."""
 
     until: datetime
     lacking: frozenset[Window]
-    rows: Mapping[Window, int]
 
     @classmethod
-    def of(
-        cls,
-        spec: UseCase,
-        champion: Deployment | None,
-        measured: Sequence[Performance],
-        ends: tuple[datetime, datetime],
-        ledger: Ledger,
-    ) -> "_Learning":
-        since, as_of = ends
+    def of(cls, spec: UseCase, measured: Sequence[MetricOfWindow], as_of: datetime) -> "_Learning":
         held_out = timedelta(0) if spec.training.refit else spec.training.holdout
         lacking = {each.window for each in measured if each.maturity in (Maturity.OVERDUE, Maturity.GIVEN_UP)}
-        return cls(
-            until=as_of - spec.labels.mature_after - held_out,
-            lacking=frozenset(lacking),
-            rows=ledger.rows_between(spec.name, max(champion.effective_from, since), as_of) if champion else {},
-        )
+        return cls(until=as_of - spec.labels.mature_after - held_out, lacking=frozenset(lacking))
 
-    def told(self, point: DriftPoint) -> DriftPoint:
-        learnable = point.window.end <= self.until and point.window not in self.lacking
-        return replace(point, rows=self.rows.get(point.window, 0), learnable=learnable)
+    def from_window(self, window: Window) -> bool:
+        return window.end <= self.until and window not in self.lacking
 
 
 def reports_on(
     spec: UseCase, champion: Deployment | None, as_of: datetime, ledger: Ledger, *, since: datetime
-) -> list[DriftReport]:
-    """The drift reports of windows that the champion scored since its deployment, and since that moment."""
+) -> Sequence[DriftOfWindow]:
+    """What the drift reports say of windows that the champion scored since its deployment, and since that moment."""
     if champion is None:
         return []
-    reports = ledger.drift_between(spec.name, max(champion.effective_from, since), as_of)
-    return [report for report in reports if report.model_digest == champion.model_digest]
+    start = max(champion.effective_from, since)
+    return ledger.drift_of_model_between(spec.name, start, as_of, champion.model_digest)
 
 
 def kept_thresholds(champion: Deployment | None) -> Thresholds:
@@ -247,7 +230,7 @@ def kept_thresholds(champion: Deployment | None) -> Thresholds:
     return read_thresholds(kept) if isinstance(kept, dict) else NOTHING_KEPT
 
 
-def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport], kept: Thresholds) -> Window | None:
+def _drift_shown_by(spec: UseCase, reports: Sequence[DriftOfWindow], kept: Thresholds) -> Window | None:
     """The last window at which the evidence of drift was enough."""
     points = [_drift(report) for report in reports]
     reference_windows = _reference_windows(reports)
@@ -257,70 +240,68 @@ def _drift_shown_by(spec: UseCase, reports: Sequence[DriftReport], kept: Thresho
     return points[alarms[-1]].window if alarms else None
 
 
-def _reference_windows(reports: Sequence[DriftReport]) -> int:
+def _reference_windows(reports: Sequence[DriftOfWindow]) -> int:
     return max((each.reference_windows for each in reports), default=0)
 
 
-def _drift(report: DriftReport) -> DriftPoint:
+def _drift(report: DriftOfWindow, *, learnable: bool | None = None) -> DriftPoint:
     columns = {  # reports of 0.1.0 don't say how important a column is
         name: ColumnPoint(own["p_value"], own["missing"], own.get("importance")) for name, own in report.columns.items()
     }
-    return DriftPoint(report.window, report.verdict, report.p_value, report.missing, columns)
-
-
-def _is_final(entry: Performance) -> bool:
-    return entry.maturity is Maturity.FINAL
+    return DriftPoint(report.window, report.verdict, report.p_value, report.missing, columns, report.rows, learnable)
 
 
 def audit_of(
     spec: UseCase,
-    entries: Sequence[Performance],
-    reports: Sequence[DriftReport],
+    entries: Sequence[MetricOfWindow],
+    reports: Sequence[DriftOfWindow],
     kept: Thresholds = NOTHING_KEPT,
 ) -> Audit:
     """How good the estimates of the deciding metric were in these windows that are final."""
-    metric = spec.training.metric
     alarms = {report.window for report in reports if report.verdict is Verdict.FAIL}
     points = [
         Audited(
             window=entry.window,
-            estimate=entry.estimates[metric]["value"],
-            estimate_error=_error(entry.estimates[metric]),
-            truth=entry.metrics[metric],
-            truth_error=_error(entry.intervals.get(metric, {})),
-            correction=_bias(entry.estimates[metric])[0],
-            error_sd=_bias(entry.estimates[metric])[1],
+            estimate=said.value,
+            estimate_error=_error(said.standard_error),
+            truth=entry.value,
+            truth_error=_error(entry.standard_error),
+            correction=said.correction,
+            error_sd=said.error_sd,
             drifted=entry.window in alarms,
         )
         for entry in entries
-        if _is_final(entry) and metric in entry.metrics and metric in entry.estimates
+        if entry.maturity is Maturity.FINAL and entry.value is not None and (said := entry.estimate) is not None
     ]
-    return audit(metric, points, partial(_drift_shown_by, spec, reports, kept))
+    return audit(spec.training.metric, points, partial(_drift_shown_by, spec, reports, kept))
 
 
-def _measured(entry: Performance, metric: str) -> PerformancePoint:
-    return PerformancePoint(
-        entry.window, entry.metrics[metric], _error(entry.intervals.get(metric, {})), entry.labelled
+def _measured(entries: Sequence[MetricOfWindow]) -> tuple[PerformancePoint, ...]:
+    """Those of final windows."""
+    return tuple(
+        PerformancePoint(entry.window, entry.value, _error(entry.standard_error), entry.labelled)
+        for entry in entries
+        if entry.maturity is Maturity.FINAL and entry.value is not None
     )
 
 
-def _estimated(entry: Performance, metric: str) -> PerformancePoint:
-    said = entry.estimates[metric]
-    correction, error_sd = _bias(said)
-    return PerformancePoint(entry.window, said["value"] + correction, math.hypot(_error(said), error_sd), entry.rows)
+def _estimated(entries: Sequence[MetricOfWindow]) -> tuple[PerformancePoint, ...]:
+    """Those of windows that are not final, corrected."""
+    return tuple(
+        PerformancePoint(
+            entry.window,
+            said.value + said.correction,
+            math.hypot(_error(said.standard_error), said.error_sd),
+            entry.rows,
+        )
+        for entry in entries
+        if entry.maturity is not Maturity.FINAL and (said := entry.estimate) is not None
+    )
 
 
-def _bias(estimate: dict[str, float]) -> tuple[float, float]:
-    """What to add to an estimate, and the SD of its errors, in the metric's unit; 0.1.0 had other names for them."""
-    if "usual_gap" in estimate:
-        return estimate["usual_gap"], estimate["usual_spread"]
-    return estimate["bias_correction"], estimate["error_sd"]
-
-
-def _error(interval: dict[str, float | None]) -> float:
+def _error(standard_error: float | None) -> float:
     """The standard error; infinite where the ledger has none, because it was, or because nobody computed it then."""
-    found = interval.get("standard_error")
-    return math.inf if found is None else found
+    return math.inf if standard_error is None else standard_error
 
 
 def _last_trained_as_of(champion: Deployment | None) -> datetime | None:

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from perennial.ledger.entries import DriftReport, Performance, ReviewMeasurement
+from perennial.ledger.parts.evidence import DriftOfWindow, MetricOfWindow
 from perennial.performance.audit import Audit, Trust
 from perennial.performance.delay import DelayCurve, Movement, learn_delay, moved
 from perennial.performance.interval import Interval, trailing
@@ -80,7 +81,9 @@ def run(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Per
     last_model = chosen[-1].model_digest if chosen else None
     own = [entry for entry in history if entry.model_digest == last_model]
     reports = [each for each in _reports(use_case, own, ports) if each.model_digest == last_model]
-    found = audit_of(spec, own, reports)
+    found = audit_of(
+        spec, [MetricOfWindow.of(entry, metric) for entry in own], [DriftOfWindow.of(report) for report in reports]
+    )
     drift = {(each.window, each.model_digest): each for each in _reports(use_case, chosen, ports)}
     final = [entry for entry in chosen if entry.maturity is Maturity.FINAL and entry.model_digest == last_model]
     return PerformanceOverview(

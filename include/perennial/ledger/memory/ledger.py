@@ -1,6 +1,6 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -24,9 +24,9 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.memory.approvals import InMemoryApprovals
 from perennial.ledger.memory.entries import FOREVER, inside
+from perennial.ledger.memory.evidence import InMemoryEvidence
 from perennial.ledger.memory.latest import InMemoryLatest
 from perennial.ledger.memory.leases import InMemoryLeases
-from perennial.ledger.memory.measurements import InMemoryMeasurements
 from perennial.ledger.memory.outbox import InMemoryOutbox
 from perennial.ledger.memory.overview import InMemoryOverview
 from perennial.ledger.memory.redactions import RedactionsInMemory
@@ -43,7 +43,7 @@ class InMemoryLedger(
     InMemoryLeases,
     InMemoryOverview,
     InMemoryLatest,
-    InMemoryMeasurements,
+    InMemoryEvidence,
     RolloutsInMemory,
     InMemoryOutbox,
     InMemoryApprovals,
@@ -151,10 +151,6 @@ class InMemoryLedger(
     def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
         """The live revision of each window inside `[start, end)`, by window."""
         return self._between(Batch, use_case, start, end, lambda entry: entry.revision)
-
-    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
-        """How many rows the live revision of each window inside `[start, end)` has."""
-        return {batch.window: batch.rows for batch in self.batches_between(use_case, start, end)}
 
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Append the report, or return the one that is there."""

@@ -2,9 +2,7 @@
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from perennial.ledger import rules
 from perennial.ledger.entries import Batch, Performance
@@ -43,11 +41,10 @@ class InMemoryMeasurements(EntriesInMemory):
         *,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-        metric: str | None = None,
     ) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         about, known = utc_or_none(as_of, "as_of") or FOREVER, utc_or_none(known_at, "known_at") or FOREVER
-        found = self._between(
+        return self._between(
             Performance,
             use_case,
             start,
@@ -55,7 +52,6 @@ class InMemoryMeasurements(EntriesInMemory):
             lambda entry: (entry.as_of, entry.revision, entry.id),
             lambda entry: entry.as_of <= about and rules.recorded_at(entry) <= known,
         )
-        return found if metric is None else [_only(metric, entry) for entry in found]
 
     def labelled_between(self, use_case: str, start: datetime, end: datetime, *, as_of: datetime) -> tuple[int, int]:
         """How many windows inside `[start, end)` were measured by then, and the labels of those that are final."""
@@ -84,19 +80,3 @@ class InMemoryMeasurements(EntriesInMemory):
         """The newest entry (up to `as_of`) of each window, by window."""
         until = utc_or_none(as_of, "as_of") or FOREVER
         return self._newest(Performance, use_case, lambda e: (e.as_of, e.revision), lambda e: e.as_of <= until)
-
-
-def _only(metric: str, entry: Performance) -> Performance:
-    """The entry with what it says of that metric, and nothing of others."""
-
-    def own(told: dict[str, Any]) -> dict[str, Any]:
-        return {metric: told[metric]} if metric in told else {}
-
-    return replace(
-        entry,
-        metrics=own(entry.metrics),
-        intervals=own(entry.intervals),
-        estimates=own(entry.estimates),
-        arrivals=(),
-        label_drift={},
-    )

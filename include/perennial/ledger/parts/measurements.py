@@ -31,13 +31,10 @@ class Measurements(Protocol):
         *,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-        metric: str | None = None,
     ) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window.
 
-        With `as_of`, of the entries about what was known by then; with `known_at`, of those recorded by then. With
-        `metric`, they say nothing of other metrics, nor of arrivals and label drift, which are {} and () as where
-        nothing is known: entries of a thousand windows are large.
+        With `as_of`, of the entries about what was known by then; with `known_at`, of those recorded by then.
         """
 
     def labelled_between(self, use_case: str, start: datetime, end: datetime, *, as_of: datetime) -> tuple[int, int]:

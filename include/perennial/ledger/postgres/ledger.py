@@ -1,6 +1,6 @@
 """The ledger in PostgreSQL."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 
@@ -29,6 +29,7 @@ from perennial.ledger.postgres.approvals import PostgresApprovals
 from perennial.ledger.postgres.chain import PostgresChain
 from perennial.ledger.postgres.connection import LedgerDatabase
 from perennial.ledger.postgres.entries import refuse_if_passed
+from perennial.ledger.postgres.evidence import PostgresEvidence
 from perennial.ledger.postgres.latest import PostgresLatest
 from perennial.ledger.postgres.locks import Timeouts, deciding_alone, holding_window, lock_use_case
 from perennial.ledger.postgres.many_windows import PostgresManyWindows
@@ -57,6 +58,7 @@ class PostgresLedger(
     PostgresLatest,
     PostgresManyWindows,
     PostgresMeasurements,
+    PostgresEvidence,
     PostgresChain,
     PostgresOutbox,
     PostgresApprovals,
@@ -209,14 +211,6 @@ class PostgresLedger(
     def batches_between(self, use_case: str, start: datetime, end: datetime) -> Sequence[Batch]:
         """The live revision of each window inside `[start, end)`, by window."""
         return self._between(Batch, use_case, start, end, "revision")
-
-    def rows_between(self, use_case: str, start: datetime, end: datetime) -> Mapping[Window, int]:
-        """How many rows the live revision of each window inside `[start, end)` has."""
-        within = queries.inside(batches, utc(start, "start"), utc(end, "end"))
-        live = queries.newest_per_window(batches, use_case, "revision").where(within)
-        query = live.with_only_columns(batches.c.window_start, batches.c.window_end, batches.c.rows)
-        with self._database.transaction() as connection:
-            return {Window(begun, ended): rows for begun, ended, rows in connection.execute(query)}
 
     def record_drift(self, report: DriftReport) -> DriftReport:
         """Append the report, or return the one that is there."""

@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Column, ColumnElement, case, cast, func, literal, select
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import select
 
 from perennial.ledger.entries import Batch, Performance
 from perennial.ledger.postgres import queries
@@ -14,8 +12,6 @@ from perennial.ledger.postgres.entries import EntriesInPostgres
 from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.rows import as_stored, utc, utc_or_none
 from perennial.window import Window
-
-_BY_METRIC = ("metrics", "intervals", "estimates")
 
 
 class PostgresMeasurements(EntriesInPostgres):
@@ -50,7 +46,6 @@ class PostgresMeasurements(EntriesInPostgres):
         *,
         as_of: datetime | None = None,
         known_at: datetime | None = None,
-        metric: str | None = None,
     ) -> Sequence[Performance]:
         """The entry with the latest `as_of` for each window inside `[start, end)`, by window."""
         within = queries.inside(performance, utc(start, "start"), utc(end, "end"))
@@ -59,11 +54,7 @@ class PostgresMeasurements(EntriesInPostgres):
         ids = newest.where(within).with_only_columns(performance.c.id)
         query = select(performance).where(performance.c.id.in_(ids))
         query = query.order_by(performance.c.window_start, performance.c.window_end)
-        if metric is None:
-            return self._entries(Performance, query)
-        light = [column for column in performance.c if column.name not in (*_BY_METRIC, "arrivals", "label_drift")]
-        own = [_about(performance.c[name], metric).label(name) for name in _BY_METRIC]
-        return self._entries(Performance, query.with_only_columns(*light, *own), {"arrivals": (), "label_drift": {}})
+        return self._entries(Performance, query)
 
     def labelled_between(self, use_case: str, start: datetime, end: datetime, *, as_of: datetime) -> tuple[int, int]:
         """How many windows inside `[start, end)` were measured by then, and the labels of those that are final."""
@@ -81,9 +72,3 @@ class PostgresMeasurements(EntriesInPostgres):
     def batches_without_truth(self, use_case: str, as_of: datetime) -> Sequence[Batch]:
         """The live revision of each window that ended by `as_of` and whose labels are still waited for."""
         return self._entries(Batch, queries.without_truth(use_case, utc(as_of, "as_of")))
-
-
-def _about(column: Column[Any], metric: str) -> ColumnElement[Any]:
-    """Of a JSON object by metric what it has of that one, or an empty object."""
-    own = func.jsonb_build_object(metric, column[metric])
-    return case((column.has_key(metric), own), else_=cast(literal("{}"), JSONB))
