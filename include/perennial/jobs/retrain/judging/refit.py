@@ -65,12 +65,12 @@ def refit(spec: UseCase, winner: Trained, manifest: TrainingManifest, ports: Por
     candidate = candidate_of(spec, winner)
     started = time.perf_counter()
     rows, weights = _all_rows(spec, manifest, ports)
-    count, truth, frame = rows.num_rows, outcomes(spec, rows), [feature_frame(spec, rows)]
+    count, fitted_on, features = rows.num_rows, outcomes(spec, rows), [feature_frame(spec, rows)]
     del rows  # they are read again afterwards: while a model is fitted, they would be in memory with its copies of them
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
-            pipeline = fit(spec, candidate, frame.pop(), truth, weights)
+            pipeline = fit(spec, candidate, features.pop(), fitted_on, weights)
     except ConvergenceWarning as told:
         log.warning(
             "%s %s: the refit did not converge, so it is deployed as judged: %s", spec.name, candidate.name, told
