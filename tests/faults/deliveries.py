@@ -216,7 +216,7 @@ def _told_twice(world: World, url: str, chance: random.Random) -> Damage:
     receiver = receivers.Receiver()
     with receivers.listening(receiver) as port:
         damage = _twice_at_once(partial(_tell, address, port), chance)
-        receivers.tell(address, port, 0, None)
+        receivers.tell(address, port, 0)
     own = address.open()
     damage += receivers.audit(own, receiver.taken, 1)
     own.ledger.close()
@@ -224,7 +224,7 @@ def _told_twice(world: World, url: str, chance: random.Random) -> Damage:
 
 
 def _tell(address: Address, port: int) -> None:
-    receivers.tell(address, port, 0, None)
+    receivers.tell(address, port, 0)
 
 
 def _audit(own: Parcels, url: str) -> Damage:

@@ -3,6 +3,7 @@
 import http.client
 import json
 import random
+import sys
 import threading
 import time
 from collections import Counter
@@ -30,6 +31,7 @@ from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema.tables import alert_deliveries
 from perennial.spec.alerts import Route, Severity
 
+BUSY = 3  # how a teller ends that could not tell
 BEGIN = datetime(2024, 6, 1, tzinfo=UTC)
 TURN = timedelta(minutes=61)  # longer than the longest pause between two tries
 STAND = 20  # events stand for so many turns, and at least until a teller has seen them and was not killed
@@ -85,28 +87,44 @@ def receiver_down(world: World, times: int, seed: int, *, without: str | None = 
         for turn in range(times):
             receiver.way = chance.choice(WAYS)
             address = port if receiver.way != DOWN else free_port()
-            teller = context.Process(target=tell, args=(world.address, address, turn, seen, without))
+            process = context.Process(target=teller, args=(world.address, address, turn, seen, without))
             began = time.monotonic()
-            teller.start()
-            teller.join(chance.uniform(0.0, 2 * typical) if turn else PATIENCE)
-            if teller.exitcode is not None:  # the first one also waits for the server of forks
+            process.start()
+            process.join(chance.uniform(0.0, 2 * typical) if turn else PATIENCE)
+            if process.exitcode is not None:  # the first one also waits for the server of forks
                 typical = time.monotonic() - began
-            teller.kill()
-            teller.join()
-            killed += teller.exitcode != 0
-            seen = turn if teller.exitcode == 0 else seen
+            process.kill()
+            process.join()
+            killed += process.exitcode not in (0, BUSY)
+            seen = turn if process.exitcode == 0 else seen
         receiver.way, began, last = UP, time.monotonic(), times - 1
-        while tell(world.address, port, last, seen, None):
+        while tell(world.address, port, last, seen):
             last, seen = last + 1, last
         seconds = time.monotonic() - began
     remark = f"{killed} tellers killed, {len(receiver.taken)} messages"
     return Outcome("receiver of alerts down", times, audit(world, receiver.taken, times), (seconds,), remark)
 
 
-def tell(address: Address, port: int, turn: int, seen: int, without: str | None) -> bool:
-    """One turn of telling, as the task does it; whether something waits after it. No receiver may make it fail.
+def teller(address: Address, port: int, turn: int, seen: int, without: str | None) -> None:
+    """A process that tells once. It ends with `BUSY` where it could not, such as while the lease of a killed one lasts."""
+    try:
+        told(address, port, turn, seen, without)
+    except TransientError:
+        sys.exit(BUSY)
 
-    `seen` is the last turn that was not cut off.
+
+def tell(address: Address, port: int, turn: int, seen: int = -1) -> bool:
+    """One turn of telling; whether something waits after it, or it could not be done."""
+    try:
+        return bool(told(address, port, turn, seen, None).waiting)
+    except TransientError:
+        return True
+
+
+def told(address: Address, port: int, turn: int, seen: int, without: str | None) -> outbox.Delivered:
+    """One turn of telling, as the task does it. No receiver may make it fail. Errors: `TransientError`.
+
+    `seen` is the last turn that was neither cut off nor refused.
     """
     now = BEGIN + TURN * turn
     world = address.open()
@@ -121,13 +139,10 @@ def tell(address: Address, port: int, turn: int, seen: int, without: str | None)
                 raise
 
     try:
-        told = outbox.run(spec, events(turn, seen), now, ledger, send, f"turn-{turn}", airflow="http://airflow/")
-    except TransientError:
-        return True
+        return outbox.run(spec, events(turn, seen), now, ledger, send, f"turn-{turn}", airflow="http://airflow/")
     finally:
         ledger.close()
         world.ledger.close()
-    return bool(told.waiting)
 
 
 def events(turn: int, seen: int) -> list[Alert]:

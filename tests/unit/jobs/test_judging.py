@@ -1,7 +1,9 @@
 """The judge: what the labels prove decides, for all and for each slice; the evidence is kept; too few labels wait."""
 
+import weakref
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,12 +13,16 @@ from tests.unit.jobs.test_predict_path import first_model
 from tests.unit.jobs.world import SHIFT, SPEC, World
 
 from perennial.errors import UntrustedModel
+from perennial.jobs.retrain.judging import refit
 from perennial.judgement.slices import SliceStanding
 from perennial.ledger.entries import IN_SERVICE, DecisionKind, DeployedRole, RecordedDecision
+from perennial.modeling.train import fit
 from perennial.policy.evidence import Awaited
 from perennial.policy.promotion import measured_in_service
+from perennial.ports import Ports
 from perennial.records.judgement import DIGEST, HOLDOUT_END, read
 from perennial.records.retraining import gather
+from perennial.records.training_set import TrainingManifest, read_rows
 from perennial.spec.load import load_use_case
 
 
@@ -77,6 +83,26 @@ def test_what_the_judge_did_not_measure_by_windows_is_taken_from_all_rows(world:
     assert before.expected("roc_auc") == champion.metrics["roc_auc"]
     assert champion.expected("brier") == champion.metrics["brier"]
     assert champion.expected("unheard of") is None
+
+
+def test_no_rows_are_in_memory_while_the_winner_is_fitted_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    tables: list[weakref.ref[pa.Table]] = []
+    alive: list[list[bool]] = []
+
+    def watched(manifest: TrainingManifest, ports: Ports) -> pa.Table:
+        rows = read_rows(manifest, ports).slice(0)  # a table that nothing else has
+        tables.append(weakref.ref(rows))
+        return rows
+
+    def looking(*given: Any) -> Any:
+        alive.append([each() is not None for each in tables])
+        return fit(*given)
+
+    monkeypatch.setattr("perennial.jobs.retrain.judge.read_rows", watched)
+    monkeypatch.setattr(refit, "read_rows", watched)
+    monkeypatch.setattr(refit, "fit", looking)
+    judged(world, 30)
+    assert alive == [[False, False]]
 
 
 def test_an_equal_model_does_not_take_over(world: World) -> None:

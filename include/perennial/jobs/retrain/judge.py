@@ -44,7 +44,6 @@ from perennial.records.training_set import (
     outcomes,
     read_manifest,
     read_rows,
-    read_weighted_rows,
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -90,8 +89,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     spec = use_case.spec
     trained = [each for each in tried if isinstance(each, Trained)]
     manifest = read_manifest(training_id, ports)
-    rows = read_rows(manifest, ports)
-    training, holdout = split(spec, rows, manifest.until)
+    training, holdout = split(spec, read_rows(manifest, ports), manifest.until)
     champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     rival = rival_of(spec, champion, trained, holdout, manifest, ports)
     found = on_holdout(spec, training, holdout, trained, rival, champion, ports)
@@ -134,11 +132,10 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     )
     if winner is None:
         return judged
-    weighted = read_weighted_rows(spec, manifest, ports)
-    del training  # of a large training set no more is in memory than what is left to do needs
-    refitted = refit(spec, winner, rows, manifest.until, ports, weighted) if spec.training.refit else None
-    del weighted
-    reference = _reference(use_case, winner, manifest, rows, holdout, ports)
+    importances = _importances(spec, winner, holdout, ports)
+    del training, holdout  # of a large training set no more is in memory than what is left to do needs
+    refitted = refit(spec, winner, manifest, ports) if spec.training.refit else None
+    reference = _reference(spec, winner, manifest, importances, ports)
     return replace(
         judged,
         decision=found.rule_of(winner) if spec.decision is not None else None,
@@ -187,22 +184,21 @@ def _outcome_numbers(tried: Sequence[Outcome]) -> Numbers:
     return numbers
 
 
+def _importances(spec: UseCase, winner: Trained, holdout: pa.Table, ports: Ports) -> dict[str, float]:
+    """How much the winner, as it was judged, depends on each feature."""
+    pipeline = load(ports.artifacts.get(winner.digest), winner.digest)
+    return permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
+
+
 def _reference(
-    use_case: LoadedUseCase,
-    winner: Trained,
-    manifest: TrainingManifest,
-    rows: pa.Table,
-    holdout: pa.Table,
-    ports: Ports,
+    spec: UseCase, winner: Trained, manifest: TrainingManifest, importances: dict[str, float], ports: Ports
 ) -> dict[str, Any]:
     """What is normal for the winner: its training windows, and predictions of rows that their model had not seen."""
-    spec = use_case.spec
-    candidate = candidate_of(spec, winner)
-    pipeline = load(ports.artifacts.get(winner.digest), winner.digest)
-    importances = permutation_importance(spec, pipeline, feature_frame(spec, holdout), outcomes(spec, holdout))
+    rows = read_rows(manifest, ports)
     names = [each.window.key for each in manifest.windows if each.labelled]
-    predictions = out_of_fold_predictions(spec, candidate, rows, WINDOW_COLUMN, names)
+    predictions = out_of_fold_predictions(spec, candidate_of(spec, winner), rows, WINDOW_COLUMN, names)
     windows = tables_by_value(rows, WINDOW_COLUMN, names)
+    del rows
     labels = [(name, label_rows(spec, window)) for name, window in windows]
     return ModelReference(
         inputs=fit_reference(

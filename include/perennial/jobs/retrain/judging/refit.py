@@ -4,7 +4,6 @@ import logging
 import time
 import warnings
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import pyarrow as pa
@@ -19,7 +18,7 @@ from perennial.modeling.predict import predict
 from perennial.modeling.train import fit
 from perennial.performance.metrics import metric_of
 from perennial.ports import Ports
-from perennial.records.training_set import outcomes
+from perennial.records.training_set import TrainingManifest, outcomes, read_rows, read_weighted_rows
 from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
@@ -55,38 +54,30 @@ class Refitted:
     agreement: Agreement
 
 
-def refit(
-    spec: UseCase,
-    winner: Trained,
-    rows: pa.Table,
-    until: datetime,
-    ports: Ports,
-    weighted: tuple[pa.Table, Floats] | None = None,
-) -> Refitted | None:
-    """Fit the winner's recipe on all `rows`, and compare the two on those it was fitted on before, see `split`.
+def refit(spec: UseCase, winner: Trained, manifest: TrainingManifest, ports: Ports) -> Refitted | None:
+    """Fit the winner's recipe on the whole training set, and compare the two on what it was fitted on before (`split`).
 
-    `weighted` are further rows, of immature windows, with the weight of each; all others have the weight 1.
+    Rows of immature windows take part with the weight of each; all others have the weight 1.
     A model after a shift may differ from the one before it, so that the comparison is recorded and decides nothing.
     None where the fit does not converge on these rows: then what was judged is what is deployed.
     Errors: `NotEnoughData`, `UntrustedModel`, `StoreUnavailable`.
     """
     candidate = candidate_of(spec, winner)
     started = time.perf_counter()
-    weights, mature = None, rows
-    if weighted is not None:
-        weights = np.concatenate([np.ones(rows.num_rows), weighted[1]])
-        rows = pa.concat_tables([rows, weighted[0].select(rows.column_names)])
+    rows, weights = _all_rows(spec, manifest, ports)
+    count, fitted_on, features = rows.num_rows, outcomes(spec, rows), [feature_frame(spec, rows)]
+    del rows  # they are read again afterwards: while a model is fitted, they would be in memory with its copies of them
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
-            pipeline = fit(spec, candidate, feature_frame(spec, rows), outcomes(spec, rows), weights)
+            pipeline = fit(spec, candidate, features.pop(), fitted_on, weights)
     except ConvergenceWarning as told:
         log.warning(
             "%s %s: the refit did not converge, so it is deployed as judged: %s", spec.name, candidate.name, told
         )
         return None
     seconds = time.perf_counter() - started
-    training, _ = split(spec, mature, until)  # not before: while a model is fitted, these rows would be there twice
+    training, _ = split(spec, read_rows(manifest, ports), manifest.until)
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)
     refitted = predict(pipeline, spec.task, frame)
@@ -99,8 +90,17 @@ def refit(
         refitted=metric_of(metric, spec.task, truth, refitted),
     )
     digest = ports.artifacts.put(dump(pipeline))
-    log.info("%s %s: refitted on %d rows in %.1f s: %s", spec.name, candidate.name, rows.num_rows, seconds, agreement)
-    return Refitted(digest, rows.num_rows, agreement)
+    log.info("%s %s: refitted on %d rows in %.1f s: %s", spec.name, candidate.name, count, seconds, agreement)
+    return Refitted(digest, count, agreement)
+
+
+def _all_rows(spec: UseCase, manifest: TrainingManifest, ports: Ports) -> tuple[pa.Table, Floats | None]:
+    """The mature rows and after them those with weights, and the weight of each; None where all count the same."""
+    rows, weighted = read_rows(manifest, ports), read_weighted_rows(spec, manifest, ports)
+    if weighted is None:
+        return rows, None
+    weights = np.concatenate([np.ones(rows.num_rows), weighted[1]])
+    return pa.concat_tables([rows, weighted[0].select(rows.column_names)]), weights
 
 
 def _correlation(one: Floats, other: Floats) -> float | None:
