@@ -99,14 +99,14 @@ def receiver_down(world: World, times: int, seed: int, *, without: str | None = 
             seen = turn if process.exitcode == 0 else seen
         receiver.way, began, last = UP, time.monotonic(), times - 1
         while tell(world.address, port, last, seen):
-            last, seen = last + 1, last
+            last += 1
         seconds = time.monotonic() - began
     remark = f"{killed} tellers killed, {len(receiver.taken)} messages"
     return Outcome("receiver of alerts down", times, audit(world, receiver.taken, times), (seconds,), remark)
 
 
 def teller(address: Address, port: int, turn: int, seen: int, without: str | None) -> None:
-    """A process that tells once. It ends with `BUSY` where it could not, such as while the lease of a killed one lasts."""
+    """A process that tells once. It ends with `BUSY` where it could not, as while the lease of a killed one lasts."""
     try:
         told(address, port, turn, seen, without)
     except TransientError:
