@@ -170,7 +170,9 @@ def read_manifest(training_id: str, ports: Ports) -> TrainingManifest:
 
 def read_rows(manifest: TrainingManifest, ports: Ports) -> pa.Table:
     """The training set's rows: the use case's columns, the label, and `window`, the key of each row's window."""
-    return ports.lake.read(manifest.table, manifest.partition, version=manifest.version)
+    rows = ports.lake.read(manifest.table, manifest.partition, version=manifest.version)
+    pa.default_memory_pool().release_unused()  # decoding took as much again, and fitting takes it from elsewhere
+    return rows
 
 
 def read_weighted_rows(

@@ -90,6 +90,7 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     trained = [each for each in tried if isinstance(each, Trained)]
     manifest = read_manifest(training_id, ports)
     training, holdout = split(spec, read_rows(manifest, ports), manifest.until)
+    pa.default_memory_pool().release_unused()
     champion = ports.ledger.current_deployment(spec.name, DeployedRole.CHAMPION)
     rival = rival_of(spec, champion, trained, holdout, manifest, ports)
     found = on_holdout(spec, training, holdout, trained, rival, champion, ports)
@@ -199,6 +200,7 @@ def _reference(
     predictions = out_of_fold_predictions(spec, candidate_of(spec, winner), rows, WINDOW_COLUMN, names)
     windows = tables_by_value(rows, WINDOW_COLUMN, names)
     del rows
+    pa.default_memory_pool().release_unused()
     labels = [(name, label_rows(spec, window)) for name, window in windows]
     return ModelReference(
         inputs=fit_reference(

@@ -67,6 +67,7 @@ def refit(spec: UseCase, winner: Trained, manifest: TrainingManifest, ports: Por
     rows, weights = _all_rows(spec, manifest, ports)
     count, fitted_on, features = rows.num_rows, outcomes(spec, rows), [feature_frame(spec, rows)]
     del rows  # they are read again afterwards: while a model is fitted, they would be in memory with its copies of them
+    pa.default_memory_pool().release_unused()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", ConvergenceWarning)
@@ -78,6 +79,7 @@ def refit(spec: UseCase, winner: Trained, manifest: TrainingManifest, ports: Por
         return None
     seconds = time.perf_counter() - started
     training, _ = split(spec, read_rows(manifest, ports), manifest.until)
+    pa.default_memory_pool().release_unused()
     frame, truth = feature_frame(spec, training), outcomes(spec, training)
     judged = predict(load(ports.artifacts.get(winner.digest), winner.digest), spec.task, frame)
     refitted = predict(pipeline, spec.task, frame)
