@@ -171,8 +171,8 @@ def test_where_the_champion_stays_deploy_is_skipped_with_the_reasons(
     tasks: ModuleType, monkeypatch: pytest.MonkeyPatch, use_case: LoadedUseCase, make_run: Any
 ) -> None:
     deploying = stand_in(monkeypatch, "deploy", None)
-    judged = tasks.as_json(Judged("the set", "reject", ("no gain", "few rows"), {}, 1, None, None))
-    with pytest.raises(AirflowSkipException, match="The champion stays: no gain; few rows"):
+    judged = tasks.as_json(Judged("the set", "reject", ("No gain.", "Few rows."), {}, 1, None, None))
+    with pytest.raises(AirflowSkipException, match=r"The champion stays: No gain\. Few rows\."):
         tasks.deploy(use_case, make_run(reason="by hand"), judged)
     assert deploying.calls == []
 
