@@ -1,7 +1,6 @@
 """One suite for every place where anchors are kept: in memory, in a folder, on S3."""
 
 import json
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -14,11 +13,6 @@ from perennial.errors import InvalidAnchor, StoreUnavailable
 
 NEW_YEAR = datetime(2024, 1, 1, tzinfo=UTC)
 ENDS = (ChainEnd("flights", 12, "a" * 64), ChainEnd("flüge", 1, "b" * 64))
-
-
-@pytest.fixture(scope="module")
-def bucket(make_bucket: Callable[[str], str]) -> str:
-    return make_bucket("anchors")
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])

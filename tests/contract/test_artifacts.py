@@ -1,6 +1,5 @@
 """One suite for every store of bytes: in memory, in a folder, on S3."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,6 @@ from perennial.encoding import bytes_digest
 from perennial.errors import StoreUnavailable, UntrustedModel
 
 CONTENT = b"model" * 1000
-
-
-@pytest.fixture(scope="module")
-def bucket(make_bucket: Callable[[str], str]) -> str:
-    return make_bucket("models")
 
 
 @pytest.fixture(params=["memory", "folder", "s3"])

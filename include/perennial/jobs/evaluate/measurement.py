@@ -88,7 +88,7 @@ def measure_batch(
     came = np.zeros(len(GRID), dtype=np.int64)
     settled = labelled = 0
     costs: RunningMean | None = None
-    profile = usual.profile(label_rows(spec, labels.schema.empty_table())) if usual else None
+    profile = usual.profile(label_rows(spec, labels.schema.empty_table())) if usual is not None else None
 
     def judged() -> Iterator[tuple[Floats, Floats]]:
         nonlocal settled, labelled, costs, profile, came
@@ -98,7 +98,7 @@ def measure_batch(
             came += settled_by_age(_seconds_after(batch.window, each.column(names.arrival_time)), names.mature_after)
             known = with_outcome(each.drop_columns([spec.key, names.arrival_time]), names.column)
             labelled += known.num_rows
-            if usual and profile and known.num_rows:
+            if usual is not None and profile is not None and known.num_rows:
                 own_profile = usual.profile(label_rows(spec, known))
                 profile = profile.merge(own_profile) if profile.rows else own_profile
             own = champions_rows(batch, known)
