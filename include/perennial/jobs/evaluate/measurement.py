@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -84,45 +85,56 @@ def measure_batch(
     `usual` are the labels that its model was trained on. Neither rows nor labels are in memory as a whole.
     Errors: `SchemaMismatch` for labels that can't be judged by; as `perennial.ordered.ordered`.
     """
-    names = spec.labels
-    came = np.zeros(len(GRID), dtype=np.int64)
-    settled = labelled = 0
-    costs: RunningMean | None = None
-    profile = usual.profile(label_rows(spec, labels.schema.empty_table())) if usual is not None else None
-
-    def judged() -> Iterator[tuple[Floats, Floats]]:
-        nonlocal settled, labelled, costs, profile, came
-        chunks = predictions.chunks(_looked_at(spec, batch, predictions))
-        for each in joined(chunks, labels, spec.key, [names.column, names.arrival_time]):
-            settled += each.num_rows
-            came += settled_by_age(_seconds_after(batch.window, each.column(names.arrival_time)), names.mature_after)
-            known = with_outcome(each.drop_columns([spec.key, names.arrival_time]), names.column)
-            labelled += known.num_rows
-            if usual is not None and profile is not None and known.num_rows:
-                own_profile = usual.profile(label_rows(spec, known))
-                profile = profile.merge(own_profile) if profile.rows else own_profile
-            own = champions_rows(batch, known)
-            own = own.filter(pc.is_finite(own.column("prediction")))
-            truth = truth_of(spec.task, own.column(names.column))
-            found = published_costs(batch, own, truth)
-            if found is not None:
-                costs = costs or RunningMean()
-                costs.add(found)
-            yield truth, own.column("prediction").to_numpy()
-
-    found = intervals_of_pieces(spec.task, judged())
-    if costs is not None and costs.count:
-        found[COST] = mean_interval(costs)
+    tally = _Tally(spec, batch, usual)
+    if usual is not None:
+        tally.profile = usual.profile(label_rows(spec, labels.schema.empty_table()))
+    chunks = predictions.chunks(_looked_at(spec, batch, predictions))
+    settled = joined(chunks, labels, spec.key, [spec.labels.column, spec.labels.arrival_time])
+    found = intervals_of_pieces(spec.task, (tally.judged(rows) for rows in settled))
+    if tally.costs.count:
+        found[COST] = mean_interval(tally.costs)
     return BatchMeasurement(
         rows=predictions.num_rows,
-        labelled=labelled,
-        without_outcome=settled - labelled,
+        labelled=tally.labelled,
+        without_outcome=tally.settled - tally.labelled,
         metrics={name: each.value for name, each in found.items()},
         intervals={name: _interval(each) for name, each in found.items()},
-        arrivals=shares_by_age(came, predictions.num_rows),
-        labels=profile,
+        arrivals=shares_by_age(tally.came, predictions.num_rows),
+        labels=tally.profile,
         not_finite=sum(_not_finite(chunk) for chunk in predictions.chunks(["prediction"])),
     )
+
+
+@dataclass
+class _Tally:
+    """What is counted while the rows of a batch that have a label, or never will, are gone through."""
+
+    spec: UseCase
+    batch: Batch
+    usual: Reference | None
+    settled: int = 0
+    labelled: int = 0
+    came: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(GRID), dtype=np.int64))
+    costs: RunningMean = field(default_factory=RunningMean)
+    profile: WindowProfile | None = None
+
+    def judged(self, settled: pa.Table) -> tuple[Floats, Floats]:
+        """Count these rows in; outcomes and predictions of those by which the champion is judged."""
+        names = self.spec.labels
+        after = _seconds_after(self.batch.window, settled.column(names.arrival_time))
+        labelled = with_outcome(settled.drop_columns([self.spec.key, names.arrival_time]), names.column)
+        self.settled += settled.num_rows
+        self.came += settled_by_age(after, names.mature_after)
+        self.labelled += labelled.num_rows
+        if self.usual is not None and labelled.num_rows:
+            profile = self.usual.profile(label_rows(self.spec, labelled))
+            self.profile = self.profile.merge(profile) if self.profile and self.profile.rows else profile
+        own = _champions(self.batch, labelled)
+        truth = truth_of(self.spec.task, own.column(names.column))
+        costs = published_costs(self.batch, own, truth)
+        if costs is not None:
+            self.costs.add(costs)
+        return truth, own.column("prediction").to_numpy()
 
 
 def _looked_at(spec: UseCase, batch: Batch, predictions: OrderedRows) -> list[str]:
