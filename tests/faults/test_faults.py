@@ -1,4 +1,4 @@
-"""Each fault a few times; `make faults` makes each as often as the README says."""
+"""Each fault a few times; `make faults` makes each as often as docs/faults.md says."""
 
 import random
 from collections.abc import Iterator
