@@ -21,8 +21,9 @@ from perennial import clock
 from perennial import ordered as ordered_rows
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import committing, delta, forgetting, old_files, opening
+from perennial.lake import committing, delta, forgetting, held, old_files, opening
 from perennial.lake.delta import DeltaLake
+from perennial.lake.delta_log import Listing
 from perennial.lake.held import HeldTables
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
@@ -349,6 +350,33 @@ def test_the_commit_says_what_it_holds(folder: DeltaLake) -> None:
         commit.digest,
         2,
     )
+
+
+def test_a_table_that_is_held_has_its_files_listed_once_for_a_version(
+    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    listed: list[int] = []
+
+    class Counted(Listing):
+        def __init__(self, delta: DeltaTable) -> None:
+            super().__init__(delta)
+            listed.append(self.version)
+
+    monkeypatch.setattr(held, "Listing", Counted)
+    folder.replace(TABLE, FIRST, rows(1))
+    folder.replace(TABLE, SECOND, rows(2))
+    listed.clear()
+    with folder.holding(TABLE, None):
+        for _ in range(2):
+            assert folder.read(TABLE, FIRST).equals(canonical(rows(1)))
+            assert folder.read(TABLE, SECOND).equals(canonical(rows(2)))
+        assert len(listed) == 1
+        another = DeltaLake(folder.location("").rstrip("/"), {})
+        another.replace(TABLE, FIRST, rows(3))
+        assert folder.read(TABLE, FIRST).equals(canonical(rows(3)))
+        assert folder.read(TABLE, SECOND).equals(canonical(rows(2)))
+        assert len(set(listed)) == 2
+    assert folder.read(TABLE, FIRST).equals(canonical(rows(3)))
 
 
 def test_old_versions_are_never_cleaned_away_by_the_table_itself(folder: DeltaLake) -> None:

@@ -41,7 +41,6 @@ from perennial.lake.delta_log import (
     drop_partitions,
     file_committed,
     files_by_partition,
-    files_of,
     is_followed,
     no_rows,
     without_partition,
@@ -140,7 +139,7 @@ class DeltaLake(ManyPartitions):
                 files = [file]
             else:
                 delta = self._open(table, version)
-                files = files_of(delta, partition) if delta else []
+                files = self._held.files_of(delta, partition) if delta else []
             for file in files:
                 with self._parquet(table, file) as parquet:
                     for batch in batches(parquet, chunk_rows):
@@ -159,7 +158,7 @@ class DeltaLake(ManyPartitions):
             delta = self._open(table, version)
             if delta is None:
                 return OrderedTable(pa.table({}))
-            if len(files := files_of(delta, partition)) == 1:
+            if len(files := self._held.files_of(delta, partition)) == 1:
                 return self._ordered(table, partition, files[0])
             return OrderedTable(self._rows(table, delta, partition))
 
@@ -328,7 +327,7 @@ class DeltaLake(ManyPartitions):
         return created(self.location(table), columns, self._options)
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
-        files = files_of(delta, partition)
+        files = self._held.files_of(delta, partition)
         counts = [file.rows for file in files]
         if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
             return False
@@ -345,7 +344,7 @@ class DeltaLake(ManyPartitions):
         return file_committed(self._filesystem, open_path(self.location(table)), partition, version)
 
     def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
-        files = files_of(delta, partition)
+        files = self._held.files_of(delta, partition)
         return self._rows_of(table, files) if files else no_rows(delta)
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:

@@ -41,16 +41,22 @@ class DataFile:
     rows: int | None
 
 
-def files_of(delta: DeltaTable, partition: str) -> list[DataFile]:
-    """The partition's files in the version that is open. It takes longer the more partitions the table has."""
-    actions = pa.table(delta.get_add_actions(flatten=True))
-    mine = actions.filter(pc.equal(actions[f"partition.{PARTITION_COLUMN}"], partition)).sort_by("path")
-    counts = mine["num_records"].to_pylist()
-    return [DataFile(unquote(path), rows) for path, rows in zip(mine["path"].to_pylist(), counts, strict=True)]
+class Listing:
+    """The files of the version of a table that is open, which Delta lists the longer the more partitions there are."""
+
+    def __init__(self, delta: DeltaTable) -> None:
+        self.version = delta.version()
+        self._actions = pa.table(delta.get_add_actions(flatten=True))
+
+    def of(self, partition: str) -> list[DataFile]:
+        """The partition's files."""
+        mine = self._actions.filter(pc.equal(self._actions[f"partition.{PARTITION_COLUMN}"], partition))
+        columns = (column.to_pylist() for column in mine.sort_by("path").select(["path", "num_records"]))
+        return [DataFile(unquote(path), rows) for path, rows in zip(*columns, strict=True)]
 
 
 def files_of_many(delta: DeltaTable, partitions: Collection[str]) -> dict[str, list[DataFile]]:
-    """`files_of` those of the partitions that have any."""
+    """The files of those of the partitions that have any."""
     actions = pa.table(delta.get_add_actions(flatten=True))
     wanted = pa.array(list(partitions), pa.string())
     mine = actions.filter(pc.is_in(actions[f"partition.{PARTITION_COLUMN}"], value_set=wanted)).sort_by("path")

@@ -313,9 +313,10 @@ def pending_batches(spec: UseCase, as_of: datetime, ledger: Ledger) -> list[Batc
     return list(ledger.batches_without_truth(spec.name, as_of))
 
 
-def reopened_batches(
-    spec: UseCase, as_of: datetime, ledger: Ledger, more_came: Callable[[Batch, Performance], bool]
-) -> list[Batch]:
+MoreCame = Callable[[Sequence[tuple[Batch, Performance]]], Sequence[Batch]]  # which of them; and their last measurement
+
+
+def reopened_batches(spec: UseCase, as_of: datetime, ledger: Ledger, more_came: MoreCame) -> list[Batch]:
     """Of the final windows that lack a label those of which more came, as `more_came` finds.
 
     It is asked about the last `LOOKED_AT_AGAIN` windows, and about as many before them as long as more came of some:
@@ -326,7 +327,7 @@ def reopened_batches(
     for number in itertools.count(LOOKED_AT_AGAIN, LOOKED_AT_AGAIN):
         further = [each for each in incomplete_batches(spec, as_of, ledger, number) if each[0].window not in seen]
         seen.update(batch.window for batch, _ in further)
-        came = [batch for batch, entry in further if more_came(batch, entry)]
+        came = more_came(further)
         reopened += came
         if not came:
             break

@@ -28,11 +28,12 @@ from perennial.window import Window
 
 @dataclass(frozen=True)
 class CollectedLabels:
-    """Of many windows the labels that the lake holds after collecting them, one per entity, as `settled_labels` gives
-    them; and why those of others are `refused`.
+    """Of many windows the labels that are `known`, all that the lake holds after collecting them, and how many of these
+    are `new`; and why those of others are `refused`.
     """
 
-    settled: dict[Window, pa.Table]
+    known: dict[Window, pa.Table]
+    new: dict[Window, int]
     refused: dict[Window, str]
 
 
@@ -56,8 +57,9 @@ def collect_many(
     before = ports.lake.read_many(table, dict.fromkeys(held.values(), version))
     known = {window: before[partition] for window, partition in held.items()}
     counts = {window: labels.num_rows for window, labels in _distinct(arrived, known)[0].items()}
-    new = [window for window, count in counts.items() if count != known[window].num_rows]
-    with free_labels(use_case.name, new, ports, run_id) as leases:
+    new = {window: count - known[window].num_rows for window, count in counts.items()}
+    lacking = [window for window, count in new.items() if count]
+    with free_labels(use_case.name, lacking, ports, run_id) as leases:
         now = ports.lake.read_many(table, {held[window]: None for window in leases})
         distinct, agree = _distinct(
             {window: arrived[window] for window in leases}, {window: now[held[window]] for window in leases}, spec
@@ -70,11 +72,21 @@ def collect_many(
     for window, labels in distinct.items():
         if not agree:
             tell_contradictions(spec, window, OrderedTable(labels))
-        known[window] = labels
-    for window in (each for each in new if each not in distinct):  # another run works on them: wait for it
-        collect(use_case, window, as_of, ports, run_id)
+        known[window], new[window] = labels, labels.num_rows - now[held[window]].num_rows
+    for window in (each for each in lacking if each not in distinct):  # another run works on them: wait for it
+        new[window] = collect(use_case, window, as_of, ports, run_id).new
         known[window] = ports.lake.read(table, held[window])
-    return CollectedLabels(_settled(spec, known, as_of), refused)
+    return CollectedLabels(known, new, refused)
+
+
+def settled_of_many(spec: UseCase, known: Mapping[Window, pa.Table], as_of: datetime) -> dict[Window, pa.Table]:
+    """`settled` of each window: one label per entity, as `settled_labels` gives them."""
+    some = {window: labels for window, labels in known.items() if labels.num_rows}
+    together = settled_together(spec, some, as_of) or {}
+    return {
+        window: together[window] if window in together else settled(spec, window, labels, as_of)
+        for window, labels in known.items()
+    }
 
 
 def _delivered(
@@ -117,13 +129,3 @@ def _distinct(
         return {window: canonical(in_memory(labels, known[window])) for window, labels in arrived.items()}, False
     agree = spec is not None and contradict_nowhere(spec, together)
     return dict(zip(arrived, together.apart(), strict=True)), agree
-
-
-def _settled(spec: UseCase, known: Mapping[Window, pa.Table], as_of: datetime) -> dict[Window, pa.Table]:
-    """`settled` of each window."""
-    some = {window: labels for window, labels in known.items() if labels.num_rows}
-    together = settled_together(spec, some, as_of) or {}
-    return {
-        window: together[window] if window in together else settled(spec, window, labels, as_of)
-        for window, labels in known.items()
-    }

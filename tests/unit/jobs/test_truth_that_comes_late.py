@@ -14,8 +14,10 @@ from perennial.errors import SourceRejected
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.evaluate.measure import Measured
 from perennial.jobs.retrain import rollback
+from perennial.lake.port import labels_table
 from perennial.ledger.entries import DecisionKind, DeployedRole, Performance
 from perennial.performance.maturity import Maturity
+from perennial.progress import WindowsDone
 from perennial.records.retraining import gather
 from perennial.review import performance as performance_overview
 
@@ -120,6 +122,27 @@ def test_labels_that_can_not_be_used_do_not_keep_other_windows_from_theirs(
     world.outcomes.table = before
     collect_labels.require_all(world.use_case, collect_labels.run(world.use_case, as_of, world.ports, "test").refused)
     assert measure.run(world.use_case, as_of, world.ports, "test").final == 1
+
+
+def test_windows_of_few_rows_have_their_labels_collected_by_one_commit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_model(world, 30)
+    for number in (31, 32, 33):
+        predict(world, number)
+    as_of, table, lake = world.day(36).start, labels_table(world.use_case.name), world.ports.lake
+    before = lake.version(table) or 0
+    heard: list[WindowsDone] = []
+    collected = collect_labels.run(world.use_case, as_of, world.ports, "test", heard.append)
+    assert (collected.windows, collected.new, lake.version(table)) == (3, 3 * ROWS, before + 1)
+    assert heard == [WindowsDone(done, 3, done * ROWS) for done in (1, 2, 3)]
+    assert collect_labels.run(world.use_case, as_of, world.ports, "again").new == 0
+    assert lake.version(table) == before + 1
+    for number in (34, 35):
+        predict(world, number)
+    monkeypatch.setattr(collect_labels, "ROWS_AT_ONCE", ROWS)
+    assert collect_labels.run(world.use_case, world.day(38).start, world.ports, "test").new == 2 * ROWS
+    assert lake.version(table) == before + 3, "of many rows, a window is done alone"
 
 
 def test_far_fewer_labels_than_usual_are_overdue_and_say_how_many_were_expected(

@@ -19,7 +19,7 @@ from perennial.lake.port import labels_table, window_partition
 from perennial.performance.labels import join_labels
 from perennial.records import labels_of_many
 from perennial.records.labels import collect, settled_labels
-from perennial.records.labels_of_many import collect_many
+from perennial.records.labels_of_many import collect_many, settled_of_many
 from perennial.spec.load import LoadedUseCase
 
 DAYS = 3
@@ -94,17 +94,17 @@ def test_labels_come_to_what_they_come_to_alone(
         together.outcomes.table = alone.outcomes.table = delivered
         caplog.clear()
         found = collect_many(use_case, days, AS_OF, together.ports, "test")
-        said, refused = told(caplog), {}
+        said, refused, new = told(caplog), {}, {}
         for day in days:
             try:
-                collect(use_case, day, AS_OF, alone.ports, "test")
+                new[day] = collect(use_case, day, AS_OF, alone.ports, "test").new
             except SchemaMismatch as error:
                 refused[day] = str(error)
-        assert found.refused == refused
+        assert (found.new, found.refused) == (new, refused)
         assert said == told(caplog)
         for mine, theirs in zip(stored(together), stored(alone), strict=True):
             assert mine.equals(theirs)
-        for day, labels in found.settled.items():
+        for day, labels in settled_of_many(use_case.spec, found.known, AS_OF).items():
             other = settled_labels(use_case, day, AS_OF, alone.ports)
             assert labels.select(other.column_names).equals(other)
 
@@ -121,7 +121,8 @@ def test_rows_are_joined_as_they_are_alone(use_case: LoadedUseCase, labels: list
         )
         for number, day in enumerate(days)
     }
-    settled = collect_many(use_case, days, AS_OF, world.ports, "test").settled
+    known = collect_many(use_case, days, AS_OF, world.ports, "test").known
+    settled = settled_of_many(use_case.spec, known, AS_OF)
     for day, joined in joined_together(spec, rows, settled).items():
         alone = labelled_windows._joined(use_case, day, rows[day], settled[day], AS_OF, world.ports, people=True)
         assert joined.labelled.equals(alone.labelled)
@@ -136,7 +137,8 @@ def test_ordinary_windows_are_done_at_once(use_case: LoadedUseCase, monkeypatch:
         monkeypatch.setattr(labels_of_many, name, lambda *_: pytest.fail("one by one"))
     world = new_world(use_case)
     days = [world.day(number) for number in range(DAYS)]
-    settled = collect_many(use_case, days, AS_OF, world.ports, "test").settled
+    known = collect_many(use_case, days, AS_OF, world.ports, "test").known
+    settled = settled_of_many(use_case.spec, known, AS_OF)
     assert all(settled[day].num_rows for day in days)
     rows = {day: world.parcels.table.slice(180 * number, 180) for number, day in enumerate(days)}
     assert list(joined_together(use_case.spec, rows, settled)) == days
@@ -149,6 +151,6 @@ def test_windows_without_any_label_are_none(use_case: LoadedUseCase, monkeypatch
     monkeypatch.setattr(labels_of_many, "extracted_labels", none)
     world = new_world(use_case)
     days = [world.day(number) for number in range(DAYS)]
-    settled = collect_many(use_case, days, AS_OF, world.ports, "test").settled
+    settled = collect_many(use_case, days, AS_OF, world.ports, "test").known
     assert {day: labels.num_rows for day, labels in settled.items()} == dict.fromkeys(days, 0)
     assert world.ports.lake.version(labels_table(use_case.name)) is None

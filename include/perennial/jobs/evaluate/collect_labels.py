@@ -1,22 +1,25 @@
 """Collect labels: outcomes that had arrived by a moment go to the lake, for every window that waits for them."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from perennial.errors import SourceRejected
 from perennial.lake.port import labels_table
-from perennial.ledger.entries import Batch, Performance
+from perennial.ledger.entries import Batch
 from perennial.ports import Ports
 from perennial.progress import OnWindow, WindowsDone, nobody
-from perennial.records.labels import WindowLabels, collect, pending_batches, reopened_batches
+from perennial.records.labels import collect, pending_batches, reopened_batches
+from perennial.records.labels_of_many import collect_many
 from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
 from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
 MOST_SHOWN = 3
+AT_ONCE, ROWS_AT_ONCE = 100, 100_000  # so many windows, with so many rows together, have their labels collected at once
 
 
 @dataclass(frozen=True)
@@ -40,28 +43,57 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     Errors: as `perennial.records.labels.collect`, except `SourceRejected`.
     """
     spec, ledger = use_case.spec, ports.ledger
-    found: list[WindowLabels] = []
+    found: dict[Window, int] = {}
+    fresh: dict[Window, int] = {}
     refused: list[str] = []
     waiting = pending_batches(spec, as_of, ledger)
 
-    def more_came(batch: Batch, _: Performance | None = None) -> bool:
-        try:
-            found.append(collect(use_case, batch.window, as_of, ports, run_id))
-        except SourceRejected as error:
-            refused.append(f"{batch.window}: {error}")
-            log.warning("%s %s", use_case.name, refused[-1])
-            return False
-        on_window(WindowsDone(len(found), max(len(waiting), len(found)), sum(each.labels for each in found)))
-        return found[-1].new > 0
+    def more_came(batches: Sequence[Batch]) -> list[Batch]:
+        for some in _together(batches):
+            labels, new, why = _collected(use_case, some, as_of, ports, run_id)
+            fresh.update(new)
+            for window, reason in why.items():
+                refused.append(f"{window}: {reason}")
+                log.warning("%s %s", use_case.name, refused[-1])
+            for window, count in labels.items():
+                found[window] = count
+                on_window(WindowsDone(len(found), max(len(waiting), len(found)), sum(found.values())))
+        return [batch for batch in batches if fresh.get(batch.window)]
 
     with ports.lake.holding(labels_table(spec.name), None):
-        for batch in waiting:
-            more_came(batch)
-        reopened_batches(spec, as_of, ledger, more_came)
-    labels, new = sum(each.labels for each in found), sum(each.new for each in found)
-    collected = Collected(as_of, len(found), labels, new, tuple(refused))
+        more_came(waiting)
+        reopened_batches(spec, as_of, ledger, lambda further: more_came([batch for batch, _ in further]))
+    collected = Collected(as_of, len(found), sum(found.values()), sum(fresh.values()), tuple(refused))
     log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)
     return collected
+
+
+def _together(batches: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
+    """The batches in turn, as many at once as have few rows: these share what a lease and a commit cost."""
+    rows, taken = 0, list[Batch]()
+    for batch in batches:
+        if taken and (len(taken) == AT_ONCE or rows + batch.rows > ROWS_AT_ONCE):
+            yield taken
+            rows, taken = 0, []
+        taken.append(batch)
+        rows += batch.rows
+    if taken:
+        yield taken
+
+
+def _collected(
+    use_case: LoadedUseCase, batches: Sequence[Batch], as_of: datetime, ports: Ports, run_id: str
+) -> tuple[Mapping[Window, int], Mapping[Window, int], Mapping[Window, str]]:
+    """How many labels the windows have now, how many of them are new, and why those of others are refused."""
+    windows = [batch.window for batch in batches]
+    if len(windows) > 1:
+        many = collect_many(use_case, windows, as_of, ports, run_id)
+        return {window: labels.num_rows for window, labels in many.known.items()}, many.new, many.refused
+    try:
+        one = collect(use_case, windows[0], as_of, ports, run_id)
+    except SourceRejected as error:
+        return {}, {}, {windows[0]: str(error)}
+    return {one.window: one.labels}, {one.window: one.new}, {}
 
 
 def require_all(use_case: LoadedUseCase, refused: Sequence[str]) -> None:

@@ -114,7 +114,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
             spec,
             as_of,
             ports.ledger,
-            lambda batch, last: bool(_with_rows([batch], removed)) and more_labels_came(spec, last, ports),
+            lambda further: [
+                batch for batch, last in further if _with_rows([batch], removed) and more_labels_came(spec, last, ports)
+            ],
         )
         labels_version = ports.lake.version(labels_table(spec.name))
         last = _last_measured(spec, waiting, as_of, ports)

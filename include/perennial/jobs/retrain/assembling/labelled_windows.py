@@ -24,7 +24,7 @@ from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.gate import Gated, clean_rows, rows_of_snapshots
 from perennial.records.human_labels import beside, chosen_as_doubtful, human_outcomes
 from perennial.records.labels import unmatched_labels
-from perennial.records.labels_of_many import collect_many
+from perennial.records.labels_of_many import collect_many, settled_of_many
 from perennial.records.retained import on_record, refusal
 from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
 from perennial.spec.load import LoadedUseCase
@@ -95,17 +95,16 @@ def label_windows(
             outdated += clean.outdated
             labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
             refused |= clean.refused | labels.refused
+            settled = settled_of_many(use_case.spec, labels.known, as_of)
             joined = joined_together(
-                use_case.spec,
-                {each: rows for each, (_, rows) in clean.rows.items() if each in labels.settled},
-                labels.settled,
+                use_case.spec, {each: rows for each, (_, rows) in clean.rows.items() if each in settled}, settled
             )
             for window in clean.windows:
                 on_window(WindowsDone(done, len(windows), rows))
                 done += 1
                 if window not in refused:
                     gate, its_rows = clean.rows[window]
-                    its_labels = labels.settled[window]
+                    its_labels = settled[window]
                     its = joined.get(window) or _joined(
                         use_case, window, its_rows, its_labels, as_of, ports, people=people
                     )
