@@ -3,7 +3,9 @@
 import contextlib
 from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
 
+from perennial.errors import PermanentError, UnknownUseCase
 from perennial.settings import Settings
 from perennial.spec.load import LoadedUseCase, load_use_case
 from perennial_local import census
@@ -29,6 +31,14 @@ class Options:
     mlflow_port: int | None
 
 
+@dataclass(frozen=True)
+class Play:
+    """The demonstration to play, and its last day."""
+
+    use_case: LoadedUseCase
+    until: date
+
+
 def run(options: Options, screen: Screen, execution: Execution = IN_THE_SCHEDULER) -> None:
     """Start the local system and stay until asked to stop; whatever happens, leave no process behind.
 
@@ -36,9 +46,7 @@ def run(options: Options, screen: Screen, execution: Execution = IN_THE_SCHEDULE
     demonstration fails; `TransientError` when a server does not come up or can't be kept running.
     """
     settings = Settings.from_environment()
-    use_case = load_use_case(settings.use_cases / USE_CASE)
-    if options.demo_until is not None:
-        list(stages_until(use_case, options.demo_until))
+    play = None if options.demo_until is None else _plan(settings.use_cases, options.demo_until)
     home = Home(settings.home.absolute())
     home.prepare()
     lock = Lock(home)
@@ -48,7 +56,7 @@ def run(options: Options, screen: Screen, execution: Execution = IN_THE_SCHEDULE
     supervisor = Supervisor(home, screen, Watchdog(lock.descriptor))
     supervisor.listen()
     try:
-        _stay(options, LocalSystem(home, supervisor, screen, execution), supervisor, lock, use_case)
+        _stay(options, LocalSystem(home, supervisor, screen, execution), supervisor, lock, play)
     except Stopped:
         with contextlib.suppress(OSError, SystemExit):  # the terminal may be gone
             screen.say("Stopping …")
@@ -57,25 +65,37 @@ def run(options: Options, screen: Screen, execution: Execution = IN_THE_SCHEDULE
     screen.say("Everything is stopped; `make run` goes on from here")
 
 
-def _stay(options: Options, system: LocalSystem, supervisor: Supervisor, lock: Lock, use_case: LoadedUseCase) -> None:
+def _plan(use_cases: Path, until: date) -> Play:
+    """What is to be played. Errors: `PermanentError` where there is no demonstration, or no data for that day."""
+    try:
+        use_case = load_use_case(use_cases / USE_CASE)
+    except UnknownUseCase as error:
+        raise PermanentError(
+            f"{error} It is the demonstration; start the servers without it: make run ARGS=--no-demo"
+        ) from error
+    list(stages_until(use_case, until))
+    return Play(use_case, until)
+
+
+def _stay(options: Options, system: LocalSystem, supervisor: Supervisor, lock: Lock, play: Play | None) -> None:
     addresses = system.start(options.airflow_port, options.mlflow_port)
     lock.announce(addresses.airflow, addresses.mlflow)
     show_addresses(system.screen.console, addresses, system.keys)
-    if options.demo_until is not None:
-        _play(options.demo_until, system, supervisor, use_case)
+    if play is not None:
+        _play(play, system, supervisor)
         show_addresses(system.screen.console, addresses, system.keys)
     system.screen.say("Press Ctrl-C to stop")
     while True:
         supervisor.pause(FOREVER)
 
 
-def _play(until: date, system: LocalSystem, supervisor: Supervisor, use_case: LoadedUseCase) -> None:
+def _play(play: Play, system: LocalSystem, supervisor: Supervisor) -> None:
     api = system.api()
     try:
-        played = Conductor(api, use_case, system.screen, supervisor.pause).play(until)
+        played = Conductor(api, play.use_case, system.screen, supervisor.pause).play(play.until)
     finally:
         api.close()
     for dag_id, failed in played.failed.items():
         if failed:
             system.screen.say(f"{dag_id}: {failed} windows failed; their tasks' logs in Airflow say why")
-    show_numbers(system.screen.console, use_case, system.ledger())
+    show_numbers(system.screen.console, play.use_case, system.ledger())

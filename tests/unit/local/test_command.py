@@ -49,3 +49,15 @@ def test_clean_removes_a_home_and_nothing_else(tmp_path: Path) -> None:
     (home / "run.lock").write_text("")
     assert call(home, "clean").returncode == 0
     assert not home.exists()
+
+
+def test_the_demonstration_is_asked_for_only_where_it_is_to_be_played(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PERENNIAL_USE_CASES", str(tmp_path))
+    done = call(tmp_path / "home", "run")
+    assert done.returncode == 3
+    assert "start the servers without it: make run ARGS=--no-demo" in done.stderr
+    assert not (tmp_path / "home").exists()
+    (tmp_path / "file").touch()
+    assert "can't be written" in call(tmp_path / "file" / "home", "run", "--no-demo").stderr  # it came that far
