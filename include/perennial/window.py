@@ -1,7 +1,7 @@
 """Windows: half-open UTC intervals of event time, the unit of ingest, scoring and backfill."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
@@ -178,6 +178,19 @@ class Grid:
             clock = midnight + timedelta(hours=hour)
             second = clock.replace(tzinfo=zone, fold=1)
             yield (second if _is_shown(second) else second.replace(fold=0)).astimezone(UTC)
+
+
+def longest_run(windows: Iterable[Window]) -> tuple[Window, ...]:
+    """The longest run of windows that follow each other without a gap, the last of the longest; of windows in order."""
+    longest: list[Window] = []
+    run: list[Window] = []
+    for window in windows:
+        if run and run[-1].end != window.start:
+            run = []
+        run.append(window)
+        if len(run) >= len(longest):
+            longest = run
+    return tuple(longest)
 
 
 def parse_instant(text: str, timezone: str = "UTC") -> datetime:

@@ -5,10 +5,13 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import psycopg2
@@ -345,6 +348,92 @@ def test_a_publisher_killed_in_the_middle_leaves_the_old_rows(database_url: str)
     assert same(published.read("delays", FIRST), predictions("old"))
     published.publish("delays", FIRST, predictions("new"))  # the killed one holds nothing any more
     assert same(published.read("delays", FIRST), predictions("new"))
+
+
+STOPPED_WHILE_SENDING = """
+import os, signal, sys
+import pyarrow as pa
+from perennial.errors import StoreUnavailable
+from perennial.published import postgres
+from perennial.window import Window
+in_order = postgres.by_key
+def stopping(chunks, key):
+    for number, chunk in enumerate(in_order(chunks, key)):
+        if number == 2:
+            print("stops", flush=True)
+            os.kill(os.getpid(), signal.SIGSTOP)
+        yield chunk
+postgres.by_key = stopping
+count = 60_000
+rows = pa.table({"flight": [f"stopped-{i}" for i in range(count)], "prediction": [0.9] * count, "revision": [2] * count,
+    "model_version": ["7"] * count, "model_digest": ["m"] * count, "snapshot_digest": ["s"] * count,
+    "run_id": ["r"] * count})
+try:
+    postgres.PostgresPublished(sys.argv[1], heartbeat_timeout=1.0).publish("delays", Window.parse(sys.argv[2]), rows)
+except StoreUnavailable as refused:
+    print("refused", refused, flush=True)
+"""
+
+
+def test_a_publisher_stopped_while_it_sends_rows_loses_its_turn_to_who_waits(
+    database_url: str, repository: Path
+) -> None:
+    """No timeout of the server ends a COPY that waits for its client."""
+    published = PostgresPublished(database_url, heartbeat_timeout=1.0)
+    published.publish("delays", FIRST, predictions("old"))
+    command = [sys.executable, "-c", STOPPED_WHILE_SENDING, database_url, FIRST.key]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        try:
+            assert stopped.stdout.readline() == "stops\n"
+            assert same(published.read("delays", FIRST), predictions("old"))
+            documented = _documented_query(repository)
+            wait_until(lambda: bool(query(database_url, documented)), "the server to have taken what was sent")
+            assert [str(row[2]).endswith("predictions_delays") for row in query(database_url, documented)] == [True]
+            published.publish("delays", SECOND, predictions("other"))  # another window's turn is another
+            published.publish("delays", FIRST, predictions("new"))
+            os.kill(stopped.pid, signal.SIGCONT)
+            assert stopped.stdout.readline().startswith("refused Publishing delays")
+        finally:
+            stopped.kill()
+    assert same(published.read("delays", FIRST), predictions("new"))
+
+
+def _documented_query(repository: Path) -> str:
+    """By which an operator finds who hangs while it sends rows."""
+    text = (repository / "docs" / "operations.md").read_text()
+    return next(part.partition("```")[0] for part in text.split("```sql\n") if "pg_stat_progress_copy" in part)
+
+
+def test_a_publisher_whose_rows_come_slowly_keeps_its_turn(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It sends for longer than a silence may last, and never is silent for so long."""
+    in_order, patient = transfer.by_key, PostgresPublished(database_url, heartbeat_timeout=6.0)
+    patient.publish("delays", FIRST, predictions("old"))
+    count = 10_000
+    slow = predictions(*(f"slow-{i}" for i in range(count)))
+    begun = threading.Event()
+
+    def slowly(chunks: Iterator[pa.Table], key: str) -> Iterator[pa.Table]:
+        for chunk in in_order(chunks, key):
+            if chunk.num_rows < count:
+                yield chunk
+                continue
+            for first in range(0, count, 1_000):
+                yield chunk.slice(first, 1_000)
+                begun.set()
+                time.sleep(1.0)
+
+    monkeypatch.setattr(postgres, "by_key", slowly)
+    monkeypatch.setattr(transfer, "READ_BYTES", 1 << 16)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(patient.publish, "delays", FIRST, slow)
+        begun.wait(PATIENCE)
+        patient.publish("delays", FIRST, predictions("new"))
+        first.result()  # it was not ended
+    assert same(patient.read("delays", FIRST), predictions("new"))
+    assert "taking over" not in caplog.text
 
 
 def _wait_for_delete(database_url: str, publisher: "subprocess.Popen[bytes]") -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from perennial import scratch
 from perennial.scratch import scratch_folder
 
 HOLD = """
@@ -57,3 +58,45 @@ def test_those_of_living_processes_stay_and_those_of_killed_ones_go(root: Path) 
         assert (theirs / "rows.arrow").exists()
         with scratch_folder() as folder:
             assert set(root.iterdir()) == {foreign, folder}
+
+
+def left_by_a_killed_process(root: Path, name: str) -> Path:
+    """A folder whose lock nobody holds, as far as this host can tell."""
+    folder = root / name
+    folder.mkdir()
+    (folder / "in_use").touch()
+    return folder
+
+
+def test_those_of_other_hosts_stay_and_those_of_this_one_go_after_it_was_booted_again(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boot = root / "boot_id"
+    boot.write_text("0a0a0a0a-1111-2222-3333-444444444444\n")
+    monkeypatch.setattr(scratch, "_BOOT", boot)
+    monkeypatch.setattr(scratch.socket, "gethostname", lambda: "web")
+    ours = [
+        left_by_a_killed_process(root, name)
+        for name in (
+            "perennial-web-0a0a0a0a-one",
+            "perennial-web-0b0b0b0b-before",
+            "perennial-another-1-0a0a0a0a-beside",
+        )
+    ]
+    theirs = [
+        left_by_a_killed_process(root, name)
+        for name in ("perennial-web-1-0b0b0b0b-x", "perennial-other-0b0b0b0b-x", "perennial-x", "perennial-other--x")
+    ]
+    with scratch_folder() as folder:
+        assert folder.name.startswith("perennial-web-0a0a0a0a-")
+        assert [path.exists() for path in (*ours, *theirs)] == [False] * 3 + [True] * 4
+
+
+def test_where_the_system_names_no_boot_the_host_counts(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scratch, "_BOOT", root / "none")
+    monkeypatch.setattr(scratch.socket, "gethostname", lambda: "mac")
+    ours = left_by_a_killed_process(root, "perennial-mac--one")
+    theirs = left_by_a_killed_process(root, "perennial-other--one")
+    with scratch_folder() as folder:
+        assert folder.name.startswith("perennial-mac--")
+        assert (ours.exists(), theirs.exists()) == (False, True)

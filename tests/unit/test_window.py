@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.errors import InvalidWindow
-from perennial.window import Every, Grid, Window, parse_instant
+from perennial.window import Every, Grid, Window, longest_run, parse_instant
 
 ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"]
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
@@ -122,3 +122,15 @@ def test_a_date_names_the_start_of_its_day_also_where_clocks_skip_midnight() -> 
 def test_a_year_beside_which_there_is_no_other_names_no_window(text: str) -> None:
     with pytest.raises(InvalidWindow, match=r"is in the year \d+; write one from 1000 to 9997"):
         parse_instant(text, "America/New_York")
+
+
+def test_the_longest_run_of_windows_without_a_gap() -> None:
+    days = [
+        *Grid(Every.DAY, "Europe/Berlin").between(
+            parse_instant("2024-03-28T23:00Z"), parse_instant("2024-04-07T22:00Z")
+        )
+    ]
+    assert longest_run([]) == ()
+    assert longest_run(days) == tuple(days)
+    assert longest_run(days[:2] + days[3:7] + days[8:]) == tuple(days[3:7])
+    assert longest_run(days[:2] + days[3:5]) == tuple(days[3:5])  # of two that are as long, the last

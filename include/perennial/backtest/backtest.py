@@ -26,6 +26,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.monitoring import Monitoring
 from perennial.spec.names import Task
 from perennial.window import Window
+from perennial.wording import counted
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ def run(
         for done, rows in lives[name].live(windows):
             on_window(WindowsDone(before + done, total, rows))
         on_progress(
-            f"{name}: {len(windows)} windows, {len(lives[name].retrainings)} retrainings, "
+            f"{name}: {counted(len(windows), 'window')}, {counted(len(lives[name].retrainings), 'retraining')}, "
             f"{time.perf_counter() - began:.0f} s"
         )
     outcomes = {name: by_month(life.outcomes(windows)) for name, life in lives.items()}

@@ -21,9 +21,9 @@ from perennial.records.retained import snapshot_table
 from perennial.registry.memory import MemoryRegistry
 from perennial.sources.port import Extract, Source
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.models import Limits
+from perennial.spec.models import Limits, UseCase
 from perennial.spec.sources import Source as SourceSpec
-from perennial.window import Window
+from perennial.window import Window, longest_run
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,22 @@ def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Po
     if any(window in absent for window in windows):
         first, last = absent[0], absent[-1]
         raise NotIngested(
-            f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. Run "
-            f"`perennial ingest` and `perennial validate {spec.name} --from {first.start:%Y-%m-%d} "
-            f"--to {last.end:%Y-%m-%d}` first."
+            f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. "
+            f"`perennial ingest` and `perennial validate` bring them, each with `{spec.name} "
+            f"--from {_name(spec, first.start)} --to {_name(spec, last.end)}`.{_longest_there(spec, windows, absent)}"
         )
     return StoredHistory(lake, ledger)
+
+
+def _longest_there(spec: UseCase, windows: Sequence[Window], absent: Sequence[Window]) -> str:
+    run = longest_run(each for each in windows if each not in absent)
+    if not run:
+        return ""
+    return f" The longest stretch that is there: `--from {_name(spec, run[0].start)} --to {_name(spec, run[-1].end)}`."
+
+
+def _name(spec: UseCase, boundary: datetime) -> str:
+    return spec.grid.name_of(spec.grid.containing(boundary))
 
 
 def _labels(use_case: LoadedUseCase, window: Window, ports: Ports) -> pa.Table:

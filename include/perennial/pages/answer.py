@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from perennial.encoding import json_bytes
 from perennial.errors import InvalidSettings, InvalidWindow, NoModel, PerennialError, RowsExpired, TransientError
-from perennial.pages.asked import Answer, Asked, Found, NothingThere, without_folders
+from perennial.pages.asked import Answer, Asked, Found, NothingThere, Unnamed, without_folders
 from perennial.pages.rendering import rendered
 from perennial.pages.views import (
     alerts,
@@ -74,6 +74,8 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
         found = VIEWS[asked.view](asked, settings, ports)
     except NothingThere as error:
         return problem(asked, NOT_FOUND, "There is no such page", str(error))
+    except Unnamed as error:
+        return problem(asked, UNPROCESSABLE, "This address names no row", str(error))
     except PerennialError as error:
         status, title = next(told for kind, told in PROBLEMS.items() if isinstance(error, kind))
         return problem(asked, status, title, without_folders(str(error), settings))

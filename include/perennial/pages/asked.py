@@ -53,6 +53,10 @@ class NothingThere(Exception):  # noqa: N818 - it becomes a page, not a crash
     """What was asked for does not exist, or may not be seen: nobody is told which."""
 
 
+class Unnamed(Exception):  # noqa: N818 - it becomes a page, not a crash
+    """The address does not say what the page is to be about; the text says how it would."""
+
+
 def without_folders(said: str, settings: Settings) -> str:
     """What an error says, with the server's folders by the names of their settings: where they lie is not for readers.
 
@@ -78,7 +82,14 @@ def asked_use_case(asked: Asked, settings: Settings) -> LoadedUseCase:
 
 def asked_window(asked: Asked, use_case: LoadedUseCase) -> Window:
     """The window that is asked for. Errors: `InvalidWindow`."""
-    window = Window.parse(asked.arguments["window"])
+    return window_named(asked.arguments["window"].strip(), use_case)
+
+
+def window_named(text: str, use_case: LoadedUseCase) -> Window:
+    """The window by its name, or by its start as a person writes it. Errors: `InvalidWindow`."""
+    if "--" not in text:
+        return use_case.spec.grid.starting_at(text)
+    window = Window.parse(text)
     if use_case.spec.grid.containing(window.start) != window:
         raise InvalidWindow(f"{window} is not a window of {use_case.name}.")
     return window

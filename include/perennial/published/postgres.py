@@ -30,8 +30,9 @@ from perennial.published.layout import (
 from perennial.published.names import WINDOWS, rows_of, table_of
 from perennial.published.port import PublishedSize, PublishedWindow
 from perennial.published.provenance import OF_BATCHES, TYPES, batches_of, joined
-from perennial.published.tables import describe, index_is_valid, key_of, lock
+from perennial.published.tables import describe, index_is_valid, key_of
 from perennial.published.transfer import by_key, copy_in, copy_out
+from perennial.published.turn import await_turn
 from perennial.window import Window
 
 CONNECT_SECONDS = 10
@@ -46,7 +47,8 @@ class PostgresPublished:
 
     Their columns are those of the rows, with `window_start` and `window_end`. The server ends a transaction in which
     nothing happened for `heartbeat_timeout` seconds: its process is stopped or hangs, and others wait for its locks.
-    With `reading_timeout`, nothing can be published, and a statement that takes more than so many seconds is given up.
+    Whoever waits to publish a window ends a session whose rows stopped coming for as long. With `reading_timeout`,
+    nothing can be published, and a statement that takes more than so many seconds is given up.
     """
 
     def __init__(self, url: str, heartbeat_timeout: float = 60.0, reading_timeout: float | None = None) -> None:
@@ -57,8 +59,9 @@ class PostgresPublished:
     def publish(self, use_case: str, window: Window, rows: Rows, lease: Lease | None = None) -> None:
         """See `PublishedPredictions.publish`. Without a lease the window keeps the fencing token that it has.
 
-        Of two that publish the same window at once, the second waits for the first. Errors: `SchemaMismatch` for
-        null or doubled keys and changed types, `InvalidSettings` when the user lacks a right, `StoreUnavailable`.
+        Of two that publish the same window at once, the second waits for the first (see `await_turn`). Errors:
+        `SchemaMismatch` for null or doubled keys and changed types, `InvalidSettings` when the user lacks a right,
+        `StoreUnavailable`.
         """
         ordered = OrderedTable.of(rows) if isinstance(rows, pa.Table) else rows
         origins = batches_of(use_case, window, ordered.schema, ordered.chunks([*TYPES]))
@@ -67,7 +70,7 @@ class PostgresPublished:
         what = f"Publishing {use_case} {window}"
         readying.make_ready(lambda: self._transaction(what, READ_COMMITTED), use_case, columns)
         with self._transaction(what, READ_COMMITTED) as cursor:
-            lock(cursor, f"perennial.published {use_case} {window}")
+            await_turn(cursor, use_case, window, self._heartbeat_timeout)
             key = key_of(cursor, use_case, columns)
             check_keys(use_case, window, ordered, key)
             indexed = index_is_valid(cursor, use_case)

@@ -109,8 +109,13 @@ def test_what_no_trigger_looks_at_is_not_computed(
 
 
 def test_windows_that_are_not_stored_are_named(world: World, tmp_path: Path) -> None:
-    with pytest.raises(NotIngested, match=r"perennial ingest.*--from 2024-01-07"):
+    with pytest.raises(NotIngested, match=r"perennial ingest.*--from 2024-01-07 --to 2024-01-31`\.$"):
         backtested(world, tmp_path, range(28, 30))
+
+
+def test_of_windows_that_are_stored_in_part_the_longest_stretch_is_named(stored: World, tmp_path: Path) -> None:
+    with pytest.raises(NotIngested, match=r"longest stretch that is there: `--from 2024-02-18 --to 2024-02-24`\.$"):
+        backtested(stored, tmp_path, range(48, 60))
 
 
 def test_regret_needs_something_to_be_counted_against(stored: World) -> None:

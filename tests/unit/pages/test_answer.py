@@ -1,5 +1,6 @@
 """Pages of a small world: what they say, that nothing in them runs, and that scripts get the same."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,26 @@ def test_the_evidence_on_one_row(lived: World) -> None:
         said = page(lived, "evidence", entity=key, **given)
         assert f"Evidence on {key}" in said
         assert "in service from" in said
-    for entity in ("no-such", "", "' OR 1=1 --"):
+    assert f"Evidence on {key}" in page(lived, "evidence", use_case="parcels", entity=key, window="2024-01-31")
+    for entity in ("no-such", "' OR 1=1 --"):
         assert ask(lived, "evidence", use_case="parcels", entity=entity).status == 404
+
+
+def test_evidence_asks_for_the_row_until_one_is_named(lived: World) -> None:
+    for given in ({}, {"entity": " "}, {"window": "2024-01-31"}):
+        said = page(lived, "evidence", use_case="parcels", **given)
+        assert 'action="/base/perennial/dags/parcels.predict/evidence"' in said
+        assert '<label>parcel <input name="entity" required></label>' in said
+        assert [day in said for day in ("2024-01-31", "2024-02-01", "2024-02-02")] == [True, True, False]  # not scored
+        assert ('value="2024-01-31" aria-describedby' in said) is ("window" in given)
+        found = ask(lived, "evidence", as_json=True, use_case="parcels", **given)
+        assert (found.status, json.loads(found.body)["detail"]) == (422, "Say which parcel in the address: ?entity=…")
+
+
+def test_evidence_asks_for_nothing_before_a_window_was_scored(tmp_path: Path) -> None:
+    said = page(make_world(tmp_path), "evidence", use_case="parcels")
+    assert "No window was scored yet" in said
+    assert "<form" not in said
 
 
 def test_the_evidence_leads_to_the_run_and_to_the_model(lived: World, monkeypatch: pytest.MonkeyPatch) -> None:

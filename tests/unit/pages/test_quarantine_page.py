@@ -247,9 +247,7 @@ def test_revisions_whose_rows_retention_took_say_so(looked_at: World, monkeypatc
         {"entity": "no-such"},
         {"entity": "' OR 1=1 --"},
         {"entity": "<script>alert(1)</script>"},
-        {"entity": ""},
         {"row": "../../etc/passwd"},
-        {"entity": "1", "window": ""},
         {"entity": "1", "window": "2024-02-20T00:00Z--2024-02-21T00:00Z"},
     ],
 )
@@ -257,6 +255,14 @@ def test_a_row_that_is_not_there_is_told(looked_at: World, wrong: dict[str, str]
     found = ask(looked_at, "quarantined", **{**of_day(looked_at, 31), **wrong})
     assert found.status == 404
     assert b"<script>alert" not in found.body
+
+
+@pytest.mark.parametrize("wrong", [{"entity": ""}, {"entity": "1", "window": ""}])
+def test_an_address_that_names_no_row_says_what_it_lacks(looked_at: World, wrong: dict[str, str]) -> None:
+    found = ask(looked_at, "quarantined", **{**of_day(looked_at, 31), **wrong})
+    assert found.status == 422
+    assert "This address names no row" in found.body.decode()
+    assert "in the address: ?window=…&amp;entity=…" in found.body.decode()
 
 
 def test_hostile_reasons_and_names_stay_texts(set_aside: World) -> None:

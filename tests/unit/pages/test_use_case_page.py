@@ -330,6 +330,15 @@ def test_the_last_backtest_is_shown_and_how_to_run_another(lived: Life) -> None:
     assert f"{command} --from 2024-03-01 --to 2024-05-01" in found
 
 
+def test_the_backtest_that_is_proposed_has_windows_that_are_there(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.deploy(3, "1", "first")
+    for number in (0, 1, 2, 3, 5, 6, 7, 8, 10, 11):
+        life.read(number, Verdict.FAIL if number == 6 else Verdict.PASS)
+    life.now = life.window(19).end  # the last ones are missing
+    assert "--from 2024-01-06 --to 2024-01-10</pre>" in part(page(life), "backtest")
+
+
 def test_a_use_case_that_nobody_began_says_how_each_part_begins(tmp_path: Path) -> None:
     life = Life(tmp_path)
     said = page(life)

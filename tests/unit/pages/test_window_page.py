@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from perennial.jobs.predict import late, monitor
 from perennial.jobs.upkeep import quarantine as upkeep
 from perennial.ledger.entries import DriftReport, Intervention, InterventionKind
 from perennial.pages.charts.bar_axis import below
+from perennial.pages.charts.estimates import estimates_chart
 from perennial.review import window_report
 from perennial.spec.load import load_use_case
 from perennial.spec.models import UseCase
@@ -384,6 +386,19 @@ def test_estimates_stand_beside_what_the_labels_said(lived: World) -> None:
     assert f'<td>roc_auc</td><td class="dates">{found["estimates"]["roc_auc"]["value"]:.3g} (' in said
     assert '<circle class="final"' in said
     assert '<rect class="expected"' in said
+
+
+def test_each_look_at_the_labels_has_its_number_in_the_chart_and_in_the_table(lived: World) -> None:
+    last = lived.ports.ledger.performance_of("parcels", lived.day(30))[-1]
+    shown = [replace(last, as_of=last.as_of + timedelta(days=days)) for days in range(4)]
+    names = [f"look {each.as_of:%d %b %Y, %H:%M}" for each in shown]
+    chart = estimates_chart(shown, names, ["1", "2", "3", "4"], "roc_auc")
+    assert re.findall(r'<text x="[\d.]+" y="185.0">([^<]*)<', chart) == ["1", "2", "3", "4"]
+    assert re.findall(r"<title>(look [^:]*:\d\d)", chart) == names
+    said = page(lived, "window", **of_day(lived, 30))
+    looks = len(told(lived, "window", **of_day(lived, 30))["performance"])
+    found = re.findall(r'<td class="n" rowspan="\d+">(\d+)</td><td rowspan', said)
+    assert found == [str(number) for number in range(looks, 0, -1)]
 
 
 def test_what_an_older_version_recorded_by_hand_breaks_no_page(lived: World) -> None:

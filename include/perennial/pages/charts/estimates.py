@@ -13,6 +13,7 @@ from perennial.pages.words import number
 from perennial.performance.maturity import Maturity
 
 HEIGHT, LABELS, LEFT, NARROW, WIDE = 170.0, 20.0, 50.0, 14.0, 150.0
+HALF_LETTER = 3.1
 APART = 0.16  # of a step, to each side: the estimate stands left of the truth
 
 
@@ -50,10 +51,11 @@ def _point(said: dict[str, Any]) -> Point | None:
     return None if value is None else Point(value, said.get("low"), said.get("high"))
 
 
-def estimates_chart(entries: Sequence[Performance], names: Sequence[str], metric: str) -> Markup:
+def estimates_chart(entries: Sequence[Performance], names: Sequence[str], labels: Sequence[str], metric: str) -> Markup:
     """The deciding metric by entry, from left to right: hollow squares are estimates, points are by labels.
 
-    A point is filled where the window is final. Nothing is drawn without a value. `names` are those of the entries.
+    A point is filled where the window is final. Nothing is drawn without a value. `names` are those of the entries in
+    words, `labels` what stands below them; one that would run into its neighbour is left out.
     """
     pairs = [(estimated_point(entry, metric), measured_point(entry, metric)) for entry in entries]
     known = [point for pair in pairs for point in pair if point is not None]
@@ -73,7 +75,10 @@ def estimates_chart(entries: Sequence[Performance], names: Sequence[str], metric
         for tick in axis.ticks(bottom, top)
     ]
     right = LEFT + step * len(entries) + 2
-    along = [(LEFT + step * (position + 0.5 - 2 * APART), name) for position, name in enumerate(names)]
+    along = [
+        (LEFT + step * (position + 0.5) - min(HALF_LETTER * len(label), 2 * APART * step), label)
+        for position, label in enumerate(labels)
+    ]
     drawn.append(axis.written(along, HEIGHT + 15, right))
     for position, (entry, name, (estimate, truth)) in enumerate(zip(entries, names, pairs, strict=True)):
         middle = LEFT + step * (position + 0.5)

@@ -1,15 +1,11 @@
 """Two windows, two models or two revisions of a window, side by side; until they are named, a form that asks."""
 
-from dataclasses import replace
-
 from perennial import clock
 from perennial.errors import NotScored
-from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case, asked_window
+from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case, window_named
 from perennial.ports import Ports
 from perennial.review.comparison import choices, models, revisions, windows
 from perennial.settings import Settings
-from perennial.spec.load import LoadedUseCase
-from perennial.window import Window
 
 WINDOW, MODEL, REVISION, WITH = "window", "model", "revision", "with"
 
@@ -20,27 +16,18 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     given = {name: asked.arguments.get(name, "").strip() for name in (WINDOW, MODEL, REVISION, WITH)}
     extra = {"spec": use_case.spec}
     if given[WINDOW] and given[REVISION] and given[WITH]:
-        window = _window(asked, use_case, given[WINDOW])
+        window = window_named(given[WINDOW], use_case)
         numbers = _revision(given[REVISION]), _revision(given[WITH])
         try:
             return Found(revisions.run(use_case, window, *numbers, ports), "compare/revisions.html", extra)
         except NotScored as error:
             raise NothingThere(str(error)) from error
     if given[WINDOW] and given[WITH]:
-        sides = _window(asked, use_case, given[WINDOW]), _window(asked, use_case, given[WITH])
+        sides = window_named(given[WINDOW], use_case), window_named(given[WITH], use_case)
         return Found(windows.run(use_case, *sides, clock.now(), ports), "compare/windows.html", extra)
     if given[MODEL] and given[WITH]:
         return Found(models.run(use_case, given[MODEL], given[WITH], ports), "compare/models.html", extra)
     return Found(choices.run(use_case.spec, ports), "compare.html", extra | {"given": given})
-
-
-def _window(asked: Asked, use_case: LoadedUseCase, text: str) -> Window:
-    """By its key, or by its start as a person writes it. Errors: `InvalidWindow`."""
-    return (
-        asked_window(replace(asked, arguments={WINDOW: text}), use_case)
-        if "--" in text
-        else use_case.spec.grid.starting_at(text)
-    )
 
 
 def _revision(text: str) -> int:

@@ -3,7 +3,7 @@
 from functools import partial
 
 from perennial.errors import NotIngested
-from perennial.pages.asked import Asked, Found, NothingThere, asked_use_case, asked_window
+from perennial.pages.asked import Asked, Found, NothingThere, Unnamed, asked_use_case, asked_window
 from perennial.ports import Ports
 from perennial.quality.caught import rule_sentence
 from perennial.review import quarantine, quarantined
@@ -14,11 +14,11 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     """The evidence on the row that is named."""
     use_case = asked_use_case(asked, settings)
     if not asked.arguments.get("window"):
-        raise NothingThere("Say which window in the address: ?window=…")
+        raise Unnamed("Say which window in the address: ?window=…&entity=…")
     window = asked_window(asked, use_case)
     entity, row = (asked.arguments.get(name) or None for name in ("entity", "row"))
     if entity is None and row is None:
-        raise NothingThere(f"Say which {use_case.spec.key} in the address: ?entity=…")
+        raise Unnamed(f"Say which {use_case.spec.key} in the address: ?window=…&entity=…")
     try:
         found = quarantined.run(use_case, window, ports, entity=entity, row=row)
     except NotIngested as error:

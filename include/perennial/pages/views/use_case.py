@@ -13,12 +13,15 @@ from perennial.performance.gain import metric_named
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
 from perennial.ports import Ports
+from perennial.records import retained
 from perennial.review import by_people, use_case_report
 from perennial.review.timeline import WindowState
+from perennial.review.use_case_report import UseCaseReport
 from perennial.settings import Settings
 from perennial.spec.models import UseCase
+from perennial.spec.retirement import RowClass
 from perennial.verdict import Verdict
-from perennial.window import parse_instant
+from perennial.window import longest_run, parse_instant
 
 VERSIONS_SHOWN, REJECTED_SHOWN = 15, 20
 STANDING_KINDS = {Standing.AS_EXPECTED: "pass", Standing.WORSE: "warn", Standing.FAR_WORSE: "fail"}
@@ -75,9 +78,25 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
                 report.timeline.windows, lambda each: each.maturity is Maturity.FINAL and each.value is not None
             ),
             "months": sorted({month for each in results for month in each["months"]}),
-            "backtest_from": services[0].since if services else spec.start,
+            "to_backtest": _to_backtest(spec, report, services[0].since if services else spec.start),
         },
     )
+
+
+def _to_backtest(spec: UseCase, report: UseCaseReport, since: datetime) -> tuple[str, str] | None:
+    """The `--from` and `--to` of the last backtest; else of the longest run of windows that one could live through."""
+    if report.backtest:
+        ends = report.backtest.since, report.backtest.until
+    else:
+        gone = retained.due(spec, RowClass.RAW, report.as_of)
+        since = since if gone is None else max(since, gone)
+        there = (each.window for each in report.timeline.windows if each.validation is not None)
+        run = longest_run(window for window in there if window.start >= since)
+        if not run:
+            return None
+        ends = run[0].start, run[-1].end
+    start, end = (spec.grid.name_of(spec.grid.containing(each)) for each in ends)
+    return start, end
 
 
 def _last(windows: Sequence[WindowState], wanted: Callable[[WindowState], bool]) -> WindowState | None:

@@ -43,19 +43,11 @@ class Choices:
 
 def run(spec: UseCase, ports: Ports) -> Choices:
     """What can be compared. Errors: `StoreUnavailable`."""
-    return Choices(spec.name, spec.title, _windows(spec, ports), known_models(spec, ports))
+    return Choices(spec.name, spec.title, known_windows(spec, ports), known_models(spec, ports))
 
 
-def known_models(spec: UseCase, ports: Ports) -> tuple[KnownModel, ...]:
-    """The last `MODELS` versions that were deployed, the newest first. Errors: `StoreUnavailable`."""
-    first: dict[str, datetime] = {}
-    for entry in ports.ledger.deployments(spec.name):
-        if entry.role is DeployedRole.CHAMPION:
-            first.setdefault(entry.model_version, entry.effective_from)
-    return tuple(KnownModel(version, since) for version, since in reversed(first.items()))[:MODELS]
-
-
-def _windows(spec: UseCase, ports: Ports) -> tuple[KnownWindow, ...]:
+def known_windows(spec: UseCase, ports: Ports) -> tuple[KnownWindow, ...]:
+    """The last `WINDOWS` windows that were ingested, the newest first. Errors: `StoreUnavailable`."""
     last = ports.ledger.last_ingested(spec.name)
     windows = timeline.last_windows(spec, last.end, WINDOWS) if last else []
     if not windows:
@@ -68,3 +60,12 @@ def _windows(spec: UseCase, ports: Ports) -> tuple[KnownWindow, ...]:
         for window in reversed(windows)
         if window in ingested
     )
+
+
+def known_models(spec: UseCase, ports: Ports) -> tuple[KnownModel, ...]:
+    """The last `MODELS` versions that were deployed, the newest first. Errors: `StoreUnavailable`."""
+    first: dict[str, datetime] = {}
+    for entry in ports.ledger.deployments(spec.name):
+        if entry.role is DeployedRole.CHAMPION:
+            first.setdefault(entry.model_version, entry.effective_from)
+    return tuple(KnownModel(version, since) for version, since in reversed(first.items()))[:MODELS]
