@@ -10,6 +10,9 @@ from zoneinfo import ZoneInfo
 from perennial.errors import InvalidWindow
 
 _YEARS = range(1000, 9998)
+YEARS_BEGIN, YEARS_END = (datetime(year, 1, 1, tzinfo=UTC) for year in (_YEARS[0], _YEARS[-1] + 1))
+"""From when to when instants lie in windows: others are too near the ends of the calendar."""
+
 _DATE = re.compile(r"\d{4}-?\d{2}-?\d{2}|\d{4}-?W\d{2}(-?\d)?")
 
 

@@ -397,6 +397,25 @@ def test_reading_opens_no_file_of_another_partition(folder: DeltaLake, tmp_path:
         folder.read(TABLE, SECOND)
 
 
+def test_a_partition_whose_file_is_lost_is_written_again(folder: DeltaLake, tmp_path: Path) -> None:
+    lost = folder.replace(TABLE, FIRST, rows(1, 2))
+    folder.replace(TABLE, SECOND, rows(1))
+    (file,) = (tmp_path / TABLE).glob("2013-03-01*/*.parquet")
+    file.unlink()
+    again = folder.replace(TABLE, FIRST, rows(1, 2))
+    assert (again.digest, again.version > lost.version) == (lost.digest, True)
+    assert folder.read(TABLE, FIRST).equals(canonical(rows(1, 2)))
+
+
+def test_an_entity_is_forgotten_although_a_file_is_lost(folder: DeltaLake, tmp_path: Path) -> None:
+    folder.replace(TABLE, FIRST, rows(1, 2))
+    folder.replace(TABLE, SECOND, rows(1, 3))
+    (file,) = (tmp_path / TABLE).glob("2013-03-01*/*.parquet")
+    file.unlink()
+    assert folder.forget(TABLE, "id", "1").rows == 1
+    assert folder.read(TABLE, SECOND).equals(canonical(rows(3)))
+
+
 def test_a_log_of_many_commits_is_checkpointed(folder: DeltaLake, tmp_path: Path) -> None:
     for number in range(42):
         commit = folder.replace(TABLE, f"window {number % 5}", rows(number))

@@ -122,6 +122,7 @@ def opened(
     columns: dict[str, Column] = COLUMNS,
     event_time: str | None = "at",
     cache: FileCache | None = None,
+    grid: Grid = Grid(Every.DAY),  # noqa: B008 - it is frozen
     **connections: str,
 ) -> Source:
     return open_source(
@@ -132,7 +133,7 @@ def opened(
         key="id",
         event_time=event_time,
         arrival=arrival,
-        schedule=Schedule(Grid(Every.DAY), START),
+        schedule=Schedule(grid, START),
         connections=EnvironmentConnections({f"AIRFLOW_CONN_{name.upper()}": uri for name, uri in connections.items()}),
         cache=cache,
     )
@@ -573,9 +574,9 @@ def day_files(folder: Path, **days: pa.Table | bytes) -> None:
         path.write_bytes(content if isinstance(content, bytes) else as_csv(content))
 
 
-def daily(folder: Path, **options: object) -> Source:
+def daily(folder: Path, grid: Grid = Grid(Every.DAY), **options: object) -> Source:  # noqa: B008 - it is frozen
     spec = {"type": "files", "path": ".", "pattern": "%Y-%m-%d*.csv", "format": "csv", **options}
-    return opened(spec, folder, arrival=None)
+    return opened(spec, folder, arrival=None, grid=grid)
 
 
 HOUR = timedelta(hours=1)
@@ -596,6 +597,17 @@ def test_rows_that_no_window_finds_come_along_to_be_set_aside(tmp_path: Path) ->
         "2 rows belong to other windows, which do not read the file they are in, and are set aside.",
         "3 rows have no at that can be read, and are set aside.",
     ]
+
+
+@pytest.mark.parametrize("every", [Every.HOUR, Every.SIX_HOURS, Every.DAY, Every.WEEK, Every.MONTH])
+def test_rows_at_the_ends_of_the_calendar_belong_to_no_window(tmp_path: Path, every: Every) -> None:
+    """Some write "for ever" as the last day that there is."""
+    ends = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, tzinfo=UTC)]
+    day_files(tmp_path, d01=rows_at(START, *ends))
+    for zone in ("UTC", "America/New_York", "Asia/Tokyo"):
+        source = daily(tmp_path, reach="1d", grid=Grid(every, zone))
+        extract = source.fetch(WINDOW, AS_OF, LIMITS)
+        assert (extract.rows.num_rows, extract.outside, extract.misplaced) == (3, 0, 2)
 
 
 def test_with_reach_a_row_in_the_file_of_the_day_before_is_found(tmp_path: Path) -> None:

@@ -292,7 +292,10 @@ class DeltaLake(ManyPartitions):
             def replaced(partition: str = partition) -> None:
                 delta = self._open(table)
                 assert delta is not None, "a table that has partitions is there"
-                before = self._rows(table, delta, partition)
+                try:
+                    before = self._rows(table, delta, partition)
+                except RowsRemoved:  # its file is lost, and whoever was in it with it
+                    return
                 rows = canonical(without(before, column, value))
                 if rows.num_rows < before.num_rows:
                     facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
@@ -327,13 +330,17 @@ class DeltaLake(ManyPartitions):
         return created(self.location(table), columns, self._options)
 
     def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
+        """Whether the partition has just these rows; not where its file is lost, which is why it is written again."""
         files = self._held.files_of(delta, partition)
         counts = [file.rows for file in files]
         if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
             return False
-        if len(files) == 1:
-            return self._ordered(table, partition, files[0]).digest() == digest
-        return canonical_digest(self._rows(table, delta, partition)) == digest
+        try:
+            if len(files) == 1:
+                return self._ordered(table, partition, files[0]).digest() == digest
+            return canonical_digest(self._rows(table, delta, partition)) == digest
+        except RowsRemoved:
+            return False
 
     def _committed(self, table: str, partition: str, version: int | None) -> DataFile | None:
         """The file that this version's own commit wrote, without opening the table, which costs the more the longer

@@ -161,6 +161,21 @@ def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str], checks:
     return json_digest({"suite": suite, "accepted": sorted(accepted)}) if accepted else suite
 
 
+def counting_verdict(use_case: LoadedUseCase, snapshot: Snapshot, ledger: Ledger) -> ValidationResult | None:
+    """The verdict that counts of a window with this latest snapshot: that on it by today's rules, else the last one on
+    it, else the last one on an earlier snapshot.
+
+    A source or rules that were put back to what they were have the verdict of then, and others were recorded since.
+    """
+    suite = suite_digest_with(use_case, accepted_rules(snapshot, ledger))
+
+    def rank(verdict: ValidationResult) -> tuple[bool, bool]:
+        on_it = verdict.snapshot_digest == snapshot.digest
+        return on_it, on_it and verdict.suite_digest == suite
+
+    return max(reversed(ledger.validations(use_case.name, snapshot.window)), key=rank, default=None)
+
+
 def checks_of(verdict: ValidationResult) -> int:
     """The version of our checks that gave the verdict. 0.1.0 did not record that it was the first."""
     return int(verdict.result.get(CHECKED_BY, 1))

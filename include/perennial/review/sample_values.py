@@ -19,7 +19,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.problems import Location, shown
 from perennial.spec.sources import PostgresSource, S3Source
-from perennial.window import Window
+from perennial.window import YEARS_BEGIN, YEARS_END, Window
 from perennial.wording import counted
 
 
@@ -74,7 +74,9 @@ def _lost(spec: UseCase, times: pa.ChunkedArray, window: Window) -> int:
     pattern = spec.source.prefix if isinstance(spec.source, S3Source) else f"{spec.source.path}\n{spec.source.pattern}"
     reach = spec.source.reach or timedelta(0)
     read = set(filled(pattern, window.start - reach, window.end + reach))
-    left, lost = pc.drop_null(times).to_pylist(), 0
+    known = pc.drop_null(times).to_pylist()
+    left = [time for time in known if YEARS_BEGIN <= time < YEARS_END]
+    lost = len(known) - len(left)
     while left:
         other = spec.grid.containing(left[0])
         outside = [time for time in left if not other.start <= time < other.end]

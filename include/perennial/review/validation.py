@@ -11,7 +11,7 @@ from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
 from perennial.quality.outcome import OBSERVE_NO_VALUES, RESULT_FORMAT, ValueCount
 from perennial.quality.setting_aside import named_rules
-from perennial.records.gate import accepted_rules, checks_of, is_about, suite_digest_with
+from perennial.records.gate import accepted_rules, checks_of, counting_verdict, is_about, suite_digest_with
 from perennial.review import quarantine
 from perennial.spec import versions
 from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
@@ -114,20 +114,19 @@ class ValidationReport:
 
 
 def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationReport:
-    """What the last validation of the window found.
+    """What the validation that counts of the window found.
 
     Errors: `NotIngested`, `NotValidated` when there is none; `InvalidSettings` when a newer version recorded it;
     `StoreUnavailable`.
     """
     name, ledger = use_case.name, ports.ledger
-    verdicts = ledger.validations(name, window)
     snapshot = ledger.latest_snapshot(name, window)
     command = f"{name} --window {window.start:%Y-%m-%dT%H:%MZ}"
     if snapshot is None:
         raise NotIngested(f"{name} {window} was never ingested. Run `perennial run {command}` first.")
-    if not verdicts:
+    last = counting_verdict(use_case, snapshot, ledger)
+    if last is None:
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
-    last = verdicts[-1]
     _refuse_newer(last)
     caught: dict[str, quarantine.RuleCatch] = {}
     outdated = rows_unreadable = None

@@ -12,7 +12,7 @@ from perennial.quality.columns import Unfit
 from perennial.quality.unread import unread_in
 from perennial.sources.shape import ReadColumn, Shape
 from perennial.spec.problems import listed, nearest, shown_name
-from perennial.window import Window
+from perennial.window import YEARS_BEGIN, YEARS_END, Window
 
 Home = Callable[[datetime], tuple[Window, bool]]
 """For the instant of a row outside the window: its own window, and whether that one reads the file, too."""
@@ -111,9 +111,10 @@ class Selection:
 
 
 def _lost(strays: pa.ChunkedArray, home: Home) -> pa.Array:
-    """The instants whose own window does not read the file, each once."""
+    """The instants whose own window does not read the file, each once; at the ends of the calendar there is none."""
     left = pc.unique(strays)
-    lost = [pa.array([], _INSTANT)]
+    nowhere = pc.or_(pc.less(left, _instant(YEARS_BEGIN)), pc.greater_equal(left, _instant(YEARS_END)))
+    lost, left = [left.filter(nowhere)], left.filter(pc.invert(nowhere))
     while len(left):
         window, reads = home(left[0].as_py())
         inside = pc.and_(pc.greater_equal(left, _instant(window.start)), pc.less(left, _instant(window.end)))

@@ -221,6 +221,11 @@ def test_rows_that_other_windows_read_are_no_mistake(orders: Orders) -> None:
     )
 
 
+def test_a_row_of_the_last_day_that_there_is_lies_outside_the_window(orders: Orders) -> None:
+    orders.rows([row(n) for n in range(59)] + [row(59, ordered_at="9999-12-31T00:00:00Z")])
+    assert "1 row of 60 lie outside the window" in "\n".join(each.problem for each in orders.found().findings)
+
+
 def test_another_dialect_is_named(orders: Orders) -> None:
     orders.rows([row(n).replace(",", ";") for n in range(60)], header=HEADER.replace(",", ";"))
     (problem,) = errors(orders.found())

@@ -10,6 +10,7 @@ from tests.unit.jobs.world import ROWS, World
 from perennial.errors import NotIngested, NotValidated, ValidationFailed
 from perennial.jobs.predict import ingest, validate
 from perennial.jobs.upkeep import quarantine as upkeep
+from perennial.jobs.upkeep import replay
 from perennial.records.gate import gated
 from perennial.review import validation
 from perennial.spec.load import load_use_case
@@ -78,6 +79,24 @@ def test_a_verdict_on_older_rows_says_so(world: World) -> None:
     found = validation.run(world.use_case, world.day(3), world.ports)
     assert found.outdated is not None
     assert "ingested again since. Run `perennial validate parcels" in found.outdated
+
+
+def test_rows_that_were_put_back_have_their_verdict_of_before(world: World) -> None:
+    first, before = checked(world, 3), world.parcels.table
+    spoil(world, 3, 7)
+    assert checked(world, 3).rows_quarantined == 7
+    world.parcels.table = before
+    assert checked(world, 3) == first
+    found = replay.run(world.use_case, world.day(3), world.ports, "again")
+    assert (found.quarantined_before, found.quarantined_after) == (0, 0)
+
+
+def test_rules_that_were_put_back_have_their_verdict_of_before(world: World) -> None:
+    first, rules = checked(world, 3), world.use_case
+    world.use_case = replace(rules, expectations=rules.expectations[:1])
+    assert checked(world, 3).outdated is None
+    world.use_case = rules
+    assert checked(world, 3) == first
 
 
 def test_a_verdict_under_other_rules_says_so(world: World) -> None:

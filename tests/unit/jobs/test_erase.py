@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pyarrow as pa
@@ -17,6 +18,8 @@ from perennial.jobs.erase import run as erase
 from perennial.jobs.predict import ingest, score, validate
 from perennial.jobs.upkeep import decommission, quarantine, reconcile, verify
 from perennial.jobs.upkeep.decommission import DataClass
+from perennial.lake.delta import DeltaLake
+from perennial.lake.old_files import folder_of
 from perennial.lake.port import Forgotten
 from perennial.ledger.entries import Intervention, InterventionKind
 from perennial.ledger.memory.ledger import InMemoryLedger
@@ -491,6 +494,21 @@ def test_windows_whose_rows_the_lake_has_lost_are_named_and_not_passed_over(live
     (only,) = erase.plan(lived.use_case, "nobody", lived.ports)
     assert "lost" in only.what
     assert erased(lived, "nobody").lost == done.lost
+
+
+@pytest.mark.parametrize("table", ["raw", "predictions", "labels"])
+def test_a_file_that_the_lake_has_lost_keeps_nobody_from_being_erased(world: World, tmp_path: Path, table: str) -> None:
+    world.ports = replace(world.ports, lake=DeltaLake(str(tmp_path), {}))
+    first_model(world)
+    predict(world, 31)
+    evaluated(world, 31)
+    for file in (tmp_path / table / "parcels").glob(f"{folder_of(world.day(31).key)}/*.parquet"):
+        file.unlink()
+    entity = someone(world)
+    done = erased(world, entity)
+    assert done.lost == (() if table == "labels" else (world.day(31).key,))
+    assert done.tombstone is not None
+    assert about(world, entity) == 0
 
 
 def test_what_is_erased_by_class_or_for_somebody_else_is_not_lost(lived: World) -> None:

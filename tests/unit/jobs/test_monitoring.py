@@ -14,7 +14,7 @@ from tests.unit.jobs.test_predict_path import first_model, predict
 from tests.unit.jobs.world import ROWS, SHIFT, World
 
 from perennial.encoding import as_json
-from perennial.errors import NotMonitored
+from perennial.errors import NotMonitored, ValidationFailed
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.lake.memory import InMemoryLake
@@ -329,3 +329,16 @@ def test_the_schema_of_the_report_is_the_one_in_the_repository(repository: Path)
 def test_use_cases_keep_their_digest_whatever_is_monitored(world: World) -> None:
     changed = with_monitoring(world, max_retrains_per_month=9).use_case
     assert changed.scoring_digest == world.use_case.scoring_digest
+
+
+def test_a_window_that_was_mended_by_putting_its_rows_back_holds_no_retraining_back(world: World) -> None:
+    first_model(world)
+    predict(world, 31)
+    before = world.parcels.table
+    world.change(31, "weight", 500.0)
+    with pytest.raises(ValidationFailed):
+        predict(world, 31)
+    assert known_at(world, 31).failed == world.day(31)
+    world.parcels.table = before
+    predict(world, 31)
+    assert known_at(world, 31).failed is None

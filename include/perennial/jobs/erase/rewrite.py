@@ -119,11 +119,19 @@ def shadow_without(shadow: ShadowBatch, rows: pa.Table, batch: Batch, run_id: st
     return after, said
 
 
+def held_now(table: str, window: Window, ports: Ports) -> pa.Table:
+    """What a table holds of the window; nothing where its file is lost, which `perennial.jobs.erase.find` tells."""
+    try:
+        return ports.lake.read(table, window_partition(window))
+    except RowsRemoved:
+        return pa.table({})
+
+
 def quarantine_without(
     use_case: LoadedUseCase, window: Window, entity: str, digests: Mapping[str, str], ports: Ports
 ) -> pa.Table | None:
     """The rows in quarantine without the entity's, each about the snapshot without them; None where there are none."""
-    rows = ports.lake.read(quarantine_table(use_case.name), window_partition(window))
+    rows = held_now(quarantine_table(use_case.name), window, ports)
     if rows.num_rows == 0:
         return None
     kept = without(rows, use_case.spec.key, entity)

@@ -177,7 +177,7 @@ def _restore(window: Window, erasing: Erasing, lease: Lease) -> None:
 def _shadow(window: Window, erasing: Erasing, lease: Lease) -> None:
     """The shadow of the revision before becomes that of the live one, if it was made for the same rows."""
     ports, table = erasing.ports, shadow_table(erasing.name)
-    rows = ports.lake.read(table, window_partition(window))
+    rows = rewrite.held_now(table, window, ports)
     if not erasing.about(rows):
         return
     kept = erasing.without(rows)
@@ -202,6 +202,6 @@ def _is_for(shadow: ShadowBatch, batch: Batch, kept: pa.Table, erasing: Erasing)
 
 def _head(table: str, window: Window, erasing: Erasing, lease: Lease) -> None:
     """What a table holds of the window now, without the entity."""
-    rows = erasing.ports.lake.read(table, window_partition(window))
+    rows = rewrite.held_now(table, window, erasing.ports)
     if erasing.about(rows):
         erasing.ports.lake.replace(table, window_partition(window), erasing.without(rows), lease)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from perennial.errors import PermanentError
 from perennial.jobs.predict import ingest, score, shadow, validate
 from perennial.ports import Ports
+from perennial.records.gate import counting_verdict
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.rollout import has_stages
@@ -40,8 +41,9 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> R
 
 
 def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:
-    verdicts = ports.ledger.validations(use_case.name, window)
-    return verdicts[-1].rows_quarantined if verdicts else 0
+    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
+    verdict = None if snapshot is None else counting_verdict(use_case, snapshot, ports.ledger)
+    return 0 if verdict is None else verdict.rows_quarantined
 
 
 def _revision(use_case: LoadedUseCase, window: Window, ports: Ports) -> int | None:
