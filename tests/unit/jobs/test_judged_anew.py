@@ -1,4 +1,4 @@
-"""The first decision stands for what it was about. Others are judged anew, on the same rows against the same champion."""
+"""The first decision stands for what it was about; others are judged anew, on the same rows and by the same champion."""
 
 from dataclasses import replace
 
