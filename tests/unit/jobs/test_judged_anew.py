@@ -1,4 +1,4 @@
-"""The first decision stands for what it was about; others are judged anew, on the same rows and by the same champion."""
+"""The first decision stands for what it was about; others are judged anew on the same rows, by the same champion."""
 
 from dataclasses import replace
 
