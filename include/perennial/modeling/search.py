@@ -105,8 +105,9 @@ class _Learner:
 def search(
     spec: UseCase, candidate: Candidate, training: pa.Table, window_column: str, watch: Watch = time.monotonic
 ) -> Found:
-    """Find the best values for what `candidate.search` names, by the deciding metric, on the training rows alone; by the
-    log loss where cost decides, of which a threshold is chosen later.
+    """Find the best values for what `candidate.search` names, by the deciding metric, on the training rows alone.
+
+    Where cost decides, by the log loss: the threshold that cost depends on is chosen later.
 
     When `training.budget` is over, no further model is fitted, and the last complete round decides; of the first
     setting each fold is tried, however long that takes. The same rows, seed and number of fits find the same.
