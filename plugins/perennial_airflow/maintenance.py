@@ -122,8 +122,13 @@ def _fill_gaps(use_case: LoadedUseCase) -> None:
         """Names the windows that should have been scored and were not, for the task that starts their runs."""
         from perennial_airflow import upkeep_tasks
 
-        paused = get_current_context()["ti"].get_dag(predict).is_paused
-        return upkeep_tasks.gap_runs(use_case, current_run(), paused=bool(paused))
+        ti = get_current_context()["ti"]
+        return upkeep_tasks.gap_runs(
+            use_case,
+            current_run(),
+            paused=bool(ti.get_dag(predict).is_paused),
+            known=lambda names: ti.get_task_states(predict, run_ids=names),
+        )
 
     # One run for each window, under a name of its own: a window is filled once, and named for as long as it is missing.
     TriggerDagRunOperator.partial(

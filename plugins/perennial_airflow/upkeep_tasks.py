@@ -1,6 +1,8 @@
 """What the tasks of the nightly maintenance do, in the same way as those of `tasks`."""
 
 import logging
+from collections.abc import Callable, Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from perennial import clock
@@ -24,6 +26,10 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILLED_AT_ONCE = 100  # the rest follows the next night
+ASKED_AT_ONCE = 100  # names of runs, which stand in the address of a request
+
+KnownAmong = Callable[[list[str]], Collection[str]]
+"""Which of the predict DAG's runs of these names there are."""
 
 
 @noted(verdict_lines.nothing)
@@ -34,20 +40,31 @@ def gaps(use_case: LoadedUseCase, run: Run) -> Json:
 
 
 @noted(verdict_lines.nothing)
-def gap_runs(use_case: LoadedUseCase, run: Run, *, paused: bool) -> list[Json]:
-    """The runs of the predict DAG that fill the gaps, the oldest window first; none while that DAG is paused."""
+def gap_runs(use_case: LoadedUseCase, run: Run, *, paused: bool, known: KnownAmong) -> list[Json]:
+    """The runs of the predict DAG that fill the gaps, the oldest window first; none while that DAG is paused.
+
+    Nor is there one for a window that had its run: what couldn't be filled doesn't hold back what can.
+    """
     with airflow_outcomes(use_case):
         _, missing = _gaps(use_case, run)
         if paused and missing:
             log.warning("%s.predict is paused, so nothing is filled. Unpause it.", use_case.name)
             return []
+        runs = {f"gap__{window.key.partition('--')[0]}": window for window in missing}
         return [
             {
-                "trigger_run_id": f"gap__{window.key.partition('--')[0]}",
-                "conf": {"window_from": window.start.isoformat(), "window_to": window.end.isoformat()},
+                "trigger_run_id": name,
+                "conf": {"window_from": runs[name].start.isoformat(), "window_to": runs[name].end.isoformat()},
             }
-            for window in missing[:FILLED_AT_ONCE]
+            for name in islice(_unknown(list(runs), known), FILLED_AT_ONCE)
         ]
+
+
+def _unknown(names: list[str], known: KnownAmong) -> Iterator[str]:
+    for start in range(0, len(names), ASKED_AT_ONCE):
+        asked = names[start : start + ASKED_AT_ONCE]
+        had = known(asked)
+        yield from (name for name in asked if name not in had)
 
 
 def _gaps(use_case: LoadedUseCase, run: Run) -> "tuple[Gaps, list[Window]]":

@@ -39,9 +39,10 @@ def standardised(distances: Floats, negligible: float, floor: float) -> Floats:
     measured = ~np.isnan(distances)
     scores = np.full(len(distances), -np.inf)
     found = np.clip(distances[measured], negligible, FARTHEST)
-    n = len(found)
-    others = found[(np.arange(n)[:, None] + np.arange(1, n)) % n]  # row i: all but the i-th
-    scores[measured] = (found - others.mean(axis=1)) / np.maximum(others.std(axis=1, ddof=1), floor)
+    found -= np.median(found)  # squares of what is near 0 keep the digits of the spread
+    mean, n = _mean_of_others(found), len(found)
+    variance = (_mean_of_others(found**2) - mean**2) * (n - 1) / (n - 2)
+    scores[measured] = (found - mean) / np.maximum(np.sqrt(np.maximum(variance, 0.0)), floor)
     return scores
 
 
@@ -74,6 +75,15 @@ def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
     """
     factor = sum(1 / i for i in range(1, len(p_values) + 1))
     return tuple(min(1.0, q * factor) for q in benjamini_hochberg(p_values))
+
+
+def _mean_of_others(values: Floats) -> Floats:
+    """For each value the mean of all others, from what is before and behind it: an outlier that was in a sum is not
+    got out of it by subtracting.
+    """
+    before = np.concatenate([[0.0], np.cumsum(values[:-1])])
+    behind = np.concatenate([np.cumsum(values[:0:-1])[::-1], [0.0]])
+    return np.asarray((before + behind) / (len(values) - 1))
 
 
 def _rest(shapes: Floats, weights: Floats) -> Floats:

@@ -149,6 +149,10 @@ def _slope(truth: Floats, score: Floats, units: Units, reach: float, logistic: b
     """The slope of a regression of outcomes on scores; None where there is none."""
     if np.ptp(score) == 0 or np.ptp(truth) == 0:
         return None
+    unit = 1.0
+    if not logistic:  # of numbers, the slope of those in standard deviations: it converges in whatever unit they are
+        unit = float(truth.std() / score.std())
+        truth, score = truth / truth.std(), score / score.std()
     design = np.column_stack([np.ones(len(score)), score - score.mean()])
     found = np.array([logit(truth.mean()) if logistic else truth.mean(), 0.0])
     for _ in range(STEPS):
@@ -165,7 +169,7 @@ def _slope(truth: Floats, score: Floats, units: Units, reach: float, logistic: b
             scores = units.sums((truth - fitted)[:, None] * design)
             bread = np.linalg.inv(information)
             variance = _correction(units) * bread @ (scores.T @ scores) @ bread
-            return _interval(float(found[1]), math.sqrt(variance[1, 1]), reach)
+            return _interval(unit * float(found[1]), unit * math.sqrt(variance[1, 1]), reach)
     return None
 
 

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from perennial.errors import NotEnoughData
-from perennial.grouping import numbered_texts
+from perennial.grouping import Numbers, numbered_texts
 from perennial.judgement.compare import compare, what_is_lacking
 from perennial.judgement.comparison import Comparison
 from perennial.judgement.multiplicity import holm
@@ -102,42 +103,44 @@ def judge_slices(
 
     Rows without a value are a slice of their own. Values with fewer than `min_rows` rows, with too few of either
     class, or with too few windows where the whole is judged by windows, are named as not judged, and are judged
-    together as `(other)`. Errors: `KeyError` for a column without a margin.
+    together as `(other)`. So are all but the `MOST_SLICES` values with the most rows, which are counted and not named.
+    Errors: `KeyError` for a column without a margin.
     """
     unit = scored.units().unit
     found: list[_Slice] = []
+    crowded: list[str] = []
     for column, values in columns.items():
-        found += _of_column(metric, scored, column, values, margins[column], min_rows, unit, how)
+        names, of_row = numbered_texts(values, MISSING)
+        found += _of_column(metric, scored, column, names, of_row, margins[column], min_rows, unit, how)
+        if len(names) > MOST_SLICES:
+            told = f"the {MOST_SLICES} with the most rows are judged one by one, all others together"
+            crowded.append(f"{column} has {len(names):,} values: {told}.")
     tested = [(each, each.comparison.p_below(-each.margin)) for each in found if each.comparison]
     adjusted = dict(zip((id(each) for each, _ in tested), holm([p for _, p in tested]), strict=True))
     slices = tuple(_judged(each, adjusted.get(id(each)), level, challenger, champion) for each in found)
-    return SlicesJudged(slices, _reasons(slices, METRIC_TITLES[metric]))
+    return SlicesJudged(slices, (*_reasons(slices, METRIC_TITLES[metric]), *crowded))
 
 
 def _of_column(
     metric: str,
     scored: Scored,
     column: str,
-    values: Sequence[object] | pa.ChunkedArray,
+    names: npt.NDArray[np.str_],
+    of_row: Numbers,
     margin: float,
     min_rows: int,
     unit: Unit,
     how: Callable[[str, Scored], Comparison],
 ) -> list[_Slice]:
-    names, of_row = numbered_texts(values, MISSING)
-    counts = np.bincount(of_row, minlength=len(names))
+    order = np.argsort(-np.bincount(of_row, minlength=len(names)), kind="stable").tolist()
     found: list[_Slice] = []
-    left: list[int] = []
-    for position, index in enumerate(np.argsort(-counts, kind="stable")):
-        name, part = str(names[index]), scored.where(of_row == index)
-        if position >= MOST_SLICES:
-            lacking = f"{column} has {len(names):,} values, and the {MOST_SLICES} most frequent are judged one by one"
-            comparison = None
-        else:
-            lacking, comparison = _compared(metric, part, min_rows, unit, how)
+    left: list[int] = order[MOST_SLICES:]
+    for index in order[:MOST_SLICES]:
+        part = scored.where(of_row == index)
+        lacking, comparison = _compared(metric, part, min_rows, unit, how)
         if comparison is None:
-            left.append(int(index))
-        found.append(_Slice(column, name, len(part), margin, lacking, comparison))
+            left.append(index)
+        found.append(_Slice(column, str(names[index]), len(part), margin, lacking, comparison))
     if len(left) > 1:
         part = scored.where(np.isin(of_row, left))
         lacking, comparison = _compared(metric, part, min_rows, unit, how)

@@ -101,6 +101,15 @@ class DecisionRule:
         return f"the highest {counted(most, 'row') if most > 1 else 'row'} of each window"
 
 
+def share_of_rule(share: float) -> float:
+    """The `top_share` of a rule that is to take that share of rows: the next number below it.
+
+    0.07 * 100 is 7.000000000000001, so that of the share itself 8 rows would be taken. Versions that were deployed with
+    it go on taking what they took.
+    """
+    return math.nextafter(share, 0.0)
+
+
 def with_decisions(predictions: pa.Table, key: str, rules: Rules) -> pa.Table:
     """The predictions of one window with the column `DECIDED` after `prediction`; unchanged where no model has a rule.
 

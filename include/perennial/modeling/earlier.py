@@ -7,7 +7,7 @@ import pyarrow.compute as pc
 from perennial.arrays import Floats
 from perennial.features.build import feature_frame
 from perennial.grouping import numbered
-from perennial.modeling.decision import DecisionRule
+from perennial.modeling.decision import DecisionRule, share_of_rule
 from perennial.modeling.holdout import MIN_HOLDOUT_ROWS
 from perennial.modeling.predict import predict
 from perennial.modeling.threshold import cheapest_threshold
@@ -53,7 +53,8 @@ def _cost(spec: UseCase, rows: pa.Table, window_column: str, truth: Floats, pred
     if decision.threshold == AUTO:
         return {COST: cheapest_threshold(decision.costs, truth, predictions)[1].cost}
     assert not isinstance(decision.threshold, str)
-    rule = DecisionRule(decision.threshold, decision.top_k, decision.top_share)
+    share = share_of_rule(decision.top_share) if decision.top_share is not None else None
+    rule = DecisionRule(decision.threshold, decision.top_k, share)
     _, windows = numbered(rows.column(window_column))
     decided = rule.decide_windows(predictions, rows.column(spec.key), windows).astype(np.float64)
     return {COST: float(row_costs(decision.costs, truth, decided).mean())}

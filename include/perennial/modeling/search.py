@@ -23,6 +23,7 @@ from sklearn.pipeline import Pipeline
 from perennial.arrays import Floats
 from perennial.errors import InvalidSpec, NotEnoughData
 from perennial.features.build import feature_frame
+from perennial.modeling.importance import metric_of_predictions
 from perennial.modeling.predict import predict
 from perennial.modeling.time_splits import Fold, time_folds
 from perennial.modeling.train import fit
@@ -105,6 +106,8 @@ def search(
     spec: UseCase, candidate: Candidate, training: pa.Table, window_column: str, watch: Watch = time.monotonic
 ) -> Found:
     """Find the best values for what `candidate.search` names, by the deciding metric, on the training rows alone.
+
+    Where cost decides, by the log loss: the threshold that cost depends on is chosen later.
 
     When `training.budget` is over, no further model is fitted, and the last complete round decides; of the first
     setting each fold is tried, however long that takes. The same rows, seed and number of fits find the same.
@@ -193,7 +196,7 @@ def _measurable(spec: UseCase, truth: Floats, fold: Fold) -> bool:
 
 
 def _scorer(spec: UseCase) -> Callable[[_Setting, pd.DataFrame, Floats], float]:
-    metric = spec.training.metric
+    metric = metric_of_predictions(spec)
     sign = 1 if metric_named(metric).higher_is_better else -1
 
     def score(setting: _Setting, frame: pd.DataFrame, truth: Floats) -> float:

@@ -43,4 +43,6 @@ def cheapest_threshold(
         return math.nextafter(float(ordered[0]), math.inf), chosen
     if taken == rows:
         return 0.0, chosen
-    return float((ordered[taken - 1] + ordered[taken]) / 2), chosen
+    middle = float((ordered[taken - 1] + ordered[taken]) / 2)
+    # Between two neighbouring numbers there is no other one, and half of their sum may be the lower.
+    return middle if middle > ordered[taken] else float(ordered[taken - 1]), chosen

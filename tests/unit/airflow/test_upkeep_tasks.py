@@ -53,18 +53,34 @@ def test_each_gap_becomes_a_run_of_its_own_name_and_window_and_not_all_at_once(
     missing: Any, use_case: LoadedUseCase, make_run: Any
 ) -> None:
     missing(150)
-    runs = upkeep_tasks.gap_runs(use_case, make_run(), paused=False)
+    runs = upkeep_tasks.gap_runs(use_case, make_run(), paused=False, known=lambda names: ())
     assert len(runs) == len({each["trigger_run_id"] for each in runs}) == 100
     assert runs[0]["trigger_run_id"] == "gap__2013-03-01T00:00Z"
     asked = make_run(**runs[1]["conf"])
     assert windows_of(use_case.spec, asked) == [gaps_of(2)[1][1]]
 
 
+def test_windows_that_could_not_be_filled_hold_back_none_that_can(
+    missing: Any, use_case: LoadedUseCase, make_run: Any
+) -> None:
+    missing(350)
+    had = {f"gap__{window.key.partition('--')[0]}" for window in gaps_of(230)[1]}
+    asked: list[int] = []
+
+    def known(names: list[str]) -> set[str]:
+        asked.append(len(names))
+        return had.intersection(names)
+
+    runs = upkeep_tasks.gap_runs(use_case, make_run(), paused=False, known=known)
+    assert [each["trigger_run_id"] for each in runs][:2] == ["gap__2013-10-17T00:00Z", "gap__2013-10-18T00:00Z"]
+    assert (len(runs), asked) == (100, [100, 100, 100, 50])
+
+
 def test_nothing_is_filled_while_the_dag_is_paused_and_that_is_said(
     missing: Any, use_case: LoadedUseCase, make_run: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     missing(3)
-    assert upkeep_tasks.gap_runs(use_case, make_run(), paused=True) == []
+    assert upkeep_tasks.gap_runs(use_case, make_run(), paused=True, known=lambda names: ()) == []
     assert "flight_delays.predict is paused, so nothing is filled" in caplog.text
 
 

@@ -1,6 +1,7 @@
 """Conformal p-values: the arithmetic is what measuring from scratch would give, and the validity is a count."""
 
 import itertools
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_each_distance_is_standardised_by_the_others() -> None:
         (d - np.delete(distances, i).mean()) / np.delete(distances, i).std(ddof=1) for i, d in enumerate(distances)
     ]
     assert standardised(distances, NOTHING, 0.0).tolist() == pytest.approx(expected)
+
+
+def test_many_windows_take_no_more_memory_than_a_few_copies_of_their_distances() -> None:
+    distances = RANDOM.gamma(2, 1, 20_000)
+    tracemalloc.start()
+    standardised(distances, NOTHING, 0.0)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 20 * distances.nbytes
+
+
+def test_distances_that_hardly_differ_keep_their_spread() -> None:
+    distances = 1e6 + RANDOM.normal(size=50) / 1e3
+    rest = np.delete(distances, 7)
+    assert standardised(distances, NOTHING, 0.0)[7] == pytest.approx((distances[7] - rest.mean()) / rest.std(ddof=1))
 
 
 def test_an_outlier_does_not_hide_behind_its_own_spread() -> None:

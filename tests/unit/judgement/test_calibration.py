@@ -94,6 +94,18 @@ def test_of_numbers_the_slope_is_least_squares() -> None:
     assert found.challenger.slope.value == pytest.approx(1)
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-6, 1e9, 1e15])
+def test_the_slope_of_numbers_does_not_depend_on_their_unit(unit: float) -> None:
+    random = np.random.default_rng(5)
+    prediction = random.normal(10, 3, 600)
+    truth, windows = 2 + 0.8 * prediction + random.normal(size=600), np.repeat(np.arange(12), 50)
+    found = compare_calibration(NUMBERS, Scored(truth * unit, prediction * unit, truth * unit, windows)).champion.slope
+    same = compare_calibration(NUMBERS, Scored(truth, prediction, truth, windows)).champion.slope
+    assert found is not None
+    assert same is not None
+    assert (found.value, found.standard_error) == pytest.approx((same.value, same.standard_error))
+
+
 @pytest.mark.parametrize("case", ["constant predictions", "separated classes", "one outcome"])
 def test_where_there_is_no_slope_it_is_none(case: str) -> None:
     scored = sample(6, windows=6, rows=50)

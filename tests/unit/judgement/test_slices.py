@@ -115,12 +115,18 @@ def test_of_very_many_values_the_most_frequent_are_judged() -> None:
     scored = small(rows=200 * (MOST_SLICES + 5))
     values = [f"{k:03d}" for k in np.arange(len(scored)) // 200]
     found = only(scored, values)
-    assert len(found.of(SliceStanding.NOT_JUDGED)) == 5
-    assert (
-        "has 55 values, and the 50 most frequent are judged one by one" in found.of(SliceStanding.NOT_JUDGED)[0].reason
-    )
-    assert found.slices[-1].value == OTHER
-    assert found.slices[-1].rows == 1000
+    assert len(found.slices) == MOST_SLICES + 1
+    assert (found.slices[-1].value, found.slices[-1].rows) == (OTHER, 1000)
+    assert found.of(SliceStanding.NOT_JUDGED) == ()
+    told = "airport has 55 values: the 50 with the most rows are judged one by one, all others together."
+    assert found.reasons[-1] == told
+
+
+def test_a_column_with_a_value_for_every_row_fills_no_page() -> None:
+    scored = small(rows=5_000)
+    found = only(scored, [f"{k:05d}" for k in range(len(scored))])
+    assert len(found.slices) == MOST_SLICES + 1
+    assert sum(map(len, found.reasons)) < 2_000
 
 
 def test_a_margin_is_asked_for_each_column_and_no_columns_are_no_slices() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.encoding import as_json, from_json
-from perennial.modeling.decision import DecisionRule, with_decisions
+from perennial.modeling.decision import DecisionRule, share_of_rule, with_decisions
 from perennial.modeling.threshold import cheapest_threshold
 from perennial.performance.cost import row_costs
 from perennial.spec.decision import Costs
@@ -41,6 +41,20 @@ def test_a_share_is_rounded_up() -> None:
     assert taken(DecisionRule(top_share=0.26)) == ["b", "c"]
     assert taken(DecisionRule(top_share=0.25)) == ["b"]
     assert taken(DecisionRule(top_share=1.0)) == ["a", "b", "c", "d"]
+
+
+@given(st.integers(1, 1_000), st.integers(1, 3_000))
+def test_a_share_is_taken_as_it_is_written(thousandths: int, rows: int) -> None:
+    rule = DecisionRule(top_share=share_of_rule(thousandths / 1_000))
+    assert rule.most(rows) == -(-thousandths * rows // 1_000)
+
+
+@pytest.mark.parametrize("lower", [0.5, 0.3, 1e-300])
+def test_a_threshold_tells_apart_predictions_that_are_neighbouring_numbers(lower: float) -> None:
+    predictions = np.array([lower, math.nextafter(lower, 1.0)])
+    threshold, chosen = cheapest_threshold(COSTS, np.array([0.0, 1.0]), predictions)
+    assert (predictions >= threshold).tolist() == [False, True]
+    assert chosen.cost == 0.0
 
 
 @given(st.lists(st.sampled_from([0.1, 0.2, 0.3]), min_size=1, max_size=12), st.integers(1, 12), st.randoms())

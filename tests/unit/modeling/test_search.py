@@ -89,6 +89,19 @@ def test_settings_that_cannot_be_fitted_are_passed_over(problems: Any) -> None:
         search(problem.spec, candidate, rows, "window")
 
 
+def test_where_cost_decides_settings_are_compared_by_their_log_loss(problems: Any) -> None:
+    problem = problems[Task.BINARY_CLASSIFICATION]
+    by_metric = [
+        search(
+            problem.spec.model_copy(update={"training": problem.spec.training.model_copy(update={"metric": metric})}),
+            *searched(problem, GRID),
+            "window",
+        )
+        for metric in ("cost", "log_loss")
+    ]
+    assert by_metric[0] == by_metric[1]
+
+
 def test_one_window_is_too_little_to_search_on(problems: Any) -> None:
     problem = problems[Task.BINARY_CLASSIFICATION]
     candidate, _ = searched(problem, GRID)

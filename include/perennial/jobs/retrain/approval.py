@@ -29,7 +29,7 @@ from perennial.policy.approval import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-from perennial.verdict import APPROVE, LAPSE, PROMOTE, ApprovalAnswer, Decision
+from perennial.verdict import APPROVE, LAPSE, ApprovalAnswer, Decision
 
 if TYPE_CHECKING:
     from perennial.jobs.retrain.judge import Judged
@@ -125,7 +125,8 @@ def _numbers(spec: UseCase, judged: "Judged", as_of: datetime, ledger: Ledger) -
     decisions = [
         each
         for each in ledger.decisions(spec.name, DecisionKind.PROMOTE, since=as_of, until=as_of)
-        if each.subject.startswith(f"{judged.training_id} against ") and each.action == PROMOTE
+        if each.subject.startswith(f"{judged.training_id} against ")
+        and each.numbers.get("winner_digest") == judged.winner.digest
     ]
     found = decisions[-1].numbers if decisions else {}
     return {name: found[name] for name in _NUMBERS if found.get(name) is not None}

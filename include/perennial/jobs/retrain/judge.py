@@ -13,6 +13,7 @@ import pyarrow as pa
 from perennial.arrays import Floats
 from perennial.drift.profiles.withheld import disguised
 from perennial.drift.reference import fit_reference
+from perennial.encoding import json_digest
 from perennial.features.build import example_rows, feature_frame
 from perennial.grouping import tables_by_value
 from perennial.jobs.predict.monitor import monitored_columns
@@ -21,7 +22,7 @@ from perennial.jobs.retrain.assembling.remarks import SUSPICION, left_out, rival
 from perennial.jobs.retrain.judging.on_holdout import on_holdout, weigh_all
 from perennial.jobs.retrain.judging.refit import Refitted, refit
 from perennial.jobs.retrain.train import Outcome, Refused, Trained, candidate_of
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import DecisionKind, DeployedRole, RecordedDecision
 from perennial.modeling.artifact import dump, load
 from perennial.modeling.decision import DecisionRule
 from perennial.modeling.estimation import Estimation, WindowOutcome, learn_calibration, learn_losses, loss_example
@@ -52,6 +53,8 @@ from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE, Decision
 
 log = logging.getLogger(__name__)
+
+SHOWN = 12  # characters of a question's digest that name it
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,9 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
         reasons=(*decision.reasons, *refused, *remarks, *filter(None, [manifest.behind()])),
         numbers={**decision.numbers, **_outcome_numbers(tried), **rival.numbers, **kept},
     )
-    recorded = _record(spec, decision, training_id, champion, manifest, ports, run_id)
+    rival_digest = champion.model_digest if champion else "none"
+    subject = f"{training_id} against {rival_digest}: {_question(spec, tried)}"
+    recorded = _record(spec, decision, subject, manifest, ports, run_id)
     winner = _winner(recorded, found.trained)
     judged = Judged(
         training_id=training_id,
@@ -146,21 +151,25 @@ def run(use_case: LoadedUseCase, training_id: str, tried: Sequence[Outcome], por
     )
 
 
+def _question(spec: UseCase, tried: Sequence[Outcome]) -> str:
+    """What names the question that the judge answers beside rows and champion: who is judged, and by which rules.
+
+    Another candidate, or the same under other rules, is another question, which an earlier answer does not settle.
+    """
+    judged = {each.candidate: each.digest if isinstance(each, Trained) else each.failure.value for each in tried}
+    rules = [each.model_dump(mode="json") if each else None for each in (spec.training, spec.decision)]
+    return json_digest([judged, rules])[:SHOWN]
+
+
 def _record(
-    spec: UseCase,
-    decision: Decision,
-    training_id: str,
-    champion: Deployment | None,
-    manifest: TrainingManifest,
-    ports: Ports,
-    run_id: str,
+    spec: UseCase, decision: Decision, subject: str, manifest: TrainingManifest, ports: Ports, run_id: str
 ) -> RecordedDecision:
-    """The decision as the ledger has it, which is the first one about these rows and this champion; also in the log."""
+    """The decision as the ledger has it, which is the first one about this subject; also in the log."""
     recorded = ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
             kind=DecisionKind.PROMOTE,
-            subject=f"{training_id} against {champion.model_digest if champion else 'none'}",
+            subject=subject,
             as_of=manifest.as_of,
             action=decision.action,
             reasons=decision.reasons,

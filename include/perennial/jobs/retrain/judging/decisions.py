@@ -9,7 +9,7 @@ import pyarrow as pa
 from perennial.arrays import Floats
 from perennial.grouping import numbered, numbered_texts
 from perennial.ledger.entries import Deployment
-from perennial.modeling.decision import HALF, DecisionRule
+from perennial.modeling.decision import HALF, DecisionRule, share_of_rule
 from perennial.modeling.out_of_fold import later_predictions, out_of_fold_predictions
 from perennial.modeling.threshold import cheapest_threshold
 from perennial.performance.cost import row_costs
@@ -148,7 +148,8 @@ def _written(spec: UseCase) -> DecisionRule:
         assert decision.costs is not None, "a spec with the cheapest threshold has costs"
         threshold = decision.costs.break_even
     assert not isinstance(threshold, str)
-    return DecisionRule(threshold, decision.top_k, decision.top_share, decision.costs)
+    share = share_of_rule(decision.top_share) if decision.top_share is not None else None
+    return DecisionRule(threshold, decision.top_k, share, decision.costs)
 
 
 def _spec_costs(spec: UseCase) -> Costs | None:
