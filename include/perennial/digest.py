@@ -11,6 +11,8 @@ negative zero becomes zero, every NaN the same NaN. A null is not a NaN.
 import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +20,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import SchemaMismatch
+
+Bounds: TypeAlias = npt.NDArray[np.int64]
 
 PIECE_ROWS = 100_000
 TIMESTAMP = pa.timestamp("us", tz="UTC")
@@ -93,19 +97,30 @@ def digest_each(ordered: pa.Table, counts: Sequence[int]) -> list[str]:
         valid = column.is_valid().to_numpy(zero_copy_only=False)
         present = column.drop_null()
         places = np.concatenate([[0], np.cumsum(valid)])[ends]  # among those that are present
+        parts: list[tuple[bytes | memoryview, Bounds]] = [_validity_of_each(valid, np.diff(ends))]
         if pa.types.is_string(field.type):
             lengths = pc.binary_length(present).to_numpy(zero_copy_only=False).astype("<i8")
             text_ends = np.concatenate([[0], np.cumsum(lengths)])[places]
-            parts = [(lengths.tobytes(), (places * 8).tolist()), (_text(present), text_ends.tolist())]
+            parts += [(lengths.tobytes(), places * 8), (_text(present), text_ends)]
         else:
             values = _fixed_width(present)
-            parts = [(values, (places * (len(values) // max(len(present), 1))).tolist())]
-        for table, (digest, first, last) in enumerate(zip(digests, ends[:-1].tolist(), ends[1:].tolist(), strict=True)):
+            parts.append((values, places * (len(values) // max(len(present), 1))))
+        for digest in digests:
             digest.update(name)
-            digest.update(np.packbits(valid[first:last]).tobytes())
-            for content, bounds in parts:
-                digest.update(memoryview(content)[bounds[table] : bounds[table + 1]])
+        for content, bounds in parts:
+            whole = memoryview(content)
+            for digest, (first, last) in zip(digests, pairwise(bounds.tolist()), strict=True):
+                digest.update(whole[first:last])
     return [digest.hexdigest() for digest in digests]
+
+
+def _validity_of_each(valid: npt.NDArray[np.bool_], counts: Bounds) -> tuple[bytes, Bounds]:
+    """`_validity` of tables of so many rows, one after the other, and where the bytes of each begin and end."""
+    ends = np.cumsum([0, *-(-counts // 8)])
+    shifted = ends[:-1] * 8 - (np.cumsum(counts) - counts)  # by the bits that fill the bytes of the tables before
+    bits = np.zeros(ends[-1] * 8, dtype=np.bool_)
+    bits[np.arange(len(valid)) + np.repeat(shifted, counts)] = valid
+    return np.packbits(bits).tobytes(), ends
 
 
 def digest_by_column(rows: int, schema: pa.Schema, values: Callable[[str], Iterable[pa.ChunkedArray]]) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidWindow
@@ -60,7 +61,7 @@ class Window:
         if self.start >= self.end:
             raise InvalidWindow(f"A window must end after it starts; got {self.start} to {self.end}.")
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The window's name in partitions, run ids and messages; parsed by `Window.parse`."""
         return f"{_stamp(self.start)}--{_stamp(self.end)}"

@@ -11,13 +11,13 @@ import logging
 import subprocess
 import sys
 import time
+from bisect import bisect_left, bisect_right
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from years import free_port
 
 from perennial import clock
@@ -135,23 +135,32 @@ def measured(every: str, folder: Path, url: str, days: int) -> int:
 
 
 class IndexedSource(Source):
-    """A source that finds the rows of a window as a database does by an index, whatever the length of the history."""
+    """A source that finds the rows of a window as a database does by an index, whatever the length of the history.
+
+    Rows come in the order of their times, and labels arrive in that order.
+    """
 
     def __init__(self, rows: pa.Table, arrival: str | None = None) -> None:
-        self._rows, self._arrival = rows, arrival
-        self._times = rows.column("sent_at").to_numpy()
+        self._rows = rows
+        self._times = _microseconds(rows.column("sent_at"))
+        self._arrivals = None if arrival is None else _microseconds(rows.column(arrival))
 
     def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
         """See `Source.fetch`."""
         del limits, keys
-        bounds = [np.datetime64(each.replace(tzinfo=None), "us") for each in (window.start, window.end)]
-        first, last = np.searchsorted(self._times, bounds)
-        rows = self._rows.slice(first, last - first)
-        if self._arrival is not None:
-            rows = rows.filter(
-                pc.less_equal(rows.column(self._arrival), pa.scalar(as_of, rows.schema.field(self._arrival).type))
-            )
-        return Extract(rows, "memory")
+        first, last = (bisect_left(self._times, _since_1970(each)) for each in (window.start, window.end))
+        if self._arrivals is not None:
+            last = min(last, bisect_right(self._arrivals, _since_1970(as_of)))
+        return Extract(self._rows.slice(first, max(0, last - first)), "memory")
+
+
+def _microseconds(times: pa.ChunkedArray) -> list[int]:
+    found: list[int] = times.cast(pa.int64()).to_pylist()
+    return found
+
+
+def _since_1970(instant: datetime) -> int:
+    return int(instant.timestamp()) * 1_000_000 + instant.microsecond
 
 
 def _tables(days: int) -> tuple[pa.Table, pa.Table]:

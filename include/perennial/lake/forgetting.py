@@ -14,13 +14,14 @@ from pyarrow import fs
 
 from perennial.lake.port import Forgotten
 from perennial.lake.storage import put
+from perennial.ordered import way_for_few_rows
 
 _TAIL = 8  # bytes after the footer: its length in four, and Parquet's name in four
 # From the usual to the smallest, where a file without some rows is longer than it was with them.
 _WAYS = (
     {"compression": "zstd", "write_statistics": True},
     {"compression": "zstd", "compression_level": 22, "write_statistics": False},
-)
+)  # … and that of few rows, where what zstd puts before each column counts
 
 
 def without(rows: pa.Table, column: str, value: str) -> pa.Table:
@@ -68,7 +69,7 @@ def _rewrite_without(filesystem: fs.FileSystem, path: str, column: str, value: s
         rows = parquet.read()
     kept = without(rows, column, value)
     content = b""
-    for way in _WAYS:
+    for way in (*_WAYS, way_for_few_rows(kept.schema)):
         sink = pa.BufferOutputStream()
         pq.write_table(kept, sink, row_group_size=row_group_rows, **way)
         content = sink.getvalue().to_pybytes()

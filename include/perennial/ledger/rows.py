@@ -5,8 +5,8 @@ Everything here works off the dataclass fields, so an entry gains a fact by gain
 
 import json
 import math
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable
+from dataclasses import fields
 from datetime import UTC, datetime
 from enum import StrEnum
 from numbers import Integral, Real
@@ -98,7 +98,7 @@ def as_stored(entry: Entry, recorded_at: datetime) -> Entry:
     Errors: `InvalidWindow` for an instant without time zone, `TypeError` for a value that JSON has no form for.
     """
     values = {field.name: _as_stored(getattr(entry, field.name), field.name) for field in fields(entry)}
-    return replace(entry, **values | {"id": None, "recorded_at": utc(recorded_at, "recorded_at")})
+    return type(entry)(**values | {"id": None, "recorded_at": utc(recorded_at, "recorded_at")})
 
 
 def natural_key(entry: LedgerEntry) -> tuple[Any, ...]:
@@ -117,19 +117,12 @@ def same_content(one: LedgerEntry, other: LedgerEntry) -> bool:
 
 def to_row(entry: LedgerEntry) -> dict[str, Any]:
     """The column values of a stored entry; the id is the database's to give."""
-    row: dict[str, Any] = {}
-    for field in fields(entry):
-        if field.name != "id":
-            row |= _columns(field.name, getattr(entry, field.name))
-    return row
+    return _columns(entry, (field.name for field in fields(entry) if field.name != "id"))
 
 
 def key_columns(entry: LedgerEntry) -> dict[str, Any]:
     """The natural key of a stored entry, as column values."""
-    row: dict[str, Any] = {}
-    for name in NATURAL_KEYS[type(entry)]:
-        row |= _columns(name, getattr(entry, name))
-    return row
+    return _columns(entry, NATURAL_KEYS[type(entry)])
 
 
 def from_row(kind: type[Entry], row: Any) -> Entry:
@@ -165,12 +158,17 @@ def _number(digits: str) -> int | float:
 _DECODER = json.JSONDecoder(parse_int=_number)
 
 
-def _columns(name: str, value: Any) -> dict[str, Any]:
-    if isinstance(value, Window):
-        return {f"{name}_start": value.start, f"{name}_end": value.end}
-    if isinstance(value, StrEnum):
-        return {name: value.value}
-    return {name: list(value) if isinstance(value, tuple) else value}
+def _columns(entry: LedgerEntry, names: Iterable[str]) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for name in names:
+        value = getattr(entry, name)
+        if isinstance(value, Window):
+            row |= {f"{name}_start": value.start, f"{name}_end": value.end}
+        elif isinstance(value, StrEnum):
+            row[name] = value.value
+        else:
+            row[name] = list(value) if isinstance(value, tuple) else value
+    return row
 
 
 def _as_stored(value: Any, name: str) -> Any:
@@ -184,20 +182,24 @@ def _as_stored(value: Any, name: str) -> Any:
 
 
 def _json(value: Any, path: str) -> Any:
-    if value is None or isinstance(value, bool):
-        return value
     if isinstance(value, str):
         return _text(value)
-    if isinstance(value, dict):  # before the questions about numbers, which take longer
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, dict):
         return {_text(str(key)): _json(item, f"{path}.{key}") for key, item in value.items()}
-    if isinstance(value, Integral):  # numpy's integers too
+    if isinstance(value, (list, tuple)):
+        return [_json(item, f"{path}[{index}]") for index, item in enumerate(value)]
+    return _json_number(value, path)
+
+
+def _json_number(value: Any, path: str) -> int | float | None:
+    if isinstance(value, (int, Integral)):  # numpy's integers too
         exact = int(value)
         return exact if abs(exact) <= _EXACT else float(exact)
-    if isinstance(value, Real):
+    if isinstance(value, (float, Real)):
         number = float(value)
         return number if math.isfinite(number) else None
-    if isinstance(value, list | tuple):
-        return [_json(item, f"{path}[{index}]") for index, item in enumerate(value)]
     raise TypeError(
         f"The ledger can't keep {path}: {type(value).__name__} has no form in JSON. "
         "Give text, numbers, booleans, None, or lists and dicts of them."

@@ -25,6 +25,7 @@ from perennial.quality.outcome import (
     RuleOutcome,
     met_by_every_row,
 )
+from perennial.quality.proposals.seen import WindowSeen
 from perennial.quality.reasons import all_met, expectation_reason, rows_set_aside, rule_error
 from perennial.quality.schema import canonical_schema, conform
 from perennial.quality.setting_aside import Caught, SetAside, Split, split
@@ -97,7 +98,7 @@ class CheckedRows:
 
     `clean` and `quarantined` together are all rows, each once; `quarantined` has the column `rule` besides, naming
     every rule that caught the row, joined by "; ", and `bad_cells` where cells could not be read. Rows that don't
-    conform are in neither. `result` is JSON.
+    conform are in neither. `result` is JSON. `seen` is what the clean rows were like, where somebody looked already.
     """
 
     verdict: Verdict
@@ -105,6 +106,7 @@ class CheckedRows:
     clean: Chosen
     quarantined: SetAside
     result: dict[str, Any]
+    seen: WindowSeen | None = None
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,14 @@ and expectations. A window of which a rule may catch a row, or can't be evaluate
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
+from perennial.quality.proposals.seen import WindowSeen
+from perennial.quality.proposals.seen_together import look_at_each
 from perennial.quality.row_rules import ROW_RULES, Mask, doubled, failing_rows, integrity_rules, outside_windows
 from perennial.quality.schema import conform
 from perennial.quality.setting_aside import named_rules
@@ -26,23 +29,33 @@ def validate_many(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> d
     """`validate` of each window; none of them has rows that a person accepted."""
     faultless = _faultless(use_case, {each: found for each, found in rows.items() if _is_plain(found)})
     return {
-        window: validate_faultless(use_case, *faultless[window])
-        if window in faultless
-        else validate(use_case, found, window)
+        window: faultless[window].checked(use_case) if window in faultless else validate(use_case, found, window)
         for window, found in rows.items()
     }
+
+
+@dataclass(frozen=True)
+class _Faultless:
+    """A window that surely has no row that any of the `rules`, which are all there are, catches: its conforming `rows`,
+    and what these were like. `met` are positions of expectations that surely no row breaks.
+    """
+
+    rows: pa.Table
+    rules: Sequence[str]
+    met: Sequence[int]
+    seen: WindowSeen
+
+    def checked(self, use_case: LoadedUseCase) -> CheckedRows:
+        """What `validate` says of the window."""
+        return replace(validate_faultless(use_case, self.rows, self.rules, self.met), seen=self.seen)
 
 
 def _is_plain(rows: pa.Table) -> bool:
     return rows.num_rows > 0 and BAD_CELLS not in rows.column_names
 
 
-def _faultless(
-    use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]
-) -> dict[Window, tuple[pa.Table, Sequence[str], Sequence[int]]]:
-    """Of windows that surely have no row that a rule catches the conforming rows, the names of all rules, and the
-    positions of expectations that surely no row breaks.
-    """
+def _faultless(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> dict[Window, _Faultless]:
+    """Those of the windows that surely have no row that a rule catches."""
     stack = stacked(list(rows.values()))
     if stack is None:
         return {}
@@ -56,8 +69,11 @@ def _faultless(
     strays = outside_windows(use_case.spec, stack, list(rows))
     caught = _tables_with(stack, np.logical_or.reduce([*masks.values(), strays]))
     broken = {number: _tables_with(stack, mask) for number, mask in _row_expectations(use_case, stack.rows)}
+    seen = look_at_each(use_case.spec, list(rows), stack)
     return {
-        window: (conforming, list(masks), [number for number, where in broken.items() if place not in where])
+        window: _Faultless(
+            conforming, list(masks), [number for number, where in broken.items() if place not in where], seen[place]
+        )
         for place, (window, conforming) in enumerate(zip(rows, stack.apart(), strict=True))
         if place not in caught
     }

@@ -41,7 +41,7 @@ class LoadedUseCase:
 
     def suite_digest_by(self, checks: int) -> str:
         """The same as that version of our checks has it."""
-        return json_digest(self._suite | _by_code("checks", checks))
+        return self._digest_by(checks, "suite", self._suite)
 
     @cached_property
     def _suite(self) -> dict[str, Any]:
@@ -60,7 +60,17 @@ class LoadedUseCase:
         said = zip(self.expectations, self._suite["expectations"], strict=True)
         rules = [text for expectation, text in said if expectation.quarantine]
         decided = {"columns": self._suite["columns"], "rules": rules}
-        return json_digest(decided | _by_code("checks", versions.CHECKS_VERSION))
+        return self._digest_by(versions.CHECKS_VERSION, "row rules", decided)
+
+    def _digest_by(self, checks: int, what: str, decided: dict[str, Any]) -> str:
+        if (checks, what) not in self._digests:
+            self._digests[checks, what] = json_digest(decided | _by_code("checks", checks))
+        return self._digests[checks, what]
+
+    @cached_property
+    def _digests(self) -> dict[tuple[int, str], str]:
+        """Those that were asked for, by version of our checks and what they are of, made once as well."""
+        return {}
 
     @property
     def scoring_digest(self) -> str:

@@ -13,6 +13,7 @@ from tests.unit.quality.conftest import START, rows_with, use_case_with
 from perennial.digest import canonical
 from perennial.quality import expecting
 from perennial.quality import validate_many as many
+from perennial.quality.proposals.seen import look
 from perennial.quality.schema import conform
 from perennial.quality.suite import run_suite as run
 from perennial.quality.validate import CheckedRows, validate
@@ -92,6 +93,7 @@ def test_each_window_comes_to_what_it_comes_to_alone(
         rows[WINDOWS[0]] = rows[WINDOWS[0]].append_column("zzz", pa.nulls(rows[WINDOWS[0]].num_rows, extra))
     for window, found in validate_many(use_case, rows).items():
         assert_same(found, validate(use_case, rows[window], window))
+        assert found.seen in (None, look(use_case.spec, window, found.clean))
 
 
 def test_windows_without_a_finding_are_looked_at_together(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,6 +114,7 @@ def test_windows_without_a_finding_are_looked_at_together(monkeypatch: pytest.Mo
     found = validate_many(use_case, rows)
     assert alone == [WINDOWS[1], WINDOWS[2]]
     assert list(found) == WINDOWS
+    assert [window for window in WINDOWS if found[window].seen is None] == alone
     for window in WINDOWS:
         assert_same(found[window], validate(use_case, rows[window], window))
 

@@ -21,6 +21,7 @@ from perennial.jobs.retrain.assembling.labelled_windows import (
     people_alone,
     source_rows,
 )
+from perennial.jobs.retrain.assembling.rows import rows_of, taken_out
 from perennial.lake.port import training_table
 from perennial.ordered import ordered
 from perennial.performance.delay import usual_share
@@ -91,10 +92,8 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     weighted, refused = _weighted(use_case, used, young, as_of, ports, run_id)
     teaching = {each.part.window for each in weighted.windows}
     ingested = ports.ledger.snapshots_between(spec.name, young[0].start, young[-1].end) if young else ()
-    rows_of = {each.window: each.rows for each in ingested}
-    immature = [
-        ImmatureWindow(each, rows_of.get(each), refused.get(each, "")) for each in young if each not in teaching
-    ]
+    counts = {each.window: each.rows for each in ingested}
+    immature = [ImmatureWindow(each, counts.get(each), refused.get(each, "")) for each in young if each not in teaching]
     _tell(use_case, as_of, excluded, [each.strange for each in history.windows if each.strange])
     rows = sum(each.labelled.num_rows for each in used)
     if rows < spec.training.min_rows:
@@ -104,7 +103,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     without_outcome = sum(each.part.without_outcome for each in history.windows)
     windows_left = deque(used)
     del used, unusable, history  # the rows of a window leave the memory when they are put in order, among all others
-    with ordered(windows_left.popleft().rows_of_set() for _ in parts) as training:
+    with ordered(taken_out(windows_left)) as training:
         digest = training.digest()
         partition = f"{as_of:%Y-%m-%dT%H:%MZ}-{digest[:12]}"
         if weighted.windows:  # first, so that the version of the training set holds both
@@ -215,8 +214,8 @@ def _weighted(
     refused = read.refused | {part.window: reason for part, reason in others.items()}
     for window, reason in refused.items():
         log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)
-    rows_of = {each.part: each for each in read.windows}
-    rows = pa.concat_tables([rows_of[each.part].rows_of_set() for each in found]) if found else pa.table({})
+    window_of = {each.part: each for each in read.windows}
+    rows = rows_of([window_of[each.part] for each in found]) if found else pa.table({})
     return _Weighted(tuple(found), rows), refused
 
 

@@ -1,17 +1,23 @@
 """How an entry is appended to its table, once, and to its use case's chain; and found again by its natural key."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, fields, replace
-from typing import Any
+from datetime import datetime
+from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select, text
 from sqlalchemy.dialects.postgresql import insert
 
 from perennial.ledger.chain import ChainedEntry, Link, link_of
+from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.schema.tables import TABLES, chain
 from perennial.ledger.rows import Entry, from_row, key_columns, to_row
 
+Taken = TypeVar("Taken", Snapshot, ValidationResult)  # entries that are taken in many at once; no column is packed
+
+_ROWS = json.JSONEncoder(allow_nan=False, ensure_ascii=False, default=datetime.isoformat)
 LINK_COLUMNS = [chain.c[field.name] for field in fields(Link)]
 
 
@@ -38,19 +44,26 @@ def append(connection: Connection, entry: Entry) -> Entry:
     return found
 
 
-def append_many(connection: Connection, entries: Sequence[Entry]) -> list[Entry]:
-    """`append` of each entry, all of one kind that is not chained, in one statement."""
+def append_many(connection: Connection, entries: Sequence[Taken]) -> list[Taken]:
+    """`append` of each entry, all of one kind, in one statement with one JSON document of all rows: a parameter for
+    each cell takes twice the time.
+    """
     if not entries:
         return []
     table = TABLES[type(entries[0])]
-    keys: list[str] = list(key_columns(entries[0]))
+    given, keys = [to_row(each) for each in entries], list(key_columns(entries[0]))
+    row_type, document = text(f"NULL::{table.fullname}"), text("CAST(:rows AS json)")
+    found_rows = func.json_populate_recordset(row_type, document).table_valued(*given[0])
     # All of a row but its id is known here: to have it sent back and read takes longer than to store it.
     statement = (
-        insert(table).on_conflict_do_nothing(index_elements=keys).returning(*(table.c[name] for name in ("id", *keys)))
+        insert(table)
+        .from_select(list(given[0]), select(found_rows))
+        .on_conflict_do_nothing(index_elements=keys)
+        .returning(*(table.c[name] for name in ("id", *keys)))
     )
-    rows = connection.execute(statement, [to_row(each) for each in entries]).all()
+    rows = connection.execute(statement, {"rows": _ROWS.encode(given)}).all()
     ids = {tuple(row[1:]): row[0] for row in rows}
-    found: list[Entry | None] = []
+    found: list[Taken | None] = []
     for each in entries:
         number = ids.get(tuple(key_columns(each).values()))
         found.append(existing(connection, each) if number is None else replace(each, id=number))

@@ -2,17 +2,14 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TypeVar
 
 from perennial.lease import Lease
 from perennial.ledger.entries import Snapshot, ValidationResult
-from perennial.ledger.postgres.appending import append_many
+from perennial.ledger.postgres.appending import Taken, append_many
 from perennial.ledger.postgres.entries import EntriesInPostgres
 from perennial.ledger.postgres.locks import current_tokens, holding_free
 from perennial.ledger.rows import as_stored
 from perennial.window import Window
-
-Taken = TypeVar("Taken", Snapshot, ValidationResult)
 
 
 class PostgresManyWindows(EntriesInPostgres):

@@ -24,7 +24,7 @@ def with_seen(
     use_case: LoadedUseCase, window: Window, checked: CheckedRows, accepted: frozenset[str] = frozenset()
 ) -> dict[str, Any]:
     """The result of the validation, with what its clean rows were like; `accepted` rules set no rows aside."""
-    seen = look(use_case.spec, window, checked.clean)
+    seen = checked.seen or look(use_case.spec, window, checked.clean)
     return checked.result | {
         SEEN: {
             "format": SEEN_FORMAT,

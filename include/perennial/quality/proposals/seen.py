@@ -55,8 +55,13 @@ def look(spec: UseCase, window: Window, rows: Chosen) -> WindowSeen:
 
     Errors: `StoreUnavailable` when many rows need a temporary folder that has no room.
     """
-    names = [name for name in spec.columns if name not in (*spec.private_columns, spec.event_time)]
-    return WindowSeen(window, rows.num_rows, {name: _column(spec.columns[name].kind, rows, name) for name in names})
+    columns = {name: _column(spec.columns[name].kind, rows, name) for name in columns_to_look_at(spec)}
+    return WindowSeen(window, rows.num_rows, columns)
+
+
+def columns_to_look_at(spec: UseCase) -> list[str]:
+    """The columns that `look` looks at, in the spec's order."""
+    return [name for name in spec.columns if name not in (*spec.private_columns, spec.event_time)]
 
 
 def _column(kind: Kind, rows: Chosen, name: str) -> ColumnSeen:

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 from perennial.errors import NotIngested, NotValidated, SourceRejected, ValidationFailed
 from perennial.features.build import too_large
 from perennial.jobs.predict import ingest, validate
+from perennial.jobs.retrain.assembling.garbage import no_search_for_cycles
 from perennial.jobs.retrain.assembling.gates import Gates, read_gates
 from perennial.jobs.retrain.assembling.joined import Joined, joined_together
 from perennial.jobs.retrain.assembling.taking_in import TakenIn, take_in
@@ -26,7 +27,7 @@ from perennial.records.human_labels import beside, chosen_as_doubtful, human_out
 from perennial.records.labels import unmatched_labels
 from perennial.records.labels_of_many import collect_many, settled_of_many
 from perennial.records.retained import on_record, refusal
-from perennial.records.training_set import WINDOW_COLUMN, TrainingWindow
+from perennial.records.training_set import TrainingWindow
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.problems import listed
 from perennial.spec.retirement import RowClass
@@ -50,10 +51,6 @@ class LabelledWindow:
     labels: int
     strange: UnmatchedLabels | None
     beyond: Counter[str]
-
-    def rows_of_set(self) -> pa.Table:
-        """The labelled rows as a training set has them, with the key of their window; as text it takes much memory."""
-        return self.labelled.append_column(WINDOW_COLUMN, pa.repeat(self.part.window.key, self.labelled.num_rows))
 
 
 @dataclass(frozen=True)
@@ -86,19 +83,21 @@ def label_windows(
     found: list[LabelledWindow] = []
     refused: dict[Window, str] = {}
     outdated: list[Window] = []
-    gates = read_gates(use_case, windows, ports)
+    with no_search_for_cycles():
+        gates = read_gates(use_case, windows, ports)
     labels_version = ports.lake.version(labels_table(use_case.name))
     done = rows = 0
     with ports.lake.holding(labels_table(use_case.name), labels_version):
         while done < len(windows):
-            clean = _clean_windows(use_case, _next(windows[done:], gates), gates, ports, run_id)
+            with no_search_for_cycles():
+                clean = _clean_windows(use_case, _next(windows[done:], gates), gates, ports, run_id)
+                labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
+                settled = settled_of_many(use_case.spec, labels.known, as_of)
+                joined = joined_together(
+                    use_case.spec, {each: rows for each, (_, rows) in clean.rows.items() if each in settled}, settled
+                )
             outdated += clean.outdated
-            labels = collect_many(use_case, list(clean.rows), as_of, ports, run_id, version=labels_version)
             refused |= clean.refused | labels.refused
-            settled = settled_of_many(use_case.spec, labels.known, as_of)
-            joined = joined_together(
-                use_case.spec, {each: rows for each, (_, rows) in clean.rows.items() if each in settled}, settled
-            )
             for window in clean.windows:
                 on_window(WindowsDone(done, len(windows), rows))
                 done += 1
