@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two workers, and Airflow's tasks beside them, share the machine: threads that wait for each other actively would
 # take from the others what they need themselves. To be set before the first library that starts threads is loaded.
@@ -22,6 +23,10 @@ os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parent
 from tests.failures import FailedPreparations
 from tests.order import in_order
 from tests.servers import Run, WatchedPostgres, ledger_template, shared_mlflow, shared_postgres, shared_s3, watched_run
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 RUN = pytest.StashKey[Run]()
 OPEN = pytest.StashKey[ExitStack]()

@@ -1,7 +1,11 @@
 """ONNX exports: what has no form is refused, and one in single precision is refused by the certificate."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,3 +82,25 @@ def test_thresholds_decide_on_doubles_as_on_their_single_precision(threshold: fl
     with np.errstate(over="ignore"):
         assert float(np.float32(found)) <= threshold
         assert float(np.float32(above)) > threshold
+
+
+SCORE_ONE_ROW = """
+import pandas as pd
+from onnx import TensorProto, helper
+from perennial.modeling.exports import onnx_format
+given, found = (helper.make_tensor_value_info(name, TensorProto.DOUBLE, [None, 1]) for name in ("x", "prediction"))
+graph = helper.make_graph([helper.make_node("Identity", ["x"], ["prediction"])], "same", [given], [found])
+model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+print(onnx_format.predict(model.SerializeToString(), pd.DataFrame({"x": [1.5]}), frozenset()))
+"""
+
+
+def test_scoring_tells_the_makers_of_onnxruntime_nothing(tmp_path: Path) -> None:
+    """Its telemetry would begin with an id of this machine, kept in the user's home."""
+    clean = {name: os.environ[name] for name in ("PATH", "TMPDIR") if name in os.environ}  # not CI
+    done = subprocess.run(
+        [sys.executable, "-c", SCORE_ONE_ROW], env={**clean, "HOME": str(tmp_path)},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert done.stdout == "[1.5]\n"
+    assert list(tmp_path.rglob("*onnx*")) == []
