@@ -7,6 +7,8 @@ from perennial.spec.fields import PUBLISHED_EVENT_TIME, SYSTEM_COLUMNS
 from perennial.spec.problems import Problem
 from perennial.spec.training import Labels
 
+_OTHER_NAME = "give it another name, and say in `from` what the source calls it"
+
 
 def colliding_names(columns: Mapping[str, Column], labels: Labels | None) -> list[Problem]:
     """Columns, features, the outcome and published columns whose names would collide in one table or one model."""
@@ -22,10 +24,10 @@ def colliding_names(columns: Mapping[str, Column], labels: Labels | None) -> lis
         if column.role != "key":
             continue
         if name in SYSTEM_COLUMNS:
-            text = "PostgreSQL has a column of this name in every table, so no key can; give it another name"
+            text = "PostgreSQL has a column of this name in every table, so no key can; " + _OTHER_NAME
             problems.append(Problem(("columns", name), text))
         if name.lower() == PUBLISHED_EVENT_TIME:
-            text = "predictions are published with the event time under this name; give the key another one"
+            text = "predictions are published with the event time under this name; " + _OTHER_NAME
             problems.append(Problem(("columns", name), text))
     taken = {name: name for name in columns}
     for name, column in columns.items():

@@ -162,7 +162,7 @@ class Expectation(Spec):
         problems = []
         for name in LIST_ARGUMENTS:
             if name in self.kwargs and not (isinstance(self.kwargs[name], list) and self.kwargs[name]):
-                problems.append(Problem(("kwargs", name), "must be a list: [a, b]"))
+                problems.append(Problem(("kwargs", name), "must be a list that is not empty: [a, b]"))
         low, high = (self.kwargs.get(name) for name in BOUNDS)
         if isinstance(low, int | float) and isinstance(high, int | float) and low > high:
             problems.append(Problem(("kwargs", "min_value"), f"is above max_value, {high}"))

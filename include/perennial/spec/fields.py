@@ -97,7 +97,8 @@ NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 PATTERNS_IN_WORDS = {
     NAME_PATTERN: "must be lower-case letters, digits and _, start with a letter, and have at most 48 characters",
-    COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters",
+    COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters; "
+    "what the source calls it can stand in `from`",
 }
 # Columns that the lake and the published table have beside the use case's own.
 RESERVED_COLUMNS = (
@@ -115,9 +116,8 @@ SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
 def _free_name(name: str) -> str:
     if name.lower() in RESERVED_COLUMNS:  # the lake doesn't tell upper and lower case apart
-        raise broken_rules(
-            [Problem((), "this name is reserved for the lake; let the query give the column another one")]
-        )
+        text = "this name is reserved for the lake; give the column another, and say in `from` what the source calls it"
+        raise broken_rules([Problem((), text)])
     return name
 
 

@@ -24,6 +24,15 @@ _OF_NUMBERS = frozenset(
     }
 )
 _SETS = frozenset({"value_set"})
+# Expectations that look for each value of their set in the column, where a missing value is never found.
+_SEEK_EACH_VALUE = frozenset(
+    {
+        "expect_column_values_to_not_be_in_set",
+        "expect_column_distinct_values_to_contain_set",
+        "expect_column_distinct_values_to_equal_set",
+    }
+)
+_NULL = "a missing value is never equal to anything; leave it out, and use expect_column_values_to_not_be_null"
 _PAIR = ("column_A", "column_B")
 _MATCHES_DIGITS = re.compile(r"\d|\\[dwS]|\.|\[\^")
 _LARGEST_INTEGER = 2**63
@@ -47,7 +56,10 @@ def _values(type_: str, kwargs: Mapping[str, Any], kind: Kind) -> Iterator[Probl
         yield Problem(("column",), f"{type_} needs numbers; this column is {kind}")
     for name in sorted(_SETS & kwargs.keys()):
         for position, value in enumerate(kwargs[name] if isinstance(kwargs[name], list) else ()):
-            if value is not None and (problem := _FITS[kind](value)):
+            if value is None:
+                if type_ in _SEEK_EACH_VALUE:
+                    yield Problem((name, position), _NULL)
+            elif problem := _FITS[kind](value):
                 yield Problem((name, position), *problem)
     if type_ not in _BETWEEN_VALUES:
         return
