@@ -8,6 +8,7 @@ from rich.console import Console
 
 from perennial import clock
 from perennial.cli.progress import progress, stages
+from perennial.cli.retrained import print_retrained
 from perennial.cli.session import Session, show, windows_of
 from perennial.cli.tables import console, print_line
 from perennial.ledger.entries import RecordedDecision
@@ -119,11 +120,12 @@ def retrain(use_case: UseCaseName, as_of: AsOf = None, reason: Reason = "by hand
             on_window=stage("windows of the training set"),
             on_model=stage("steps of training"),
         )
-    show([result.judged], as_json_lines=json)
-    if result.deployed:
-        show([result.deployed], as_json_lines=json)
+    if not json:
+        print_retrained(result.judged, result.deployed, result.awaits)
+        return
+    show([result.judged, *([result.deployed] if result.deployed else [])], as_json_lines=True)
     if result.awaits:
-        print_line(result.awaits, "yellow", screen=Console(stderr=True) if json else console)
+        print_line(result.awaits, "yellow", screen=Console(stderr=True))
 
 
 def rollback(

@@ -1,5 +1,6 @@
 """The deciding metric of windows, with its intervals, beside what was expected of the model."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -146,17 +147,17 @@ def _expected(plot: _Plot, spec: UseCase) -> Iterator[str]:
 
 
 def _models(plot: _Plot) -> Iterator[str]:
-    free = 0.0
-    scored = [(start, version) for start, _, version in _runs([each.model_version for each in plot.windows]) if version]
-    before = None
-    for start, version in scored:
-        if version == before:
-            continue
-        before, x, label = version, plot.x(start), f"v{version}"
+    """A line where another model took over, with its version where there is room until the next one did."""
+    changes: list[tuple[float, str]] = []
+    for start, _, version in _runs([each.model_version for each in plot.windows]):
+        if version and (not changes or version != changes[-1][1]):
+            changes.append((plot.x(start), str(version)))
+    ends = [*(x for x, _ in changes[1:]), math.inf]
+    for (x, version), end in zip(changes, ends, strict=True):
+        label = f"v{version}"
         yield f'<line class="change" x1="{x:.1f}" x2="{x:.1f}" y1="{TOP - 6}" y2="{TOP + TALL}"/>'
-        if x >= free:
+        if x + 7 * len(label) + 8 <= end:
             yield f'<text x="{x + 3:.1f}" y="{TOP - 8}">{escape(label)}</text>'
-            free = x + 7 * len(label) + 8
 
 
 def _interval(plot: _Plot, x: float, low: float | None, high: float | None) -> Iterator[str]:
