@@ -40,7 +40,7 @@ from perennial.ledger.entries import (
 )
 from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.ledger.parts.evidence import DriftOfWindow, Estimate, MetricOfWindow
-from perennial.ledger.parts.overview import Status
+from perennial.ledger.parts.overview import Span, Status
 from perennial.ledger.port import Ledger
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.performance.maturity import Maturity
@@ -389,6 +389,29 @@ def test_nothing_recorded_is_found_as_nothing(ledger: Ledger, use_case: str) -> 
     ):
         assert list(found) == []
     assert ledger.status(use_case) == Status(use_case, 0, 0, 0, 0, 0, 0)
+
+
+def test_a_verdict_counts_again_when_its_rows_are_put_back(ledger: Ledger, use_case: str) -> None:
+    first, broken, again = (snapshot(use_case, version=number, digest=f"s1.{number % 2}") for number in range(3))
+    passed = validation(use_case)
+    failed = validation(use_case, verdict=Verdict.FAIL, snapshot_digest="s1.1")
+    for each in (first, broken):
+        ledger.record_snapshot(each)
+    for verdict in (passed, failed):
+        ledger.record_validation(verdict)
+    ends = (instant(1), instant(3))
+
+    def counting() -> tuple[Verdict, Verdict | None, int]:
+        (verdict,) = ledger.validations_between(use_case, *ends)
+        (facts,) = ledger.facts_of([Span(use_case, *ends)])[use_case]
+        return verdict.verdict, facts.validation, ledger.status(use_case).windows_failed
+
+    assert counting() == (Verdict.FAIL, Verdict.FAIL, 1)
+    ledger.record_snapshot(again)
+    assert ledger.record_validation(passed).verdict is Verdict.PASS
+    assert counting() == (Verdict.PASS, Verdict.PASS, 0)
+    ledger.record_snapshot(snapshot(use_case, version=3, digest="s1.3"))  # which waits for a verdict
+    assert counting() == (Verdict.FAIL, Verdict.FAIL, 1)
 
 
 def test_the_latest_snapshot_is_the_one_recorded_last(ledger: Ledger, use_case: str) -> None:

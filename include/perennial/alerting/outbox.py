@@ -32,7 +32,7 @@ Send = Callable[[Route, Message], None]
 
 MOST_WAITING = 50  # notices of a receiver: with so many waiting, what is news is told in one, later
 UNREACHED_AFTER = 3  # attempts to deliver one notice, the other receivers are told
-MOST_AT_ONCE = 20  # notices that are delivered to a receiver in one turn
+MOST_AT_ONCE = 20  # attempts to deliver something to a receiver in one turn
 FIRST_PAUSE, LONGEST_PAUSE = timedelta(minutes=4), timedelta(hours=1)  # between attempts, doubled each time
 _EVER = Window(datetime(1970, 1, 1, tzinfo=UTC), datetime(1970, 1, 2, tzinfo=UTC))  # a turn is about no window
 
@@ -152,9 +152,13 @@ class _Turn:
 
         A later notice does not overtake one that a receiver could not take, but one that it refused.
         """
-        done, failed = 0, []
-        for waiting in self.ledger.undelivered(self.spec.name, route.name)[:MOST_AT_ONCE]:
-            last = self._tried(route, waiting) if due(waiting, self.now) else waiting.last
+        done, tries, failed = 0, 0, []
+        for waiting in self.ledger.undelivered(self.spec.name, route.name):
+            last = waiting.last
+            if due(waiting, self.now):
+                if tries == MOST_AT_ONCE:
+                    break
+                tries, last = tries + 1, self._tried(route, waiting)
             if last is None or last.outcome is Delivery.DELIVERED:
                 done += 1
                 continue

@@ -102,8 +102,8 @@ class Ledger(
         suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window; with `suite_digest`, of those
-        under exactly these rules.
+        """The verdict that counts of each window inside `[start, end)`, by window: the last one on its latest snapshot,
+        or where that has none, the last one; with `suite_digest`, of those under exactly these rules.
 
         Of their `result`, which is large, there are only the named `parts`, as far as it has them; `validations` has
         all of it.

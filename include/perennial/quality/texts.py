@@ -13,6 +13,7 @@ by whole units (an id or an amount above 2**53) or, in a column that is only car
 """
 
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC as UTC_ZONE
@@ -27,7 +28,8 @@ from perennial.spec.columns import Column, Kind, Role
 
 NULL_WORDS = ("na", "n/a", "nan", "null", "none")
 EXACT = 2**53  # whole numbers up to here are themselves as 64-bit floats
-SAFE_DIGITS = 15  # so many decimal digits come back from a 64-bit float, whichever they are
+SAFE_DIGITS = 15  # so many decimal digits come back from a 64-bit float, whichever they are …
+SMALLEST = sys.float_info.min  # … unless the number is smaller than this: then fewer do, and in the end none
 _NUMBER = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,9})?$"
 _THOUSANDS_AND_COMMA = r"^[+-]?([0-9]+|[0-9]{1,3}(\.[0-9]{3})+),[0-9]+$"
 _INFINITY = r"(?i)^[+-]?inf(inity)?$"
@@ -95,7 +97,9 @@ def _plainly(column: Column, text: pa.ChunkedArray) -> pa.ChunkedArray | None:
         doubts = pc.and_(doubts, pc.not_equal(text, "0"))
     else:
         doubts = pc.invert(pc.less_equal(pc.abs(values), EXACT))  # NaN is in doubt, too
-        doubts = pc.or_(doubts, pc.greater(pc.utf8_length(text), SAFE_DIGITS)) if exact else doubts
+        if exact:
+            tiny = pc.and_(pc.less(pc.abs(values), SMALLEST), pc.match_substring(text, "e", ignore_case=True))
+            doubts = pc.or_(pc.or_(doubts, tiny), pc.greater(pc.utf8_length(text), SAFE_DIGITS))
     return None if pc.any(doubts).as_py() else values
 
 
@@ -156,7 +160,8 @@ def _inexact(column: Column, plain: pa.ChunkedArray, numbers: pa.ChunkedArray) -
     doubtful = pc.and_(pc.greater(pc.abs(numbers), EXACT), pc.is_finite(numbers))
     if column.role in (Role.CARRY, Role.KEY):
         digits = pc.replace_substring_regex(pc.replace_substring_regex(plain, "[eE].*$", ""), r"^[+-]?0*\.?0*|\.", "")
-        doubtful = pc.or_(doubtful, pc.and_(pc.greater(pc.utf8_length(digits), SAFE_DIGITS), pc.is_finite(numbers)))
+        most = pc.if_else(pc.less(pc.abs(numbers), SMALLEST), 0, SAFE_DIGITS)
+        doubtful = pc.or_(doubtful, pc.and_(pc.greater(pc.utf8_length(digits), most), pc.is_finite(numbers)))
     doubtful = pc.and_(pc.fill_null(doubtful, fill_value=False), pc.not_equal(plain, numbers.cast(pa.string())))
     doubtful = pc.fill_null(doubtful, fill_value=False)
     if not pc.any(doubtful).as_py():

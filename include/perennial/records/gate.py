@@ -51,7 +51,7 @@ class Gated:
         partition = window_partition(snapshot.window)
         committed = lake.committed_digest(raw_table(spec.name), partition, snapshot.version)
         if committed is None:  # the version is another window's, whose commit found these rows in place
-            snapshot_rows(snapshot, lake)
+            ordered_snapshot(snapshot, lake)
         elif committed != snapshot.digest:
             raise RowsLost(_lost(snapshot, f"rows with the digest {committed[:12]}"))
         for chunk in lake.stream(raw_table(spec.name), partition, version=snapshot.version, chunk_rows=chunk_rows):

@@ -13,7 +13,7 @@ from perennial.sources.bucket import Bucket, below
 from perennial.sources.data_files import sorted_out
 from perennial.sources.peek import Peek, peek_files, peek_objects, peek_query
 from perennial.sources.port import Connections
-from perennial.spec.folder import bound_names
+from perennial.spec.parameters import bound_names
 from perennial.wording import counted
 
 MOST_ROWS = 20_000

@@ -14,8 +14,9 @@ from perennial.scaffold.guess import ColumnGuess, Guess
 from perennial.scaffold.origin import Objects, Origin, Query
 from perennial.sources.peek import Dialect
 from perennial.spec.columns import Kind, Role
-from perennial.spec.folder import SPEC_FILE, bound_names, read_folder
+from perennial.spec.folder import SPEC_FILE, read_folder
 from perennial.spec.names import Task
+from perennial.spec.parameters import bound_names
 from perennial.spec.problems import Violation
 from perennial.window import Every, Grid
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Protocol
 
 from pydantic import AfterValidator, Field
 
-from perennial.spec.fields import Duration, Spec
+from perennial.spec.fields import CLASS_PATTERN, CONNECTION_PATTERN, Duration, Spec
 from perennial.spec.problems import Problem, broken_rules
 
 
@@ -28,7 +28,7 @@ def _address(text: str) -> str:
     return text
 
 
-ConnectionName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,250}$")]
+ConnectionName = Annotated[str, Field(pattern=CONNECTION_PATTERN)]
 Address = Annotated[str, AfterValidator(_address)]
 
 
@@ -49,7 +49,7 @@ class Route(Spec):
     )
     notifier: str | None = Field(
         None,
-        pattern=r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$",
+        pattern=CLASS_PATTERN,
         description="Class of an installed provider that sends it. Default: by the connection's type, smtp or http.",
     )
     arguments: dict[str, Any] = Field(

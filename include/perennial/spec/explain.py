@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from perennial.spec.document import Document
@@ -118,13 +118,20 @@ def _resolve(model: type[BaseModel], parts: Sequence[int | str]) -> tuple[Locati
             continue
         members = _members(annotation)
         if len(members) > 1:
-            annotation = next(member for member in members if part in get_args(member.model_fields["type"].annotation))
+            annotation = next(member for member in members if part in _tags(member))
             continue
         location.append(part)
         if isinstance(members[0], type) and issubclass(members[0], BaseModel):
             owner = members[0]
         annotation = _inside(members[0], part)
     return tuple(location), owner
+
+
+def _tags(member: Any) -> tuple[Any, ...]:
+    """What pydantic calls the member of a union: by its `Tag`, or by what its key `type` may be."""
+    said = get_args(member)[1:] if get_origin(member) is Annotated else ()
+    tags = tuple(each.tag for each in said if isinstance(each, Tag))
+    return tags or get_args(member.model_fields["type"].annotation)
 
 
 def _members(annotation: Any) -> list[Any]:

@@ -95,10 +95,14 @@ DurationOrForever = Annotated[Duration | Literal["forever"], BeforeValidator(_pa
 
 NAME_PATTERN = r"^[a-z][a-z0-9_]{0,47}$"
 COLUMN_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+CONNECTION_PATTERN = r"^[A-Za-z0-9_.-]{1,250}$"
+CLASS_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
 PATTERNS_IN_WORDS = {
     NAME_PATTERN: "must be lower-case letters, digits and _, start with a letter, and have at most 48 characters",
     COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters; "
     "what the source calls it can stand in `from`",
+    CONNECTION_PATTERN: "must be the id of an Airflow connection: letters, digits, _, . and -, 250 of them at most",
+    CLASS_PATTERN: "must be the full name of a class, such as package.module.Class",
 }
 # Columns that the lake and the published table have beside the use case's own.
 RESERVED_COLUMNS = (

@@ -1,6 +1,5 @@
 """A use case's folder: everything that can be wrong in it, found in one reading."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,35 +16,14 @@ from perennial.spec.explain import UNKNOWN_KEY, validated
 from perennial.spec.fields import ColumnName
 from perennial.spec.models import Quality, UseCase, whole_problems
 from perennial.spec.names import Task
+from perennial.spec.parameters import BOUND_ALWAYS, PARAMETERS, bound_names
 from perennial.spec.problems import Location, Violation, nearest
 from perennial.spec.rule_values import unfit_values
 from perennial.spec.training import Labels, Training
 from perennial.spec.undecidable import undecidable
 
-BOUND_ALWAYS = ("start", "end")
-BINDABLE = (*BOUND_ALWAYS, "as_of")
 _SOURCES: tuple[Location, ...] = (("source",), ("labels", "source"))
 _READY: Location = ("source", "ready", "sql")  # it only says whether the rows are there, so it need not bind the window
-
-# Where a colon binds nothing: in comments, texts, quoted names and PostgreSQL's dollar quotes.
-_SILENT = re.compile(
-    r"--[^\n]*|/\*.*?\*/|'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|\$(?P<tag>\w*)\$.*?\$(?P=tag)\$",
-    re.DOTALL,
-)
-_BOUND = re.compile(r"(?<![:\w\\]):([A-Za-z_]\w*)")
-
-
-def bound_names(sql: str) -> dict[str, int]:
-    """Each name that the text binds as `:name`, with the line (from 1) where it does so first.
-
-    >>> bound_names("SELECT ':no', x::date -- :no\\nFROM t WHERE x >= :start")
-    {'start': 2}
-    """
-    spoken = _SILENT.sub(lambda match: re.sub(r"[^\n]", " ", match.group()), sql)
-    names: dict[str, int] = {}
-    for match in _BOUND.finditer(spoken):
-        names.setdefault(match.group(1), spoken.count("\n", 0, match.start()) + 1)
-    return names
 
 
 def read_queries(document: Document, folder: Path) -> tuple[dict[str, str], list[Violation]]:
@@ -72,10 +50,10 @@ def _violations(file: Path, sql: str, always: tuple[str, ...]) -> Iterator[Viola
     names = bound_names(sql)
     meant = set()
     for name, line in names.items():
-        if name not in BINDABLE:
-            suggestion = nearest(name, BINDABLE)
+        if name not in PARAMETERS:
+            suggestion = nearest(name, PARAMETERS)
             meant.add(suggestion)
-            problem = f"nothing is bound to this name; there are {', '.join(f':{known}' for known in BINDABLE)}"
+            problem = f"nothing is bound to this name; there are {', '.join(f':{known}' for known in PARAMETERS)}"
             yield Violation(file, line, "", f":{name}", problem, f":{suggestion}" if suggestion else None)
     for name in always:
         if name not in names and name not in meant:

@@ -154,6 +154,19 @@ def test_a_message_that_is_refused_keeps_the_later_ones_not_waiting(world: World
     assert world.ledger.undelivered("flight_delays", "hook") == []
 
 
+def test_however_many_messages_are_refused_they_keep_no_later_one_waiting(world: World) -> None:
+    def refuse_most(message: Message) -> None:
+        if "fine" not in message.text:
+            raise DeliveryRefused("413: Payload Too Large.")
+
+    world.answers["hook"] = refuse_most
+    for number in range(outbox.MOST_AT_ONCE + 1):
+        world.turn(alert(key=f"large {number}"), after=MINUTES)
+    assert world.received == []
+    assert world.turn(alert(key="fine"), after=MINUTES).delivered == 1
+    assert [(name, "fine" in message.text) for name, message in world.received] == [("hook", True)]
+
+
 def test_a_message_that_could_not_be_delivered_is_not_overtaken(world: World) -> None:
     world.down("hook")
     world.turn(alert("w1"))

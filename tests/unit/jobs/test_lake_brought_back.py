@@ -12,6 +12,7 @@ from perennial.errors import RowsLost
 from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import ingest, monitor, score, validate
 from perennial.lake.memory import InMemoryLake
+from perennial.ordered import OrderedTable
 from perennial.records.gate import Gated, snapshot_rows
 from perennial.records.model_choice import ModelChoice
 
@@ -86,7 +87,9 @@ def test_as_many_other_rows_under_the_same_number_are_not_scored(world: World) -
         score.run(world.use_case, world.day(31), world.ports, "alone", model=ModelChoice.parse("as_now"))
 
 
-def test_rows_that_an_earlier_commit_left_in_place_are_scored_if_they_are_the_snapshots(world: World) -> None:
+def test_rows_that_an_earlier_commit_left_in_place_are_scored_if_they_are_the_snapshots(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first_model(world)
     ingest.run(world.use_case, world.day(31), world.ports, "one")
     snapshot = world.ports.ledger.latest_snapshot("parcels", world.day(31))
@@ -94,6 +97,7 @@ def test_rows_that_an_earlier_commit_left_in_place_are_scored_if_they_are_the_sn
     made = world.ports.lake.replace("raw/parcels", world.day(32).key, snapshot_rows(snapshot, world.ports.lake))
     found = Gated(replace(snapshot, version=made.version), cast(Any, None), pa.array([], pa.null()))
     spec = world.use_case.spec
+    monkeypatch.setattr(OrderedTable, "table", lambda *_: pytest.fail("all rows were taken into memory"))
     assert sum(each.num_rows for each in found.clean_chunks(world.ports.lake, spec, 100)) == snapshot.rows
     other = replace(found, snapshot=replace(found.snapshot, digest="0" * 64))
     with pytest.raises(RowsLost, match="does not hold snapshot 000000000000"):

@@ -110,6 +110,20 @@ def test_what_the_database_computed_is_a_feature_and_not_an_amount() -> None:
     assert "would lose digits" in why
 
 
+@pytest.mark.parametrize("beside", [(), ("not at all",)])  # without it, no text is looked at by itself
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        *(("1e-400", None), ("-3E-324", None), (f"0.{'0' * 400}1", None), ("1.23456e-320", None)),
+        *(("4.9e-324", 5e-324), ("2.5e-300", 2.5e-300), ("0e5", 0.0), ("0.000", 0.0)),
+    ],
+)
+def test_a_tiny_amount_is_itself_or_refused(text: str, value: float | None, beside: tuple[str, ...]) -> None:
+    values, said = read(Column(kind="numeric", role="carry"), text, *beside)
+    assert values[0] == value
+    assert (said[0] is None) == (value is not None)
+
+
 @pytest.mark.parametrize("text", WHOLE)
 def test_a_whole_number_is_itself_or_refused(text: str) -> None:
     (value,), (why,) = read(Column(kind="integer", role="key"), text)

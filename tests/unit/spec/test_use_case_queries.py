@@ -10,8 +10,8 @@ import psycopg2
 import psycopg2.extras
 import pytest
 
-from perennial.spec.folder import BINDABLE, bound_names
 from perennial.spec.load import load_all
+from perennial.spec.parameters import PARAMETERS, bound_names
 from perennial_local.flights import SCHEMA
 
 USE_CASES = load_all(Path(__file__).parents[3] / "include" / "use_cases")
@@ -57,7 +57,7 @@ def ask(cursor: psycopg2.extras.RealDictCursor, use_case: str, file: str, as_of:
 @pytest.mark.parametrize("name", USE_CASES)
 def test_the_queries_bind_the_window_and_nothing_else(name: str) -> None:
     for sql in USE_CASES[name].queries.values():
-        assert {"start", "end"} <= set(bound_names(sql)) <= set(BINDABLE)
+        assert {"start", "end"} <= set(bound_names(sql)) <= set(PARAMETERS)
 
 
 @pytest.mark.parametrize("name", USE_CASES)

@@ -26,7 +26,7 @@ from perennial.ports import Ports
 from perennial.quality.row_rules import outside_windows
 from perennial.quality.schema import Conforming, Restricted, canonical_schema, conform
 from perennial.quality.unread import BAD_CELLS, UnreadRows
-from perennial.records.gate import snapshot_rows
+from perennial.records.gate import ordered_snapshot
 from perennial.records.leases import data_lease
 from perennial.sources.port import Extract
 from perennial.spec.load import LoadedUseCase
@@ -265,7 +265,7 @@ def _holds(snapshot: Snapshot, commit: Commit, ports: Ports) -> bool:
     if snapshot.version == commit.version:
         return True
     try:
-        snapshot_rows(snapshot, ports.lake)
+        ordered_snapshot(snapshot, ports.lake)
     except RowsRemoved as error:
         log.warning("%s", error)
         return False

@@ -1,6 +1,6 @@
 """The ledger in memory: the same behaviour as in PostgreSQL, for tests and for trying things out."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
@@ -93,19 +93,24 @@ class InMemoryLedger(
         suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window; with the parts of its result."""
+        """The verdict that counts of each window inside `[start, end)`, by window; with the parts of its result."""
         found = self._between(
             ValidationResult,
             use_case,
             start,
             end,
-            rules.recorded_order,
+            self._counting(use_case),
             wanted=lambda entry: suite_digest in (None, entry.suite_digest),
         )
         return [
             replace(verdict, result={name: part for name in parts if (part := verdict.result.get(name)) is not None})
             for verdict in found
         ]
+
+    def _counting(self, use_case: str) -> Callable[[ValidationResult], tuple[bool, int]]:
+        """By what verdicts are sorted, so that of a window the one that counts is the last."""
+        latest = {each.window: each.digest for each in self._newest(Snapshot, use_case, rules.recorded_order)}
+        return lambda verdict: (latest.get(verdict.window) == verdict.snapshot_digest, rules.recorded_order(verdict))
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
@@ -278,7 +283,7 @@ class InMemoryLedger(
                 windows_ingested=len(ingested),
                 windows_scored=len(scored),
                 rows_scored=sum(batch.rows for batch in scored),
-                windows_failed=rules.failed(self._newest(ValidationResult, use_case, rules.recorded_order)),
+                windows_failed=rules.failed(self._newest(ValidationResult, use_case, self._counting(use_case))),
                 alarms=rules.failed(self._newest(DriftReport, use_case, rules.recorded_order)),
                 retrains=max(len({entry.model_digest for entry in champions}) - 1, 0),
                 last_window=ingested[-1].window if ingested else None,

@@ -17,10 +17,10 @@ REMEMBERED = 60
 class Status:
     """A use case at a glance.
 
-    `rows_scored` counts live revisions, `windows_failed` and `alarms` count windows whose latest validation or drift
-    report has the verdict `fail`. `retrains` counts the models that became champion after the first (a rollback is
-    none), `retrains_rejected` the retrainings after which the champion stayed. `windows_overdue` counts windows whose
-    labels are overdue. `last_window` is the last one ingested.
+    `rows_scored` counts live revisions, `windows_failed` and `alarms` count windows whose verdict that counts (see
+    `Ledger.validations_between`) or latest drift report is `fail`. `retrains` counts the models that became champion
+    after the first (a rollback is none), `retrains_rejected` the retrainings after which the champion stayed.
+    `windows_overdue` counts windows whose labels are overdue. `last_window` is the last one ingested.
     """
 
     use_case: str
@@ -63,7 +63,8 @@ class Champions:
 
 @dataclass(frozen=True)
 class WindowFacts:
-    """What counts of a window's records: the last validation, revision, drift report and measurement, without details.
+    """What counts of a window's records, without details: its verdict (see `Ledger.validations_between`), and the last
+    revision, drift report and measurement.
 
     What has not been done is None. Of the rows, a `challenger` in roll-out predicted `challenger_share`, if one did,
     and `model_version` the others. `value`, `low` and `high` are of the metric that was asked for. `rows_late` came,

@@ -145,9 +145,9 @@ class PostgresLedger(
         suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
-        """The verdict recorded last for each window inside `[start, end)`, by window; with the parts of its result."""
+        """The verdict that counts of each window inside `[start, end)`, by window; with the parts of its result."""
         within = queries.inside(validations, utc(start, "start"), utc(end, "end"))
-        newest = queries.newest_per_window(validations, use_case, "id").where(within)
+        newest = queries.counting_verdicts(use_case).where(within)
         if suite_digest is not None:
             newest = newest.where(validations.c.suite_digest == suite_digest)
         light = [column for column in validations.c if column.name != "result"]

@@ -36,7 +36,7 @@ from perennial.ledger.entries import (
 from perennial.ledger.entries.rollout import challengers_share
 from perennial.ledger.parts.overview import REMEMBERED, Champions, Span, WindowFacts
 from perennial.ledger.postgres.entries import EntriesInPostgres
-from perennial.ledger.postgres.queries import key_bounds
+from perennial.ledger.postgres.queries import key_bounds, on_latest_snapshot
 from perennial.ledger.postgres.schema.measurements import performance
 from perennial.ledger.postgres.schema.tables import (
     batches,
@@ -214,24 +214,25 @@ def inside(table: Table, asked: FromClause) -> ColumnElement[bool]:
 
 def _validated(asked: FromClause) -> Select[Any]:
     told = ("verdict", "rows", "rows_quarantined", "run_id", "recorded_at")
-    return _newest(validations, ("id",), asked, *(validations.c[name] for name in told))
+    age = (on_latest_snapshot(), validations.c.id)
+    return _newest(validations, age, asked, *(validations.c[name] for name in told))
 
 
 def _scored(asked: FromClause) -> Select[Any]:
     told = ("revision", "model_version", "parts", "rows", "run_id", "recorded_at")
-    return _newest(batches, ("revision",), asked, *(batches.c[name] for name in told))
+    return _newest(batches, (batches.c.revision,), asked, *(batches.c[name] for name in told))
 
 
 def _monitored(asked: FromClause) -> Select[Any]:
     told = ("verdict", "p_value", "run_id", "recorded_at")
-    return _newest(drift_reports, ("id",), asked, *(drift_reports.c[name] for name in told))
+    return _newest(drift_reports, (drift_reports.c.id,), asked, *(drift_reports.c[name] for name in told))
 
 
 def _measured(asked: FromClause) -> Select[Any]:
     interval = performance.c.intervals.op("->")(asked.c.metric)
     return _newest(
         performance,
-        ("as_of", "revision", "id"),
+        [performance.c[name] for name in ("as_of", "revision", "id")],
         asked,
         performance.c.verdict,
         performance.c.maturity,
@@ -242,14 +243,16 @@ def _measured(asked: FromClause) -> Select[Any]:
     )
 
 
-def _newest(table: Table, age: Sequence[str], asked: FromClause, *told: ColumnElement[Any]) -> Select[Any]:
-    """Of each window the entry that is greatest by the columns `age`."""
+def _newest(
+    table: Table, age: Sequence[ColumnElement[Any]], asked: FromClause, *told: ColumnElement[Any]
+) -> Select[Any]:
+    """Of each window the entry that is greatest by `age`, the most important first."""
     window = (table.c.window_start, table.c.window_end)
     return (
         select(*window, *told)
         .where(table.c.use_case == asked.c.use_case, inside(table, asked))
         .ext(distinct_on(*window))
-        .order_by(*window, *(table.c[name].desc() for name in age))
+        .order_by(*window, *(each.desc() for each in age))
     )
 
 

@@ -61,6 +61,24 @@ def newest_per_window(
     )
 
 
+def on_latest_snapshot() -> ColumnElement[bool]:
+    """Whether a verdict is on the latest snapshot of its window."""
+    same = (snapshots.c[name] == validations.c[name] for name in ("use_case", "window_start", "window_end"))
+    latest = select(snapshots.c.digest).where(*same).order_by(snapshots.c.id.desc()).limit(1)
+    return validations.c.snapshot_digest == latest.scalar_subquery()
+
+
+def counting_verdicts(use_case: str) -> Query:
+    """Of each window the last verdict on its latest snapshot, or where that has none, the last one; by window."""
+    window = (validations.c.window_start, validations.c.window_end)
+    return (
+        select(validations)
+        .where(validations.c.use_case == use_case)
+        .ext(distinct_on(*window))
+        .order_by(*window, on_latest_snapshot().desc(), validations.c.id.desc())
+    )
+
+
 def measured(use_case: str, as_of: datetime | None = None, known_at: datetime | None = None) -> Query:
     """Of each window the measurement that counts, of those as of that moment and recorded by that moment; by window."""
     return newest_per_window(performance, use_case, "as_of", "revision", "id", as_of=as_of, known_at=known_at)
@@ -236,7 +254,7 @@ def counts(use_case: str) -> Query:
     ingested = select(*window).where(snapshots.c.use_case == use_case).distinct().subquery()
     last = select(*window).where(snapshots.c.use_case == use_case).order_by(*(at.desc() for at in window)).limit(1)
     scored = _only(newest_per_window(batches, use_case, "revision"), batches.c.rows)
-    validated = _only(newest_per_window(validations, use_case, "id"), validations.c.verdict)
+    validated = _only(counting_verdicts(use_case), validations.c.verdict)
     monitored = _only(newest_per_window(drift_reports, use_case, "id"), drift_reports.c.verdict)
     looked_at = _only(measured(use_case), performance.c.maturity)
     champions = of_role(use_case, DeployedRole.CHAMPION).order_by(None).subquery()
