@@ -95,7 +95,8 @@ def export(
     loaded = session.use_case(use_case)
     found = open_questions.run(loaded, clock.now(), session.ports, most=form.MOST, windows_read=form.MOST)
     label_studio.write_text(json_.dumps(form.tasks(found), indent=1, default=str))
-    print_line(f"{len(found.questions):,} rows written to {label_studio}. The project's labelling interface:")
+    earlier = f" Windows before {found.earlier:%Y-%m-%dT%H:%MZ} were not looked at." if found.earlier else ""
+    print_line(f"{len(found.questions):,} rows written to {label_studio}.{earlier} The project's labelling interface:")
     print_line(form.interface(loaded.spec))
 
 

@@ -1,5 +1,6 @@
 """All measures of one column's drift, from counts in the reference's bins."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -10,6 +11,7 @@ from perennial.drift.distances import chi_squared, hellinger, jensen_shannon, po
 from perennial.drift.profiles.bins import CategoricalBins, CategoryCounts, NumericBins, NumericCounts
 
 GROUPS = 10
+DIGITS = range(4, 18)  # of a bar's ends, as many as it takes to tell them apart
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,9 @@ def measure_numbers(bins: NumericBins, reference: NumericCounts, window: Numeric
 
 def measure_categories(bins: CategoricalBins, reference: CategoryCounts, window: CategoryCounts) -> Measures:
     """The measures of a categorical column; both must have at least one row."""
-    labels = [*bins.categories, "all others" if bins.others else "never seen before", "missing"]
+    named = set(bins.categories)
+    others = _unlike(named, "all others" if bins.others else "never seen before")
+    labels = [*bins.categories, others, _unlike(named, "missing")]
     p = [*reference.counts, reference.elsewhere, reference.missing]
     q = [*window.counts, window.elsewhere, window.missing]
     return _over_bars(labels, p, q, None, None, None)
@@ -104,10 +108,20 @@ def _groups(counts: Floats) -> "np.ndarray[tuple[int], np.dtype[np.int64]]":
 
 
 def _labels(bins: NumericBins, groups: "np.ndarray[tuple[int], np.dtype[np.int64]]") -> list[str]:
-    """The groups as intervals; bin i ends at edge i, and the last bin has no end."""
+    """The groups as intervals, no two alike; bin i ends at edge i, and the last bin has no end."""
     last = [int(np.flatnonzero(groups == group)[-1]) for group in range(int(groups[-1]) + 1)]
-    ends = [f"{bins.edges[i]:.4g}" for i in last[:-1]]
-    if not ends:
+    if not last[:-1]:
         return ["all numbers"]
+    for digits in DIGITS:
+        ends = [f"{bins.edges[i]:.{digits}g}" for i in last[:-1]]
+        if len(set(ends)) == len(ends):
+            break
     inner = [f"{low} to {high}" for low, high in pairwise(ends)]
     return [f"up to {ends[0]}", *inner, f"above {ends[-1]}"]
+
+
+def _unlike(categories: Collection[str], label: str) -> str:
+    """The label, in brackets where a category is called that."""
+    while label in categories:
+        label = f"({label})"
+    return label

@@ -58,11 +58,19 @@ def on_drift(spec: Monitoring, evidence: RetrainingEvidence) -> Finding:
     }
     if found.verdict is Verdict.INSUFFICIENT:
         return Finding(None, (found.reason,), numbers)
-    climb = points[found.since :]
     if found.verdict is not Verdict.FAIL:
         return Finding(False, (found.reason,), numbers)
+    climb = [point for point in points[found.since :] if _p_value(point, found.column) is not None]
     missing = _missing(climb) if found.column is None else _missing_of(found.column, climb)
     return _learning_from(points[found.shift :], Finding(True, (found.reason,), numbers, missing or _spike(climb)))
+
+
+def _p_value(point: DriftPoint, column: str | None) -> float | None:
+    """What a window adds to the evidence of the column, or to that of whole windows; None where it was not assessed."""
+    if column is None:
+        return point.p_value
+    own = point.columns.get(column)
+    return None if own is None else own.p_value
 
 
 def accumulated(
@@ -78,7 +86,7 @@ def accumulated(
     """
     shares = latest_shares({name: own.importance for name, own in point.columns.items()} for point in points)
     names = sorted(that_matter(shares, spec.min_importance))
-    columns = {name: [own.p_value if (own := point.columns.get(name)) else None for point in points] for name in names}
+    columns = {name: [_p_value(point, name) for point in points] for name in names}
     whole = [point.p_value for point in points]
     return strongest(whole, columns, reference_windows, spec.false_retrains, every, kept)
 

@@ -24,7 +24,7 @@ from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.window import Window
 
-LOOKED_AT = 60  # selections, the newest first
+LOOKED_AT = 60  # selections, the newest first, where fewer windows are read
 SHOWN = 25  # rows on one page
 WINDOWS_READ = 15  # for one page
 RECENT = 10  # answers that can be corrected
@@ -92,7 +92,8 @@ def run(
     Errors: `StoreUnavailable`.
     """
     spec, ledger = use_case.spec, ports.ledger
-    selections = ledger.last_selections(spec.name, LOOKED_AT, until)
+    looked_at = max(LOOKED_AT, windows_read)
+    selections = ledger.last_selections(spec.name, looked_at, until)
     windows = sorted({each.window for each in selections}, reverse=True)
     by_window: dict[Window, list[Question]] = {window: [] for window in windows}
     for question in questions_of(sorted(selections, key=lambda each: (each.window, each.revision))):
@@ -118,7 +119,7 @@ def run(
         waiting += len(left)
         if left:
             shown += _shown(spec, window, left[: most - len(shown)], ports)
-    more = covered < len(windows) or len(selections) == LOOKED_AT
+    more = covered < len(windows) or len(selections) == looked_at
     return OpenQuestions(
         use_case=spec.name,
         key=spec.key,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from tests.handover.record import FILE
 from tests.unit.cli.conftest import Call
-from tests.unit.jobs.reviewed import REVIEW, asked, copied, lived
+from tests.unit.jobs.reviewed import REVIEW, asked, copied, lived, select
 from tests.unit.jobs.world import World
 
 from perennial.cli.session import Session
@@ -87,6 +87,25 @@ def test_rows_go_to_a_file_and_answers_come_from_one(world: World, perennial: Ca
     found = json.loads(out)
     assert (code, found["new"], found["skipped"], found["others"], found["refused"]) == (0, 3, 1, 1, [])
     assert len(entries(world)) == 3
+
+
+def test_as_many_windows_are_handed_over_as_hold_the_rows(
+    world: World, perennial: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("perennial.review.open_questions.LOOKED_AT", 1)
+    select(world, 30)
+    select(world, 31)
+    file = tmp_path / "rows.json"
+    code, out, _ = perennial("review", "export", "parcels", "--label-studio", str(file))
+    sent = [each["data"]["perennial"]["window"] for each in json.loads(file.read_text())]
+    assert (code, set(sent)) == (0, {world.day(30).key, world.day(31).key})
+    assert "were not looked at" not in out
+    monkeypatch.setattr("perennial.handover.label_studio.MOST", 5)
+    out = perennial("review", "export", "parcels", "--label-studio", str(file))[1]
+    assert (len(json.loads(file.read_text())), "Windows before 2024-02-01T00:00Z were not looked at" in out) == (
+        5,
+        True,
+    )
 
 
 def test_performance_says_what_people_say_beside_what_labels_say(world: World, perennial: Call) -> None:

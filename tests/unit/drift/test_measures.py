@@ -50,6 +50,18 @@ def test_the_bars_hold_about_equal_shares_of_the_reference() -> None:
     assert found.bars[-1].label.startswith("above ")
 
 
+@pytest.mark.parametrize(("middle", "spread"), [(40.7123, 0.01), (10234.5, 0.3), (1.7e9, 40.0), (0.0, 1e-9)])
+def test_no_two_bars_are_called_alike(middle: float, spread: float) -> None:
+    found = measured(numbers(RANDOM.normal(middle, spread, 5000), 5), numbers(RANDOM.normal(middle, spread, 500)))
+    assert len({bar.label for bar in found.bars}) == len(found.bars) == GROUPS + 1
+
+
+def test_a_category_may_be_called_as_a_bar_is() -> None:
+    bins = CategoricalBins(("all others", "missing", "(missing)"), others=True)
+    found = measure_categories(bins, *[CategoryCounts((5, 3, 2), 4, 15, 1)] * 2)
+    assert [bar.label for bar in found.bars] == ["all others", "missing", "(missing)", "(all others)", "((missing))"]
+
+
 @pytest.mark.parametrize("shift", [0.0, 0.1, -0.5, 3.0])
 def test_few_different_values_are_measured_exactly(shift: float) -> None:
     reference = RANDOM.integers(0, 20, 3000).astype(np.float64)
