@@ -1,6 +1,7 @@
 """Collecting the labels of many windows at once: one look at the lake, one lease and one commit for all of them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -50,13 +51,27 @@ def collect_many(
     They are looked for in that `version` of the labels' table first (default: its present one). Errors: as `collect`,
     except `SourceRejected`.
     """
-    spec, table = use_case.spec, labels_table(use_case.name)
+    table = labels_table(use_case.name)
     arrived, refused = _delivered(use_case, windows, as_of, ports)
+    with nullcontext() if version is not None else ports.lake.holding(table, None):
+        return CollectedLabels(_collected(use_case, arrived, as_of, ports, run_id, version), refused)
+
+
+def _collected(
+    use_case: LoadedUseCase,
+    arrived: Mapping[Window, pa.Table],
+    as_of: datetime,
+    ports: Ports,
+    run_id: str,
+    version: int | None,
+) -> dict[Window, pa.Table]:
+    """What is settled of each window once the lake has the labels that arrived."""
+    spec, table = use_case.spec, labels_table(use_case.name)
     held = {each: window_partition(each) for each in arrived}
     before = ports.lake.read_many(table, dict.fromkeys(held.values(), version))
     known = {window: before[partition] for window, partition in held.items()}
-    counts = {window: labels.num_rows for window, labels in _distinct(arrived, known)[0].items()}
-    new = [window for window, count in counts.items() if count != known[window].num_rows]
+    together = _distinct({each: labels for each, labels in arrived.items() if known[each].num_rows}, known)[0]
+    new = [each for each, labels in {**arrived, **together}.items() if labels.num_rows != known[each].num_rows]
     with free_labels(use_case.name, new, ports, run_id) as leases:
         now = ports.lake.read_many(table, {held[window]: None for window in leases})
         distinct, agree = _distinct(
@@ -74,7 +89,7 @@ def collect_many(
     for window in (each for each in new if each not in distinct):  # another run works on them: wait for it
         collect(use_case, window, as_of, ports, run_id)
         known[window] = ports.lake.read(table, held[window])
-    return CollectedLabels(_settled(spec, known, as_of), refused)
+    return _settled(spec, known, as_of)
 
 
 def _delivered(

@@ -51,7 +51,8 @@ def append_many(connection: Connection, entries: Sequence[Taken]) -> list[Taken]
     if not entries:
         return []
     table = TABLES[type(entries[0])]
-    given, keys = [to_row(each) for each in entries], list(key_columns(entries[0]))
+    given = [to_row(each) for each in entries]
+    keys: list[str] = list(key_columns(entries[0]))
     row_type, document = text(f"NULL::{table.fullname}"), text("CAST(:rows AS json)")
     found_rows = func.json_populate_recordset(row_type, document).table_valued(*given[0])
     # All of a row but its id is known here: to have it sent back and read takes longer than to store it.
