@@ -59,17 +59,20 @@ def row_count(spec: UseCase, rows: int, clean: int) -> GateOutcome:
     return GateOutcome("row_count", Verdict.FAIL, reason)
 
 
-def columns_present(spec: UseCase, rows: Chosen) -> GateOutcome:
-    """Whether every column that may miss values has at least one."""
-    optional = [name for name, column in spec.columns.items() if column.nullable]
-    absent = [name for name in optional if rows.num_rows and not rows.has_values(name)]
+def optional_columns(spec: UseCase) -> list[str]:
+    """The columns that may miss values."""
+    return [name for name, column in spec.columns.items() if column.nullable]
+
+
+def columns_present(rows: int, absent: Sequence[str]) -> GateOutcome:
+    """Whether every one of the optional columns has a value, of which the `absent` ones have none in so many rows."""
     if not absent:
         return GateOutcome("columns_present", Verdict.PASS)
     subject = f"Column {absent[0]} is" if len(absent) == 1 else f"Columns {', '.join(absent)} are"
     return GateOutcome(
         "columns_present",
         Verdict.WARN,
-        f"{subject} missing throughout ({counted(rows.num_rows, 'row')}); "
+        f"{subject} missing throughout ({counted(rows, 'row')}); "
         "most expectations ignore missing values and say nothing about it. "
         "Check the source; nullable: false in the spec would set such rows aside.",
     )
@@ -135,31 +138,41 @@ def validate(
     return _checked(use_case, delivered, found, split(use_case, found, window, accepted))
 
 
-def validate_faultless(
-    use_case: LoadedUseCase, rows: pa.Table, rules: Sequence[str], met: Collection[int]
-) -> CheckedRows:
-    """What `validate` says of conforming rows of which the rules, which are all there are, catch none.
+@dataclass(frozen=True)
+class Faultless:
+    """The conforming `rows` of a window, of which the `rules`, which are all there are, catch none.
 
-    `met` are positions of `expectations`, of those about single rows: no row breaks them.
+    `met` are positions of `expectations`, of those about single rows: no row breaks them. `absent` are the optional
+    columns without any value, and `seen` is what the rows were like.
     """
-    found = Chosen.of(rows)
-    nothing = SetAside(found, Caught(rows.num_rows), 0)
-    parts = Split(found, nothing, tuple(RuleOutcome(each, 0) for each in rules), ())
-    return _checked(use_case, rows.num_rows, found, parts, met)
+
+    rows: pa.Table
+    rules: tuple[RuleOutcome, ...]
+    met: Collection[int]
+    absent: Sequence[str]
+    seen: WindowSeen
+
+
+def validate_faultless(use_case: LoadedUseCase, known: Faultless) -> CheckedRows:
+    """What `validate` says of such rows."""
+    found = Chosen.of(known.rows)
+    nothing = SetAside(found, Caught(found.num_rows), 0)
+    return _checked(use_case, found.num_rows, found, Split(found, nothing, known.rules, ()), known)
 
 
 def _checked(
-    use_case: LoadedUseCase, delivered: int, found: Chosen, parts: Split, met: Collection[int] = ()
+    use_case: LoadedUseCase, delivered: int, found: Chosen, parts: Split, known: Faultless | None = None
 ) -> CheckedRows:
     spec = use_case.spec
+    absent = known.absent if known else [each for each in optional_columns(spec) if not found.has_values(each)]
     gates = [
         GateOutcome("schema", Verdict.PASS),
         row_count(spec, found.num_rows, parts.clean.num_rows),
-        columns_present(spec, found),
+        columns_present(found.num_rows, absent if found.num_rows else ()),
         circuit_breaker(spec, found.num_rows, parts.quarantined.num_rows, parts.rules),
     ]
-    outcomes = _expectations(use_case, parts.clean, met) if parts.clean.num_rows else ()
-    return _validated(delivered, gates, parts, outcomes)
+    outcomes = _expectations(use_case, parts.clean, known.met if known else ()) if parts.clean.num_rows else ()
+    return _validated(delivered, gates, parts, outcomes, known.seen if known else None)
 
 
 def _expectations(use_case: LoadedUseCase, rows: Chosen, met: Collection[int]) -> tuple[ExpectationOutcome, ...]:
@@ -209,7 +222,11 @@ def _nothing_read(spec: UseCase, rows: Chosen) -> bool:
 
 
 def _validated(
-    delivered: int, gates: list[GateOutcome], parts: Split, outcomes: tuple[ExpectationOutcome, ...]
+    delivered: int,
+    gates: list[GateOutcome],
+    parts: Split,
+    outcomes: tuple[ExpectationOutcome, ...],
+    seen: WindowSeen | None = None,
 ) -> CheckedRows:
     findings = [_Finding(gate.verdict, gate.reason) for gate in gates if gate.reason is not None]
     findings += [
@@ -233,4 +250,4 @@ def _validated(
         "row_rules": [dict(vars(rule)) for rule in parts.rules],
         "expectations": [asdict(outcome) | {"samples": list(outcome.samples)} for outcome in outcomes],
     }
-    return CheckedRows(verdict, reasons, parts.clean, parts.quarantined, result)
+    return CheckedRows(verdict, reasons, parts.clean, parts.quarantined, result, seen)

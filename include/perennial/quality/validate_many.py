@@ -6,19 +6,18 @@ and expectations. A window of which a rule may catch a row, or can't be evaluate
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
 from perennial.errors import InvalidSpec, SchemaMismatch, UndecodableText
-from perennial.quality.proposals.seen import WindowSeen
+from perennial.quality.outcome import RuleOutcome
 from perennial.quality.proposals.seen_together import look_at_each
 from perennial.quality.row_rules import ROW_RULES, Mask, doubled, failing_rows, integrity_rules, outside_windows
 from perennial.quality.schema import conform
 from perennial.quality.setting_aside import named_rules
 from perennial.quality.unread import BAD_CELLS
-from perennial.quality.validate import CheckedRows, validate, validate_faultless
+from perennial.quality.validate import CheckedRows, Faultless, optional_columns, validate, validate_faultless
 from perennial.spec.columns import Kind
 from perennial.spec.load import LoadedUseCase
 from perennial.stacked import Stack, stacked
@@ -29,32 +28,18 @@ def validate_many(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> d
     """`validate` of each window; none of them has rows that a person accepted."""
     faultless = _faultless(use_case, {each: found for each, found in rows.items() if _is_plain(found)})
     return {
-        window: faultless[window].checked(use_case) if window in faultless else validate(use_case, found, window)
+        window: validate_faultless(use_case, faultless[window])
+        if window in faultless
+        else validate(use_case, found, window)
         for window, found in rows.items()
     }
-
-
-@dataclass(frozen=True)
-class _Faultless:
-    """A window that surely has no row that any of the `rules`, which are all there are, catches: its conforming `rows`,
-    and what these were like. `met` are positions of expectations that surely no row breaks.
-    """
-
-    rows: pa.Table
-    rules: Sequence[str]
-    met: Sequence[int]
-    seen: WindowSeen
-
-    def checked(self, use_case: LoadedUseCase) -> CheckedRows:
-        """What `validate` says of the window."""
-        return replace(validate_faultless(use_case, self.rows, self.rules, self.met), seen=self.seen)
 
 
 def _is_plain(rows: pa.Table) -> bool:
     return rows.num_rows > 0 and BAD_CELLS not in rows.column_names
 
 
-def _faultless(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> dict[Window, _Faultless]:
+def _faultless(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> dict[Window, Faultless]:
     """Those of the windows that surely have no row that a rule catches."""
     stack = stacked(list(rows.values()))
     if stack is None:
@@ -69,10 +54,19 @@ def _faultless(use_case: LoadedUseCase, rows: Mapping[Window, pa.Table]) -> dict
     strays = outside_windows(use_case.spec, stack, list(rows))
     caught = _tables_with(stack, np.logical_or.reduce([*masks.values(), strays]))
     broken = {number: _tables_with(stack, mask) for number, mask in _row_expectations(use_case, stack.rows)}
+    present = {
+        each: _tables_with(stack, stack.rows.column(each).is_valid().to_numpy())
+        for each in optional_columns(use_case.spec)
+    }
+    rules = tuple(RuleOutcome(each, 0) for each in masks)
     seen = look_at_each(use_case.spec, list(rows), stack)
     return {
-        window: _Faultless(
-            conforming, list(masks), [number for number, where in broken.items() if place not in where], seen[place]
+        window: Faultless(
+            rows=conforming,
+            rules=rules,
+            met=[number for number, where in broken.items() if place not in where],
+            absent=[name for name, where in present.items() if place not in where],
+            seen=seen[place],
         )
         for place, (window, conforming) in enumerate(zip(rows, stack.apart(), strict=True))
         if place not in caught

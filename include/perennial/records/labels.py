@@ -120,7 +120,8 @@ def delivered_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, p
 
 def extracted_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
     """`delivered_labels` as their source has them. Errors: as there."""
-    return pa.concat_tables(_extracted(use_case, window, as_of, ports), promote_options="default")
+    parts = list(_extracted(use_case, window, as_of, ports))
+    return parts[0] if len(parts) == 1 else pa.concat_tables(parts, promote_options="default")
 
 
 @contextmanager

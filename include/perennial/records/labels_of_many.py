@@ -56,9 +56,9 @@ def collect_many(
     held = {each: window_partition(each) for each in arrived}
     before = ports.lake.read_many(table, dict.fromkeys(held.values(), version))
     known = {window: before[partition] for window, partition in held.items()}
-    counts = {window: labels.num_rows for window, labels in _distinct(arrived, known)[0].items()}
-    new = {window: count - known[window].num_rows for window, count in counts.items()}
-    lacking = [window for window, count in new.items() if count]
+    together = _distinct({each: labels for each, labels in arrived.items() if known[each].num_rows}, known)[0]
+    lacking = [each for each, labels in {**arrived, **together}.items() if labels.num_rows != known[each].num_rows]
+    new = dict.fromkeys(arrived, 0)
     with free_labels(use_case.name, lacking, ports, run_id) as leases:
         now = ports.lake.read_many(table, {held[window]: None for window in leases})
         distinct, agree = _distinct(

@@ -162,11 +162,11 @@ def _usable(windows: Sequence[LabelledWindow]) -> tuple[list[LabelledWindow], li
     accident. Where no window has any label but those, they are all that is expected.
     """
     delivered = any(each.part.settled > each.part.by_people for each in windows)
-    settled = {each.part: each.part.settled - delivered * each.part.by_people for each in windows}
-    share = usual_share([settled[each.part] / each.rows for each in windows if settled[each.part]])
-    late = [each for each in windows if far_too_few(settled[each.part], each.rows, share)]
-    rescued = {each.part: people_alone(each) for each in late if each.part.by_people}
-    overdue = [each for each in late if each.part not in rescued]
+    settled = [each.part.settled - delivered * each.part.by_people for each in windows]
+    share = usual_share([labels / each.rows for each, labels in zip(windows, settled, strict=True) if labels])
+    late = [each for each, labels in zip(windows, settled, strict=True) if far_too_few(labels, each.rows, share)]
+    rescued = {each.part.window: people_alone(each) for each in late if each.part.by_people}
+    overdue = [each for each in late if each.part.window not in rescued]
     for each in rescued.values():
         log.info(
             "%s takes part with the %d labels that people gave; those of its source are overdue.",
@@ -178,7 +178,7 @@ def _usable(windows: Sequence[LabelledWindow]) -> tuple[list[LabelledWindow], li
         *(ExcludedWindow(each.part.window, _overdue(each, share)) for each in overdue),
         *(ExcludedWindow(each.part.window, "no outcome will come of any of its rows") for each in barren),
     ]
-    usable = [rescued.get(each.part, each) for each in windows if each not in overdue]
+    usable = [rescued.get(each.part.window, each) for each in windows if each not in overdue]
     return [each for each in usable if each.part.labelled], excluded
 
 
@@ -206,9 +206,10 @@ def _weighted(
     run_id: str,
 ) -> tuple[_Weighted, dict[Window, str]]:
     """The immature windows that can be weighted, where the spec asks for that, and why others can't."""
-    asked = windows if use_case.spec.training.immature == "weighted" else ()
+    if use_case.spec.training.immature != "weighted":
+        return _Weighted((), pa.table({})), {}
     # People are asked about rows that are like no others: how likely their labels were to arrive tells nothing.
-    read = label_windows(use_case, asked, as_of, ports, run_id, people=False)
+    read = label_windows(use_case, windows, as_of, ports, run_id, people=False)
     by_source = [replace(each, labelled=source_rows(each.labelled)) for each in mature]
     found, others = weigh(use_case, by_source, read.windows, as_of, ports)
     refused = read.refused | {part.window: reason for part, reason in others.items()}

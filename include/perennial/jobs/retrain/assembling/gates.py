@@ -13,6 +13,8 @@ from perennial.spec.load import LoadedUseCase
 from perennial.verdict import Verdict
 from perennial.window import Window
 
+_NO_KEYS = pa.array([], pa.null())
+
 
 @dataclass(frozen=True)
 class Gates:
@@ -43,7 +45,7 @@ class Gates:
         looked_at = self.accepted | self.quarantined
         if verdict.verdict is Verdict.FAIL or verdict.rows_quarantined or window_partition(window) in looked_at:
             return None
-        return Gated(snapshot, verdict, pa.array([], pa.null()))
+        return Gated(snapshot, verdict, _NO_KEYS)
 
 
 def read_gates(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Gates:

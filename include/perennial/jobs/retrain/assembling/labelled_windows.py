@@ -33,7 +33,9 @@ from perennial.spec.problems import listed
 from perennial.spec.retirement import RowClass
 from perennial.window import Window
 
-AT_ONCE = 480  # windows: so many small ones share what a lease, a commit and a look at the ledger cost
+# Windows: so many small ones share what a lease, a commit and a look at the ledger cost. PostgreSQL keeps a lock for
+# each, and has room for 6,400 of all its sessions, where nobody says otherwise.
+AT_ONCE = 480
 ROWS_AT_ONCE = 250_000  # … and of larger ones as many as have so many rows
 
 
@@ -85,9 +87,10 @@ def label_windows(
     outdated: list[Window] = []
     with no_search_for_cycles():
         gates = read_gates(use_case, windows, ports)
-    labels_version = ports.lake.version(labels_table(use_case.name))
+    table = labels_table(use_case.name)
+    labels_version = ports.lake.version(table)
     done = rows = 0
-    with ports.lake.holding(labels_table(use_case.name), labels_version):
+    with ports.lake.holding(table, labels_version), ports.lake.holding(table, None):
         while done < len(windows):
             with no_search_for_cycles():
                 clean = _clean_windows(use_case, _next(windows[done:], gates), gates, ports, run_id)
