@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, false, func, literal, select, true
+from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, false, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
@@ -254,7 +254,7 @@ def counts(use_case: str) -> Query:
     ingested = select(*window).where(snapshots.c.use_case == use_case).distinct().subquery()
     last = select(*window).where(snapshots.c.use_case == use_case).order_by(*(at.desc() for at in window)).limit(1)
     scored = _only(newest_per_window(batches, use_case, "revision"), batches.c.rows)
-    validated = _only(counting_verdicts(use_case), validations.c.verdict)
+    validated = _only(counting_verdicts(use_case).where(_failed_ever(use_case)), validations.c.verdict)
     monitored = _only(newest_per_window(drift_reports, use_case, "id"), drift_reports.c.verdict)
     looked_at = _only(measured(use_case), performance.c.maturity)
     champions = of_role(use_case, DeployedRole.CHAMPION).order_by(None).subquery()
@@ -283,6 +283,13 @@ def counts(use_case: str) -> Query:
         last.with_only_columns(snapshots.c.window_start).scalar_subquery().label("last_start"),
         last.with_only_columns(snapshots.c.window_end).scalar_subquery().label("last_end"),
     )
+
+
+def _failed_ever(use_case: str) -> ColumnElement[bool]:
+    """Whether a verdict is on a window that failed at some time: to ask of all which one counts takes long."""
+    window = (validations.c.window_start, validations.c.window_end)
+    failed = (validations.c.use_case == use_case, validations.c.verdict == Verdict.FAIL.value)
+    return tuple_(*window).in_(select(*window).where(*failed))
 
 
 def _only(newest: Query, column: ColumnElement[Any]) -> Subquery:
