@@ -13,6 +13,8 @@ import pyarrow as pa
 
 from perennial.errors import EmptyWindow, PerennialError
 from perennial.quality.labels import label_columns
+from perennial.quality.schema import Conforming
+from perennial.quality.unread import UnreadRows
 from perennial.review.findings import Finding, Findings, Level
 from perennial.review.sample_columns import LABELS, read_columns, written
 from perennial.review.sample_values import judge_features, judge_labels, judge_rules, rows_of_window
@@ -119,9 +121,11 @@ class _Asked:
         spec, found = self.use_case.spec, self.found
         began = time.perf_counter()
         strict, refused, of_others = None, None, 0
+        unread: tuple[str, ...] = ()
         try:
             extract = self.opened(self.use_case, source).fetch(self.window, as_of, spec.limits, keys)
             strict, of_others = extract.rows, extract.outside
+            unread = _set_aside(spec, strict) if what == "rows" else ()
         except PerennialError as error:
             refused = error
         seconds = time.perf_counter() - began
@@ -136,6 +140,9 @@ class _Asked:
             # Labels of a window that is young are not there yet; that is ordinary.
             level = Level.WARNING if what == "labels" and isinstance(refused, EmptyWindow) else Level.ERROR
             found.add(level, at, f"{what}: {' '.join(str(refused).split())}")
+        elif refused is None and unread and found.errors == before:
+            for text in unread:
+                found.add(Level.WARNING, at, text)
         elif refused is None and rows == 0:
             _empty(what, spec, self.window, as_of, at, found)
         return Reading(what, rows, size, seconds, str(refused) if refused else None, of_others), understood
@@ -149,6 +156,15 @@ class _Asked:
             ours = [name for name in strict.column_names if name in RESERVED_COLUMNS]
             return Peek(strict.drop_columns(ours), ())
         return peek
+
+
+def _set_aside(spec: UseCase, rows: pa.Table) -> tuple[str, ...]:
+    """What ingesting would tell of rows that it sets aside. Errors: `SchemaMismatch` where it would refuse them."""
+    conforming, unread = Conforming(spec), UnreadRows()
+    taken = conforming.take(rows)
+    conforming.finish()
+    unread.take(rows if taken is None else taken)
+    return tuple(unread.told())
 
 
 def _empty(what: str, spec: UseCase, window: Window, as_of: datetime, at: Location, found: Findings) -> None:

@@ -4,6 +4,7 @@ Sources are strict, and end at the first thing that they may not let in. This re
 everything about some data at once: `perennial check --sample` and `perennial new`.
 """
 
+import codecs
 import csv
 import io
 from collections.abc import Callable, Iterable, Mapping
@@ -146,6 +147,7 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
     parts: list[pa.Table] = []
     origins: list[str] = []
     oddities: list[str] = []
+    decimals: set[str] = set()  # exact texts here, and numbers at the source
     found_odd: dict[str, list[str]] = {}
     dialect = None
     left = most_rows
@@ -158,7 +160,8 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
                     for text, place in noticed:
                         found_odd.setdefault(text, []).append(place)
                 else:
-                    rows = _parquet(path, left)
+                    rows, exact = _parquet(path, left)
+                    decimals |= exact
         except (OSError, ValueError, pa.ArrowException, csv.Error, pd.errors.ParserError) as error:
             oddities.append(f"{file.origin} can't be read: {' '.join(str(error).split())[:300]}")
             continue
@@ -186,7 +189,9 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
         tuple(origins),
         dialect,
         naive=tuple(f.name for f in together.schema if _is_naive(f.type)),
-        texts=() if form == "csv" else tuple(f.name for f in together.schema if pa.types.is_string(f.type)),
+        texts=()
+        if form == "csv"
+        else tuple(f.name for f in together.schema if pa.types.is_string(f.type) and f.name not in decimals),
         oddities=tuple(oddities),
         whole=left > 0,
     )
@@ -280,7 +285,8 @@ def _queried(session: Any, statement: str, file: str, values: Mapping[str, datet
     )
 
 
-def _parquet(file: Path, most_rows: int) -> pa.Table:
+def _parquet(file: Path, most_rows: int) -> tuple[pa.Table, set[str]]:
+    """The first rows, and which of their columns are decimals."""
     with pq.ParquetFile(file) as parquet:
         batches = []
         left = most_rows
@@ -292,7 +298,8 @@ def _parquet(file: Path, most_rows: int) -> pa.Table:
         schema = parquet.schema_arrow
     rows = pa.Table.from_batches(batches, schema) if batches else schema.empty_table()
     plain = [_plain(rows.column(position)) for position in range(rows.num_columns)]
-    return pa.Table.from_arrays(plain, names=rows.column_names)
+    decimals = {field.name for field in schema if pa.types.is_decimal(field.type)}
+    return pa.Table.from_arrays(plain, names=rows.column_names), decimals
 
 
 def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -314,7 +321,7 @@ def _csv(path: Path, file: str, most_rows: int, given: str | None) -> tuple[pa.T
     with opened(path, file) as stream:
         content = stream.read()
     oddities: list[Oddity] = []
-    encoding = given or "utf-8"
+    encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else given or "utf-8"
     try:
         text = content.decode("utf-8-sig" if encoding == "utf-8" else encoding)
     except UnicodeDecodeError as error:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 
 import pyarrow as pa
@@ -385,3 +386,68 @@ def test_the_command_without_a_sample_checks_one_use_case(world: World, perennia
     code, _, err = perennial("check", "parcel")
     assert code == 3
     assert "did you mean 'parcels'?" in err
+
+
+def as_parquet(orders: Orders, **cells: pa.Array) -> None:
+    """The day's rows as Parquet; `cells` replace columns."""
+    spec = orders.folder / "use_case.yaml"
+    text = spec.read_text().replace(
+        'pattern: "%Y-%m-%d*.csv", format: csv}\ncolumns', "pattern: '%Y-%m-%d*', format: parquet}\ncolumns"
+    )
+    spec.write_text(text)
+    (orders.folder / "data" / "2024-01-05.csv").unlink()
+    numbers = range(60)
+    columns = {
+        "order_id": pa.array([f"o{n:04}" for n in numbers]),
+        "ordered_at": pa.array([datetime(2024, 1, 5, 10, n, tzinfo=UTC) for n in numbers]),
+        "amount": pa.array([10.0 + n for n in numbers]),
+        "items": pa.array([n % 5 for n in numbers]),
+        "express": pa.array([bool(n % 2) for n in numbers]),
+        "country": pa.array(["DE" if n % 3 else "FR" for n in numbers]),
+    }
+    pq.write_table(pa.table(columns | cells), orders.folder / "data" / "2024-01-05.parquet")
+
+
+def test_decimals_of_parquet_are_numbers(orders: Orders) -> None:
+    as_parquet(orders, amount=pa.array([Decimal(n) for n in range(60)], pa.decimal128(12, 2)))
+    assert orders.found().findings == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "said"),
+    [
+        ("items", pa.array([2.0**53 + 2 * n for n in range(60)]), "may have lost its last digits"),
+        (
+            "ordered_at",
+            pa.array([1704448800 * 10**9 + n for n in range(1, 61)], pa.timestamp("ns", "UTC")),
+            "finer than",
+        ),
+        (
+            "amount",
+            pa.array([Decimal(f"123456789012345678.{n}") for n in range(60)], pa.decimal128(30, 3)),
+            "lose digits",
+        ),
+    ],
+)
+def test_cells_that_only_ingesting_refuses_are_found_all_the_same(
+    orders: Orders, name: str, cells: pa.Array, said: str
+) -> None:
+    as_parquet(orders, **{name: cells})
+    (problem,) = errors(orders.found())
+    assert f"column {name}: not one of its 60 cells could be read" in problem
+    assert said in problem
+
+
+def test_a_few_cells_that_ingesting_sets_aside_are_a_warning(orders: Orders) -> None:
+    as_parquet(orders, items=pa.array([2.0**53 if n == 7 else float(n % 5) for n in range(60)]))
+    found = orders.found()
+    told = [each.problem for each in found.findings if each.level is Level.WARNING]
+    assert found.ready
+    assert "1 row has cells that can't be read (items in 1), and is set aside" in told
+
+
+def test_utf_16_is_told_by_its_mark(orders: Orders) -> None:
+    path = orders.folder / "data" / "2024-01-05.csv"
+    path.write_bytes(path.read_text().encode("utf-16"))
+    (problem,) = errors(orders.found())
+    assert "the files are written with encoding 'utf-16'; say so: csv: {encoding: 'utf-16'}" in problem
