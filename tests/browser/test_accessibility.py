@@ -54,6 +54,20 @@ def test_pages_are_accessible_at_every_width_in_both_themes(site: Site, page: Pa
     assert wrong == []
 
 
+def test_the_table_of_windows_stays_in_its_card_with_the_longest_words(site: Site, page: Page) -> None:
+    page.set_viewport_size({"width": 1280, "height": 900})
+    page.goto(site.url + site.addresses["use_case"][0])
+    longest = {"2": "passed with warnings", "3": "no drift", "4": "worse than expected"}
+    for column, word in longest.items():
+        place = f"table.windows tbody tr:has(td:nth-child(10)) > :nth-child({column}) .mark"
+        assert page.locator(place).count() > 0
+        page.locator(place).evaluate_all("(all, word) => all.forEach((each) => { each.textContent = word; })", word)
+    labels = page.locator("table.windows tbody tr:has(td:nth-child(10)) > :nth-child(7)")
+    labels.evaluate_all("(all) => all.forEach((each) => { each.textContent = 'partial, 78.6% of rows'; })")
+    wide, seen = page.evaluate("[document.documentElement.scrollWidth, document.documentElement.clientWidth]")
+    assert wide <= seen
+
+
 def test_a_roll_out_is_shown_accessibly(rolling: Site, page: Page) -> None:
     wrong = []
     for address in rolling.all_addresses:

@@ -99,7 +99,10 @@ def addresses(world: World) -> dict[str, tuple[str, ...]]:
         ),
         "quarantined": (f"{of_use_case}/quarantined?{urlencode({'window': world.day(31).key, 'entity': str(aside)})}",),
         "suggestions": (f"{of_use_case}/suggestions",),
-        "evidence": (f"{of_use_case}/evidence?{urlencode({'entity': str(key), 'window': world.day(30).key})}",),
+        "evidence": (
+            f"{of_use_case}/evidence?{urlencode({'entity': str(key), 'window': world.day(30).key})}",
+            f"{of_use_case}/evidence",
+        ),
     }
 
 

@@ -73,7 +73,7 @@ def answer(asked: Asked, settings: Settings, ports: Ports) -> Answer:
             return TEXTS[asked.view](asked, settings, ports)
         found = VIEWS[asked.view](asked, settings, ports)
     except NothingThere as error:
-        return problem(asked, NOT_FOUND, "There is no such page", str(error))
+        return problem(asked, NOT_FOUND, error.title, str(error))
     except Unnamed as error:
         return problem(asked, UNPROCESSABLE, "This address names no row", str(error))
     except PerennialError as error:

@@ -52,6 +52,14 @@ class Found:
 class NothingThere(Exception):  # noqa: N818 - it becomes a page, not a crash
     """What was asked for does not exist, or may not be seen: nobody is told which."""
 
+    title = "There is no such page"
+
+
+class NoSuchRow(NothingThere):
+    """The use case or window has no such row."""
+
+    title = "There is no such row"
+
 
 class Unnamed(Exception):  # noqa: N818 - it becomes a page, not a crash
     """The address does not say what the page is to be about; the text says how it would."""

@@ -114,8 +114,9 @@ def _outcome(evidence: Mapping[str, Any]) -> str:
         return f"not collected yet: run `perennial evaluate {evidence['use_case']}`"
     if evidence["outcome_state"] == "none_will_come":
         return f"none will come, as was known by {evidence['as_of']}"
-    collected = f"labels were last collected as of {evidence['labels_as_of']}"
-    return _or(evidence["outcome"], f"not known by {evidence['as_of']}; {collected}")
+    if evidence["outcome"] is not None:
+        return _spelt(evidence["outcome"])
+    return f"not known by {evidence['as_of']}; labels were last collected as of {evidence['labels_as_of']}"
 
 
 def _training(manifest: Mapping[str, Any] | None, deployment: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -150,7 +151,7 @@ def _published(evidence: Mapping[str, Any]) -> str:
 
 
 def _row(row: Mapping[str, Any] | None) -> list[tuple[str, str]]:
-    return _facts(**_named(row)) if row else [("", "removed by retention")]
+    return _values(row) if row else [("", "removed by retention")]
 
 
 def _drift(report: Mapping[str, Any] | None) -> list[tuple[str, str]]:
@@ -168,8 +169,7 @@ def _performance(entry: Mapping[str, Any] | None) -> list[tuple[str, str]]:
     return _facts(
         maturity=entry["maturity"],
         labels=f"{entry['labelled']} of {entry['rows']}{_without_outcome(entry)}, as of {entry['as_of']}",
-        **_named(entry["metrics"]),
-    )
+    ) + _values(entry["metrics"])
 
 
 def _without_outcome(entry: Mapping[str, Any]) -> str:
@@ -180,8 +180,16 @@ def _facts(**values: Any) -> list[tuple[str, str]]:
     return [(name.replace("_", " "), str(value)) for name, value in values.items()]
 
 
-def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(name): value for name, value in values.items()}
+def _values(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Under their own names, as `_spelt`."""
+    return [(name, _spelt(value)) for name, value in values.items()]
+
+
+def _spelt(value: Any) -> str:
+    """As JSON has it; what is not there is missing."""
+    if value is None:
+        return "missing"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _or(value: Any, otherwise: str) -> str:

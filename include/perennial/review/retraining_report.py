@@ -303,7 +303,8 @@ def _sentence(
         )
     if deployment is None:
         return _waits(asked, answers) if asked is not None else "A candidate won, and is not deployed yet."
-    return f"Version {deployment.model_version} is the champion, for data from {deployment.effective_from:%Y-%m-%d} on."
+    since = f"{deployment.effective_from:%Y-%m-%d}"
+    return f"Version {deployment.model_version} became the champion, for data from {since} on."
 
 
 def _waits(asked: ApprovalRequest, answers: Sequence[Approval]) -> str:

@@ -19,7 +19,7 @@ from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.records.labels import collect
 from perennial.records.model_choice import ModelChoice, Resolution
 from perennial.review import explain, history, preview, reproduce
-from perennial.review.evidence_page import as_html, as_text
+from perennial.review.evidence_page import as_html, as_text, sections
 
 AS_WAS = ModelChoice()
 
@@ -190,6 +190,13 @@ def test_the_evidence_goes_from_a_row_to_everything_that_made_it(world: World) -
     for needle in (entity, found.batch.model_digest, found.training.digest, "nobody: the policy decided alone"):
         assert needle in text
     assert json.loads(json.dumps(evidence))["format"] == 1
+    row = dict(next(facts for title, facts in sections(evidence | {"row": ROW}) if title == "Row as it was scored"))
+    assert row == {"ready_at": "missing", "is_heavy": "true", "weight": "1.5"}  # under the columns' own names
+    assert re.search(r"^  roc_auc +0\.", text, re.MULTILINE)
+    assert re.search(r"^  outcome +(true|false|1\.0|0\.0)$", text, re.MULTILINE)
+
+
+ROW = {"ready_at": None, "is_heavy": True, "weight": 1.5}
 
 
 def test_evidence_that_is_not_there_is_told(world: World) -> None:

@@ -135,7 +135,8 @@ def test_the_evidence_on_one_row(lived: World) -> None:
         assert "in service from" in said
     assert f"Evidence on {key}" in page(lived, "evidence", use_case="parcels", entity=key, window="2024-01-31")
     for entity in ("no-such", "' OR 1=1 --"):
-        assert ask(lived, "evidence", use_case="parcels", entity=entity).status == 404
+        found = ask(lived, "evidence", use_case="parcels", entity=entity)
+        assert (found.status, "There is no such row" in found.body.decode()) == (404, True)
 
 
 def test_evidence_asks_for_the_row_until_one_is_named(lived: World) -> None:
@@ -258,7 +259,7 @@ def test_a_problem_has_a_way_on(lived: World) -> None:
 
 def test_the_report_of_a_retraining_says_what_it_learnt_from_and_what_came_of_it(lived: World) -> None:
     said = page(lived, "retraining", use_case="parcels", run_id="test")
-    assert "Version 1 is the champion, for data from 2024-01-31 on." in said
+    assert "Version 1 became the champion, for data from 2024-01-31 on." in said
     assert "3,780 rows of 21 windows" in said
     assert said.index("Why it was trained") < said.index("How it was judged") < said.index("3,780 rows of 21 windows")
     assert "No candidate has been judged in this run." in page(lived, "retraining", use_case="parcels", run_id="other")

@@ -318,6 +318,18 @@ def test_the_delay_of_labels_is_drawn_with_its_table(lived: Life) -> None:
     assert labels.count("<tr>") == 1 + 4 + 1 + 21
 
 
+def test_a_model_of_one_window_takes_no_label_from_the_one_after_it(tmp_path: Path) -> None:
+    life = Life(tmp_path)
+    life.deploy(0, "1", "first")
+    for number in range(120):
+        life.read(number)
+        life.score(number, "2" if number == 60 else "1")
+        life.measure(number, "1", 0.7)
+    drawn = page(life).partition('<svg class="performance')[2].partition("</svg>")[0]
+    assert drawn.count('<line class="change"') == 3
+    assert re.findall(r'class="change"[^>]*>(?:<text[^>]*>(v\d)<)?', drawn) == ["v1", "", "v1"]
+
+
 def test_the_last_backtest_is_shown_and_how_to_run_another(lived: Life) -> None:
     found = part(page(lived), "backtest")
     assert "61 windows, 1 Mar 2024 to 30 Apr 2024" in found

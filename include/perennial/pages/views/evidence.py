@@ -6,7 +6,7 @@ Until an entity is named, a person gets a form that asks for it.
 from perennial import clock
 from perennial.encoding import as_json
 from perennial.errors import NotScored
-from perennial.pages.asked import Asked, Found, NothingThere, Unnamed, asked_use_case, asked_window
+from perennial.pages.asked import Asked, Found, NoSuchRow, Unnamed, asked_use_case, asked_window
 from perennial.ports import Ports
 from perennial.review import explain
 from perennial.review.comparison import choices
@@ -31,5 +31,5 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
             use_case, entity, window, clock.now(), ports, airflow_url=asked.airflow, look_back=LOOK_BACK
         )
     except NotScored as error:
-        raise NothingThere(str(error)) from error
+        raise NoSuchRow(str(error)) from error
     return Found(found, "evidence.html", {"sections": sections(as_json(found)), "spec": use_case.spec})

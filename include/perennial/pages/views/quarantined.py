@@ -3,7 +3,7 @@
 from functools import partial
 
 from perennial.errors import NotIngested
-from perennial.pages.asked import Asked, Found, NothingThere, Unnamed, asked_use_case, asked_window
+from perennial.pages.asked import Asked, Found, NoSuchRow, NothingThere, Unnamed, asked_use_case, asked_window
 from perennial.ports import Ports
 from perennial.quality.caught import rule_sentence
 from perennial.review import quarantine, quarantined
@@ -24,6 +24,6 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     except NotIngested as error:
         raise NothingThere(str(error)) from error
     if found is None:
-        raise NothingThere("The window has no such row. It may have been ingested anew since: look at its quarantine.")
+        raise NoSuchRow("The window has no such row. It may have been ingested anew since: look at its quarantine.")
     in_words = partial(rule_sentence, expectations=quarantine.rules_in_force(use_case, found.snapshot, ports))
     return Found(found, "quarantined.html", {"spec": use_case.spec, "spelt": quarantine.spelt, "in_words": in_words})
