@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
 from zoneinfo import ZoneInfo
@@ -88,7 +88,7 @@ class Grid:
     A day on which clocks change is one window of 23 or 25 hours. Weeks start on Monday. Windows of one hour are hours
     of UTC. Windows of several hours start with the local day and every so many hours of the local clock: the one in
     which clocks change is an hour shorter or longer. A start that the clock skips is the moment to which it skips; of a
-    start that it shows twice the second counts, as in Airflow.
+    start that it shows twice, midnight in some zones, the second counts, as in Airflow.
     """
 
     every: Every
@@ -153,35 +153,34 @@ class Grid:
             return instant.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
         if self.every.hours is not None:
             return max(start for start in self._starts_around(instant, self.every.hours) if start <= instant)
-        local = instant.astimezone(ZoneInfo(self.timezone)).replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
-        if self.every is Every.WEEK:
-            local -= timedelta(days=local.weekday())
-        elif self.every is Every.MONTH:
-            local = local.replace(day=1)
-        return local.astimezone(UTC)
+        zone = ZoneInfo(self.timezone)
+        first = self._first_day(instant.astimezone(zone).date())
+        start = _midnight(first, zone)  # of two midnights the second, which the instant may come before
+        return start if start <= instant else _midnight(self._first_day(first - timedelta(days=1)), zone)
 
     def _next(self, start: datetime) -> datetime:
         if self.every is Every.HOUR:
             return start + timedelta(hours=1)
         if self.every.hours is not None:
             return min(each for each in self._starts_around(start, self.every.hours) if each > start)
-        local = start.astimezone(ZoneInfo(self.timezone)).replace(hour=0, minute=0)
-        if self.every is Every.DAY:
-            local += timedelta(days=1)
-        elif self.every is Every.WEEK:
-            local += timedelta(days=7)
-        else:
-            local = local.replace(year=local.year + local.month // 12, month=local.month % 12 + 1)
-        return local.astimezone(UTC)
+        zone = ZoneInfo(self.timezone)
+        first = start.astimezone(zone).date()
+        if self.every is Every.MONTH:
+            return _midnight(self._first_day(first + timedelta(days=31)), zone)
+        return _midnight(first + timedelta(days=7 if self.every is Every.WEEK else 1), zone)
+
+    def _first_day(self, day: date) -> date:
+        """The first day of the week or month that the day is in; the day itself for days."""
+        if self.every is Every.WEEK:
+            return day - timedelta(days=day.weekday())
+        return day.replace(day=1) if self.every is Every.MONTH else day
 
     def _starts_around(self, instant: datetime, hours: int) -> Iterator[datetime]:
         """Where windows of so many hours start on the local day of the instant, the day before and the day after."""
         zone = ZoneInfo(self.timezone)
         midnight = datetime.combine(instant.astimezone(zone).date(), time())
         for hour in range(-24, 49, hours):
-            clock = midnight + timedelta(hours=hour)
-            second = clock.replace(tzinfo=zone, fold=1)
-            yield (second if _is_shown(second) else second.replace(fold=0)).astimezone(UTC)
+            yield _shown_last(midnight + timedelta(hours=hour), zone)
 
 
 def longest_run(windows: Iterable[Window]) -> tuple[Window, ...]:
@@ -211,9 +210,11 @@ def parse_instant(text: str, timezone: str = "UTC") -> datetime:
         raise InvalidWindow(f"{text!r} is in the year {instant.year}; write one from {_YEARS[0]} to {_YEARS[-1]}.")
     if instant.tzinfo is not None:
         return instant.astimezone(UTC)
+    if _DATE.fullmatch(text):
+        return _midnight(instant.date(), ZoneInfo(timezone))
     first = instant.replace(tzinfo=ZoneInfo(timezone), fold=0)
     second = first.replace(fold=1)
-    if first.utcoffset() != second.utcoffset() and not _DATE.fullmatch(text):
+    if first.utcoffset() != second.utcoffset():
         if not _is_shown(first):
             raise InvalidWindow(
                 f"There is no {text} in {timezone}: clocks go forward, and pass over it. Write a time that they show, "
@@ -224,6 +225,16 @@ def parse_instant(text: str, timezone: str = "UTC") -> datetime:
             f"{first.isoformat(timespec='minutes')} or {second.isoformat(timespec='minutes')}."
         )
     return first.astimezone(UTC)
+
+
+def _midnight(day: date, zone: ZoneInfo) -> datetime:
+    return _shown_last(datetime.combine(day, time()), zone)
+
+
+def _shown_last(clock: datetime, zone: ZoneInfo) -> datetime:
+    """When clocks in the zone show that time, the second time if they show it twice; when they skip it, if they do."""
+    second = clock.replace(tzinfo=zone, fold=1)
+    return (second if _is_shown(second) else second.replace(fold=0)).astimezone(UTC)
 
 
 def _is_shown(local: datetime) -> bool:

@@ -17,7 +17,10 @@ from perennial.window import Every
 from perennial_airflow.schedule import timetable
 from perennial_airflow.timetable import DelayedWindows
 
-ZONES = ("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo")
+ZONES = (
+    *("UTC", "America/New_York", "Europe/Berlin", "Asia/Kolkata", "Australia/Lord_Howe", "America/Sao_Paulo"),
+    "Atlantic/Azores",  # where midnight comes twice
+)
 HALF_HOURS = ("Asia/Kolkata", "Australia/Lord_Howe")
 FIRST = date(2013, 7, 1)  # a Monday, and the first of a month
 INTERVALS = {Every.HOUR: 24 * 10, Every.DAY: 365, Every.WEEK: 53, Every.MONTH: 14}

@@ -8,7 +8,11 @@ from hypothesis import strategies as st
 from perennial.errors import InvalidWindow
 from perennial.window import Every, Grid, Window, longest_run, parse_instant
 
-ZONES = ["UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"]
+# In the second line clocks change at midnight or a minute after it: it is skipped, or comes twice.
+ZONES = [
+    *("UTC", "America/New_York", "Europe/Berlin", "Australia/Lord_Howe", "Asia/Kolkata"),
+    *("Atlantic/Azores", "America/Havana", "America/Santiago", "America/St_Johns", "Pacific/Apia"),
+]
 instants = st.datetimes(datetime(2000, 1, 1), datetime(2040, 1, 1)).map(lambda at: at.replace(tzinfo=UTC))  # noqa: DTZ001
 
 
@@ -33,6 +37,20 @@ def test_the_days_on_which_clocks_change_have_23_and_25_hours() -> None:
     spring, autumn = grid.starting_at("2013-03-10"), grid.starting_at("2013-11-03")
     assert spring.end - spring.start == timedelta(hours=23)
     assert autumn.end - autumn.start == timedelta(hours=25)
+
+
+@pytest.mark.parametrize("every", [Every.DAY, Every.MONTH, Every.WEEK, Every.SIX_HOURS])
+def test_of_a_midnight_that_comes_twice_the_second_begins_the_day_as_in_airflow(every: Every) -> None:
+    for zone, day, second in (
+        ("Atlantic/Azores", "2024-10-27", datetime(2024, 10, 27, 1, tzinfo=UTC)),
+        ("America/Havana", "2026-11-01", datetime(2026, 11, 1, 5, tzinfo=UTC)),  # of a month
+        ("Asia/Amman", "2018-10-26", datetime(2018, 10, 25, 22, tzinfo=UTC)),
+    ):
+        grid, between = Grid(every, zone), second - timedelta(minutes=30)
+        assert parse_instant(day, zone) == second
+        assert grid.containing(between).start < between < grid.containing(between).end
+        if every in (Every.DAY, Every.SIX_HOURS) or (every, day[-2:]) == (Every.MONTH, "01"):
+            assert (grid.starting_at(day).start, grid.containing(between).end) == (second, second)
 
 
 def test_leap_days_and_turns_of_the_year_are_windows_like_others() -> None:
