@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from perennial.arrays import Floats
 from perennial.errors import LibrariesChanged, RowsRemoved
 from perennial.features.build import LARGEST_FEATURE, feature_frame
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Deployment
@@ -30,6 +29,7 @@ from perennial.performance.metrics import metrics_of
 from perennial.policy.promotion import CandidateScore, best_candidate, text_of
 from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
+from perennial.records.judgement import JUDGED
 from perennial.records.kept_example import load_model
 from perennial.records.training_set import LAST_WEIGHTED, WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
