@@ -1,9 +1,9 @@
 """What a judgement found beside the numbers in its decision: an artefact that the decision names by its digest."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from perennial.encoding import from_json_text, json_bytes
 from perennial.judgement.calibration import CalibrationCompared
@@ -14,8 +14,10 @@ from perennial.judgement.verdict import GainJudgement
 from perennial.ledger.entries import DecisionKind, Deployment, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.ports import Ports
+from perennial.spec.names import METRICS
 from perennial.window import parse_instant
 
+STORED_ROWS = "stored_rows"  # among a decision's numbers: how many, and before the names of scores on them
 JUDGED = "judged_digest"  # of a deployment's training: the model that was judged, before it was refitted
 DIGEST, HOLDOUT_END = "judgement_digest", "holdout_end"  # among a decision's numbers; 0.1.0 wrote neither
 
@@ -39,6 +41,20 @@ class Evidence:
     decided_by: dict[str, str] = field(default_factory=dict)
     fairness: FairnessJudged | None = None
     format: Literal[1] = 1
+
+
+def scores(numbers: Mapping[str, Any], *, on_stored_rows: bool = False) -> dict[str, dict[str, float | None]]:
+    """What every model scored that a decision's numbers name, as `<name>.<metric>`, by metric and name.
+
+    It is on the holdout; `on_stored_rows` asks for those on the rows that still have a former champion's columns.
+    """
+    found: dict[str, dict[str, float | None]] = {}
+    for key, value in numbers.items():
+        name, _, metric = key.rpartition(".")
+        own = name.removeprefix(f"{STORED_ROWS}.")
+        if metric in METRICS and name and (own != name) is on_stored_rows:
+            found.setdefault(metric, {})[own] = value
+    return found
 
 
 def judgement_of(deployment: Deployment, decisions: Iterable[RecordedDecision]) -> RecordedDecision | None:
