@@ -84,7 +84,7 @@ def test_the_way_on_after_a_removed_column_is_a_retraining_and_history_is_not_re
     on_holdout, on_stored = card.section("metrics").tables
     assert set(on_holdout.columns) == {"Metric", "guess", "logistic", "without skill"}
     assert on_stored.name.startswith("The champion of the time, on the ")
-    assert set(on_stored.columns) == {"Metric", "guess", "logistic", "champion version 1"}
+    assert [name.startswith("champion version 1") for name in on_stored.columns] == [False, True, False, False]
     (of_the_run,) = world.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)[-1:]
     assert on_stored.name.endswith(f"{of_the_run.numbers['stored_rows']:,} rows that still have its columns")
 
