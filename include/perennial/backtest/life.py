@@ -87,7 +87,7 @@ class Life:
     seconds: float = 0.0
 
     def live(self, windows: Sequence[Window]) -> Iterator[tuple[int, int]]:
-        """Live through the windows, and yield after each how many are done and how many rows they had.
+        """Live through the windows, and yield before the first and after each how many are done, and their rows.
 
         Errors: `NoModel` when no first model is better than no skill at all; those of the jobs.
         """
@@ -98,7 +98,7 @@ class Life:
             )
         rows = 0
         for done, window in enumerate(windows):
-            yield done, rows
+            yield done, rows  # before the first: how many are still to come is known from the start
             try:
                 rows += score.run_again(self.use_case, window, self.ports, RUN_ID, model=ModelChoice()).rows
             except (NotIngested, NotValidated, ValidationFailed) as error:
@@ -107,6 +107,7 @@ class Life:
             asked = next((each for each in self._decisions(window) if each.action == RETRAIN), None)
             if asked is not None:
                 self.retrainings.append(self._answered(asked))
+        yield len(windows), rows
 
     def _decisions(self, window: Window) -> list[RecordedDecision]:
         """What is decided after a window. What no trigger of the policy looks at is not computed."""

@@ -18,11 +18,12 @@ from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
-from perennial.card.facts import JUDGED, Facts
+from perennial.card.facts import Facts
 from perennial.card.packages import Package, Packages
 from perennial.card.sections.judgement import INTERVALS
 from perennial.card.sections.limits import limits
 from perennial.card.statements import NO_EVIDENCE, Source, SourceKind
+from perennial.records.judgement import JUDGED
 from perennial.records.training_set import TrainingManifest
 
 MODEL, TRAINING_SET = "model", "training-set"

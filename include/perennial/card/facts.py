@@ -23,12 +23,12 @@ from perennial.modeling.reference import ModelReference
 from perennial.performance.maturity import Maturity
 from perennial.ports import Ports
 from perennial.records.judgement import Evidence
+from perennial.records.judgement import find as find_judgement
 from perennial.records.judgement import read as read_evidence
 from perennial.records.training_set import TrainingManifest, read_manifest
 from perennial.spec.models import UseCase
-from perennial.window import Window, parse_instant
+from perennial.window import Window
 
-JUDGED = "judged_digest"  # of a deployment's `training`: the model that was judged, before it was refitted
 LAST_WINDOWS = 30  # of a version's service, whose performance stands on its card
 # The kinds of interventions that touch a version: by a window that it learnt from, or by naming it in their details.
 ON_TRAINING_WINDOWS = (InterventionKind.ROWS_ACCEPTED,)
@@ -104,7 +104,7 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
     served = tuple(
         Served(each, until.get(each.id), again=_again(each, own[:number])) for number, each in enumerate(own)
     )
-    decision = _decision(first, ports)
+    decision = find_judgement(first, ports.ledger)
     training_id = first.training.get("training_id")
     manifest = (
         _unless_gone("manifest", gone, lambda: read_manifest(training_id, ports))
@@ -175,15 +175,6 @@ def _unless_gone(name: str, gone: dict[str, str], read: Callable[[], Found]) -> 
     except PermanentError as error:
         gone[name] = str(error)
         return None
-
-
-def _decision(entry: Deployment, ports: Ports) -> RecordedDecision | None:
-    """The decision by which the model won."""
-    text = entry.training.get("as_of")
-    at = parse_instant(text) if isinstance(text, str) else entry.effective_from
-    judged = entry.training.get(JUDGED, entry.model_digest)
-    found = ports.ledger.decisions(entry.use_case, DecisionKind.PROMOTE, at, at)
-    return next((each for each in found if each.numbers.get("winner_digest") == judged), None)
 
 
 def _exports(entry: Deployment, ports: Ports) -> Sequence[RecordedDecision]:

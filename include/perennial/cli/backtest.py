@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from perennial.cli.files import picture_to_write
 from perennial.cli.progress import progress_of
 from perennial.cli.session import Session, console, show, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName
@@ -28,7 +29,9 @@ def backtest(
     ],
     start: From = None,
     end: To = None,
-    plot: Annotated[Path | None, typer.Option(help="Write a picture there: .png, .svg or .pdf.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write a picture there: .png, .svg or .pdf.", callback=picture_to_write)
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """Let rival retraining policies live through stored windows, and compare what became of them.

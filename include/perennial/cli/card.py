@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from perennial import clock
+from perennial.cli.files import to_write
 from perennial.cli.session import Session
 from perennial.cli.steps import AsJson, UseCaseName
 from perennial.cli.tables import print_line, print_table
@@ -24,7 +25,9 @@ def card(
     version: Annotated[
         str | None, typer.Option("--version", help="A version that was in service. Default: the champion.")
     ] = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write it there, as one file to read or print.")] = None,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write it there, as one file to read or print.", callback=to_write)
+    ] = None,
     json: AsJson = False,
     bom: Annotated[bool, typer.Option("--bom", help="The bill of materials instead: CycloneDX, as JSON.")] = False,
     attach: Annotated[bool, typer.Option("--attach", help="Write it beside the version in the registry, too.")] = False,

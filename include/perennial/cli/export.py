@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from perennial.cli.files import to_write
 from perennial.cli.session import Session, show
 from perennial.cli.steps import AsJson, UseCaseName
 from perennial.cli.tables import print_line
@@ -21,7 +22,7 @@ def export(
     use_case: UseCaseName,
     version: Annotated[str, typer.Option("--version", help="A model version that was in service.")],
     to: Annotated[str, typer.Option("--to", help="The format: onnx or pmml.")],
-    file: Annotated[Path | None, typer.Option("--file", help="Write it there, too.")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="Write it there, too.", callback=to_write)] = None,
     json: AsJson = False,
 ) -> None:
     """Export a model version, with a certificate of how far it predicts the same on the judged rows.

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from perennial import clock
+from perennial.cli.files import to_write
 from perennial.cli.progress import progress
 from perennial.cli.session import Session, console, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, ModelOption, To, UseCaseName, WindowStart
@@ -148,7 +149,7 @@ def explain(
     use_case: UseCaseName,
     entity: Annotated[str, typer.Option("--entity", help="Key of the row.")],
     window: WindowStart = None,
-    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML file there.")] = None,
+    html: Annotated[Path | None, typer.Option("--html", help="Write one HTML file there.", callback=to_write)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
     as_of: Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")] = None,
 ) -> None:
@@ -171,7 +172,7 @@ def explain(
     )
     if html is not None:
         html.write_text(as_html(evidence), "utf-8")
-        console.print(f"written to {html}", highlight=False)
+        print_line(f"written to {html}")
     elif json:
         print(jsonlib.dumps(evidence, default=str))
     else:

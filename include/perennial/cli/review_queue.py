@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from perennial import clock
+from perennial.cli.files import to_write
 from perennial.cli.session import Session, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_line, print_table
@@ -82,7 +83,7 @@ def withdraw(use_case: UseCaseName, window: OfWindow, entity: Entity, json: AsJs
 def export(
     use_case: UseCaseName,
     label_studio: Annotated[
-        Path, typer.Option("--label-studio", help="The file to write, as Label Studio imports it.")
+        Path, typer.Option("--label-studio", help="The file to write, as Label Studio imports it.", callback=to_write)
     ],
 ) -> None:
     """Write the rows that wait for an answer into a file that Label Studio imports."""
@@ -103,7 +104,12 @@ def export(
 @app.command("import")
 def import_(
     use_case: UseCaseName,
-    label_studio: Annotated[Path, typer.Option("--label-studio", help="What Label Studio exported as JSON.")],
+    label_studio: Annotated[
+        Path,
+        typer.Option(
+            "--label-studio", help="What Label Studio exported as JSON.", exists=True, dir_okay=False, readable=True
+        ),
+    ],
     json: AsJson = False,
 ) -> None:
     """Take the answers of a file that Label Studio exported as JSON. What was taken before is not taken again."""

@@ -6,10 +6,10 @@ from datetime import datetime
 from typing import Any
 
 from perennial.jobs.retrain.export import Exported, exported_of
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
 from perennial.policy.promotion import WITHOUT_SKILL
 from perennial.ports import Ports
+from perennial.records.judgement import JUDGED, judgement_of
 from perennial.records.retirement import archived_versions
 from perennial.records.training_set import LAST_WEIGHTED
 from perennial.spec.models import UseCase
@@ -96,10 +96,10 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
     """What the ledger knows of the use case's models. Errors: `StoreUnavailable`."""
     deployments = ports.ledger.deployments(spec.name)
     judged = ports.ledger.decisions(spec.name, DecisionKind.PROMOTE)
-    won: dict[str, RecordedDecision] = {}
-    for each in judged:  # of several about the same model, the one that brought it into service
+    won: dict[str, list[RecordedDecision]] = {}
+    for each in judged:
         if digest := each.numbers.get("winner_digest"):
-            won.setdefault(digest, each)
+            won.setdefault(digest, []).append(each)
     exports = [exported_of(each) for each in ports.ledger.decisions(spec.name, DecisionKind.EXPORT)]
     archived = archived_versions(spec.name, ports.ledger)
     services = list(_services(deployments))
@@ -109,7 +109,7 @@ def run(spec: UseCase, ports: Ports) -> ModelFamily:
     for entry in _first_of_each(deployments):
         own = tuple(service for version, service in services if version == entry.model_version)
         parent = _replaced(entry, deployments, by_id)
-        decision = won.get(entry.training.get(JUDGED, entry.model_digest))
+        decision = judgement_of(entry, won.get(entry.training.get(JUDGED, entry.model_digest), ()))
         rival, rival_value = _rival(decision, spec.training.metric)
         found: Mapping[str, Any] = decision.numbers if decision else {}
         versions.append(

@@ -17,15 +17,15 @@ from perennial.ports import Ports
 from perennial.records.batch import decision_rule
 from perennial.records.candidates import CandidateOutcome, outcomes_in
 from perennial.records.judgement import read as evidence_of
+from perennial.records.judgement import scores as scores_of
 from perennial.records.rollout import stage_name
 from perennial.records.training_set import REFUSED_FOR, TrainingManifest, read_manifest
 from perennial.spec.load import LoadedUseCase
-from perennial.spec.names import METRICS
 from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE, RETRAIN, ApprovalAnswer
 
 ASKING = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
-CHAMPION, STORED_ROWS = "champion version ", "stored_rows"  # names in the judge's numbers
+CHAMPION = "champion version "  # begins a name in the judge's numbers
 
 
 @dataclass(frozen=True)
@@ -185,11 +185,7 @@ def _comparison(decision: RecordedDecision | None, known: Collection[str]) -> Co
     if decision is None:
         return None
     numbers = decision.numbers
-    scores: dict[str, dict[str, float | None]] = {}
-    for key, value in numbers.items():
-        name, _, metric = key.rpartition(".")
-        if metric in METRICS and name and not name.startswith(STORED_ROWS):
-            scores.setdefault(metric, {})[name] = value
+    scores = scores_of(numbers)
     deciding = str(numbers.get("metric"))
     names = list(dict.fromkeys(name for each in scores.values() for name in each))
     rivals = [name for name in names if name.startswith(CHAMPION)] or [name for name in names if name == NO_SKILL]

@@ -19,6 +19,7 @@ from perennial.jobs.predict import ingest, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.lake.port import predictions_table, window_partition
 from perennial.performance.labels import join_labels
+from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.spec.load import load_use_case
 from perennial.spec.policies import load_policies
 
@@ -39,12 +40,18 @@ def stored(world: World) -> World:
 
 
 def backtested(
-    world: World, tmp_path: Path, days: range, policies: str = POLICIES, on_progress: Callable[[str], None] = print
+    world: World,
+    tmp_path: Path,
+    days: range,
+    policies: str = POLICIES,
+    on_progress: Callable[[str], None] = print,
+    on_window: OnWindow = nobody,
 ) -> dict[str, PolicyResult]:
     file = tmp_path / "policies.yaml"
     file.write_text(policies)
     windows = [world.day(day) for day in days]
-    results = backtest.run(world.use_case, load_policies(file, world.use_case.spec), windows, world.ports, on_progress)
+    chosen = load_policies(file, world.use_case.spec)
+    results = backtest.run(world.use_case, chosen, windows, world.ports, on_progress, on_window)
     return {each.policy: each for each in results}
 
 
@@ -92,7 +99,10 @@ def test_a_window_that_failed_is_left_out_as_it_was_then(world: World, tmp_path:
         ingest.run(world.use_case, world.day(day), world.ports, "test")
         with pytest.raises(ValidationFailed) if day == 33 else nullcontext():
             validate.run(world.use_case, world.day(day), world.ports, "test")
-    assert backtested(world, tmp_path, range(32, 36), IDLE)["always"].windows == 3
+    told: list[WindowsDone] = []
+    assert backtested(world, tmp_path, range(32, 36), IDLE, on_window=told.append)["always"].windows == 3
+    assert [(each.done, each.total) for each in told] == [(0, 4), (1, 4), (2, 4), (3, 4), (4, 4)]
+    assert [each.rows for each in told] == [0, ROWS, ROWS, 2 * ROWS, 3 * ROWS]
 
 
 def test_what_no_trigger_looks_at_is_not_computed(

@@ -65,6 +65,17 @@ def test_the_champion_stays_where_labels_are_not_believed(world: World) -> None:
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) == before
 
 
+def test_another_reason_to_refuse_the_same_rows_is_on_record_too(world: World) -> None:
+    for checks, share in (("[0.01, 0.1]", "1.0% to 10.0%"), ("[0.01, 0.2]", "1.0% to 20.0%")):
+        with_training(world, f"  checks: {{label_rate: {checks}}}\n")
+        for _ in range(2):  # a retry is about the same
+            with pytest.raises(TrainingSetRefused):
+                retrained(world, 30)
+        assert share in last_decision(world).reasons[0]
+    refused = world.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)
+    assert (len(refused), len({each.subject.partition(" ")[0] for each in refused})) == (2, 1)
+
+
 @pytest.mark.parametrize(
     ("column", "reason", "told"),
     [("wieght", "known", "Did you mean 'weight'"), ("parcel", "known", "no feature"), ("weight", " ", "say why")],

@@ -9,10 +9,11 @@ from tests.unit.jobs.test_learning_path import retrained
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
 from tests.unit.jobs.world import World
 
+from perennial.card.make import model_card
 from perennial.errors import FeaturesChanged, NotEnoughData, SchemaMismatch
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import ingest, monitor, score, validate
-from perennial.ledger.entries import DeployedRole
+from perennial.ledger.entries import DecisionKind, DeployedRole
 from perennial.records.model_choice import ModelChoice
 from perennial.review import drift as drift_overview
 from perennial.review import preview
@@ -79,6 +80,13 @@ def test_the_way_on_after_a_removed_column_is_a_retraining_and_history_is_not_re
     assert "holdout rows of stored snapshots that still have these columns, logistic has ROC AUC" in reasons
     scored = score.run(world.use_case, world.day(34), world.ports, "test", model=AS_WAS)
     assert scored.model_version == "2"
+    card = model_card(world.use_case.spec, "2", world.day(40).start, world.ports)
+    on_holdout, on_stored = card.section("metrics").tables
+    assert set(on_holdout.columns) == {"Metric", "guess", "logistic", "without skill"}
+    assert on_stored.name.startswith("The champion of the time, on the ")
+    assert [name.startswith("champion version 1") for name in on_stored.columns] == [False, True, False, False]
+    (of_the_run,) = world.ports.ledger.decisions("parcels", DecisionKind.PROMOTE)[-1:]
+    assert on_stored.name.endswith(f"{of_the_run.numbers['stored_rows']:,} rows that still have its columns")
 
 
 def test_a_recipe_without_stored_rows_to_compare_on_must_beat_no_skill_and_says_so(world: World) -> None:

@@ -18,9 +18,12 @@ from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import monitor
 from perennial.jobs.retrain import chain as retrain
 from perennial.lake.port import raw_table
+from perennial.ledger.entries import DecisionKind, RecordedDecision
 from perennial.records.model_choice import ModelChoice
+from perennial.records.training_set import REFUSED_FOR
 from perennial.review.comparison import choices, models, profiles, revisions, windows
 from perennial.review.comparison.difference import Rank
+from perennial.verdict import REJECT
 
 AS_NOW = ModelChoice.parse("as_now")
 NOW = START + timedelta(days=58)
@@ -39,7 +42,13 @@ def compared(tmp_path_factory: pytest.TempPathFactory) -> World:
     spec = world.use_case.spec
     recent = spec.training.model_copy(update={"history": timedelta(days=14)})  # since the shift: it has skill
     since_shift = replace(world.use_case, spec=spec.model_copy(update={"training": recent}))
-    retrain.run(since_shift, later, world.ports, "parcels.retrain/second", actor="ada", reason="the world moved")
+    run_id = "parcels.retrain/second"
+    refused = {"metric": "roc_auc", REFUSED_FOR: "leaking_feature"}  # at first: a person allowed the feature then
+    before = RecordedDecision(
+        "parcels", DecisionKind.PROMOTE, "set before training", later, REJECT, ("It leaks.",), refused, run_id
+    )
+    world.ports.ledger.record_decision(before)
+    retrain.run(since_shift, later, world.ports, run_id, actor="ada", reason="the world moved")
     predict(world, 30, AS_NOW, "parcels.predict/again")
     predict(world, 56)
     monitor.run(world.use_case, world.day(56), world.ports, "test")

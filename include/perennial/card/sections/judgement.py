@@ -12,7 +12,7 @@ from perennial.performance.gain import METRIC_TITLES
 from perennial.performance.interval import Interval
 from perennial.policy.promotion import text_of
 from perennial.records.batch import decision_rule
-from perennial.records.judgement import DIGEST
+from perennial.records.judgement import DIGEST, STORED_ROWS, scores
 from perennial.spec.names import METRICS
 
 INTERVALS = "metric_intervals"  # among a deployment's `training`: of the judged model, on the holdout
@@ -168,21 +168,24 @@ def _evidence_source(facts: Facts) -> tuple[Source | None, str | None, str]:
 
 
 def _compared(facts: Facts) -> Iterator[Table]:
-    """Every score in the decision, a row a metric."""
+    """Every score in the decision, a row a metric; those on other rows than the holdout by themselves."""
     if facts.decision is None:
         return
-    scores: dict[str, dict[str, Value]] = {}
-    for key, value in facts.decision.numbers.items():
-        name, _, metric = key.rpartition(".")
-        if metric in METRICS and name:
-            scores.setdefault(metric, {})[name] = value
-    names = tuple(dict.fromkeys(name for each in scores.values() for name in each))
-    if names:
-        rows = tuple(
-            (METRIC_TITLES.get(metric, metric), *(each.get(name) for name in names)) for metric, each in scores.items()
-        )
-        headings = ("Metric", *(name.replace("no_skill", "without skill") for name in names))
-        yield Table("All that were judged, on the same rows", headings, rows, entry_source(facts.decision))
+    numbers, source = facts.decision.numbers, entry_source(facts.decision)
+    if found := scores(numbers):
+        yield _side_by_side("All that were judged, on the same rows", found, source)
+    if found := scores(numbers, on_stored_rows=True):
+        rows = f"{numbers.get(STORED_ROWS, 0):,} rows that still have its columns"
+        yield _side_by_side(f"The champion of the time, on the {rows}", found, source)
+
+
+def _side_by_side(title: str, found: Mapping[str, Mapping[str, Value]], source: Source) -> Table:
+    names = tuple(dict.fromkeys(name for each in found.values() for name in each))
+    rows = tuple(
+        (METRIC_TITLES.get(metric, metric), *(each.get(name) for name in names)) for metric, each in found.items()
+    )
+    headings = ("Metric", *(name.replace("no_skill", "without skill") for name in names))
+    return Table(title, headings, rows, source)
 
 
 def _worst_first(judged: SliceJudgement) -> tuple[int, float]:

@@ -1,7 +1,8 @@
 """Which model it is, what it is for, who answers for it, and how much harm it can do."""
 
-from perennial.card.facts import JUDGED, Facts, artefact_source, entry_source
+from perennial.card.facts import Facts, artefact_source, entry_source
 from perennial.card.statements import Section, Source, SourceKind, Statement, Value, instant, no_evidence, said
+from perennial.records.judgement import JUDGED
 from perennial.spec.names import Task
 
 EARLIER = "the version was deployed before deployments kept what the use case says of itself"

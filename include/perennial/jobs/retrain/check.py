@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from perennial.encoding import json_digest
 from perennial.errors import TrainingSetRefused
 from perennial.features.build import feature_frame
 from perennial.jobs.retrain.allow_feature import allowed
@@ -21,6 +22,8 @@ from perennial.spec.names import Task
 from perennial.verdict import REJECT
 
 log = logging.getLogger(__name__)
+
+SHOWN = 12  # characters of the digest of the reasons, in the name of a decision
 
 
 @dataclass(frozen=True)
@@ -81,15 +84,19 @@ def _counts(spec: UseCase, part: str, rows: pa.Table) -> LabelCounts:
 def _record(
     spec: UseCase, training_id: str, manifest: TrainingManifest, problems: list[Problem], ports: Ports, run_id: str
 ) -> None:
-    """The decision to train nothing. Its subject is not the judge's: what is allowed later in this run is judged."""
+    """The decision to train nothing, for these reasons: for others it is another one.
+
+    Its subject is not the judge's: what is allowed later in this run is judged.
+    """
+    reasons = tuple(each.text for each in problems)
     ports.ledger.record_decision(
         RecordedDecision(
             use_case=spec.name,
             kind=DecisionKind.PROMOTE,
-            subject=f"{training_id} before training",
+            subject=f"{training_id} before training: {json_digest(reasons)[:SHOWN]}",
             as_of=manifest.as_of,
             action=REJECT,
-            reasons=tuple(each.text for each in problems),
+            reasons=reasons,
             numbers={
                 "metric": spec.training.metric,
                 REFUSED_FOR: ", ".join(dict.fromkeys(each.failure.value for each in problems)),

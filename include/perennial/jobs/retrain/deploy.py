@@ -19,7 +19,6 @@ from perennial.errors import NoModel
 from perennial.features.build import example_rows
 from perennial.jobs.retrain import approval, card, export, register
 from perennial.jobs.retrain.judge import Judged
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.trying.fresh_process import tried_in_this_process
 from perennial.ledger.entries import IN_SERVICE, DeployedRole, Deployment
 from perennial.log_context import also
@@ -30,6 +29,7 @@ from perennial.modeling.predict import predict
 from perennial.modeling.reference import ModelReference
 from perennial.modeling.trial import EXAMPLE, PREDICTION, TRIED_ROWS, ModelTrial, as_file, from_file
 from perennial.ports import Ports
+from perennial.records.judgement import JUDGED
 from perennial.records.retirement import refuse_archived, refuse_ended
 from perennial.records.retraining import THRESHOLDS
 from perennial.records.rollout import begun, current_stage, follow

@@ -11,10 +11,10 @@ import pyarrow as pa
 
 from perennial.errors import RowsLost
 from perennial.features.build import example_rows, feature_frame
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained, candidate_of
 from perennial.ledger.entries import Deployment
 from perennial.ports import Ports
+from perennial.records.judgement import JUDGED
 from perennial.records.training_set import TrainingManifest, read_manifest, read_rows
 from perennial.registry.port import ModelCandidate, RegisteredModel
 from perennial.spec.models import UseCase

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from perennial.errors import UntrustedModel
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.register import TRAINING_ID
 from perennial.lake.port import training_table
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind
 from perennial.ports import Ports
+from perennial.records.judgement import JUDGED
 from perennial.records.training_set import read_manifest, weighted_partition
 from perennial.registry.retraining import ShownRetraining
 from perennial.spec.load import LoadedUseCase

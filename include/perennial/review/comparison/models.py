@@ -2,14 +2,15 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Literal
 
 from perennial.drift.reference import Reference
 from perennial.errors import NoModel, PermanentError, StoreUnavailable
-from perennial.ledger.entries import DecisionKind, DeployedRole, Deployment, RecordedDecision
+from perennial.ledger.entries import DeployedRole, Deployment, RecordedDecision
 from perennial.modeling.reference import ModelReference
 from perennial.ports import Ports
+from perennial.records import judgement
 from perennial.review.comparison.difference import Difference, Rank, ranked, sentence
 from perennial.review.comparison.metrics import MetricCompared, of_different_rows
 from perennial.review.comparison.parameters import ParameterCompared, known_parameters, parameters, told
@@ -108,7 +109,7 @@ def _of(
         known = ", ".join(dict.fromkeys(each.model_version for each in deployments)) or "none"
         raise NoModel(f"{use_case.name} has no deployed version {version!r}; it has: {known}.")
     first = own[0]
-    decision = _decision(use_case, first, ports)
+    decision = judgement.find(first, ports.ledger)
     reference = None
     try:
         stored = ports.registry.reference(use_case.name, version, first.model_digest)
@@ -127,17 +128,6 @@ def _of(
         address=ports.registry.address(use_case.name, version),
     )
     return side, reference
-
-
-def _decision(use_case: LoadedUseCase, deployment: Deployment, ports: Ports) -> RecordedDecision | None:
-    """The judgement of the run that deployed the model: as of a moment not long before."""
-    as_of = deployment.training.get("as_of")
-    if as_of is None:
-        return None
-    moment = datetime.fromisoformat(as_of)
-    around = timedelta(seconds=1)
-    decisions = ports.ledger.decisions(use_case.name, DecisionKind.PROMOTE, moment - around, moment + around)
-    return next((each for each in decisions if each.run_id == deployment.run_id), None)
 
 
 def _served(version: str, deployments: Sequence[Deployment]) -> tuple[Served, ...]:

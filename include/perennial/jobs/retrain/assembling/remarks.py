@@ -16,7 +16,6 @@ from sklearn.pipeline import Pipeline
 from perennial.arrays import Floats
 from perennial.errors import LibrariesChanged, RowsRemoved
 from perennial.features.build import LARGEST_FEATURE, feature_frame
-from perennial.jobs.retrain.judging.refit import JUDGED
 from perennial.jobs.retrain.train import Trained
 from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Deployment
@@ -30,6 +29,7 @@ from perennial.performance.metrics import metrics_of
 from perennial.policy.promotion import CandidateScore, best_candidate, text_of
 from perennial.ports import Ports
 from perennial.quality.schema import canonical_schema
+from perennial.records.judgement import JUDGED, STORED_ROWS
 from perennial.records.kept_example import load_model
 from perennial.records.training_set import LAST_WEIGHTED, WINDOW_COLUMN, TrainingManifest, outcomes
 from perennial.spec.models import UseCase
@@ -118,8 +118,8 @@ def rival_of(
         f"has {title} {text_of(now)} and the {name} {text_of(then)}."
     )
     worse = () if gain(metric, now, then) >= 0 else ("The columns that are gone carried skill, which is lost.",)
-    numbers: Numbers = {f"stored_rows.{each.name}.{metric}": each.metrics[metric] for each in scores}
-    return Rival(None, (gone, compared, *worse), {"stored_rows": rows.num_rows, **numbers})
+    numbers: Numbers = {f"{STORED_ROWS}.{each.name}.{metric}": each.metrics[metric] for each in scores}
+    return Rival(None, (gone, compared, *worse), {STORED_ROWS: rows.num_rows, **numbers})
 
 
 def _champion(

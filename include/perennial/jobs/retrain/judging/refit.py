@@ -23,8 +23,6 @@ from perennial.spec.models import UseCase
 
 log = logging.getLogger(__name__)
 
-JUDGED = "judged_digest"  # of a deployment's training: the model that was judged, before it was refitted
-
 
 @dataclass(frozen=True)
 class Agreement:
