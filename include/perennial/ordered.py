@@ -95,11 +95,12 @@ class OrderedTable(OrderedRows):
 
 
 def way_for_few_rows(schema: pa.Schema) -> dict[str, Any]:
-    """How few rows are written as Parquet: nobody looks into statistics of a file that is read whole, and dictionaries
-    of numbers take more room and time than the numbers.
+    """How few rows, of canonical types, are written as Parquet. Nobody looks into statistics of a file that is read
+    whole, dictionaries of numbers take more room and time than the numbers, and Parquet has a type for each canonical
+    one, so that Arrow's schema need not be beside it.
     """
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    return {"compression": "snappy", "write_statistics": False, "use_dictionary": texts}
+    return {"compression": "snappy", "write_statistics": False, "use_dictionary": texts, "store_schema": False}
 
 
 Opened = Callable[[], AbstractContextManager[pq.ParquetFile]]

@@ -61,6 +61,10 @@ class Window:
         if self.start >= self.end:
             raise InvalidWindow(f"A window must end after it starts; got {self.start} to {self.end}.")
 
+    def __hash__(self) -> int:
+        """By the start alone: few windows that are told apart share it, and thousands are looked up again and again."""
+        return hash(self.start)
+
     @cached_property
     def key(self) -> str:
         """The window's name in partitions, run ids and messages; parsed by `Window.parse`."""

@@ -1,6 +1,7 @@
 """Many windows at once, in every ledger: their leases and their entries, all of them or none."""
 
 from collections.abc import Collection
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -80,6 +81,29 @@ def test_many_entries_come_back_as_one_by_one(ledger: Ledger, use_case: str) -> 
     assert list(verdicts) == [entry for each in windows for entry in ledger.validations(use_case, each)]
     assert len({each.id for each in recorded}) == len(windows)
     assert ledger.record_snapshots([], held) == []
+
+
+ODD = {
+    "text": "ü 'x' \"y\" \\n \n %(rows)s %s :rows {1} \x00 \ud800 \u2028",
+    "numbers": [0.1, 1e300, -1e-300, 2**53, 2**70, float("nan"), float("inf"), 0, True, None],
+    "nested": {"": {}, "list": [[], [{"a": ()}]]},
+}
+
+
+def test_entries_hold_among_many_what_they_hold_alone(ledger: Ledger, use_case: str) -> None:
+    at = START + timedelta(microseconds=1)
+    windows = [Window(at, at + timedelta(hours=1)), Window(at + timedelta(hours=1), at + timedelta(hours=2))]
+    changes = {"columns": ODD, "remarks": (ODD["text"],), "query": ODD["text"]}
+    both = snapshots(use_case, windows, **changes), validations(use_case, windows, result=ODD, reasons=(ODD["text"],))
+    (alone, verdict_alone), (among, verdict_among) = (each for each in zip(*both, strict=True))
+    stored = ledger.record_snapshot(alone), ledger.record_validation(verdict_alone)
+    recorded = ledger.record_snapshots([among], [])[0], ledger.record_validations([verdict_among], [])[0]
+    for one, other in zip(stored, recorded, strict=True):
+        same = {"id": one.id, "window": one.window, "recorded_at": one.recorded_at}
+        same |= {"digest": one.digest} if isinstance(one, Snapshot) else {"snapshot_digest": one.snapshot_digest}
+        assert replace(other, **same) == one
+    assert [recorded[0]] == list(ledger.snapshots(use_case, windows[1]))
+    assert [recorded[1]] == list(ledger.validations(use_case, windows[1]))
 
 
 def test_the_first_entry_stands_among_many(ledger: Ledger, use_case: str) -> None:

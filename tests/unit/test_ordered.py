@@ -212,3 +212,27 @@ def test_a_file_is_read_in_batches_whatever_its_row_groups_are(group: int, most:
     assert pa.Table.from_batches(found).equals(rows.select(["n"]))
     assert max(batch.num_rows for batch in found) <= most
     assert len(found) <= 20 // min(group, most) + 1
+
+
+@pytest.mark.parametrize("number", [0, 3])
+def test_few_rows_of_every_canonical_type_come_back_from_a_file_that_says_no_more_than_that(
+    tmp_path: Path, number: int
+) -> None:
+    kinds = [pa.bool_(), pa.int8(), pa.int16(), pa.int32(), pa.int64(), pa.float32(), pa.float64(), pa.date32()]
+    kinds += [pa.string(), pa.timestamp("us", "UTC")]
+    cells = pa.array([1, None, 0])
+    given = canonical(pa.table({str(kind): _as(cells, kind).slice(0, number) for kind in kinds}))
+    with pa.OSFile(str(tmp_path / "rows"), "wb") as sink:
+        OrderedTable(given).write_parquet(sink)
+    with pq.ParquetFile(tmp_path / "rows") as parquet:
+        assert parquet.read().equals(given)
+        assert parquet.read().schema.equals(given.schema, check_metadata=True)
+        group = parquet.metadata.row_group(0)
+        for place, field in enumerate(given.schema):
+            assert group.column(place).statistics is None
+            assert ("RLE_DICTIONARY" in group.column(place).encodings) == (field.type == pa.string() and number > 0)
+
+
+def _as(cells: pa.Array, kind: pa.DataType) -> pa.Array:
+    through = pa.int32() if kind == pa.date32() else cells.type
+    return cells.cast(through).cast(kind)

@@ -42,6 +42,8 @@ ASKED_ALONE = 20  # fencing tokens: a look at one takes a millisecond, and one a
 Given = TypeVar("Given")
 Made = TypeVar("Made")
 
+AT_ONCE_ON_DISK = 4  # with more threads they wait for each other
+
 
 class ManyPartitions(ABC):
     """The part of `DeltaLake` that works on many partitions."""
@@ -86,12 +88,14 @@ class ManyPartitions(ABC):
             self._tokens(table, delta, leases)
             held = files_of_many(delta, ordered)
             there = [partition for partition in ordered if partition in held]
-            same = _at_once(lambda each: _digest_of(self._rows_of(table, held[each])) == digests[each], there)
+            same = self._at_once(lambda each: _digest_of(self._rows_of(table, held[each])) == digests[each], there)
             changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
             if not changed:
                 return delta.version()
             new = [each for each in changed if each not in written]  # others an earlier attempt may have committed
-            written.update(zip(new, _at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True))
+            written.update(
+                zip(new, self._at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True)
+            )
             facts = {each: {"digest": digests[each], "rows": ordered[each].num_rows} for each in changed}
             return commit_many(delta, [written[each] for each in changed], schema, {PARTITIONS: facts}, changed, leases)
 
@@ -137,15 +141,27 @@ class ManyPartitions(ABC):
     def _rows_of_each(self, table: str, files: Mapping[str, Sequence[DataFile]]) -> dict[str, pa.Table]:
         """Many small files are read side by side; to take them in is one thread's work, and done once for all."""
         few = {each: its[0] for each, its in files.items() if len(its) == 1 and is_small(its[0].rows)}
-        opened = _at_once(lambda each: self._parquet(table, few[each]), list(few))
+        opened = self._at_once(lambda each: self._parquet(table, few[each]), list(few))
         small = [each.read(use_threads=False) for each in opened]
         if (together := stacked(small)) is not None:
             small = together.of(without_partition(together.rows)).apart()
         else:
             small = [without_partition(rows).combine_chunks() for rows in small]
         others = [each for each in files if each not in few]
-        large = _at_once(lambda each: self._rows_of(table, files[each]), others)
+        large = self._at_once(lambda each: self._rows_of(table, files[each]), others)
         return dict(zip([*few, *others], [*small, *large], strict=True))
+
+    def _at_once(self, work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
+        """What the work makes of each, in their order. Most of it is waiting, in an object store much more than on a
+        disk.
+        """
+        if len(given) < 2:  # noqa: PLR2004 - no thread for one
+            return [work(each) for each in given]
+        most = AT_ONCE_ON_DISK if isinstance(self._filesystem, fs.LocalFileSystem) else AT_ONCE
+        shares = [given[start::most] for start in range(min(most, len(given)))]
+        with ThreadPoolExecutor(len(shares)) as threads:
+            made = list(threads.map(lambda share: [work(each) for each in share], shares))
+        return [made[number % most][number // most] for number in range(len(given))]
 
     def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
         """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
@@ -170,13 +186,3 @@ def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.S
 
 def _digest_of(rows: pa.Table) -> str:
     return canonical_digest(canonical(rows))
-
-
-def _at_once(work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
-    """What the work makes of each, in their order. Most of it is waiting, for a disk or an object store."""
-    if len(given) < 2:  # noqa: PLR2004 - no thread for one
-        return [work(each) for each in given]
-    shares = [given[start::AT_ONCE] for start in range(min(AT_ONCE, len(given)))]
-    with ThreadPoolExecutor(len(shares)) as threads:
-        made = list(threads.map(lambda share: [work(each) for each in share], shares))
-    return [made[number % AT_ONCE][number // AT_ONCE] for number in range(len(given))]

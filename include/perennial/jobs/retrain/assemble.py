@@ -99,7 +99,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     if rows < spec.training.min_rows:
         raise NotEnoughData(_too_little(spec, as_of, rows, history, excluded, immature))
     parts = tuple(each.part for each in used)
-    too_large = dict(sum((each.beyond for each in history.windows), Counter[str]()))
+    too_large = dict(sum((each.beyond for each in history.windows if each.beyond), Counter[str]()))
     without_outcome = sum(each.part.without_outcome for each in history.windows)
     windows_left = deque(used)
     del used, unusable, history  # the rows of a window leave the memory when they are put in order, among all others
