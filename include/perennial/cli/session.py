@@ -164,7 +164,7 @@ def _cell(value: Any) -> str:
         return "\n".join(str(each) for each in value)
     if isinstance(value, dict):
         return "\n".join(f"{name} {_cell(each)}" for name, each in value.items())
-    return str(value)
+    return "-" if value is None else str(value)
 
 
 def _parts(value: Any) -> str:

@@ -1,10 +1,13 @@
 """Tables: nothing is cut, and away from a terminal they are plain."""
 
 import io
+from dataclasses import dataclass
 
+import pytest
 from rich.console import Console
 from rich.text import Text
 
+from perennial.cli.session import show
 from perennial.cli.tables import print_line, print_table
 
 DIGEST = "3f2a9c1b7d40" * 5 + "abcd"
@@ -36,3 +39,20 @@ def test_a_narrow_terminal_cuts_nothing() -> None:
     assert "2024-01-01T00:00Z" in file.getvalue()
     assert "…" not in file.getvalue()
     assert "\x1b[31mfail" in file.getvalue()
+
+
+@dataclass(frozen=True)
+class Counted:
+    what: str
+    rows: int | None
+    by: dict[str, int | None]
+
+
+def test_what_there_is_not_is_a_dash(capsys: pytest.CaptureFixture[str]) -> None:
+    result = Counted("all", None, {"one": 1, "two": None})
+    show([result], as_json_lines=False)
+    show([result, result], as_json_lines=False)
+    assert capsys.readouterr().out.splitlines() == [
+        *("what\tall", "rows\t-", "by\tone 1; two -"),
+        *("what\trows\tby", "all\t-\tone 1; two -", "all\t-\tone 1; two -"),
+    ]
