@@ -28,7 +28,7 @@ from perennial.lake.held import HeldTables
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
 from perennial.lease import Lease
-from perennial.ordered import ordered
+from perennial.ordered import OrderedTable, ordered
 from perennial.window import Window
 
 TABLE = "raw/flights"
@@ -438,6 +438,22 @@ def test_an_endpoint_that_is_down_is_unavailable() -> None:
         with pytest.raises(StoreUnavailable, match="Reading") as raised:
             DeltaLake("s3://lake/down", options).read(TABLE, FIRST)
     assert "secret" not in str(raised.value)
+
+
+def test_what_can_not_be_written_leaves_no_part_of_a_file(
+    folder: DeltaLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fills_the_disk(_: OrderedTable, sink: pa.NativeFile) -> None:
+        sink.write(b"PAR1")
+        raise OSError(28, "No space left on device")
+
+    kept = folder.replace(TABLE, FIRST, rows(1))
+    files = set((tmp_path / TABLE).rglob("*.parquet"))
+    monkeypatch.setattr(OrderedTable, "write_parquet", fills_the_disk)
+    with pytest.raises(StoreUnavailable, match="No space left"):
+        folder.replace(TABLE, FIRST, rows(1, 2))
+    assert set((tmp_path / TABLE).rglob("*.parquet")) == files
+    assert folder.read(TABLE, FIRST, version=kept.version).num_rows == 1
 
 
 def test_losing_every_race_is_told(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -54,7 +54,7 @@ from perennial.lake.opening import opened
 from perennial.lake.parquet import is_small, open_parquet
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written
 from perennial.lake.schema import PARTITION_COLUMN, merged_schema
-from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching
+from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching, remove_files
 from perennial.lease import Lease
 from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
@@ -379,8 +379,12 @@ class DeltaLake(ManyPartitions):
         target = f"{open_path(self.location(table))}/{path}"
         if not self._url.startswith(S3_SCHEME):
             self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
-        with self._filesystem.open_output_stream(target) as sink:
-            ordered.write_parquet(sink)
+        try:
+            with self._filesystem.open_output_stream(target) as sink:
+                ordered.write_parquet(sink)
+        except Exception:
+            remove_files(self._filesystem, [target])  # a part of a file, which no commit has named yet
+            raise
         info = self._filesystem.get_file_info(target)
         return AddAction(
             path=path,

@@ -4,7 +4,6 @@ The outcome that the source delivers stands when it comes, also against what a p
 and people answer before it is known. Until then an answer is the row's label, which arrived when it was given.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from perennial.errors import NotAsked
+from perennial.features.build import LARGEST_FEATURE
 from perennial.ledger.entries import HumanLabel, ReviewSelection
 from perennial.ports import Ports
 from perennial.quality.labels import label_schema
@@ -127,7 +127,9 @@ def answer(
     """
     spec = use_case.spec
     if value is not None and not _is_outcome(spec.task, value):
-        wanted = "1 (yes) or 0 (no)" if spec.task is Task.BINARY_CLASSIFICATION else "a finite number"
+        wanted = (
+            "1 (yes) or 0 (no)" if spec.task is Task.BINARY_CLASSIFICATION else f"a number up to {LARGEST_FEATURE:.3g}"
+        )
         raise NotAsked(f"{value} is no outcome of {spec.name}: answer with {wanted}.")
     found = question_about(use_case, window, entity, ports)
     if value is None:
@@ -170,4 +172,6 @@ def outcome_of(spec: UseCase, said: str) -> float:
 
 
 def _is_outcome(task: Task, value: Any) -> bool:
-    return value in (0, 1) if task is Task.BINARY_CLASSIFICATION else math.isfinite(value)
+    if task is Task.BINARY_CLASSIFICATION:
+        return value in (0, 1)
+    return bool(abs(value) <= LARGEST_FEATURE)  # beyond it no model can be judged, as by the source's own outcomes

@@ -66,8 +66,13 @@ class ModelCache:
 
     def _replace(self, path: Path, content: bytes) -> None:
         with NamedTemporaryFile(dir=self._folder, prefix=".incoming-", delete=False) as incoming:
-            incoming.write(content)
-        os.replace(incoming.name, path)  # noqa: PTH105
+            try:
+                incoming.write(content)
+                incoming.flush()
+                os.replace(incoming.name, path)  # noqa: PTH105
+            except OSError:  # such as a full disk, which should not be fuller with every try
+                Path(incoming.name).unlink()
+                raise
 
     def _model_file(self, digest: str) -> Path:
         return self._folder / f"{digest}.skops"

@@ -8,7 +8,7 @@ from pathlib import Path
 from perennial.quality.labels import label_columns
 from perennial.sources.cache import FileCache
 from perennial.sources.discreet import Discreet
-from perennial.sources.files import FileSource
+from perennial.sources.files import Files, FileSource
 from perennial.sources.naming import DatedName
 from perennial.sources.port import Connections, Source
 from perennial.sources.postgres import PostgresSource
@@ -125,8 +125,8 @@ def _postgres(spec: PostgresSpec, around: _Surroundings) -> Source:
 
 
 def _files(spec: FileSpec, around: _Surroundings) -> Source:
-    names = around.names(f"{spec.path}\n{spec.pattern}", spec.reach)
-    return FileSource(spec.path, spec.pattern, folder=around.folder, layout=around.layout(spec), names=names)
+    files = Files(spec.path, spec.pattern, around.folder)
+    return FileSource(files, layout=around.layout(spec), names=around.names(files.names, spec.reach))
 
 
 def _s3(spec: S3Spec, around: _Surroundings) -> Source:

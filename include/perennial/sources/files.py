@@ -3,8 +3,9 @@
 import os
 import re
 from bisect import bisect_left
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import filter as filter_names
 from pathlib import Path
@@ -25,64 +26,51 @@ from perennial.window import Window
 _MAGIC = re.compile(r"[*?\[]")
 
 
-class FileSource(Source):
+@dataclass(frozen=True)
+class Files:
     """The files that match `pattern` in the folder `path`; both may hold strftime directives. A folder that matches
     stands for the files in it.
 
-    A relative path starts at `folder`, the use case's. Path and pattern are filled in together, so that their dates
-    agree: `names` has one on each line. See `perennial.sources.data_files` for files that are no data.
+    A relative path starts at `folder`, the use case's. See `perennial.sources.data_files` for files that are no data.
     """
 
-    def __init__(self, path: str, pattern: str, *, folder: Path, layout: Layout, names: DatedName) -> None:
-        self._path = path
-        self._pattern = pattern
-        self._folder = folder
-        self._layout = layout
-        self._names = names
-
-    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
-        """See `Source.fetch`. Errors also: `EmptyWindow` when no file matches, `SchemaMismatch`."""
-        return whole(self.parts(window, as_of, limits, keys), self._address)
-
-    def parts(
-        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
-    ) -> Generator[Extract, None, None]:
-        """See `Source.parts`. Errors: as `fetch`."""
-        address = self._address
-        self._require_root()
-        span = self._names.span(window, as_of)
-        listings: dict[Path, dict[str, bool]] = {}
-        found = {name: list(self._matching(name, listings)) for name in self._names.around(span)}
-        every = sorted({path for paths in found.values() for path in paths})
-        data, unfinished = sorted_out([(str(path), self._below(path)) for path in every], address)
-        own = {str(path) for name in self._names.of(span) for path in found[name]}
-        if not own.intersection(data):
-            raise EmptyWindow(
-                f"{address}: no file matches for {window} below {self._folder}{unfinished}. "
-                "Check that the window's files were delivered, and `path` and `pattern` in the spec."
-            )
-        named = {str(path): name for name, paths in reversed(found.items()) for path in paths}
-        files = [self._file(Path(path), named[path], window) for path in data]
-        said = f"{address}{unfinished}." if unfinished else ""
-        yield from gather(files, self._layout, window, as_of, limits, keys, address=address, said=said)
+    path: str
+    pattern: str
+    folder: Path
 
     @property
-    def _address(self) -> str:
-        return f"{self._path.rstrip('/')}/{self._pattern}"
+    def names(self) -> str:
+        """Path and pattern, one on each line: they are filled in together, so that their dates agree."""
+        return f"{self.path}\n{self.pattern}"
 
-    def _file(self, path: Path, name: str, window: Window) -> TabularFile:
-        origin = _origin(path)
-        try:
-            found = path.stat()
-        except OSError as error:
-            raise unreadable(origin, error) from error
-        stamp = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
-        return TabularFile(origin, stamp, self._layout.home(self._names, name, window), lambda: nullcontext(path))
+    @property
+    def address(self) -> str:
+        """What they are called in messages."""
+        return f"{self.path.rstrip('/')}/{self.pattern}"
+
+    def found(self, names: Iterable[str]) -> dict[str, list[Path]]:
+        """The files that each filled-in name matches, those that are no data among them.
+
+        Errors: `InvalidSpec`; `SourceUnavailable`, also where the path up to its first directive is not there: then it
+        is the disk that is missing, not the data.
+        """
+        root = self._root
+        if not root.is_dir():
+            raise SourceUnavailable(
+                f"The folder {root} is not there. Check that it is mounted, and `path` in the spec; "
+                "a relative path starts at the use case's folder."
+            )
+        listings: dict[Path, dict[str, bool]] = {}
+        return {name: list(self._matching(name, listings)) for name in names}
+
+    def data(self, found: Iterable[Path]) -> tuple[list[str], str]:
+        """Of the files found those that are data, and what is said of unfinished ones: see `sorted_out`."""
+        return sorted_out([(str(path), path.relative_to(self._root).parts) for path in found], self.address)
 
     def _matching(self, name: str, listings: dict[Path, dict[str, bool]]) -> Iterator[Path]:
         """The files that the filled-in name matches. `listings` are the folders that were listed before."""
         path, _, pattern = name.partition("\n")
-        folder = self._folder / path
+        folder = self.folder / path
         try:
             if "/" in pattern or "**" in pattern or not pattern:
                 matches = [(match, match.is_dir()) for match in folder.glob(pattern)]
@@ -94,28 +82,58 @@ class FileSource(Source):
                 yield from (file for file in match.rglob("*") if file.is_file()) if is_folder else [match]
         except (ValueError, NotImplementedError, re.error) as error:
             raise InvalidSpec(
-                f"The pattern {shown(self._pattern)!r} below {shown(self._path)!r} can't be used: {error}. "
+                f"The pattern {shown(self.pattern)!r} below {shown(self.path)!r} can't be used: {error}. "
                 "Write names with *, ? and [], relative to `path`."
             ) from error
         except OSError as error:
-            raise SourceUnavailable(f"{self._path} can't be listed: {error}. Check that it is readable.") from error
+            raise SourceUnavailable(f"{self.path} can't be listed: {error}. Check that it is readable.") from error
 
-    def _below(self, path: Path) -> tuple[str, ...]:
-        """The parts of the file's path below the part of the spec's path that holds no directive."""
-        return path.relative_to(self._root()).parts
-
-    def _require_root(self) -> None:
-        """The path up to its first directive must be there: else it is the disk that is missing, not the data."""
-        root = self._root()
-        if not root.is_dir():
-            raise SourceUnavailable(
-                f"The folder {root} is not there. Check that it is mounted, and `path` in the spec; "
-                "a relative path starts at the use case's folder."
-            )
-
+    @property
     def _root(self) -> Path:
-        fixed, directive, _ = self._path.partition("%")
-        return self._folder / (fixed.rpartition("/")[0] if directive else fixed)
+        """The path up to its first directive."""
+        fixed, directive, _ = self.path.partition("%")
+        return self.folder / (fixed.rpartition("/")[0] if directive else fixed)
+
+
+class FileSource(Source):
+    """The rows of `files`, whose names `names` fills in."""
+
+    def __init__(self, files: Files, *, layout: Layout, names: DatedName) -> None:
+        self._files = files
+        self._layout = layout
+        self._names = names
+
+    def fetch(self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None) -> Extract:
+        """See `Source.fetch`. Errors also: `EmptyWindow` when no file matches, `SchemaMismatch`."""
+        return whole(self.parts(window, as_of, limits, keys), self._files.address)
+
+    def parts(
+        self, window: Window, as_of: datetime, limits: Limits, keys: pa.Array | None = None
+    ) -> Generator[Extract, None, None]:
+        """See `Source.parts`. Errors: as `fetch`."""
+        address = self._files.address
+        span = self._names.span(window, as_of)
+        found = self._files.found(self._names.around(span))
+        data, unfinished = self._files.data(sorted({path for paths in found.values() for path in paths}))
+        own = {str(path) for name in self._names.of(span) for path in found[name]}
+        if not own.intersection(data):
+            raise EmptyWindow(
+                f"{address}: no file matches for {window} below {self._files.folder}{unfinished}. "
+                "Check that the window's files were delivered, and `path` and `pattern` in the spec."
+            )
+        named = {str(path): name for name, paths in reversed(found.items()) for path in paths}
+        files = [self._file(Path(path), named[path], window) for path in data]
+        said = f"{address}{unfinished}." if unfinished else ""
+        yield from gather(files, self._layout, window, as_of, limits, keys, address=address, said=said)
+
+    def _file(self, path: Path, name: str, window: Window) -> TabularFile:
+        origin = _origin(path)
+        try:
+            found = path.stat()
+        except OSError as error:
+            raise unreadable(origin, error) from error
+        stamp = f"{found.st_ino} {found.st_size} {found.st_mtime_ns}"
+        return TabularFile(origin, stamp, self._layout.home(self._names, name, window), lambda: nullcontext(path))
 
 
 def _origin(path: Path) -> str:

@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -28,6 +28,7 @@ from perennial.errors import EmptyWindow, InvalidQuery, SourceRejected, SourceUn
 from perennial.sources.bucket import Bucket, below
 from perennial.sources.data_files import sorted_out
 from perennial.sources.delimited import opened
+from perennial.sources.files import Files
 from perennial.sources.naming import filled
 from perennial.sources.port import Connections
 from perennial.sources.sql import bound
@@ -217,19 +218,17 @@ def objects_of(bucket: Bucket, prefix: str, window: Window) -> list[str]:
 
 
 def files_of(path: str, pattern: str, folder: Path, window: Window) -> list[Path]:
-    """The data files that path and pattern name for a window. Errors: `EmptyWindow` when there are none."""
-    hours = int((window.end - window.start) / timedelta(hours=1)) + 1
-    moments = [min(window.start + timedelta(hours=n), window.end - timedelta(microseconds=1)) for n in range(hours)]
-    found: set[Path] = set()
-    for place, name in dict.fromkeys((moment.strftime(path), moment.strftime(pattern)) for moment in moments):
-        found.update(file for file in (folder / place).glob(name) if file.is_file() and file.name[0] not in "._")
-    if not found:
-        first = window.start
-        raise EmptyWindow(
-            f"no file matches; for {window} that would be {first.strftime(path).rstrip('/')}/{first.strftime(pattern)} "
-            f"below {folder}"
-        )
-    return sorted(found)
+    """The data files that path and pattern name for a window.
+
+    Errors: `EmptyWindow` when there are none; as `Files.found` and `Files.data`.
+    """
+    files = Files(path, pattern, folder)
+    found = files.found(filled(files.names, window.start, window.end))
+    data, unfinished = files.data(sorted({path for paths in found.values() for path in paths}))
+    if not data:
+        first = next(iter(found)).replace("\n", "/")
+        raise EmptyWindow(f"no file matches; for {window} that would be {first} below {folder}{unfinished}")
+    return [Path(path) for path in data]
 
 
 def peek_query(url: str, sql: str, file: str, values: Mapping[str, datetime], most_rows: int) -> Peek:

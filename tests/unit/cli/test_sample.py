@@ -227,6 +227,18 @@ def test_a_row_of_the_last_day_that_there_is_lies_outside_the_window(orders: Ord
     assert "1 row of 60 lie outside the window" in "\n".join(each.problem for each in orders.found().findings)
 
 
+def test_files_in_a_folder_are_looked_at_as_ingest_reads_them(orders: Orders) -> None:
+    spec, parts = orders.folder / "use_case.yaml", orders.folder / "data" / "2024-01-05"
+    spec.write_text(spec.read_text().replace('data, pattern: "%Y-%m-%d*.csv"', 'data, pattern: "%Y-%m-%d"'))
+    (parts / "_temporary").mkdir(parents=True)
+    orders.rows([row(n).replace(",", ";") for n in range(60)], header=HEADER.replace(",", ";"))
+    (orders.folder / "data" / "2024-01-05.csv").rename(parts / "part-0.csv")
+    (parts / "_temporary" / "part-1.csv").write_text("not,yet")
+    (parts / "part-2.csv.tmp").write_text("neither,this")
+    (problem,) = errors(orders.found())
+    assert "the files are written with delimiter ';'; say so: csv: {delimiter: ';'}" in problem
+
+
 def test_another_dialect_is_named(orders: Orders) -> None:
     orders.rows([row(n).replace(",", ";") for n in range(60)], header=HEADER.replace(",", ";"))
     (problem,) = errors(orders.found())

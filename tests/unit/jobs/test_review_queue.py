@@ -1,5 +1,6 @@
 """People are asked about some rows of each window, and their answers become labels."""
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from perennial.performance.labels import LABELLED_BY
 from perennial.records.human_labels import answers_of
 from perennial.records.model_choice import ModelChoice
 from perennial.records.training_set import read_manifest, read_rows
+from perennial.spec.names import Task
 
 HOUR = timedelta(hours=1)
 
@@ -105,6 +107,16 @@ def test_what_is_no_outcome_is_refused(world: World, value: float) -> None:
     with pytest.raises(NotAsked, match="no outcome"):
         say(world, asked(world, 30)[0], value)
     assert world.ports.ledger.human_labels_between("parcels", world.day(30).start, world.day(30).end) == []
+
+
+@pytest.mark.parametrize("value", [1e39, -1e39, float("inf"), float("nan")])
+def test_a_value_that_no_model_can_be_judged_by_is_refused(world: World, value: float) -> None:
+    select(world, 30)
+    spec = world.use_case.spec.model_copy(update={"task": Task.REGRESSION})
+    world.use_case = replace(world.use_case, spec=spec)
+    with pytest.raises(NotAsked, match=r"no outcome of parcels: answer with a number up to 3.4e\+38"):
+        say(world, asked(world, 30)[0], value)
+    assert say(world, asked(world, 30)[0], 12.5).value == 12.5
 
 
 def test_an_answer_about_a_row_that_nobody_was_asked_about_is_refused(world: World) -> None:
