@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any
+from http.client import HTTPException
 from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit
 from urllib.request import Request, urlopen
@@ -17,6 +17,7 @@ from perennial.errors import InvalidSettings, SourceRejected, SourceUnavailable
 PATIENCE = 60.0  # seconds for one answer
 _LEGACY = 40  # characters; personal access tokens are JSON web tokens
 SCHEMES = ("http", "https")
+NOT_UNDERSTOOD = (ValueError, LookupError, TypeError)  # what reading an answer of another form ends with
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,9 @@ class LabelStudio:
                 "The connection to Label Studio is none of the type http with a host and the token as its password, "
                 "such as http://:TOKEN@labels.example.org:8080/https. The token is under Account & Settings there."
             )
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         port = f":{parts.port}" if parts.port else ""
-        return cls(f"{scheme}://{parts.hostname}{port}", unquote(parts.password))
+        return cls(f"{scheme}://{host}{port}", unquote(parts.password))
 
     def exported(self, project: int) -> bytes:
         """All tasks of the project with their answers, as JSON. Errors: `SourceUnavailable`, `SourceRejected`."""
@@ -48,8 +50,12 @@ class LabelStudio:
 
     def people(self) -> Mapping[int, str]:
         """The e-mail addresses of users, by their numbers. Errors: `SourceUnavailable`, `SourceRejected`."""
-        found: list[dict[str, Any]] = json.loads(self._asked("GET", "/api/users/"))
-        return {each["id"]: each["email"] for each in found}
+        path = "/api/users/"
+        answer = self._asked("GET", path)
+        try:
+            return {each["id"]: each["email"] for each in json.loads(answer)}
+        except NOT_UNDERSTOOD as error:
+            raise _other(self.address, path) from error
 
     def send(self, project: int, tasks: bytes) -> None:
         """Add tasks, written as a JSON list. Errors: `SourceUnavailable`, `SourceRejected`."""
@@ -61,8 +67,12 @@ class LabelStudio:
     def _authorization(self) -> str:
         if len(self.token) <= _LEGACY:
             return f"Token {self.token}"
-        asked = json.dumps({"refresh": self.token}).encode()
-        return f"Bearer {json.loads(self._answer('POST', '/api/token/refresh', asked, None))['access']}"
+        path, asked = "/api/token/refresh", json.dumps({"refresh": self.token}).encode()
+        answer = self._answer("POST", path, asked, None)
+        try:
+            return f"Bearer {json.loads(answer)['access']}"
+        except NOT_UNDERSTOOD as error:
+            raise _other(self.address, path) from error
 
     def _answer(self, method: str, path: str, body: bytes | None, authorization: str | None) -> bytes:
         headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})
@@ -74,10 +84,18 @@ class LabelStudio:
         except HTTPError as error:
             with error:
                 raise _told(self.address, path, error) from error
-        except (URLError, TimeoutError, ConnectionError) as error:
+        except (URLError, TimeoutError, ConnectionError, HTTPException) as error:
             raise SourceUnavailable(
                 f"Label Studio at {self.address} did not answer: {error}. Is it running?"
             ) from error
+
+
+def _other(address: str, path: str) -> SourceRejected:
+    """The answer is not quoted: it may hold a token."""
+    return SourceRejected(
+        f"Label Studio at {address} answered {path} with something else than Label Studio does. Does the address lead "
+        "there, and not to a page that asks for a login?"
+    )
 
 
 def _told(address: str, path: str, error: HTTPError) -> SourceRejected | SourceUnavailable:

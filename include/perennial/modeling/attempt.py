@@ -6,7 +6,8 @@ Whatever an estimator does here, the other candidates go on: nothing that it rai
 import logging
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -119,7 +120,8 @@ def _attempted(attempt: Attempt, peak: Peak) -> Attempted:
         found, remarks = searched.parameters, [f"the search {searched}"]
         candidate = found_candidate(candidate, found)
     if candidate.calibrate == "auto":
-        candidate, told = calibrated_where_it_helps(spec, candidate, attempt.training, attempt.window_column)
+        with _thrown_away():
+            candidate, told = calibrated_where_it_helps(spec, candidate, attempt.training, attempt.window_column)
         remarks.append(told)
     frame, truth = _examples(spec, attempt.training)
     started = time.perf_counter()
@@ -148,9 +150,16 @@ def _earlier(attempt: Attempt, candidate: Candidate) -> dict[str, float]:
     """How it did on the last training windows, where several candidates have to be told apart by that."""
     if len(attempt.spec.training.candidates) < 2:  # noqa: PLR2004
         return {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # this model is thrown away; that of all rows did converge
+    with _thrown_away():
         return earlier_metrics(attempt.spec, candidate, attempt.training, attempt.window_column)
+
+
+@contextmanager
+def _thrown_away() -> Iterator[None]:
+    """Models of some of the rows need not converge: they are thrown away, and that of all rows has to."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 def _examples(spec: UseCase, rows: pa.Table) -> tuple[pd.DataFrame, Floats]:

@@ -118,7 +118,7 @@ def origin(text: str, connection: str | None, connections: Connections) -> Origi
 def _table(text: str) -> Query:
     parts = urlsplit(text)
     table = unquote(parts.path.strip("/")).replace("/", ".")
-    if "@" in parts.netloc or parts.port is not None:
+    if "@" in parts.netloc or ":" in parts.netloc:
         raise InvalidSettings(
             "--from takes the name of an Airflow connection, not an address: no password ever stands in a spec. Set "
             "AIRFLOW_CONN_<NAME> to the address, and write postgres://<name>/<table>."

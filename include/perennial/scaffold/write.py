@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from perennial.errors import InvalidSettings
 from perennial.scaffold.guess import ColumnGuess, Guess
+from perennial.scaffold.names import with_ending
 from perennial.scaffold.origin import Objects, Origin, Query
 from perennial.sources.peek import Dialect
 from perennial.spec.columns import Kind, Role
@@ -191,13 +192,13 @@ def _label_columns(guess: Guess) -> tuple[ColumnGuess, ...]:
 
 def _label_name(guess: Guess) -> str:
     taken = {each.name for each in guess.columns}
-    return guess.label.name if guess.label.name not in taken else f"{guess.label.name}_outcome"
+    return guess.label.name if guess.label.name not in taken else with_ending(guess.label.name, "_outcome")
 
 
 def _arrival_name(guess: Guess) -> str:
     taken = {each.name for each in guess.columns}
     name = guess.arrival.name if guess.arrival else KNOWN_AT
-    return name if name not in taken else f"{name}_of_outcome"
+    return name if name not in taken else with_ending(name, "_of_outcome")
 
 
 def _labels_from(plan: Plan) -> str:

@@ -159,6 +159,7 @@ def test_what_is_there_already_is_never_overwritten(world: World, perennial: Cal
         (("--label", "lat"), "--label lat: there is no such column; did you mean late?"),
         (("--from", "/nowhere/*.csv"), "there is no folder /nowhere"),
         (("--from", "postgres://ann:secret@db/orders"), "takes the name of an Airflow connection, not an address"),
+        (("--from", "postgres://shop:orders"), "write postgres://<name>/<table>"),
         (("--from", "s3://bucket/orders"), "say with --connection which Airflow connection"),
         (("--from", "ftp://host/orders"), "what can be looked at are files, s3://bucket/prefix, postgres:"),
         (("--from", "orders.sql"), "say with --connection"),
@@ -198,6 +199,23 @@ def test_the_dialect_and_odd_names_are_written_down(world: World, perennial: Cal
     assert '  csv: {delimiter: ";", decimal: ","}' in spec
     assert '  order_amount: {kind: numeric, from: "Order Amount"}' in spec
     assert "  timezone: UTC  # guess: the zone of times without an offset (--timezone)" in spec
+
+
+def test_questions_for_names_become_names_that_a_spec_takes(world: World, perennial: Call, files: Path) -> None:
+    question = "How satisfied are you with the delivery of the orders that we sent to you in "
+
+    def asked(text: str) -> str:
+        return (
+            text.replace("amount", f"{question}2023?")
+            .replace("items", f"{question}2024?")
+            .replace("shop", f"2024: {question}")
+        )
+
+    rewritten(files, "orders", asked)
+    code, out, _ = perennial(*arguments(files))
+    assert (code, "must be letters" in out) == (0, False), out
+    assert perennial("check", "orders")[0] == 0
+    assert {len(name) for name in made(world, "orders").spec.columns if "satisfied" in name} == {63}
 
 
 def rewritten(files: Path, kind: str, change: Callable[[str], str], encoding: str = "utf-8") -> None:

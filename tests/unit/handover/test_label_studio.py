@@ -206,6 +206,11 @@ def test_what_label_studio_refuses_is_told_without_the_token(studio: Studio) -> 
         studio.fails = 400
         with pytest.raises(SourceRejected, match="400: <h1>no</h1>"):
             LabelStudio(address, TOKEN).send(1, b"[]")
+        studio.fails = 200  # the page of a proxy that wants people to log in
+        with pytest.raises(SourceRejected, match="answered /api/users/ with something else than Label Studio"):
+            LabelStudio(address, TOKEN).people()
+        with pytest.raises(SourceRejected, match="answered /api/token/refresh with something else"):
+            LabelStudio(address, PERSONAL).exported(1)
     assert "wrong" not in str(wrong.value).replace("was wrong", "")
     with pytest.raises(SourceUnavailable, match="did not answer"):
         LabelStudio(address, TOKEN).exported(1)
@@ -217,6 +222,7 @@ def test_what_label_studio_refuses_is_told_without_the_token(studio: Studio) -> 
         (f"http://:{TOKEN}@labels.example.org:8080", "http://labels.example.org:8080"),
         (f"http://ada:{TOKEN}@labels.example.org/https", "https://labels.example.org"),
         (f"https://:{TOKEN}@labels.example.org", "https://labels.example.org"),
+        (f"http://:{TOKEN}@[2001:db8::7]:8080", "http://[2001:db8::7]:8080"),
         (f"http://:{TOKEN[:-1]}%2F@labels.example.org/?__extra__=x", "http://labels.example.org"),
     ],
 )

@@ -25,6 +25,7 @@ from perennial.policy.candidate_costs import Failure
 from perennial.records.candidates import outcomes_in
 from perennial.records.training_set import WINDOW_COLUMN, read_manifest, read_rows
 from perennial.review import retraining_report
+from perennial.spec.models import UseCase
 from perennial.spec.training import Candidate
 from perennial.spec.training_limits import TrainingLimits
 
@@ -265,6 +266,19 @@ def test_parameters_with_numbers_as_keys_reach_the_process(world: World) -> None
     assert isinstance(here, Fitted)
     assert isinstance(there, Fitted), there
     assert there.content == here.content
+
+
+def test_that_a_model_of_some_rows_does_not_converge_says_nothing_of_that_of_all(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compared(_spec: UseCase, candidate: Candidate, *_args: Any) -> tuple[Candidate, str]:
+        warnings.warn("lbfgs failed to converge", ConvergenceWarning, stacklevel=1)
+        return candidate.model_copy(update={"calibrate": "never"}), "not calibrated"
+
+    monkeypatch.setattr("perennial.modeling.attempt.calibrated_where_it_helps", compared)
+    found = attempted_here(an_attempt(world, Candidate(name="good", estimator="linear", calibrate="auto")))
+    assert isinstance(found, Fitted), found
+    assert found.remarks == ("not calibrated",)
 
 
 def test_a_refit_that_does_not_converge_is_not_deployed(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

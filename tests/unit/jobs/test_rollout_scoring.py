@@ -16,6 +16,7 @@ from perennial.records.model_choice import ModelChoice
 from perennial.records.scorers import parts_of, texts
 from perennial.registry.port import LoadedModel
 from perennial.review import preview, reproduce
+from perennial.review.comparison import revisions
 
 
 @pytest.fixture
@@ -110,6 +111,8 @@ def test_i7_as_now_and_pinned_are_of_one_model_and_as_known_is_as_it_was_known(r
         assert rolling.predictions(3) == before
     assert live(rolling, 3).revision == 3  # pinned is the same as as_now, and as_was as as_known
     assert stage.in_rollout
+    told = revisions.run(rolling.world.use_case, rolling.world.day(3), 2, 3, rolling.ports).differences
+    assert "Challenger in roll-out: version 1 at 25% after none." in [each.said for each in told]
 
 
 def test_a_mixed_revision_is_made_again_with_the_same_bytes(rolling: RolloutWorld) -> None:

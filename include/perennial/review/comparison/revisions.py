@@ -1,5 +1,6 @@
 """Two revisions of a window side by side: what they were made of, and which predictions moved."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
@@ -16,6 +17,8 @@ from perennial.spec.names import Task
 from perennial.window import Window
 from perennial.wording import counted
 
+SHA = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+SHOWN = 12  # characters of a digest
 MOST_ROWS = 20  # that moved most are shown
 DIGEST = "model digest"  # follows from the model, which is told
 THRESHOLD = 0.5  # of a probability: the use case does not say which one its readers act on
@@ -132,5 +135,10 @@ def _of_rows(moved: history.Difference) -> Iterator[Difference]:
 def _of_parts(made_of: tuple[MadeOf, ...]) -> Iterator[Difference]:
     for each in made_of:
         if each.changed and each.name != DIGEST:
-            said = f"{each.name[0].upper()}{each.name[1:]}: {each.after[:12]} after {each.before[:12]}."
+            said = f"{each.name[0].upper()}{each.name[1:]}: {_short(each.after)} after {_short(each.before)}."
             yield Difference(Rank.MADE_OF, said, "made-of")
+
+
+def _short(text: str) -> str:
+    """A digest by its first characters, which name it; any other text whole."""
+    return text[:SHOWN] if SHA.fullmatch(text) else text
