@@ -11,6 +11,7 @@ from tests.unit.jobs.world import make_world
 
 from perennial import ordered
 from perennial.jobs.retrain import assemble
+from perennial.jobs.retrain.assembling import rows as rows_of_set
 from perennial.records.training_set import read_manifest, read_rows
 
 
@@ -31,6 +32,7 @@ def test_it_has_the_same_rows_digest_and_verdict(tmp_path: Path, monkeypatch: py
         return merge(runs, path)
 
     monkeypatch.setattr(ordered, "_merged", counting)
+    monkeypatch.setattr(rows_of_set, "ROWS_AT_ONCE", 200)
     monkeypatch.setattr(ordered, "RUN_BYTES", 20_000)
     monkeypatch.setattr(ordered, "CHUNK_ROWS", 50)
     monkeypatch.setattr(ordered, "BLOCK_ROWS", 7)
