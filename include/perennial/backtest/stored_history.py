@@ -79,10 +79,10 @@ def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Po
         lake.replace(labels_table(spec.name), partition, _labels(use_case, window, ports))
     if any(window in absent for window in windows):
         first, last = absent[0], absent[-1]
+        which = f"{spec.name} --from {first.start:%Y-%m-%dT%H:%MZ} --to {last.end:%Y-%m-%dT%H:%MZ}"
         raise NotIngested(
             f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. Run "
-            f"`perennial ingest` and `perennial validate {spec.name} --from {first.start:%Y-%m-%d} "
-            f"--to {last.end:%Y-%m-%d}` first."
+            f"`perennial ingest {which}` and `perennial validate {which}` first."
         )
     return StoredHistory(lake, ledger)
 

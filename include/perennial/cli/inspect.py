@@ -19,6 +19,7 @@ from perennial.wording import counted
 
 if TYPE_CHECKING:
     from perennial.jobs.upkeep.gaps import Gaps
+    from perennial.ledger.parts.overview import Status
     from perennial.sources.peek import Peek
     from perennial.spec.sources import Source
 
@@ -139,7 +140,7 @@ def status(json: AsJson = False) -> None:
                 *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored)),
                 f"{gap.missing:,}" if gap else "?",
                 *(f"{n:,}" for n in (each.rows_scored, each.windows_failed, each.alarms, each.retrains)),
-                f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
+                _last(each, root),
                 champion.model_version if champion else "none",
             )
         )
@@ -154,6 +155,16 @@ def status(json: AsJson = False) -> None:
     for gap in missing:
         if gap and gap.missing:
             print_line(str(gap))
+
+
+def _last(status: "Status", root: Path) -> str:
+    """The last window as `--window` takes it; with hour and zone where the spec, which knows the grid, is wrong."""
+    if status.last_window is None:
+        return ""
+    try:
+        return load_use_case(root / status.use_case).spec.grid.name_of(status.last_window)
+    except InvalidSpec:
+        return start_of(status.last_window)
 
 
 def _gaps(folder: Path, ledger: Ledger) -> "Gaps | None":

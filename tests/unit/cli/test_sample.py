@@ -175,6 +175,8 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(orders: Orders) 
         ("column: late", "column late holds 1 and 2; binary_classification wants true and false, or 1 and 0"),
     ):
         assert f"{orders.line_of(line_text)}: {said}" in told, told
+    assert "in every label" not in told
+    assert "without an outcome" not in told
 
 
 def test_ingest_names_the_option_for_a_decimal_comma_and_the_lines_of_the_spec(orders: Orders) -> None:

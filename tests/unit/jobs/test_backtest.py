@@ -109,7 +109,9 @@ def test_what_no_trigger_looks_at_is_not_computed(
 
 
 def test_windows_that_are_not_stored_are_named(world: World, tmp_path: Path) -> None:
-    with pytest.raises(NotIngested, match=r"perennial ingest.*--from 2024-01-07"):
+    with pytest.raises(
+        NotIngested, match=r"`perennial validate parcels --from 2024-01-07T00:00Z --to 2024-\d\d-\d\dT00:00Z`"
+    ):
         backtested(world, tmp_path, range(28, 30))
 
 
