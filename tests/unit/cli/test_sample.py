@@ -411,6 +411,14 @@ def test_the_command_without_a_sample_checks_one_use_case(world: World, perennia
     assert "did you mean 'parcels'?" in err
 
 
+def test_a_part_without_a_byte_is_no_mistake_beside_one_with_rows(orders: Orders) -> None:
+    (orders.folder / "data" / "2024-01-05-part-1.csv").touch()
+    assert orders.found().findings == ()
+    (orders.folder / "data" / "2024-01-05.csv").write_text("")
+    (problem,) = errors(orders.found())
+    assert "empty" in problem
+
+
 def as_parquet(orders: Orders, **cells: pa.Array) -> None:
     """The day's rows as Parquet; `cells` replace columns."""
     spec = orders.folder / "use_case.yaml"
