@@ -330,6 +330,12 @@ def test_empty_parts_beside_full_ones_are_left_out_and_told(delivered: Callable[
     assert [remark for remark in extract.remarks if "2 of 4 files are empty" in remark]
 
 
+@pytest.mark.parametrize("header", [HEADER, HEADER.rstrip(b"\n"), HEADER.replace(b"\n", b"\r\n")])
+def test_a_part_that_is_a_header_alone_has_no_rows(delivered: Callable[..., Source], header: bytes) -> None:
+    assert delivered("csv", header).fetch(WINDOW, AS_OF, LIMITS).rows.num_rows == 0
+    assert delivered("csv", header, HEADER + GOOD).fetch(WINDOW, AS_OF, LIMITS).rows.num_rows == 1
+
+
 @pytest.mark.parametrize(
     ("content", "place"),
     [

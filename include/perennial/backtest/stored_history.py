@@ -79,10 +79,10 @@ def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Po
         lake.replace(labels_table(spec.name), partition, _labels(use_case, window, ports))
     if any(window in absent for window in windows):
         first, last = absent[0], absent[-1]
+        which = f"{spec.name} --from {_name(spec, first.start)} --to {_name(spec, last.end)}"
         raise NotIngested(
-            f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. "
-            f"`perennial ingest` and `perennial validate` bring them, each with `{spec.name} "
-            f"--from {_name(spec, first.start)} --to {_name(spec, last.end)}`.{_longest_there(spec, windows, absent)}"
+            f"{len(absent)} windows of {spec.name} are not in the lake with a verdict, from {first} to {last}. Run "
+            f"`perennial ingest {which}` and `perennial validate {which}` first.{_longest_there(spec, windows, absent)}"
         )
     return StoredHistory(lake, ledger)
 

@@ -1,6 +1,7 @@
 """Commands that only look."""
 
 import json as jsonlib
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,17 +12,22 @@ from perennial import clock
 from perennial.cli.session import Session, one_window, show, start_of
 from perennial.cli.tables import print_line, print_table
 from perennial.encoding import as_json
-from perennial.errors import InvalidSpec
+from perennial.errors import InvalidSpec, PerennialError
+from perennial.lake.port import raw_table
 from perennial.ledger.port import Ledger
 from perennial.spec.load import check_all, load_use_case, remarks_on_all, use_case_names
 from perennial.spec.schema import use_case_schema
 from perennial.wording import counted
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from perennial.jobs.upkeep.gaps import Gaps
+    from perennial.ledger.parts.overview import Status
     from perennial.sources.peek import Peek
     from perennial.spec.sources import Source
 
+log = logging.getLogger(__name__)
 EXIT_VIOLATIONS = 5
 STATUS = ("use case", "windows", "scored", "missing", "rows", "failed", "alarms", "retrains", "last", "champion")
 LEVELS = {"error": "red", "warning": "yellow", "note": "dim"}
@@ -83,7 +89,7 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     def look(source: "Source", as_of: datetime) -> "Peek | None":
         return peek_source(loaded, source, window, as_of, session.connections)
 
-    found = job.run(loaded, window, now, session.source, look)
+    found = job.run(loaded, window, now, session.source, look, _stored(session, name))
     if as_json_lines:
         show([found], as_json_lines=True)
         return found.ready
@@ -101,6 +107,15 @@ def _sampled(session: Session, name: str, start: str, as_json_lines: bool) -> bo
     if found.ready:
         print_line(f"Next: perennial run {name} --window {start_of(window)}")
     return found.ready
+
+
+def _stored(session: Session, name: str) -> "pa.Schema | None":
+    """The columns of the windows that are stored; None, with a warning, where the lake can't be asked."""
+    try:
+        return session.lake.read(raw_table(name), "").schema
+    except PerennialError as error:
+        log.warning("%s: the sample was not compared with the windows that are stored: %s", name, error)
+        return None
 
 
 def use_cases(json: AsJson = False) -> None:
@@ -139,7 +154,7 @@ def status(json: AsJson = False) -> None:
                 *(f"{n:,}" for n in (each.windows_ingested, each.windows_scored)),
                 f"{gap.missing:,}" if gap else "?",
                 *(f"{n:,}" for n in (each.rows_scored, each.windows_failed, each.alarms, each.retrains)),
-                f"{each.last_window.start:%Y-%m-%d}" if each.last_window else "",
+                _last(each, root),
                 champion.model_version if champion else "none",
             )
         )
@@ -154,6 +169,16 @@ def status(json: AsJson = False) -> None:
     for gap in missing:
         if gap and gap.missing:
             print_line(str(gap))
+
+
+def _last(status: "Status", root: Path) -> str:
+    """The last window as `--window` takes it; with hour and zone where the spec, which knows the grid, is wrong."""
+    if status.last_window is None:
+        return ""
+    try:
+        return load_use_case(root / status.use_case).spec.grid.name_of(status.last_window)
+    except InvalidSpec:
+        return start_of(status.last_window)
 
 
 def _gaps(folder: Path, ledger: Ledger) -> "Gaps | None":

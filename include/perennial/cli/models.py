@@ -2,7 +2,9 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import typer
 
@@ -30,12 +32,12 @@ def models(use_case: UseCaseName, json: AsJson = False) -> None:
     if json:
         show([family], as_json_lines=True)
         return
-    for line in tree(family, loaded.spec.training.metric):
+    for line in tree(family, loaded.spec.training.metric, loaded.spec.schedule.timezone):
         print_line(line)
 
 
-def tree(family: "ModelFamily", metric: str) -> list[str]:
-    """The family as lines, the oldest first. A version stands below the one that it replaced.
+def tree(family: "ModelFamily", metric: str, zone: str) -> list[str]:
+    """The family as lines, the oldest first, with dates in the zone. A version stands below the one that it replaced.
 
     The last version that replaced another goes on in its column; those before it, which were rolled back, branch off.
     """
@@ -47,38 +49,40 @@ def tree(family: "ModelFamily", metric: str) -> list[str]:
         children[each.parent if each.parent in known else None].append(each)
     lines = []
     for first in children[None]:
-        lines += _branch(first, children, metric)
+        lines += _branch(first, children, metric, zone)
     if family.rejected:
         lines.append(f"{counted(len(family.rejected), 'retraining')} after which the champion stayed; the last ones:")
-        lines += [f"  {each.as_of:%Y-%m-%d}  {' '.join(each.reasons[:1])}" for each in family.rejected[:3]]
+        lines += [f"  {_date(each.as_of, zone)}  {' '.join(each.reasons[:1])}" for each in family.rejected[:3]]
     return lines
 
 
-def _branch(version: "ModelVersion", children: "dict[str | None, list[ModelVersion]]", metric: str) -> list[str]:
+def _branch(
+    version: "ModelVersion", children: "dict[str | None, list[ModelVersion]]", metric: str, zone: str
+) -> list[str]:
     lines: list[str] = []
     at: ModelVersion | None = version
     while at is not None:
         following = children[at.version]
-        own = list(_told(at, metric))
+        own = list(_told(at, metric, zone))
         lines += [own[0], *(f"{'│' if following else ' '}   {line}" for line in own[1:])]
         for each in following[:-1]:
-            head, *rest = _branch(each, children, metric)
+            head, *rest = _branch(each, children, metric, zone)
             lines += [f"├─ {head}", *(f"│  {line}" for line in rest)]
         at = following[-1] if following else None
     return lines
 
 
-def _told(each: "ModelVersion", metric: str) -> Iterator[str]:
+def _told(each: "ModelVersion", metric: str, zone: str) -> Iterator[str]:
     yield f"● version {each.version}{' (champion)' if each.champion else ''}  {each.digest[:12]}"
     yield f"replaced version {each.parent}" if each.parent else "the first"
     yield f"because  {each.services[0].reason}"
     if each.first_window and each.last_window and each.windows is not None and each.rows is not None:
-        span = f"{each.first_window.start:%Y-%m-%d} to {each.last_window.end:%Y-%m-%d}"
+        span = f"{_date(each.first_window.start, zone)} to {_date(each.last_window.end, zone)}"
         yield f"data     {span}, {each.rows:,} rows of {counted(each.windows, 'window')}"
     else:
         yield "data     no evidence"
     yield f"verdict  {_verdict(each, metric)}"
-    yield from _roles(each.services)
+    yield from _roles(each.services, zone)
 
 
 def _verdict(each: "ModelVersion", metric: str) -> str:
@@ -92,9 +96,13 @@ def _verdict(each: "ModelVersion", metric: str) -> str:
     return f"{each.verdict}: gain {each.gain:+.3g} ({each.low:+.3g} to {each.high:+.3g}); {told}"
 
 
-def _roles(services: "Sequence[Service]") -> Iterator[str]:
+def _roles(services: "Sequence[Service]", zone: str) -> Iterator[str]:
     for each in services:
-        ended = f"to {each.until:%Y-%m-%d}" if each.until else "on"
+        ended = f"to {_date(each.until, zone)}" if each.until else "on"
         who = f"approved by {each.approved_by}" if each.approved_by else f"by {each.actor}"
         again = f", rolled back to: {each.reason}" if each.again else ""
-        yield f"{each.role.value:<8} {each.since:%Y-%m-%d} {ended}, {who}{again}"
+        yield f"{each.role.value:<8} {_date(each.since, zone)} {ended}, {who}{again}"
+
+
+def _date(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"

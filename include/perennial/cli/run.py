@@ -65,13 +65,16 @@ def _print_step(step: "Step", found: "Predicted") -> None:
     gap = "  " if console.is_terminal else "\t"
     name = f"{step:<8}" if console.is_terminal else str(step)
     print_line(gap.join((start_of(found.window), name, text)), style)
+    if found.stopped is not None and not found.stopped.empty:  # what is to be pasted keeps its lines
+        for line in found.stopped.reason.splitlines()[1:]:
+            print_line(line, style)
 
 
 def _outcome(found: "Predicted") -> tuple[str | None, str]:
     """What the last step that was taken found, and its colour."""
     if found.stopped is not None:
-        reason = " ".join(found.stopped.reason.split())
-        return ("yellow", "no rows, which the spec allows") if found.stopped.empty else ("red", f"stopped: {reason}")
+        first = found.stopped.reason.partition("\n")[0]
+        return ("yellow", "no rows, which the spec allows") if found.stopped.empty else ("red", f"stopped: {first}")
     if found.monitored is not None:
         monitored = found.monitored
         said = f"{monitored.verdict}, decision {monitored.decision.action}: {' '.join(monitored.decision.reasons)}"

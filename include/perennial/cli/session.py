@@ -13,6 +13,7 @@ from perennial.cli.connections import CommandLineConnections
 from perennial.cli.tables import console, print_line, print_table
 from perennial.encoding import as_json
 from perennial.errors import UnknownUseCase
+from perennial.lake.port import Lake
 from perennial.ledger.entries import COMMAND_LINE, RecordedDecision
 from perennial.ledger.port import Ledger
 from perennial.log_context import also
@@ -59,6 +60,13 @@ class Session:
         from perennial.ledger.postgres.ledger import PostgresLedger
 
         return PostgresLedger(self.connections.url(LEDGER_CONNECTION))
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The lake alone."""
+        from perennial.lake.delta import DeltaLake
+
+        return DeltaLake(self.settings.lake_url, self.lake_options)
 
     @cached_property
     def anchors(self) -> "AnchorStore":

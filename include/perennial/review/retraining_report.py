@@ -2,7 +2,9 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from perennial.errors import PerennialError
 from perennial.judgement.calibration import CalibrationCompared
@@ -146,7 +148,7 @@ def run(use_case: LoadedUseCase, run_id: str, ports: Ports) -> RetrainingReport:
         use_case=name,
         title=use_case.spec.title,
         run_id=run_id,
-        sentence=_sentence(decision, deployment, begun, asked, answers),
+        sentence=_sentence(decision, deployment, begun, asked, answers, use_case.spec.schedule.timezone),
         asked_for=_asked_for(name, decision, ports),
         decision=decision,
         comparison=_comparison(decision, {each.name for each in use_case.spec.training.candidates}),
@@ -285,6 +287,7 @@ def _sentence(
     begun: Deployment | None,
     asked: ApprovalRequest | None,
     answers: Sequence[Approval],
+    zone: str,
 ) -> str:
     if decision is None:
         return "No candidate has been judged in this run."
@@ -295,12 +298,16 @@ def _sentence(
     if deployment is None and begun is not None:
         return (
             f"Version {begun.model_version} won, and began in {stage_name(begun.share)}, for data from "
-            f"{begun.effective_from:%Y-%m-%d} on: the page of the use case says how far its roll-out is."
+            f"{_date(begun.effective_from, zone)} on: the page of the use case says how far its roll-out is."
         )
     if deployment is None:
         return _waits(asked, answers) if asked is not None else "A candidate won, and is not deployed yet."
-    since = f"{deployment.effective_from:%Y-%m-%d}"
+    since = _date(deployment.effective_from, zone)
     return f"Version {deployment.model_version} became the champion, for data from {since} on."
+
+
+def _date(moment: datetime, zone: str) -> str:
+    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
 
 
 def _waits(asked: ApprovalRequest, answers: Sequence[Approval]) -> str:

@@ -12,8 +12,10 @@ from datetime import datetime
 import pyarrow as pa
 
 from perennial.errors import EmptyWindow, PerennialError
+from perennial.lake.port import raw_table
+from perennial.lake.schema import changed_types
 from perennial.quality.labels import label_columns
-from perennial.quality.schema import Conforming
+from perennial.quality.schema import Conforming, canonical_schema
 from perennial.quality.unread import UnreadRows
 from perennial.review.findings import Finding, Findings, Level
 from perennial.review.sample_columns import LABELS, read_columns, written
@@ -64,11 +66,19 @@ class SampleReport:
         return not any(each.level is Level.ERROR for each in self.findings)
 
 
-def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened, look: Look) -> SampleReport:
+def run(
+    use_case: LoadedUseCase,
+    window: Window,
+    as_of: datetime,
+    opened: Opened,
+    look: Look,
+    stored: pa.Schema | None = None,
+) -> SampleReport:
     """Read the window's rows, and its labels as of a moment, and compare them with the spec.
 
     `opened` turns a source of the spec into one that can be asked, `look` reads one as it is
-    (`perennial.sources.peek`). What can't be read becomes a finding, too.
+    (`perennial.sources.peek`). What can't be read becomes a finding, too. `stored` are the columns of the windows that
+    the lake has; None where it was not asked.
     """
     spec, found = use_case.spec, Findings.about(use_case)
     asked = _Asked(use_case, window, opened, look, found)
@@ -91,6 +101,7 @@ def run(use_case: LoadedUseCase, window: Window, as_of: datetime, opened: Opened
         judge_labels(spec, inside, labels, found)
     for reading in (rows_read, labels_read):
         _near_limits(spec, reading, found)
+    _kept_types(spec, stored, found)
     return SampleReport(spec.name, window, (rows_read, labels_read), found.in_order())
 
 
@@ -156,6 +167,13 @@ class _Asked:
             ours = [name for name in strict.column_names if name in RESERVED_COLUMNS]
             return Peek(strict.drop_columns(ours), ())
         return peek
+
+
+def _kept_types(spec: UseCase, stored: pa.Schema | None, found: Findings) -> None:
+    """Columns whose kind is not that of the windows that are stored: ingesting refuses them."""
+    for field in canonical_schema(spec) if stored is not None else ():
+        if told := changed_types(stored, pa.schema([field])):
+            found.add(Level.ERROR, ("columns", field.name), f"{raw_table(spec.name)} in the lake: {told}")
 
 
 def _set_aside(spec: UseCase, rows: pa.Table) -> tuple[str, ...]:

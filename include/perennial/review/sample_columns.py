@@ -53,7 +53,8 @@ def read_columns(
         problems = [without_quoted(each) if name in spec.private_columns else each for each in read.problems]
         outcome = at == LABELS and name == spec.labels.column and column.kind is Kind.BOOLEAN
         if outcome and (words := words_of_no_boolean(rows.column(sought))):
-            problems = [not_binary(spec, words)]
+            found.add(Level.ERROR, place, f"column {sought} {not_binary(spec, words)}")
+            continue  # what could be read of it says nothing about the outcomes
         if sought in peek.naive and column.kind is Kind.TIMESTAMP and given is None and not _told(problems):
             problems.append("is of a type without a time zone, so it names no instant")
         for problem in problems:

@@ -72,7 +72,7 @@ def read_csv(path: Path, origin: str, dialect: Csv, names: list[str]) -> Iterato
         )
         read = arrow_csv.ReadOptions(block_size=LONGEST_ROW, encoding=dialect.encoding)
         last, checked = None, False
-        with opened(path, origin) as stream, arrow_csv.open_csv(stream, read, parse, convert) as batches:
+        with opened(path, origin) as stream, _batches(stream, names, read, parse, convert) as batches:
             yield batches.schema.empty_table()  # a file without rows has columns, too
             for batch in batches:
                 rows = pa.Table.from_batches([batch])
@@ -86,6 +86,25 @@ def read_csv(path: Path, origin: str, dialect: Csv, names: list[str]) -> Iterato
                 f"{origin}: a quote in the last column is never closed; the rows after it, from "
                 f"{shown(last, 100)} on, would be taken for text. Close the quote, or send the whole file again."
             )
+
+
+@contextmanager
+def _batches(
+    stream: pa.NativeFile,
+    names: list[str],
+    read: arrow_csv.ReadOptions,
+    parse: arrow_csv.ParseOptions,
+    convert: arrow_csv.ConvertOptions,
+) -> Iterator[pa.RecordBatchReader]:
+    """What Arrow reads, or no rows where the file ends with its header: Arrow wants the end of that line."""
+    try:
+        reader = arrow_csv.open_csv(stream, read, parse, convert)
+    except pa.ArrowInvalid as error:
+        if "cannot infer number of columns" not in str(error):
+            raise
+        reader = pa.RecordBatchReader.from_batches(pa.schema([(name, pa.string()) for name in names]), [])
+    with reader:
+        yield reader
 
 
 @contextmanager

@@ -148,6 +148,7 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
     parts: list[pa.Table] = []
     origins: list[str] = []
     oddities: list[str] = []
+    empty: list[str] = []
     decimals: set[str] = set()  # exact texts here, and numbers at the source
     found_odd: dict[str, list[str]] = {}
     dialect = None
@@ -157,6 +158,9 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
             with file.local() as path:
                 if form == "csv":
                     rows, found, noticed = _csv(path, file.origin, left, encoding)
+                    if not rows.num_columns:  # without a byte: a part without rows, as for ingesting
+                        empty.append(f"{file.origin} is empty")
+                        continue
                     dialect = dialect or found
                     for text, place in noticed:
                         found_odd.setdefault(text, []).append(place)
@@ -175,7 +179,7 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
         more = f" and {len(places) - 1} more like it" if len(places) > 1 else ""
         oddities.append(f"{places[0]}{more}: {text}")
     if not parts:
-        raise SourceRejected("; ".join(oddities) or "There is no file to look at.")
+        raise SourceRejected("; ".join(oddities + empty) or "There is no file to look at.")
     names = {tuple(part.column_names) for part in parts}
     if len(names) > 1:
         odd = sorted(set.union(*map(set, names)) - set.intersection(*map(set, names)))
@@ -357,7 +361,6 @@ def _frame(text: str, dialect: Dialect, most_rows: int, file: str, oddities: lis
     try:
         return _nulled(read("error"))
     except pd.errors.EmptyDataError:
-        oddities.append(("empty", file))
         return pd.DataFrame()
     except pd.errors.ParserError as error:
         oddities.append((f"lines of another length were left out: {' '.join(str(error).split())}", file))

@@ -22,6 +22,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     monkeypatch.setattr(Session, "ports", world.ports)
     monkeypatch.setattr(Session, "source", staticmethod(world.ports.source))
     monkeypatch.setattr(Session, "ledger", world.ports.ledger)
+    monkeypatch.setattr(Session, "lake", world.ports.lake)
     monkeypatch.setenv("PERENNIAL_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("PERENNIAL_USE_CASES", str(root))
     return world

@@ -24,7 +24,7 @@ def life(tmp_path_factory: pytest.TempPathFactory) -> Life:
 
 
 def test_the_tree_tells_parent_trigger_data_verdict_and_roles(life: Life) -> None:
-    lines = tree(review.run(life.spec, life.ports), "roc_auc")
+    lines = tree(review.run(life.spec, life.ports), "roc_auc", "UTC")
     text = "\n".join(lines)
     heads = [line for line in lines if "● version" in line]
     assert [head.split("version ")[1][0] for head in heads] == ["1", "2", "3", "4"]
@@ -37,11 +37,16 @@ def test_the_tree_tells_parent_trigger_data_verdict_and_roles(life: Life) -> Non
     assert "1 retraining after which the champion stayed; the last ones:" in text
 
 
+def test_dates_are_those_of_the_zone(life: Life) -> None:
+    text = "\n".join(tree(review.run(life.spec, life.ports), "roc_auc", "America/New_York"))
+    assert "champion 2024-09-16 to 2024-11-15" in text  # from midnight UTC on
+
+
 def test_a_verdict_stands_with_its_interval(life: Life) -> None:
     family = review.run(life.spec, life.ports)
     (first, *_) = family.versions
     judged = replace(first, parent=None, verdict="better", gain=0.02, low=0.01, high=0.03)
-    text = "\n".join(tree(review.ModelFamily((judged,), ()), "roc_auc"))
+    text = "\n".join(tree(review.ModelFamily((judged,), ()), "roc_auc", "UTC"))
     assert "verdict  better: gain +0.02 (+0.01 to +0.03); roc_auc 0.7 against champion version 2 0.68" in text
 
 

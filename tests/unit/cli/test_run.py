@@ -67,13 +67,15 @@ def test_a_window_that_the_model_can_not_compute_with_does_not_stop_the_others(
 
     def overflowing(use_case: Any, window: Window, *given: Any, **named: Any) -> Any:
         if window == world.day(30):
-            raise PredictionsNotFinite("1 prediction of 180 would be infinite")
+            raise PredictionsNotFinite("1 prediction of 180 would be infinite:\n  - type: …\n    kwargs: …")
         return scored(use_case, window, *given, **named)
 
     monkeypatch.setattr(score, "run", overflowing)
     code, out, _ = perennial("run", "parcels", "--from", date(30), "--to", date(32))
     assert code == 3
-    assert "2024-01-31T00:00Z\tscore\tstopped: 1 prediction of 180 would be infinite" in out
+    assert (
+        "2024-01-31T00:00Z\tscore\tstopped: 1 prediction of 180 would be infinite:\n  - type: …\n    kwargs: …\n" in out
+    )
     assert "2024-02-01T00:00Z\tscore\t180 rows, revision 1 by model 1" in out
 
 

@@ -13,7 +13,7 @@ from tests.unit.cli.conftest import Call
 from tests.unit.jobs.world import World
 
 from perennial.artifacts.memory import InMemoryArtifacts
-from perennial.errors import SchemaMismatch
+from perennial.errors import SchemaMismatch, StoreUnavailable
 from perennial.jobs.predict import ingest
 from perennial.lake.memory import InMemoryLake
 from perennial.ledger.memory.ledger import InMemoryLedger
@@ -175,6 +175,8 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line(orders: Orders) 
         ("column: late", "column late holds 1 and 2; binary_classification wants true and false, or 1 and 0"),
     ):
         assert f"{orders.line_of(line_text)}: {said}" in told, told
+    assert "in every label" not in told
+    assert "without an outcome" not in told
 
 
 def test_ingest_names_the_option_for_a_decimal_comma_and_the_lines_of_the_spec(orders: Orders) -> None:
@@ -390,6 +392,32 @@ def test_the_command_says_what_comes_next(world: World, perennial: Call) -> None
     assert json.loads(out)["readings"][0]["rows"] == 180
 
 
+def test_a_kind_that_stored_windows_do_not_have_is_found_before_ingesting_refuses_it(
+    world: World, perennial: Call
+) -> None:
+    assert perennial("ingest", "parcels", "--window", "2024-01-05")[0] == 0
+    spec = world.use_case.folder / "use_case.yaml"
+    spec.write_text(spec.read_text().replace("weight: {kind: numeric}", "weight: {kind: integer}"))
+    table = world.parcels.table
+    whole = pa.array([int(weight) for weight in table.column("weight").to_pylist()])
+    world.parcels.table = table.set_column(table.column_names.index("weight"), "weight", whole)
+    code, out, _ = perennial("check", "parcels", "--sample", "2024-01-05")
+    assert code == 5
+    assert "columns.weight: raw/parcels in the lake: weight is double in the table and arrives as int64." in out
+    assert "give the column a new name" in out
+
+
+def test_a_lake_that_can_not_be_asked_is_a_warning(
+    perennial: Call, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def down(*_: object) -> None:
+        raise StoreUnavailable("The lake can't be reached.")
+
+    monkeypatch.setattr(InMemoryLake, "read", down)
+    assert perennial("check", "parcels", "--sample", "2024-01-05")[0] == 0
+    assert "the sample was not compared with the windows that are stored: The lake can't be reached." in caplog.text
+
+
 def test_the_command_without_a_sample_checks_one_use_case(world: World, perennial: Call) -> None:
     (world.use_case.folder.parent / "broken").mkdir()
     assert perennial("check")[0] == 5
@@ -398,6 +426,14 @@ def test_the_command_without_a_sample_checks_one_use_case(world: World, perennia
     code, _, err = perennial("check", "parcel")
     assert code == 3
     assert "did you mean 'parcels'?" in err
+
+
+def test_a_part_without_a_byte_is_no_mistake_beside_one_with_rows(orders: Orders) -> None:
+    (orders.folder / "data" / "2024-01-05-part-1.csv").touch()
+    assert orders.found().findings == ()
+    (orders.folder / "data" / "2024-01-05.csv").write_text("")
+    (problem,) = errors(orders.found())
+    assert "empty" in problem
 
 
 def as_parquet(orders: Orders, **cells: pa.Array) -> None:

@@ -40,3 +40,13 @@ def test_a_script_gets_the_ranges_as_run_takes_them(down: World, perennial: Call
     assert code == 0, err
     (after,) = json.loads(perennial("status", "--json")[1])["missing"]
     assert after["start"] == "2024-02-03T00:00:00Z"
+
+
+def test_the_last_window_is_named_by_its_local_date(world: World, perennial: Call) -> None:
+    spec = world.use_case.folder / "use_case.yaml"
+    spec.write_text(spec.read_text().replace("{every: day,", "{every: day, timezone: Europe/Berlin,"))
+    code, _, err = perennial("ingest", "parcels", "--window", "2024-01-05")
+    assert code == 0, err
+    assert "\t2024-01-05\tnone" in perennial("status")[1]
+    spec.write_text(spec.read_text().replace("owner: logistics", "owner: [1]"))
+    assert "\t2024-01-04T23:00Z\tnone" in perennial("status")[1]  # a spec that is wrong tells no dates

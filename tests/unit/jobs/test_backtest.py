@@ -119,7 +119,8 @@ def test_what_no_trigger_looks_at_is_not_computed(
 
 
 def test_windows_that_are_not_stored_are_named(world: World, tmp_path: Path) -> None:
-    with pytest.raises(NotIngested, match=r"perennial ingest.*--from 2024-01-07 --to 2024-01-31`\.$"):
+    said = r"`perennial validate parcels --from 2024-01-07 --to 2024-01-31` first\.$"
+    with pytest.raises(NotIngested, match=said):
         backtested(world, tmp_path, range(28, 30))
 
 

@@ -99,6 +99,17 @@ def test_labels_that_match_nothing_are_told_instead_of_advising_a_longer_history
     assert "lengthen" not in str(caught.value)
 
 
+def test_labels_that_no_window_can_be_learnt_from_are_the_advice(world: World) -> None:
+    late = pa.array([1 + value for value in world.outcomes.table.column("late").to_pylist()])  # 1 and 2
+    world.outcomes.table = world.outcomes.table.set_column(2, "late", late)
+    with pytest.raises(NotEnoughData, match="Every window was left out: mend what is said of them here") as caught:
+        assemble.run(world.use_case, world.day(20).start, world.ports, "test")
+    first, *windows = str(caught.value).splitlines()
+    assert "lengthen" not in first
+    assert len(windows) == 5
+    assert all("column late holds 1 and 2" in each for each in windows)
+
+
 def test_i6_a_label_that_was_corrected_later_does_not_reach_back(world: World) -> None:
     before = assemble.run(world.use_case, world.day(20).start, world.ports, "one")
     late = world.outcomes.table.column("late").combine_chunks()

@@ -93,7 +93,7 @@ def test_labels_that_stay_overdue_are_told_at_every_run(world: World, caplog: py
     found = evaluated(world, world.day(38).start)
     assert (found.windows, found.overdue, found.unchanged) == (0, 1, 1)
     assert "labels of 1 window are overdue (0 of 180 rows have a label" in found.outcome
-    assert "labels are overdue: 0 of 180 rows" in caplog.text
+    assert "as of 2024-02-08T00:00Z, 0 of 180 rows have a label. They are asked for again until 2024-" in caplog.text
     assert [entry.maturity for entry in entries(world)] == [Maturity.OVERDUE]
     given_up = world.day(32).start + world.use_case.spec.labels.mature_after + world.use_case.spec.labels.give_up_after
     assert evaluated(world, given_up).given_up == 1

@@ -310,12 +310,12 @@ def _warn(spec: UseCase, known: _Known, maturity: Maturity, share: float | None,
     told = overdue_text(known.labelled, known.without_outcome, known.rows, share)
     if maturity is Maturity.OVERDUE:
         log.warning(
-            "%s %s: labels are overdue: %s, %s after the window's end. They are asked for again until %s.",
+            "%s %s: labels are overdue: as of %s, %s. They are asked for again until %s.",
             spec.name,
             window,
+            f"{as_of:%Y-%m-%dT%H:%MZ}",
             told,
-            as_of - window.end,
-            window.end + spec.labels.mature_after + spec.labels.give_up_after,
+            f"{window.end + spec.labels.mature_after + spec.labels.give_up_after:%Y-%m-%dT%H:%MZ}",
         )
     if maturity is Maturity.GIVEN_UP:
         log.warning(

@@ -247,14 +247,19 @@ def _too_little(
             f"{as_of:%Y-%m-%dT%H:%MZ}, but none matched a row. In the last of them {strange[-1]}. Write keys the same "
             f"way in the source and in labels.source; `{spec.key}` is the key."
         )
+    way_on = (
+        "Every window was left out: mend what is said of them here, or retrain as of a later time."
+        if excluded and not candidates
+        else _way_on(spec, as_of, rows / len(candidates) if candidates else 0.0)
+    )
     young = f", {counted(len(immature), 'window')} younger than labels.mature_after" if immature else ""
     return (
         f"{spec.name}: {counted(rows, 'labelled row')} of mature windows before {as_of:%Y-%m-%dT%H:%MZ} "
         f"({len(candidates) + len(excluded)} windows, {len(excluded)} left out{young}); `training.min_rows` asks for "
-        f"{spec.training.min_rows:,}. {_way_on(spec, as_of, rows / len(candidates) if candidates else 0.0)}"
+        f"{spec.training.min_rows:,}. {way_on}"
         + _read_again(spec, history.outdated)
         + (f"\n  - in {counted(len(strange), 'window')} labels match no row: {strange[-1]}" if strange else "")
-        + "".join(f"\n  - {each.window}: {each.reason}" for each in excluded[:5])
+        + "".join(f"\n  - {each.window}: {' '.join(each.reason.split())}" for each in excluded[:5])
     )
 
 
