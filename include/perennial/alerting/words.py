@@ -17,7 +17,6 @@ from perennial.window import parse_instant
 
 SAYS = {InterventionKind.ALERT_ACKNOWLEDGED: "subjects", InterventionKind.ALERT_SILENCED: "until"}
 KINDS = tuple(SAYS)
-LONGEST_SILENCE = timedelta(days=30)
 REMEMBERED = timedelta(days=90)  # after that, what still stands is told again
 
 

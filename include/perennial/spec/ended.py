@@ -7,7 +7,6 @@ the same, and refuses what is new; the file ends the schedules.
 from datetime import datetime
 from pathlib import Path
 
-import yaml
 from pydantic import AwareDatetime, Field
 
 from perennial.errors import InvalidSettings
@@ -15,6 +14,7 @@ from perennial.spec.document import read_document
 from perennial.spec.explain import validated
 from perennial.spec.fields import Spec
 from perennial.spec.problems import Violation
+from perennial.spec.yaml_values import yaml_value
 
 ENDED_FILE = "ended.yaml"
 _HEAD = (
@@ -41,13 +41,14 @@ def read_ended(folder: Path) -> tuple[Ended | None, list[Violation]]:
     document, violations = read_document(file)
     if document is None:
         return None, violations
-    return validated(Ended, document)
+    ended, found = validated(Ended, document)
+    return ended, violations + found
 
 
 def write_ended(folder: Path, at: datetime, by: str, reason: str) -> None:
     """Write the file. Errors: `InvalidSettings`, with what to write by hand, where the folder can't be written."""
     said = {"at": at.isoformat(), "by": by, "reason": reason}
-    text = _HEAD + yaml.safe_dump(said, sort_keys=False, allow_unicode=True)
+    text = _HEAD + "".join(f"{name}: {yaml_value(value)}\n" for name, value in said.items())
     try:
         (folder / ENDED_FILE).write_text(text, encoding="utf-8")
     except OSError as error:

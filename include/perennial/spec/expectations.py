@@ -74,7 +74,8 @@ COLUMN_ARGUMENTS: tuple[str, ...] = ("column", "column_A", "column_B", "column_l
 # Arguments whose value is a list; a text would be taken for the list of its letters.
 LIST_ARGUMENTS: tuple[str, ...] = ("value_set", "column_list", "column_set")
 
-# Each row by itself meets or breaks these, so it can be set aside by itself.
+# Each row by itself meets or breaks these, so it can be set aside by itself. All others are judged for the window as a
+# whole.
 ROW_LEVEL_EXPECTATIONS: tuple[str, ...] = (
     "expect_column_value_lengths_to_be_between",
     "expect_column_values_to_be_between",
@@ -83,11 +84,6 @@ ROW_LEVEL_EXPECTATIONS: tuple[str, ...] = (
     "expect_column_values_to_match_regex",
     "expect_column_values_to_not_be_in_set",
     "expect_column_values_to_not_be_null",
-)
-
-# All others are judged for the window as a whole.
-TABLE_LEVEL_EXPECTATIONS: tuple[str, ...] = tuple(
-    name for name in EXPECTATION_ARGUMENTS if name not in ROW_LEVEL_EXPECTATIONS
 )
 
 

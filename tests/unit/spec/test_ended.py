@@ -31,6 +31,14 @@ def test_what_was_written_is_read_with_the_spec(folder: Path) -> None:
     assert str(ended) == "ended on 2026-05-01 by ada: no: longer # needed, 'ü'"
 
 
+@pytest.mark.parametrize("text", ["1e3", "12e4", "no", "~", "2024-01-01", "- x", "a\nb", "'"])
+def test_whatever_was_given_as_a_name_or_a_reason_is_read_as_it_was(folder: Path, text: str) -> None:
+    write_ended(folder, AT, text, text)
+    ended = load_use_case(folder).ended
+    assert ended is not None
+    assert (ended.by, ended.reason) == (text, text)
+
+
 def test_a_process_that_asks_often_sees_the_file_come_and_go(folder: Path) -> None:
     for _ in range(3):
         assert load_again(folder).ended is None
@@ -47,6 +55,7 @@ def test_a_process_that_asks_often_sees_the_file_come_and_go(folder: Path) -> No
         ("at: 2026-05-01T12:00:00Z\nby: ada\n", "reason"),
         ("at: yesterday\nby: ada\nreason: closed\n", "at 'yesterday'"),
         ("at: 2026-05-01T12:00:00Z\nby: ada\nreason: closed\nwhen: now\n", "unknown key"),
+        ("at: 2026-05-01T12:00:00Z\nby: ada\nby: bob\nreason: closed\n", "this key is written twice"),
     ],
 )
 def test_a_wrong_file_is_a_mistake_of_the_spec(folder: Path, text: str, said: str) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from perennial.spec.expectations import EXPECTATION_ARGUMENTS, ROW_LEVEL_EXPECTATIONS, TABLE_LEVEL_EXPECTATIONS
+from perennial.spec.expectations import EXPECTATION_ARGUMENTS
 from perennial.spec.names import ESTIMATORS, METRICS, Task
 
 
@@ -37,11 +37,6 @@ def test_metrics_are_listed_under_their_own_names_and_every_task_has_one() -> No
     assert {task for metric in METRICS.values() for task in metric.tasks} == set(Task)
     assert METRICS["roc_auc"].higher_is_better
     assert not METRICS["mae"].higher_is_better
-
-
-def test_expectations_are_either_about_rows_or_about_tables() -> None:
-    assert not set(ROW_LEVEL_EXPECTATIONS) & set(TABLE_LEVEL_EXPECTATIONS)
-    assert set(ROW_LEVEL_EXPECTATIONS) | set(TABLE_LEVEL_EXPECTATIONS) == set(EXPECTATION_ARGUMENTS)
 
 
 @pytest.mark.parametrize("name", EXPECTATION_ARGUMENTS)

@@ -96,6 +96,3 @@ class PairedGain:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
-
-
-RolloutEntry = ShadowBatch | PairedGain
