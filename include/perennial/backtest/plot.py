@@ -1,5 +1,6 @@
 """A backtest as a picture: the deciding metric by month, a line for each policy."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -17,6 +18,8 @@ def plot(metric: str, results: Sequence[tuple[str, Mapping[str, float], Sequence
 
     figure = Figure(figsize=SIZE, layout="constrained")
     axes = figure.subplots()
+    every = sorted({month for _, months, _ in results for month in months})
+    axes.plot(every, [math.nan] * len(every))  # nothing is seen of it: it puts the months into their order
     for position, (name, months, retrained) in enumerate(results):
         known = sorted(months)
         colour = f"C{position}"

@@ -10,7 +10,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.pipeline import Pipeline
 
 from perennial.errors import NotEnoughData
-from perennial.modeling.recipe import build_pipeline
+from perennial.modeling.recipe import CALIBRATION_FOLDS, build_pipeline
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
 from perennial.spec.training import Candidate
@@ -30,12 +30,21 @@ def fit(
     A frame that the caller keeps no name for leaves the memory before the estimator is fitted.
 
     The same rows in the same order and the same seed give the same model, however many threads fitted it. Errors:
-    `InvalidSpec` for a wrong candidate, `NotEnoughData` when there are no rows, or no second class to tell apart.
+    `InvalidSpec` for a wrong candidate, `NotEnoughData` when there are no rows, no second class to tell apart, or too
+    few of one to calibrate by.
     """
     if len(frame) == 0 or (spec.task is Task.BINARY_CLASSIFICATION and truth.min() == truth.max()):
         raise NotEnoughData(
             f"{spec.name}: {candidate.name} can't be trained on {len(frame)} rows with "
             f"{len(np.unique(truth))} distinct outcomes; lengthen training.history or wait for labels."
+        )
+    if (
+        candidate.calibrate == "always"
+        and (rarer := int(min(truth.sum(), len(truth) - truth.sum()))) < CALIBRATION_FOLDS
+    ):
+        raise NotEnoughData(
+            f"{spec.name}: {candidate.name} can't be calibrated on {len(frame):,} rows, of which {rarer} "
+            f"{'has' if rarer == 1 else 'have'} the rarer outcome: it takes {CALIBRATION_FOLDS} of each."
         )
     pipeline = build_pipeline(spec, candidate)
     frame = _without_empty_numbers(frame)

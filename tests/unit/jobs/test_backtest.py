@@ -1,11 +1,13 @@
 """Rival policies live through the same windows of a world that shifts."""
 
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
+from matplotlib import rc_context
 from sklearn.metrics import roc_auc_score
 from tests.unit.jobs.test_predict_path import predict
 from tests.unit.jobs.world import ROWS, SHIFT, World
@@ -164,6 +166,14 @@ def test_the_picture_is_drawn(tmp_path: Path) -> None:
     file = tmp_path / "policies.png"
     plot("roc_auc", [("never", {"2013-03": 0.7, "2013-04": 0.6}, []), ("drift", {"2013-03": 0.7}, ["2013-03"])], file)
     assert file.read_bytes().startswith(b"\x89PNG")
+
+
+def test_months_are_drawn_in_their_order_whichever_policy_knows_them(tmp_path: Path) -> None:
+    known = {"2024-01": 0.6, "2024-03": 0.7}
+    with rc_context({"svg.fonttype": "none"}):
+        plot("roc_auc", [("never", known, []), ("always", {**known, "2024-02": 0.8}, [])], tmp_path / "picture.svg")
+    months = re.findall(r">(2024-\d\d)<", (tmp_path / "picture.svg").read_text())
+    assert months == ["2024-01", "2024-02", "2024-03"]
 
 
 def test_what_came_of_it_is_recorded_with_what_differs_in_each_policy(stored: World, tmp_path: Path) -> None:

@@ -259,6 +259,18 @@ def test_a_registry_that_cannot_show_loses_no_retraining(world: World, monkeypat
     assert world.ports.ledger.current_deployment("parcels", DeployedRole.CHAMPION) is not None
 
 
+def test_a_model_of_few_rows_that_can_not_be_fitted_is_not_drawn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_few(*_args: Any, **_more: Any) -> None:
+        raise ValueError("Expected n_neighbors <= n_samples_fit")
+
+    with_candidates(world, GOOD)
+    monkeypatch.setattr("perennial.jobs.retrain.show.fit", too_few)
+    done = retrained(world, 30)
+    assert done.deployed is not None
+    (good,) = world.ports.registry.shown_candidates("parcels", done.assembled.training_id, "test")
+    assert "plots/learning_curve.png" in good.files
+
+
 def test_parameters_with_numbers_as_keys_reach_the_process(world: World) -> None:
     weighted = Candidate(name="good", estimator="linear", parameters={"class_weight": {0: 1.0, 1: 4.0}})
     attempt = an_attempt(world, weighted)

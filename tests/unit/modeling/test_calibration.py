@@ -99,6 +99,17 @@ def test_too_few_windows_to_tell_leave_it_as_it_is(problems: Any, make_candidate
     assert told.startswith("not calibrated: ")
 
 
+def test_too_few_outcomes_to_tell_leave_it_as_it_is_too(problems: Any, make_candidate: Any) -> None:
+    problem = problems[BINARY]
+    asked = make_candidate("linear").model_copy(update={"calibrate": "auto"})
+    rows, name = rows_of(problem), problem.spec.labels.column
+    one = pa.array([row % 1_200 == 7 for row in range(rows.num_rows)])  # and another in the last quarter
+    rows = rows.set_column(rows.column_names.index(name), name, one.cast(rows.schema.field(name).type))
+    found, told = calibrated_where_it_helps(problem.spec, asked, rows, "window")
+    assert found.calibrate == "never"
+    assert "can't be calibrated on 1,125 rows, of which 1 has the rarer outcome: it takes 3 of each." in told
+
+
 def test_a_calibrated_model_is_not_exported(problems: Any, make_candidate: Any) -> None:
     problem = problems[BINARY]
     model = fit(problem.spec, always(make_candidate("linear")), problem.frame, problem.truth)

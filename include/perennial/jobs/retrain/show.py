@@ -116,9 +116,13 @@ def _curve(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Table)
         known = outcomes(spec, rows)
         if spec.task is Task.BINARY_CLASSIFICATION and known.min() == known.max():
             continue
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # of a model that is only drawn
-            pipeline = fit(spec, candidate, feature_frame(spec, rows), known)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", ConvergenceWarning)  # of a model that is only drawn
+                pipeline = fit(spec, candidate, feature_frame(spec, rows), known)
+        except Exception as error:  # noqa: BLE001 - few rows may be too few for it, and all of them are not
+            log.info("%s: %s is not drawn for %d rows: %s", spec.name, tried.candidate, rows.num_rows, error)
+            continue
         value = metric_of(metric, spec.task, truth, predict(pipeline, spec.task, frame))
         if value is not None:
             points.append((rows.num_rows, value))
