@@ -71,14 +71,15 @@ def join_labels(rows: pa.Table, labels: pa.Table, key: str) -> pa.Table:
 
 @dataclass(frozen=True)
 class UnmatchedLabels:
-    """Labels whose key belongs to no row: `count` of `labels`, with a label's key and a row's as examples.
+    """Labels whose key belongs to no row: `count` of `labels`, with a label's key and a row's as examples, unless keys
+    may not be shown.
 
     `rewritten` of them would match, if keys were written the same way: `how` says how.
     """
 
     count: int
     labels: int
-    label_key: str
+    label_key: str | None
     row_key: str | None
     rewritten: int = 0
     how: str | None = None
@@ -86,9 +87,8 @@ class UnmatchedLabels:
     def __str__(self) -> str:
         """What was found, and what would help."""
         row = f", a row's {self.row_key!r}" if self.row_key is not None else ""
-        text = (
-            f"{self.count:,} of {self.labels:,} labels match no row by their key (a label's is {self.label_key!r}{row})"
-        )
+        examples = f" (a label's is {self.label_key!r}{row})" if self.label_key is not None else ""
+        text = f"{self.count:,} of {self.labels:,} labels match no row by their key{examples}"
         return text + (f"; {self.how} would match {self.rewritten:,} of them" if self.how else "")
 
 

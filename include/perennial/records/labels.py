@@ -4,7 +4,7 @@ import itertools
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
@@ -104,7 +104,7 @@ def tell_contradictions(spec: UseCase, window: Window, labels: OrderedRows) -> N
             "1 key has" if keys == 1 else f"{keys:,} keys have",
             names.arrival_time,
             spec.key,
-            first,
+            spec.shown_entity(first),
             names.arrival_time,
         )
 
@@ -209,7 +209,9 @@ def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: Rows, port
         if sum(matched.num_rows for matched in joined(rows.chunks([key]), labels, key, [])) == labels.num_rows:
             return None
         labels = labels.table([key]).sort_by(key)
-    return unmatched(rows.table([key]), labels, key)
+    found = unmatched(rows.table([key]), labels, key)
+    personal = found is not None and use_case.spec.columns[key].personal
+    return replace(found, label_key=None, row_key=None) if found is not None and personal else found
 
 
 def known_labels(

@@ -185,10 +185,10 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
         odd = sorted(set.union(*map(set, names)) - set.intersection(*map(set, names)))
         oddities.append(f"the files don't all have the same columns; they differ in {', '.join(odd) or 'their order'}")
     try:
-        together = pa.concat_tables(parts, promote_options="permissive")
-    except pa.ArrowException:
-        oddities.append("a column is of one type in one file and of another in the next; all are taken as text")
-        together = pa.concat_tables([_texts(part) for part in parts], promote_options="permissive")
+        together, varying = pa.concat_tables(parts, promote_options="permissive"), set[str]()
+    except pa.ArrowException:  # ingesting takes each file by its own types
+        varying = {f.name for part in parts for f in part.schema if _varies(f, parts)}
+        together = pa.concat_tables([_texts(part, varying) for part in parts], promote_options="permissive")
     return Peek(
         together,
         tuple(origins),
@@ -196,7 +196,7 @@ def peek_data(files: Iterable[DataFile], form: str, most_rows: int, encoding: st
         naive=tuple(f.name for f in together.schema if _is_naive(f.type)),
         texts=()
         if form == "csv"
-        else tuple(f.name for f in together.schema if pa.types.is_string(f.type) and f.name not in decimals),
+        else tuple(f.name for f in together.schema if pa.types.is_string(f.type) and f.name not in decimals | varying),
         oddities=tuple(oddities),
         whole=left > 0,
     )
@@ -315,8 +315,16 @@ def _plain(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return values
 
 
-def _texts(rows: pa.Table) -> pa.Table:
-    columns = [pa.array([None if v is None else str(v) for v in c.to_pylist()], pa.string()) for c in rows.columns]
+def _varies(field: pa.Field, parts: list[pa.Table]) -> bool:
+    return any(field.name in part.column_names and part.schema.field(field.name).type != field.type for part in parts)
+
+
+def _texts(rows: pa.Table, names: set[str]) -> pa.Table:
+    """The rows with those columns as texts."""
+    columns = [
+        pa.array([None if v is None else str(v) for v in c.to_pylist()], pa.string()) if name in names else c
+        for name, c in zip(rows.column_names, rows.columns, strict=True)
+    ]
     return pa.Table.from_arrays(columns, names=rows.column_names)
 
 

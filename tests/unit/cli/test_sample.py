@@ -461,6 +461,22 @@ def test_decimals_of_parquet_are_numbers(orders: Orders) -> None:
     assert orders.found().findings == ()
 
 
+def test_files_that_differ_in_types_are_no_mistake_where_ingesting_takes_each(orders: Orders) -> None:
+    numbers = range(60)
+    as_parquet(orders)
+    path = orders.folder / "data" / "2024-01-05.parquet"
+    rows = pq.read_table(path)
+    local = rows.column("ordered_at").cast(pa.timestamp("ns", "Europe/Berlin"))
+    other = rows.set_column(1, "ordered_at", local).set_column(3, "items", pa.array([float(n % 5) for n in numbers]))
+    pq.write_table(rows.slice(0, 30), path)
+    pq.write_table(other.slice(30), path.with_name("2024-01-05-b.parquet"))
+    assert orders.found().findings == ()
+    naive = rows.column("ordered_at").cast(pa.timestamp("us"))
+    pq.write_table(rows.set_column(1, "ordered_at", naive).slice(30), path.with_name("2024-01-05-b.parquet"))
+    (problem,) = errors(orders.found())
+    assert "column ordered_at holds times without a time zone" in problem
+
+
 @pytest.mark.parametrize(
     ("name", "cells", "said"),
     [

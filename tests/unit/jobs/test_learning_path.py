@@ -99,6 +99,20 @@ def test_labels_that_match_nothing_are_told_instead_of_advising_a_longer_history
     assert "lengthen" not in str(caught.value)
 
 
+def test_what_is_told_of_labels_names_no_personal_key(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    file = world.use_case.folder / "use_case.yaml"
+    file.write_text(file.read_text().replace("role: key}", "role: key, personal: true}"))
+    personal = World(load_use_case(world.use_case.folder), world.ports, world.parcels, world.outcomes)
+    table = world.outcomes.table
+    denied = pa.array([not value for value in table.column("late").to_pylist()])
+    both = pa.concat_tables([table, table.set_column(2, "late", denied)])
+    world.outcomes.table = both.set_column(0, "parcel", pc.add(both.column("parcel"), 1_000_000))
+    with pytest.raises(NotEnoughData, match=r"180 of 180 labels match no row by their key\. Write keys"):
+        assemble.run(personal.use_case, world.day(20).start, world.ports, "test")
+    assert "180 keys have several outcomes with one delivered_at, such as parcel withheld: the greatest" in caplog.text
+    assert "1003" not in caplog.text  # how their keys begin
+
+
 def test_labels_that_no_window_can_be_learnt_from_are_the_advice(world: World) -> None:
     late = pa.array([1 + value for value in world.outcomes.table.column("late").to_pylist()])  # 1 and 2
     world.outcomes.table = world.outcomes.table.set_column(2, "late", late)
