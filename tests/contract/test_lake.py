@@ -407,6 +407,17 @@ def test_a_partition_whose_file_is_lost_is_written_again(folder: DeltaLake, tmp_
     assert folder.read(TABLE, FIRST).equals(canonical(rows(1, 2)))
 
 
+def test_of_many_partitions_those_whose_file_is_lost_are_written_again(folder: DeltaLake, tmp_path: Path) -> None:
+    both = {FIRST: rows(1, 2), SECOND: rows(3)}
+    folder.replace_many(TABLE, both, {})
+    (file,) = (tmp_path / TABLE).glob("2013-03-01*/*.parquet")
+    kept = set((tmp_path / TABLE).glob("2013-03-02*/*.parquet"))
+    file.unlink()
+    folder.replace_many(TABLE, both, {})
+    assert {each: folder.read(TABLE, each) for each in both} == {each: canonical(held) for each, held in both.items()}
+    assert set((tmp_path / TABLE).glob("2013-03-02*/*.parquet")) == kept
+
+
 def test_an_entity_is_forgotten_although_a_file_is_lost(folder: DeltaLake, tmp_path: Path) -> None:
     folder.replace(TABLE, FIRST, rows(1, 2))
     folder.replace(TABLE, SECOND, rows(1, 3))

@@ -18,6 +18,7 @@ from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest
+from perennial.errors import RowsRemoved
 from perennial.lake.committing import until_committed
 from perennial.lake.delta_log import (
     PARTITIONS,
@@ -88,7 +89,7 @@ class ManyPartitions(ABC):
             self._tokens(table, delta, leases)
             held = files_of_many(delta, ordered)
             there = [partition for partition in ordered if partition in held]
-            same = self._at_once(lambda each: _digest_of(self._rows_of(table, held[each])) == digests[each], there)
+            same = self._at_once(lambda each: self._digest_of(table, held[each]) == digests[each], there)
             changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
             if not changed:
                 return delta.version()
@@ -151,6 +152,13 @@ class ManyPartitions(ABC):
         large = self._at_once(lambda each: self._rows_of(table, files[each]), others)
         return dict(zip([*few, *others], [*small, *large], strict=True))
 
+    def _digest_of(self, table: str, files: Sequence[DataFile]) -> str | None:
+        """The digest of the rows that the files hold; None where one is lost, which is why they are written again."""
+        try:
+            return canonical_digest(canonical(self._rows_of(table, files)))
+        except RowsRemoved:
+            return None
+
     def _at_once(self, work: Callable[[Given], Made], given: Sequence[Given]) -> list[Made]:
         """What the work makes of each, in their order. Most of it is waiting, in an object store much more than on a
         disk.
@@ -182,7 +190,3 @@ def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.S
     for each in arriving:
         known = merged_schema(table, known, each)
     return known
-
-
-def _digest_of(rows: pa.Table) -> str:
-    return canonical_digest(canonical(rows))
