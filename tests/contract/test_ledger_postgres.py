@@ -341,10 +341,10 @@ def test_a_hold_leaves_no_session_behind(url: str, ledger: PostgresLedger) -> No
 
 def test_a_hold_is_no_open_transaction_and_outlives_idle_limits(url: str, ledger: PostgresLedger) -> None:
     database = url.rpartition("/")[2]
-    execute(url, f"ALTER DATABASE {database} SET idle_session_timeout = '50ms'")
-    execute(url, f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '50ms'")
+    execute(url, f"ALTER DATABASE {database} SET idle_session_timeout = '1s'")
+    execute(url, f"ALTER DATABASE {database} SET idle_in_transaction_session_timeout = '1s'")
     with ledger.working_on("flights", WINDOW, "run-1"):
-        time.sleep(0.2)
+        time.sleep(2)
         held = execute(url, f"SELECT state {OUR_SESSIONS}")
     assert held == [("idle",)]
 
