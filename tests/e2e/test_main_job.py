@@ -347,7 +347,7 @@ def test_every_page_asks_who_is_there(system: System, first_model: str | None, r
     for address in addresses:
         assert httpx.get(system.url + address).status_code == 401, address
         answer = system.client.get(address)
-        assert answer.status_code == (404 if address.endswith(("/evidence", "/quarantined")) else 200), address
+        assert answer.status_code == (422 if address.endswith("/quarantined") else 200), address  # of no row
         assert answer.headers["x-content-type-options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["content-security-policy"]
     for nothing in (
