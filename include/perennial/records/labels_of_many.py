@@ -74,8 +74,12 @@ def collect_many(
             tell_contradictions(spec, window, OrderedTable(labels))
         known[window], new[window] = labels, labels.num_rows - now[held[window]].num_rows
     for window in (each for each in lacking if each not in distinct):  # another run works on them: wait for it
-        new[window] = collect(use_case, window, as_of, ports, run_id).new
-        known[window] = ports.lake.read(table, held[window])
+        try:
+            new[window] = collect(use_case, window, as_of, ports, run_id).new
+            known[window] = ports.lake.read(table, held[window])
+        except SourceRejected as error:  # what the source said a moment ago is not what it says now
+            refused[window] = str(error)
+            del known[window], new[window]
     return CollectedLabels(known, new, refused)
 
 

@@ -1,6 +1,7 @@
 """Labels of many windows, collected and joined at once, come to what each window's come to alone."""
 
 import logging
+from collections.abc import Collection
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,13 @@ from perennial.jobs.retrain.assembling import labelled_windows
 from perennial.jobs.retrain.assembling.joined import joined_together
 from perennial.lake.port import labels_table, window_partition
 from perennial.performance.labels import join_labels
+from perennial.ports import Ports
 from perennial.records import labels_of_many
 from perennial.records.labels import collect, settled_labels
 from perennial.records.labels_of_many import collect_many, settled_of_many
+from perennial.records.leases import free_labels
 from perennial.spec.load import LoadedUseCase
+from perennial.window import Window
 
 DAYS = 3
 AS_OF = START + timedelta(days=DAYS, hours=12)
@@ -154,3 +158,23 @@ def test_windows_without_any_label_are_none(use_case: LoadedUseCase, monkeypatch
     settled = collect_many(use_case, days, AS_OF, world.ports, "test").known
     assert {day: labels.num_rows for day, labels in settled.items()} == dict.fromkeys(days, 0)
     assert world.ports.lake.version(labels_table(use_case.name)) is None
+
+
+def test_a_window_that_was_held_and_is_refused_then_does_not_stop_the_others(
+    use_case: LoadedUseCase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = new_world(use_case)
+    days = [world.day(number) for number in range(DAYS)]
+
+    def refused(*_: object) -> None:
+        raise SchemaMismatch("the source changed meanwhile")
+
+    def all_but_the_first(name: str, windows: Collection[Window], ports: Ports, run_id: str) -> Any:
+        return free_labels(name, [each for each in windows if each != days[0]], ports, run_id)
+
+    monkeypatch.setattr(labels_of_many, "free_labels", all_but_the_first)
+    monkeypatch.setattr(labels_of_many, "collect", refused)
+    found = collect_many(use_case, days, AS_OF, world.ports, "test")
+    assert found.refused == {days[0]: "the source changed meanwhile"}
+    assert list(found.known) == list(found.new) == days[1:]
+    assert all(found.new.values())
