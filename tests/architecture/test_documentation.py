@@ -11,7 +11,8 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 def pages(repository: Path) -> list[Path]:
     """All that we wrote for people, but for the records of decisions."""
-    return [repository / "README.md", repository / "CHANGELOG.md", *sorted((repository / "docs").glob("*.md"))]
+    at_the_root = [repository / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
+    return [*at_the_root, *sorted((repository / "docs").glob("*.md"))]
 
 
 def anchors(page: Path) -> set[str]:
