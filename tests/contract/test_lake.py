@@ -307,7 +307,7 @@ def test_partitions_that_changed_since_their_commit_are_named(lake: Lake) -> Non
     first, second = (lake.replace(TABLE, each, rows(1, 2)).version for each in (FIRST, SECOND))
     assert lake.changed_since(TABLE, {FIRST: first, SECOND: second}) == frozenset()
     again = lake.replace(TABLE, SECOND, rows(1, 3)).version
-    lake.fence(TABLE, FIRST, lease(9))
+    lake.fence(TABLE, {FIRST: lease(9)})
     assert lake.changed_since(TABLE, {FIRST: first, SECOND: second}) == {SECOND}
     assert lake.changed_since(TABLE, {FIRST: first, SECOND: again}) == frozenset()
     assert lake.changed_since(TABLE, {FIRST: again + 99, "no partition": 1}) == {FIRST, "no partition"}
@@ -581,8 +581,9 @@ def lease(fencing_token: int) -> Lease:
     return Lease("flights", Window.parse(FIRST), fencing_token, contested=False)
 
 
-def test_a_writer_with_a_smaller_fencing_token_is_refused(lake: Lake) -> None:
+def test_a_writer_with_a_smaller_fencing_token_than_the_fence_is_refused(lake: Lake) -> None:
     lake.replace(TABLE, FIRST, rows(1), lease(5))
+    lake.fence(TABLE, {FIRST: lease(6)})
     lake.replace(TABLE, FIRST, rows(2), lease(6))
     with pytest.raises(
         LeaseLost, match=r"taken over by another run \(fencing token 6 in .*this one \(fencing token 5\)"
@@ -594,19 +595,28 @@ def test_a_writer_with_a_smaller_fencing_token_is_refused(lake: Lake) -> None:
     assert lake.read(TABLE, FIRST).column("id").to_pylist() == [4]
 
 
+def test_only_a_fence_leaves_something_that_the_table_keeps_for_ever(folder: DeltaLake) -> None:
+    folder.replace(TABLE, FIRST, rows(1), lease(5))
+    folder.replace_many(TABLE, {FIRST: rows(2), SECOND: rows(3)}, {FIRST: lease(6), SECOND: lease(7)})
+    opened = DeltaTable(folder.location(TABLE))
+    assert [opened.transaction_version(each) for each in (FIRST, SECOND)] == [None, None]
+    folder.fence(TABLE, {FIRST: lease(8)})
+    assert DeltaTable(folder.location(TABLE)).transaction_version(FIRST) == 8
+
+
 def test_a_fence_refuses_late_writers_without_changing_rows(lake: Lake) -> None:
     before = lake.replace(TABLE, FIRST, rows(1), lease(5))
-    lake.fence(TABLE, FIRST, lease(8))
-    lake.fence(TABLE, FIRST, lease(8))
+    lake.fence(TABLE, {FIRST: lease(8)})
+    lake.fence(TABLE, {FIRST: lease(8)})
     with pytest.raises(LeaseLost):
         lake.replace(TABLE, FIRST, rows(2), lease(7))
     with pytest.raises(LeaseLost):
-        lake.fence(TABLE, FIRST, lease(7))
+        lake.fence(TABLE, {FIRST: lease(7)})
     assert lake.read(TABLE, FIRST).equals(lake.read(TABLE, FIRST, version=before.version))
 
 
 def test_a_fence_comes_before_the_tables_first_rows_too(lake: Lake) -> None:
-    lake.fence(TABLE, FIRST, lease(8))
+    lake.fence(TABLE, {FIRST: lease(8)})
     assert lake.read(TABLE, FIRST).num_rows == 0
     assert lake.partitions(TABLE) == []
     with pytest.raises(LeaseLost):
@@ -623,7 +633,7 @@ def test_a_table_has_a_version_once_it_is_there(lake: Lake) -> None:
 def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = delta.commit
+    made = delta.commit_rows
     answers = ["lost", "lost", "given"]
 
     def losing(*arguments: Any) -> int:
@@ -632,7 +642,7 @@ def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
             raise OSError("connection reset while waiting for the answer")
         return version
 
-    monkeypatch.setattr(delta, "commit", losing)
+    monkeypatch.setattr(delta, "commit_rows", losing)
     commit = folder.replace(TABLE, FIRST, rows(1, 2), lease(3))
     assert (commit.version, folder.version(TABLE)) == (1, 1)
     assert answers == ["lost", "given"]
@@ -648,7 +658,7 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
         looks.append(arguments)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(delta, "commit", failing)
+    monkeypatch.setattr(delta, "commit_rows", failing)
     with pytest.raises(StoreUnavailable, match="no space left"):
         folder.replace(TABLE, FIRST, rows(1))
     assert len(looks) == committing.FAILURES
@@ -740,7 +750,7 @@ def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(delta, "commit", killed)
+        patch.setattr(delta, "commit_rows", killed)
         with pytest.raises(KeyboardInterrupt):
             folder.replace(TABLE, FIRST, rows(2))
     assert folder.removable(TABLE, keeping(), timedelta(days=1)) == []
@@ -817,7 +827,7 @@ def test_an_erased_partition_still_refuses_late_writers(lake: Lake) -> None:
     window = Window(NOON, NOON + timedelta(days=1))
     late, later = (Lease("flights", window, token, contested=False) for token in (5, 6))
     lake.replace(TABLE, FIRST, rows(1), late)
-    lake.fence(TABLE, FIRST, later)
+    lake.fence(TABLE, {FIRST: later})
     lake.erase(TABLE)
     with pytest.raises(LeaseLost):
         lake.replace(TABLE, FIRST, rows(2), late)
@@ -928,14 +938,14 @@ def decoded_but(folder: DeltaLake, stray: Path) -> str:
 
 def test_a_row_is_forgotten_though_a_rival_writes(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, with_name("Ada", 3))
-    commit, rivals = delta.commit, [True]
+    commit, rivals = delta.commit_rows, [True]
 
     def after_a_rival(*given: Any) -> int:
         if rivals.pop() if rivals else False:
             DeltaLake(folder._url, {}).replace(TABLE, FIRST, with_name("Ada", 9))
         return commit(*given)
 
-    monkeypatch.setattr(delta, "commit", after_a_rival)
+    monkeypatch.setattr(delta, "commit_rows", after_a_rival)
     folder.forget(TABLE, "name", "Ada")
     assert folder.read(TABLE, FIRST).num_rows == 8
     assert "Ada" not in decoded(folder)

@@ -98,11 +98,12 @@ def test_new_columns_come_in_with_many(lake: Lake) -> None:
 
 def test_one_partition_that_was_taken_over_keeps_all_from_being_written(lake: Lake) -> None:
     lake.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2)}, {FIRST: lease(5), SECOND: lease(6)})
+    lake.fence(TABLE, {SECOND: lease(6)})
     late = {FIRST: lease(5), SECOND: lease(5)}
     with pytest.raises(LeaseLost):
         lake.replace_many(TABLE, {FIRST: rows(7), SECOND: rows(8)}, late)
     with pytest.raises(LeaseLost):
-        lake.fence_many(TABLE, late)
+        lake.fence(TABLE, late)
     with pytest.raises(LeaseLost):
         lake.replace(TABLE, SECOND, rows(8), lease(5))
     assert lake.read(TABLE, FIRST).column("id").to_pylist() == [1]
@@ -111,9 +112,9 @@ def test_one_partition_that_was_taken_over_keeps_all_from_being_written(lake: La
 
 def test_many_are_fenced_at_once(lake: Lake) -> None:
     leases = {FIRST: lease(7), SECOND: lease(8)}
-    lake.fence_many(TABLE, leases)
+    lake.fence(TABLE, leases)
     version = lake.version(TABLE)
-    lake.fence_many(TABLE, leases)
+    lake.fence(TABLE, leases)
     assert lake.version(TABLE) == version
     for partition, token in ((FIRST, 6), (SECOND, 7)):
         with pytest.raises(LeaseLost):
@@ -135,7 +136,7 @@ def test_one_file_is_left_of_a_partition_that_another_engine_split(folder: Delta
 def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, rows(1))
     rival = DeltaLake(folder.location("").rstrip("/"), {})
-    real: Callable[..., int] = many_partitions.commit_many
+    real: Callable[..., int] = many_partitions.commit_rows
     tried: list[int] = []
 
     def second(delta: DeltaTable, *given: object) -> int:
@@ -144,7 +145,7 @@ def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pyte
         tried.append(delta.version())
         return real(delta, *given)
 
-    monkeypatch.setattr(many_partitions, "commit_many", second)
+    monkeypatch.setattr(many_partitions, "commit_rows", second)
     commits = folder.replace_many(TABLE, {SECOND: rows(2), THIRD: rows(3)}, {})
     assert tried == [1, 2]
     assert {each.version for each in commits.values()} == {3}
@@ -154,14 +155,14 @@ def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pyte
 def test_an_answer_that_was_lost_is_found_and_nothing_is_written_twice(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., int] = many_partitions.commit_many
+    real: Callable[..., int] = many_partitions.commit_rows
     made: list[int] = []
 
     def lost(*given: object) -> int:
         made.append(real(*given))
         raise CommitFailedError("the answer did not come")
 
-    monkeypatch.setattr(many_partitions, "commit_many", lost)
+    monkeypatch.setattr(many_partitions, "commit_rows", lost)
     commits = folder.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2)}, {})
     assert made == [commits[FIRST].version] == [folder.version(TABLE)]
 
@@ -170,7 +171,7 @@ def test_what_each_partition_has_seen_is_told_for_all_at_once(folder: DeltaLake)
     """From checkpoint and commits together, as Delta tells it one by one."""
     for token in range(1, 30):
         held = {name: lease(token + number) for number, name in enumerate(NAMES) if token % (number + 1) == 0}
-        folder.replace_many(TABLE, {name: rows(token) for name in held}, held)
+        folder.fence(TABLE, held)
     delta = DeltaTable(folder.location(TABLE))
     root = folder.location(TABLE)
     assert log_archive.last_checkpoint(folder._filesystem, root) == 19
@@ -180,7 +181,7 @@ def test_what_each_partition_has_seen_is_told_for_all_at_once(folder: DeltaLake)
 
 def test_leases_are_looked_at_one_by_one_where_another_engine_wrote_the_checkpoint(folder: DeltaLake) -> None:
     for token in range(1, 23):
-        folder.replace(TABLE, FIRST, rows(token), lease(token))
+        folder.fence(TABLE, {FIRST: lease(token)})
     (checkpoint,) = Path(folder.location(TABLE), "_delta_log").glob("*.checkpoint.parquet")
     checkpoint.rename(checkpoint.with_suffix(".0000000001.0000000001.parquet"))
     with pytest.raises(LeaseLost):

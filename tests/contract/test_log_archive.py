@@ -50,7 +50,7 @@ def filled(lake: Lake, commits: int = COMMITS) -> Committed:
     for number in range(1, commits + 1):
         partition = NAMES[number % 3]
         if number % 7 == 0:
-            lake.fence(TABLE, FIRST, lease(number))
+            lake.fence(TABLE, {FIRST: lease(number)})
         elif number % 5 == 0:
             both = lake.replace_many(TABLE, {FIRST: rows(number), FOURTH: rows(number, 1)}, {})
             made += both.items()
@@ -101,7 +101,7 @@ def test_every_version_stays_readable_and_the_table_goes_on(lake: Lake) -> None:
     with pytest.raises(LeaseLost):
         lake.replace(TABLE, FIRST, rows(1), lease(1))
     made.append((FIRST, lake.replace(TABLE, FIRST, rows(4711), lease(COMMITS))))
-    lake.fence_many(TABLE, {SECOND: lease(3)})
+    lake.fence(TABLE, {SECOND: lease(3)})
     made += [(each, lake.replace(TABLE, each, rows(number))) for number in range(10) for each in (FIRST, THIRD)]
     lake.optimize(TABLE)
     all_are_read(lake, made)

@@ -89,7 +89,7 @@ def _statement(beginning: str) -> Callable[[Act], None]:
 
 
 def _lake(function: str, table: str, *, after: bool) -> Callable[[Act], None]:
-    owner = delta if function == "commit" else delta.DeltaLake
+    owner = delta if function == "commit_rows" else delta.DeltaLake
     return lambda act: _around(owner, function, act, after=after, only=_of_table(table))
 
 
@@ -104,8 +104,8 @@ STEPS: dict[str, Callable[[Act], None]] = {
         for table in ("raw", "quarantine", "predictions")
         for moment, function, after in (
             ("file written", "_write", True),
-            ("commit about to be sent", "commit", False),
-            ("committed", "commit", True),
+            ("commit about to be sent", "commit_rows", False),
+            ("committed", "commit_rows", True),
         )
     },
     "snapshot about to be recorded": _entry("record_snapshot", after=False),

@@ -7,10 +7,11 @@ A replacement is one commit: the new file in, the old one out.
 
 A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched off,
 because it would accept both of two first writers of a partition. Whoever loses reads again and tries again. So does
-whoever got no answer: the rows may be there already. A commit made under a lease carries the partition's fencing token
-as a Delta application transaction; a writer that finds a greater one there gives up. A file whose commit never came is
-unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive, while only the
-answer was lost.
+whoever got no answer: the rows may be there already. A partition whose lease was not given back is fenced: the next
+lease's fencing token becomes a Delta application transaction, and a writer that finds a greater one than its own gives
+up. Other commits carry none, because every table would keep one for each partition for ever, and opening it would take
+half as long again. A file whose commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could
+hit one whose commit did arrive, while only the answer was lost.
 """
 
 import json
@@ -35,7 +36,7 @@ from perennial.lake.delta_log import (
     DataFile,
     changed_files,
     columns_of,
-    commit,
+    commit_rows,
     created,
     digest_committed,
     drop_partitions,
@@ -95,20 +96,10 @@ class DeltaLake(ManyPartitions):
                 if written is None or anew:  # a file that an attempt before may have committed is not added once more
                     written = self._write(table, partition, ordered)
                 facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-                return Commit(table, commit(delta, [written], schema, facts, lease), digest, ordered.num_rows)
+                version = commit_rows(delta, [written], schema, facts, [partition])
+                return Commit(table, version, digest, ordered.num_rows)
 
             return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
-
-    def fence(self, table: str, partition: str, lease: Lease) -> None:
-        """See `Lake.fence`: a commit without data. It makes the table where there is none yet."""
-
-        def attempt() -> None:
-            delta = self._open(table) or self._create(table, pa.schema([]))
-            self._refuse_if_passed(table, delta, partition, lease)
-            if delta.transaction_version(partition) != lease.fencing_token:
-                commit(delta, [], columns_of(delta), {"partition": partition, "fence": lease.fencing_token}, lease)
-
-        until_committed(f"Fencing {partition} of {self.location(table)}", attempt)
 
     def version(self, table: str) -> int | None:
         """See `Lake.version`."""
@@ -215,7 +206,7 @@ class DeltaLake(ManyPartitions):
                 assert delta is not None, "a table that has partitions is there"
                 rows = canonical(self._rows(table, delta, partition))
                 facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                return commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
+                return commit_rows(delta, [self._write(table, partition, rows)], columns_of(delta), facts, [partition])
 
             until_committed(what, attempt)
         with reaching(what):
@@ -299,7 +290,7 @@ class DeltaLake(ManyPartitions):
                 rows = canonical(without(before, column, value))
                 if rows.num_rows < before.num_rows:
                     facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                    commit(delta, [self._write(table, partition, rows)], columns_of(delta), facts, None)
+                    commit_rows(delta, [self._write(table, partition, rows)], columns_of(delta), facts, [partition])
 
             until_committed(what, replaced)
         with reaching(what):

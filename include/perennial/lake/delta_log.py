@@ -268,31 +268,21 @@ def created(location: str, columns: pa.Schema, options: dict[str, str]) -> Delta
     )
 
 
-def commit(
-    delta: DeltaTable, written: list[AddAction], schema: pa.Schema, facts: dict[str, Any], lease: Lease | None
-) -> int:
-    """`commit_many` of one partition, which `facts` names."""
-    partition = facts[PARTITION]
-    return commit_many(delta, written, schema, facts, [partition], {partition: lease} if lease else {})
-
-
-def commit_many(
+def commit_rows(
     delta: DeltaTable,
     written: Sequence[AddAction],
     schema: pa.Schema,
     said: dict[str, Any],
     partitions: Sequence[str],
-    leases: Mapping[str, Lease],
 ) -> int:
     """Put the files in the places of the partitions', in the version after `delta`'s or not at all; that version.
 
-    With nothing written, the commit changes no rows. `said` is what it says of itself. Errors: those of deltalake, when
-    a rival was first.
+    `said` is what the commit says of itself. Errors: those of deltalake, when a rival was first.
     """
     held = pa.table(delta.get_add_actions(flatten=True))[f"partition.{PARTITION_COLUMN}"]
     there = pc.any(pc.is_in(held, pa.array(partitions, pa.string()))).as_py()
     # To put files in an empty place is the quicker of the two; but only the other one brings new columns.
-    replaced = bool(written) and (there or schema != columns_of(delta))
+    replaced = there or schema != columns_of(delta)
     version = delta.version() + 1
     delta.create_write_transaction(
         [*written],
@@ -300,10 +290,24 @@ def commit_many(
         schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
         partition_by=[PARTITION_COLUMN],
         partition_filters=[(PARTITION_COLUMN, "in", list(partitions))] if replaced else None,
-        commit_properties=CommitProperties(
-            custom_metadata=said,
-            max_commit_retries=0,
-            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()] or None,
-        ),
+        commit_properties=CommitProperties(custom_metadata=said, max_commit_retries=0),
     )
     return version
+
+
+def commit_fences(delta: DeltaTable, leases: Mapping[str, Lease]) -> None:
+    """Commit the leases' fencing tokens, each as an application transaction that has its partition's name.
+
+    Errors: those of deltalake, when a rival was first.
+    """
+    delta.create_write_transaction(
+        [],
+        mode="append",
+        schema=pa.schema(delta.schema().to_arrow()),
+        partition_by=[PARTITION_COLUMN],
+        commit_properties=CommitProperties(
+            custom_metadata={PARTITIONS: {}},
+            max_commit_retries=0,
+            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()],
+        ),
+    )

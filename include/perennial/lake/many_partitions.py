@@ -24,7 +24,8 @@ from perennial.lake.delta_log import (
     PARTITIONS,
     DataFile,
     columns_of,
-    commit_many,
+    commit_fences,
+    commit_rows,
     files_committed_by,
     files_of_many,
     no_rows,
@@ -98,21 +99,23 @@ class ManyPartitions(ABC):
                 zip(new, self._at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True)
             )
             facts = {each: {"digest": digests[each], "rows": ordered[each].num_rows} for each in changed}
-            return commit_many(delta, [written[each] for each in changed], schema, {PARTITIONS: facts}, changed, leases)
+            return commit_rows(delta, [written[each] for each in changed], schema, {PARTITIONS: facts}, changed)
 
         what = f"Writing {len(ordered)} partitions to {self.location(table)}"
         version = until_committed(what, attempt) if ordered else 0
         return {each: Commit(table, version, digests[each], rows.num_rows) for each, rows in ordered.items()}
 
-    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
-        """See `Lake.fence_many`: a commit without data, or none where every partition has seen its lease."""
+    def fence(self, table: str, leases: Mapping[str, Lease]) -> None:
+        """See `Lake.fence`: a commit without data, or none where every partition has seen its lease. It makes the table
+        where there is none yet.
+        """
 
         def attempt() -> None:
             delta = self._open(table) or self._create(table, pa.schema([]))
             seen = self._tokens(table, delta, leases)
             behind = {each: lease for each, lease in leases.items() if seen.get(each) != lease.fencing_token}
             if behind:
-                commit_many(delta, [], columns_of(delta), {PARTITIONS: {}}, [], behind)
+                commit_fences(delta, behind)
 
         until_committed(f"Fencing {len(leases)} partitions of {self.location(table)}", attempt)
 

@@ -67,19 +67,13 @@ class InMemoryLake:
                 self._tables[table] = history
             for partition in changed:
                 self._at[table, partition] = clock.now()
-                if partition in leases:
-                    self._tokens[table, partition] = leases[partition].fencing_token
             return {
                 partition: Commit(table, version, digests[partition], rows.num_rows)
                 for partition, rows in ordered.items()
             }
 
-    def fence(self, table: str, partition: str, lease: Lease) -> None:
+    def fence(self, table: str, leases: Mapping[str, Lease]) -> None:
         """See `Lake.fence`."""
-        self.fence_many(table, {partition: lease})
-
-    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
-        """See `Lake.fence_many`."""
         with self._lock:
             self._refuse_if_passed(table, leases)
             self._tokens.update({(table, partition): lease.fencing_token for partition, lease in leases.items()})

@@ -70,13 +70,13 @@ class Lake(Protocol):
     def replace(
         self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
     ) -> Commit:
-        """Make `rows` the whole content of the partition, in one atomic commit that carries the lease's fencing token.
+        """Make `rows` the whole content of the partition, in one atomic commit.
 
         When the partition already holds exactly these rows (same digest), nothing is written and the version that
         holds them is returned; with `anew`, they get a version of their own all the same. Losing a race against
         another writer of the table is retried inside; so is a commit whose answer was lost, after looking whether it
         arrived. Zero rows empty the partition.
-        Errors: `LeaseLost` when the partition has seen a greater fencing token.
+        Errors: `LeaseLost` when the partition is fenced for a later lease.
         """
 
     def replace_many(
@@ -85,17 +85,14 @@ class Lake(Protocol):
         """`replace` of many partitions, each with its lease: those that change are written in one atomic commit.
 
         The commit says of each partition what one of its own would say, so that it is found by the version alone.
-        Errors: `LeaseLost` when one of the partitions has seen a greater fencing token; none is written then.
+        Errors: `LeaseLost` when one of the partitions is fenced for a later lease; none is written then.
         """
 
-    def fence(self, table: str, partition: str, lease: Lease) -> None:
-        """From now on the partition refuses every writer whose fencing token is smaller than the lease's.
+    def fence(self, table: str, leases: Mapping[str, Lease]) -> None:
+        """From now on each partition refuses every writer whose fencing token is smaller than its lease's.
 
-        Errors: `LeaseLost` when it has seen a greater fencing token.
+        Errors: `LeaseLost` when one of them is fenced for a later lease; none is fenced then.
         """
-
-    def fence_many(self, table: str, leases: Mapping[str, Lease]) -> None:
-        """`fence` of many partitions at once, all of them or none."""
 
     def version(self, table: str) -> int | None:
         """The table's present version, None when there is no such table."""

@@ -110,7 +110,7 @@ def _free(
     with ports.ledger.working_on_free(subject, windows, run_id) as leases:
         contested = {window_partition(window): lease for window, lease in leases.items() if lease.contested}
         for table in tables if contested else ():
-            ports.lake.fence_many(table, contested)
+            ports.lake.fence(table, contested)
         refuse_ended(use_case, ports.ledger)
         yield leases
 
@@ -124,5 +124,5 @@ def _fenced(subject: str, tables: Sequence[str], window: Window, ports: Ports, r
     with ports.ledger.working_on(subject, window, run_id) as lease:
         if lease.contested:
             for table in tables:
-                ports.lake.fence(table, window_partition(window), lease)
+                ports.lake.fence(table, {window_partition(window): lease})
         yield lease

@@ -167,7 +167,7 @@ def test_a_run_that_is_cut_off_leaves_what_the_next_one_adopts(
             assembled(world)
     version = world.ports.lake.version(raw_table(NAME))
     assert len(world.ports.ledger.leases_not_given_back(NAME)) == 19
-    fenced = counted(monkeypatch, world.ports.lake, "fence_many")
+    fenced = counted(monkeypatch, world.ports.lake, "fence")
     assert assembled(world).digest == whole.digest
     assert world.ports.lake.version(raw_table(NAME)) == version
     assert len(fenced) == (3 if cut_off == "record_snapshots" else 3 * 19)  # of three tables; validated one by one
