@@ -8,7 +8,7 @@ import numpy as np
 
 from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
-from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
+from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.precision import resampled_precision
 from perennial.judgement.resampling import RESAMPLES, resamples
 from perennial.judgement.rows import Scored, Units
@@ -29,7 +29,7 @@ class _Sums:
     higher_is_better: bool = False
 
 
-def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
+def compare_resampled(metric: str, scored: Scored) -> Comparison:
     """The difference in a metric other than ROC AUC, or in `accuracy`, where predictions are the decisions, 0 or 1.
 
     Paired bootstrap: both models are measured on the same resample, in which each window is there with all its rows
@@ -55,9 +55,7 @@ def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENC
         )
     error = float(np.std(known, ddof=1)) * math.sqrt(units.count / (units.count - 1))
     gain = float(values[1] - values[0]) if _higher(metric) else float(values[0] - values[1])
-    return comparison_of(
-        metric, values, gain, error, units, len(scored), f"paired bootstrap of {units.unit}s", confidence
-    )
+    return comparison_of(metric, values, gain, error, units, len(scored), f"paired bootstrap of {units.unit}s")
 
 
 def value_from_sums(metric: str, truth: Floats, prediction: Floats) -> float:
