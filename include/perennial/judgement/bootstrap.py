@@ -13,7 +13,7 @@ from perennial.judgement.precision import resampled_precision
 from perennial.judgement.resampling import RESAMPLES, resamples
 from perennial.judgement.rows import Scored, Units
 from perennial.performance.gain import METRIC_TITLES
-from perennial.performance.interval import log_losses
+from perennial.performance.interval import log_losses, squared
 
 
 @dataclass(frozen=True)
@@ -88,13 +88,9 @@ def _mean_of(losses: Callable[[Floats, Floats], Floats], higher_is_better: bool 
     return _Sums(of_rows, lambda sums: np.asarray(sums[:, 0] / sums[:, 1]), higher_is_better)
 
 
-def _squared(truth: Floats, prediction: Floats) -> Floats:
-    return np.asarray((truth - prediction) ** 2)
-
-
 def _with_spread(truth: Floats, prediction: Floats) -> Floats:
     centred = truth - truth.mean()
-    return np.column_stack([_squared(truth, prediction), centred, centred**2, np.ones(len(truth))])
+    return np.column_stack([squared(truth, prediction), centred, centred**2, np.ones(len(truth))])
 
 
 def _r_squared(sums: Floats) -> Floats:
@@ -102,7 +98,7 @@ def _r_squared(sums: Floats) -> Floats:
     return np.asarray(1 - np.divide(sums[:, 0], spread, out=np.full(len(sums), np.nan), where=spread > 0))
 
 
-_MEAN_SQUARE = _mean_of(_squared)
+_MEAN_SQUARE = _mean_of(squared)
 
 _SUMS: dict[str, _Sums] = {
     "log_loss": _mean_of(log_losses),

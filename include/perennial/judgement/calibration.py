@@ -11,9 +11,10 @@ from perennial.arrays import Floats
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.resampling import resamples
 from perennial.judgement.rows import Scored, Units
-from perennial.judgement.wording import confidence_text, facts_text, number_text
+from perennial.judgement.wording import facts_text, number_text
 from perennial.performance.interval import Interval, midranks
 from perennial.spec.names import Task
+from perennial.wording import percent
 
 BINS = 10
 CLIPPED = 1e-6  # probabilities of 0 and 1 have no logit
@@ -85,7 +86,7 @@ def _large_text(name: str, found: Calibration) -> str:
     large = found.in_the_large
     value, low, high = (number_text(each, large.standard_error) for each in (large.value, large.low, large.high))
     sure = "too high" if large.low > 0 else "too low" if large.high < 0 else "not surely too high or too low"
-    interval = f"{confidence_text(CONFIDENCE)} interval: {low} to {high}"
+    interval = f"{percent(CONFIDENCE)} interval: {low} to {high}"
     return f"Predictions of {name} are {sure}: their mean less that of the outcomes is {value} ({interval})"
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from perennial.judgement.comparison import CONFIDENCE, Comparison
 from perennial.judgement.verdict import GainJudgement, GainVerdict, judge_gain
-from perennial.judgement.wording import confidence_text
+from perennial.wording import percent
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,6 @@ def judge_candidates(
     elif len(tested) > 1:
         reasons += (
             f"Because {len(tested)} candidates were tested on the same rows, each interval is one of "
-            f"{confidence_text(each)}: together they hold with {confidence_text(CONFIDENCE)}.",
+            f"{percent(each)}: together they hold with {percent(CONFIDENCE)}.",
         )
     return CandidatesJudged(winner, judgements, each, reasons)

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy import stats
 
-from perennial.arrays import Floats
+from perennial.arrays import Bools, Floats
 from perennial.grouping import numbered_texts
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.multiplicity import holm
@@ -30,8 +29,6 @@ from perennial.wording import counted
 MIN_OF_OUTCOME = 30  # rows of a group whose outcome came, or did not, for a rate among them
 MOST_GROUPS = 20  # of a column; those with the fewest rows are one group
 TWO = 2
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Rate(StrEnum):

@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.performance.interval import Interval, Z, log_losses
+from perennial.performance.interval import Interval, Z, expit, log_losses, squared
 from perennial.spec.names import METRICS, Task
 
 _Losses = Callable[[Floats, Floats], Floats]
@@ -55,7 +55,7 @@ def design_based(task: Task, windows: Sequence[Sampled]) -> dict[str, Interval]:
         return _of_numbers(windows)
     found = {
         "log_loss": _corrected(windows, log_losses, _entropy, "log_loss"),
-        "brier": _corrected(windows, _squared, _spread, "brier"),
+        "brier": _corrected(windows, squared, _spread, "brier"),
     }
     area = _area(windows)
     return found if area is None else {"roc_auc": area, **found}
@@ -130,7 +130,7 @@ def _area(windows: Sequence[Sampled]) -> Interval | None:
         room = 1 - NormalDist().cdf(-Z) ** (1 / min(rows))
         return Interval(value, max(0.0, value - room), min(1.0, value + room), room / Z)
     logit, reach = math.log(value / (1 - value)), Z * error / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach), error)
+    return Interval(value, expit(logit - reach), expit(logit + reach), error)
 
 
 @dataclass(frozen=True)
@@ -179,10 +179,6 @@ def _interval(value: float, error: float, metric: str) -> Interval:
     return Interval(value, max(lowest, value - Z * error), min(highest, value + Z * error), error)
 
 
-def _squared(truth: Floats, prediction: Floats) -> Floats:
-    return (truth - prediction) ** 2
-
-
 def _spread(prediction: Floats) -> Floats:
     return prediction * (1 - prediction)
 
@@ -191,7 +187,3 @@ def _entropy(prediction: Floats) -> Floats:
     eps = np.finfo(np.float64).eps
     p = np.clip(prediction, eps, 1 - eps)
     return np.asarray(-(p * np.log(p) + (1 - p) * np.log1p(-p)), dtype=np.float64)
-
-
-def _expit(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))

@@ -97,7 +97,7 @@ def area_interval(value: float, variance: float, smaller: int) -> Interval:
     error = math.sqrt(variance)
     logit = math.log(value / (1 - value))
     reach = Z * error / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach), error)
+    return Interval(value, expit(logit - reach), expit(logit + reach), error)
 
 
 def _mean_of(losses: Callable[[Floats, Floats], Floats]) -> Callable[[float, Floats, Floats], Interval]:
@@ -208,7 +208,8 @@ def log_losses(truth: Floats, prediction: Floats) -> Floats:
     return np.asarray(-np.where(truth == 1, np.log(p), np.log1p(-p)), dtype=np.float64)
 
 
-def _squared(truth: Floats, prediction: Floats) -> Floats:
+def squared(truth: Floats, prediction: Floats) -> Floats:
+    """Each row's squared error."""
     return (truth - prediction) ** 2
 
 
@@ -227,7 +228,8 @@ def midranks(values: Floats) -> Floats:
     return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
 
 
-def _expit(value: float) -> float:
+def expit(value: float) -> float:
+    """The inverse of the logit."""
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
@@ -235,7 +237,7 @@ _FUNCTIONS: dict[str, Callable[[float, Floats, Floats], Interval]] = {
     "roc_auc": _roc_auc,
     "pr_auc": _bootstrapped(_average_precisions, (0.0, 1.0)),
     "log_loss": _mean_of(log_losses),
-    "brier": _mean_of(_squared),
+    "brier": _mean_of(squared),
     "mae": _mean_of(_absolute),
     "rmse": _rmse,
     "r2": _bootstrapped(_r_squared, (-math.inf, 1.0)),
