@@ -1,6 +1,8 @@
 """Wording that messages share."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 WITHHELD = "withheld"  # what stands in the place of a value that is not shown
 
@@ -12,6 +14,20 @@ def left_out(remarks: Sequence[str] | None) -> Sequence[str]:
     (['2 of 4 files are empty.'], ['nothing'], ['not on record: ingested before remarks were kept'])
     """
     return ["not on record: ingested before remarks were kept"] if remarks is None else remarks or ["nothing"]
+
+
+def date(value: datetime, zone: str = "UTC") -> str:
+    """The date of an instant in the zone as commands and addresses take it, such as `2013-03-01`."""
+    return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+
+
+def percent(share: float) -> str:
+    """A share or a confidence in per cent, with the digits that count.
+
+    >>> percent(0.95), percent(1 - 0.05 / 3)
+    ('95%', '98.3%')
+    """
+    return f"{100 * share:.3g}%"
 
 
 def counted(number: int, noun: str) -> str:

@@ -29,7 +29,7 @@ def prepare(store: Any) -> list[str]:
     return missing
 
 
-def require_conditional_puts(store: Any, bucket: str = LAKE) -> None:
+def require_conditional_puts(store: Any) -> None:
     """Write one object twice, the second time only if it is not there.
 
     Errors: `InvalidSettings` when the store writes it all the same: commits to one table would overwrite each other.
@@ -37,15 +37,15 @@ def require_conditional_puts(store: Any, bucket: str = LAKE) -> None:
     from botocore.exceptions import ClientError  # noqa: PLC0415
 
     key = f"perennial-init/{uuid4().hex}"
-    store.put_object(Bucket=bucket, Key=key, Body=b"first")
+    store.put_object(Bucket=LAKE, Key=key, Body=b"first")
     try:
-        store.put_object(Bucket=bucket, Key=key, Body=b"second", IfNoneMatch="*")
+        store.put_object(Bucket=LAKE, Key=key, Body=b"second", IfNoneMatch="*")
     except ClientError as error:
         if error.response["ResponseMetadata"]["HTTPStatusCode"] == 412:  # noqa: PLR2004 - precondition failed
             return
         raise
     finally:
-        store.delete_object(Bucket=bucket, Key=key)
+        store.delete_object(Bucket=LAKE, Key=key)
     raise InvalidSettings(
         "The object store wrote an object that was there already, though it was asked to do so only if it was not "
         "(If-None-Match: *). Two tasks that commit to one table of the lake would overwrite each other. Take a store "

@@ -112,9 +112,9 @@ def _rows(results: Sequence[Json]) -> int:
     return sum(each["rows"] for each in results)
 
 
-def _digest(results: Sequence[Json], name: str = "digest") -> str:
+def _digest(results: Sequence[Json]) -> str:
     """Of one window; several have none together."""
-    return str(results[0][name]) if len(results) == 1 else ""
+    return str(results[0]["digest"]) if len(results) == 1 else ""
 
 
 def _raw(use_case: LoadedUseCase, results: Sequence[Json], places: Places) -> DataSet:

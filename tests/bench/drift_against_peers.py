@@ -23,6 +23,7 @@ from perennial.drift.assess import Assessment, assess_profile
 from perennial.drift.distances import jensen_shannon, population_stability_index
 from perennial.drift.profiles.bins import NumericBins
 from perennial.drift.reference import Reference, fit_reference
+from perennial.encoding import as_json, from_json
 from perennial.spec.columns import Kind
 
 ROWS, NUMERIC, CATEGORICAL, WINDOWS, REPEATS = 500_000, 15, 5, 50, 5
@@ -38,7 +39,7 @@ def main() -> int:
     columns = {name: Kind.NUMERIC if name.startswith("n") else Kind.CATEGORICAL for name in before.column_names}
     step = ROWS // WINDOWS
     reference = fit_reference([(str(i), before.slice(i * step, step)) for i in range(WINDOWS)], columns, {})
-    reference = Reference.from_json(reference.to_json())
+    reference = from_json(Reference, as_json(reference))
     seconds, found = [], None
     for _ in range(REPEATS):
         began = time.perf_counter()

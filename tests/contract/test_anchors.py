@@ -71,7 +71,8 @@ def test_one_anchor_can_go_to_a_bucket(s3_options: dict[str, str], bucket: str) 
 def test_what_is_being_written_is_not_read(tmp_path: Path) -> None:
     anchors = AnchorStore(str(tmp_path), {})
     anchors.put(Anchor(NEW_YEAR, ENDS))
-    (tmp_path / "2024" / ".0f3a").write_text("{")
+    for name in (".0f3a", "2024-01-02T000000.000000Z.json.0f3a.unfinished"):
+        (tmp_path / "2024" / name).write_text("{")
     assert anchors.newest() == Anchor(NEW_YEAR, ENDS)
 
 

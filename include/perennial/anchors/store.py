@@ -3,13 +3,12 @@
 from collections.abc import Iterator
 from datetime import UTC
 from functools import cached_property
-from uuid import uuid4
 
 from pyarrow import fs
 
 from perennial.anchors.port import Anchor, anchor_bytes, read_anchor
 from perennial.errors import InvalidAnchor
-from perennial.lake.storage import S3_SCHEME, open_filesystem, reaching
+from perennial.lake.storage import open_filesystem, put, reaching
 
 
 class AnchorStore:
@@ -48,8 +47,8 @@ class AnchorStore:
     def _listed(self, folder: str, wanted: fs.FileType) -> list[str]:
         with reaching(f"Looking for anchors in {self._url}"):
             found = self._place[0].get_file_info(fs.FileSelector(folder, allow_not_found=True))
-            # What begins with a dot is being written.
-            return sorted(each.path for each in found if each.type is wanted and not each.base_name.startswith("."))
+            extension = "json" if wanted is fs.FileType.File else ""  # what is being written has another
+            return sorted(each.path for each in found if each.type is wanted and each.extension == extension)
 
     def _read(self, path: str) -> Anchor:
         with reaching(f"Reading the anchor {path}"), self._place[0].open_input_stream(path) as stream:
@@ -64,14 +63,7 @@ def write_anchor(url: str, anchor: Anchor, options: dict[str, str]) -> str:
     """
     with reaching(f"Writing the anchor {url}"):
         system, path = open_filesystem(url, options)
-        if url.startswith(S3_SCHEME):  # there, an object appears when it is complete
-            _write(system, path, anchor_bytes(anchor))
-        else:
-            folder = path.rpartition("/")[0]
-            system.create_dir(folder, recursive=True)
-            aside = f"{folder}/.{uuid4().hex}"
-            _write(system, aside, anchor_bytes(anchor))
-            system.move(aside, path)
+        put(system, path, anchor_bytes(anchor))
     return url
 
 
@@ -84,8 +76,3 @@ def anchor_at(url: str, options: dict[str, str]) -> Anchor:
         with system.open_input_stream(path) as stream:
             content: bytes = stream.read()
     return read_anchor(content, url)
-
-
-def _write(system: fs.FileSystem, path: str, content: bytes) -> None:
-    with system.open_output_stream(path) as stream:
-        stream.write(content)

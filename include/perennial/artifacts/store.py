@@ -4,13 +4,12 @@ import re
 from collections.abc import Collection, Mapping
 from contextlib import suppress
 from functools import cached_property
-from uuid import uuid4
 
 from pyarrow import fs
 
 from perennial.encoding import bytes_digest
 from perennial.errors import UntrustedModel
-from perennial.lake.storage import S3_SCHEME, open_filesystem, reaching
+from perennial.lake.storage import open_filesystem, put, reaching
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
@@ -26,18 +25,11 @@ class ArtifactStore:
         self._options = storage_options
 
     def put(self, content: bytes) -> str:
-        """See `Artifacts.put`. A reader sees all of the bytes or none: they are written aside and then renamed."""
+        """See `Artifacts.put`. A reader sees all of the bytes or none."""
         digest = bytes_digest(content)
         with reaching(f"Keeping {len(content):,} bytes in {self._url}"):
             system, folder = self._place
-            target = f"{folder}/{digest}"
-            if self._url.startswith(S3_SCHEME):  # there, an object appears when it is complete
-                _write(system, target, content)
-            else:
-                system.create_dir(folder, recursive=True)
-                aside = f"{folder}/.{uuid4().hex}"
-                _write(system, aside, content)
-                system.move(aside, target)
+            put(system, f"{folder}/{digest}", content)
         return digest
 
     def get(self, digest: str) -> bytes:
@@ -86,8 +78,3 @@ class ArtifactStore:
         with system.open_input_stream(path) as stream:
             content: bytes = stream.read()
             return content
-
-
-def _write(system: fs.FileSystem, path: str, content: bytes) -> None:
-    with system.open_output_stream(path) as stream:
-        stream.write(content)

@@ -2,16 +2,14 @@
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
 import typer
 
 from perennial.cli.session import Session, show
 from perennial.cli.steps import AsJson, UseCaseName
 from perennial.cli.tables import print_line
-from perennial.wording import counted
+from perennial.wording import counted, date
 
 if TYPE_CHECKING:
     from perennial.review.models import ModelFamily, ModelVersion, Service
@@ -52,7 +50,7 @@ def tree(family: "ModelFamily", metric: str, zone: str) -> list[str]:
         lines += _branch(first, children, metric, zone)
     if family.rejected:
         lines.append(f"{counted(len(family.rejected), 'retraining')} after which the champion stayed; the last ones:")
-        lines += [f"  {_date(each.as_of, zone)}  {' '.join(each.reasons[:1])}" for each in family.rejected[:3]]
+        lines += [f"  {date(each.as_of, zone)}  {' '.join(each.reasons[:1])}" for each in family.rejected[:3]]
     return lines
 
 
@@ -77,7 +75,7 @@ def _told(each: "ModelVersion", metric: str, zone: str) -> Iterator[str]:
     yield f"replaced version {each.parent}" if each.parent else "the first"
     yield f"because  {each.services[0].reason}"
     if each.first_window and each.last_window and each.windows is not None and each.rows is not None:
-        span = f"{_date(each.first_window.start, zone)} to {_date(each.last_window.end, zone)}"
+        span = f"{date(each.first_window.start, zone)} to {date(each.last_window.end, zone)}"
         yield f"data     {span}, {each.rows:,} rows of {counted(each.windows, 'window')}"
     else:
         yield "data     no evidence"
@@ -98,11 +96,7 @@ def _verdict(each: "ModelVersion", metric: str) -> str:
 
 def _roles(services: "Sequence[Service]", zone: str) -> Iterator[str]:
     for each in services:
-        ended = f"to {_date(each.until, zone)}" if each.until else "on"
+        ended = f"to {date(each.until, zone)}" if each.until else "on"
         who = f"approved by {each.approved_by}" if each.approved_by else f"by {each.actor}"
         again = f", rolled back to: {each.reason}" if each.again else ""
-        yield f"{each.role.value:<8} {_date(each.since, zone)} {ended}, {who}{again}"
-
-
-def _date(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
+        yield f"{each.role.value:<8} {date(each.since, zone)} {ended}, {who}{again}"

@@ -58,9 +58,9 @@ def drift(
                 Text("●", "red") if column.drifted else "",
                 column.name,
                 f"{column.importance:.0%}" if column.measures else "",
-                _number(column.distance, ".3f"),
-                _number(column.usual, ".3f"),
-                _number(column.p_value, ".3f"),
+                _number(column.distance),
+                _number(column.usual),
+                _number(column.p_value),
                 f"{column.missing_rate:.1%}" if column.measures else "",
                 sparkline(was, highest),
                 sparkline(now, highest),
@@ -183,8 +183,8 @@ def _figure(value: float) -> str:
     return f"{value:.3f}" if abs(value) < LARGE else f"{value:.0f}"
 
 
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.3f}"
 
 
 def _line(text: str, style: str | None = None) -> None:

@@ -10,34 +10,6 @@ from perennial.errors import NotEnoughData
 EMPTY_BIN_SHARE = 1e-4
 
 
-def wasserstein(sample: ArrayLike, reference: ArrayLike, scale: float = 1.0) -> float:
-    """Wasserstein-1 distance of two samples, divided by `scale` (such as the reference's SD); 0 to infinity.
-
-    The area between the two empirical distribution functions: by how much values have to be moved, on average
-    (Vallender, 1974, Theory of Probability and its Applications 18(4)). It keeps growing with the shift.
-
-    >>> wasserstein([0, 1, 3], [5, 6, 8])
-    5.0
-    """
-    u, v = _sorted(sample), _sorted(reference)
-    points = np.sort(np.concatenate([u, v]))
-    apart = np.abs(_share_up_to(u, points[:-1]) - _share_up_to(v, points[:-1]))
-    return float(apart @ np.diff(points) / scale)
-
-
-def kolmogorov_smirnov(sample: ArrayLike, reference: ArrayLike) -> float:
-    """Largest gap between two samples' empirical distribution functions; 0 to 1.
-
-    The two-sample statistic of Smirnov (1939), without a p-value: the rows of one window are not independent.
-
-    >>> kolmogorov_smirnov([1, 2, 3, 4], [3, 4, 5, 6])
-    0.5
-    """
-    u, v = _sorted(sample), _sorted(reference)
-    points = np.concatenate([u, v])
-    return float(np.abs(_share_up_to(u, points) - _share_up_to(v, points)).max())
-
-
 def jensen_shannon(p: ArrayLike, q: ArrayLike) -> float:
     """Jensen-Shannon distance of two discrete distributions, with logarithms to base 2; 0 to 1.
 
@@ -101,19 +73,6 @@ def chi_squared(p: ArrayLike, q: ArrayLike) -> float:
 def _entropy(p: Floats) -> Floats:
     """Shannon's entropy of each row, in bits."""
     return np.asarray(-(p * np.log2(np.where(p > 0, p, 1.0))).sum(axis=-1))
-
-
-def _share_up_to(ordered: Floats, points: Floats) -> Floats:
-    return np.searchsorted(ordered, points, side="right") / len(ordered)
-
-
-def _sorted(sample: ArrayLike) -> Floats:
-    values = np.sort(np.asarray(sample, dtype=np.float64))
-    if not values.size or not np.isfinite(values).all():
-        raise NotEnoughData(
-            f"A distance needs finite values in both samples; one holds {values.size} values. Filter them first."
-        )
-    return values
 
 
 def _shares(weights: ArrayLike) -> Floats:

@@ -4,11 +4,10 @@ import base64
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
 
 from perennial.arrays import Floats
 from perennial.drift.conformal import areas_from_rest, shares_from_rest
@@ -133,24 +132,6 @@ class Reference:
             for column in self.columns
         )
         return replace(self, columns=columns)
-
-    def to_json(self) -> dict[str, Any]:
-        """The reference as a JSON object."""
-        value: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
-        return value
-
-    @classmethod
-    def from_json(cls, value: Mapping[str, Any]) -> "Reference":
-        """The reference that `to_json` wrote. Errors: `UntrustedModel` when it is not one."""
-        try:
-            return _ADAPTER.validate_python(dict(value))
-        except ValidationError as error:
-            raise UntrustedModel(
-                f"The model's drift reference can't be read; train and register the model again. {error}"
-            ) from error
-
-
-_ADAPTER: TypeAdapter[Reference] = TypeAdapter(Reference)
 
 
 def fit_reference(

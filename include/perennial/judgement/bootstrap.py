@@ -8,12 +8,12 @@ import numpy as np
 
 from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
-from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
+from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.precision import resampled_precision
 from perennial.judgement.resampling import RESAMPLES, resamples
 from perennial.judgement.rows import Scored, Units
 from perennial.performance.gain import METRIC_TITLES
-from perennial.performance.interval import log_losses
+from perennial.performance.interval import log_losses, squared
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class _Sums:
     higher_is_better: bool = False
 
 
-def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
+def compare_resampled(metric: str, scored: Scored) -> Comparison:
     """The difference in a metric other than ROC AUC, or in `accuracy`, where predictions are the decisions, 0 or 1.
 
     Paired bootstrap: both models are measured on the same resample, in which each window is there with all its rows
@@ -55,9 +55,7 @@ def compare_resampled(metric: str, scored: Scored, confidence: float = CONFIDENC
         )
     error = float(np.std(known, ddof=1)) * math.sqrt(units.count / (units.count - 1))
     gain = float(values[1] - values[0]) if _higher(metric) else float(values[0] - values[1])
-    return comparison_of(
-        metric, values, gain, error, units, len(scored), f"paired bootstrap of {units.unit}s", confidence
-    )
+    return comparison_of(metric, values, gain, error, units, len(scored), f"paired bootstrap of {units.unit}s")
 
 
 def value_from_sums(metric: str, truth: Floats, prediction: Floats) -> float:
@@ -90,13 +88,9 @@ def _mean_of(losses: Callable[[Floats, Floats], Floats], higher_is_better: bool 
     return _Sums(of_rows, lambda sums: np.asarray(sums[:, 0] / sums[:, 1]), higher_is_better)
 
 
-def _squared(truth: Floats, prediction: Floats) -> Floats:
-    return np.asarray((truth - prediction) ** 2)
-
-
 def _with_spread(truth: Floats, prediction: Floats) -> Floats:
     centred = truth - truth.mean()
-    return np.column_stack([_squared(truth, prediction), centred, centred**2, np.ones(len(truth))])
+    return np.column_stack([squared(truth, prediction), centred, centred**2, np.ones(len(truth))])
 
 
 def _r_squared(sums: Floats) -> Floats:
@@ -104,7 +98,7 @@ def _r_squared(sums: Floats) -> Floats:
     return np.asarray(1 - np.divide(sums[:, 0], spread, out=np.full(len(sums), np.nan), where=spread > 0))
 
 
-_MEAN_SQUARE = _mean_of(_squared)
+_MEAN_SQUARE = _mean_of(squared)
 
 _SUMS: dict[str, _Sums] = {
     "log_loss": _mean_of(log_losses),

@@ -11,9 +11,10 @@ from perennial.arrays import Floats
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.resampling import resamples
 from perennial.judgement.rows import Scored, Units
-from perennial.judgement.wording import confidence_text, facts_text, number_text
+from perennial.judgement.wording import facts_text, number_text
 from perennial.performance.interval import Interval, midranks
 from perennial.spec.names import Task
+from perennial.wording import percent
 
 BINS = 10
 CLIPPED = 1e-6  # probabilities of 0 and 1 have no logit
@@ -47,7 +48,7 @@ class CalibrationCompared:
     gain: Comparison | None
 
 
-def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDENCE) -> CalibrationCompared:
+def compare_calibration(task: Task, scored: Scored) -> CalibrationCompared:
     """Calibration in the large, slope and expected calibration error, with intervals by windows where they suffice.
 
     Slope: Cox (1958, Biometrika 45); Van Calster et al. (2019, BMC Medicine 17), with the standard error of Liang and
@@ -55,7 +56,7 @@ def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDEN
     with the bootstrap of `compare_resampled`. `scored` has at least two rows.
     """
     units = scored.units()
-    parts = [_calibration(task, scored.truth, each, units, confidence) for each in (scored.champion, scored.challenger)]
+    parts = [_calibration(task, scored.truth, each, units) for each in (scored.champion, scored.challenger)]
     if task is not Task.BINARY_CLASSIFICATION:
         return CalibrationCompared(parts[0][0], parts[1][0], None)
     (champion, one), (challenger, other) = parts
@@ -63,28 +64,17 @@ def compare_calibration(task: Task, scored: Scored, confidence: float = CONFIDEN
     assert challenger.expected_error
     values = champion.expected_error.value, challenger.expected_error.value
     error = _scatter(one - other, units)
-    gain = comparison_of(
-        "expected calibration error",
-        values,
-        values[0] - values[1],
-        error,
-        units,
-        len(scored),
-        "paired bootstrap",
-        confidence,
-    )
+    name, method = "expected calibration error", "paired bootstrap"
+    gain = comparison_of(name, values, values[0] - values[1], error, units, len(scored), method)
     return CalibrationCompared(champion, challenger, gain)
 
 
 def calibration_reasons(
-    compared: CalibrationCompared,
-    challenger: str = "the challenger",
-    champion: str = "the champion",
-    confidence: float = CONFIDENCE,
+    compared: CalibrationCompared, challenger: str = "the challenger", champion: str = "the champion"
 ) -> tuple[str, ...]:
-    """The comparison in sentences, with intervals of the confidence that it was made with."""
+    """The comparison in sentences."""
     models = ((champion, compared.champion), (challenger, compared.challenger))
-    reasons = [f"{_large_text(name, each, confidence)}{_slope_text(each)}." for name, each in models]
+    reasons = [f"{_large_text(name, each)}{_slope_text(each)}." for name, each in models]
     if compared.gain is None:
         return tuple(reasons)
     chance = number_text(compared.challenger.by_chance or 0.0, compared.gain.standard_error)
@@ -92,11 +82,11 @@ def calibration_reasons(
     return (*reasons, f"{told}; a perfectly calibrated challenger would have about {chance}.")
 
 
-def _large_text(name: str, found: Calibration, confidence: float) -> str:
+def _large_text(name: str, found: Calibration) -> str:
     large = found.in_the_large
     value, low, high = (number_text(each, large.standard_error) for each in (large.value, large.low, large.high))
     sure = "too high" if large.low > 0 else "too low" if large.high < 0 else "not surely too high or too low"
-    interval = f"{confidence_text(confidence)} interval: {low} to {high}"
+    interval = f"{percent(CONFIDENCE)} interval: {low} to {high}"
     return f"Predictions of {name} are {sure}: their mean less that of the outcomes is {value} ({interval})"
 
 
@@ -115,11 +105,9 @@ def _slope_text(found: Calibration) -> str:
     return f"; with a slope of {value} ({low} to {high}) they are {sure}"
 
 
-def _calibration(
-    task: Task, truth: Floats, prediction: Floats, units: Units, confidence: float
-) -> tuple[Calibration, Floats]:
+def _calibration(task: Task, truth: Floats, prediction: Floats, units: Units) -> tuple[Calibration, Floats]:
     """The calibration, and the expected calibration error of each resample."""
-    reach = float(stats.t.ppf((1 + confidence) / 2, units.degrees_of_freedom))
+    reach = float(stats.t.ppf((1 + CONFIDENCE) / 2, units.degrees_of_freedom))
     off = prediction - truth
     large = float(off.mean())
     spread = units.sums(off - large)

@@ -5,14 +5,14 @@ from dataclasses import dataclass
 
 from perennial.judgement.comparison import CONFIDENCE, Comparison
 from perennial.judgement.verdict import GainJudgement, GainVerdict, judge_gain
-from perennial.judgement.wording import confidence_text
+from perennial.wording import percent
 
 
 @dataclass(frozen=True)
 class CandidatesJudged:
     """Each tested candidate's judgement, and the winner's name; None when none is `better`.
 
-    `confidence` is that of each interval: all of them together hold their true gains with the confidence asked for.
+    `confidence` is that of each interval: all of them together hold their true gains with `CONFIDENCE`.
     """
 
     winner: str | None
@@ -27,7 +27,6 @@ def judge_candidates(
     margin: float = 0.0,
     champion: str = "the champion",
     chosen: str | None = None,
-    confidence: float = CONFIDENCE,
 ) -> CandidatesJudged:
     """Which of the candidates, if any, is better than the champion. `comparisons` are by candidate, at least one.
 
@@ -35,7 +34,7 @@ def judge_candidates(
 
     - `chosen` names the candidate that was best on rows other than the holdout, such as by its tuning score, before
       the holdout was looked at. It alone is tested, at the full confidence. This finds most; prefer it.
-    - Without it all are tested, each interval widened to 1 - (1 - confidence) / k (Bonferroni; Dunn, 1961, Journal of
+    - Without it all are tested, each interval widened to 1 - (1 - CONFIDENCE) / k (Bonferroni; Dunn, 1961, Journal of
       the American Statistical Association 56). The chance that any of k equal candidates is promoted is no larger than
       for one, and because the intervals hold together, that of the winner, too, is not flattered by its selection.
       The winner is the `better` one with the largest gain; of equals the first by name.
@@ -43,7 +42,7 @@ def judge_candidates(
     Errors: `KeyError` when `chosen` is none of the candidates.
     """
     tested = dict(comparisons) if chosen is None else {chosen: comparisons[chosen]}
-    each = 1 - (1 - confidence) / len(tested)
+    each = 1 - (1 - CONFIDENCE) / len(tested)
     judgements = {
         name: judge_gain(comparison.at(each), min_effect, margin, name, champion)
         for name, comparison in sorted(tested.items())
@@ -57,6 +56,6 @@ def judge_candidates(
     elif len(tested) > 1:
         reasons += (
             f"Because {len(tested)} candidates were tested on the same rows, each interval is one of "
-            f"{confidence_text(each)}: together they hold with {confidence_text(confidence)}.",
+            f"{percent(each)}: together they hold with {percent(CONFIDENCE)}.",
         )
     return CandidatesJudged(winner, judgements, each, reasons)

@@ -4,7 +4,7 @@ import numpy as np
 
 from perennial.errors import NotEnoughData
 from perennial.judgement.bootstrap import compare_resampled
-from perennial.judgement.comparison import CONFIDENCE, Comparison
+from perennial.judgement.comparison import Comparison
 from perennial.judgement.delong import compare_auc
 from perennial.judgement.rows import Scored
 from perennial.performance.gain import METRIC_TITLES, metric_named
@@ -13,7 +13,7 @@ from perennial.performance.gain import METRIC_TITLES, metric_named
 FEWEST = 2
 
 
-def compare(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
+def compare(metric: str, scored: Scored) -> Comparison:
     """By how much the challenger is better, with its interval: see `compare_auc` and `compare_resampled`.
 
     Errors: `InvalidSpec` for a metric that does not exist; `NotEnoughData` where these rows leave the metric, or its
@@ -26,7 +26,7 @@ def compare(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comp
             f"{METRIC_TITLES[metric]} of two models can't be compared: {lacking}. Lengthen training.holdout, "
             "or wait for labels."
         )
-    return compare_auc(scored, confidence) if metric == "roc_auc" else compare_resampled(metric, scored, confidence)
+    return compare_auc(scored) if metric == "roc_auc" else compare_resampled(metric, scored)
 
 
 def what_is_lacking(metric: str, scored: Scored, rows: int = FEWEST, of_class: int = FEWEST) -> str:

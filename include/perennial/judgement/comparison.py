@@ -54,24 +54,6 @@ class Comparison:
             return float(self.gain <= gain)
         return float(stats.t.sf((self.gain - gain) / self.standard_error, self.degrees_of_freedom))
 
-    @property
-    def numbers(self) -> dict[str, float | int | str | None]:
-        """Everything as plain values, for the record."""
-        return {
-            "metric": self.metric,
-            "champion": self.champion,
-            "challenger": self.challenger,
-            "gain": self.gain,
-            "standard_error": self.standard_error,
-            "low": self.low,
-            "high": self.high,
-            "confidence": self.confidence,
-            "p_value": self.p_value,
-            "rows": self.rows,
-            "windows": self.windows,
-            "unit": self.unit.value,
-        }
-
 
 def comparison_of(
     metric: str,
@@ -81,7 +63,6 @@ def comparison_of(
     units: Units,
     rows: int,
     method: str,
-    confidence: float = CONFIDENCE,
 ) -> Comparison:
     """The comparison whose gain has that standard error; `values` are champion's and challenger's.
 
@@ -101,7 +82,7 @@ def comparison_of(
         degrees_of_freedom=units.degrees_of_freedom,
         low=gain,
         high=gain,
-        confidence=confidence,
+        confidence=CONFIDENCE,
         p_value=1.0,
         rows=rows,
         windows=units.windows,
@@ -109,4 +90,4 @@ def comparison_of(
         group=units.group,
         method=method,
     )
-    return replace(bare.at(confidence), p_value=bare.p_above(0.0))
+    return replace(bare.at(CONFIDENCE), p_value=bare.p_above(0.0))

@@ -7,7 +7,7 @@ from scipy import stats
 from perennial.errors import NotEnoughData
 from perennial.judgement.bootstrap import compare_resampled
 from perennial.judgement.compare import FEWEST
-from perennial.judgement.comparison import CONFIDENCE, Comparison
+from perennial.judgement.comparison import Comparison
 from perennial.judgement.rows import Scored
 from perennial.judgement.wording import facts_text
 from perennial.wording import counted
@@ -39,7 +39,7 @@ class DecisionComparison:
         return self.only_champion_right + self.only_challenger_right
 
 
-def compare_decisions(scored: Scored, confidence: float = CONFIDENCE) -> DecisionComparison:
+def compare_decisions(scored: Scored) -> DecisionComparison:
     """Both models' decisions, 0 or 1, which stand in the place of predictions. Each model has its own rule.
 
     McNemar's test (1947, Psychometrika 12), exact for any number of rows: given how many rows only one model
@@ -66,7 +66,7 @@ def compare_decisions(scored: Scored, confidence: float = CONFIDENCE) -> Decisio
         both_wrong=int((~champion & ~challenger).sum()),
         p_value=at_least,
         p_two_sided=min(1.0, 2 * min(at_least, at_most)),
-        accuracy=compare_resampled("accuracy", scored, confidence),
+        accuracy=compare_resampled("accuracy", scored),
     )
 
 

@@ -21,7 +21,7 @@ class _Placements:
     negative: Floats
 
 
-def compare_auc(scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
+def compare_auc(scored: Scored) -> Comparison:
     """The difference of two correlated ROC AUCs. `scored` has at least two rows of either class.
 
     By placements, from midranks: DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44); Sun and Xu (2014, IEEE
@@ -41,11 +41,11 @@ def compare_auc(scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
     of_negative = challenger.negative - champion.negative - gain
     error = math.sqrt(_variance(of_positive, of_negative, positive, units))
     if error <= 1e-12 and not np.array_equal(midranks(scored.champion), midranks(scored.challenger)):  # noqa: PLR2004
-        tail = (1 - confidence) / 2
+        tail = (1 - CONFIDENCE) / 2
         room = 1 - tail ** (1 / min(len(of_positive), len(of_negative)))
         error = room / float(stats.t.ppf(1 - tail, units.degrees_of_freedom))
     method = "DeLong" if units.unit is Unit.ROW else f"DeLong, {units.unit}s as clusters"
-    return comparison_of("roc_auc", values, gain, error, units, len(scored), method, confidence)
+    return comparison_of("roc_auc", values, gain, error, units, len(scored), method)
 
 
 def area(truth: Floats, prediction: Floats) -> float:

@@ -13,11 +13,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from scipy import stats
 
-from perennial.arrays import Floats
+from perennial.arrays import Bools, Floats
 from perennial.grouping import numbered_texts
 from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
 from perennial.judgement.multiplicity import holm
@@ -30,8 +29,6 @@ from perennial.wording import counted
 MIN_OF_OUTCOME = 30  # rows of a group whose outcome came, or did not, for a rate among them
 MOST_GROUPS = 20  # of a column; those with the fewest rows are one group
 TWO = 2
-
-Bools = npt.NDArray[np.bool_]
 
 
 class Rate(StrEnum):
@@ -125,13 +122,12 @@ def judge_fairness(
     against_champion: bool = True,
     challenger: str = "the challenger",
     champion: str = "the champion",
-    level: float = LEVEL,
 ) -> FairnessJudged:
     """Each value of each of `columns` as a group. `scored` has decisions, 0 or 1, in the place of predictions.
 
     A difference is `wider` when its size surely exceeds that of the champion's by more than `margin`: one-sided
     p-values from a bootstrap of windows, adjusted for all rates of all groups by Holm's method, so that a challenger
-    that is no less fair is refused with a chance of at most `level`. It is `not wider` when its own 95% interval says
+    that is no less fair is refused with a chance of at most `LEVEL`. It is `not wider` when its own 95% interval says
     so. Of two groups one is the other's mirror, so the smaller alone is judged. Groups of fewer than `MIN_ROWS` rows,
     rates of fewer than `MIN_OF_OUTCOME`, and those of too few windows where the whole is judged by windows, are named
     as not judged. Without a champion, differences are measured, and refuse nobody.
@@ -141,7 +137,7 @@ def judge_fairness(
     tested = [(each, each.wider.p_below(-margin)) for each in found if each.wider] if against_champion else []
     adjusted = dict(zip((id(each) for each, _ in tested), holm([p for _, p in tested]), strict=True))
     names = challenger, champion
-    judged = tuple(_judged(each, adjusted.get(id(each)), margin, level, against_champion, names) for each in found)
+    judged = tuple(_judged(each, adjusted.get(id(each)), margin, against_champion, names) for each in found)
     return FairnessJudged(judged, _reasons(judged, against_champion))
 
 
@@ -231,9 +227,9 @@ def _scatter(values: Floats, units: Units) -> float:
 
 
 def _judged(
-    found: _Found, adjusted: float | None, margin: float, level: float, against_champion: bool, names: tuple[str, str]
+    found: _Found, adjusted: float | None, margin: float, against_champion: bool, names: tuple[str, str]
 ) -> FairnessJudgement:
-    standing, told = _standing(found, adjusted, margin, level, against_champion)
+    standing, told = _standing(found, adjusted, margin, against_champion)
     if found.challenger is None or found.champion is None:
         reason = f"The {found.rate} of {found.column} {found.value} was not judged: {told}."
     else:
@@ -257,7 +253,7 @@ def _judged(
 
 
 def _standing(
-    found: _Found, adjusted: float | None, margin: float, level: float, against_champion: bool
+    found: _Found, adjusted: float | None, margin: float, against_champion: bool
 ) -> tuple[FairnessStanding, str]:
     """The standing, and how the sentence ends."""
     if found.wider is None:
@@ -265,7 +261,7 @@ def _standing(
     if not against_champion or adjusted is None:
         return FairnessStanding.MEASURED, "there is no champion to compare with, so it decides nothing"
     points = f"the margin of {_points(margin)}"
-    if adjusted <= level:
+    if adjusted <= LEVEL:
         told = f"wider by {_points(-found.wider.gain)}, more than {points} beyond chance"
         return FairnessStanding.WIDER, f"{told} (p = {adjusted:.2g} for all differences)"
     if found.wider.low > -margin:

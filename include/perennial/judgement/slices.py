@@ -89,8 +89,6 @@ def judge_slices(
     scored: Scored,
     columns: Mapping[str, Sequence[object] | pa.ChunkedArray],
     margins: Mapping[str, float],
-    level: float = LEVEL,
-    min_rows: int = MIN_ROWS,
     challenger: str = "the challenger",
     champion: str = "the champion",
     how: Callable[[str, Scored], Comparison] = compare,
@@ -99,9 +97,9 @@ def judge_slices(
 
     A slice is `worse` when its gain surely lies below -margin: one-sided p-values, adjusted for all slices of all
     columns by Holm's method, so that a challenger that is no worse anywhere is refused with a chance of at most
-    `level`. It is `not worse` when its own 95% interval lies above -margin.
+    `LEVEL`. It is `not worse` when its own 95% interval lies above -margin.
 
-    Rows without a value are a slice of their own. Values with fewer than `min_rows` rows, with too few of either
+    Rows without a value are a slice of their own. Values with fewer than `MIN_ROWS` rows, with too few of either
     class, or with too few windows where the whole is judged by windows, are named as not judged, and are judged
     together as `(other)`. So are all but the `MOST_SLICES` values with the most rows, which are counted and not named.
     Errors: `KeyError` for a column without a margin.
@@ -111,13 +109,13 @@ def judge_slices(
     crowded: list[str] = []
     for column, values in columns.items():
         names, of_row = numbered_texts(values, MISSING)
-        found += _of_column(metric, scored, column, names, of_row, margins[column], min_rows, unit, how)
+        found += _of_column(metric, scored, column, names, of_row, margins[column], unit, how)
         if len(names) > MOST_SLICES:
             told = f"the {MOST_SLICES} with the most rows are judged one by one, all others together"
             crowded.append(f"{column} has {len(names):,} values: {told}.")
     tested = [(each, each.comparison.p_below(-each.margin)) for each in found if each.comparison]
     adjusted = dict(zip((id(each) for each, _ in tested), holm([p for _, p in tested]), strict=True))
-    slices = tuple(_judged(each, adjusted.get(id(each)), level, challenger, champion) for each in found)
+    slices = tuple(_judged(each, adjusted.get(id(each)), challenger, champion) for each in found)
     return SlicesJudged(slices, (*_reasons(slices, METRIC_TITLES[metric]), *crowded))
 
 
@@ -128,7 +126,6 @@ def _of_column(
     names: npt.NDArray[np.str_],
     of_row: Numbers,
     margin: float,
-    min_rows: int,
     unit: Unit,
     how: Callable[[str, Scored], Comparison],
 ) -> list[_Slice]:
@@ -137,22 +134,22 @@ def _of_column(
     left: list[int] = order[MOST_SLICES:]
     for index in order[:MOST_SLICES]:
         part = scored.where(of_row == index)
-        lacking, comparison = _compared(metric, part, min_rows, unit, how)
+        lacking, comparison = _compared(metric, part, unit, how)
         if comparison is None:
             left.append(index)
         found.append(_Slice(column, str(names[index]), len(part), margin, lacking, comparison))
     if len(left) > 1:
         part = scored.where(np.isin(of_row, left))
-        lacking, comparison = _compared(metric, part, min_rows, unit, how)
+        lacking, comparison = _compared(metric, part, unit, how)
         found.append(_Slice(column, OTHER, len(part), margin, lacking, comparison))
     return found
 
 
 def _compared(
-    metric: str, part: Scored, min_rows: int, unit: Unit, how: Callable[[str, Scored], Comparison]
+    metric: str, part: Scored, unit: Unit, how: Callable[[str, Scored], Comparison]
 ) -> tuple[str, Comparison | None]:
     """The slice's comparison; or why there is none."""
-    lacking = what_is_lacking(metric, part, min_rows, MIN_OF_CLASS)
+    lacking = what_is_lacking(metric, part, MIN_ROWS, MIN_OF_CLASS)
     if lacking:
         return lacking, None
     try:
@@ -164,14 +161,14 @@ def _compared(
     return "", comparison
 
 
-def _judged(each: _Slice, adjusted: float | None, level: float, challenger: str, champion: str) -> SliceJudgement:
+def _judged(each: _Slice, adjusted: float | None, challenger: str, champion: str) -> SliceJudgement:
     name = f"{each.column} {each.value}"
     if each.comparison is None or adjusted is None:
         reason = f"{name} was not judged: {each.lacking}."
         return SliceJudgement(
             each.column, each.value, each.rows, SliceStanding.NOT_JUDGED, each.margin, None, None, reason
         )
-    if adjusted <= level:
+    if adjusted <= LEVEL:
         standing = SliceStanding.WORSE
         told = f"worse by more than the margin of {each.margin:g}, beyond chance (p = {adjusted:.2g} for all slices)"
     elif each.comparison.low > -each.margin:

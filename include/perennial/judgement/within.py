@@ -9,7 +9,7 @@ from perennial.arrays import Floats
 from perennial.errors import NotEnoughData
 from perennial.judgement.bootstrap import value_from_sums
 from perennial.judgement.compare import what_is_lacking
-from perennial.judgement.comparison import CONFIDENCE, Comparison, comparison_of
+from perennial.judgement.comparison import Comparison, comparison_of
 from perennial.judgement.delong import area
 from perennial.judgement.rows import MIN_WINDOWS, Scored
 from perennial.performance.gain import METRIC_TITLES, gain, metric_named
@@ -17,7 +17,7 @@ from perennial.performance.gain import METRIC_TITLES, gain, metric_named
 MEAN_OF = "mean of "  # windows, or days: what the method is called
 
 
-def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) -> Comparison:
+def compare_within(metric: str, scored: Scored) -> Comparison:
     """By how much the challenger is better within a window, as the mean over windows weighted by their rows.
 
     So is performance measured in service (`perennial.performance.interval.trailing`). For a mean of losses it is what
@@ -51,7 +51,7 @@ def compare_within(metric: str, scored: Scored, confidence: float = CONFIDENCE) 
     spread = float(((rows * (gains - mean)) ** 2).sum())
     error = math.sqrt(units.count / (units.count - 1) * spread) / float(rows.sum())
     method = f"{MEAN_OF}{scored.group}s"
-    return comparison_of(metric, (champion, challenger), mean, error, units, len(kept), method, confidence)
+    return comparison_of(metric, (champion, challenger), mean, error, units, len(kept), method)
 
 
 def _value(metric: str, truth: Floats, prediction: Floats) -> float:

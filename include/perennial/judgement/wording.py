@@ -5,7 +5,7 @@ import math
 from perennial.judgement.comparison import Comparison
 from perennial.judgement.rows import Unit
 from perennial.performance.gain import METRIC_TITLES
-from perennial.wording import counted
+from perennial.wording import counted, percent
 
 MOST_DECIMALS = 6
 
@@ -37,17 +37,8 @@ def interval_text(comparison: Comparison) -> str:
     (first, *one), (last, *other) = low.split(), high.split()
     if one and one == other:
         first, last = sorted((first, last), key=lambda text: float(text.replace(",", "")))
-        return f"{confidence_text(comparison.confidence)} interval: from {first} to {last} {one[0]}"
-    return f"{confidence_text(comparison.confidence)} interval: from {low} to {high}"
-
-
-def confidence_text(confidence: float) -> str:
-    """A confidence in per cent, with the digits that count.
-
-    >>> confidence_text(0.95), confidence_text(1 - 0.05 / 3)
-    ('95%', '98.3%')
-    """
-    return f"{100 * confidence:.3g}%"
+        return f"{percent(comparison.confidence)} interval: from {first} to {last} {one[0]}"
+    return f"{percent(comparison.confidence)} interval: from {low} to {high}"
 
 
 def where_text(comparison: Comparison) -> str:

@@ -25,7 +25,7 @@ from perennial.pages.charts.sparkline import sparkline, told
 from perennial.pages.charts.windows import counts, labels_word, models_word, small_strip, state_word, strip
 from perennial.review.timeline import WindowState
 from perennial.window import Window
-from perennial.wording import counted
+from perennial.wording import counted, date
 
 
 def rendered(asked: Asked, template: str, **values: Any) -> bytes:
@@ -81,7 +81,7 @@ def _environment() -> Environment:
         "window_label": words.window_label,
         "counted": counted,
         "day": words.day,
-        "date": words.date,
+        "date": date,
         "duration": words.duration,
         "signed": words.signed,
         "setting": words.setting,

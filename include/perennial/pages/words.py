@@ -190,11 +190,6 @@ def day(value: datetime, zone: str = "UTC") -> str:
     return f"{local.day} {local:%b %Y}"
 
 
-def date(value: datetime, zone: str = "UTC") -> str:
-    """The date of an instant in the zone as commands and addresses take it, such as `2013-03-01`."""
-    return f"{value.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
-
-
 def duration(seconds: float) -> str:
     """A length of time in the largest unit that it fills.
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
-from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -17,14 +16,13 @@ from sklearn.isotonic import IsotonicRegression
 
 from perennial.arrays import Floats
 from perennial.ordered import OrderedRows, ordered
-from perennial.performance.interval import Interval, log_losses, loss_interval, midranks
+from perennial.performance.interval import Interval, Z, log_losses, loss_interval, midranks
 from perennial.performance.running import RunningMean
 from perennial.performance.thresholds import FEW, GROUPS, SCORE, counted_scores
 
 FOLDS = 3
 DRAWS = 200
 DRAWN_AT_ONCE = 2_000_000
-Z = NormalDist().inv_cdf(0.975)
 
 
 @dataclass(frozen=True)
@@ -128,7 +126,7 @@ class _ExpectedLoss:
 
     @property
     def interval(self) -> Interval:
-        return loss_interval(self.mean.value, math.sqrt(self.variance) / self.mean.count, Z)
+        return loss_interval(self.mean.value, math.sqrt(self.variance) / self.mean.count)
 
 
 def _area_of(calibration: Calibration, rows: OrderedRows) -> Interval | None:
@@ -189,7 +187,7 @@ def _expected(if_one: Floats, if_zero: Floats, probability: Floats) -> Interval:
     """The mean loss, and its error when each row's truth is drawn by itself."""
     value = float(np.mean(probability * if_one + (1 - probability) * if_zero))
     variance = probability * (1 - probability) * (if_one - if_zero) ** 2
-    return loss_interval(value, math.sqrt(float(variance.sum())) / len(probability), Z)
+    return loss_interval(value, math.sqrt(float(variance.sum())) / len(probability))
 
 
 def _expected_area(prediction: Floats, probability: Floats) -> Interval | None:

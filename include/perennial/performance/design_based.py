@@ -13,7 +13,7 @@ from statistics import NormalDist
 import numpy as np
 
 from perennial.arrays import Floats
-from perennial.performance.interval import CONFIDENCE, Interval, log_losses
+from perennial.performance.interval import Interval, Z, expit, log_losses, squared
 from perennial.spec.names import METRICS, Task
 
 _Losses = Callable[[Floats, Floats], Floats]
@@ -34,7 +34,7 @@ class Sampled:
     weight: Floats
 
 
-def design_based(task: Task, windows: Sequence[Sampled], confidence: float = CONFIDENCE) -> dict[str, Interval]:
+def design_based(task: Task, windows: Sequence[Sampled]) -> dict[str, Interval]:
     """The metrics of all rows of the windows, estimated from the sample, with their intervals.
 
     The target is that of `perennial.performance.interval`: what the model is worth on rows like these, so that both
@@ -51,14 +51,13 @@ def design_based(task: Task, windows: Sequence[Sampled], confidence: float = CON
     """
     if effective_rows(windows) < FEWEST:
         return {}
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     if task is Task.REGRESSION:
-        return _of_numbers(windows, z)
+        return _of_numbers(windows)
     found = {
-        "log_loss": _corrected(windows, log_losses, _entropy, z, "log_loss"),
-        "brier": _corrected(windows, _squared, _spread, z, "brier"),
+        "log_loss": _corrected(windows, log_losses, _entropy, "log_loss"),
+        "brier": _corrected(windows, squared, _spread, "brier"),
     }
-    area = _area(windows, z)
+    area = _area(windows)
     return found if area is None else {"roc_auc": area, **found}
 
 
@@ -68,17 +67,16 @@ def effective_rows(windows: Sequence[Sampled]) -> float:
     return _effective(weight) if len(weight) else 0.0
 
 
-def weighted_share(hits: Floats, weight: Floats, confidence: float = CONFIDENCE) -> Interval:
+def weighted_share(hits: Floats, weight: Floats) -> Interval:
     """The share of all rows that are hits (1, others 0), from a weighted sample of at least one row.
 
     The interval is Wilson's (1927, Journal of the American Statistical Association 22) with the effective number of
     rows (Kish, 1965, Survey Sampling, 11.7), so that it has a width also where all sampled rows agree.
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     share = float(np.average(hits, weights=weight))
     rows = _effective(weight)
-    middle = (share + z**2 / (2 * rows)) / (1 + z**2 / rows)
-    reach = z / (1 + z**2 / rows) * math.sqrt(share * (1 - share) / rows + z**2 / (4 * rows**2))
+    middle = (share + Z**2 / (2 * rows)) / (1 + Z**2 / rows)
+    reach = Z / (1 + Z**2 / rows) * math.sqrt(share * (1 - share) / rows + Z**2 / (4 * rows**2))
     return Interval(share, max(0.0, middle - reach), min(1.0, middle + reach), math.sqrt(share * (1 - share) / rows))
 
 
@@ -86,7 +84,7 @@ def _effective(weight: Floats) -> float:
     return float(weight.sum() ** 2 / (weight**2).sum())
 
 
-def _corrected(windows: Sequence[Sampled], losses: _Losses, expected: _Expected, z: float, metric: str) -> Interval:
+def _corrected(windows: Sequence[Sampled], losses: _Losses, expected: _Expected, metric: str) -> Interval:
     guessed = np.concatenate([expected(each.predictions) for each in windows])
     of_sample = np.concatenate([expected(each.prediction) for each in windows])
     truth, prediction, weight = _joined(windows)
@@ -96,17 +94,17 @@ def _corrected(windows: Sequence[Sampled], losses: _Losses, expected: _Expected,
     # What each row takes part with: its guess, and for a row of the sample its difference beside it.
     guesses, parts = of_sample - mean, weight * (differences - correction) * rows / weight.sum()
     squares = float(((guessed - mean) ** 2).sum() + ((guesses + parts) ** 2 - guesses**2).sum())
-    return _interval(mean + correction, math.sqrt(max(0.0, squares)) / rows, z, metric)
+    return _interval(mean + correction, math.sqrt(max(0.0, squares)) / rows, metric)
 
 
-def _of_numbers(windows: Sequence[Sampled], z: float) -> dict[str, Interval]:
+def _of_numbers(windows: Sequence[Sampled]) -> dict[str, Interval]:
     truth, prediction, weight = _joined(windows)
     errors = np.abs(truth - prediction)
     squared, error = _weighted_mean(errors**2, weight)
     root = math.sqrt(squared)
     return {
-        "mae": _interval(*_weighted_mean(errors, weight), z, "mae"),
-        "rmse": _interval(root, error / (2 * root) if root else error, z, "rmse"),
+        "mae": _interval(*_weighted_mean(errors, weight), "mae"),
+        "rmse": _interval(root, error / (2 * root) if root else error, "rmse"),
     }
 
 
@@ -116,7 +114,7 @@ def _weighted_mean(values: Floats, weight: Floats) -> tuple[float, float]:
     return mean, math.sqrt(float((weight**2 * (values - mean) ** 2).sum())) / float(weight.sum())
 
 
-def _area(windows: Sequence[Sampled], z: float) -> Interval | None:
+def _area(windows: Sequence[Sampled]) -> Interval | None:
     """Over the windows, the weighted pairs in the right order (half where they are equal) by all weighted pairs."""
     parts = [part for each in windows if (part := _pairs(each)) is not None]
     pairs = sum(part.pairs for part in parts)
@@ -129,10 +127,10 @@ def _area(windows: Sequence[Sampled], z: float) -> Interval | None:
     squares = sum(float(((part.parts_right - value * part.parts_all) ** 2).sum()) for part in parts)
     error = math.sqrt(squares) / pairs
     if error == 0 or not 0 < value < 1:  # all pairs agree, so that their spread tells nothing
-        room = 1 - NormalDist().cdf(-z) ** (1 / min(rows))
-        return Interval(value, max(0.0, value - room), min(1.0, value + room), room / z)
-    logit, reach = math.log(value / (1 - value)), z * error / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach), error)
+        room = 1 - NormalDist().cdf(-Z) ** (1 / min(rows))
+        return Interval(value, max(0.0, value - room), min(1.0, value + room), room / Z)
+    logit, reach = math.log(value / (1 - value)), Z * error / (value * (1 - value))
+    return Interval(value, expit(logit - reach), expit(logit + reach), error)
 
 
 @dataclass(frozen=True)
@@ -176,13 +174,9 @@ def _joined(windows: Sequence[Sampled]) -> tuple[Floats, Floats, Floats]:
     return truth, prediction, np.concatenate([each.weight for each in windows])
 
 
-def _interval(value: float, error: float, z: float, metric: str) -> Interval:
+def _interval(value: float, error: float, metric: str) -> Interval:
     lowest, highest = METRICS[metric].range
-    return Interval(value, max(lowest, value - z * error), min(highest, value + z * error), error)
-
-
-def _squared(truth: Floats, prediction: Floats) -> Floats:
-    return (truth - prediction) ** 2
+    return Interval(value, max(lowest, value - Z * error), min(highest, value + Z * error), error)
 
 
 def _spread(prediction: Floats) -> Floats:
@@ -193,7 +187,3 @@ def _entropy(prediction: Floats) -> Floats:
     eps = np.finfo(np.float64).eps
     p = np.clip(prediction, eps, 1 - eps)
     return np.asarray(-(p * np.log(p) + (1 - p) * np.log1p(-p)), dtype=np.float64)
-
-
-def _expit(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))

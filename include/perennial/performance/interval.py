@@ -13,7 +13,8 @@ from perennial.performance.metrics import metrics_of
 from perennial.performance.running import RunningMean
 from perennial.spec.names import METRICS, Task
 
-CONFIDENCE = 0.95
+CONFIDENCE = 0.95  # of every interval here
+Z = NormalDist().inv_cdf((1 + CONFIDENCE) / 2)
 RESAMPLES = 400
 RESAMPLED_AT_ONCE = 2_000_000  # weights in memory
 PIECE_ROWS = 131_072  # of one resample that are looked at together, where it has more
@@ -34,7 +35,7 @@ class Interval:
     standard_error: float
 
 
-def intervals(task: Task, truth: Floats, prediction: Floats, confidence: float = CONFIDENCE) -> dict[str, Interval]:
+def intervals(task: Task, truth: Floats, prediction: Floats) -> dict[str, Interval]:
     """Each metric that `measure` gives for these rows, with its interval. Shapes as there.
 
     ROC AUC: DeLong, DeLong and Clarke-Pearson (1988, Biometrics 44), by midranks (Sun and Xu, 2014, IEEE Signal
@@ -43,12 +44,11 @@ def intervals(task: Task, truth: Floats, prediction: Floats, confidence: float =
     R²: percentiles of a bootstrap (Efron and Tibshirani, 1993), with Poisson weights (Hanley and MacGibbon, 2006,
     Computer Methods and Programs in Biomedicine 83) and a fixed seed.
     """
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     values = metrics_of(task, truth, prediction)
-    return {name: _FUNCTIONS[name](value, truth, prediction, z) for name, value in values.items()}
+    return {name: _FUNCTIONS[name](value, truth, prediction) for name, value in values.items()}
 
 
-def trailing(metric: str, windows: Sequence[tuple[Interval, int]], confidence: float = CONFIDENCE) -> Interval:
+def trailing(metric: str, windows: Sequence[tuple[Interval, int]]) -> Interval:
     """The mean over windows, weighted by their labelled rows. Windows are separate samples and are not mixed.
 
     `windows` are intervals with their numbers of rows, at least one of them above 0. The interval stays inside the
@@ -57,14 +57,13 @@ def trailing(metric: str, windows: Sequence[tuple[Interval, int]], confidence: f
     rows = sum(count for _, count in windows)
     value = sum(each.value * count for each, count in windows) / rows
     error = math.sqrt(sum((each.standard_error * count) ** 2 for each, count in windows)) / rows
-    z = NormalDist().inv_cdf((1 + confidence) / 2)
     lowest, highest = METRICS[metric].range
-    return Interval(value, max(lowest, value - z * error), min(highest, value + z * error), error)
+    return Interval(value, max(lowest, value - Z * error), min(highest, value + Z * error), error)
 
 
-def mean_interval(mean: RunningMean, confidence: float = CONFIDENCE) -> Interval:
+def mean_interval(mean: RunningMean) -> Interval:
     """The mean of at least one row, with its interval: normal, by the central limit theorem."""
-    reach = NormalDist().inv_cdf((1 + confidence) / 2) * mean.standard_error
+    reach = Z * mean.standard_error
     return Interval(mean.value, mean.value - reach, mean.value + reach, mean.standard_error)
 
 
@@ -80,55 +79,55 @@ def auc_variance(truth: Floats, prediction: Floats) -> float:
     return float(beaten.var(ddof=1) / m + unbeaten.var(ddof=1) / n)
 
 
-def _roc_auc(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+def _roc_auc(value: float, truth: Floats, prediction: Floats) -> Interval:
     smaller = min(int((truth == 1).sum()), int((truth != 1).sum()))
-    return area_interval(value, auc_variance(truth, prediction), smaller, z)
+    return area_interval(value, auc_variance(truth, prediction), smaller)
 
 
-def area_interval(value: float, variance: float, smaller: int, z: float) -> Interval:
+def area_interval(value: float, variance: float, smaller: int) -> Interval:
     """That of a ROC AUC, by DeLong's variance and the number of rows of the class that has fewer."""
     if not math.isfinite(variance):
         return Interval(value, 0.0, 1.0, math.inf)
     if variance == 0 or not 0 < value < 1:
         # All pairs agree, so their spread tells nothing: as for a binomial share of the smaller class's rows that is
         # 0 or 1 (Clopper and Pearson, 1934, Biometrika 26).
-        room = 1 - NormalDist().cdf(-z) ** (1 / smaller)
+        room = 1 - NormalDist().cdf(-Z) ** (1 / smaller)
         low, high = (max(0.0, value - room), min(1.0, value + room))
-        return Interval(value, low, high, (high - low) / (2 * z))
+        return Interval(value, low, high, (high - low) / (2 * Z))
     error = math.sqrt(variance)
     logit = math.log(value / (1 - value))
-    reach = z * error / (value * (1 - value))
-    return Interval(value, _expit(logit - reach), _expit(logit + reach), error)
+    reach = Z * error / (value * (1 - value))
+    return Interval(value, expit(logit - reach), expit(logit + reach), error)
 
 
-def _mean_of(losses: Callable[[Floats, Floats], Floats]) -> Callable[[float, Floats, Floats, float], Interval]:
-    def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-        return loss_interval(value, _standard_error(losses(truth, prediction)), z)
+def _mean_of(losses: Callable[[Floats, Floats], Floats]) -> Callable[[float, Floats, Floats], Interval]:
+    def interval(value: float, truth: Floats, prediction: Floats) -> Interval:
+        return loss_interval(value, _standard_error(losses(truth, prediction)))
 
     return interval
 
 
-def loss_interval(value: float, error: float, z: float) -> Interval:
+def loss_interval(value: float, error: float) -> Interval:
     """That of a mean loss with this standard error."""
-    return Interval(value, max(0.0, value - z * error), value + z * error, error)
+    return Interval(value, max(0.0, value - Z * error), value + Z * error, error)
 
 
-def _rmse(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
-    return root_interval(value, _standard_error((truth - prediction) ** 2), z)
+def _rmse(value: float, truth: Floats, prediction: Floats) -> Interval:
+    return root_interval(value, _standard_error((truth - prediction) ** 2))
 
 
-def root_interval(value: float, error: float, z: float) -> Interval:
+def root_interval(value: float, error: float) -> Interval:
     """That of the root of a mean square whose standard error this is."""
     if value == 0:  # every row was right: nothing is known of its spread but for that
         return Interval(0.0, 0.0, 0.0 if math.isfinite(error) else math.inf, error)
-    low, high = max(0.0, value**2 - z * error), value**2 + z * error
+    low, high = max(0.0, value**2 - Z * error), value**2 + Z * error
     return Interval(value, math.sqrt(low), math.sqrt(high), error / (2 * value))
 
 
 def _bootstrapped(
     resampler: Callable[[Floats, Floats], Callable[[Floats], Floats]], bounds: tuple[float, float]
-) -> Callable[[float, Floats, Floats, float], Interval]:
-    def interval(value: float, truth: Floats, prediction: Floats, z: float) -> Interval:
+) -> Callable[[float, Floats, Floats], Interval]:
+    def interval(value: float, truth: Floats, prediction: Floats) -> Interval:
         random, resampled = np.random.default_rng(0), resampler(truth, prediction)
         at_once = max(1, RESAMPLED_AT_ONCE // len(truth))
         found: list[float] = []
@@ -136,17 +135,17 @@ def _bootstrapped(
             size = (min(at_once, RESAMPLES - begin), len(truth))
             weights = random.poisson(CHANCE_OF_ROW, size).astype(np.float64)
             found += resampled(weights).tolist()
-        return resampled_interval(value, found, bounds, z)
+        return resampled_interval(value, found, bounds)
 
     return interval
 
 
-def resampled_interval(value: float, resampled: Sequence[float], bounds: tuple[float, float], z: float) -> Interval:
+def resampled_interval(value: float, resampled: Sequence[float], bounds: tuple[float, float]) -> Interval:
     """The percentiles of a metric's values in `RESAMPLES` resamples; NaN where one leaves it undefined."""
     found = [each for each in resampled if math.isfinite(each)]
     if len(found) < RESAMPLES / 2:
         return Interval(value, *bounds, math.inf)
-    tail = NormalDist().cdf(-z)
+    tail = NormalDist().cdf(-Z)
     low, high = np.quantile(found, [tail, 1 - tail])
     return Interval(value, float(low), float(high), float(np.std(found, ddof=1)))
 
@@ -209,7 +208,8 @@ def log_losses(truth: Floats, prediction: Floats) -> Floats:
     return np.asarray(-np.where(truth == 1, np.log(p), np.log1p(-p)), dtype=np.float64)
 
 
-def _squared(truth: Floats, prediction: Floats) -> Floats:
+def squared(truth: Floats, prediction: Floats) -> Floats:
+    """Each row's squared error."""
     return (truth - prediction) ** 2
 
 
@@ -228,15 +228,16 @@ def midranks(values: Floats) -> Floats:
     return np.asarray((last - (counts - 1) / 2)[inverse], dtype=np.float64)
 
 
-def _expit(value: float) -> float:
+def expit(value: float) -> float:
+    """The inverse of the logit."""
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
-_FUNCTIONS: dict[str, Callable[[float, Floats, Floats, float], Interval]] = {
+_FUNCTIONS: dict[str, Callable[[float, Floats, Floats], Interval]] = {
     "roc_auc": _roc_auc,
     "pr_auc": _bootstrapped(_average_precisions, (0.0, 1.0)),
     "log_loss": _mean_of(log_losses),
-    "brier": _mean_of(_squared),
+    "brier": _mean_of(squared),
     "mae": _mean_of(_absolute),
     "rmse": _rmse,
     "r2": _bootstrapped(_r_squared, (-math.inf, 1.0)),

@@ -6,15 +6,12 @@ Networks 19(2)): a second model learns how large the first one's errors are, and
 
 import math
 from collections.abc import Iterable, Mapping
-from statistics import NormalDist
 
 import numpy as np
 
 from perennial.arrays import Floats
 from perennial.performance.interval import Interval, loss_interval
 from perennial.performance.running import RunningMean
-
-Z = NormalDist().inv_cdf(0.975)
 
 
 def losses(truth: Floats, prediction: Floats) -> dict[str, Floats]:
@@ -43,7 +40,7 @@ def estimate_of_pieces(pieces: Iterable[Mapping[str, Floats]], spread: Mapping[s
 
 
 def _mean(mean: RunningMean, spread: float) -> Interval:
-    return loss_interval(mean.value, spread / math.sqrt(mean.count), Z)
+    return loss_interval(mean.value, spread / math.sqrt(mean.count))
 
 
 def _root(square: Interval) -> Interval:

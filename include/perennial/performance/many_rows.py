@@ -13,7 +13,6 @@ import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
-from statistics import NormalDist
 
 import numpy as np
 import pyarrow as pa
@@ -21,7 +20,6 @@ import pyarrow as pa
 from perennial.arrays import Floats
 from perennial.ordered import ordered
 from perennial.performance.interval import (
-    CONFIDENCE,
     RESAMPLED_AT_ONCE,
     RESAMPLES,
     Interval,
@@ -39,7 +37,7 @@ from perennial.spec.names import Task
 Pieces = Iterable[tuple[Floats, Floats]]  # truth and prediction of some rows, as `intervals` takes them
 
 
-def intervals_of_pieces(task: Task, pieces: Pieces, confidence: float = CONFIDENCE) -> dict[str, Interval]:
+def intervals_of_pieces(task: Task, pieces: Pieces) -> dict[str, Interval]:
     """`intervals` of rows that come in pieces, each of shape (rows,). Up to `FEW` of them are looked at in memory.
 
     Errors: as `perennial.ordered.ordered`.
@@ -49,14 +47,13 @@ def intervals_of_pieces(task: Task, pieces: Pieces, confidence: float = CONFIDEN
     for piece in coming:
         few.append(piece)
         if sum(len(truth) for truth, _ in few) > FEW:
-            z = NormalDist().inv_cdf((1 + confidence) / 2)
             of_many = _of_classification if task is Task.BINARY_CLASSIFICATION else _of_regression
-            return of_many(chain(few, coming), z)
+            return of_many(chain(few, coming))
     truth, prediction = (np.concatenate(each) for each in zip(*few, strict=True)) if few else (np.empty(0), np.empty(0))
-    return intervals(task, truth, prediction, confidence)
+    return intervals(task, truth, prediction)
 
 
-def _of_classification(pieces: Pieces, z: float) -> dict[str, Interval]:
+def _of_classification(pieces: Pieces) -> dict[str, Interval]:
     log_loss, brier = RunningMean(), RunningMean()
     positives = 0
 
@@ -70,8 +67,8 @@ def _of_classification(pieces: Pieces, z: float) -> dict[str, Interval]:
 
     with ordered(scores()) as rows:
         found = {
-            "log_loss": loss_interval(log_loss.value, log_loss.standard_error, z),
-            "brier": loss_interval(brier.value, brier.standard_error, z),
+            "log_loss": loss_interval(log_loss.value, log_loss.standard_error),
+            "brier": loss_interval(brier.value, brier.standard_error),
         }
         if not 0 < positives < rows.num_rows:
             return found
@@ -79,8 +76,8 @@ def _of_classification(pieces: Pieces, z: float) -> dict[str, Interval]:
         for hits, misses in counted_hits(rows):
             curve.add(hits, misses)
     smaller = min(curve.positives, curve.negatives)
-    area = area_interval(curve.area, curve.variance, smaller, z)
-    return {"roc_auc": area, "pr_auc": curve.average_precision(z), **found}
+    area = area_interval(curve.area, curve.variance, smaller)
+    return {"roc_auc": area, "pr_auc": curve.average_precision(), **found}
 
 
 @dataclass
@@ -124,7 +121,7 @@ class _Curve:
             return math.inf
         return self.beaten.variance / self.positives + self.unbeaten.variance / self.negatives
 
-    def average_precision(self, z: float) -> Interval:
+    def average_precision(self) -> Interval:
         value = math.fsum(self.terms) / self.positives
         of_groups = float(_average_precision(self.group_hits[None], self.group_misses[None])[0])
         random, at_once = np.random.default_rng(0), max(1, RESAMPLED_AT_ONCE // GROUPS)
@@ -135,7 +132,7 @@ class _Curve:
                 *(random.poisson(each, size) for each in (self.group_hits, self.group_misses))
             )
             found += (value + resampled - of_groups).clip(0, 1).tolist()
-        return resampled_interval(value, found, (0.0, 1.0), z)
+        return resampled_interval(value, found, (0.0, 1.0))
 
 
 def _average_precision(hits: Counts, misses: Counts) -> Floats:
@@ -146,7 +143,7 @@ def _average_precision(hits: Counts, misses: Counts) -> Floats:
     return np.asarray(np.divide(sums, above[:, -1], out=np.full(len(sums), np.nan), where=both))
 
 
-def _of_regression(pieces: Pieces, z: float) -> dict[str, Interval]:
+def _of_regression(pieces: Pieces) -> dict[str, Interval]:
     absolute, squared, outcomes = RunningMean(), RunningMean(), RunningMean()
     sums, products = np.zeros(4), np.zeros((4, 4))
     centre = 0.0
@@ -165,12 +162,12 @@ def _of_regression(pieces: Pieces, z: float) -> dict[str, Interval]:
         sums += each.sum(axis=1)
         products += each @ each.T
     found = {
-        "mae": loss_interval(absolute.value, absolute.standard_error, z),
-        "rmse": root_interval(math.sqrt(squared.value), squared.standard_error, z),
+        "mae": loss_interval(absolute.value, absolute.standard_error),
+        "rmse": root_interval(math.sqrt(squared.value), squared.standard_error),
     }
     if least < most and outcomes.squares > 0:
         value = 1 - squared.value * squared.count / outcomes.squares
-        found["r2"] = resampled_interval(value, _r_squared(sums, products), (-math.inf, 1.0), z)
+        found["r2"] = resampled_interval(value, _r_squared(sums, products), (-math.inf, 1.0))
     return found
 
 

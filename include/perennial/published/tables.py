@@ -38,9 +38,9 @@ class PublishedTable:
     key: str | None
 
 
-def lock(cursor: extensions.cursor, subject: str) -> None:
-    """Wait for the lock named by `subject`, and hold it until the transaction ends."""
-    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key(subject),))
+def lock(cursor: extensions.cursor) -> None:
+    """Wait for the lock of all who change tables, and hold it until the transaction ends."""
+    cursor.execute("SELECT pg_advisory_xact_lock(%s)", (lock_key("perennial.published.tables"),))
 
 
 def describe(cursor: extensions.cursor, use_case: str) -> PublishedTable:
@@ -78,7 +78,7 @@ def make_ready(cursor: extensions.cursor, use_case: str, columns: Mapping[str, s
     Errors: `psycopg2.errors.LockNotAvailable` when others use a table that lacks one for longer than
     `LOCK_MILLISECONDS`: as long as this waits, it keeps later readers waiting, too.
     """
-    lock(cursor, "perennial.published.tables")
+    lock(cursor)
     cursor.execute("SELECT set_config('lock_timeout', %s, true)", (f"{LOCK_MILLISECONDS}ms",))
     _make(cursor, use_case, columns, describe(cursor, use_case))
 
@@ -166,7 +166,7 @@ def remove_rows(cursor: extensions.cursor, use_case: str, which: Composable) -> 
 
 def mark_ended(cursor: extensions.cursor, use_case: str, at: datetime, reason: str) -> None:
     """Put the end of the use case into its table's comment, if it has a table, and into the table of all ends."""
-    lock(cursor, "perennial.published.tables")
+    lock(cursor)
     cursor.execute(SQL("CREATE SCHEMA IF NOT EXISTS {}").format(Identifier(SCHEMA)))
     cursor.execute(
         SQL(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from perennial.quality.outcome import ExpectationOutcome
 from perennial.spec.expectations import COLUMN_ARGUMENTS
 from perennial.spec.sentences import sentence, written
-from perennial.wording import counted
+from perennial.wording import counted, percent
 
 _MOST_RULES = 5
 _LONGEST = 200  # characters of what was expected
@@ -25,10 +25,10 @@ def rows_set_aside(caught: int, rows: int, by_rule: Mapping[str, int], most: flo
     ranked = sorted(by_rule.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(f"{rule} caught {count}" for rule, count in ranked[:_MOST_RULES])
     more = f", and {len(ranked) - _MOST_RULES} more rules" if len(ranked) > _MOST_RULES else ""
-    found = f"{SET_ASIDE}{caught} of {counted(rows, 'row')} ({_percent(caught / rows)}); {named}{more}."
+    found = f"{SET_ASIDE}{caught} of {counted(rows, 'row')} ({percent(caught / rows)}); {named}{more}."
     if too_many:
         return (
-            f"{found} That is more than quality.max_quarantined_share, {_percent(most)}, so the source is taken to be "
+            f"{found} That is more than quality.max_quarantined_share, {percent(most)}, so the source is taken to be "
             "broken. Look at the quarantine, correct the source or the rule, and run the window again."
         )
     return f"{found} They are not scored; look at the quarantine, and replay the window after a fix."
@@ -53,17 +53,13 @@ def expectation_reason(outcome: ExpectationOutcome) -> str:
 def _found(outcome: ExpectationOutcome) -> str:
     if outcome.checked is not None and outcome.unexpected is not None:
         present = outcome.checked - (outcome.missing or 0)
-        share = f" ({_percent(outcome.unexpected / present)})" if present else ""
+        share = f" ({percent(outcome.unexpected / present)})" if present else ""
         return f"unexpected are {outcome.unexpected} of {counted(present, 'value')}{share}"
     if isinstance(outcome.observed, int | float):
         return f"observed {written(outcome.observed)}"
     if outcome.unexpected:
         return f"unexpected are {counted(outcome.unexpected, 'distinct value')}"
     return "`perennial validation` shows what was observed"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"
 
 
 def _shown(text: str) -> str:

@@ -43,16 +43,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class WindowLabels:
-    """How many labels of a window the lake holds, and how many of them are new.
-
-    `version` of the labels' table holds them all, where it is known: the one that was named and lacked none, or the one
-    that took the new ones.
-    """
+    """How many labels of a window the lake holds, and how many of them are new."""
 
     window: Window
     labels: int
     new: int
-    version: int | None = None
 
 
 def collect(
@@ -61,12 +56,9 @@ def collect(
     as_of: datetime,
     ports: Ports,
     run_id: str,
-    *,
-    version: int | None = None,
 ) -> WindowLabels:
     """Add the labels of the window that had arrived by `as_of` to those the lake has; none is ever removed.
 
-    They are looked for in that `version` of the labels' table first (default: its present one).
     Errors: `SchemaMismatch`, `SourceUnavailable`, `InvalidQuery`, `StoreUnavailable`, `WindowBusy`,
     `LeaseLost`.
     """
@@ -77,18 +69,18 @@ def collect(
             arrived = stack.enter_context(_ordered_delivered(use_case, window, as_of, ports))
         except EmptyWindow:  # no file of labels is there yet: for labels that is ordinary
             return WindowLabels(window, labels=known_labels(use_case, window, as_of, ports).num_rows, new=0)
-        before = ports.lake.ordered(labels_table(spec.name), partition, version=version)
+        before = ports.lake.ordered(labels_table(spec.name), partition)
         if _all_known(arrived, before):  # asking first spares taking the lease
-            return WindowLabels(window, before.num_rows, new=0, version=version)
+            return WindowLabels(window, before.num_rows, new=0)
         lease = stack.enter_context(labels_lease(spec.name, window, ports, run_id))
         known = ports.lake.ordered(labels_table(spec.name), partition)
         found = stack.enter_context(distinct(arrived, known))
         new = found.num_rows - known.num_rows
         if not new:
             return WindowLabels(window, found.num_rows, new=0)
-        commit = ports.lake.replace(labels_table(spec.name), partition, found, lease)
+        ports.lake.replace(labels_table(spec.name), partition, found, lease)
         tell_contradictions(spec, window, found)
-        return WindowLabels(window, found.num_rows, new, version=commit.version)
+        return WindowLabels(window, found.num_rows, new)
 
 
 def tell_contradictions(spec: UseCase, window: Window, labels: OrderedRows) -> None:
@@ -214,11 +206,9 @@ def unmatched_labels(use_case: LoadedUseCase, window: Window, labels: Rows, port
     return replace(found, label_key=None, row_key=None) if found is not None and personal else found
 
 
-def known_labels(
-    use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports, *, version: int | None = None
-) -> pa.Table:
+def known_labels(use_case: LoadedUseCase, window: Window, as_of: datetime, ports: Ports) -> pa.Table:
     """One outcome per entity: the last that had arrived by `as_of` (invariant I6). Arguments as `settled_labels`."""
-    return with_outcome(settled_labels(use_case, window, as_of, ports, version=version), use_case.spec.labels.column)
+    return with_outcome(settled_labels(use_case, window, as_of, ports), use_case.spec.labels.column)
 
 
 def settled_labels(

@@ -2,9 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from perennial.errors import PerennialError
 from perennial.judgement.calibration import CalibrationCompared
@@ -25,6 +23,7 @@ from perennial.records.training_set import REFUSED_FOR, TrainingManifest, read_m
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.training import NO_SKILL
 from perennial.verdict import PROMOTE, RETRAIN, ApprovalAnswer
+from perennial.wording import date
 
 ASKING = (DecisionKind.RETRAIN_ON_DRIFT, DecisionKind.RETRAIN_ON_PERFORMANCE)
 CHAMPION = "champion version "  # begins a name in the judge's numbers
@@ -298,16 +297,12 @@ def _sentence(
     if deployment is None and begun is not None:
         return (
             f"Version {begun.model_version} won, and began in {stage_name(begun.share)}, for data from "
-            f"{_date(begun.effective_from, zone)} on: the page of the use case says how far its roll-out is."
+            f"{date(begun.effective_from, zone)} on: the page of the use case says how far its roll-out is."
         )
     if deployment is None:
         return _waits(asked, answers) if asked is not None else "A candidate won, and is not deployed yet."
-    since = _date(deployment.effective_from, zone)
+    since = date(deployment.effective_from, zone)
     return f"Version {deployment.model_version} became the champion, for data from {since} on."
-
-
-def _date(moment: datetime, zone: str) -> str:
-    return f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d}"
 
 
 def _waits(asked: ApprovalRequest, answers: Sequence[Approval]) -> str:

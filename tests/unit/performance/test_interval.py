@@ -128,12 +128,6 @@ def test_a_trailing_interval_stays_inside_the_metrics_range(
     assert found.high == (pytest.approx(value + 1.959964 * 0.02) if high is None else high)
 
 
-def test_a_wider_confidence_is_a_wider_interval() -> None:
-    truth, prediction = sample(CLASSES, 300, 1)
-    narrow, wide = (intervals(CLASSES, truth, prediction, confidence) for confidence in (0.8, 0.99))
-    assert all(wide[name].high - wide[name].low > narrow[name].high - narrow[name].low for name in wide)
-
-
 @pytest.mark.parametrize("digits", [1, 12])
 @pytest.mark.parametrize("rows", [49, 50, 64])
 def test_many_rows_are_resampled_in_pieces_to_the_last_bit(

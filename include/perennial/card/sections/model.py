@@ -1,6 +1,6 @@
 """Which model it is, what it is for, who answers for it, and how much harm it can do."""
 
-from perennial.card.facts import Facts, artefact_source, entry_source
+from perennial.card.facts import Facts, entry_source
 from perennial.card.statements import Section, Source, SourceKind, Statement, Value, instant, no_evidence, said
 from perennial.records.judgement import JUDGED
 from perennial.spec.names import Task
@@ -121,10 +121,3 @@ def _recipe(facts: Facts) -> Statement:
     source = Source(SourceKind.REGISTRY, f"parameters of version {facts.first.model_version} in the model registry")
     text = f"{winner}: {told}" if winner else told
     return said("Recipe", text or None, source, text)
-
-
-def packages_source(facts: Facts) -> Source | None:
-    """Where the bill of materials takes the installed packages from."""
-    if facts.as_deployed is None:
-        return None
-    return artefact_source("what was installed at the deployment", facts.as_deployed.packages_digest, facts.first)

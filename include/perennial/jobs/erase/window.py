@@ -22,7 +22,7 @@ from perennial.lake.port import (
     window_partition,
 )
 from perennial.lease import Lease
-from perennial.ledger.entries import Batch, InterventionKind, ShadowBatch, Snapshot
+from perennial.ledger.entries import Batch, InterventionKind, ShadowBatch
 from perennial.ledger.rules import recorded_order
 from perennial.ports import Ports
 from perennial.records.batch import live_rows, restore_stores
@@ -136,14 +136,11 @@ def _record(window: Window, known: list[SnapshotWithout], erasing: Erasing, leas
             recorded_at=None, id=None,
         )  # fmt: skip
         recorded = ledger.record_snapshot(entry, lease)
-        while latest is not None and not _newer(recorded, latest):  # the version's number is taken in the ledger
+        # Where the version's number is taken in the ledger, another is made.
+        while latest is not None and recorded_order(recorded) <= recorded_order(latest):
             again = lake.replace(before.table, window_partition(window), each.rows, lease, anew=True)
             recorded = ledger.record_snapshot(replace(entry, version=again.version), lease)
         changed = True
-
-
-def _newer(one: Snapshot, other: Snapshot) -> bool:
-    return recorded_order(one) > recorded_order(other)
 
 
 def _predictions(window: Window, erasing: Erasing, digests: dict[str, str], lease: Lease) -> None:

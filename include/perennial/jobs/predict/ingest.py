@@ -249,15 +249,12 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> I
                 return Ingested(window, latest.digest, latest.version, latest.rows, changed=False, remarks=remarks)
             snapshot = _snapshot(spec.name, window, commit, delivery.schema, delivery.query, remarks, run_id)
             recorded = ports.ledger.record_snapshot(snapshot, lease)
-            while latest is not None and not _newer(recorded, latest):  # the version's number is taken in the ledger
+            # Where the version's number is taken in the ledger, another is made.
+            while latest is not None and recorded_order(recorded) <= recorded_order(latest):
                 again = ports.lake.replace(commit.table, window_partition(window), rows, lease, anew=True)
                 recorded = ports.ledger.record_snapshot(replace(snapshot, version=again.version), lease)
     log.info("%s %s: %d rows, snapshot %s", spec.name, window, commit.rows, commit.digest[:12])
     return Ingested(window, recorded.digest, recorded.version, recorded.rows, changed=True, remarks=remarks)
-
-
-def _newer(one: Snapshot, other: Snapshot) -> bool:
-    return recorded_order(one) > recorded_order(other)
 
 
 def _holds(snapshot: Snapshot, commit: Commit, ports: Ports) -> bool:

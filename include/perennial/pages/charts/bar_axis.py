@@ -53,7 +53,7 @@ def _wide(text: str) -> float:
 
 def _wanted(labels: Sequence[str], heights: Sequence[float], each: float) -> Iterator[tuple[float, str, bool]]:
     """The middle of each label and its text, the most important first, and whether it may be moved to fit."""
-    edges = [(position + 1, end) for position, label in enumerate(labels) if (end := _end(label))]
+    edges = [(position + 1, end) for position, label in enumerate(labels) if (end := interval_end(label))]
     if edges:
         order = [edges[0], edges[-1], edges[len(edges) // 2], *edges]
         yield from ((position * each, end, False) for position, end in order)
@@ -68,6 +68,6 @@ def _is_interval(label: str) -> bool:
     return label.startswith(("up to ", "above ")) or " to " in label
 
 
-def _end(label: str) -> str:
+def interval_end(label: str) -> str:
     """Where an interval ends, "" where it has no end or is none."""
     return label.rpartition(" ")[2] if label.startswith("up to ") or " to " in label else ""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from markupsafe import Markup, escape
 
 from perennial.pages.charts import axis
+from perennial.pages.charts.bar_axis import interval_end
 from perennial.pages.charts.svg import svg
 from perennial.pages.words import share
 from perennial.review.prediction_spread import PredictionBar, PredictionSpread
@@ -40,7 +41,7 @@ def prediction_chart(found: PredictionSpread) -> Markup:
             drawn.append(f'<path class="before" d="M{x + 3:.1f} {level(bar.before):.1f}h{each - 6:.1f}"/>')
         outline.append(f"{x:.1f},{level(bar.reference):.1f} {x + each:.1f},{level(bar.reference):.1f}")
         if position + 1 < len(bars):
-            edge = escape(_edge(bar.label))
+            edge = escape(interval_end(bar.label))
             drawn.append(f'<text x="{x + each:.1f}" y="{foot + 14:.0f}" text-anchor="middle">{edge}</text>')
     line = f'<polyline class="was" points="{" ".join(outline)}"/>'
     said = f"Predictions, as shares of the rows. Furthest from the reference: {_furthest(bars)}. The table has all."
@@ -50,11 +51,6 @@ def prediction_chart(found: PredictionSpread) -> Markup:
 def _furthest(bars: Sequence[PredictionBar]) -> str:
     """The bar that differs most from the reference, in words."""
     return _said(max(bars, key=lambda bar: abs(bar.window - bar.reference)))
-
-
-def _edge(label: str) -> str:
-    """Where a bar ends, by its label; "" where it is no interval."""
-    return label.rpartition(" ")[2] if label.startswith("up to ") or " to " in label else ""
 
 
 def _said(bar: PredictionBar) -> str:

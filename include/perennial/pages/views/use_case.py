@@ -8,7 +8,6 @@ from perennial import clock
 from perennial.errors import InvalidWindow
 from perennial.pages.asked import Asked, Found, asked_use_case
 from perennial.pages.charts.windows import CLASS
-from perennial.pages.words import date
 from perennial.performance.gain import metric_named
 from perennial.performance.maturity import Maturity
 from perennial.performance.standing import Standing
@@ -22,6 +21,7 @@ from perennial.spec.models import UseCase
 from perennial.spec.retirement import RowClass
 from perennial.verdict import Verdict
 from perennial.window import longest_run, parse_instant
+from perennial.wording import date
 
 VERSIONS_SHOWN, REJECTED_SHOWN = 15, 20
 STANDING_KINDS = {Standing.AS_EXPECTED: "pass", Standing.WORSE: "warn", Standing.FAR_WORSE: "fail"}

@@ -7,7 +7,7 @@ from perennial.quality.proposals.bounds import Bound, upper
 from perennial.quality.proposals.proposal import LeftAlone, Looked, Proposal, Series, of_column
 from perennial.quality.proposals.seen import ColumnSeen
 from perennial.spec.columns import Column
-from perennial.wording import counted
+from perennial.wording import counted, percent
 
 NOT_NULL = "expect_column_values_to_not_be_null"
 FEWEST_PRESENT = 0.05  # a column that may be missing in nineteen of twenty rows has no bound worth the name
@@ -25,7 +25,7 @@ def missing(name: str, column: Column, seen: Sequence[ColumnSeen], looked: Looke
         return
     if max(learnt) == 0:
         why = (
-            f"values are missing only since the windows that were held out, up to {_percent(max(shares))}: no bound yet"
+            f"values are missing only since the windows that were held out, up to {percent(max(shares))}: no bound yet"
         )
         yield LeftAlone(name, why)
         return
@@ -35,13 +35,9 @@ def missing(name: str, column: Column, seen: Sequence[ColumnSeen], looked: Looke
     mostly = math.floor(100 * (1 - bound.value)) / 100
     if mostly < FEWEST_PRESENT:
         yield LeftAlone(
-            name, f"{_percent(min(learnt))} to {_percent(max(learnt))} of values missing: no bound says anything"
+            name, f"{percent(min(learnt))} to {percent(max(learnt))} of values missing: no bound says anything"
         )
         return
-    span = " to ".join(dict.fromkeys((_percent(min(learnt)), _percent(max(learnt)))))
+    span = " to ".join(dict.fromkeys((percent(min(learnt)), percent(max(learnt)))))
     words = f"{span} of values missing {looked.in_words}; {bound.how}"
     yield Proposal(of_column(NOT_NULL, name, mostly=mostly), words, series)
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.3g}%"

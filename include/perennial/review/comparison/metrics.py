@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
-from perennial.performance.interval import CONFIDENCE
+from perennial.performance.interval import Z
 from perennial.spec.names import METRICS
 
 Json = Mapping[str, Any]
@@ -71,7 +70,7 @@ def _compared(name: str, before: float | None, spread: Json, after: float | None
     error, error_after = spread.get("standard_error"), spread_after.get("standard_error")
     low = high = None
     if difference is not None and error is not None and error_after is not None:
-        reach = NormalDist().inv_cdf((1 + CONFIDENCE) / 2) * math.hypot(error, error_after)
+        reach = Z * math.hypot(error, error_after)
         if math.isfinite(reach):
             low, high = difference - reach, difference + reach
     return MetricCompared(
