@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import numpy as np
 import pyarrow as pa
 from pydantic import AliasChoices, Field
+from scipy import stats
 
 from perennial.arrays import Floats
 from perennial.drift.columns import ColumnDrift, Compared, compare
-from perennial.drift.conformal import TIED, benjamini_yekutieli, p_value
+from perennial.drift.conformal import TIED, p_value
 from perennial.drift.joint_comparison import UNITS, compare_joint
 from perennial.drift.profiles.profile import WindowProfile
 from perennial.drift.reasons import missing_reason, shift_reason
@@ -196,6 +197,8 @@ def _with_p_values(compared: Sequence[Compared], maxima: Floats, critical: float
     """The columns, with p-values where they could be measured."""
     measured = [column for column in compared if column.drift.largest_score is not None]
     own = [_own_p_value(column.scores) for column in measured]
+    # Benjamini and Yekutieli (2001, Annals of Statistics 29(4)): columns depend on each other in any way.
+    discoveries = stats.false_discovery_control(own, method="by").tolist()
     found = {
         column.drift.name: replace(
             column.drift,
@@ -204,7 +207,7 @@ def _with_p_values(compared: Sequence[Compared], maxima: Floats, critical: float
             q_value=q,
             drifted=bool(column.scores[-1] > critical + TIED),
         )
-        for column, p, q in zip(measured, own, benjamini_yekutieli(own), strict=True)
+        for column, p, q in zip(measured, own, discoveries, strict=True)
     }
     return tuple(found.get(column.drift.name, column.drift) for column in compared)
 

@@ -6,8 +6,6 @@ up to ties, so that P(p <= level) <= level for any n, any level and any score th
 full conformal prediction (Vovk, Gammerman and Shafer, 2005, Algorithmic Learning in a Random World, chapter 2).
 """
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from perennial.arrays import Floats
@@ -49,32 +47,6 @@ def standardised(distances: Floats, negligible: float, floor: float) -> Floats:
 def p_value(others: Floats, score: float) -> float:
     """The conformal p-value of a score: the share of scores, itself included, that are at least as large."""
     return float((1 + np.count_nonzero(others >= score - TIED)) / (1 + len(others)))
-
-
-def benjamini_hochberg(p_values: Sequence[float]) -> tuple[float, ...]:
-    """The p-values adjusted for being many: rejecting those up to q keeps the false discovery rate at q.
-
-    Benjamini and Hochberg (1995, JRSS B 57(1)). For independent tests and those that are positively dependent.
-
-    >>> benjamini_hochberg([0.01, 0.04, 0.03])
-    (0.03, 0.04, 0.04)
-    """
-    m = len(p_values)
-    falling = sorted(range(m), key=lambda i: -p_values[i])
-    adjusted, least = [1.0] * m, 1.0
-    for place, i in enumerate(falling):
-        least = min(least, p_values[i] * m / (m - place))
-        adjusted[i] = least
-    return tuple(adjusted)
-
-
-def benjamini_yekutieli(p_values: Sequence[float]) -> tuple[float, ...]:
-    """`benjamini_hochberg` for tests that depend on each other in any way: larger by 1 + 1/2 + ... + 1/m.
-
-    Benjamini and Yekutieli (2001, Annals of Statistics 29(4)).
-    """
-    factor = sum(1 / i for i in range(1, len(p_values) + 1))
-    return tuple(min(1.0, q * factor) for q in benjamini_hochberg(p_values))
 
 
 def _mean_of_others(values: Floats) -> Floats:

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy import stats
 
 from perennial.arrays import Floats
 from perennial.drift.assess import Assessment, assess, assess_profile
 from perennial.drift.columns import ColumnDrift
-from perennial.drift.conformal import benjamini_yekutieli
 from perennial.drift.profiles.profile import WindowProfile, profile
 from perennial.drift.reference import PREDICTION, Reference, fit_reference
 from perennial.encoding import as_json
@@ -261,7 +261,7 @@ def test_columns_have_p_values_of_their_own_and_adjusted_ones(reference: Referen
     height = column(found, "height")
     assert height.p_value == height.adjusted_p_value == found.p_value == pytest.approx(1 / 41)
     everything = [*found.columns, *found.joint]
-    q_values = benjamini_yekutieli([each.p_value or 0 for each in everything])
+    q_values = stats.false_discovery_control([each.p_value or 0 for each in everything], method="by")
     assert [each.q_value for each in everything] == list(q_values)
     for each in everything:
         assert each.p_value is not None

@@ -1,6 +1,5 @@
 """Conformal p-values: the arithmetic is what measuring from scratch would give, and the validity is a count."""
 
-import itertools
 import tracemalloc
 from collections.abc import Callable
 
@@ -14,8 +13,6 @@ from perennial.arrays import Floats
 from perennial.drift.conformal import (
     FARTHEST,
     areas_from_rest,
-    benjamini_hochberg,
-    benjamini_yekutieli,
     p_value,
     shares_from_rest,
     standardised,
@@ -107,26 +104,3 @@ def test_at_most_a_share_of_level_of_windows_is_alarming_whatever_the_scores(sco
     found = np.array(scores, dtype=np.float64)
     alarms = sum(p_value(np.delete(found, i), float(found[i])) <= level for i in range(len(found)))
     assert alarms / len(found) <= level
-
-
-@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
-def test_false_discovery_rates_are_scipys(p_values: list[float]) -> None:
-    assert benjamini_hochberg(p_values) == pytest.approx(stats.false_discovery_control(p_values, method="bh"))
-    assert benjamini_yekutieli(p_values) == pytest.approx(stats.false_discovery_control(p_values, method="by"))
-
-
-def test_false_discovery_rates_of_the_paper() -> None:
-    """Benjamini and Hochberg's own example (1995): of 15 p-values, four are rejected at 0.05."""
-    published = [
-        0.0001, 0.0004, 0.0019, 0.0095, 0.0201, 0.0278, 0.0298, 0.0344,
-        0.0459, 0.3240, 0.4262, 0.5719, 0.6528, 0.7590, 1.0000,
-    ]  # fmt: skip
-    assert sum(q <= 0.05 for q in benjamini_hochberg(published)) == 4
-    assert benjamini_hochberg([]) == ()
-
-
-def test_the_order_of_p_values_does_not_matter() -> None:
-    for order in itertools.permutations([0.01, 0.02, 0.9]):
-        assert dict(zip(order, benjamini_hochberg(order), strict=True)) == pytest.approx(
-            {0.01: 0.03, 0.02: 0.03, 0.9: 0.9}
-        )
