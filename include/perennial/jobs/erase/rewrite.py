@@ -150,17 +150,17 @@ def verdicts_without(
 ) -> list[ValidationResult]:
     """The verdicts on a snapshot, as verdicts on the one without the entity.
 
-    `quarantine` holds the rows that the last of them set aside; of others it is known from `predicted`, how many rows
-    of the entity were let through.
+    `quarantine` holds the rows that the one which counts set aside; of others it is known from `predicted`, how many
+    rows of the entity were let through.
     """
     window = snapshot.before.window
-    verdicts = list(ports.ledger.validations(use_case.name, window))
+    counting = ports.ledger.counting_verdict(use_case.name, window)
     found = []
-    for each in verdicts:
+    for each in ports.ledger.validations(use_case.name, window):
         if each.snapshot_digest != snapshot.before.digest:
             continue
         aside = max(0, each.rows_quarantined - (snapshot.gone - predicted))
-        if each is verdicts[-1]:
+        if counting is not None and each.id == counting.id:
             aside = (
                 0
                 if quarantine is None
