@@ -5,14 +5,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from tests.unit.jobs.world import ROWS, World, make_world
 from tests.waiting import PATIENCE
 
 from perennial import clock
+from perennial.digest import table_digest
 from perennial.errors import NotValidated, ValidationFailed
 from perennial.jobs.predict import ingest, validate
+from perennial.jobs.retrain.assembling.labelled_windows import label_windows
 from perennial.lake.delta import DeltaLake
+from perennial.lake.port import quarantine_table
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.redacting import Json
 from perennial.records.gate import gated
@@ -114,6 +118,54 @@ def test_every_reader_says_what_was_said_last(world: World) -> None:
     assert (gate.validation.run_id, gate.validation.number, len(gate.quarantined_keys)) == ("put back", 1, 1)
     recorded = [(each.run_id, each.number) for each in world.ports.ledger.validations("parcels", window)]
     assert recorded == [("rules of before", 0), ("other rules", 0), ("put back", 1)]
+
+
+def test_the_gate_knows_the_rows_that_were_set_aside_and_not_only_their_number(world: World) -> None:
+    world.put("weight", {DAY * ROWS: -99.0})
+    window, ports = world.day(DAY), world.ports
+    ingest.run(world.use_case, window, ports, "test")
+    validate.run(world.use_case, window, ports, "test")
+    verdict = gated(world.use_case, window, ports).validation
+    aside = ports.lake.read(quarantine_table("parcels"), window.key)
+    assert verdict.quarantine_digest == table_digest(aside)
+
+    swapped = aside.set_column(aside.column_names.index("parcel"), "parcel", [pa.array([DAY * ROWS + 5])])
+    ports.lake.replace(quarantine_table("parcels"), window.key, swapped)
+    with pytest.raises(
+        NotValidated, match=r"does not hold the 1 row of snapshot \w+ .* test set aside, but as many others\."
+    ):
+        gated(world.use_case, window, ports)
+    ports.lake.replace(quarantine_table("parcels"), window.key, aside.slice(0, 0))
+    with pytest.raises(NotValidated, match=r"does not hold the 1 row of snapshot \w+ .* test set aside, but 0\. Run"):
+        gated(world.use_case, window, ports)
+    validate.run(world.use_case, window, ports, "again")
+    assert gated(world.use_case, window, ports).validation == verdict
+
+
+def test_windows_that_are_taken_in_together_name_the_same_rows_as_one_alone(world: World) -> None:
+    world.put("weight", {DAY * ROWS: -99.0, DAY * ROWS + 7: -98.0})
+    windows = [world.day(number) for number in (DAY - 1, DAY, DAY + 1)]
+    label_windows(world.use_case, windows, world.day(DAY + 3).start, world.ports, "together")
+    together = [world.ports.ledger.counting_verdict("parcels", each) for each in windows]
+    assert [each is not None and each.quarantine_digest is not None for each in together] == [False, True, False]
+    for window, verdict in zip(windows, together, strict=True):
+        validate.run(world.use_case, window, world.ports, "alone")
+        assert gated(world.use_case, window, world.ports).validation == verdict
+
+
+def test_verdicts_without_a_digest_are_held_against_the_number_of_rows(world: World) -> None:
+    world.put("weight", {DAY * ROWS: -99.0})
+    window, ports = world.day(DAY), world.ports
+    ingest.run(world.use_case, window, ports, "test")
+    validate.run(world.use_case, window, ports, "test")
+    verdict = ports.ledger.counting_verdict("parcels", window)
+    assert verdict is not None
+    before = replace(verdict, number=1, quarantine_digest=None, id=None, recorded_at=None)
+    ports.ledger.record_validation(before)  # as the version of before recorded it
+    aside = ports.lake.read(quarantine_table("parcels"), window.key)
+    other = aside.set_column(aside.column_names.index("parcel"), "parcel", [pa.array([DAY * ROWS + 5])])
+    ports.lake.replace(quarantine_table("parcels"), window.key, other)
+    assert gated(world.use_case, window, ports).validation.number == 1
 
 
 def test_rules_may_change_as_often_as_somebody_likes(world: World) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.digest import table_digest
 from perennial.encoding import json_digest
 from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
@@ -79,16 +80,26 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
             f"expectations, by version {versions.CHECKS_VERSION} of Perennial's checks, with what was accepted of it. "
             f"{run_first}"
         )
-    if validation.rows_quarantined != quarantine.num_rows:
+    if (others := _others(validation, quarantine)) is not None:
         raise NotValidated(
             f"{use_case.name} {window}: the quarantine does not hold the {counted(validation.rows_quarantined, 'row')} "
-            f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside, but "
-            f"{quarantine.num_rows:,}. {run_first}"
+            f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside, but {others}. {run_first}"
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))
     keys = quarantine.column(use_case.spec.key).combine_chunks() if quarantine.num_rows else pa.array([], pa.null())
     return Gated(snapshot, validation, keys)
+
+
+def _others(validation: ValidationResult, quarantine: pa.Table) -> str | None:
+    """What the quarantine holds, in words, where it is not what the verdict set aside. A verdict of before digests were
+    kept says how many rows that were, and not which.
+    """
+    if validation.rows_quarantined != quarantine.num_rows:
+        return f"{quarantine.num_rows:,}"
+    if validation.quarantine_digest is None or table_digest(quarantine) == validation.quarantine_digest:
+        return None
+    return "as many others"
 
 
 def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
@@ -142,7 +153,12 @@ def _lost(snapshot: Snapshot, found: str) -> str:
 def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
     """The rows of exactly this snapshot that are in quarantine; without any, a table that may lack the columns."""
     rows = lake.read(quarantine_table(snapshot.use_case), window_partition(snapshot.window))
-    return rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest)) if rows.num_rows else rows
+    return of_snapshot(rows, snapshot.digest) if rows.num_rows else rows
+
+
+def of_snapshot(quarantine: pa.Table, digest: str) -> pa.Table:
+    """Those rows of the quarantine that are about the snapshot with this digest."""
+    return quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), digest))
 
 
 def accepted_rules(snapshot: Snapshot, ledger: Ledger) -> frozenset[str]:

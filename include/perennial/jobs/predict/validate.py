@@ -61,8 +61,9 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         with saying_what_expired(snapshot, ports.ledger):
             rows = ordered_snapshot(snapshot, ports.lake)
         verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
-        verdict = _numbered(verdict, ports.ledger)
         with ordered(_of_snapshot(aside, snapshot)) as quarantined:
+            digest = quarantined.digest() if quarantined.num_rows else None
+            verdict = _numbered(replace(verdict, quarantine_digest=digest), ports.ledger)
             ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, lease)
         recorded = ports.ledger.record_validation(verdict, lease)
     tell(recorded)
@@ -163,11 +164,13 @@ def _numbered(verdict: ValidationResult, ledger: Ledger) -> ValidationResult:
 def _refuse_another_answer(verdict: ValidationResult, before: ValidationResult) -> None:
     """The same rules say the same of the same rows, whenever they are asked. Errors: `ChecksDisagree`."""
     found = verdict.rows_quarantined
-    if before.rows_quarantined == found:
+    as_many = before.rows_quarantined == found
+    if as_many and before.quarantine_digest in (None, verdict.quarantine_digest):
         return
+    then = "as many others" if as_many else before.rows_quarantined
     raise ChecksDisagree(
         f"{before.use_case} {before.window}: the same rules set {found} rows of snapshot {before.snapshot_digest[:12]} "
-        f"aside, and {before.rows_quarantined} when it was validated by the run {before.run_id}. Nothing was changed. "
+        f"aside, and {then} when it was validated by the run {before.run_id}. Nothing was changed. "
         f"Either libraries differ from those that requirements.txt pins: install these. Or Perennial's checks changed "
         f"without a new number of their version ({checks_of(before)}): report that, and change the expectations in any "
         "way, such as a severity, to validate the window under another digest meanwhile."

@@ -39,7 +39,7 @@ class ValidationResult:
 
     `number` counts how often they said it with other rules' verdicts on the snapshot in between: the verdict that was
     recorded last counts. `quarantine_digest` names the rows that were set aside, as the lake's commit of them does;
-    None where there were none, and in entries of before it was kept.
+    None where there were none, in entries of before it was kept, and where an entity was erased since.
     """
 
     use_case: str
