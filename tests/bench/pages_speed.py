@@ -64,16 +64,16 @@ KINDS = {f"column_{n}": "categorical" if n % 5 == 0 else "numeric" for n in rang
 
 VALIDATIONS = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
-    rows, rows_quarantined, result, run_id, recorded_at)
+    rows, rows_quarantined, result, number, run_id, recorded_at)
 SELECT %(name)s, at, at + %(step)s, 's' || n, %(suite)s, CASE WHEN n %% 97 = 0 THEN 'fail' ELSE 'pass' END, '[]', 900,
-    n %% 3, %(result)s, %(run)s || n, at + %(step)s FROM {windows}
+    n %% 3, %(result)s, 0, %(run)s || n, at + %(step)s FROM {windows}
 ON CONFLICT DO NOTHING
 """
 VALIDATION = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
-    rows, rows_quarantined, result, run_id, recorded_at)
-VALUES (%(name)s, %(start)s, %(end)s, %(snapshot)s, %(suite)s, 'pass', '[]', %(rows)s, %(aside)s, %(result)s, %(run)s,
-    %(end)s)
+    rows, rows_quarantined, result, number, run_id, recorded_at)
+VALUES (%(name)s, %(start)s, %(end)s, %(snapshot)s, %(suite)s, 'pass', '[]', %(rows)s, %(aside)s, %(result)s, 0,
+    %(run)s, %(end)s)
 """
 SNAPSHOTS = """
 INSERT INTO ledger.snapshots (use_case, window_start, window_end, "table", version, digest, rows, columns, query,

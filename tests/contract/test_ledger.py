@@ -414,6 +414,44 @@ def test_a_verdict_counts_again_when_its_rows_are_put_back(ledger: Ledger, use_c
     assert counting() == (Verdict.FAIL, Verdict.FAIL, 1)
 
 
+def test_a_verdict_counts_again_when_its_rules_are_put_back(ledger: Ledger, use_case: str) -> None:
+    ledger.record_snapshot(snapshot(use_case))
+    window, ends = day_window(1), (instant(1), instant(3))
+
+    def counts(recorded: ValidationResult) -> bool:
+        assert ledger.counting_verdict(use_case, window) == recorded
+        assert list(ledger.validations_between(use_case, *ends)) == [replace(recorded, result={})]
+        (facts,) = ledger.facts_of([Span(use_case, *ends)])[use_case]
+        failed = ledger.status(use_case).windows_failed
+        return (facts.validation, facts.run_id, failed) == (
+            recorded.verdict, recorded.run_id, recorded.verdict is Verdict.FAIL
+        )  # fmt: skip
+
+    these = validation(use_case)
+    those = validation(use_case, suite_digest="those", verdict=Verdict.FAIL, run_id="run-2")
+    again = replace(these, number=1, run_id="run-3", quarantine_digest="q")
+    assert ledger.counting_verdict(use_case, window) is None
+    recorded = [ledger.record_validation(each) for each in (these, those)]
+    assert counts(recorded[1])
+    assert ledger.record_validation(these) == recorded[0]
+    assert counts(recorded[1])
+    recorded.append(ledger.record_validation(again))
+    assert counts(recorded[2])
+    assert ledger.record_validation(again) == recorded[2]
+    assert ledger.validations(use_case, window) == recorded
+    assert ledger.validation_of(use_case, window, "s1.0", "suite") == recorded[2]
+    assert ledger.validation_of(use_case, window, "s1.0", "those") == recorded[1]
+    recorded.append(ledger.record_validation(replace(those, number=1, run_id="run-4")))
+    assert counts(recorded[3])
+
+
+def test_the_verdict_that_counts_is_of_exactly_this_window(ledger: Ledger, use_case: str) -> None:
+    ledger.record_validation(validation(use_case, 2))
+    ledger.record_validation(validation(f"{use_case}_too"))
+    ledger.record_validation(validation(use_case, window=Window(instant(1), instant(3))))
+    assert ledger.counting_verdict(use_case, day_window(1)) is None
+
+
 def test_the_latest_snapshot_is_the_one_recorded_last(ledger: Ledger, use_case: str) -> None:
     ledger.record_snapshot(snapshot(use_case, version=7))
     last = ledger.record_snapshot(snapshot(use_case, version=3))
@@ -1116,18 +1154,6 @@ def test_interventions_on_several_windows_are_found_at_once_in_order(ledger: Led
         ledger.record_intervention(other)
     assert ledger.interventions_on(use_case, kind, [day_window(1), day_window(3), day_window(9)]) == made[:2]
     assert list(ledger.interventions_on(use_case, kind, [])) == []
-
-
-def test_verdicts_between_are_those_under_one_suite_where_it_is_named(ledger: Ledger, use_case: str) -> None:
-    ends = (instant(1), instant(4))
-    old = [ledger.record_validation(validation(use_case, day, suite_digest="old")) for day in (1, 2)]
-    again = ledger.record_validation(validation(use_case, snapshot_digest="s1.1", suite_digest="old"))
-    new = ledger.record_validation(validation(use_case, suite_digest="new"))
-    light = {each.id: replace(each, result={}) for each in (*old, again, new)}
-    assert list(ledger.validations_between(use_case, *ends)) == [light[new.id], light[old[1].id]]
-    assert list(ledger.validations_between(use_case, *ends, suite_digest="new")) == [light[new.id]]
-    assert list(ledger.validations_between(use_case, *ends, suite_digest="old")) == [light[again.id], light[old[1].id]]
-    assert list(ledger.validations_between(use_case, *ends, suite_digest="none")) == []
 
 
 def test_verdicts_between_have_the_parts_of_their_result_that_are_named(ledger: Ledger, use_case: str) -> None:

@@ -22,7 +22,7 @@ from perennial.ledger.postgres.schema.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = [f"{number:04}" for number in range(1, 26)]
+REVISIONS = [f"{number:04}" for number in range(1, 27)]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """
@@ -182,6 +182,30 @@ def test_snapshots_of_before_are_read_and_do_not_say_that_nothing_was_left_out(
     ledger.record_snapshot(replace(found, version=1, remarks=()))
     assert [each.remarks for each in ledger.snapshots("flights", window)] == [None, ()]
     assert rows(database_url, "SELECT remarks IS NULL FROM ledger.snapshots ORDER BY id") == [(True,), (False,)]
+    ledger.close()
+
+
+def test_verdicts_of_before_stay_and_are_the_first_of_their_rules(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgrade_to(database_url, "0025", tmp_path, monkeypatch)
+    for suite in ("these", "those"):
+        rows(
+            database_url,
+            "INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, "
+            "verdict, reasons, rows, rows_quarantined, result, run_id, recorded_at) VALUES ('flights', "
+            f"'2013-03-01Z', '2013-03-02Z', 's', '{suite}', 'pass', '[]', 9, 2, '{{}}', 'run', now())",
+        )
+    assert migrate.upgrade(database_url) == REVISIONS[25:]
+    ledger = PostgresLedger(database_url, lambda: datetime(2024, 1, 1, tzinfo=UTC))
+    window = Window(datetime(2013, 3, 1, tzinfo=UTC), datetime(2013, 3, 2, tzinfo=UTC))
+    these, those = ledger.validations("flights", window)
+    assert [(each.number, each.quarantine_digest) for each in (these, those)] == [(0, None)] * 2
+    assert ledger.record_validation(replace(these, id=None)) == these
+    assert ledger.counting_verdict("flights", window) == those
+    again = ledger.record_validation(replace(these, id=None, number=1, quarantine_digest="q"))
+    assert ledger.counting_verdict("flights", window) == again
+    assert ledger.validations("flights", window) == [these, those, again]
     ledger.close()
 
 

@@ -128,6 +128,7 @@ CALLS: dict[str, Callable[[PostgresLedger], object]] = {
     "record_backtest": lambda ledger: ledger.record_backtest(BACKTEST),
     "last_backtest": lambda ledger: ledger.last_backtest("flights"),
     "snapshots": lambda ledger: ledger.snapshots("flights", WINDOW),
+    "counting_verdict": lambda ledger: ledger.counting_verdict("flights", WINDOW),
     "validations_between": lambda ledger: ledger.validations_between("flights", START, END),
     "validations": lambda ledger: ledger.validations("flights", WINDOW),
     "drift_of": lambda ledger: ledger.drift_of("flights", WINDOW),

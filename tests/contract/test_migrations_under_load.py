@@ -66,7 +66,7 @@ def test_who_holds_a_table_keeps_the_migration_waiting_and_nobody_else(
         assert migrate.current(url) == "0018"
         release()
         upgrading.join(PATIENCE)
-    assert done == [["0019", "0020", "0021", "0022", "0023", "0024", "0025"]]
+    assert done == [["0019", "0020", "0021", "0022", "0023", "0024", "0025", "0026"]]
 
 
 def test_a_table_that_is_never_free_is_told_and_the_next_attempt_goes_on(
@@ -78,13 +78,14 @@ def test_a_table_that_is_never_free_is_told_and_the_next_attempt_goes_on(
     with held(url, "deployments"), pytest.raises(StoreUnavailable, match="lock timeout"):
         migrate.upgrade(url)
     assert migrate.current(url) == "0019"  # which was applied, and stays
-    assert migrate.upgrade(url) == ["0020", "0021", "0022", "0023", "0024", "0025"]
+    assert migrate.upgrade(url) == ["0020", "0021", "0022", "0023", "0024", "0025", "0026"]
 
 
 @pytest.mark.parametrize(("before", "table", "left"), [
     ("0004", "performance", "uq_performance_made"),
     ("0005", "drift_reports", "uq_drift_reports_made"),
     ("0009", "interventions", "ix_interventions_window"),
+    ("0025", "validations", "uq_validations_made"),
 ])  # fmt: skip
 def test_an_index_that_was_begun_and_not_finished_is_made_anew(
     at: Callable[[str], str], before: str, table: str, left: str

@@ -59,9 +59,8 @@ def stored_history(use_case: LoadedUseCase, windows: Sequence[Window], ports: Po
     absent = []
     for window in [*training_windows(spec, windows[0].start), *windows]:
         snapshot = ports.ledger.latest_snapshot(spec.name, window)
-        verdicts = ports.ledger.validations(spec.name, window)
-        verdict = next((each for each in verdicts[::-1] if snapshot and each.snapshot_digest == snapshot.digest), None)
-        if snapshot is None or verdict is None:
+        verdict = ports.ledger.counting_verdict(spec.name, window)
+        if snapshot is None or verdict is None or verdict.snapshot_digest != snapshot.digest:
             absent.append(window)
             continue
         partition = window_partition(window)

@@ -83,12 +83,20 @@ class Ledger(
         """The latest snapshot of each window inside `[start, end)`, by window."""
 
     def record_validation(self, validation: ValidationResult, lease: Lease | None = None) -> ValidationResult:
-        """Natural key: (use case, window, snapshot digest, suite digest). The first one stands. Errors: `LeaseLost`."""
+        """Natural key: (use case, window, snapshot digest, suite digest, number). The first one stands.
+
+        Errors: `LeaseLost`.
+        """
 
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:
-        """The verdict for exactly this snapshot under exactly these rules."""
+        """The verdict for exactly this snapshot under exactly these rules, by its greatest number."""
+
+    def counting_verdict(self, use_case: str, window: Window) -> ValidationResult | None:
+        """The verdict that counts of exactly this window: the last one on its latest snapshot, or where that has none,
+        the last one.
+        """
 
     def validations(self, use_case: str, window: Window) -> Sequence[ValidationResult]:
         """All verdicts on the window's snapshots, in the order they were recorded."""
@@ -99,11 +107,9 @@ class Ledger(
         start: datetime,
         end: datetime,
         *,
-        suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
-        """The verdict that counts of each window inside `[start, end)`, by window: the last one on its latest snapshot,
-        or where that has none, the last one; with `suite_digest`, of those under exactly these rules.
+        """The verdict that counts (see `counting_verdict`) of each window inside `[start, end)`, by window.
 
         Of their `result`, which is large, there are only the named `parts`, as far as it has them; `validations` has
         all of it.

@@ -64,7 +64,7 @@ Entry = TypeVar(
 
 NATURAL_KEYS: dict[type[LedgerEntry], tuple[str, ...]] = {
     Snapshot: ("use_case", "window", "table", "version"),
-    ValidationResult: ("use_case", "window", "snapshot_digest", "suite_digest"),
+    ValidationResult: ("use_case", "window", "snapshot_digest", "suite_digest", "number"),
     Batch: ("use_case", "window", "revision"),
     DriftReport: ("use_case", "window", "snapshot_digest", "model_digest", "number"),
     LateRows: ("use_case", "window", "version"),

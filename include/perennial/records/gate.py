@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from perennial.digest import table_digest
 from perennial.encoding import json_digest
 from perennial.errors import NotIngested, NotValidated, RowsLost, ValidationFailed
 from perennial.lake.port import Lake, quarantine_table, raw_table, window_partition
@@ -21,6 +22,7 @@ from perennial.spec.models import UseCase
 from perennial.stacked import canonical_digest_each
 from perennial.verdict import Verdict
 from perennial.window import Window
+from perennial.wording import counted
 
 
 @dataclass(frozen=True)
@@ -62,25 +64,42 @@ class Gated:
 
 
 def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
-    """The window's latest snapshot, if exactly it passed today's suite by today's checks; what a person accepted in it
-    counts as passed.
+    """The window's latest snapshot, if the verdict that counts is that exactly it passed today's suite by today's
+    checks; what a person accepted in it counts as passed.
 
     Errors: `NotIngested`, `NotValidated`, `ValidationFailed`.
     """
     snapshot = snapshot_of(use_case, window, ports)
     suite = suite_digest_with(use_case, accepted_rules(snapshot, ports.ledger))
-    validation = ports.ledger.validation_of(use_case.name, window, snapshot.digest, suite)
+    validation = ports.ledger.counting_verdict(use_case.name, window)
     quarantine = quarantined_rows(snapshot, ports.lake)
-    if validation is None or validation.rows_quarantined != quarantine.num_rows:
+    run_first = f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
+    if validation is None or (validation.snapshot_digest, validation.suite_digest) != (snapshot.digest, suite):
         raise NotValidated(
-            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict under the present expectations, "
-            f"by version {versions.CHECKS_VERSION} of Perennial's checks, with what was accepted of it. Run `perennial "
-            f"validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
+            f"{use_case.name} {window}: no verdict on snapshot {snapshot.digest[:12]} counts that is under the present "
+            f"expectations, by version {versions.CHECKS_VERSION} of Perennial's checks, with what was accepted of it. "
+            f"{run_first}"
+        )
+    if (others := _others(validation, quarantine)) is not None:
+        raise NotValidated(
+            f"{use_case.name} {window}: the quarantine does not hold the {counted(validation.rows_quarantined, 'row')} "
+            f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside, but {others}. {run_first}"
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))
     keys = quarantine.column(use_case.spec.key).combine_chunks() if quarantine.num_rows else pa.array([], pa.null())
     return Gated(snapshot, validation, keys)
+
+
+def _others(validation: ValidationResult, quarantine: pa.Table) -> str | None:
+    """What the quarantine holds, in words, where it is not what the verdict set aside. A verdict of before digests were
+    kept says how many rows that were, and not which.
+    """
+    if validation.rows_quarantined != quarantine.num_rows:
+        return f"{quarantine.num_rows:,}"
+    if validation.quarantine_digest is None or table_digest(quarantine) == validation.quarantine_digest:
+        return None
+    return "as many others"
 
 
 def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
@@ -134,7 +153,12 @@ def _lost(snapshot: Snapshot, found: str) -> str:
 def quarantined_rows(snapshot: Snapshot, lake: Lake) -> pa.Table:
     """The rows of exactly this snapshot that are in quarantine; without any, a table that may lack the columns."""
     rows = lake.read(quarantine_table(snapshot.use_case), window_partition(snapshot.window))
-    return rows.filter(pc.equal(rows.column("snapshot_digest"), snapshot.digest)) if rows.num_rows else rows
+    return of_snapshot(rows, snapshot.digest) if rows.num_rows else rows
+
+
+def of_snapshot(quarantine: pa.Table, digest: str) -> pa.Table:
+    """Those rows of the quarantine that are about the snapshot with this digest."""
+    return quarantine.filter(pc.equal(quarantine.column("snapshot_digest"), digest))
 
 
 def accepted_rules(snapshot: Snapshot, ledger: Ledger) -> frozenset[str]:
@@ -161,19 +185,14 @@ def suite_digest_with(use_case: LoadedUseCase, accepted: frozenset[str], checks:
     return json_digest({"suite": suite, "accepted": sorted(accepted)}) if accepted else suite
 
 
-def counting_verdict(use_case: LoadedUseCase, snapshot: Snapshot, ledger: Ledger) -> ValidationResult | None:
-    """The verdict that counts of a window with this latest snapshot: that on it by today's rules, else the last one on
-    it, else the last one on an earlier snapshot.
+def is_by_rules_of(use_case: LoadedUseCase, verdict: ValidationResult) -> bool:
+    """Whether the verdict was given by today's files, with what was accepted by then, by whichever checks."""
+    return verdict.suite_digest == suite_digest_with(use_case, accepted_then(verdict), checks_of(verdict))
 
-    A source or rules that were put back to what they were have the verdict of then, and others were recorded since.
-    """
-    suite = suite_digest_with(use_case, accepted_rules(snapshot, ledger))
 
-    def rank(verdict: ValidationResult) -> tuple[bool, bool]:
-        on_it = verdict.snapshot_digest == snapshot.digest
-        return on_it, on_it and verdict.suite_digest == suite
-
-    return max(reversed(ledger.validations(use_case.name, snapshot.window)), key=rank, default=None)
+def accepted_then(verdict: ValidationResult) -> frozenset[str]:
+    """The rules that caught rows which the verdict let in, because a person had accepted them."""
+    return frozenset(each["rule"] for each in verdict.result.get("row_rules", ()) if each.get("accepted"))
 
 
 def checks_of(verdict: ValidationResult) -> int:

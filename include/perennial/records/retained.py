@@ -178,10 +178,9 @@ def gone_text(rows: RowClass, entry: Intervention) -> str:
 
 
 def quarantine_expired(snapshot: Snapshot, found: int, ledger: Ledger) -> RowsExpired | None:
-    """What to say of the `found` rows in a snapshot's quarantine, if more were set aside and went by age."""
-    verdicts = ledger.validations(snapshot.use_case, snapshot.window)
-    verdicts = [each for each in verdicts if each.snapshot_digest == snapshot.digest]
-    if found or not verdicts or not verdicts[-1].rows_quarantined:
+    """What to say of the `found` rows in the latest snapshot's quarantine, if more were set aside and went by age."""
+    verdict = None if found else ledger.counting_verdict(snapshot.use_case, snapshot.window)
+    if verdict is None or verdict.snapshot_digest != snapshot.digest or not verdict.rows_quarantined:
         return None
     return expired(snapshot.use_case, RowClass.QUARANTINE, snapshot.window, snapshot.recorded_at, ledger)
 

@@ -327,10 +327,5 @@ def _new_labels(spec: UseCase, champion: Deployment | None, as_of: datetime, led
 
 def _failed(spec: UseCase, as_of: datetime, ledger: Ledger) -> Window | None:
     """The last ingested window, if its rows failed; where they wait for a verdict, if those before them did."""
-    snapshots = ledger.snapshots_between(spec.name, spec.grid.back(as_of, 2), as_of)
-    for snapshot in reversed(snapshots):
-        verdicts = ledger.validations(spec.name, snapshot.window)
-        if verdicts:
-            last = ([each for each in verdicts if each.snapshot_digest == snapshot.digest] or verdicts)[-1]
-            return snapshot.window if last.verdict is Verdict.FAIL else None
-    return None
+    verdicts = ledger.validations_between(spec.name, spec.grid.back(as_of, 2), as_of)
+    return verdicts[-1].window if verdicts and verdicts[-1].verdict is Verdict.FAIL else None

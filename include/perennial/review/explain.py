@@ -21,7 +21,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
-from perennial.ledger.rules import settled
+from perennial.ledger.rules import recorded_at, settled
 from perennial.modeling.decision import DECIDED
 from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
@@ -132,8 +132,7 @@ def run(
     name, spec = use_case.name, use_case.spec
     ledger = ports.ledger
     snapshot = next(s for s in ledger.snapshots(name, batch.window) if s.digest == batch.snapshot_digest)
-    validation = ledger.validation_of(name, batch.window, batch.snapshot_digest, batch.suite_digest)
-    assert validation is not None, "invariant I2: no prediction without a verdict"
+    validation = _validation_behind(batch, ports)
     drift = [d for d in ledger.drift_of(name, batch.window) if _is_about(d, batch)]
     measured = [p for p in ledger.performance_of(name, batch.window) if p.revision == batch.revision]
     by = _predicted_by(use_case, batch, found, entity)
@@ -171,6 +170,16 @@ def run(
         predicted_by=by,
         published_removed=_published_removed(batch, ports),
     )
+
+
+def _validation_behind(batch: Batch, ports: Ports) -> ValidationResult:
+    """The verdict that let the batch be made. One like it may have been recorded since, after others."""
+    rules = (batch.snapshot_digest, batch.suite_digest)
+    verdicts = ports.ledger.validations(batch.use_case, batch.window)
+    same = [each for each in verdicts if (each.snapshot_digest, each.suite_digest) == rules]
+    assert same, "invariant I2: no prediction without a verdict"
+    before = [each for each in same if recorded_at(each) <= recorded_at(batch)]
+    return (before or same[:1])[-1]
 
 
 def _published_removed(batch: Batch, ports: Ports) -> str | None:

@@ -29,7 +29,7 @@ from perennial.window import Window
 
 
 def prefetched(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports) -> Ports:
-    """The ports, with what they know of windows that follow each other read at once: verdicts under today's suite.
+    """The ports, with what they know of windows that follow each other read at once.
 
     Errors: `StoreUnavailable`.
     """
@@ -45,12 +45,11 @@ class _Ledger:
     """See `Ledger` for each method."""
 
     def __init__(self, use_case: LoadedUseCase, windows: Sequence[Window], ledger: Ledger) -> None:
-        name, start, end, self._suite = use_case.name, windows[0].start, windows[-1].end, use_case.suite_digest
+        name, start, end = use_case.name, windows[0].start, windows[-1].end
         self._ledger = ledger
         self._snapshots = {each.window: each for each in ledger.snapshots_between(name, start, end)}
         self._batches = {each.window: each for each in ledger.batches_between(name, start, end)}
-        verdicts = ledger.validations_between(name, start, end, suite_digest=self._suite)
-        self._validations = {each.window: each for each in verdicts}
+        self._verdicts = {each.window: each for each in ledger.validations_between(name, start, end)}
         self._deployments = ledger.deployments(name)
         self._accepted = ledger.interventions_on(name, InterventionKind.ROWS_ACCEPTED, windows)
 
@@ -66,15 +65,8 @@ class _Ledger:
             return [live] if live else []
         return self._ledger.batches(use_case, window)
 
-    def validation_of(
-        self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
-    ) -> ValidationResult | None:
-        if suite_digest == self._suite:
-            last = self._validations.get(window)
-            if last is None or last.snapshot_digest == snapshot_digest:
-                return last
-        # What was accepted makes a suite of its own, and a snapshot may be back whose verdict is not the last one.
-        return self._ledger.validation_of(use_case, window, snapshot_digest, suite_digest)
+    def counting_verdict(self, use_case: str, window: Window) -> ValidationResult | None:  # noqa: ARG002 - the port's
+        return self._verdicts.get(window)
 
     def interventions_on(
         self, use_case: str, kind: InterventionKind, windows: Collection[Window]

@@ -13,7 +13,7 @@ from perennial.quality.caught import CaughtCell, caught_by_rule, cells_caught
 from perennial.quality.outcome import JsonValue, json_safe
 from perennial.quality.setting_aside import RULE_COLUMN, RULE_SEPARATOR, named_rules
 from perennial.quality.unread import BAD_CELLS, UnreadCell, unread_cells
-from perennial.records.gate import accepted_rules, checks_of, quarantined_rows, suite_digest_with
+from perennial.records.gate import is_by_rules_of, quarantined_rows
 from perennial.spec.expectations import Expectation
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -78,13 +78,13 @@ def run(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports, *, mos
 
 
 def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) -> Mapping[str, Expectation]:
-    """The expectations that set rows of the snapshot aside, by the rule's name; none, where they have changed since."""
-    accepted = accepted_rules(snapshot, ports.ledger)
-    for verdict in ports.ledger.validations(use_case.name, snapshot.window):
-        suites = [suite_digest_with(use_case, rules, checks_of(verdict)) for rules in (frozenset[str](), accepted)]
-        if verdict.snapshot_digest == snapshot.digest and verdict.suite_digest in suites:
-            return dict(named_rules(use_case.expectations))
-    return {}
+    """The expectations that set rows of the latest snapshot aside, by the rule's name; none, where they have changed
+    since.
+    """
+    verdict = ports.ledger.counting_verdict(use_case.name, snapshot.window)
+    if verdict is None or verdict.snapshot_digest != snapshot.digest or not is_by_rules_of(use_case, verdict):
+        return {}
+    return dict(named_rules(use_case.expectations))
 
 
 def is_named_by_key(row: QuarantinedRow) -> bool:

@@ -11,7 +11,7 @@ from perennial.ports import Ports
 from perennial.quality.caught import CaughtCell, rule_sentence
 from perennial.quality.outcome import OBSERVE_NO_VALUES, RESULT_FORMAT, ValueCount
 from perennial.quality.setting_aside import named_rules
-from perennial.records.gate import accepted_rules, checks_of, counting_verdict, is_about, suite_digest_with
+from perennial.records.gate import accepted_rules, accepted_then, checks_of, is_about, is_by_rules_of, suite_digest_with
 from perennial.review import quarantine
 from perennial.spec import versions
 from perennial.spec.expectations import COLUMN_ARGUMENTS, Expectation
@@ -124,7 +124,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
     command = f"{name} --window {window.start:%Y-%m-%dT%H:%MZ}"
     if snapshot is None:
         raise NotIngested(f"{name} {window} was never ingested. Run `perennial run {command}` first.")
-    last = counting_verdict(use_case, snapshot, ledger)
+    last = ledger.counting_verdict(name, window)
     if last is None:
         raise NotValidated(f"{name} {window} was ingested, but never validated. Run `perennial validate {command}`.")
     _refuse_newer(last)
@@ -138,7 +138,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
         outdated = _outdated(use_case, last, snapshot, command, ports)
     else:
         outdated = f"The window was ingested again since. Run `perennial validate {command}`."
-    rules = dict(named_rules(use_case.expectations)) if _same_rules(use_case, last) else {}
+    rules = dict(named_rules(use_case.expectations)) if is_by_rules_of(use_case, last) else {}
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
     private = use_case.spec.private_columns
     return replace(_report(last, remarks, caught, rules, outdated, private), rows_unreadable=rows_unreadable)
@@ -151,7 +151,7 @@ def _outdated(
     accepted = accepted_rules(snapshot, ports.ledger)
     if last.suite_digest == suite_digest_with(use_case, accepted):
         return None
-    if not _same_rules(use_case, last):
+    if not is_by_rules_of(use_case, last):
         return f"The rules have changed since. Run `perennial validate {command}`."
     if (checks := checks_of(last)) != versions.CHECKS_VERSION:
         return (
@@ -165,7 +165,7 @@ def _outdated(
 
 def _let_in(entries: Iterable[Intervention], snapshot: Snapshot, last: ValidationResult) -> str:
     """Which rows were accepted after the verdict, and by whom."""
-    before = _accepted_then(last)
+    before = accepted_then(last)
     since = {
         entry.details["rule"]: entry
         for entry in entries
@@ -182,15 +182,6 @@ def _let_in(entries: Iterable[Intervention], snapshot: Snapshot, last: Validatio
 def _rows_text(accepted: Intervention) -> str:
     rows = accepted.details.get("rows")
     return "Rows" if rows is None else counted(rows, "row")  # nobody records an acceptance without it any more
-
-
-def _same_rules(use_case: LoadedUseCase, last: ValidationResult) -> bool:
-    """Whether the verdict was given by today's files, with what was accepted by then, by whichever checks."""
-    return last.suite_digest == suite_digest_with(use_case, _accepted_then(last), checks_of(last))
-
-
-def _accepted_then(last: ValidationResult) -> frozenset[str]:
-    return frozenset(each["rule"] for each in last.result.get("row_rules", ()) if each.get("accepted"))
 
 
 def _refuse_newer(recorded: ValidationResult) -> None:

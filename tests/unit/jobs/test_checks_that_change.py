@@ -15,6 +15,7 @@ from perennial.backtest import backtest
 from perennial.errors import ChecksDisagree, NotValidated
 from perennial.jobs.evaluate import collect_labels, measure
 from perennial.jobs.predict import late, score, validate
+from perennial.ledger.memory.ledger import InMemoryLedger
 from perennial.quality import setting_aside as checking
 from perennial.records.gate import checks_of, gated
 from perennial.review import preview, quarantine, reproduce, validation
@@ -37,14 +38,17 @@ def scored(world: World) -> World:
 
 @pytest.fixture
 def stricter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Makes the checks set a further row aside; with `version`, under that version."""
+    """Makes the checks set a further row aside, or another one `instead`; with `version`, under that version."""
 
-    def change(version: int | None = None) -> None:
+    def change(version: int | None = None, *, instead: bool = False) -> None:
         rules = checking.integrity_rules
 
         def more(spec: Any, rows: pa.Table, *others: Any) -> Any:
             yield from rules(spec, rows, *others)
             yield "first_row(parcel)", np.arange(rows.num_rows) == 5
+
+        if instead:
+            monkeypatch.setattr(checking, "_failing", lambda _, rows: np.zeros(rows.num_rows, dtype=np.bool_))
 
         monkeypatch.setattr(checking, "integrity_rules", more)
         if version is not None:
@@ -71,6 +75,26 @@ def test_another_answer_under_the_same_version_is_refused_and_changes_nothing(
         validate.run(scored.use_case, scored.day(31), scored.ports, "again")
     assert set_aside(scored) == 1
     assert gated(scored.use_case, scored.day(31), scored.ports).validation.rows_quarantined == 1
+
+
+def test_as_many_other_rows_are_another_answer(scored: World, stricter: Callable[..., None]) -> None:
+    before = scored.ports.lake.read("quarantine/parcels", scored.day(31).key)
+    stricter(instead=True)
+    with pytest.raises(ChecksDisagree, match=r"set 1 rows of snapshot \w+ aside, and as many others when"):
+        validate.run(scored.use_case, scored.day(31), scored.ports, "again")
+    assert scored.ports.lake.read("quarantine/parcels", scored.day(31).key) == before
+
+
+def test_a_verdict_of_before_digests_were_kept_is_held_against_the_number_of_rows(
+    scored: World, stricter: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_before = InMemoryLedger.validation_of
+    monkeypatch.setattr(
+        InMemoryLedger, "validation_of", lambda *asked: replace(of_before(*asked), quarantine_digest=None)
+    )
+    stricter(instead=True)
+    validate.run(scored.use_case, scored.day(31), scored.ports, "again")
+    assert set_aside(scored) == 1
 
 
 def test_i2_under_the_next_version_a_window_gets_a_verdict_and_a_quarantine_of_its_own(

@@ -21,7 +21,7 @@ from perennial.ports import Ports
 from perennial.quality.outcome import MOST_SAMPLES, json_safe
 from perennial.quality.proposals.kept import SEEN
 from perennial.records.batch import content_digest, live_rows
-from perennial.records.gate import snapshot_rows
+from perennial.records.gate import of_snapshot, snapshot_rows
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 from perennial.wording import counted
@@ -150,22 +150,18 @@ def verdicts_without(
 ) -> list[ValidationResult]:
     """The verdicts on a snapshot, as verdicts on the one without the entity.
 
-    `quarantine` holds the rows that the last of them set aside; of others it is known from `predicted`, how many rows
-    of the entity were let through.
+    `quarantine` holds the rows that the one which counts set aside; of others it is known from `predicted`, how many
+    rows of the entity were let through.
     """
     window = snapshot.before.window
-    verdicts = list(ports.ledger.validations(use_case.name, window))
+    counting = ports.ledger.counting_verdict(use_case.name, window)
     found = []
-    for each in verdicts:
+    for each in ports.ledger.validations(use_case.name, window):
         if each.snapshot_digest != snapshot.before.digest:
             continue
         aside = max(0, each.rows_quarantined - (snapshot.gone - predicted))
-        if each is verdicts[-1]:
-            aside = (
-                0
-                if quarantine is None
-                else pc.sum(pc.equal(quarantine["snapshot_digest"], snapshot.digest)).as_py() or 0
-            )
+        if counting is not None and each.id == counting.id:
+            aside = 0 if quarantine is None else of_snapshot(quarantine, snapshot.digest).num_rows
         rows = snapshot.rows.num_rows
         result = without_named({name: part for name, part in each.result.items() if name != SEEN}, named)
         result |= {"rows": rows, "rows_clean": rows - aside, "rows_quarantined": aside}
@@ -182,6 +178,7 @@ def verdicts_without(
                 run_id=run_id,
                 recorded_at=None,
                 id=None,
+                quarantine_digest=None,  # whichever rule caught a row with the entity's, no check ran again
             )
         )
     return found

@@ -2,13 +2,14 @@
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pyarrow as pa
 
 from perennial.errors import ChecksDisagree, ValidationFailed
 from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
+from perennial.ledger.port import Ledger
 from perennial.ordered import Rows, ordered
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
@@ -60,10 +61,9 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         with saying_what_expired(snapshot, ports.ledger):
             rows = ordered_snapshot(snapshot, ports.lake)
         verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
-        _refuse_another_answer(
-            verdict, ports.ledger.validation_of(spec.name, window, snapshot.digest, verdict.suite_digest)
-        )
         with ordered(_of_snapshot(aside, snapshot)) as quarantined:
+            digest = quarantined.digest() if quarantined.num_rows else None
+            verdict = _numbered(replace(verdict, quarantine_digest=digest), ports.ledger)
             ports.lake.replace(quarantine_table(spec.name), window_partition(window), quarantined, lease)
         recorded = ports.ledger.record_validation(verdict, lease)
     tell(recorded)
@@ -148,14 +148,29 @@ def tell(recorded: ValidationResult) -> None:
         log.log(level, "%s %s: %s", recorded.use_case, recorded.window, reason)
 
 
-def _refuse_another_answer(verdict: ValidationResult, before: ValidationResult | None) -> None:
-    """A verdict stays as it was recorded first, so the quarantine beside it must, too. Errors: `ChecksDisagree`."""
+def _numbered(verdict: ValidationResult, ledger: Ledger) -> ValidationResult:
+    """The verdict as it is to be recorded: the one on record while it counts, and the next one by its rules where
+    another counts meanwhile. Errors: `ChecksDisagree`.
+    """
+    before = ledger.validation_of(verdict.use_case, verdict.window, verdict.snapshot_digest, verdict.suite_digest)
+    if before is None:
+        return verdict
+    _refuse_another_answer(verdict, before)
+    last = ledger.counting_verdict(verdict.use_case, verdict.window)
+    counts = last is not None and last.id == before.id
+    return replace(verdict, number=before.number if counts else before.number + 1)
+
+
+def _refuse_another_answer(verdict: ValidationResult, before: ValidationResult) -> None:
+    """The same rules say the same of the same rows, whenever they are asked. Errors: `ChecksDisagree`."""
     found = verdict.rows_quarantined
-    if before is None or before.rows_quarantined == found:
+    as_many = before.rows_quarantined == found
+    if as_many and before.quarantine_digest in (None, verdict.quarantine_digest):
         return
+    then = "as many others" if as_many else before.rows_quarantined
     raise ChecksDisagree(
         f"{before.use_case} {before.window}: the same rules set {found} rows of snapshot {before.snapshot_digest[:12]} "
-        f"aside, and {before.rows_quarantined} when it was validated by the run {before.run_id}. Nothing was changed. "
+        f"aside, and {then} when it was validated by the run {before.run_id}. Nothing was changed. "
         f"Either libraries differ from those that requirements.txt pins: install these. Or Perennial's checks changed "
         f"without a new number of their version ({checks_of(before)}): report that, and change the expectations in any "
         "way, such as a severity, to validate the window under another digest meanwhile."

@@ -108,8 +108,9 @@ def affected(use_case: LoadedUseCase, windows: Iterable[Window], ports: Ports) -
         snapshot = ports.ledger.latest_snapshot(use_case.name, window)
         if snapshot is None:
             continue
-        verdicts = [v for v in ports.ledger.validations(use_case.name, window) if v.snapshot_digest == snapshot.digest]
-        if (verdicts and verdicts[-1].rows_quarantined) or accepted_rules(snapshot, ports.ledger):
+        verdict = ports.ledger.counting_verdict(use_case.name, window)
+        set_aside = verdict is not None and verdict.snapshot_digest == snapshot.digest and verdict.rows_quarantined
+        if set_aside or accepted_rules(snapshot, ports.ledger):
             found.append(window)
     return found
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from perennial.errors import PermanentError
 from perennial.jobs.predict import ingest, score, shadow, validate
 from perennial.ports import Ports
-from perennial.records.gate import counting_verdict
 from perennial.records.model_choice import ModelChoice
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.rollout import has_stages
@@ -41,8 +40,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> R
 
 
 def _quarantined(use_case: LoadedUseCase, window: Window, ports: Ports) -> int:
-    snapshot = ports.ledger.latest_snapshot(use_case.name, window)
-    verdict = None if snapshot is None else counting_verdict(use_case, snapshot, ports.ledger)
+    verdict = ports.ledger.counting_verdict(use_case.name, window)
     return 0 if verdict is None else verdict.rows_quarantined
 
 

@@ -35,7 +35,12 @@ class Snapshot:
 
 @dataclass(frozen=True)
 class ValidationResult:
-    """What the checks said about one snapshot. `suite_digest` names the rules they were."""
+    """What the checks said about one snapshot. `suite_digest` names the rules they were.
+
+    `number` counts how often they said it with other rules' verdicts on the snapshot in between: the verdict that was
+    recorded last counts. `quarantine_digest` names the rows that were set aside, as the lake's commit of them does;
+    None where there were none, in entries of before it was kept, and where an entity was erased since.
+    """
 
     use_case: str
     window: Window
@@ -49,6 +54,8 @@ class ValidationResult:
     run_id: str
     recorded_at: datetime | None = None
     id: int | None = None
+    number: int = 0
+    quarantine_digest: str | None = None
 
 
 @dataclass(frozen=True)

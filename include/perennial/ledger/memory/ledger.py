@@ -90,18 +90,10 @@ class InMemoryLedger(
         start: datetime,
         end: datetime,
         *,
-        suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
         """The verdict that counts of each window inside `[start, end)`, by window; with the parts of its result."""
-        found = self._between(
-            ValidationResult,
-            use_case,
-            start,
-            end,
-            self._counting(use_case),
-            wanted=lambda entry: suite_digest in (None, entry.suite_digest),
-        )
+        found = self._between(ValidationResult, use_case, start, end, self._counting(use_case))
         return [
             replace(verdict, result={name: part for name in parts if (part := verdict.result.get(name)) is not None})
             for verdict in found
@@ -115,10 +107,16 @@ class InMemoryLedger(
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:
-        """The verdict for exactly this snapshot under exactly these rules."""
+        """The verdict for exactly this snapshot under exactly these rules, by its greatest number."""
         key = (use_case, window, snapshot_digest, suite_digest)
-        found = self._of(ValidationResult, lambda entry: natural_key(entry) == key)
-        return found[0] if found else None
+        found = self._of(ValidationResult, lambda entry: natural_key(entry)[: len(key)] == key)
+        return max(found, key=lambda entry: entry.number, default=None)
+
+    def counting_verdict(self, use_case: str, window: Window) -> ValidationResult | None:
+        """The verdict that counts of exactly this window."""
+        found, latest = self.validations(use_case, window), self.latest_snapshot(use_case, window)
+        on_it = [verdict for verdict in found if latest is not None and verdict.snapshot_digest == latest.digest]
+        return next(reversed(on_it or found), None)
 
     def record_batch(
         self,

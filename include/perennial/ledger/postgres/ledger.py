@@ -142,14 +142,11 @@ class PostgresLedger(
         start: datetime,
         end: datetime,
         *,
-        suite_digest: str | None = None,
         parts: Collection[str] = (),
     ) -> Sequence[ValidationResult]:
         """The verdict that counts of each window inside `[start, end)`, by window; with the parts of its result."""
         within = queries.inside(validations, utc(start, "start"), utc(end, "end"))
         newest = queries.counting_verdicts(use_case).where(within)
-        if suite_digest is not None:
-            newest = newest.where(validations.c.suite_digest == suite_digest)
         light = [column for column in validations.c if column.name != "result"]
         wanted = {name: validations.c.result[name].label(f"part_{number}") for number, name in enumerate(parts)}
         with self._database.transaction() as connection:
@@ -162,14 +159,17 @@ class PostgresLedger(
     def validation_of(
         self, use_case: str, window: Window, snapshot_digest: str, suite_digest: str
     ) -> ValidationResult | None:
-        """The verdict for exactly this snapshot under exactly these rules."""
-        found = self._entries(
-            ValidationResult,
-            queries.of_window(validations, use_case, window).where(
-                validations.c.snapshot_digest == snapshot_digest, validations.c.suite_digest == suite_digest
-            ),
-        )
-        return found[0] if found else None
+        """The verdict for exactly this snapshot under exactly these rules, by its greatest number."""
+        same = (validations.c.snapshot_digest == snapshot_digest, validations.c.suite_digest == suite_digest)
+        query = queries.of_window(validations, use_case, window).where(*same).order_by(validations.c.number.desc())
+        with self._database.transaction() as connection:
+            return first_entry(connection, ValidationResult, query.limit(1))
+
+    def counting_verdict(self, use_case: str, window: Window) -> ValidationResult | None:
+        """The verdict that counts of exactly this window."""
+        this = (validations.c.window_start == window.start, validations.c.window_end == window.end)
+        with self._database.transaction() as connection:
+            return first_entry(connection, ValidationResult, queries.counting_verdicts(use_case).where(*this))
 
     def record_batch(
         self,

@@ -53,11 +53,11 @@ def read_gates(use_case: LoadedUseCase, windows: Sequence[Window], ports: Ports)
     if not windows:
         return Gates()
     name, start, end = use_case.name, windows[0].start, windows[-1].end
-    verdicts = ports.ledger.validations_between(name, start, end, suite_digest=use_case.suite_digest)
+    verdicts = ports.ledger.validations_between(name, start, end)
     accepted = ports.ledger.interventions(name, InterventionKind.ROWS_ACCEPTED)
     return Gates(
         snapshots={each.window: each for each in ports.ledger.snapshots_between(name, start, end)},
-        verdicts={each.window: each for each in verdicts},
+        verdicts={each.window: each for each in verdicts if each.suite_digest == use_case.suite_digest},
         accepted=frozenset(str(each.details.get("window")) for each in accepted),
         quarantined=frozenset(ports.lake.partitions(quarantine_table(name))),
     )

@@ -7,7 +7,7 @@ that is killed leaves nothing that a later one would not find, or do again.
 import logging
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 
@@ -143,12 +143,18 @@ def _validated(
     stored = dict(zip((each.window for each in snapshots), canonical_each(delivered_rows), strict=True))
     judged = judge_many(use_case, snapshots, stored, run_id)
     set_aside = {window: each.quarantined for window, each in judged.items() if each.quarantined.num_rows}
-    ports.lake.replace_many(  # a window without a snapshot has no rows there that would have to go
+    commits = ports.lake.replace_many(  # a window without a snapshot has no rows there that would have to go
         quarantine_table(use_case.name),
         {window_partition(window): rows for window, rows in set_aside.items()},
         {window_partition(window): leases[window] for window in set_aside},
     )
-    verdicts = ports.ledger.record_validations([each.verdict for each in judged.values()], list(leases.values()))
+    given = [
+        replace(each.verdict, quarantine_digest=commits[window_partition(window)].digest)
+        if window in set_aside
+        else each.verdict
+        for window, each in judged.items()
+    ]
+    verdicts = ports.ledger.record_validations(given, list(leases.values()))
     for snapshot, verdict in zip(snapshots, verdicts, strict=True):
         tell(verdict)
         window = snapshot.window

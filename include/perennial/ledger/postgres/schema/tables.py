@@ -81,7 +81,7 @@ snapshots = _windowed(
 
 validations = _windowed(
     "validations",
-    ("snapshot_digest", "suite_digest"),
+    ("snapshot_digest", "suite_digest", "number"),
     _text("snapshot_digest"),
     _text("suite_digest"),
     _text("verdict"),
@@ -89,6 +89,8 @@ validations = _windowed(
     _count("rows"),
     _count("rows_quarantined"),
     _json("result"),
+    _count("number"),
+    Column("quarantine_digest", Text),
     _one_of("verdict", Verdict),
     _at_least("rows", 0),
     CheckConstraint("rows_quarantined BETWEEN 0 AND rows", name="rows_quarantined"),
