@@ -59,7 +59,7 @@ class Window:
         object.__setattr__(self, "start", self.start.astimezone(UTC))
         object.__setattr__(self, "end", self.end.astimezone(UTC))
         if self.start >= self.end:
-            raise InvalidWindow(f"A window must end after it starts; got {self.start} to {self.end}.")
+            raise InvalidWindow(f"A window must end after it starts; got {stamp(self.start)} to {stamp(self.end)}.")
 
     def __hash__(self) -> int:
         """By the start alone: few windows that are told apart share it, and thousands are looked up again and again."""
@@ -68,7 +68,7 @@ class Window:
     @cached_property
     def key(self) -> str:
         """The window's name in partitions, run ids and messages; parsed by `Window.parse`."""
-        return f"{_stamp(self.start)}--{_stamp(self.end)}"
+        return f"{stamp(self.start)}--{stamp(self.end)}"
 
     @classmethod
     def parse(cls, key: str) -> "Window":
@@ -111,8 +111,8 @@ class Grid:
         for instant in (start, end):
             if self._floor(instant) != instant.astimezone(UTC):
                 raise InvalidWindow(
-                    f"{_stamp(instant)} is not where a window of {self.every.words} ({self.timezone}) starts; "
-                    f"the nearest before it is {_stamp(self._floor(instant))}."
+                    f"{stamp(instant)} is not where a window of {self.every.words} ({self.timezone}) starts; "
+                    f"the nearest before it is {stamp(self._floor(instant))}."
                 )
         at = start.astimezone(UTC)
         while at < end:
@@ -130,7 +130,7 @@ class Grid:
         if window.start != start:
             raise InvalidWindow(
                 f"No window of {self.every.words} ({self.timezone}) starts at {text!r}; "
-                f"the one around it starts at {_stamp(window.start)}."
+                f"the one around it starts at {stamp(window.start)}."
             )
         return window
 
@@ -142,7 +142,7 @@ class Grid:
         '2024-03-31'
         """
         if self.every is Every.HOUR or self.every.hours is not None:
-            return _stamp(window.start)
+            return stamp(window.start)
         return f"{window.start.astimezone(ZoneInfo(self.timezone)):%Y-%m-%d}"
 
     def back(self, end: datetime, windows: int) -> datetime:
@@ -247,7 +247,12 @@ def _is_shown(local: datetime) -> bool:
     return again.replace(tzinfo=None) == local.replace(tzinfo=None)
 
 
-def _stamp(instant: datetime) -> str:
+def stamp(instant: datetime) -> str:
+    """An instant as names of windows, messages and commands have it: in UTC, to the minute where nothing is lost by it.
+
+    >>> stamp(parse_instant("2024-02-05T01:30+01:00")), stamp(parse_instant("2024-02-05T00:30:15"))
+    ('2024-02-05T00:30Z', '2024-02-05T00:30:15+00:00')
+    """
     utc = instant.astimezone(UTC)
     whole = utc.second == 0 and utc.microsecond == 0
     return f"{utc.isoformat()[:16]}Z" if whole else utc.isoformat()

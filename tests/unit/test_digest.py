@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.digest import canonical, canonical_digest, canonical_types, table_digest
@@ -35,7 +35,6 @@ SCHEMA = pa.schema(
 )
 
 
-@settings(deadline=None)
 @given(st.lists(cells, max_size=8), st.randoms(use_true_random=False))
 def test_order_of_rows_and_columns_and_chunks_do_not_matter(rows: list[dict[str, object]], random: object) -> None:
     table = pa.Table.from_pylist(rows, SCHEMA)

@@ -2,7 +2,6 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 
 from perennial.jobs.predict.chain import Predicted, Step
 from perennial.ledger.entries import RecordedDecision
@@ -11,6 +10,7 @@ from perennial.records.first_model import first_training, history_too_short
 from perennial.records.retraining import answer_to
 from perennial.spec.models import UseCase
 from perennial.verdict import RETRAIN
+from perennial.window import stamp
 from perennial.wording import counted
 
 NO_MODEL = "NoModel"
@@ -28,11 +28,11 @@ def after_decisions(use_case: str, decisions: Iterable[RecordedDecision], ledger
     if (answer := answer_to(last, ledger, run_id="")) is not None:
         return [
             f"The decision is to retrain ({last.reasons[0].rstrip('.')}). That has been done: {answer.run_id} judged "
-            f"its candidates as of {_stamp(answer.as_of)} ({answer.action})."
+            f"its candidates as of {stamp(answer.as_of)} ({answer.action})."
         ]
     return [
         f"The decision is to retrain ({last.reasons[0].rstrip('.')}). Nothing has started it; to start it:",
-        f"  perennial retrain {use_case} --as-of {_stamp(last.as_of)} --reason {shlex.quote(last.reasons[0])}",
+        f"  perennial retrain {use_case} --as-of {stamp(last.as_of)} --reason {shlex.quote(last.reasons[0])}",
     ]
 
 
@@ -44,13 +44,13 @@ def after_run(spec: UseCase, found: Sequence[Predicted], ledger: Ledger) -> list
     if refused:
         lines += [
             f"{counted(len(refused), 'window')} could not be ingested. To see everything that does not fit at once:",
-            f"  perennial check {name} --sample {_stamp(refused[0].window.start)}",
+            f"  perennial check {name} --sample {stamp(refused[0].window.start)}",
         ]
     failed = [each for each in found if each.stopped and each.stopped.step is Step.VALIDATE]
     if failed:
         lines += [
             f"{counted(len(failed), 'window')} failed validation. To see every check of the first:",
-            f"  perennial validation {name} --window {_stamp(failed[0].window.start)}",
+            f"  perennial validation {name} --window {stamp(failed[0].window.start)}",
         ]
     without = [each for each in found if each.stopped and each.stopped.error == NO_MODEL]
     if without:
@@ -61,7 +61,7 @@ def after_run(spec: UseCase, found: Sequence[Predicted], ledger: Ledger) -> list
         last = max(each.window.end for each in found)
         lines = [
             "When outcomes have arrived, measure how good the predictions were:",
-            f"  perennial evaluate {name} --as-of {_stamp(last + spec.labels.mature_after)}",
+            f"  perennial evaluate {name} --as-of {stamp(last + spec.labels.mature_after)}",
         ]
     return lines
 
@@ -73,7 +73,7 @@ def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:
     if too_short := history_too_short(spec, per_window):
         return [f"{counted(len(without), 'window')} could not be scored, because no model was in force; {too_short}."]
     as_of = first_training(spec, first, per_window)
-    scored_from = _stamp(as_of)
+    scored_from = stamp(as_of)
     lines = [
         f"{counted(len(without), 'window')} could not be scored, because no model was in force. Train one:",
         f"  perennial retrain {spec.name} --as-of {scored_from}",
@@ -88,10 +88,5 @@ def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:
     begin, end = spec.grid.containing(as_of).start, max(each.window.end for each in without)
     if begin >= end:
         end = spec.grid.containing(begin).end
-    lines.append(f"  perennial run {spec.name} --from {_stamp(begin)} --to {_stamp(end)}")
+    lines.append(f"  perennial run {spec.name} --from {stamp(begin)} --to {stamp(end)}")
     return lines
-
-
-def _stamp(instant: datetime) -> str:
-    utc = instant.astimezone(UTC)
-    return f"{utc:%Y-%m-%dT%H:%MZ}" if (utc.second, utc.microsecond) == (0, 0) else utc.isoformat()

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 import typer
 from rich.console import Console
 
+from perennial.cli.outcomes import Outcome, of_ingest, of_monitor, of_score, of_validate, print_outcome
 from perennial.cli.progress import progress
-from perennial.cli.session import Session, show, start_of, windows_of
+from perennial.cli.session import Session, show, windows_of
 from perennial.cli.steps import AsJson, From, ModelOption, To, UseCaseName, WindowStart
-from perennial.cli.tables import MARKS, console, print_line
+from perennial.cli.tables import console, print_line
 
 if TYPE_CHECKING:
     from perennial.jobs.predict.chain import Predicted, Step
@@ -62,35 +63,22 @@ def run(
 
 def _print_step(step: "Step", found: "Predicted") -> None:
     style, text = _outcome(found)
-    gap = "  " if console.is_terminal else "\t"
-    name = f"{step:<8}" if console.is_terminal else str(step)
-    print_line(gap.join((start_of(found.window), name, text)), style)
+    print_outcome(found.window, step, (style, text))
     if found.stopped is not None and not found.stopped.empty:  # what is to be pasted keeps its lines
         for line in found.stopped.reason.splitlines()[1:]:
             print_line(line, style)
 
 
-def _outcome(found: "Predicted") -> tuple[str | None, str]:
+def _outcome(found: "Predicted") -> Outcome:
     """What the last step that was taken found, and its colour."""
     if found.stopped is not None:
         first = found.stopped.reason.partition("\n")[0]
         return ("yellow", "no rows, which the spec allows") if found.stopped.empty else ("red", f"stopped: {first}")
     if found.monitored is not None:
-        monitored = found.monitored
-        said = f"{monitored.verdict}, decision {monitored.decision.action}: {' '.join(monitored.decision.reasons)}"
-        return MARKS[monitored.verdict], said
+        return of_monitor(found.monitored)
     if found.scored is not None:
-        scored = found.scored
-        unchanged = "" if scored.changed else ", unchanged"
-        theirs = f", {scored.challenger_rows:,} of them by {scored.challenger}" if scored.challenger_rows else ""
-        said = f"{scored.rows:,} rows, revision {scored.revision} by model {scored.model_version}{theirs}{unchanged}"
-        wrong = " ".join((scored.failed or found.no_shadow or "").split())
-        return ("yellow", f"{said}; roll-out: {wrong}") if wrong else (None, said)
+        return of_score(found.scored, found.no_shadow)
     if found.validated is not None:
-        validated = found.validated
-        aside = f", {validated.rows_quarantined:,} set aside" if validated.rows_quarantined else ""
-        return MARKS[validated.verdict], f"{validated.verdict}{aside}: {' '.join(validated.reasons)}"
+        return of_validate(found.validated)
     assert found.ingested is not None, "a step that was taken has an outcome"
-    ingested = found.ingested
-    unchanged = "" if ingested.changed else ", unchanged"
-    return None, f"{ingested.rows:,} rows, snapshot {ingested.version} ({ingested.digest[:12]}){unchanged}"
+    return of_ingest(found.ingested)

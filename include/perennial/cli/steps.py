@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 
 from perennial import clock
+from perennial.cli.outcomes import of_ingest, of_monitor, of_score, of_validate, print_outcome
 from perennial.cli.progress import progress, stages
 from perennial.cli.retrained import print_retrained
 from perennial.cli.session import Session, show, windows_of
@@ -42,7 +43,15 @@ def ingest(
     """Take windows of the source into the lake."""
     from perennial.jobs.predict import ingest as job
 
-    _for_each_window(job.run, use_case, window, start, end, json)
+    def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
+        ingested = job.run(loaded, each, ports, run_id)
+        if not json:
+            print_outcome(each, "ingest", of_ingest(ingested))
+            for remark in ingested.remarks:
+                print_line(f"  {remark}", "yellow")
+        return ingested
+
+    _for_each_window(run, use_case, window, start, end, json)
 
 
 def validate(
@@ -51,7 +60,13 @@ def validate(
     """Check snapshots against the use case's expectations."""
     from perennial.jobs.predict import validate as job
 
-    _for_each_window(job.run, use_case, window, start, end, json)
+    def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
+        validated = job.run(loaded, each, ports, run_id)
+        if not json:
+            print_outcome(each, "validate", of_validate(validated))
+        return validated
+
+    _for_each_window(run, use_case, window, start, end, json)
 
 
 def score(
@@ -69,7 +84,10 @@ def score(
     choice = ModelChoice.parse(model)
 
     def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
-        return job.run(loaded, each, ports, run_id, model=choice)
+        scored = job.run(loaded, each, ports, run_id, model=choice)
+        if not json:
+            print_outcome(each, "score", of_score(scored))
+        return scored
 
     _for_each_window(run, use_case, window, start, end, json)
 
@@ -80,7 +98,13 @@ def monitor(
     """Measure how far scored windows lie from what their model considers normal."""
     from perennial.jobs.predict import monitor as job
 
-    results = _for_each_window(job.run, use_case, window, start, end, json)
+    def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
+        monitored = job.run(loaded, each, ports, run_id)
+        if not json:
+            print_outcome(each, "monitor", of_monitor(monitored))
+        return monitored
+
+    results = _for_each_window(run, use_case, window, start, end, json)
     _say_how_to_retrain(use_case, [each.decision for each in results], json)
 
 
@@ -188,7 +212,8 @@ def _for_each_window(
             with about(window=each.key):
                 results.append(job(loaded, each, session.ports, session.run_id))
             advance(rows=getattr(results[-1], "rows", 0))
-    show(results, as_json_lines=as_json_lines)
+    if as_json_lines:
+        show(results, as_json_lines=True)
     return results
 
 

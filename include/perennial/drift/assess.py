@@ -250,6 +250,9 @@ def _reason(column: ColumnDrift) -> str:
     if column.name in UNITS:
         return f"{column.description[0].upper()}{column.description[1:]}."
     name = "The model's prediction" if column.name == PREDICTION else column.name
-    if _by_missing(column):
+    if column.distance is None and not column.missing_rate:
+        return f"{name}: {column.description}."
+    # Where nothing is missing, now or before, even the larger of the two scores says nothing of it.
+    if _by_missing(column) and (column.missing_rate or column.missing_change):
         return missing_reason(name, column.missing_rate, column.missing_rate - column.missing_change)
     return shift_reason(name, column.description, column.usual)

@@ -1,6 +1,16 @@
 """Drift in words that need no statistics."""
 
-from perennial.drift.profiles.bins import Bins, CategoricalBins, CategoryCounts, Counts, NumericBins, NumericCounts
+from perennial.drift.profiles.bins import (
+    NEGLIGIBLE_SPREAD,
+    Bins,
+    CategoricalBins,
+    CategoryCounts,
+    Counts,
+    NumericBins,
+    NumericCounts,
+)
+
+SMALLEST_SHOWN = 0.0005  # a share below it would read 0.0%
 
 
 def describe(bins: Bins | None, pooled: Counts | None, window: Counts | None, distance: float | None) -> str:
@@ -29,7 +39,7 @@ def missing_reason(name: str, rate: float, reference_rate: float) -> str:
 
 def _numeric(bins: NumericBins, pooled: NumericCounts, window: NumericCounts, distance: float) -> str:
     before, now = pooled.mean or 0.0, window.mean or 0.0
-    means = f"mean {bins.centre + bins.scale * now:.4g}, reference {bins.centre + bins.scale * before:.4g}"
+    means = f"mean {_mean(bins, now)}, reference {_mean(bins, before)}"
     # The Wasserstein distance is the shift of the mean, unless values moved in both directions.
     if abs(now - before) > distance / 2:
         return f"{distance:.2f} {bins.unit} {'higher' if now > before else 'lower'} ({means})"
@@ -48,5 +58,11 @@ def _categorical(bins: CategoricalBins, pooled: CategoryCounts, window: Category
     return f"{text}; {_percent(unseen)} are values it never had" if unseen else text
 
 
+def _mean(bins: NumericBins, standardised: float) -> str:
+    """A mean in the column's own unit; one that is 0 but for rounding, beside the spread, reads 0."""
+    mean = bins.centre + bins.scale * standardised
+    return "0" if abs(mean) <= NEGLIGIBLE_SPREAD * bins.scale else f"{mean:.4g}"
+
+
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f}%"
+    return "less than 0.1%" if 0 < share < SMALLEST_SHOWN else f"{100 * share:.1f}%"

@@ -29,7 +29,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.monitoring import Trigger
 from perennial.verdict import PROMOTE, RETRAIN, Verdict
-from perennial.window import Window, parse_instant
+from perennial.window import Window, parse_instant, stamp
 
 # New windows bring news of drift; new labels bring news of performance, and of everything else.
 ASKED: dict[DecisionKind, tuple[Trigger, ...]] = {
@@ -112,7 +112,7 @@ def _told(decision: RecordedDecision) -> RecordedDecision:
     """The decision, which is logged: as a warning where something calls for retraining, even if it has to wait."""
     level = logging.WARNING if decision.numbers.get("trigger") else logging.INFO
     reasons = " ".join(decision.reasons)
-    log.log(level, "%s as of %s: %s: %s", decision.use_case, decision.as_of, decision.action, reasons)
+    log.log(level, "%s as of %s: %s: %s", decision.use_case, stamp(decision.as_of), decision.action, reasons)
     return decision
 
 

@@ -24,7 +24,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from perennial.errors import InvalidWindow, PerennialError
 from perennial.settings import LEDGER_CONNECTION, PUBLISHED_CONNECTION, Settings, child_environment
-from perennial.window import Window
+from perennial.window import Window, parse_instant
 from perennial_airflow.configuration import base_url
 from perennial_airflow.connections import AirflowConnections
 from perennial_airflow.dag_kind import DagKind
@@ -99,6 +99,17 @@ def _origin(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc.removesuffix(DEFAULT_PORTS[parts.scheme])}"
 
 
+def _named(window: str) -> None:
+    """Refuse what can name no window, by its name or its start: the use case's grid is not known here.
+
+    Errors: `InvalidWindow`.
+    """
+    if "--" in window:
+        Window.parse(window)
+    else:
+        parse_instant(window)
+
+
 Read = Callable[[Request], Awaitable[dict[str, Any]]]
 
 
@@ -110,7 +121,7 @@ def _endpoint(change: str, turns: asyncio.Semaphore, read: Read | None = None) -
         window = request.path_params.get("window", "")  # an alert is about a use case
         try:
             if window:
-                Window.parse(window)
+                _named(window)
         except InvalidWindow as error:  # no process is started for that
             raise HTTPException(422, str(error)) from error
         body = await (read or _json_of)(request)

@@ -333,7 +333,15 @@ def test_a_missing_connection_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-@pytest.mark.parametrize("window", ["x", "2013-03-01", "..%2f..", "2013-03-02T00:00Z--2013-03-01T00:00Z", "%E2%80%AE"])
+@pytest.mark.parametrize("window", ["2013-03-01", "2013-03-01T00:00Z", "2013-03-01T05:00-05:00"])
+def test_a_window_may_be_named_by_its_start(client: Client, made: list[dict[str, Any]], window: str) -> None:
+    address = f"/perennial/dags/flights.predict/windows/{window}/replayed"
+    answer = client.request("PUT", address, json={"reason": "r"}, headers={**MEANT, "Authorization": "Bearer ada"})
+    assert answer.status_code == 200
+    assert [each["window"] for each in made] == [window]
+
+
+@pytest.mark.parametrize("window", ["x", "2013-13-01", "..%2f..", "2013-03-02T00:00Z--2013-03-01T00:00Z", "%E2%80%AE"])
 def test_what_is_no_window_is_refused_before_a_process_is_started(
     client: Client, made: list[dict[str, Any]], window: str
 ) -> None:

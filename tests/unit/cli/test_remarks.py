@@ -84,6 +84,12 @@ def test_a_window_of_which_nothing_was_left_out_has_that_on_record(complete: Wor
     assert snapshot.remarks == ()
 
 
+def test_ingest_prints_it_below_its_line(remarked: World, perennial: Call) -> None:
+    lines = perennial("ingest", "parcels", "--window", "2024-02-01")[1].splitlines()
+    assert lines[0].startswith("2024-02-01T00:00Z\tingest\t")
+    assert lines[1:] == [f"  {remark}" for remark in (IGNORED, OUTSIDE)]
+
+
 def test_history_validation_and_explain_show_it(remarked: World, perennial: Call) -> None:
     first_model(remarked)
     predict(remarked, DAY)

@@ -49,6 +49,18 @@ def test_a_window_goes_through_all_steps_and_each_says_one_line(world: World, pe
     assert "perennial evaluate parcels --as-of 2024-02-02T00:00Z" in out
 
 
+def test_the_commands_of_the_steps_say_what_run_says(world: World, perennial: Call) -> None:
+    first_model(world, 30)
+    told = [perennial(step, "parcels", "--window", date(30)) for step in ("ingest", "validate", "score", "monitor")]
+    assert [code for code, _, _ in told] == [0, 0, 0, 0]
+    lines = [out.splitlines()[0] for _, out, _ in told]
+    _, out, _ = perennial("run", "parcels", "--window", date(30))
+    again = [line.removesuffix(", unchanged") for line in out.splitlines() if "\t" in line]
+    assert lines == again
+    (scored,) = perennial("score", "parcels", "--window", date(30), "--json")[1].splitlines()
+    assert json.loads(scored)["model_version"] == "1"
+
+
 def test_without_a_model_it_says_how_to_get_one_and_these_commands_score(world: World, perennial: Call) -> None:
     code, out, _ = perennial("run", "parcels", "--from", date(0), "--to", date(2))
     assert code == 3

@@ -10,7 +10,10 @@ from scipy import stats
 from perennial.arrays import Floats
 from perennial.drift.assess import Assessment, assess, assess_profile
 from perennial.drift.columns import ColumnDrift
+from perennial.drift.profiles.bins import NumericBins
 from perennial.drift.profiles.profile import WindowProfile, profile
+from perennial.drift.profiles.values import Numbers
+from perennial.drift.reasons import describe, missing_reason
 from perennial.drift.reference import PREDICTION, Reference, fit_reference
 from perennial.encoding import as_json
 from perennial.errors import NotEnoughData, SchemaMismatch
@@ -102,6 +105,28 @@ def test_part_of_a_column_missing_is_named_too(reference: Reference, people: Peo
     found = assess(reference, people.replace(rows, "age", holes), LEVEL)
     assert found.verdict is Verdict.FAIL
     assert found.reasons[1] == "age is missing or not finite in 30.0% of the rows; in the reference 0.0%."
+
+
+def test_what_is_missing_is_told_only_where_something_is(reference: Reference, people: People) -> None:
+    told = [assess(reference, people.window(), LEVEL).reasons for _ in range(30)]
+    assert not [reason for reasons in told for reason in reasons if "missing" in reason]
+
+
+def test_a_share_too_small_to_be_shown_does_not_read_as_none() -> None:
+    assert missing_reason("age", 0.0004, 0.0) == (
+        "age is missing or not finite in less than 0.1% of the rows; in the reference 0.0%."
+    )
+
+
+def test_a_mean_that_is_0_but_for_rounding_reads_0() -> None:
+    reference, window = (
+        Numbers(np.sort(np.array(values)), rows=len(values), missing=0, non_finite=0)
+        for values in ([-0.1, -0.2, 0.3] * 40, [0.1] * 120)
+    )
+    bins = NumericBins.of([reference])
+    assert bins is not None
+    counted = [bins.count(each.values, each) for each in (reference, window)]
+    assert describe(bins, *counted, 1.0).endswith("(mean 0.1, reference 0)")
 
 
 @pytest.mark.parametrize(("usable", "measured"), [(49, False), (50, True)])

@@ -14,7 +14,7 @@ from tests.unit.jobs.world import ROWS, World
 
 from perennial.encoding import as_json
 from perennial.errors import StoreUnavailable
-from perennial.jobs.retrain import assemble, train
+from perennial.jobs.retrain import assemble, show, train
 from perennial.jobs.retrain.chain import Retrained
 from perennial.jobs.retrain.train import Refused, Trained, outcomes_of
 from perennial.jobs.retrain.trying.attempt_process import attempted_in_process
@@ -247,6 +247,26 @@ def test_every_candidate_is_shown_in_the_registry_with_pictures(world: World) ->
     names = ("calibration", "importance", "learning_curve", "pr", "roc")
     assert good.files == tuple(f"plots/{name}.png" for name in names)
     assert good.metrics["artefact_bytes"] > 1_000
+
+
+def test_candidates_that_have_left_the_spec_are_shown_by_what_was_measured(world: World) -> None:
+    done = refused_beside_a_good_one(world, CONSTANT)
+    tried = [train.run(world.use_case, done.assembled.training_id, name, world.ports, "") for name in ("good", "bad")]
+    with_candidates(world, Candidate(name="other", estimator="linear"))
+    show.run(world.use_case, done.judged, tried, world.ports, "later")
+    bad, good = world.ports.registry.shown_candidates("parcels", done.assembled.training_id, "later")
+    assert (bad.name, bad.tags["outcome"], bad.parameters) == ("bad", "constant", {})
+    assert (good.name, good.tags["outcome"], good.parameters, good.files) == ("good", "promoted", {}, ())
+    assert good.metrics["roc_auc"] > 0.5
+
+
+def test_what_a_metric_is_needed_for_is_not_drawn_where_it_is_undefined(world: World) -> None:
+    done = refused_beside_a_good_one(world, CONSTANT)
+    good = train.run(world.use_case, done.assembled.training_id, "good", world.ports, "")
+    unmeasured = replace(good, metrics={})
+    show.run(world.use_case, done.judged, [unmeasured], world.ports, "later")
+    (shown,) = world.ports.registry.shown_candidates("parcels", done.assembled.training_id, "later")
+    assert shown.files == ("plots/calibration.png", "plots/pr.png", "plots/roc.png")
 
 
 def test_a_registry_that_cannot_show_loses_no_retraining(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

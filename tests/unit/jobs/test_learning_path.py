@@ -73,6 +73,7 @@ def test_what_is_too_young_to_learn_from_is_told_with_what_it_costs(
     told = "The labels of 1 newer window (180 rows) are not mature yet: the newest row used is 1.0 days old."
     assert verdict.reasons[-1] == told
     assert told in caplog.text
+    assert "parcels as of 2024-01-31T00:00Z: " in caplog.text
     made = assemble.run(world.use_case, world.day(30).start, world.ports, "test")
     assert (made.immature, made.immature_rows, made.days_behind) == (1, ROWS, pytest.approx(1.0, abs=0.05))
 

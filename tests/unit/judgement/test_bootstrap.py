@@ -90,7 +90,7 @@ def test_the_same_rows_give_the_same_answer_in_either_direction(metric: str) -> 
     assert (one.gain, one.low, one.high) == pytest.approx((-other.gain, -other.high, -other.low))
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(2, 9), st.integers(3, 12), st.integers(0, 10**6), st.sampled_from(sorted(METRICS)))
 def test_whatever_the_rows_the_answer_is_finite_or_a_typed_error(
     windows: int, rows: int, seed: int, metric: str

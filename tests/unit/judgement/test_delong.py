@@ -97,7 +97,7 @@ def _every_row_alone(scored: Scored) -> Scored:
     return Scored(scored.truth, scored.champion, scored.challenger, np.arange(len(scored)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 9), st.integers(6, 40), st.integers(0, 10**6), st.integers(1, 4))
 def test_it_is_the_difference_of_the_metric_and_turns_round(windows: int, rows: int, seed: int, digits: int) -> None:
     holdout = World(rows=rows).holdout(windows, seed)

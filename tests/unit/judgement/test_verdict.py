@@ -184,7 +184,7 @@ def test_verdicts(asked: tuple[float, float, float, float], verdict: GainVerdict
 GAINS = st.floats(-0.05, 0.05)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GAINS, st.floats(1e-4, 0.05), st.floats(0, 0.03), st.floats(0, 0.03))
 def test_a_verdict_says_no_more_than_the_interval(gain: float, error: float, effect: float, margin: float) -> None:
     made = comparison(gain, error)
@@ -212,7 +212,7 @@ def test_the_same_predictions_are_not_better_and_not_worse() -> None:
     assert "an improvement is ruled out, and more labels will not make it better" in nothing.reasons[0]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(GAINS, st.floats(1e-4, 0.05), st.floats(0, 0.03), st.floats(0, 0.03))
 def test_a_shadow_with_the_same_interval_says_the_same(gain: float, error: float, effect: float, margin: float) -> None:
     """`better`, `not worse` and `worse` mean one thing, whether one looks once or at every window."""
@@ -264,7 +264,7 @@ def test_a_planned_study_has_the_power_that_was_planned() -> None:
     assert np.mean(noticed) == pytest.approx(0.8, abs=0.012)  # four standard errors of 20,000 studies
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.floats(1e-3, 0.05), st.floats(1e-3, 0.05), st.integers(5, 60))
 def test_smaller_effects_and_more_power_need_more(error: float, effect: float, windows: int) -> None:
     made = comparison(0.0, error, windows=windows)

@@ -3,7 +3,7 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial.encoding import lock_key
@@ -63,7 +63,7 @@ json = st.recursive(
 )
 
 
-@settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=50)
 @given(st.dictionaries(text, json, max_size=3))
 def test_a_stored_entry_is_stored_as_it_is(columns: dict[str, object]) -> None:
     once = as_stored(snapshot(columns), RECORDED)

@@ -93,6 +93,20 @@ def test_the_report_of_a_good_window(lived: World) -> None:
     assert '<a href="/base/dags/parcels.predict/runs/scheduled__1" data-airflow>' in said  # that monitored it
 
 
+def test_a_window_is_named_by_its_start_as_well(lived: World) -> None:
+    key = lived.day(30).key
+    wanted = page(lived, "window", use_case="parcels", window=key)
+    for start in ("2024-01-31", "2024-01-31T00:00Z", " 2024-01-31T01:00+01:00 "):
+        assert page(lived, "window", use_case="parcels", window=start) == wanted
+        assert page(lived, "quarantine", use_case="parcels", window=start) == page(
+            lived, "quarantine", use_case="parcels", window=key
+        )
+    assert (
+        "the one around it starts at 2024-01-31T00:00Z"
+        in ask(lived, "window", use_case="parcels", window="2024-01-31T01:00Z").body.decode()
+    )
+
+
 def test_the_report_of_a_refused_window_says_which_rule_and_which_rows(lived: World) -> None:
     said = page(lived, "window", **of_day(lived, 32))
     assert "Validation refused the 180 rows, so nothing was scored." in said

@@ -64,7 +64,7 @@ def test_standard_errors_are_the_scatter_over_samples(task: Task) -> None:
         assert said == pytest.approx(scatter, rel=0.17), name
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(1, 40), st.integers(0, 10**6), st.sampled_from([CLASSES, NUMBERS]), st.integers(0, 2))
 def test_values_are_those_of_measure_and_lie_inside(rows: int, seed: int, task: Task, digits: int) -> None:
     truth, prediction = sample(task, rows, seed)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial import ordered
@@ -50,7 +50,6 @@ def outcomes(rows: int, seed: int = 0) -> tuple[Floats, Floats]:
 
 
 @given(st.lists(st.tuples(st.sampled_from([0.0, 1.0]), SCORES), min_size=2, max_size=40))
-@settings(deadline=None)
 def test_classification_with_ties_comes_to_the_same(rows: list[tuple[float, float]]) -> None:
     truth, prediction = np.array(rows).T
     said, found = both(CLASSES, truth, prediction)
@@ -65,7 +64,6 @@ def test_classification_with_ties_comes_to_the_same(rows: list[tuple[float, floa
     st.lists(st.tuples(VALUES, VALUES), min_size=2, max_size=40),
     st.sampled_from([0.0, 1e6]),
 )
-@settings(deadline=None)
 def test_regression_comes_to_the_same(rows: list[tuple[float, float]], offset: float) -> None:
     truth, prediction = np.array(rows).T + offset
     said, found = both(NUMBERS, truth, prediction)
@@ -117,7 +115,6 @@ def test_the_variance_of_a_perfect_order_is_none() -> None:
 
 
 @given(st.lists(st.sampled_from([0.0, 0.1, 0.4, 0.5, 1.0]) | st.floats(0, 1), min_size=2, max_size=40))
-@settings(deadline=None)
 def test_estimates_come_to_the_same(values: list[float]) -> None:
     prediction, calibration = np.array(values), Calibration((0.0, 0.4, 1.0), (0.05, 0.5, 0.97))
     said = estimate(prediction, calibration.apply(prediction))

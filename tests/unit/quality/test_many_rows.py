@@ -143,7 +143,7 @@ def both(use_case: Any, rows: pa.Table, accepted: frozenset[str] = frozenset()) 
     return [whole, found(validate(use_case, OrderedTable(stored), WINDOW, accepted))]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     odd=st.lists(ODD_ROW, max_size=40),
     asked=st.lists(st.sampled_from(ASKED), max_size=6),

@@ -5,7 +5,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perennial.errors import InvalidSpec
@@ -186,7 +186,7 @@ def cases(draw: st.DrawFn) -> tuple[pa.Array, list[Expectation]]:
     return values, suite
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20)
 @given(cases())
 def test_the_rules_say_what_great_expectations_says(case: tuple[pa.Array, list[Expectation]]) -> None:
     values, suite = case

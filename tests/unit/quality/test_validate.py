@@ -210,7 +210,7 @@ SETTING_ASIDE = [
 ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(odd=ODD_ROWS, share=st.sampled_from([0.0, 0.25, 0.5, 1.0]))
 def test_no_row_is_lost_or_doubled(
     odd: list[dict[str, Any]], share: float, make_use_case: Any, make_rows: Any, window: Window

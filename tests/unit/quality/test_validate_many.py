@@ -6,7 +6,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.quality.conftest import START, rows_with, use_case_with
 
@@ -76,7 +76,7 @@ def assert_same(one: CheckedRows, other: CheckedRows) -> None:
     assert one.quarantined.table().equals(other.quarantined.table())
 
 
-@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=200)
 @given(
     odd=st.lists(st.lists(ROW, max_size=4), min_size=3, max_size=3),
     expectations=st.sampled_from(SUITES),
@@ -166,7 +166,7 @@ def filled(window: Window, cells: dict[str, list[Any]]) -> pa.Table:
     return canonical(rows)
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow], deadline=None)
+@settings(max_examples=25)
 @given(
     cells=st.lists(
         st.fixed_dictionaries({name: st.lists(each, min_size=3, max_size=3) for name, each in CELLS.items()}),

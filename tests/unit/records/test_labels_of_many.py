@@ -73,7 +73,6 @@ def stored(world: World) -> list[pa.Table]:
 @settings(
     max_examples=60,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    deadline=None,
 )
 @given(
     batches=st.lists(st.lists(LABEL, max_size=8), min_size=1, max_size=2),
@@ -113,7 +112,7 @@ def test_labels_come_to_what_they_come_to_alone(
             assert labels.select(other.column_names).equals(other)
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(labels=st.lists(LABEL, max_size=12), shared=st.booleans())
 def test_rows_are_joined_as_they_are_alone(use_case: LoadedUseCase, labels: list[dict[str, Any]], shared: bool) -> None:
     world = new_world(use_case)

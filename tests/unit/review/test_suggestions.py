@@ -103,7 +103,7 @@ def loaded_with(use_case: LoadedUseCase, text: str, folder: Path) -> tuple[Expec
     return load_use_case(home).expectations
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(days=some_days())
 def test_any_suite_loads_and_production_says_of_each_window_what_was_told(
     days: list[dict[str, list[Any]]], use_case: LoadedUseCase, tmp_path_factory: pytest.TempPathFactory
@@ -274,7 +274,7 @@ def test_what_validation_kept_gives_the_same_suite_and_takes_no_row(lived: World
     assert "Told from the windows' 1,200 rows." in as_yaml(from_rows, lived.use_case.spec.grid)
 
 
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(days=some_days())
 @example(
     days=[

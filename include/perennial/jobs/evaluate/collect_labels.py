@@ -13,7 +13,7 @@ from perennial.progress import OnWindow, WindowsDone, nobody
 from perennial.records.labels import collect, pending_batches, reopened_batches
 from perennial.records.labels_of_many import collect_many
 from perennial.spec.load import LoadedUseCase
-from perennial.window import Window
+from perennial.window import Window, stamp
 from perennial.wording import counted
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         more_came(waiting)
         reopened_batches(spec, as_of, ledger, lambda further: more_came([batch for batch, _ in further]))
     collected = Collected(as_of, len(found), sum(found.values()), sum(fresh.values()), tuple(refused))
-    log.info("%s as of %s: %d new labels in %d windows (%s)", use_case.name, as_of, collected.new, len(found), run_id)
+    log.info(
+        "%s as of %s: %d new labels in %d windows (%s)", spec.name, stamp(as_of), collected.new, len(found), run_id
+    )
     return collected
 
 

@@ -36,7 +36,7 @@ from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.retirement import RowClass
 from perennial.verdict import Verdict
-from perennial.window import Window
+from perennial.window import Window, stamp
 from perennial.wording import counted
 
 Json = dict[str, Any]
@@ -147,7 +147,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
     if not_finite := sum(each.measured.not_finite for each in found if each.measured is not None):
         verb = "was" if not_finite == 1 else "were"
         outcome += f"; {counted(not_finite, 'prediction')} {verb} infinite or NaN and {verb} left out"
-    log.info("%s as of %s: %s", use_case.name, as_of, outcome)
+    log.info("%s as of %s: %s", use_case.name, stamp(as_of), outcome)
     measure_by_people.run(use_case, as_of, ports, run_id)
     decision = decide_retraining(use_case, DecisionKind.RETRAIN_ON_PERFORMANCE, as_of.isoformat(), as_of, ports, run_id)
     return Measured(

@@ -27,7 +27,7 @@ from perennial.records.labels import settled_labels
 from perennial.records.retained import batch_table, removals
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.retirement import RowClass
-from perennial.window import Window
+from perennial.window import Window, stamp
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +95,7 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str) -> 
     )
     log.info(
         "%s as of %s: people answered %d of %d questions; %s",
-        spec.name, as_of, found.answered, found.questions, found.metrics or "too few to measure by",
+        spec.name, stamp(as_of), found.answered, found.questions, found.metrics or "too few to measure by",
     )  # fmt: skip
     return found
 

@@ -42,7 +42,7 @@ from perennial.records.training_set import (
 )
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
-from perennial.window import Window
+from perennial.window import Window, stamp
 from perennial.wording import counted
 
 log = logging.getLogger(__name__)
@@ -128,9 +128,9 @@ def run(use_case: LoadedUseCase, as_of: datetime, ports: Ports, run_id: str, on_
         weighted_partition=weighted_partition(partition) if weighted.windows else None,
         weighted_digest=table_digest(weighted.rows) if weighted.windows else None,
     )
-    log.info("%s as of %s: %d rows of %d windows. %s", spec.name, as_of, rows, len(parts), manifest.behind())
+    log.info("%s as of %s: %d rows of %d windows. %s", spec.name, stamp(as_of), rows, len(parts), manifest.behind())
     if without_outcome:
-        log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, as_of, without_outcome)
+        log.info("%s as of %s: of %d further rows no outcome will come.", spec.name, stamp(as_of), without_outcome)
     return Assembled(
         training_id=keep_manifest(manifest, ports),
         as_of=as_of,
@@ -214,7 +214,9 @@ def _weighted(
     found, others = weigh(use_case, by_source, read.windows, as_of, ports)
     refused = read.refused | {part.window: reason for part, reason in others.items()}
     for window, reason in refused.items():
-        log.info("%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, as_of, window, reason)
+        log.info(
+            "%s as of %s: %s is not mature and can't be weighted: %s.", use_case.name, stamp(as_of), window, reason
+        )
     window_of = {each.part: each for each in read.windows}
     rows = rows_of([window_of[each.part] for each in found]) if found else pa.table({})
     return _Weighted(tuple(found), rows), refused
@@ -224,10 +226,10 @@ def _tell(
     use_case: LoadedUseCase, as_of: datetime, excluded: Sequence[ExcludedWindow], strange: Sequence[UnmatchedLabels]
 ) -> None:
     for each in excluded:
-        log.warning("%s as of %s: %s is left out: %s", use_case.name, as_of, each.window, each.reason)
+        log.warning("%s as of %s: %s is left out: %s", use_case.name, stamp(as_of), each.window, each.reason)
     if strange:
         found = f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}"
-        log.warning("%s as of %s: %s.", use_case.name, as_of, found)
+        log.warning("%s as of %s: %s.", use_case.name, stamp(as_of), found)
 
 
 def _too_little(

@@ -29,7 +29,7 @@ from perennial.registry.retraining import DIGEST, CandidateRun, RetrainingRun
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
 from perennial.spec.names import Task
-from perennial.spec.training import NO_SKILL
+from perennial.spec.training import NO_SKILL, Candidate
 
 log = logging.getLogger(__name__)
 
@@ -76,37 +76,46 @@ def _run_of(
     costs = tried.costs
     measured = {SECONDS: costs.seconds_per_1k_rows, ARTEFACT: costs.artefact, MEMORY: costs.memory} if costs else {}
     metrics = {**tried.metrics, **{name: float(value) for name, value in measured.items() if value is not None}}
+    # A candidate may have left the spec since it was tried: what it was made with is not known any more.
+    named = next((each for each in spec.training.candidates if each.name == tried.candidate), None)
+    if named is not None and isinstance(tried, Trained):
+        named = candidate_of(spec, tried)
+    parameters = {} if named is None else {"estimator": named.estimator, **named.parameters}
     if isinstance(tried, Refused):
-        known = next(each for each in spec.training.candidates if each.name == tried.candidate)
-        parameters = {"estimator": known.estimator, **known.parameters}
         return CandidateRun(tried.candidate, parameters, metrics, {"outcome": tried.failure.value, "why": tried.reason})
-    candidate = candidate_of(spec, tried)
+    drawn = {} if named is None else _pictures(spec, tried, named, training, holdout, ports)
     won = judged.winner is not None and judged.winner.candidate == tried.candidate
     return CandidateRun(
         name=tried.candidate,
-        parameters={"estimator": candidate.estimator, **candidate.parameters},
+        parameters=parameters,
         metrics={**metrics, **{f"earlier.{name}": value for name, value in tried.earlier.items()}},
         tags={"outcome": "promoted" if won else TRAINED, DIGEST: tried.digest, "remarks": "; ".join(tried.remarks)},
-        files={f"plots/{name}": content for name, content in _pictures(spec, tried, training, holdout, ports).items()},
+        files={f"plots/{name}": content for name, content in drawn.items()},
     )
 
 
-def _pictures(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Table, ports: Ports) -> dict[str, bytes]:
+def _pictures(
+    spec: UseCase, tried: Trained, candidate: Candidate, training: pa.Table, holdout: pa.Table, ports: Ports
+) -> dict[str, bytes]:
     pipeline = load(ports.artifacts.get(tried.digest), tried.digest)
     frame, truth = feature_frame(spec, holdout), outcomes(spec, holdout)
     predictions = predict(pipeline, spec.task, frame)
     classifies = spec.task is Task.BINARY_CLASSIFICATION
     found = (pictures.of_classification if classifies else pictures.of_regression)(truth, predictions)
+    if metric_of_predictions(spec) not in tried.metrics:  # it is undefined on the holdout's outcomes
+        return found
     found["importance.png"] = pictures.of_importance(permutation_importance(spec, pipeline, frame, truth))
     found["learning_curve.png"] = pictures.of_learning(
-        metric_of_predictions(spec), _curve(spec, tried, training, holdout)
+        metric_of_predictions(spec), _curve(spec, tried, candidate, training, holdout)
     )
     return found
 
 
-def _curve(spec: UseCase, tried: Trained, training: pa.Table, holdout: pa.Table) -> list[tuple[int, float]]:
+def _curve(
+    spec: UseCase, tried: Trained, candidate: Candidate, training: pa.Table, holdout: pa.Table
+) -> list[tuple[int, float]]:
     """The metric on the holdout, of models of ever more training windows; the last is that of all of them."""
-    metric, candidate = metric_of_predictions(spec), candidate_of(spec, tried)
+    metric = metric_of_predictions(spec)
     names = sorted(pc.unique(training.column(WINDOW_COLUMN)).to_pylist())
     frame, truth = feature_frame(spec, holdout), outcomes(spec, holdout)
     points = []

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from perennial.drift.profiles.bins import Bins, CategoricalBins, NumericBins
@@ -56,7 +56,6 @@ def assert_same(a: WindowProfile, b: WindowProfile) -> None:
     assert (c.missing, c.top, c.distinct, c.binned) == (d.missing, d.top, d.distinct, d.binned)
 
 
-@settings(deadline=None)
 @given(rows, rows, rows)
 def test_merging_is_profiling_everything_at_once_in_any_order(
     a: list[tuple[float | None, str | None]],

@@ -37,7 +37,7 @@ def assert_told_as_alone(tables: list[pa.Table]) -> None:
     assert [type(each.columns["stops"].low) for each in together] == [type(each.columns["stops"].low) for each in alone]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.lists(ROW, max_size=5), min_size=1, max_size=4))
 def test_each_window_was_like_what_it_is_alone(windows: list[list[dict[str, Any]]]) -> None:
     assert_told_as_alone(
