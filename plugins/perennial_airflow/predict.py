@@ -16,10 +16,10 @@ from perennial_airflow.xcom import Json, Upstream
 
 PARAMS = {
     "window_from": Param(
-        None, type=["null", "string"], description="By hand only: start of the first window, e.g. 2013-03-01."
+        None, type=["null", "string"], description="For a single run only: start of the first window, e.g. 2013-03-01."
     ),
     "window_to": Param(
-        None, type=["null", "string"], description="By hand only: end of the last window, itself not included."
+        None, type=["null", "string"], description="For a single run only: end of the last window, itself not included."
     ),
     "model": Param(
         "as_was",

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 
 from perennial.jobs.predict.chain import Predicted, Step
 from perennial.ledger.entries import RecordedDecision
@@ -59,11 +60,16 @@ def after_run(spec: UseCase, found: Sequence[Predicted], ledger: Ledger) -> list
     lines += after_decisions(name, decisions, ledger)
     if not lines and decisions:
         last = max(each.window.end for each in found)
-        lines = [
-            "When outcomes have arrived, measure how good the predictions were:",
-            f"  perennial evaluate {name} --as-of {stamp(last + spec.labels.mature_after)}",
-        ]
+        lines = measuring(spec, last)
     return lines
+
+
+def measuring(spec: UseCase, end: datetime) -> list[str]:
+    """How to measure the windows up to `end`."""
+    return [
+        "When outcomes have arrived, measure how good the predictions were:",
+        f"  perennial evaluate {spec.name} --as-of {stamp(end + spec.labels.mature_after)}",
+    ]
 
 
 def _first_model(spec: UseCase, without: Sequence[Predicted]) -> list[str]:

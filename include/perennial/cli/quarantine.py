@@ -7,7 +7,7 @@ import typer
 
 from perennial.cli.session import Session, one_window, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, Reason, To, UseCaseName, WindowStart
-from perennial.cli.tables import print_table
+from perennial.cli.tables import print_line, print_table
 from perennial.wording import counted
 
 if TYPE_CHECKING:
@@ -27,8 +27,11 @@ def list_(
     session = Session()
     loaded = session.use_case(use_case)
     found = job.run(loaded, windows_of(loaded, window, start, end), session.ports)
-    if json or not found:
-        show(found, as_json_lines=json)
+    if json:
+        show(found, as_json_lines=True)
+        return
+    if not found:
+        print_line("No rows are in quarantine in these windows.")
         return
     headings = ("window", "rule", "rows", "first keys", "what was found")
     print_table(

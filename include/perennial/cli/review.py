@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 import typer
 from rich.text import Text
 
+from perennial.cli.next_steps import measuring
 from perennial.cli.session import Session, console, show, start_of, windows_of
 from perennial.cli.steps import AsJson, From, To, UseCaseName, WindowStart
 from perennial.cli.tables import print_table
+from perennial.wording import counted
 
 if TYPE_CHECKING:
     from perennial.review.performance import WindowPerformance
@@ -69,8 +71,8 @@ def drift(
     print_table(("", "column", "imp.", "distance", "usual", "p", "missing", "was", "is"), rows)
     alarms = found.alarms
     _line(
-        f"Since its deployment: {alarms.observed} alarms in {alarms.windows} windows; {alarms.expected:.1f} would be "
-        f"expected if all were ordinary ({alarms.accepted})."
+        f"Since its deployment: {counted(alarms.observed, 'alarm')} in {counted(alarms.windows, 'window')}; "
+        f"{alarms.expected:.1f} would be expected if all were ordinary ({alarms.accepted})."
     )
     _line(" ".join(found.evidence.reasons))
 
@@ -83,9 +85,14 @@ def performance(
 
     session = Session()
     loaded = session.use_case(use_case)
-    found = job.run(loaded, windows_of(loaded, window, start, end), session.ports)
+    windows = windows_of(loaded, window, start, end)
+    found = job.run(loaded, windows, session.ports)
     if json:
         show([found], as_json_lines=True)
+        return
+    if not found.windows:
+        for line in ("None of these windows has been measured.", *measuring(loaded.spec, windows[-1].end)):
+            _line(line)
         return
     headings = ("window", "model", "labels", f"{found.metric} (95%)", "expected", "data drift", "label drift")
     rows = []
@@ -109,7 +116,7 @@ def performance(
         if lacking:
             labelled, scored = sum(each.labelled for each in lacking), sum(each.rows for each in lacking)
             _line(
-                f"Labels of {len(lacking)} {'window' if len(lacking) == 1 else 'windows'} {what}: {labelled:,} of "
+                f"Labels of {counted(len(lacking), 'window')} {what}: {labelled:,} of "
                 f"{scored:,} rows have one" + _usual_count(lacking) + ". They judge nothing.",
                 "yellow",
             )

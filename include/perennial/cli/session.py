@@ -12,7 +12,7 @@ from perennial import clock
 from perennial.cli.connections import CommandLineConnections
 from perennial.cli.tables import console, print_line, print_table
 from perennial.encoding import as_json
-from perennial.errors import UnknownUseCase
+from perennial.errors import InvalidWindow, UnknownUseCase
 from perennial.lake.port import Lake
 from perennial.ledger.entries import COMMAND_LINE, RecordedDecision
 from perennial.ledger.port import Ledger
@@ -131,7 +131,13 @@ def windows_of(use_case: LoadedUseCase, window: str | None, start: str | None, e
         return [grid.starting_at(window)]
     if start and end and not window:
         zone = use_case.spec.schedule.timezone
-        return list(grid.between(parse_instant(start, zone), parse_instant(end, zone)))
+        windows = list(grid.between(parse_instant(start, zone), parse_instant(end, zone)))
+        if not windows:
+            raise InvalidWindow(
+                f"No window lies between --from {start} and --to {end}: --to is where the last window ends, and comes "
+                f"after --from. For one window say --window {start}."
+            )
+        return windows
     raise typer.BadParameter("say --window START, or --from START --to END (END itself is not included)")
 
 

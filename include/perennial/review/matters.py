@@ -236,7 +236,7 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
     if failed:
         return Matter(
             Urgency.ACT,
-            f"{what}, because a run failed.",
+            f"{what}: {counted(len(failed), 'run')} failed.",
             "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
             Place.RUN,
             dag_id=predict,

@@ -4,7 +4,7 @@ import json
 import math
 import shutil
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import time, timedelta
 from pathlib import Path
 from tempfile import mkdtemp
 from zoneinfo import ZoneInfo
@@ -103,7 +103,7 @@ schedule:
   every: {guess.every}  # guess: --every
   timezone: {plan.timezone}
   start: {_first_start(guess, plan.timezone)}  # guess: the window of the first row that was seen
-
+{_last_end(guess, plan.timezone)}
 source:
 {_source(plan.rows, SOURCE_FILE, plan.dialect, of_rows, plan.timezone, "  ")}
 columns:
@@ -132,6 +132,17 @@ training:
     - name: linear
       estimator: linear
 """
+
+
+def _last_end(guess: Guess, timezone: str) -> str:
+    """A line for data that have ended, to be taken in by the person who knows; nothing where only some were seen."""
+    if guess.rows_per_window is None:
+        return ""
+    end = Grid(guess.every, timezone).containing(guess.last).end.astimezone(ZoneInfo(timezone))
+    end = end if end.time() == time() else end + timedelta(days=1)
+    return (
+        f"  # end: {end:%Y-%m-%d}  # if no more rows will come; without it, every window since then counts as missing\n"
+    )
 
 
 def _first_start(guess: Guess, timezone: str) -> str:

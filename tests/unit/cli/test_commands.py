@@ -97,6 +97,15 @@ def test_no_window_is_wrong_usage(run) -> None:
     assert "--window START, or --from START --to END" in err.replace("\n", " ").replace("│ ", "")
 
 
+@pytest.mark.parametrize("end", ["2013-03-05", "2013-03-01"])
+@pytest.mark.parametrize("command", ["performance", "drift", "run"])
+def test_a_range_that_holds_no_window_says_what_to_is(run, command: str, end: str) -> None:
+    code, _, err = run(command, "flight_delays", "--from", "2013-03-05", "--to", end)
+    assert code == 3
+    assert f"No window lies between --from 2013-03-05 and --to {end}" in err
+    assert "say --window 2013-03-05" in err
+
+
 def test_a_missing_connection_is_named(run) -> None:
     code, _, err = run("status")
     assert code == 3

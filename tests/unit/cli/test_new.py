@@ -232,6 +232,11 @@ def test_windows_of_every_length_are_ready_to_be_checked(
     assert made(world, "orders").spec.schedule.every is every
     code, out, _ = perennial("check", "orders")
     assert (code, "warning" in out) == (0, False), out
+    spec_file = world.use_case.folder.parent / "orders" / "use_case.yaml"
+    spec_file.write_text(spec_file.read_text().replace("# end: ", "end: "))  # as somebody does whose data have ended
+    spec = made(world, "orders").spec
+    assert spec.end is not None
+    assert spec.end >= spec.grid.containing(FIRST + timedelta(days=DAYS, hours=-1)).end
 
 
 def test_an_outcome_beside_the_rows_is_not_called_undeclared(

@@ -127,4 +127,5 @@ def test_the_list_says_why_for_people_and_for_scripts(world: World, two_unread: 
 
 def test_an_empty_quarantine_says_so(world: World, perennial: Call) -> None:
     caught(world)
-    assert perennial("quarantine", "list", "parcels", "--window", "2024-01-04")[1] == "nothing\n"
+    out = perennial("quarantine", "list", "parcels", "--window", "2024-01-04")[1]
+    assert out == "No rows are in quarantine in these windows.\n"

@@ -69,12 +69,17 @@ def forget_remarks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.ports.ledger, "snapshots", forgotten)
 
 
-def test_rows_columns_and_cells_that_were_left_out_are_on_record(remarked: World) -> None:
+def test_rows_columns_and_cells_that_were_left_out_are_on_record(
+    remarked: World, caplog: pytest.LogCaptureFixture
+) -> None:
     spoil_two_cells(remarked)
     done = ingest.run(remarked.use_case, remarked.day(DAY), remarked.ports, "test")
     snapshot = remarked.ports.ledger.latest_snapshot("parcels", remarked.day(DAY))
     assert snapshot is not None
     assert snapshot.remarks == done.remarks == (IGNORED, OUTSIDE, UNREAD)
+    # Rows of other windows are no news: where one file has all windows, every one of them leaves the others' rows.
+    warned = [record.getMessage().partition(": ")[2] for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == [IGNORED, UNREAD]
 
 
 def test_a_window_of_which_nothing_was_left_out_has_that_on_record(complete: World) -> None:

@@ -115,6 +115,11 @@ def test_performance_says_what_people_say_beside_what_labels_say(world: World, p
         human_labels.answer(
             world.use_case, each.window, each.entity, 1, world.ports, "run", author="ada", answered_at=at, origin="page"
         )
+    assert perennial("performance", "parcels", "--window", DAY)[1].splitlines() == [
+        "None of these windows has been measured.",
+        "When outcomes have arrived, measure how good the predictions were:",
+        "  perennial evaluate parcels --as-of 2024-02-02T00:00Z",
+    ]
     assert perennial("evaluate", "parcels", "--as-of", "2024-02-03")[0] == 0
     code, out, _ = perennial("performance", "parcels", "--window", DAY)
     told = " ".join(out.split())

@@ -109,7 +109,7 @@ def test_missing_windows_lead_to_what_mends_them(lived: World, monkeypatch: pyte
     assert '<a href="/base/dags/parcels.predict" data-airflow>' in said
     failed = FailedRun("scheduled__3", NOW, lived.day(33).start, lived.day(33).end)
     said = page(lived, DagState("parcels.predict", paused=False, failures=1, failed=(failed,)))
-    assert f"{missing}, because a run failed." in said
+    assert f"{missing}: 1 run failed." in said
     assert '<a href="/base/dags/parcels.predict/runs/scheduled__3" data-airflow>' in said
     assert "A run of parcels.predict failed" not in said  # it is told once
 

@@ -123,7 +123,7 @@ def delivered_together(
     for number, ((window, extract), rows) in enumerate(zip(plain.items(), stack.apart(), strict=True)):
         if number not in strays:
             remarks = tuple(extract.told(spec.event_time))
-            _warn(spec, window, remarks)
+            _warn(spec, window, _unexpected(spec, extract))
             found[window] = Delivered(window, rows, extract.query, remarks)
     return found
 
@@ -180,7 +180,7 @@ class _Delivery:
                 self.schema = rows.schema if BAD_CELLS in rows.column_names else self.schema
                 yield rows
         remarks = tuple(extract.told(spec.event_time))
-        _warn(spec, window, remarks)
+        _warn(spec, window, _unexpected(spec, extract))
         if conforming.rows == 0:
             raise EmptyWindow(
                 f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
@@ -267,6 +267,11 @@ def _holds(snapshot: Snapshot, commit: Commit, ports: Ports) -> bool:
         log.warning("%s", error)
         return False
     return True
+
+
+def _unexpected(spec: UseCase, extract: Extract) -> list[str]:
+    # Where many windows read one file, each leaves the rows of the others: that is on record, and no warning.
+    return replace(extract, outside=0).told(spec.event_time)
 
 
 def _warn(spec: UseCase, window: Window, remarks: Iterable[str]) -> None:

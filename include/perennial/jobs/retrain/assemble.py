@@ -270,7 +270,7 @@ def _way_on(spec: UseCase, as_of: datetime, rows_per_window: float) -> str:
     if too_short := history_too_short(spec, rows_per_window):
         return f"A later time would not help: {too_short}."
     enough = first_training(spec, as_of, rows_per_window)
-    later = f"as of {enough:%Y-%m-%dT%H:%MZ} or later" if enough > as_of else "as of a later time"
+    later = f"as of {enough:%Y-%m-%dT%H:%MZ} or later" if enough > as_of else "as of another time"
     return f"Retrain {later}, lengthen `training.history`, or lower `training.min_rows`."
 
 

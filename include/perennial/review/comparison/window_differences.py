@@ -59,7 +59,7 @@ def _outcomes(before: WindowSide, after: WindowSide) -> Iterator[Difference]:
     actions = [{each.kind: each.action for each in side.decisions} for side in (before, after)]
     for kind in sorted(actions[0].keys() & actions[1].keys()):
         if actions[0][kind] != actions[1][kind]:
-            said = f"On {kind.replace('_', ' ')}, the decision was {actions[0][kind]} after {before.name}"
+            said = f"The decision to {kind.replace('_', ' ')} was {actions[0][kind]} after {before.name}"
             rank = Rank.OUTCOME if RETRAIN in (actions[0][kind], actions[1][kind]) else Rank.DECISION
             yield Difference(rank, f"{said} and {actions[1][kind]} after {after.name}.", "decisions")
 

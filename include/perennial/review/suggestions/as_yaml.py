@@ -13,7 +13,7 @@ from perennial.wording import counted
 
 MOST_NAMED = 5
 HEAD = (
-    "Limits are told from past windows, so check them against what you know. A `warning` marks a window, `critical` "
+    "Limits come from past windows: check them against what you know. A `warning` marks a window, `critical` "
     "stops it. To set single rows aside instead, say `quarantine: true`, and leave `mostly` out. IQR, the "
     "interquartile range, is how far the middle half of the windows differ."
 )
@@ -29,9 +29,7 @@ def as_yaml(found: Suggestions, grid: Grid) -> str:
     named = f"{first} to {last}" if len(found.windows) > 1 else first
     lines = [f"Proposed for {found.use_case} from {counted(len(found.windows), 'window')}, {named}."]
     if found.held_out:
-        lines.append(
-            f"The last {found.held_out} were held out: limits are told from the others, failures counted in all."
-        )
+        lines.append(f"The last {found.held_out} were held out: limits come from the others, failures counted in all.")
     lines += [HEAD, told_from(found), *found.limits]
     lines += [f"Not looked at: {each.name}, {each.why}" for each in found.not_looked_at]
     lines += [f"Left alone: {each.name}: {each.why}" for each in found.left_alone]
