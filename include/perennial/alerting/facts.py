@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from perennial.ledger.entries import ApprovalRequest, DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.ledger.port import Ledger
+from perennial.ledger.rules import recorded_order
 from perennial.policy.rollout import ROLL_BACK, STOP
 from perennial.review.matters import Concern
 from perennial.review.recent import Recent
@@ -51,7 +52,8 @@ def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
     if drifted is not None:
         reports = ledger.drift_between(spec.name, drifted.start, drifted.end)
         reasons[drifted] = tuple(reason for each in reports if each.window == drifted for reason in each.reasons)
-    # A judgement is as of a moment of the data's time, which in a replay lies long ago: it was recorded lately.
+    # A judgement is as of a moment of the data's time, which in a replay lies long ago: it was recorded lately, and of
+    # several the one that was recorded last is what holds.
     judged, rolled = (
         [
             each
@@ -65,10 +67,10 @@ def read(spec: UseCase, recent: Recent, now: datetime, ledger: Ledger) -> Facts:
     repairs = ledger.interventions_since(spec.name, REPAIRS, since)
     return Facts(
         reasons,
-        judged=judged[-1] if judged else None,
+        judged=max(judged, key=recorded_order, default=None),
         repairs=tuple(repairs)[-MOST_REPAIRS:],
         of_concern={concern: said.reasons for concern, said in matters.items() if said is not None},
-        ended=ended[-1] if ended else None,
+        ended=max(ended, key=recorded_order, default=None),
         question=ledger.last_approval_request(spec.name) if spec.risk_tier.approvers else None,
     )
 

@@ -1,5 +1,6 @@
 """What stands is what the pages show that needs a person, and the events beside it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from perennial.errors import ValidationFailed
 from perennial.jobs.predict import monitor
 from perennial.ledger.entries import DecisionKind, Intervention, InterventionKind, RecordedDecision
 from perennial.ledger.memory.ledger import InMemoryLedger
+from perennial.policy.rollout import STOP
 from perennial.review import matters, recent
 from perennial.review.airflow_state import DagState, FailedRun
 from perennial.review.matters import Concern
@@ -134,6 +136,19 @@ def test_a_retraining_that_brought_nothing_is_told_until_another_is_judged(lived
     assert (rejected.cause, rejected.where) == ("it gains too little.", "run r1 of parcels.retrain")
     ledger.record_decision(judged("promote", 45))
     assert RETRAINING_REJECTED not in standing(lived, ledger=ledger)
+
+
+def test_the_decision_that_was_made_last_is_told_whichever_moment_it_is_as_of(lived: World) -> None:
+    """A replay decides as of a moment before the one that was decided about last."""
+    ledger = ledger_at(lived, 1)
+    ledger.record_decision(judged("promote", 45))
+    ledger.record_decision(judged("reject", 44))
+    assert standing(lived, ledger=ledger)[RETRAINING_REJECTED].subjects == ("as of 44",)
+    ledger.record_decision(judged("promote", 43))
+    assert RETRAINING_REJECTED not in standing(lived, ledger=ledger)
+    for day in (45, 44):
+        ledger.record_decision(replace(judged(STOP, day), kind=DecisionKind.ROLLOUT))
+    assert standing(lived, ledger=ledger)[ROLLOUT_ENDED].subjects == ("as of 44",)
 
 
 def repaired(ledger: InMemoryLedger, *subjects: str) -> None:

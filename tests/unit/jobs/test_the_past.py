@@ -1,20 +1,22 @@
 """Preview, history, diff, reproduce, explain: what would be done, and what was."""
 
+import itertools
 import json
 import re
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 from tests.unit.jobs.test_predict_path import first_model, ingest_and_validate, predict
-from tests.unit.jobs.world import START, World
+from tests.unit.jobs.world import RECORDED, START, World
 
 from perennial.digest import table_digest
 from perennial.encoding import as_json
 from perennial.errors import NotScored
 from perennial.jobs.evaluate import collect_labels, measure
-from perennial.jobs.predict import monitor, score
+from perennial.jobs.predict import monitor, score, validate
 from perennial.ledger.entries import DeployedRole, Deployment
 from perennial.records.labels import collect
 from perennial.records.model_choice import ModelChoice, Resolution
@@ -194,6 +196,28 @@ def test_the_evidence_goes_from_a_row_to_everything_that_made_it(world: World) -
     assert row == {"ready_at": "missing", "is_heavy": "true", "weight": "1.5"}  # under the columns' own names
     assert re.search(r"^  roc_auc +0\.", text, re.MULTILINE)
     assert re.search(r"^  outcome +(true|false|1\.0|0\.0)$", text, re.MULTILINE)
+
+
+def test_the_evidence_names_the_verdict_that_let_the_revision_be_made(world: World) -> None:
+    """The same rules may have said the same again since, after others were tried."""
+    first_model(world)
+    clock = itertools.count()
+    world.ports.ledger._clock = lambda: RECORDED + timedelta(minutes=next(clock))  # type: ignore[attr-defined]
+    predict(world, 31, run_id="first")
+    window, rules = world.day(31), world.use_case
+    entity = str(world.ports.published.read("parcels", window).column("parcel")[0].as_py())
+    others = replace(rules, expectations=rules.expectations[:1])
+    for use_case, run_id in ((others, "others"), (rules, "again")):
+        validate.run(use_case, window, world.ports, run_id)
+    found = explain.run(rules, entity, window, START + timedelta(days=60), world.ports, airflow_url=None)
+    assert (found.batch.revision, found.validation.number, found.validation.run_id) == (1, 0, "test")
+
+    validate.run(others, window, world.ports, "others")
+    score.run(others, window, world.ports, "others", model=ModelChoice())
+    validate.run(rules, window, world.ports, "back")
+    score.run(rules, window, world.ports, "back", model=ModelChoice())
+    found = explain.run(rules, entity, window, START + timedelta(days=60), world.ports, airflow_url=None)
+    assert (found.batch.revision, found.validation.number, found.validation.run_id) == (3, 2, "back")
 
 
 ROW = {"ready_at": None, "is_heavy": True, "weight": 1.5}
