@@ -41,10 +41,8 @@ test-celery: $(DEVELOPMENT)  ## Play the end-to-end story with Celery workers on
 test-kubernetes: $(DEVELOPMENT)  ## The same with a pod for each task, on a stand-in for a cluster, and how pods fail
 	@TEST_EXECUTOR=kubernetes $(BIN)/python -m pytest $(or $(ARGS),tests/executors tests/e2e/test_main_job.py $(KILLED))
 
-# Not test_upgrade.py: its stores have MLflow's tables as 3.17 made them, which the lowest MLflow, 3.16, does not know.
-test-lowest: $(LOWEST)  ## Run unit, contract, DAG and most upgrade tests on the lowest versions that pyproject.toml allows
-	@.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/dags \
-	    tests/upgrade/test_going_back.py tests/upgrade/test_older_libraries.py)
+test-lowest: $(LOWEST)  ## Run unit, contract, DAG and upgrade tests on the lowest versions that pyproject.toml allows
+	@.venv-lowest/bin/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(or $(ARGS),tests/unit tests/contract tests/dags tests/upgrade)
 
 lint: $(DEVELOPMENT)  ## Check style and types
 	@$(BIN)/ruff check .

@@ -1,5 +1,7 @@
 """The options of Airflow's own configuration that Perennial reads: this module alone does."""
 
+import math
+
 from airflow.configuration import conf
 
 
@@ -31,10 +33,13 @@ def dags_folder() -> str:
 
 
 def parsing_limit() -> float:
-    """For how many seconds a DAG file may be parsed: what ends first, the import or the process that does it."""
+    """For how many seconds a DAG file may be parsed: what ends first, the import or the process that does it.
+
+    A limit of 0 is none; infinite where neither has one.
+    """
     importing = conf.getfloat("core", "dagbag_import_timeout")
     processing = conf.getfloat("dag_processor", "dag_file_processor_timeout")
-    return min(limit for limit in (importing, processing) if limit > 0)
+    return min((limit for limit in (importing, processing) if limit > 0), default=math.inf)
 
 
 def fernet_key() -> str:

@@ -6,6 +6,7 @@ hides none of those before it.
 
 import hashlib
 import json
+import math
 import re
 import sys
 import time
@@ -122,7 +123,10 @@ def dags_are_parsed_in_time() -> Found:
     if not took:
         return warn(f"there is no DAG file in {configuration.dags_folder()}", "Check [core] dags_folder.")
     slowest, file = took[0]
-    said = f"{len(bag.dags)} DAGs in {len(took)} files; the slowest, {file}, took {slowest:.1f} s of {limit:g} s"
+    said = f"{len(bag.dags)} DAGs in {len(took)} files; the slowest, {file}, took {slowest:.1f} s"
+    if math.isinf(limit):
+        return ok(f"{said}; no time is set after which parsing ends")
+    said = f"{said} of {limit:g} s"
     todo = (
         "Raise [dag_processor] dag_file_processor_timeout and [core] dagbag_import_timeout, or let the file do less "
         "when it is imported: no queries, and heavy libraries inside tasks."

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import zipfile
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -77,6 +78,14 @@ def content(of: Callable[[bytes], bytes], suffix: str | bytes = ".csv") -> Deliv
 def only(*contents: bytes, suffix: str | bytes = ".csv") -> Deliver:
     """These bytes one after the other, whatever the day."""
     return lambda day: {suffix: b"".join(contents)}
+
+
+def zipped(name: str) -> bytes:
+    """A zip archive whose first file has this name."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, "parcel,weight\na,1\n")
+    return file.getvalue()
 
 
 def packed(of: Callable[[bytes], bytes]) -> Deliver:

@@ -12,7 +12,6 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 
 import psycopg2
@@ -115,10 +114,6 @@ def test_a_second_fernet_key_is_looked_at_like_the_first(env: Path, second: str)
     ]
 
 
-@pytest.mark.skipif(
-    version("mlflow").startswith("3.16."),
-    reason="the stack's image has the MLflow of the lock; 3.16 wants the administrator's password in the settings",
-)
 def test_passwords_of_mlflow_follow_the_file_or_its_own_api(server: WatchedPostgres, env: Path, run: Run) -> None:
     values = {**keys.read(env), "POSTGRES_HOST": f"127.0.0.1:{server.port}"}
     databases.prepare(server.url("postgres"), values)

@@ -145,7 +145,7 @@ def run(
     return PredictionEvidence(
         format=FORMAT,
         use_case=name,
-        entity=spec.shown_entity(entity),
+        entity=str(spec.shown_entity(entity)),
         window=batch.window,
         as_of=as_of,
         prediction=found["prediction"][0].as_py(),
@@ -278,8 +278,11 @@ def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str,
     except RowsRemoved:
         return None
     found: list[dict[str, Any]] = rows.filter(_is(rows, use_case.spec.key, entity)).to_pylist()
+    if not found:
+        return None
     personal = use_case.spec.personal_columns
-    return {n: WITHHELD if n in personal and v is not None else v for n, v in found[0].items()} if found else None
+    shown = {n: WITHHELD if n in personal and v is not None else v for n, v in found[0].items()}
+    return {**shown, use_case.spec.key: use_case.spec.shown_entity(entity)}
 
 
 def _predicted_by(use_case: LoadedUseCase, batch: Batch, row: pa.Table, entity: str) -> RowsModel:

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -44,9 +43,9 @@ class Revision:
 
 @dataclass(frozen=True)
 class ChangedRow:
-    """A row whose prediction differs; None where the revision does not have it."""
+    """A row whose prediction differs; None where the revision does not have it. `entity` is its key as text."""
 
-    entity: Any
+    entity: str
     before: float | None
     after: float | None
     difference: float | None

@@ -29,13 +29,13 @@ LONGEST_NAME = 300  # characters of a key in an address, each of which may take 
 class QuarantinedRow:
     """A row that was set aside, with every rule that caught it.
 
-    `entity` is its key, None where it has none, or where the spec took another column for the key since. `values` are
-    those of the other columns, `withheld` of those that are personal. Of the cells that could not be read they have
-    None, and `unread` says what was delivered. `fingerprint` names a row that its key can't name: the start of a
-    digest of all this before anything was withheld.
+    `entity` is its key as text, None where it has none, or where the spec took another column for the key since.
+    `values` are those of the other columns, `withheld` of those that are personal. Of the cells that could not be read
+    they have None, and `unread` says what was delivered. `fingerprint` names a row that its key can't name: the start
+    of a digest of all this before anything was withheld.
     """
 
-    entity: Any
+    entity: str | None
     values: dict[str, JsonValue]
     unread: tuple[UnreadCell, ...]
     rules: tuple[str, ...]
@@ -53,7 +53,7 @@ class RuleCatch:
     window: Window
     rule: str
     rows: int
-    entities: tuple[Any, ...]
+    entities: tuple[str | None, ...]
     cells: tuple[CaughtCell, ...]
     examples: tuple[QuarantinedRow, ...]
 
@@ -89,13 +89,13 @@ def rules_in_force(use_case: LoadedUseCase, snapshot: Snapshot, ports: Ports) ->
 
 def is_named_by_key(row: QuarantinedRow) -> bool:
     """Whether an address can name the row by its key: there is one, it is not long, and all of it can be seen."""
-    text = "" if row.entity in (None, WITHHELD) else str(row.entity)
+    text = "" if row.entity in (None, WITHHELD) else row.entity or ""
     return 0 < len(text) <= LONGEST_NAME and text.isprintable()
 
 
-def spelt(entity: Any) -> str:
+def spelt(entity: str) -> str:
     """A key that can't be seen as it is: on one line, cut where it is long, in quotes where it is empty."""
-    return shown(str(entity)) or "''"
+    return shown(entity) or "''"
 
 
 def _fingerprint(entity: Any, values: Mapping[str, JsonValue], unread: Sequence[UnreadCell]) -> str:

@@ -47,7 +47,7 @@ class RowRule:
 
     rule: str
     rows: int
-    keys: tuple[Any, ...]
+    keys: tuple[str | None, ...]
     cells: tuple[CaughtCell, ...]
     accepted: bool
     error: str | None

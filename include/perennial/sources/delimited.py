@@ -15,6 +15,7 @@ from pyarrow import csv as arrow_csv
 
 from perennial.errors import SchemaMismatch, UndecodableText
 from perennial.sources.damage import unreadable
+from perennial.sources.foreign import RECOGNISED_BY, foreign
 from perennial.sources.names import refuse_doubled
 from perennial.spec.problems import shown
 from perennial.spec.sources import Csv
@@ -32,10 +33,13 @@ class EmptyFile(Exception):  # noqa: N818 - never leaves this package
 def header_of(path: Path, origin: str, dialect: Csv, sought: Collection[str]) -> list[str]:
     """The names in the file's first line. `sought` are those that the spec knows.
 
-    Errors: `EmptyFile`; `SchemaMismatch`, also when another delimiter would give more of the names that are sought;
-    `UndecodableText`, `SourceUnavailable`.
+    Errors: `EmptyFile`; `SchemaMismatch`, also for what is no CSV file (see `foreign`), and when another delimiter
+    would give more of the names that are sought; `UndecodableText`, `SourceUnavailable`.
     """
     with _explained(path, origin, dialect):
+        with opened(path, origin) as stream:
+            if said := foreign(stream.read(RECOGNISED_BY)):
+                raise SchemaMismatch(f"{origin}: {said}")
         with io.TextIOWrapper(opened(path, origin), encoding=_python_encoding(dialect), newline="") as text:
             start = text.read(LONGEST_ROW)
         try:

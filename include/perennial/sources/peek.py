@@ -29,6 +29,7 @@ from perennial.sources.bucket import Bucket, below
 from perennial.sources.data_files import sorted_out
 from perennial.sources.delimited import opened
 from perennial.sources.files import Files
+from perennial.sources.foreign import RECOGNISED_BY, foreign
 from perennial.sources.naming import filled
 from perennial.sources.port import Connections
 from perennial.sources.sql import bound
@@ -331,6 +332,8 @@ def _texts(rows: pa.Table, names: set[str]) -> pa.Table:
 def _csv(path: Path, file: str, most_rows: int, given: str | None) -> tuple[pa.Table, Dialect, list[Oddity]]:
     with opened(path, file) as stream:
         content = stream.read()
+    if said := foreign(content[:RECOGNISED_BY]):
+        raise ValueError(said)
     oddities: list[Oddity] = []
     encoding = "utf-16" if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else given or "utf-8"
     try:

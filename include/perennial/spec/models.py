@@ -268,9 +268,14 @@ class UseCase(Spec):
         """The columns that the spec calls personal: nothing that is shown, logged or learnt of them names a value."""
         return tuple(name for name, column in self.columns.items() if column.personal)
 
-    def shown_entity(self, entity: Any) -> Any:
-        """The key as it may be shown: `WITHHELD` where it is personal, None where there is none."""
-        return WITHHELD if entity is not None and self.columns[self.key].personal else entity
+    def shown_entity(self, entity: Any) -> str | None:
+        """The key as it may be shown: `WITHHELD` where it is personal, None where there is none.
+
+        It is text, whatever its column is: readers of JSON in floats, as JavaScript and jq are, round long numbers.
+        """
+        if entity is None:
+            return None
+        return WITHHELD if self.columns[self.key].personal else str(entity)
 
     @property
     def event_time(self) -> str:

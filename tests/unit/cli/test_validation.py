@@ -36,7 +36,7 @@ def test_rows_set_aside_are_named_by_rule_with_their_first_keys(world: World) ->
     assert (found.verdict, found.rows, found.rows_quarantined, found.outdated) == (Verdict.WARN, ROWS, 7, None)
     rule = next(each for each in found.rules if each.rows)
     assert rule.rule == "expect_column_values_to_be_between(weight)"
-    assert (rule.rows, list(rule.keys)) == (7, keys[:5])
+    assert (rule.rows, list(rule.keys)) == (7, [str(key) for key in keys[:5]])
     assert [gate.name for gate in found.gates] == ["schema", "row_count", "columns_present", "circuit_breaker"]
 
 

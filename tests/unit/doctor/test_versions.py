@@ -18,8 +18,30 @@ from perennial.doctor.checks.versions import different, out_of_range
     ],
 )
 def test_a_version_lies_in_a_range_or_not(installed: str, allowed: bool) -> None:
-    wrong = out_of_range(["numpy<3,>=2.3"], {"numpy": installed}.get)
+    wrong = out_of_range(["numpy>=2.3,<3"], {"numpy": installed}.get)
     assert wrong == ([] if allowed else [f"numpy is {installed}, allowed is <3,>=2.3"])
+
+
+@pytest.mark.parametrize(
+    ("range_", "installed", "allowed"),
+    [
+        ("~=2.3", "2.4", True),
+        ("~=2.3", "3.0", False),
+        (">=2,!=2.5.*", "2.5.1", False),
+        ("==2.3.1", "2.3.1", True),
+        ("==2.3.1", "2.3.2", False),
+        (">2.3,<=2.5", "2.3", False),
+        (">2.3,<=2.5", "2.5", True),
+        (">=2.4", "2.4rc1", False),
+    ],
+)
+def test_every_kind_of_range_counts(range_: str, installed: str, allowed: bool) -> None:
+    assert (out_of_range([f"numpy{range_}"], {"numpy": installed}.get) == []) is allowed
+
+
+def test_what_is_for_another_python_or_system_is_not_asked_for() -> None:
+    required = ['pywin32>=300; sys_platform == "win32"', 'tomli>=2; python_version < "3"', "rich"]
+    assert out_of_range(required, {"rich": "14"}.get) == []
 
 
 def test_what_is_not_installed_is_named_unless_it_is_an_extra() -> None:

@@ -5,12 +5,12 @@ from collections.abc import Callable, Iterable
 from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from platform import python_version
 
+from packaging.requirements import Requirement
+
 from perennial.code_version import LOCK, code_version, lock_digest
 from perennial.doctor.deployment import Deployment
 from perennial.doctor.finding import Found, fail, ok, warn
 
-_REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?\s*(.*)$")
-_BOUND = re.compile(r"(>=|<)\s*([0-9.]+)")
 _PIN = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^]]*\])?==([^\s;]+)", re.MULTILINE)
 _SHOWN = 5
 
@@ -43,20 +43,18 @@ def out_of_range(requirements: Iterable[str], here: Callable[[str], str | None])
     """The requirements that what is `here` does not meet, as sentences' parts; extras are not looked at.
 
     >>> out_of_range(["numpy>=2.3,<3", "rich>=14"], {"numpy": "3.0.1", "rich": "14.1"}.get)
-    ['numpy is 3.0.1, allowed is >=2.3,<3']
+    ['numpy is 3.0.1, allowed is <3,>=2.3']
     """
     wrong = []
     for text in requirements:
-        requirement, _, marker = text.partition(";")
-        found = _REQUIREMENT.match(requirement.strip())
-        if found is None or "extra" in marker:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
-        name, wanted = found[1], found[2].replace(" ", "")
-        installed = here(name)
+        installed, allowed = here(requirement.name), str(requirement.specifier) or "any version"
         if installed is None:
-            wrong.append(f"{name} is not installed, allowed is {wanted}")
-        elif not all(_meets(installed, sign, bound) for sign, bound in _BOUND.findall(wanted)):
-            wrong.append(f"{name} is {installed}, allowed is {wanted}")
+            wrong.append(f"{requirement.name} is not installed, allowed is {allowed}")
+        elif not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement.name} is {installed}, allowed is {allowed}")
     return wrong
 
 
@@ -85,18 +83,6 @@ def _here(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def _meets(installed: str, sign: str, bound: str) -> bool:
-    have, want = _numbers(installed), _numbers(bound)
-    width = max(len(have), len(want))
-    padded = [numbers + [0] * (width - len(numbers)) for numbers in (have, want)]
-    return padded[0] >= padded[1] if sign == ">=" else padded[0] < padded[1]
-
-
-def _numbers(text: str) -> list[int]:
-    release = re.match(r"\d+(\.\d+)*", text)
-    return [int(part) for part in release[0].split(".")] if release else []
 
 
 def _some(wrong: list[str]) -> str:
