@@ -39,12 +39,6 @@ def record_process(name: str, pid: int, stop_signal: int, grace: float) -> Recor
         return None
 
 
-def is_alive(record: Record) -> bool:
-    """Whether this very process still runs."""
-    process = _leader(record)
-    return process is not None and _runs(process)
-
-
 def end(record: Record) -> None:
     """Ask the process to end, wait its grace, then kill it and whatever is left of its descendants and session."""
     leader = _leader(record)

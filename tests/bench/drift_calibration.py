@@ -17,13 +17,14 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from perennial.drift.accumulate import accumulate, k_of_n_alarms, strongest
+from perennial.drift.accumulate import ROUNDING, accumulate, null_p_values, strongest
 from perennial.drift.assess import assess
 from perennial.drift.reference import Reference, fit_reference
 from perennial.spec.columns import Kind
@@ -221,6 +222,24 @@ def k_of_n(level: float, k: int, n: int) -> Alarms:
         return raised
 
     return alarms
+
+
+@lru_cache(maxsize=64)
+def k_of_n_alarms(reference_windows: int, level: float, k: int, of: int, windows: int) -> float:
+    """How often, in a year of `windows` ordinary ones, k of the last `of` are alarms at the level, on average.
+
+    After k alarms counting starts anew. The rule is also known as a runs rule (Western Electric, 1956, Statistical
+    Quality Control Handbook).
+    """
+    alarms = null_p_values(reference_windows, windows) <= level + ROUNDING
+    recent = np.zeros((len(alarms), of), dtype=bool)
+    total = 0
+    for t in range(windows):
+        recent[:, t % of] = alarms[:, t]
+        raised = recent.sum(axis=1) >= k
+        total += int(raised.sum())
+        recent[raised] = False
+    return total / len(alarms)
 
 
 ONCE, RARELY = FalseAlarms(1, Period.YEAR), FalseAlarms(0.06, Period.YEAR)

@@ -191,24 +191,6 @@ def cusum_threshold(reference_windows: int, per_year: float, windows: int) -> fl
     return high
 
 
-@lru_cache(maxsize=64)
-def k_of_n_alarms(reference_windows: int, level: float, k: int, of: int, windows: int) -> float:
-    """How often, in a year of `windows` ordinary ones, k of the last `of` are alarms at the level, on average.
-
-    After k alarms counting starts anew. The rule is also known as a runs rule (Western Electric, 1956, Statistical
-    Quality Control Handbook).
-    """
-    alarms = null_p_values(reference_windows, windows) <= level + ROUNDING
-    recent = np.zeros((len(alarms), of), dtype=bool)
-    total = 0
-    for t in range(windows):
-        recent[:, t % of] = alarms[:, t]
-        raised = recent.sum(axis=1) >= k
-        total += int(raised.sum())
-        recent[raised] = False
-    return total / len(alarms)
-
-
 def null_p_values(reference_windows: int, windows: int) -> Floats:
     """Simulated years (rows) of conformal p-values of exchangeable windows, all ranked among one reference each.
 

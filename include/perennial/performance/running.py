@@ -41,10 +41,3 @@ class RunningMean:
     def standard_error(self) -> float:
         """That of the mean."""
         return math.sqrt(self.variance) / math.sqrt(self.count) if self.count > 1 else math.inf
-
-
-def mean_of(values: Floats) -> RunningMean:
-    """The mean of values that come at once, shape (rows,)."""
-    mean = RunningMean()
-    mean.add(values)
-    return mean

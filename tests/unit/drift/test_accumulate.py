@@ -6,12 +6,12 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
+from tests.bench.drift_calibration import k_of_n_alarms
 
 import perennial.drift.accumulate as accumulate_module
 from perennial.drift.accumulate import (
     accumulate,
     cusum_threshold,
-    k_of_n_alarms,
     null_p_values,
     read_thresholds,
     strongest,

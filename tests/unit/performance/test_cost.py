@@ -5,7 +5,7 @@ import pytest
 
 from perennial.performance.cost import row_costs
 from perennial.performance.interval import mean_interval
-from perennial.performance.running import mean_of
+from perennial.performance.running import RunningMean
 from perennial.spec.decision import Costs
 
 COSTS = Costs(false_positive=2, false_negative=10, true_positive=-3, true_negative=0.5)
@@ -30,7 +30,9 @@ def test_from_the_break_even_on_deciding_for_a_row_is_cheaper() -> None:
 
 def test_the_mean_has_the_interval_of_a_mean_and_may_be_a_gain() -> None:
     values = np.array([-3.0, -1.0, 2.0, -4.0])
-    found = mean_interval(mean_of(values))
+    mean = RunningMean()
+    mean.add(values)
+    found = mean_interval(mean)
     error = values.std(ddof=1) / 2
     assert (found.value, found.standard_error) == pytest.approx((-1.5, error))
     assert (found.low, found.high) == pytest.approx((-1.5 - 1.96 * error, -1.5 + 1.96 * error), abs=1e-3)

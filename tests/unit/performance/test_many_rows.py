@@ -13,7 +13,7 @@ from perennial.performance import cbpe, many_rows
 from perennial.performance.cbpe import Calibration, estimate, estimate_of_pieces
 from perennial.performance.interval import Interval, auc_variance, intervals
 from perennial.performance.many_rows import intervals_of_pieces
-from perennial.performance.running import RunningMean, mean_of
+from perennial.performance.running import RunningMean
 from perennial.spec.names import Task
 
 CLASSES, NUMBERS = Task.BINARY_CLASSIFICATION, Task.REGRESSION
@@ -147,8 +147,10 @@ def test_a_mean_of_pieces_is_that_of_all_and_of_one_piece_to_the_last_bit() -> N
     running.add(np.empty(0))
     assert running.value == pytest.approx(values.mean(), rel=1e-15)
     assert running.variance == pytest.approx(values.var(ddof=1), rel=1e-6)
-    assert mean_of(values).value == values.mean()
-    assert mean_of(values).standard_error == values.std(ddof=1) / np.sqrt(len(values))
+    at_once = RunningMean()
+    at_once.add(values)
+    assert at_once.value == values.mean()
+    assert at_once.standard_error == values.std(ddof=1) / np.sqrt(len(values))
     repeated = RunningMean()
     repeated.add(np.array([1.0, 5.0]), np.array([3, 1]))
     assert (repeated.count, repeated.value, repeated.squares) == (4, 2.0, 12.0)
