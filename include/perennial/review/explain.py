@@ -25,6 +25,7 @@ from perennial.ledger.rules import settled
 from perennial.modeling.decision import DECIDED
 from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
+from perennial.quality.unread import without_bad_cells
 from perennial.records import erasure
 from perennial.records.labels import settled_labels
 from perennial.records.retained import batch_table, gone_text, on_record
@@ -268,6 +269,7 @@ def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str,
         rows = ports.lake.read(raw_table(use_case.name), window_partition(batch.window), version=snapshot.version)
     except RowsRemoved:
         return None
+    rows = without_bad_cells(rows)
     found: list[dict[str, Any]] = rows.filter(_is(rows, use_case.spec.key, entity)).to_pylist()
     personal = use_case.spec.personal_columns
     return {n: WITHHELD if n in personal and v is not None else v for n, v in found[0].items()} if found else None
