@@ -96,7 +96,9 @@ def facts(spec: UseCase, version: str | None, as_of: datetime, ports: Ports) -> 
     own = [each for each in entries if each.model_version == wanted and not each.ends]
     if not own:
         known = ", ".join(dict.fromkeys(each.model_version for each in entries)) or "none"
-        raise NoModel(f"{spec.name} never had version {wanted or ''} in service; versions that were: {known}.")
+        if not wanted:
+            raise NoModel(f"{spec.name} has no model in service yet: run the DAG {spec.name}.retrain for a first one.")
+        raise NoModel(f"{spec.name} never had version {wanted} in service; versions that were: {known}.")
     first, gone = own[0], dict[str, str]()
     until: dict[int | None, datetime] = {
         each.supersedes: each.effective_from for each in entries if each.supersedes is not None

@@ -25,6 +25,7 @@ from perennial.ledger.rules import recorded_at, settled
 from perennial.modeling.decision import DECIDED
 from perennial.policy.assignment import PLACES, place
 from perennial.ports import Ports
+from perennial.quality.unread import without_bad_cells
 from perennial.records import erasure
 from perennial.records.labels import settled_labels
 from perennial.records.retained import batch_table, gone_text, on_record
@@ -277,6 +278,7 @@ def _row(use_case: LoadedUseCase, batch: Batch, snapshot: Snapshot, entity: str,
         rows = ports.lake.read(raw_table(use_case.name), window_partition(batch.window), version=snapshot.version)
     except RowsRemoved:
         return None
+    rows = without_bad_cells(rows)
     found: list[dict[str, Any]] = rows.filter(_is(rows, use_case.spec.key, entity)).to_pylist()
     if not found:
         return None

@@ -10,6 +10,7 @@ from perennial.errors import RowsRemoved, StoreUnavailable
 from perennial.lake.port import window_partition
 from perennial.ledger.entries import DriftReport, Snapshot
 from perennial.ports import Ports
+from perennial.quality.unread import BAD_CELLS
 from perennial.spec.models import UseCase
 from perennial.window import Window
 
@@ -70,7 +71,7 @@ def changes(spec: UseCase, now: Look, before: Look, ports: Ports) -> WindowChang
     Missing values are those that monitoring counted; where it did not, as in a window that was refused, they are
     counted in the snapshots, if these are small.
     """
-    new, old = now.snapshot.columns, before.snapshot.columns
+    new, old = (source_columns(each.snapshot) for each in (now, before))
     if now.drift is not None and before.drift is not None:
         missing, of = _recorded(now.drift, before.drift), RECORDED
     else:
@@ -84,6 +85,11 @@ def changes(spec: UseCase, now: Look, before: Look, ports: Ports) -> WindowChang
         missing=tuple(sorted(missing, key=lambda each: (not each.unusual, -abs(each.change), each.column))),
         missing_of=of if missing else None,
     )
+
+
+def source_columns(snapshot: Snapshot) -> Mapping[str, str]:
+    """The columns that came from the source, with their types: without that which ingest adds for unread cells."""
+    return {name: kind for name, kind in snapshot.columns.items() if name != BAD_CELLS}
 
 
 def _changed(name: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:

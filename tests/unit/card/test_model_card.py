@@ -333,7 +333,7 @@ def test_a_version_that_was_never_deployed_has_no_card(world: World, tmp_path: P
     with pytest.raises(NoModel, match="never had version 9 in service; versions that were: 1"):
         model_card(world.use_case.spec, "9", world.day(40).start, world.ports)
     life = Life(tmp_path)
-    with pytest.raises(NoModel, match="versions that were: none"):
+    with pytest.raises(NoModel, match=f"{life.spec.name} has no model in service yet"):
         model_card(life.spec, None, life.now, life.ports)
 
 

@@ -15,6 +15,7 @@ from tests.unit.jobs.world import START, World
 from perennial.encoding import as_json
 from perennial.errors import NotScored
 from perennial.jobs.predict import ingest
+from perennial.lake.port import raw_table, window_partition
 from perennial.ledger.entries import Snapshot
 from perennial.review import explain, history, validation
 from perennial.review.evidence_page import as_text
@@ -80,6 +81,25 @@ def test_rows_columns_and_cells_that_were_left_out_are_on_record(
     # Rows of other windows are no news: where one file has all windows, every one of them leaves the others' rows.
     warned = [record.getMessage().partition(": ")[2] for record in caplog.records if record.levelname == "WARNING"]
     assert warned == [IGNORED, UNREAD]
+
+
+def test_the_column_about_cells_that_can_t_be_read_is_not_told_as_one_of_the_source(
+    complete: World, perennial: Call
+) -> None:
+    first_model(complete)
+    spoil_two_cells(complete)
+    predict(complete, DAY - 1)
+    predict(complete, DAY)
+    assert (
+        "bad_cells" in complete.ports.lake.read(raw_table("parcels"), window_partition(complete.day(DAY))).column_names
+    )
+    entity = str(complete.ports.published.read("parcels", complete.day(DAY)).column("parcel")[0].as_py())
+    for arguments in (
+        ("compare", "parcels", "--windows", "2024-01-31", "2024-02-01"),
+        ("explain", "parcels", "--window", "2024-02-01", "--entity", entity),
+    ):
+        code, out, _ = perennial(*arguments)
+        assert (code, "bad_cells" in out) == (0, False), out
 
 
 def test_a_window_of_which_nothing_was_left_out_has_that_on_record(complete: World) -> None:

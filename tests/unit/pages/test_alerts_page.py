@@ -79,7 +79,7 @@ def test_what_stands_is_shown_with_all_that_is_known(world: World, repository: P
 
 
 def test_nothing_stands(world: World) -> None:
-    assert "Nobody has been told of anything that still stands." in shown(world)
+    assert "No alert that was sent is still open." in shown(world)
 
 
 def test_the_use_case_leads_to_its_alerts(world: World) -> None:

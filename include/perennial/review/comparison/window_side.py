@@ -9,6 +9,7 @@ from perennial.review import timeline
 from perennial.review.comparison.profiles import Recorded
 from perennial.review.timeline import WindowState
 from perennial.review.validation import ValidationReport
+from perennial.review.window_changes import source_columns
 from perennial.spec.load import LoadedUseCase
 from perennial.window import Window
 
@@ -84,7 +85,7 @@ def schema_change(before: Snapshot | None, after: Snapshot | None) -> SchemaChan
     """What became of the columns; None where a window has no snapshot."""
     if before is None or after is None:
         return None
-    old, new = before.columns, after.columns
+    old, new = source_columns(before), source_columns(after)
     return SchemaChange(
         new=tuple(name for name in new if name not in old),
         gone=tuple(name for name in old if name not in new),
