@@ -79,6 +79,7 @@ def test_a_number_that_was_used_again_is_left_alone(started: list["subprocess.Po
     end(replace(record, started=record.started - 1000))
     assert not gone(record.pid)
     assert not gone(child)
+    end(record)  # and its child, which would sleep on
 
 
 def test_records_survive_and_a_torn_file_counts_as_none(tmp_path: Path) -> None:
