@@ -184,7 +184,8 @@ class _Delivery:
         if conforming.rows == 0:
             raise EmptyWindow(
                 f"{spec.name}: the source has no rows for {window}. Check that it was loaded, and that it keeps "
-                f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`."
+                f"{spec.event_time} in the window. If empty windows are ordinary here, set `allow_empty: true`; "
+                "if no more rows will come, say where the last window ends in `schedule.end`."
             )
         conforming.finish()
         restricted.finish()
