@@ -387,7 +387,7 @@ def test_a_publisher_stopped_while_it_sends_rows_loses_its_turn_to_who_waits(
         try:
             assert stopped.stdout.readline() == "stops\n"
             assert same(published.read("delays", FIRST), predictions("old"))
-            documented = _documented_query(repository)
+            documented = _documented_query(repository, "pg_stat_progress_copy")
             wait_until(lambda: bool(query(database_url, documented)), "the server to have taken what was sent")
             assert [str(row[2]).endswith("predictions_delays") for row in query(database_url, documented)] == [True]
             published.publish("delays", SECOND, predictions("other"))  # another window's turn is another
@@ -399,10 +399,12 @@ def test_a_publisher_stopped_while_it_sends_rows_loses_its_turn_to_who_waits(
     assert same(published.read("delays", FIRST), predictions("new"))
 
 
-def _documented_query(repository: Path) -> str:
-    """By which an operator finds who hangs while it sends rows."""
+def _documented_query(repository: Path, looks_into: str) -> str:
+    """By which an operator finds who hangs while it sends or reads rows."""
     text = (repository / "docs" / "operations.md").read_text()
-    return next(part.partition("```")[0] for part in text.split("```sql\n") if "pg_stat_progress_copy" in part)
+    return next(
+        part for part in (each.partition("```")[0] for each in text.split("```sql\n")[1:]) if looks_into in part
+    )
 
 
 def test_a_publisher_whose_rows_come_slowly_keeps_its_turn(
@@ -689,3 +691,43 @@ def test_a_table_that_is_never_free_is_told_and_nothing_is_published(
         with pytest.raises(StoreUnavailable, match="lock timeout"):
             published.publish("delays", FIRST, wide("a"))
     assert same(published.read("delays", FIRST), predictions("a"))
+
+
+STOPPED_WHILE_READING = """
+import os, signal, sys
+import psycopg2
+session = psycopg2.connect(sys.argv[1])
+class Stopping:
+    def write(self, part):
+        print("stops", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+session.cursor().copy_expert("COPY perennial.predictions_delays TO STDOUT", Stopping())
+"""
+
+
+def test_a_consumer_stopped_while_it_copies_rows_out_is_found_by_the_documented_query(
+    database_url: str, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not ours to end: it keeps a new column waiting, and nothing else."""
+    monkeypatch.setattr(readying, "PATIENCE_SECONDS", 0.5)
+    published = PostgresPublished(database_url)
+    published.publish("delays", FIRST, predictions(*(f"flight {number}" for number in range(60_000))))
+    documented = _documented_query(repository, "pg_locks")
+    assert query(database_url, documented) == []
+    command = [sys.executable, "-c", STOPPED_WHILE_READING, database_url]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        assert stopped.stdout is not None
+        try:
+            assert stopped.stdout.readline() == "stops\n"
+            wait_until(lambda: bool(query(database_url, documented)), "the server to wait for the consumer")
+            published.publish("delays", SECOND, predictions("other"))
+            with pytest.raises(StoreUnavailable, match="lock timeout"):
+                published.publish("delays", SECOND, wide("other"))
+            (found,) = query(database_url, documented)
+            assert str(found[3]).endswith("predictions_delays")
+            query(database_url, f"SELECT pg_terminate_backend({found[0]})")
+            wait_until(lambda: not query(database_url, documented), "the session to end")
+            published.publish("delays", SECOND, wide("other"))
+        finally:
+            stopped.kill()
+    assert same(published.read("delays", SECOND), wide("other"))

@@ -187,8 +187,10 @@ class PostgresPublished:
         try:
             return psycopg2.connect(self._dsn, connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
         except psycopg2.ProgrammingError as error:
-            said = unknown_option(str(error)) or "its connection can't be read"
-            raise InvalidSettings(f"{what} failed: {said}.") from None  # libpq's text quotes the connection string
+            said = unknown_option(str(error)) or "it can't be read"
+            raise InvalidSettings(
+                f"{what} failed, at the published tables' connection: {said}."
+            ) from None  # libpq's text quotes the connection string
         except psycopg2.Error as error:
             raise _explained(what, error) from error
 

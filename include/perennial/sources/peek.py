@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from psycopg2.extensions import new_type, register_type
 
-from perennial.addresses import postgres_dsn
-from perennial.errors import EmptyWindow, InvalidQuery, SourceRejected, SourceUnavailable
+from perennial.addresses import postgres_dsn, unknown_option
+from perennial.errors import EmptyWindow, InvalidQuery, InvalidSettings, SourceRejected, SourceUnavailable
 from perennial.sources.bucket import Bucket, below
 from perennial.sources.data_files import sorted_out
 from perennial.sources.delimited import opened
@@ -239,11 +239,13 @@ def files_of(path: str, pattern: str, folder: Path, window: Window) -> list[Path
 def peek_query(url: str, sql: str, file: str, values: Mapping[str, datetime], most_rows: int) -> Peek:
     """The first rows of a query, which may bind :start, :end and :as_of.
 
-    Errors: `SourceUnavailable`, `InvalidQuery`; `file` names the query in them.
+    Errors: `SourceUnavailable`, `InvalidQuery`, `InvalidSettings` for the connection; `file` names the query in them.
     """
     try:
         session = psycopg2.connect(postgres_dsn(url), connect_timeout=CONNECT_SECONDS, client_encoding="UTF8")
     except psycopg2.Error as error:
+        if extra := unknown_option(str(error)):  # libpq's text may quote the connection string
+            raise InvalidSettings(f"The database can't be reached: {extra}.") from None
         raise SourceUnavailable(
             f"The database can't be reached: {' '.join(str(error).split())}. Check host, user and password."
         ) from error

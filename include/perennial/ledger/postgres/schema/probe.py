@@ -9,7 +9,7 @@ from typing import Any
 import psycopg2
 from psycopg2 import extensions
 
-from perennial.addresses import postgres_dsn
+from perennial.addresses import postgres_dsn, unknown_option
 from perennial.clock import Clock
 from perennial.errors import StoreUnavailable
 
@@ -110,7 +110,7 @@ def _cursor(url: str, seconds: float) -> Iterator[extensions.cursor]:
             cursor.execute("SET statement_timeout = %s", (round(seconds * 1000),))
             yield cursor
     except psycopg2.Error as error:
-        raise StoreUnavailable(" ".join(str(error).split())[:400]) from error
+        raise StoreUnavailable(unknown_option(str(error)) or " ".join(str(error).split())[:400]) from error
 
 
 def _one(cursor: extensions.cursor) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from psycopg2 import extensions
 from psycopg2.errors import InsufficientPrivilege
 from psycopg2.sql import SQL, Identifier
 
-from perennial.addresses import postgres_dsn
+from perennial.addresses import postgres_dsn, unknown_option
 from perennial.encoding import lock_key
 from perennial.errors import InvalidSettings, StoreUnavailable
 
@@ -50,6 +50,10 @@ def prepare_reader(owner_url: str, reader_url: str, schema: str) -> str:
             "the right to log in, and run this again as the owner of the schema."
         ) from error
     except psycopg2.Error as error:
+        if extra := unknown_option(str(error)):  # libpq's text may quote the connection string
+            raise InvalidSettings(
+                f"The writing connection to the schema {schema!r} can't be opened: {extra}."
+            ) from None
         raise StoreUnavailable(
             f"{reader!r} was not given the right to read the schema {schema!r}: {' '.join(str(error).split())}. "
             "Check that PostgreSQL runs there and lets the user of the writing connection in; then run this again."

@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg2
 from psycopg2.sql import SQL, Identifier
 
-from perennial.addresses import postgres_dsn
+from perennial.addresses import postgres_dsn, unknown_option
 from perennial.encoding import lock_key
 from perennial.errors import InvalidSettings, StoreUnavailable
 from perennial.ledger.postgres.schema.tables import SCHEMA
@@ -54,6 +54,8 @@ def prepare_writer(owner_url: str, writer_url: str) -> str:
             f"The ledger lacks tables: {' '.join(str(error).split())}. Run `perennial db upgrade` as its owner first."
         ) from error
     except psycopg2.Error as error:
+        if extra := unknown_option(str(error)):  # libpq's text may quote the connection string
+            raise InvalidSettings(f"The connection of the ledger's owner can't be opened: {extra}.") from None
         raise StoreUnavailable(
             f"{writer!r} was not given the right to add to the ledger: {' '.join(str(error).split())}. Check that "
             "PostgreSQL runs there and lets the owner in; then run this again."
