@@ -10,11 +10,10 @@ from perennial.errors import ChecksDisagree, ValidationFailed
 from perennial.lake.port import quarantine_table, window_partition
 from perennial.ledger.entries import Snapshot, ValidationResult
 from perennial.ledger.port import Ledger
-from perennial.ordered import Rows, ordered
+from perennial.ordered import ordered
 from perennial.ports import Ports
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.setting_aside import SetAside
-from perennial.quality.unread import BAD_CELLS
 from perennial.quality.validate import CheckedRows, validate
 from perennial.quality.validate_many import validate_many
 from perennial.records.gate import (
@@ -60,7 +59,8 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str) -> V
         accepted = accepted_rules(snapshot, ports.ledger)
         with saying_what_expired(snapshot, ports.ledger):
             rows = ordered_snapshot(snapshot, ports.lake)
-        verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
+        outcome = validate(use_case, rows, snapshot.window, accepted)
+        verdict, aside = _told(use_case, snapshot, outcome, accepted, run_id)
         with ordered(_of_snapshot(aside, snapshot)) as quarantined:
             digest = quarantined.digest() if quarantined.num_rows else None
             verdict = _numbered(replace(verdict, quarantine_digest=digest), ports.ledger)
@@ -82,16 +82,12 @@ class Judged:
     quarantined: pa.Table
 
 
-def judge(use_case: LoadedUseCase, snapshot: Snapshot, rows: pa.Table, accepted: frozenset[str], run_id: str) -> Judged:
-    """Check the rows of the snapshot, for who holds its window; `accepted` rules are those that a person let pass."""
-    verdict, aside = _judged(use_case, snapshot, rows, accepted, run_id)
-    return Judged(verdict, pa.concat_tables(_of_snapshot(aside, snapshot)))
-
-
 def judge_many(
     use_case: LoadedUseCase, snapshots: Sequence[Snapshot], rows: Mapping[Window, pa.Table], run_id: str
 ) -> dict[Window, Judged]:
-    """`judge` of each, for snapshots that were taken just now: under today's columns, and nobody accepted rows yet."""
+    """What is to be recorded of each, for snapshots that were taken just now: they have today's columns, and nobody has
+    accepted rows yet.
+    """
     found = {}
     nothing: dict[pa.Schema, pa.Table] = {}  # what most windows set aside: it is the same of all with the same columns
     outcomes = validate_many(use_case, rows)
@@ -106,15 +102,6 @@ def judge_many(
             set_aside = nothing[columns] = pa.concat_tables(_of_snapshot(aside, each))
         found[each.window] = Judged(verdict, set_aside)
     return found
-
-
-def _judged(
-    use_case: LoadedUseCase, snapshot: Snapshot, rows: Rows, accepted: frozenset[str], run_id: str
-) -> tuple[ValidationResult, SetAside]:
-    if isinstance(rows, pa.Table):
-        # A column that left the spec needs no new snapshot; one that came does, and validation says so.
-        rows = rows.select([name for name in rows.column_names if name in use_case.spec.columns or name == BAD_CELLS])
-    return _told(use_case, snapshot, validate(use_case, rows, snapshot.window, accepted), accepted, run_id)
 
 
 def _told(
