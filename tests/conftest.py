@@ -1,7 +1,6 @@
 """Fixtures that several folders of tests share: the real servers of the run, and databases of a test's own."""
 
 import os
-import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,7 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # An Airflow of the tests' own, with our plugins: it reads these when it is imported, by whichever test is read first.
-os.environ.setdefault("AIRFLOW_HOME", tempfile.mkdtemp(prefix="airflow-"))
+if "AIRFLOW_HOME" not in os.environ:  # workers of xdist have it from the process that started them
+    os.environ["AIRFLOW_HOME"] = tempfile.mkdtemp(prefix=f"airflow-{os.getpid()}-")
 os.environ.setdefault("AIRFLOW__CORE__LOAD_EXAMPLES", "false")
 os.environ.setdefault("AIRFLOW__CORE__PLUGINS_FOLDER", str(Path(__file__).parents[1] / "plugins"))
 
@@ -41,9 +41,10 @@ def pytest_configure(config: pytest.Config) -> None:
         return
     config.stash[OPEN] = ExitStack()
     # Not below pytest's own folder: every pytest that starts closes that to other accounts, PostgreSQL's among them.
-    folder = tempfile.mkdtemp(prefix="perennial-tests-")
-    config.stash[OPEN].callback(shutil.rmtree, folder)
-    config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(Path(folder)))
+    folder = Path(tempfile.mkdtemp(prefix="perennial-tests-"))
+    airflow = Path(os.environ["AIRFLOW_HOME"])
+    own = [airflow] if airflow.name.startswith(f"airflow-{os.getpid()}-") else []
+    config.stash[RUN] = config.stash[OPEN].enter_context(watched_run(folder, remove=[folder, *own]))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

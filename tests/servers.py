@@ -101,14 +101,16 @@ class Run:
 
 
 @contextmanager
-def watched_run(folder: Path) -> Iterator[Run]:
-    """A run of this process, whose servers lie in `folder`; at the end, also a violent one, they are ended."""
+def watched_run(folder: Path, *, remove: Sequence[Path] = ()) -> Iterator[Run]:
+    """A run of this process, whose servers lie in `folder`; at the end, also a violent one, they are ended, and the
+    folders `remove` are removed.
+    """
     run = Run(folder)
     os.mkfifo(run.pipe, 0o600)
     reading = os.open(run.pipe, os.O_RDONLY | os.O_NONBLOCK)
     writing = os.open(run.pipe, os.O_WRONLY)
     os.set_blocking(reading, True)
-    dog = watchdog.start(reading)
+    dog = watchdog.start(reading, remove=remove)
     os.close(reading)
     try:
         yield run

@@ -8,10 +8,13 @@ no other run starts before the old one is gone. A run of the tests is watched in
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import IO
 
 from perennial_local.census import Record, end
@@ -47,10 +50,13 @@ class Watchdog:
             self._pipe.flush()
 
 
-def start(pipe: int, *inherited: int) -> "subprocess.Popen[str]":
-    """Start a watchdog that reads from the open file `pipe`, and keeps the `inherited` ones open."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "perennial_local.watchdog"],
+def start(pipe: int, *inherited: int, remove: Sequence[Path] = ()) -> "subprocess.Popen[str]":
+    """Start a watchdog that reads from the open file `pipe`, and keeps the `inherited` ones open.
+
+    When everything has been ended, it removes the folders `remove`.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", "perennial_local.watchdog", *map(str, remove)],
         stdin=pipe,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
@@ -80,6 +86,8 @@ def main() -> None:
             left.pop(message["forget"], None)
     for record in reversed(left.values()):
         end(record)
+    for folder in sys.argv[1:]:
+        shutil.rmtree(folder, ignore_errors=True)  # what is ending by itself may still write there
 
 
 if __name__ == "__main__":

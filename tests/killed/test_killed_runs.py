@@ -37,6 +37,7 @@ class KilledRun:
     process: "subprocess.Popen[bytes]"
     log: Path
     up: Path
+    temporary: Path
     mark: str
 
     def wait_for(self, what: str, condition: Callable[[], bool]) -> None:
@@ -83,8 +84,13 @@ def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
     def start(workers: int, *names: str) -> KilledRun:
         up, log, mark = tmp_path / "up", tmp_path / "log", uuid4().hex
         up.mkdir()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        own = {"TMPDIR": str(run.new_folder("killed")), "SERVERS_ARE_UP": str(up), MARK: mark}
+        clean = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("PYTEST_") and name != "AIRFLOW_HOME"
+        }
+        temporary = run.new_folder("killed")
+        own = {"TMPDIR": str(temporary), "SERVERS_ARE_UP": str(up), MARK: mark}
         chosen = [f"{ENDLESS}::{test}" for test in endless_tests(names)]
         command = [sys.executable, "-c", OBEYING, "-n", str(workers), "--dist", "load", "-p", "no:cacheprovider"]
         with log.open("wb") as output:
@@ -94,7 +100,7 @@ def start(run: Run, tmp_path: Path) -> Iterator[Callable[..., KilledRun]]:
                 stdin=subprocess.DEVNULL, start_new_session=True, cwd=ENDLESS.parents[2],
             )  # fmt: skip
         run.watch("a run of endless tests", process.pid)
-        runs.append(KilledRun(process, log, up, mark))
+        runs.append(KilledRun(process, log, up, temporary, mark))
         return runs[-1]
 
     yield start
@@ -123,6 +129,8 @@ def assert_nothing_is_left(run: KilledRun, started: dict[psutil.Process, str]) -
         wait_until(lambda: not left(), "everything to be gone")
     except AssertionError as error:
         raise AssertionError(f"{left()} is left\n{run.log.read_text()}") from error
+    folders = [each.name for each in run.temporary.iterdir() if each.name.startswith(("perennial-tests-", "airflow-"))]
+    assert not folders
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
