@@ -31,9 +31,9 @@ VALUES ('seen', %(at)s, %(at)s::timestamptz + interval '1 day', 'raw', %(number)
 """
 VALIDATION = """
 INSERT INTO ledger.validations (use_case, window_start, window_end, snapshot_digest, suite_digest, verdict, reasons,
-    rows, rows_quarantined, result, run_id, recorded_at)
+    rows, rows_quarantined, result, run_id, recorded_at, number)
 VALUES ('seen', %(at)s, %(at)s::timestamptz + interval '1 day', 's', 'suite', 'pass', '[]', 9, 0, %(report)s, 'r',
-    now())
+    now(), 0)
 """
 DRIFT = """
 INSERT INTO ledger.drift_reports (use_case, window_start, window_end, snapshot_digest, model_digest, verdict, p_value,
