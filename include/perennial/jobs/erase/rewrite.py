@@ -63,7 +63,7 @@ def snapshots_without(use_case: LoadedUseCase, window: Window, entity: str, port
         try:
             rows = snapshot_rows(each, ports.lake)
         except RowsRemoved:
-            continue
+            continue  # no row is left to erase; `find.lost` tells of what should be there
         kept = without(rows, use_case.spec.key, entity)
         gone = rows.num_rows - kept.num_rows
         found.append(SnapshotWithout(each, kept, table_digest(kept) if gone else each.digest, gone))
@@ -192,7 +192,7 @@ def named_values(use_case: LoadedUseCase, window: Window, entity: str, ports: Po
         try:
             rows = ports.lake.read(raw_table(name), window_partition(window), version=each.version)
         except RowsRemoved:
-            continue
+            continue  # no row is left whose values could be named
         if not rows_about(rows, key, entity):
             continue
         for row in rows.filter(pc.equal(rows.column(key).cast(pa.string()), entity)).to_pylist():
