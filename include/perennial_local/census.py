@@ -1,7 +1,7 @@
 """The processes that the supervisor started: how to recognise them after its death, and how to end them all.
 
-A process is identified by its number and its start time, because numbers are used again. Each leads a session of its
-own. Its descendants stay in that session, whatever process group they move to. Those that left it (PostgreSQL's do)
+A process is identified by its number and its start time, because numbers are used again. The start time counts from
+the machine's own start, so that setting the clock changes nothing. Each process leads a session of its own. Its descendants stay in that session, whatever process group they move to. Those that left it (PostgreSQL's do)
 are found through the process tree as long as their parent lives.
 """
 
@@ -22,7 +22,10 @@ LEFTOVER_GRACE = 2.0
 
 @dataclass(frozen=True)
 class Record:
-    """One started process, the signal that asks it to end, and the seconds it is given for that."""
+    """One started process, the signal that asks it to end, and the seconds it is given for that.
+
+    `started` is what `started_at` says of it.
+    """
 
     name: str
     pid: int
@@ -34,9 +37,14 @@ class Record:
 def record_process(name: str, pid: int, stop_signal: int, grace: float) -> Record | None:
     """The record of a process that was just started; None when it has already ended."""
     try:
-        return Record(name, pid, psutil.Process(pid).create_time(), stop_signal, grace)
+        return Record(name, pid, started_at(psutil.Process(pid)), stop_signal, grace)
     except psutil.NoSuchProcess:
         return None
+
+
+def started_at(process: psutil.Process) -> float:
+    """When the process was started, in seconds since the machine's start."""
+    return round(process.create_time() - psutil.boot_time(), 2)  # both move when the clock is set
 
 
 def end(record: Record) -> None:
@@ -71,7 +79,7 @@ def load(home: Home) -> list[Record]:
 def _leader(record: Record) -> psutil.Process | None:
     try:
         process = psutil.Process(record.pid)
-        return process if process.create_time() == record.started else None
+        return process if started_at(process) == record.started else None
     except psutil.NoSuchProcess:
         return None
 

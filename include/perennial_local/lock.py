@@ -10,6 +10,7 @@ from typing import IO
 import psutil
 
 from perennial.errors import PermanentError, TransientError
+from perennial_local.census import started_at
 from perennial_local.home import Home, read_json
 
 CLEANING = 45.0  # seconds that a killed supervisor's watchdog may need
@@ -30,7 +31,7 @@ class Holder:
         """Whether this very process runs."""
         try:
             process = psutil.Process(self.pid)
-            return process.create_time() == self.started and process.status() != psutil.STATUS_ZOMBIE
+            return started_at(process) == self.started and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
             return False
 
@@ -73,7 +74,7 @@ class Lock:
     def announce(self, airflow: str, mlflow: str) -> None:
         """Say in the lock's file who holds it and where the system answers."""
         assert self._file is not None
-        holder = Holder(os.getpid(), psutil.Process().create_time(), airflow, mlflow)
+        holder = Holder(os.getpid(), started_at(psutil.Process()), airflow, mlflow)
         self._file.seek(0)
         self._file.truncate()
         self._file.write(json.dumps(asdict(holder)))

@@ -197,6 +197,7 @@ class Supervisor:
         running = self._running[name]
         if running.record is not None:
             end(running.record)
+        running.process.kill()  # nothing is left to kill, unless `end` did not recognise it
         running.process.wait()
 
     def _forget(self, name: str) -> None:

@@ -255,7 +255,11 @@ def running_system(folder: Path, run: Run, more: Mapping[str, Any] = NO_MORE) ->
     finally:
         started = _below(supervisor.pid)
         supervisor.send_signal(signal.SIGTERM)
-        supervisor.wait(PATIENCE)
+        try:
+            supervisor.wait(PATIENCE)
+        finally:
+            supervisor.kill()  # its watchdog ends the rest
+            supervisor.wait()
         psutil.wait_procs(started, STOPPING)
         assert [process for process in started if _lives(process)] == []
 

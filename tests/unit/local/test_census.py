@@ -12,8 +12,9 @@ import psutil
 import pytest
 from tests.waiting import wait_until
 
-from perennial_local.census import Record, end, load, record_process, save
+from perennial_local.census import Record, end, load, record_process, save, started_at
 from perennial_local.home import Home
+from perennial_local.lock import Holder
 
 # A leader with a child in a process group of its own; it says both process ids.
 LEADER = """
@@ -60,6 +61,24 @@ def test_a_process_is_ended_with_its_children(
     started: list["subprocess.Popen[str]"], arguments: tuple[str, ...]
 ) -> None:
     record, child = lead(started, *arguments)
+    end(record)
+    assert gone(record.pid)
+    assert gone(child)
+
+
+def test_a_process_is_recognised_after_the_clock_was_set(
+    started: list["subprocess.Popen[str]"], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, child = lead(started)
+    holder = Holder(os.getpid(), started_at(psutil.Process()))
+    for each in Path("/proc").iterdir():  # Linux tells processes' starts by the machine's, which moves with the clock
+        if each.name != "stat":
+            (tmp_path / each.name).symlink_to(each)
+    since = int(psutil.boot_time())
+    (tmp_path / "stat").write_text(Path("/proc/stat").read_text().replace(f"btime {since}", f"btime {since + 1}"))
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert psutil.boot_time() == since + 1
+    assert holder.lives
     end(record)
     assert gone(record.pid)
     assert gone(child)
