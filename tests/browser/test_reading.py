@@ -163,10 +163,12 @@ def test_columns_and_failures_are_chosen_without_script(site: Site, browser: Bro
         form = page.get_by_role("search", name="Find columns")
         form.get_by_label("Column").fill("WEI")
         form.get_by_label("Show").select_option("only what failed")
-        form.get_by_role("button", name="Show").click()
+        with page.expect_navigation():
+            form.get_by_role("button", name="Show").click()
         assert page.url.endswith("?column=WEI&only=failed#columns")
         assert page.locator(".multiples h4").all_inner_texts() == ["weight drifted numeric"]
-        page.locator("#drift").get_by_role("link", name="Show everything").click()
+        with page.expect_navigation():
+            page.locator("#drift").get_by_role("link", name="Show everything").click()
         assert page.locator(".multiples li").count() == 3
         page.goto(f"{site.url}{site.addresses['interval'][0]}?column=wei")  # the page of the window's run
         assert page.locator(".multiples h4").all_inner_texts() == ["weight numeric"]

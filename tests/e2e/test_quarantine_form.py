@@ -198,7 +198,8 @@ def test_a_change_that_is_refused_says_why_and_can_be_tried_again(site: Site) ->
     wrong = page.locator(ACCEPT).get_by_role("alert")
     see(wrong, "Nothing was changed. The window has changed: look again.")
     assert site.recorded() == []
-    wrong.get_by_role("link", name="Load the page again").click()
+    with page.expect_navigation():
+        wrong.get_by_role("link", name="Load the page again").click()
     site.change_status = 403
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
