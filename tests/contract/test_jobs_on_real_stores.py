@@ -21,13 +21,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pytest
+from tests.commands import invoke
 from tests.contract.forked_steps import fork_context, start
 from tests.servers import WatchedPostgres
 from tests.unit.jobs.world import EXPECTATIONS, ROWS, SPEC, START, tables
 from tests.waiting import PATIENCE
-from typer.testing import CliRunner
 
-from perennial.cli.main import app
 from perennial.digest import table_digest
 from perennial.jobs.retrain import card
 from perennial.ledger.entries import DecisionKind
@@ -117,7 +116,7 @@ def command(shop: Shop) -> Callable[..., str]:
     """The command line in this process: what it printed, after it ended well."""
 
     def run(*arguments: str, code: int = 0) -> str:
-        result = CliRunner().invoke(app, list(arguments), env=shop.environment, catch_exceptions=False)
+        result = invoke(arguments, shop.environment)
         assert result.exit_code == code, result.output
         return result.stdout
 
@@ -273,7 +272,7 @@ def test_drift_and_performance_are_shown_as_table_and_json(
     assert first["measured"]["low"] < first["measured"]["value"] < first["measured"]["high"]
     assert first["label_drift"]["verdict"] in ("pass", "insufficient")
     assert "final, 100%" in command("performance", *days)
-    nothing = CliRunner().invoke(app, ["drift", "parcels", "--window", "2024-02-20"], env=shop.environment)
+    nothing = invoke(["drift", "parcels", "--window", "2024-02-20"], shop.environment, failing=True)
     assert "No window of parcels" in str(nothing.exception)
 
 

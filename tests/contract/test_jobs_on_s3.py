@@ -11,15 +11,14 @@ from urllib.parse import quote, urlsplit
 
 import boto3
 import pytest
+from tests.commands import invoke
 from tests.contract.forked_steps import fork_context, start
 from tests.contract.test_jobs_on_real_stores import Shop, open_shop
 from tests.faults.proxies import S3Proxy
 from tests.servers import S3_KEYS, Run, WatchedPostgres, mlflow_on_s3, new_bucket
 from tests.unit.jobs.world import ROWS, SPEC
 from tests.waiting import PATIENCE
-from typer.testing import CliRunner
 
-from perennial.cli.main import app
 from perennial.digest import table_digest
 from perennial.registry.port import MODEL_FILE
 from perennial.window import Window
@@ -76,7 +75,7 @@ def command(shop: Shop) -> Callable[..., list[dict[str, Any]]]:
     """The command line in this process: the JSON that it printed."""
 
     def run(*arguments: str) -> list[dict[str, Any]]:
-        result = CliRunner().invoke(app, [*arguments, "--json"], env=shop.environment, catch_exceptions=False)
+        result = invoke([*arguments, "--json"], shop.environment)
         assert result.exit_code == 0, result.output
         return [json.loads(line) for line in result.stdout.splitlines()]
 
@@ -177,5 +176,5 @@ def test_i4_two_writers_whose_commits_meet_lose_no_row(
 def test_the_doctor_finds_nothing_wrong_with_the_stores(shop: Shop) -> None:
     stores = ("lake", "conditional put", "archive", "anchors", "mlflow", "mlflow artefacts")
     chosen = [part for name in stores for part in ("--only", name)]
-    result = CliRunner().invoke(app, ["doctor", "--strict", *chosen], env=shop.environment, catch_exceptions=False)
+    result = invoke(["doctor", "--strict", *chosen], shop.environment)
     assert result.exit_code == 0, result.output

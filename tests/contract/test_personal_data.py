@@ -22,13 +22,12 @@ import psycopg2
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from tests.commands import invoke
 from tests.contract.test_jobs_on_real_stores import days_to_csv
 from tests.servers import WatchedPostgres
 from tests.unit.jobs.world import DAYS, ROWS, SPEC, START
 from tests.unit.pages.asking import Place, ask
-from typer.testing import CliRunner
 
-from perennial.cli.main import app
 from perennial.pages.answer import VIEWS
 from perennial.ports import Ports
 from perennial.settings import Settings
@@ -96,7 +95,7 @@ class Persons:
 
     def run(self, *arguments: str) -> str:
         """One command, whatever becomes of it; what it prints is kept."""
-        result = CliRunner().invoke(app, list(arguments), env=self.environment)
+        result = invoke(arguments, self.environment, failing=True)
         self.said.append(f"$ {' '.join(arguments)}\n{result.output}\n{result.exception!r}")
         return result.output
 

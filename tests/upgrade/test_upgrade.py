@@ -14,11 +14,10 @@ from typing import Any
 
 import psycopg2
 import pytest
+from tests.commands import invoke
 from tests.servers import Run, WatchedPostgres, mlflow_of
 from tests.unit.jobs.world import START
-from typer.testing import CliRunner
 
-from perennial.cli.main import app
 from perennial.errors import NothingKept, NotValidated
 from perennial.modeling import libraries
 from perennial.modeling.trial import EXAMPLE, PREDICTION, TRIED_ROWS, from_file
@@ -68,7 +67,7 @@ class Upgraded:
 
     def run(self, *arguments: str) -> str:
         """What a command printed, after it ended well."""
-        result = CliRunner().invoke(app, list(arguments), env=self._environment, catch_exceptions=False)
+        result = invoke(arguments, self._environment)
         assert result.exit_code == 0, result.output
         return result.stdout
 
