@@ -41,7 +41,6 @@ SEVERITIES: dict[str, Severity] = {
 }
 
 CAUSES: dict[str, str] = {
-    Concern.BROKEN_FILE: "The file, or something that it imports, was changed.",
     Concern.QUESTIONS: "A run asked people, and nobody has answered yet.",
     Concern.RUN_FAILED: "A task failed in its last try, or its process was killed, perhaps for lack of memory.",
     Concern.WINDOWS_REFUSED: "The source's rows break an expectation.",
@@ -149,7 +148,7 @@ def link_of(use_case: str, matter: Matter) -> str:
         known = matter.run_id is not None and matter.task_id is not None
         of_task = f"/runs/{quote(matter.run_id or '', safe='')}/tasks/{matter.task_id}" if known else ""
         return f"dags/{dag}{of_task}/required_actions"
-    return "" if matter.place is Place.IMPORT_ERRORS else f"dags/{dag}"
+    return f"dags/{dag}"
 
 
 def _of_events(spec: UseCase, facts: Facts) -> Iterator[Alert]:

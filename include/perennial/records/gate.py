@@ -16,6 +16,7 @@ from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.quality.outcome import CHECKED_BY
 from perennial.quality.unread import without_bad_cells
+from perennial.records.retained import quarantine_expired
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -81,6 +82,8 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
             f"{run_first}"
         )
     if (others := _others(validation, quarantine)) is not None:
+        if (gone := quarantine_expired(snapshot, quarantine.num_rows, ports.ledger)) is not None:
+            raise NotValidated(f"{gone} {run_first}")
         raise NotValidated(
             f"{use_case.name} {window}: the quarantine does not hold the {counted(validation.rows_quarantined, 'row')} "
             f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside, but {others}. {run_first}"

@@ -101,6 +101,12 @@ def refused(windows: Sequence[WindowState]) -> list[WindowState]:
     return [each for each in windows if each.validation is Verdict.FAIL and not each.scored]
 
 
+def missing(recent: Recent) -> list[Window]:
+    """The windows that should have been scored and were not, but for those that are known to be refused."""
+    known = {each.window for each in refused(recent.windows)}
+    return [window for window in recent.missing if window not in known]
+
+
 def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
     broken = [dag_id for dag_id, state in dags.items() if state.broken]
     if broken:
@@ -144,13 +150,13 @@ def _approval(dag_id: str, asking: AskingRun) -> Matter:
 def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
     """Runs that failed for another reason than that their window was refused or is missing, which are told as such."""
     refusals = {each.run_id for each in refused(recent.windows)}
-    missing = set(recent.missing)
+    unscored = set(recent.missing)
     for dag_id, state in dags.items():
         told = [
             run
             for run in state.failed
             if f"{dag_id}/{run.run_id}" not in refusals
-            and not (dag_id == f"{spec.name}.predict" and _interval(run) in missing)
+            and not (dag_id == f"{spec.name}.predict" and _interval(run) in unscored)
         ]
         if not told:
             continue
@@ -198,10 +204,9 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
             subjects=_keys(each.window for each in unscored),
             since=unscored[0].recorded_at,
         )
-    known = {each.window for each in unscored}
-    missing = [window for window in recent.missing if window not in known]
-    if missing:
-        yield _missing(spec, missing, dags)
+    unread = missing(recent)
+    if unread:
+        yield _missing(spec, unread, dags)
     scored = [each for each in recent.windows if each.scored]
     if scored and scored[-1].drift is Verdict.FAIL:
         yield Matter(
