@@ -86,7 +86,8 @@ def texts(use_case: LoadedUseCase, asked: Question, number: int) -> tuple[str, s
         f"{report_link(dag_id, run_id)}: the whole comparison.\n\n"
         f"| | |\n| --- | --- |\n{rows}\n\n" + "\n".join(reasons) + "\n\n"
         "An answer needs a reason and one of the roles that may approve. An approval counts once from each person, and "
-        "not from who asked for it. Any other is refused: the page says *Access Denied*, and the API says why. "
+        "never from the one who asked for the retraining. Any other is refused: the page says *Access Denied*, and the "
+        "API says why. "
         f"Without an answer the champion stays. Question `{request.subject[: approval.SHOWN]}`.",
     )
 

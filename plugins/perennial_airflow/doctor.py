@@ -118,7 +118,7 @@ def dags_are_parsed_in_time() -> Found:
         file, said = next(iter(bag.import_errors.items()))
         return fail(
             f"{len(bag.import_errors)} DAG files can't be imported; {file}: {_exception(said)}",
-            "Mend the file, or leave it out by .airflowignore; `airflow dags list-import-errors` shows all.",
+            "Fix the file, or leave it out by .airflowignore; `airflow dags list-import-errors` shows all.",
         )
     if not took:
         return warn(f"there is no DAG file in {configuration.dags_folder()}", "Check [core] dags_folder.")

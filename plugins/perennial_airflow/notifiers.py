@@ -148,7 +148,7 @@ def _said(error: Exception, route: Route) -> str:
     if isinstance(error, Timeout):
         return f"The receiver did not answer within {SECONDS:g} s."
     if isinstance(error, RequestException):
-        return f"No connection to the receiver came about ({type(error).__name__}). Is it running?"
+        return f"The receiver could not be reached ({type(error).__name__}). Is it running?"
     text = " ".join(str(error).split())
     for secret in _secrets(route):
         text = text.replace(secret, "…")

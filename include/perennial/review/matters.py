@@ -112,8 +112,8 @@ def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
     if broken:
         yield Matter(
             Urgency.ACT,
-            f"Airflow can't read the file of {broken[0]}: it works by what it read before.",
-            "Airflow's first page shows the import error; mend the file.",
+            f"Airflow can't read the file of {broken[0]}: it still uses what it read before.",
+            "Airflow's first page shows the import error; fix the file.",
             Place.IMPORT_ERRORS,
             concern=Concern.BROKEN_FILE,
         )
@@ -165,7 +165,7 @@ def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> It
         yield Matter(
             Urgency.ACT,
             f"A run of {dag_id} failed{more}.",
-            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            "Open the run and read the log of the task that failed; when the cause is fixed, clear the run.",
             Place.RUN,
             dag_id=dag_id,
             run_id=told[0].run_id,
@@ -197,7 +197,7 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
         yield Matter(
             Urgency.ACT,
             f"{counted(len(unscored), 'window')} failed validation and {_was(unscored)} not scored.",
-            "Open the report, then mend the source and clear the run, or accept the rows.",
+            "Open the report, then correct the source and clear the run, or accept the rows.",
             Place.WINDOW,
             window=unscored[-1].window,
             concern=Concern.WINDOWS_REFUSED,
@@ -242,7 +242,7 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
         return Matter(
             Urgency.ACT,
             f"{what}: {counted(len(failed), 'run')} failed.",
-            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            "Open the run and read the log of the task that failed; when the cause is fixed, clear the run.",
             Place.RUN,
             dag_id=predict,
             run_id=failed[0].run_id,

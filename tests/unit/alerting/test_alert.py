@@ -164,7 +164,7 @@ def test_what_maintenance_put_right_is_told(lived: World) -> None:
     ledger = ledger_at(lived, 1)
     repaired(ledger, "a", "b", "c", "d", "e")
     found = standing(lived, ledger=ledger)[STORES_DIFFERED]
-    assert found.what == "5 differences from the ledger were found and put right."
+    assert found.what == "5 differences from the ledger were found and repaired."
     assert found.cause == "a differed; b differed; c differed; and 2 more."
     assert len(found.subjects) == 5
 

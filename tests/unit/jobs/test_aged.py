@@ -130,9 +130,9 @@ def test_rows_in_quarantine_that_went_are_told_and_come_back_with_a_validation(l
         lambda: quarantine.accept(world.use_case, window, RULE, world.ports, "me", actor="me", reason="right"),
         lambda: quarantined.run(world.use_case, window, world.ports, entity=entity),
     ):
-        with pytest.raises(RowsExpired, match=r"rows in quarantine went by age.*30d.*validating it again"):
+        with pytest.raises(RowsExpired, match=r"quarantine were removed by retention.*30d.*validating it again"):
             ask()
-    with pytest.raises(NotValidated, match=r"rows in quarantine went by age.*30d.*Run `perennial validate parcels"):
+    with pytest.raises(NotValidated, match=r"quarantine were removed by retention.*30d.*Run `perennial validate"):
         gated(world.use_case, window, world.ports)
     predict(world, 38)
     assert quarantined.run(world.use_case, window, world.ports, entity=entity)
@@ -150,7 +150,7 @@ def test_a_window_whose_snapshot_went_says_so_and_can_be_ingested_again(lived: W
             return validate.run(world.use_case, window, world.ports, "by hand")
         return score.run(world.use_case, window, world.ports, "by hand", model=ModelChoice())
 
-    with pytest.raises(RowsExpired, match=r"its snapshots went by age on .* \(retention\.raw: 30d\).*ingesting the"):
+    with pytest.raises(RowsExpired, match=r"snapshots were removed by retention .* \(retention\.raw: 30d\).*ingesting"):
         ask()
     predict(world, FIRST)
 

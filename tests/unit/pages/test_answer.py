@@ -328,7 +328,7 @@ def test_what_time_does_not_mend_is_not_told_to_pass(lived: World, monkeypatch: 
     found = ask(lived, "home", use_case="parcels")
     assert found.status == 503
     assert b"in a minute" not in found.body
-    assert b"Tell whoever runs this Airflow, and load this page again when it is mended." in found.body
+    assert b"Tell whoever runs this Airflow, and load this page again when it is fixed." in found.body
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:
