@@ -53,8 +53,9 @@ def question(use_case: LoadedUseCase, run: Run, judged: Json | None) -> Question
         request = ledger.approval_request(use_case.name, run.name)
         if request is None or request.subject != approval.subject_of(found, run.name):
             raise AirflowFailException(
-                f"{run.name}: what `judge` passed on is not what it put on record, so that nobody is asked and nothing "
-                "deployed. Somebody has changed its XCom, or the spec's risk tier has changed since. Clear `judge`."
+                f"{run.name}: the result that `judge` passed on is not the one that it recorded, so nobody is asked "
+                "and nothing is deployed. Somebody has changed its XCom, or the spec's risk tier has changed since. "
+                "Clear the task `judge`."
             )
         standing = approval.standing(use_case, found, ledger, run.name)
         by = approval.approved_by(request, ledger)

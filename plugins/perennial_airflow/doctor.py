@@ -151,7 +151,7 @@ def pools_are_there() -> Found:
             *([f"without slots are {', '.join(empty)}"] if empty else []),
         ]
         return fail(
-            f"{'; '.join(found)}: tasks of these use cases wait for ever, and Airflow shows them as scheduled",
+            f"{'; '.join(found)}: tasks of these use cases wait forever, and Airflow shows them as scheduled",
             "Add the pool under Admin, Pools, or by `airflow pools set NAME SLOTS TEXT`, or take it out of the spec's "
             "section airflow.",
         )
