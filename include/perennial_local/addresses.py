@@ -63,7 +63,7 @@ def _asked(port: int, option: str) -> int:
     if not is_free(port):
         raise InvalidSettings(
             f"Port {port} is taken by another program. Stop it, or give another number with {option}, "
-            "or leave the option away: then a free port is chosen."
+            "or leave the option out: then a free port is chosen."
         )
     return port
 

@@ -1,8 +1,9 @@
 """The processes that the supervisor started: how to recognise them after its death, and how to end them all.
 
 A process is identified by its number and its start time, because numbers are used again. The start time counts from
-the machine's own start, so that setting the clock changes nothing. Each process leads a session of its own. Its descendants stay in that session, whatever process group they move to. Those that left it (PostgreSQL's do)
-are found through the process tree as long as their parent lives.
+the machine's own start, so that setting the clock changes nothing. Each process leads a session of its own. Its
+descendants stay in that session, whatever process group they move to. Those that left it (PostgreSQL's do) are found
+through the process tree as long as their parent lives.
 """
 
 import contextlib

@@ -47,7 +47,7 @@ def require_conditional_puts(store: Any) -> None:
     finally:
         store.delete_object(Bucket=LAKE, Key=key)
     raise InvalidSettings(
-        "The object store wrote an object that was there already, though it was asked to do so only if it was not "
-        "(If-None-Match: *). Two tasks that commit to one table of the lake would overwrite each other. Take a store "
-        "that knows conditional puts; docs/adr/0016 names some."
+        "The object store overwrote an existing object, though it was asked to write only if there was none "
+        "(If-None-Match: *). Two tasks that commit to one table of the lake would overwrite each other. Use a store "
+        "that supports conditional puts; docs/adr/0016 names some."
     )

@@ -83,4 +83,4 @@ def _beats(job: str) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if CHECKS[sys.argv[1]]() else f"{sys.argv[1]} is not well")
+    sys.exit(0 if CHECKS[sys.argv[1]]() else f"{sys.argv[1]} is not healthy")

@@ -111,7 +111,7 @@ def _command(module: str, *arguments: str) -> None:
     done = subprocess.run([sys.executable, "-m", module, *arguments], check=False)  # noqa: S603 - our own
     if done.returncode:
         shown = " ".join([module, *arguments[:2]])
-        raise InvalidSettings(f"`{shown}` ended with status {done.returncode}; its message stands above this one.")
+        raise InvalidSettings(f"`{shown}` ended with status {done.returncode}; see its message above.")
 
 
 def _say(line: str) -> None:

@@ -101,11 +101,11 @@ def _wrong(value: str, seen: Mapping[str, str]) -> str:
     """What is wrong with one value, in words that follow its name; nothing where it is well."""
     checks = (
         (not value, "is not set."),
-        (value in KNOWN, "has a value that stands in public examples, so that everybody knows it."),
-        (len(value) < SHORTEST, f"is {len(value)} characters long; {SHORTEST} are the least."),
+        (value in KNOWN, "has a value from public examples, which everybody knows."),
+        (len(value) < SHORTEST, f"is {len(value)} characters long; it needs at least {SHORTEST}."),
         (len(set(value)) < FEWEST_DIFFERENT, "repeats few characters, so that it can be guessed."),
         (not _SAFE.fullmatch(value), "has characters that mean something in a URL; use letters and digits."),
-        (value in seen, f"has the same value as {seen.get(value)}: who learns one knows both."),
+        (value in seen, f"has the same value as {seen.get(value)}: whoever learns one knows both."),
     )
     return next((text for wrong, text in checks if wrong), "")
 

@@ -107,4 +107,4 @@ def prepare(wanted: Iterable[Role], first: str, password: str) -> None:
         if manager.find_user(first) is None:
             role = manager.find_role("Admin")
             if not manager.add_user(first, "First", "Administrator", "admin@localhost.invalid", role, password):
-                raise InvalidSettings(f"Airflow did not take the user {first!r}; its message stands above this one.")
+                raise InvalidSettings(f"Airflow did not take the user {first!r}; see its message above.")

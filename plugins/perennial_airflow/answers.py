@@ -97,7 +97,7 @@ class AnswersOnRecord:
             async with asyncio.timeout(PATIENCE):
                 await self._turns.acquire()
         except TimeoutError:
-            return _refusal(503, "Other answers are being recorded, and take long. Nothing was answered. Try again.")
+            return _refusal(503, "Other answers are still being recorded. Nothing was answered. Try again.")
         try:
             kept = await made(asked)
         finally:

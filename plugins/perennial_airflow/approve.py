@@ -50,7 +50,7 @@ class AskPeople(ApprovalOperator):
             },
             retries=0,
             doc_md=f"Asks {'a' if number == 1 else 'another'} person whether the winner may be deployed; skipped where "
-            "there is none.",
+            "no candidate won.",
             **kwargs,
         )
         self._use_case = use_case

@@ -53,8 +53,9 @@ def question(use_case: LoadedUseCase, run: Run, judged: Json | None) -> Question
         request = ledger.approval_request(use_case.name, run.name)
         if request is None or request.subject != approval.subject_of(found, run.name):
             raise AirflowFailException(
-                f"{run.name}: what `judge` passed on is not what it put on record, so that nobody is asked and nothing "
-                "deployed. Somebody has changed its XCom, or the spec's risk tier has changed since. Clear `judge`."
+                f"{run.name}: the result that `judge` passed on is not the one that it recorded, so nobody is asked "
+                "and nothing is deployed. Somebody has changed its XCom, or the spec's risk tier has changed since. "
+                "Clear the task `judge`."
             )
         standing = approval.standing(use_case, found, ledger, run.name)
         by = approval.approved_by(request, ledger)
@@ -86,7 +87,8 @@ def texts(use_case: LoadedUseCase, asked: Question, number: int) -> tuple[str, s
         f"{report_link(dag_id, run_id)}: the whole comparison.\n\n"
         f"| | |\n| --- | --- |\n{rows}\n\n" + "\n".join(reasons) + "\n\n"
         "An answer needs a reason and one of the roles that may approve. An approval counts once from each person, and "
-        "not from who asked for it. Any other is refused: the page says *Access Denied*, and the API says why. "
+        "never from the one who asked for the retraining. Any other is refused: the page says *Access Denied*, and the "
+        "API says why. "
         f"Without an answer the champion stays. Question `{request.subject[: approval.SHOWN]}`.",
     )
 

@@ -70,7 +70,7 @@ def use_case_dag(
     if ended is not None:
         timetable, description = None, f"{spec.title}: {ended}"
         doc_md = (
-            f"**This use case was {ended}.** Nothing of it is scheduled, and nothing new is made of it.\n\n{doc_md}"
+            f"**This use case was {ended}.** Nothing of it is scheduled, and nothing new is made for it.\n\n{doc_md}"
         )
     with DAG(
         dag_id(spec.name, kind),

@@ -98,7 +98,7 @@ Every five minutes, for each use case with `alerts` in its `use_case.yaml`:
 
 | task | what it does |
 | --- | --- |
-| tell | puts on record what is news to whom, and delivers it over the routes' connections |
+| tell | records what is new for whom, and delivers it over the routes' connections |
 
 A receiver that is down is tried again, after 4 minutes at first and every hour at last; nothing is lost, and no run
 fails for it. Each message has an id that stays the same, by which a receiver can drop doubles. **Run by hand** to tell
@@ -107,7 +107,7 @@ at once. More in docs/alerts.md.
 
 _EVALUATE = """
 Labels come late: column `{label}` is known from `{arrival}` on. A window is final {mature} after its end, if as many
-labels came as usual; if far fewer came it is overdue, which is said and asked for again.
+labels came as usual. If far fewer came, it is overdue: that is reported, and its labels are asked for again.
 Each run uses what was known at its interval's end:
 
 | task | what it does |
@@ -142,7 +142,7 @@ _RETRAIN = """
 | rule | value |
 | --- | --- |
 | candidates | {candidates} |
-| deciding metric | `{metric}`, better than the champion's beyond chance, {gain:g} not being ruled out |
+| deciding metric | `{metric}`, better than the champion's beyond chance; a gain of {gain:g} must not be ruled out |
 | rows at least | {min_rows:,} |
 """
 
@@ -160,7 +160,7 @@ _ROLLBACK = """
 before the present one comes back. What is published stays as it is: the version takes over with the next window that is
 not scored yet, or at `effective_from` if that is later. With `rescore_from` it takes over from that time on: windows
 since then are scored again, each as a new revision, and published anew.
-It is an emergency brake: it asks for nobody's approval, whatever the risk.
+It is an emergency brake: it needs nobody's approval, whatever the risk.
 """
 
 
@@ -190,11 +190,11 @@ def predict(spec: UseCase) -> str:
 
 def _waiting(spec: UseCase) -> str:
     if spec.schedule.deadline is None:
-        return "What is not there then is not waited for."
+        return "It does not wait for what is not there then."
     what = "is empty" if spec.source.ready is None else "is not ready, or empty,"
     return (
         f"Until {in_words(spec.schedule.deadline)} after its end, `ingest` asks again for a window that {what}; "
-        f"meanwhile it is deferred and takes no worker's place."
+        f"meanwhile it is deferred and takes no worker's slot."
     )
 
 

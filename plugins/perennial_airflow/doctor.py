@@ -118,7 +118,7 @@ def dags_are_parsed_in_time() -> Found:
         file, said = next(iter(bag.import_errors.items()))
         return fail(
             f"{len(bag.import_errors)} DAG files can't be imported; {file}: {_exception(said)}",
-            "Mend the file, or leave it out by .airflowignore; `airflow dags list-import-errors` shows all.",
+            "Fix the file, or leave it out by .airflowignore; `airflow dags list-import-errors` shows all.",
         )
     if not took:
         return warn(f"there is no DAG file in {configuration.dags_folder()}", "Check [core] dags_folder.")
@@ -151,7 +151,7 @@ def pools_are_there() -> Found:
             *([f"without slots are {', '.join(empty)}"] if empty else []),
         ]
         return fail(
-            f"{'; '.join(found)}: tasks of these use cases wait for ever, and Airflow shows them as scheduled",
+            f"{'; '.join(found)}: tasks of these use cases wait forever, and Airflow shows them as scheduled",
             "Add the pool under Admin, Pools, or by `airflow pools set NAME SLOTS TEXT`, or take it out of the spec's "
             "section airflow.",
         )

@@ -17,7 +17,8 @@ PARAMS = {
     "as_of": Param(
         None,
         type=["null", "string"],
-        description="For a single run only: what was known by then, as 2013-04-01. Empty: when the run was asked for.",
+        description="For a single run only: use what was known by then, e.g. 2013-04-01. Empty: what was known when "
+        "the run was triggered.",
     ),
 }
 

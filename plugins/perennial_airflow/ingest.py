@@ -50,7 +50,7 @@ class Ingest(BaseOperator):
         except StillToCome as waiting:
             from airflow.providers.standard.triggers.temporal import DateTimeTrigger
 
-            self.log.info("%s It is asked for again at %s.", waiting, waiting.moment.isoformat(timespec="seconds"))
+            self.log.info("%s The source is asked again at %s.", waiting, waiting.moment.isoformat(timespec="seconds"))
             self.defer(trigger=DateTimeTrigger(moment=waiting.moment), method_name=self.ask_again.__name__)
 
 

@@ -247,7 +247,7 @@ def leave(task: str, use_case: LoadedUseCase, result: Any) -> None:
         settings, connections = Settings.from_environment(), AirflowConnections()
         _left.append(trace(use_case, result, Places(open_ports(settings, connections), settings, connections)))
     except Exception:
-        log.exception("The lineage of %s will be missing. The task's own work is not concerned.", task)
+        log.exception("The lineage of %s will be missing. The task's own work is not affected.", task)
 
 
 def take() -> Lineage | None:

@@ -85,7 +85,7 @@ def _missing_pools(dag_run: "DagRun", session: "Session") -> str:
         return ""
     pools = ", ".join(sorted(set(missing.values())))
     said = (
-        f"{FAILED} to begin: there is no pool {pools}, so {', '.join(missing)} will wait for ever. Add it under Admin, "
+        f"{FAILED} to begin: there is no pool {pools}, so {', '.join(missing)} will wait forever. Add it under Admin, "
         "Pools, or by `airflow pools set`; then they go on by themselves"
     )
     log.error("%s %s %s.", dag_run.dag_id, dag_run.run_id, said)

@@ -77,7 +77,7 @@ def _leave(run: Run, said: Callable[[], Line]) -> None:
         if line != NOTHING:
             run.leave(line)
     except Exception:
-        log.exception("The note of %s will lack this task's line. The task's own work is not concerned.", run.name)
+        log.exception("The note of %s will lack this task's line. The task's own work is not affected.", run.name)
 
 
 def _tell(run: Run, said: Callable[[], Extra]) -> None:
@@ -85,7 +85,7 @@ def _tell(run: Run, said: Callable[[], Extra]) -> None:
     try:
         run.tell(said())
     except Exception:
-        log.exception("The asset's event of %s will say nothing of the data. The data itself is written.", run.name)
+        log.exception("The asset's event of %s will say nothing about the data. The data itself is written.", run.name)
 
 
 def _task(name: str, use_case: LoadedUseCase, run: Run) -> str:

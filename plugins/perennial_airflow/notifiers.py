@@ -110,8 +110,8 @@ def _of_any(route: Route, message: Message, kind: Callable[..., Any]) -> dict[st
     text = next((each for each in TEXTS if each in parameters), None)
     if connection is None or text is None:
         raise NotDelivered(
-            f"{route.notifier} takes {', '.join(parameters)}: among them is no connection (…{CONNECTION}), or no text "
-            f"({', '.join(TEXTS)}). Alerts can't be sent through it."
+            f"{route.notifier} takes {', '.join(parameters)}. Alerts can be sent only through a notifier that takes a "
+            f"connection (…{CONNECTION}) and a text ({' or '.join(TEXTS)})."
         )
     subject = {SUBJECT: message.subject} if SUBJECT in parameters else {}
     return {connection: route.connection, text: message.text, **subject, **route.arguments}
@@ -148,7 +148,7 @@ def _said(error: Exception, route: Route) -> str:
     if isinstance(error, Timeout):
         return f"The receiver did not answer within {SECONDS:g} s."
     if isinstance(error, RequestException):
-        return f"No connection to the receiver came about ({type(error).__name__}). Is it running?"
+        return f"The receiver could not be reached ({type(error).__name__}). Is it running?"
     text = " ".join(str(error).split())
     for secret in _secrets(route):
         text = text.replace(secret, "…")

@@ -15,8 +15,8 @@ PARAMS = {
     "as_of": Param(
         None,
         type=["null", "string"],
-        description="Use only events before, and labels that had arrived by then, e.g. 2013-03-01. Empty: when the run "
-        "was asked for.",
+        description="Use only events before, and labels that had arrived by then, e.g. 2013-03-01. Empty: the time "
+        "when the run was triggered.",
     ),
     "reason": Param("by hand", type="string", minLength=1, description="Why; it is kept in the ledger."),
     "evidence": Param(

@@ -54,9 +54,9 @@ def tell(
         try:
             found.append(turn())
         except WindowBusy as busy:
-            log.warning("%s: another process tells people right now: %s", name, busy)
+            log.warning("%s: another process is sending alerts right now: %s", name, busy)
         except PerennialError as error:
-            log.exception("%s: nobody could be told.", name)
+            log.exception("%s: no alerts could be sent.", name)
             errors.append(error)
     waiting = [said for each in found for said in each.waiting]
     if waiting:

@@ -82,7 +82,7 @@ def monitored(use_case: LoadedUseCase, results: Sequence[Json]) -> Line:
         where = f" in {len(alarms)} of {counted(len(results), 'window')}" if len(results) > 1 else ""
         return Line(first=f"{ALARM}: drift{where} in {listed(columns, MOST_NAMED)} (joint p = {p:.2g})")
     if untold:
-        return Line(then=f"drift can't be told: {clause(untold[-1]['reasons'][0])}")
+        return Line(then=f"drift is not known: {clause(untold[-1]['reasons'][0])}")
     return Line(then=f"no drift (p = {min(each['p_value'] for each in results):.2g})")
 
 

@@ -96,7 +96,7 @@ def test_rows_go_by_age_and_all_else_goes_on(world: World) -> None:
     retrain.run(use_case, world.day(LAST).end, ports, "again", actor="me", reason="drift")
     judged = ports.ledger.decisions(name, DecisionKind.PROMOTE)[-1]
     manifest = read_manifest(judged.subject.partition(" ")[0], ports)
-    out = [each.window for each in manifest.excluded if "went by age" in each.reason]
+    out = [each.window for each in manifest.excluded if "removed by retention" in each.reason]
     assert out == [world.day(each) for each in range(LAST + 1 - 22, GONE)], "the manifest says which windows are out"
     assert manifest.windows[0].window == world.day(GONE)
 
@@ -107,7 +107,7 @@ def test_what_is_asked_of_gone_rows_says_that_they_went_by_age_when_and_what_is_
     maintained(world, as_of, "night 1")
     batch = ports.ledger.latest_batch(use_case.name, old)
     assert batch is not None
-    said = r"2024-02-06.*predictions went by age on 20\d\d-\d\d-\d\d \(retention\.predictions: 30d\).*The ledger still"
+    said = r"2024-02-06.*predictions were removed by retention on 20\d\d-\d\d-\d\d \(.*: 30d\).*still"
     asked: list[Callable[[], object]] = [
         lambda: live_rows(batch, ports),
         lambda: reproduce.run(use_case, old, ports),
@@ -119,7 +119,7 @@ def test_what_is_asked_of_gone_rows_says_that_they_went_by_age_when_and_what_is_
             ask()
     report = window_report.run(use_case, old, as_of, ports)
     assert report.revisions[0].rows == ROWS
-    assert report.removed[0].startswith("The published rows went by age on 20")
+    assert report.removed[0].startswith("The published rows were removed by retention on 20")
     assert len(report.removed) == len(ALL)
     assert window_report.run(use_case, world.day(GONE), as_of, ports).removed == ()
 
@@ -167,7 +167,7 @@ def test_verdicts_lose_the_cells_that_they_name_and_nothing_else(world: World) -
     assert not named_in(verdict.result)
     assert verdict.result["rows_clean"] == before.result["rows_clean"]
     assert (
-        "The samples of validations went by age on"
+        "The samples of validations were removed by retention on"
         in window_report.run(use_case, window, as_of, world.ports).removed[-1]
     )
     assert samples.run(use_case, as_of, world.ports, "night 2", actor="maintenance") == []

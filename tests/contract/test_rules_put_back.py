@@ -108,7 +108,7 @@ def test_every_reader_says_what_was_said_last(world: World) -> None:
         == "The rules have changed since. Run `perennial validate parcels --window 2024-01-04T00:00Z`."
     )
     assert found == {name: each for name, each in waiting.items() if name != "outdated"}
-    with pytest.raises(NotValidated, match=r"no verdict on snapshot \w+ counts that is under the present expectations"):
+    with pytest.raises(NotValidated, match=r"snapshot \w+ has no verdict that counts under the present"):
         gated(world.use_case, window, world.ports)
 
     for run in ("put back", "and once more"):
@@ -132,11 +132,11 @@ def test_the_gate_knows_the_rows_that_were_set_aside_and_not_only_their_number(w
     swapped = aside.set_column(aside.column_names.index("parcel"), "parcel", [pa.array([DAY * ROWS + 5])])
     ports.lake.replace(quarantine_table("parcels"), window.key, swapped)
     with pytest.raises(
-        NotValidated, match=r"does not hold the 1 row of snapshot \w+ .* test set aside, but as many others\."
+        NotValidated, match=r"hold the 1 row of snapshot \w+ .* test set aside; it holds as many, but other ones\."
     ):
         gated(world.use_case, window, ports)
     ports.lake.replace(quarantine_table("parcels"), window.key, aside.slice(0, 0))
-    with pytest.raises(NotValidated, match=r"does not hold the 1 row of snapshot \w+ .* test set aside, but 0\. Run"):
+    with pytest.raises(NotValidated, match=r"hold the 1 row of snapshot \w+ .* test set aside; it holds 0 rows\. Run"):
         gated(world.use_case, window, ports)
     validate.run(world.use_case, window, ports, "again")
     assert gated(world.use_case, window, ports).validation == verdict

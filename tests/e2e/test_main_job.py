@@ -531,7 +531,7 @@ def test_after_days_of_downtime_every_window_is_scored_by_a_run_of_its_own(
         lake = system.ports.lake.read(predictions_table("orders"), batch.window.key)
         assert table_digest(lake) == system.ports.published.digest("orders", batch.window)
     note = system.note("orders.predict", names[0])
-    assert note.startswith(f"{first}: {ROWS} rows, 0 in quarantine, scored by v1, drift can't be told: ")
+    assert note.startswith(f"{first}: {ROWS} rows, 0 in quarantine, scored by v1, drift is not known: ")
 
 
 def test_where_gaps_are_only_told_every_one_is_named(

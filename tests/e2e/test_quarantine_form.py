@@ -161,9 +161,9 @@ def test_a_replay_is_on_record_and_begun_in_airflow(site: Site) -> None:
         ),
         ((403, {"detail": "Forbidden"}), "You may not create runs of this DAG"),
         ((401, {"detail": "Not authenticated"}), "Your session has ended"),
-        ((422, {"detail": "No runs to create"}), "Airflow did not begin it. No runs to create"),
+        ((422, {"detail": "No runs to create"}), "Airflow did not start it. No runs to create"),
         ((422, {"detail": [{"msg": "too early"}]}), "too early"),
-        ((503, {}), "Airflow did not begin it."),
+        ((503, {}), "Airflow did not start it."),
     ],
 )
 def test_a_replay_that_airflow_refuses_stays_on_record_as_asked_for(
@@ -174,7 +174,7 @@ def test_a_replay_that_airflow_refuses_stays_on_record_as_asked_for(
     fill(page, REPLAY, "mended", "Replay this window")
     page.locator(REPLAY).get_by_role("button", name="Yes, replay it").click()
     said = page.locator(REPLAY).get_by_role("status")
-    see(said, "It is on record that ada asked for a replay. Airflow did not begin it")
+    see(said, "It is on record that ada asked for a replay. Airflow did not start it")
     see(said, told)
     assert [kind for kind, *_ in site.recorded()] == ["replay_asked"]
     see(site.open().get_by_role("cell", name="asked for a replay"))
@@ -217,7 +217,7 @@ def test_a_server_that_does_not_answer_is_told_and_nothing_is_claimed(site: Site
     fill(page, ACCEPT, "a new kind", "Accept these 3 rows")
     page.locator(ACCEPT).get_by_role("button", name="Yes, accept these 3 rows").click()
     alert = page.locator(ACCEPT).get_by_role("alert")
-    see(alert, "The server did not answer: nothing is known of what became of it. Load the page again.")
+    see(alert, "The server did not answer: it is not known whether it was done. Load the page again.")
     page.unroute("**/accepted")
     assert site.recorded() == []
 

@@ -118,7 +118,7 @@ def test_a_ledger_of_another_version(
         for page, _ in PAGES:
             answer = ask(page)
             assert answer.status_code == 503, page
-            assert "<h1>The records can&#39;t be read as things are set up</h1>" in answer.text, page
+            assert "<h1>The records can&#39;t be read with the present setup</h1>" in answer.text, page
             assert said in answer.text
             assert "perennial db upgrade" in answer.text or "Install the version that made it" in answer.text
     finally:

@@ -62,8 +62,8 @@ def test_values_stand_in_urls_as_they_are(file: Path) -> None:
     [
         (None, "VALKEY_PASSWORD is not set."),
         ("", "VALKEY_PASSWORD is not set."),
-        ("airflow", "VALKEY_PASSWORD is 7 characters long; 20 are the least."),
-        ("AKIAIOSFODNN7EXAMPLE", "VALKEY_PASSWORD has a value that stands in public examples"),
+        ("airflow", "VALKEY_PASSWORD is 7 characters long; it needs at least 20."),
+        ("AKIAIOSFODNN7EXAMPLE", "VALKEY_PASSWORD has a value from public examples"),
         ("changeme" * 4, "VALKEY_PASSWORD repeats few characters"),
         ("pass:word/with@what-a-URL-means", "VALKEY_PASSWORD has characters that mean something in a URL"),
     ],

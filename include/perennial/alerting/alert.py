@@ -41,13 +41,12 @@ SEVERITIES: dict[str, Severity] = {
 }
 
 CAUSES: dict[str, str] = {
-    Concern.BROKEN_FILE: "The file, or something that it imports, was changed.",
     Concern.QUESTIONS: "A run asked people, and nobody has answered yet.",
-    Concern.RUN_FAILED: "A task failed in its last try, or its process was killed, perhaps for lack of memory.",
+    Concern.RUN_FAILED: "A task failed on its last try, or its process was killed, perhaps for lack of memory.",
     Concern.WINDOWS_REFUSED: "The source's rows break an expectation.",
-    Concern.WINDOWS_MISSING: "Airflow stood still, the run failed, or the source's rows did not come in time.",
+    Concern.WINDOWS_MISSING: "Airflow was not running, the run failed, or the source's rows did not come in time.",
     Concern.DRIFT: "The world, or how the source measures it, has changed.",
-    Concern.PERFORMANCE: "The relation between features and label has changed, or the labels have.",
+    Concern.PERFORMANCE: "The relation between features and label has changed, or the labels themselves have.",
     Concern.LABELS_LATE: "Whoever supplies the labels is late.",
     Concern.NO_MODEL: "The use case is new.",
     Concern.ROLLOUT_OVERDUE: "Both models are about as good, or too few windows have final labels.",
@@ -149,7 +148,7 @@ def link_of(use_case: str, matter: Matter) -> str:
         known = matter.run_id is not None and matter.task_id is not None
         of_task = f"/runs/{quote(matter.run_id or '', safe='')}/tasks/{matter.task_id}" if known else ""
         return f"dags/{dag}{of_task}/required_actions"
-    return "" if matter.place is Place.IMPORT_ERRORS else f"dags/{dag}"
+    return f"dags/{dag}"
 
 
 def _of_events(spec: UseCase, facts: Facts) -> Iterator[Alert]:
@@ -181,7 +180,7 @@ def _of_events(spec: UseCase, facts: Facts) -> Iterator[Alert]:
             where=f"{spec.name}: {stage_name(ended.numbers.get('share'))}",
             since=ended.recorded_at,
             cause=_sentences(ended.reasons),
-            next_step="See that its windows were scored again by the champion." if back else "Nothing has to be done.",
+            next_step="Check that the champion has scored its windows again." if back else "Nothing has to be done.",
             link=f"perennial/dags/{spec.name}.predict#{Place.GOING_BACK if back else 'models'}",
             subjects=(ended.subject,),
             lasting=False,
@@ -191,11 +190,11 @@ def _of_events(spec: UseCase, facts: Facts) -> Iterator[Alert]:
             use_case=spec.name,
             key=STORES_DIFFERED,
             severity=SEVERITIES[STORES_DIFFERED],
-            what=f"{counted(len(repairs), 'difference')} from the ledger {_was(len(repairs))} found and put right.",
+            what=f"{counted(len(repairs), 'difference')} from the ledger {_was(len(repairs))} found and repaired.",
             where=f"{spec.name}: lake, published table or registry",
             since=repairs[0].recorded_at,
             cause=_sentences([each.reason for each in repairs]),
-            next_step="Find out who or what changed the store beside Perennial; the ledger keeps each repair.",
+            next_step="Find out who or what changed the store without Perennial; the ledger keeps each repair.",
             link="dags/platform.maintenance",
             subjects=tuple(str(each.id) for each in repairs),
             lasting=False,

@@ -24,7 +24,7 @@ def standing(broken: BrokenUseCase, now: datetime, ledger: Ledger) -> tuple[Aler
         use_case=broken.name,
         key=INVALID_SPEC,
         severity=Severity.CRITICAL,
-        what="The spec is wrong: until it is mended the use case has no DAGs, and nothing is scored.",
+        what="The spec is wrong: until it is corrected, the use case has no DAGs, and nothing is scored.",
         where=f"{SPEC_FILE} of {broken.name}",
         since=now,
         cause=f"{named}{f'; and {more} more' if more > 0 else ''}.",

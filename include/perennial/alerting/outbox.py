@@ -88,7 +88,7 @@ def unreachable(spec: Telling, route: Route, ledger: Ledger) -> Alert | None:
         where=f"connection {route.connection}",
         since=waiting[0].notice.as_of,
         cause=tried[0].error,
-        next_step="Mend the receiver, or Airflow's connection to it; what waits is delivered then.",
+        next_step="Fix the receiver, or Airflow's connection to it. The messages that wait are delivered then.",
         link=f"perennial/dags/{spec.name}.predict/alerts",
     )
 
@@ -110,7 +110,8 @@ def noticed_for(
     if found.told == before and not found.news:
         return None
     if len(ledger.undelivered(spec.name, route.name)) >= MOST_WAITING:
-        log.warning("%s: %d notices wait for %s; news is told when they are delivered.", spec.name, MOST_WAITING, route)
+        text = "%s: %d notices wait for %s; newer alerts are sent when these are delivered."
+        log.warning(text, spec.name, MOST_WAITING, route)
         return None
     return ledger.record_notice(
         AlertNotice(

@@ -99,7 +99,7 @@ def _told(spec: UseCase, key: str, ledger: Ledger) -> Alert:
     told = told_of(spec, ledger)
     if key not in told:
         raise NotEnoughData(
-            f"There is no alert {key!r} of {spec.name} that stands and was sent, but {', '.join(told) or 'none'}. "
+            f"{spec.name} has no open alert {key!r} that was sent; open are: {', '.join(told) or 'none'}. "
             "Load the page again."
         )
     return told[key]

@@ -270,8 +270,8 @@ def _reason(windows: int, found: Accumulated, accepted: FalseAlarms) -> str:
     of = f" of {found.column.strip('()')}" if found.column else ""
     stands, takes = told_apart(found.statistic, found.threshold)
     return (
-        f"Evidence of drift{of} over {windows} {'window' if windows == 1 else 'windows'} stands at "
-        f"{stands}: {outcome}, which takes {takes} ({accepted} in ordinary windows)."
+        f"Evidence of drift{of} over {windows} {'window' if windows == 1 else 'windows'} is "
+        f"{stands}: {outcome}, which needs {takes} ({accepted} in ordinary windows)."
     )
 
 

@@ -76,7 +76,7 @@ def _pair(names: tuple[str, ...], means: Floats) -> str:
 
 
 def _percentage(change: float) -> str:
-    return f"what principal components can't tell of the numeric columns changed by {100 * change:.0f}%"
+    return f"the part of the numeric columns that principal components don't explain changed by {100 * change:.0f}%"
 
 
 def _area_under_curve(separation: float) -> str:

@@ -55,7 +55,7 @@ def _categorical(bins: CategoricalBins, pooled: CategoryCounts, window: Category
     before, now = shares[name]
     text = f"{distance:.2f} away in {bins.unit}: {name!r} is {_percent(now)}, in the reference {_percent(before)}"
     unseen = bins.unseen_share(window)
-    return f"{text}; {_percent(unseen)} are values it never had" if unseen else text
+    return f"{text}; {_percent(unseen)} are values that the reference never had" if unseen else text
 
 
 def _mean(bins: NumericBins, standardised: float) -> str:

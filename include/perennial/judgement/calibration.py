@@ -87,7 +87,7 @@ def _large_text(name: str, found: Calibration) -> str:
     value, low, high = (number_text(each, large.standard_error) for each in (large.value, large.low, large.high))
     sure = "too high" if large.low > 0 else "too low" if large.high < 0 else "not surely too high or too low"
     interval = f"{percent(CONFIDENCE)} interval: {low} to {high}"
-    return f"Predictions of {name} are {sure}: their mean less that of the outcomes is {value} ({interval})"
+    return f"Calibration of {name}: predictions are {sure}; their mean minus the mean outcome is {value} ({interval})"
 
 
 def _slope_text(found: Calibration) -> str:

@@ -78,9 +78,9 @@ def decision_reasons(
     small = found.p_two_sided < SMALLEST_TOLD
     p = f"p is below {SMALLEST_TOLD:.6f}" if small else f"p = {found.p_two_sided:.2g}"
     counts = (
-        f"Of {counted(rows, 'decision')} {challenger} and {champion} are both right about {found.both_right:,} and "
-        f"both wrong about {found.both_wrong:,}; {challenger} alone is right about {found.only_challenger_right:,} and "
-        f"{champion} alone about {found.only_champion_right:,}"
+        f"Of {counted(rows, 'decision')}, both {challenger} and {champion} are right in {found.both_right:,} and wrong "
+        f"in {found.both_wrong:,}; only {challenger} is right in {found.only_challenger_right:,}, and only {champion} "
+        f"in {found.only_champion_right:,}"
     )
     if not found.discordant:
         return (f"{counts}: they decide alike.",)

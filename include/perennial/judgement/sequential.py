@@ -269,7 +269,7 @@ def _gained(mean: float) -> str:
 
 def _interval(look: Look, alpha: float) -> str:
     if look.low is None and look.high is None:
-        return "where the true gain is can't be told from so few windows"
+        return "so few windows can't tell where the true gain is"
     low = "anything" if look.low is None else f"{look.low:.4g}"
     high = "anything" if look.high is None else f"{look.high:.4g}"
     return f"the true gain is between {low} and {high} (at every look, with {100 * (1 - alpha):.4g}% confidence)"

@@ -30,11 +30,11 @@ from perennial.settings import Settings
 
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 OK, NOT_FOUND, GONE, UNPROCESSABLE, UNAVAILABLE, BROKEN = 200, 404, 410, 422, 503, 500
-RIGHT_NOW, AS_SET_UP = "The records can't be read right now", "The records can't be read as things are set up"
+RIGHT_NOW, AS_SET_UP = "The records can't be read right now", "The records can't be read with the present setup"
 # What the reader can do about it; nothing, where the page is told by the address.
 RETRY = {
     RIGHT_NOW: "Load this page again in a minute; if it stays so, tell whoever runs this Airflow.",
-    AS_SET_UP: "Tell whoever runs this Airflow, and load this page again when it is mended.",
+    AS_SET_UP: "Tell whoever runs this Airflow, and load this page again when it is fixed.",
 }
 
 VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
@@ -58,8 +58,8 @@ VIEWS: dict[str, Callable[[Asked, Settings, Ports], Found]] = {
 TEXTS: dict[str, Callable[[Asked, Settings, Ports], Answer]] = {"metrics": metrics.run}
 PROBLEMS: dict[type[PerennialError], tuple[int, str]] = {
     InvalidWindow: (UNPROCESSABLE, "This address names no window"),
-    RowsExpired: (GONE, "These rows went by age"),
-    NoModel: (UNPROCESSABLE, "No model is meant by that"),
+    RowsExpired: (GONE, "These rows were removed by retention"),
+    NoModel: (UNPROCESSABLE, "That names no model"),
     InvalidSettings: (UNAVAILABLE, AS_SET_UP),
     TransientError: (UNAVAILABLE, RIGHT_NOW),
     PerennialError: (BROKEN, "This page can't be shown"),

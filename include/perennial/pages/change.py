@@ -209,7 +209,7 @@ LENGTHS = {"1h": 1, "4h": 4, "1d": 24, "7d": 7 * 24, "30d": 30 * 24}  # hours
 def _acknowledged(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:
     form = AcknowledgeForm.model_validate(body)
     words.acknowledge(use_case.spec, form.key, form.seen, ports.ledger, run, actor=actor, reason=form.reason)
-    return f"It is on record that {actor} knows. What comes to it later is told again."
+    return f"It is on record that {actor} knows of it. If something is added to it, people are told again."
 
 
 def _silenced(use_case: LoadedUseCase, body: dict[str, Any], ports: Ports, actor: str, run: str) -> str:

@@ -26,7 +26,7 @@ from perennial.wiring import READING_SECONDS, open_reading_ports
 
 MOST_BYTES = 4_000_000  # of a page before it is compressed: a year of windows takes a tenth of it
 INTERNAL = (
-    "Something went wrong that nobody expected, and the log of the API server says what. A report that another version "
+    "An unexpected error occurred; the log of the API server has the details. A report that another version "
     "of Perennial wrote is a frequent cause: then use the version that wrote the latest reports on these pages, too."
 )
 

@@ -23,7 +23,7 @@ MEANINGS = {
     "Snapshot": "The rows of a window as they were ingested. They are kept unchanged, so that all can be repeated.",
     "Validation": "Checks of a window before it is scored: rules for single rows, and expectations of the window as a "
     "whole. A window that is refused is not scored.",
-    "Quarantine": "Where rows are set aside that broke a rule: they are not scored. A person may accept them.",
+    "Quarantine": "Where rows that broke a rule are set aside: they are not scored. A person may accept them.",
     "Replay": "Doing a window again: it is ingested, validated, scored and monitored anew.",
     "Revision": "One version of a window's predictions. Scoring it anew makes another; the live one is published.",
     "Reference": "What a model considers normal: the values of the windows that it was trained on.",

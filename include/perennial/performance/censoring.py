@@ -60,7 +60,7 @@ class ArrivalWeights:
         spread = max(self.share_sd, chance) * math.sqrt(1 + 1 / self.windows)
         if abs(found - self.share) > Z * spread:
             raise NotEnoughData(
-                f"labels arrive otherwise than they did: weighted, {sum(known):,} labels stand for {found:.0%} of "
+                f"labels arrive differently than before: weighted, {sum(known):,} labels stand for {found:.0%} of "
                 f"{counted(rows, 'row')}, where {self.share:.0%} is usual"
             )
 

@@ -25,7 +25,7 @@ def must_beat_no_skill(decision: Decision, found: GainJudgement | None) -> Decis
     if decision.action != PROMOTE or found.verdict is GainVerdict.BETTER:
         return Decision(decision.action, decision.reasons, numbers)
     reason = (
-        f"{decision.numbers['winner']} is better than the champion, but that it has skill is not shown, so that it is "
-        f"not promoted: {found.reasons[0]}"
+        f"{decision.numbers['winner']} is better than the champion, but not shown to be better than "
+        f"a prediction without skill, so it is not promoted: {found.reasons[0]}"
     )
     return Decision(REJECT, (reason, *decision.reasons), {**numbers, "winner": None, "winner_digest": None})

@@ -32,7 +32,7 @@ def cooling_down(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
         return None
     days = spec.cooldown.total_seconds() / 86_400
     until = f"{(last + spec.cooldown).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-    return f"The last {name} is less than {days:g} days old: not before {until}."
+    return f"The last {name} is less than {days:g} days old: no retraining before {until}."
 
 
 def asked_for_already(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
@@ -40,7 +40,7 @@ def asked_for_already(spec: Monitoring, evidence: RetrainingEvidence) -> str | N
     coming = [each for each in evidence.retrains if evidence.as_of <= each < evidence.as_of + spec.cooldown]
     if not coming:
         return None
-    return f"A retraining as of {min(coming).astimezone(UTC):%Y-%m-%d %H:%M} UTC was decided on already."
+    return f"A retraining as of {min(coming).astimezone(UTC):%Y-%m-%d %H:%M} UTC was already decided."
 
 
 def too_little_new(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
@@ -63,8 +63,8 @@ def too_few_to_tell(_spec: Monitoring, evidence: RetrainingEvidence) -> str | No
         return None
     return (
         f"The last challenger could not be told from the model in force by {counted(awaited.had, 'labelled row')}; "
-        f"about {awaited.needed:,} would be enough. Since its holdout {counted(awaited.come, 'final label')} came: not "
-        f"before {awaited.needed - awaited.had:,} have, or the whole holdout is new, "
+        f"about {awaited.needed:,} would be enough. Since its holdout {counted(awaited.come, 'final label')} came: no "
+        f"retraining before {awaited.needed - awaited.had:,} have come, or the whole holdout is new, "
         f"{awaited.until.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     )
 
@@ -77,7 +77,7 @@ def budget_spent(spec: Monitoring, evidence: RetrainingEvidence) -> str | None:
     free = recent[-spec.max_retrains_per_month] + MONTH
     return (
         f"{counted(len(recent), 'retraining')} in the last 30 days, which is all that max_retrains_per_month allows: "
-        f"not before {free.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
+        f"no retraining before {free.astimezone(UTC):%Y-%m-%d %H:%M} UTC."
     )
 
 

@@ -149,7 +149,7 @@ def leading(judged: CandidatesJudged, gates: Mapping[str, Gates]) -> str:
 
 
 def _turn_text(name: str) -> str:
-    return f"{name} was tried next: it is better beyond chance, too, as all intervals together hold."
+    return f"{name} was tried next: it is better beyond chance, too; all intervals hold together."
 
 
 def not_comparable(

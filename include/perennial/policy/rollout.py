@@ -76,7 +76,7 @@ def _shadow(spec: Rollout, question: Question, found: StageEvidence) -> Decision
     if verdict.claim is Claim.WORSE:
         return Decision(STOP, (*verdict.reasons, "The shadow ends, and the champion stays."), numbers)
     if last is not None and question.min_effect and ruled_out(last, question):
-        text = "No window to come could make it better by enough: the shadow ends, and the champion stays."
+        text = "No further window could make it better by enough: the shadow ends, and the champion stays."
         return Decision(STOP, (*verdict.reasons, text), numbers)
     if verdict.claim is not Claim.BETTER:
         return Decision(HOLD, verdict.reasons, numbers)
@@ -95,10 +95,11 @@ def _canary(spec: Rollout, question: Question, found: StageEvidence) -> Decision
         text = f"The challenger loses its {found.share}% of the rows, and the champion predicts all again."
         return Decision(ROLL_BACK, (*alarm.reasons, text), numbers)
     if last is None or last.high is None:
-        text = "From so few final windows no alarm could be raised, so that there was none says nothing yet."
+        text = "So few final windows could not raise an alarm, so it says nothing yet that there was none."
         return Decision(HOLD, (*alarm.reasons, text), numbers)
     if last.mean <= -question.margin:
-        return Decision(HOLD, (*alarm.reasons, "The mean gain is no reason to go on, and no alarm either."), numbers)
+        text = "The mean gain is no reason for the next stage, and no alarm either."
+        return Decision(HOLD, (*alarm.reasons, text), numbers)
     return Decision(ADVANCE, (*alarm.reasons, _advances(spec, found)), numbers)
 
 

@@ -323,5 +323,5 @@ def _reason(kind: InterventionKind, batch: Batch, found: StoresFound) -> str:
     )
     return (
         f"{place} held {rows} rows (digest {digest[:12]}), revision {batch.revision} has {found.live_rows} "
-        f"(digest {found.live_digest[:12]}); it was written there again"
+        f"(digest {found.live_digest[:12]}); so it was written there again"
     )

@@ -16,6 +16,7 @@ from perennial.ordered import OrderedRows
 from perennial.ports import Ports
 from perennial.quality.outcome import CHECKED_BY
 from perennial.quality.unread import without_bad_cells
+from perennial.records.retained import quarantine_expired
 from perennial.spec import versions
 from perennial.spec.load import LoadedUseCase
 from perennial.spec.models import UseCase
@@ -76,14 +77,17 @@ def gated(use_case: LoadedUseCase, window: Window, ports: Ports) -> Gated:
     run_first = f"Run `perennial validate {use_case.name} --window {window.start:%Y-%m-%dT%H:%MZ}` first."
     if validation is None or (validation.snapshot_digest, validation.suite_digest) != (snapshot.digest, suite):
         raise NotValidated(
-            f"{use_case.name} {window}: no verdict on snapshot {snapshot.digest[:12]} counts that is under the present "
-            f"expectations, by version {versions.CHECKS_VERSION} of Perennial's checks, with what was accepted of it. "
-            f"{run_first}"
+            f"{use_case.name} {window}: snapshot {snapshot.digest[:12]} has no verdict that counts under the present "
+            f"expectations, by version {versions.CHECKS_VERSION} of Perennial's checks, and with the rows that people "
+            f"accepted in it. {run_first}"
         )
     if (others := _others(validation, quarantine)) is not None:
+        if (gone := quarantine_expired(snapshot, quarantine.num_rows, ports.ledger)) is not None:
+            raise NotValidated(f"{gone} {run_first}")
         raise NotValidated(
-            f"{use_case.name} {window}: the quarantine does not hold the {counted(validation.rows_quarantined, 'row')} "
-            f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside, but {others}. {run_first}"
+            f"{use_case.name} {window}: the quarantine should hold the {counted(validation.rows_quarantined, 'row')} "
+            f"of snapshot {snapshot.digest[:12]} that the run {validation.run_id} set aside; it holds {others}. "
+            f"{run_first}"
         )
     if validation.verdict is Verdict.FAIL:
         raise ValidationFailed(failure_text(validation))
@@ -96,10 +100,10 @@ def _others(validation: ValidationResult, quarantine: pa.Table) -> str | None:
     kept says how many rows that were, and not which.
     """
     if validation.rows_quarantined != quarantine.num_rows:
-        return f"{quarantine.num_rows:,}"
+        return counted(quarantine.num_rows, "row")
     if validation.quarantine_digest is None or table_digest(quarantine) == validation.quarantine_digest:
         return None
-    return "as many others"
+    return "as many, but other ones"
 
 
 def clean_rows(use_case: LoadedUseCase, window: Window, ports: Ports) -> tuple[Gated, pa.Table]:
@@ -145,7 +149,7 @@ def _lost(snapshot: Snapshot, found: str) -> str:
     name, start = snapshot.use_case, f"{snapshot.window.start:%Y-%m-%dT%H:%MZ}"
     return (
         f"{name} {snapshot.window}: version {snapshot.version} of the lake's {snapshot.table} does not hold snapshot "
-        f"{snapshot.digest[:12]}, but {found}: an older lake was brought back, or somebody wrote there. "
+        f"{snapshot.digest[:12]}, but {found}: an older lake was restored, or somebody else wrote to it. "
         f"`perennial run {name} --window {start}` takes the rows from the source again."
     )
 
@@ -217,5 +221,5 @@ def failure_text(validation: ValidationResult) -> str:
     return (
         f"{validation.use_case} {validation.window} failed validation; nothing is scored from it:\n{reasons}\n"
         f"`perennial validation {validation.use_case} --window {validation.window.start:%Y-%m-%dT%H:%MZ}` shows every "
-        "check. Mend the source and run the window again, or correct expectations.yaml if the rule is wrong."
+        "check. Correct the source and run the window again, or correct expectations.yaml if the rule is wrong."
     )

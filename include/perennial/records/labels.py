@@ -89,8 +89,8 @@ def tell_contradictions(spec: UseCase, window: Window, labels: OrderedRows) -> N
     keys, first = all_contradicting(labels, key=spec.key, label=names.column, arrival=names.arrival_time)
     if keys:
         log.warning(
-            "%s %s: %s several outcomes with one %s, such as %s %s: the greatest counts. Let the source say which one "
-            "holds, by a later %s.",
+            "%s %s: %s several outcomes with one %s, such as %s %s: the greatest is used. Let the source say which one "
+            "is right, by a later %s.",
             spec.name,
             window,
             "1 key has" if keys == 1 else f"{keys:,} keys have",
@@ -167,14 +167,14 @@ def _refuse_keys_that_recur(spec: UseCase, window: Window, keys: pa.Array, ports
         example = spec.shown_entity(again[0].as_py())
         text = (
             f"{len(again):,} of {counted(len(keys), 'row')} have the same {spec.key} as rows of {other}, such as "
-            f"{example}: labels that are dated_by arrival_time have nothing but the key, and may be of either"
+            f"{example}: labels that are dated_by arrival_time have only the key, so they may belong to either"
         )
         if len(again) < RECURRING * len(keys):
             log.warning("%s %s: %s.", spec.name, window, text)
             return
         raise SchemaMismatch(
-            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or take a key that names one "
-            "row of all windows."
+            f"{text}. Let label files hold {spec.event_time} and leave `dated_by` out, or use a key that names one "
+            "row in all windows."
         )
 
 
@@ -272,7 +272,7 @@ def _settled(spec: UseCase, labels: pa.Table, as_of: datetime) -> tuple[pa.Table
 def _tell_left_out(spec: UseCase, window: Window, number: int) -> None:
     if number:
         log.warning(
-            "%s %s: %s too large to judge by and left out. An outcome with a later %s takes its place.",
+            "%s %s: %s too large to judge a model by and left out. An outcome with a later %s replaces it.",
             spec.name,
             window,
             f"{counted(number, 'label')} {'is' if number == 1 else 'are'}",
@@ -360,6 +360,6 @@ def learnt_share(spec: UseCase, as_of: datetime, ledger: Ledger, also: Sequence[
 
 def overdue_text(labelled: int, without_outcome: int, rows: int, share: float | None) -> str:
     """How many labels came, of how many, and how many were to be expected."""
-    expected = "" if share is None else f", where about {share * rows:,.0f} were to be expected"
-    none = f", of {without_outcome:,} no outcome will come" if without_outcome else ""
+    expected = "" if share is None else f", where about {share * rows:,.0f} were expected"
+    none = f", no outcome will come for {without_outcome:,}" if without_outcome else ""
     return f"{labelled:,} of {counted(rows, 'row')} {'has' if labelled == 1 else 'have'} a label{none}{expected}"

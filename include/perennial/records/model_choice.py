@@ -106,7 +106,7 @@ def _how_to_train(spec: UseCase, window: Window, rows: int) -> str:
     if at <= window.start:
         return f"Train the first one: {command}."
     return (
-        f"For this window there is too little history behind it: it takes {spec.training.min_rows:,} rows "
-        f"(training.min_rows), two holdouts, and labels that are mature, which is so from {as_of} on. To train then, "
+        f"There is too little history before this window: training needs {spec.training.min_rows:,} rows "
+        f"(training.min_rows), two holdouts, and mature labels; it has them from {as_of} on. To train then, "
         f"and score windows from then on: {command}."
     )

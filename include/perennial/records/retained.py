@@ -48,12 +48,12 @@ _NAMES = {
     RowClass.RAW: "its snapshots",
 }
 _LEFT = {
-    RowClass.PUBLISHED: "They are in the lake still, as far as `retention.predictions` says.",
+    RowClass.PUBLISHED: "The lake still has them, for as long as `retention.predictions` says.",
     RowClass.PREDICTIONS: "The ledger still knows by which model and from which snapshot they were made, and how good "
     "they were.",
     RowClass.QUARANTINE: "The verdict still says how many rows each rule caught. While the window's snapshot is there, "
     "validating it again sets them aside again.",
-    RowClass.LABELS: "The ledger still has what was measured by them.",
+    RowClass.LABELS: "The ledger still has what was measured with them.",
     RowClass.RAW: "The ledger still knows their digest. As long as the source has them, ingesting the window again "
     "brings them back, until the next night.",
 }
@@ -174,7 +174,8 @@ def refusal(
 def gone_text(rows: RowClass, entry: Intervention) -> str:
     """When rows went by age, and by which rule, in a sentence."""
     said = entry.details["classes"][rows.value]
-    return f"{_NAMES[rows]} went by age on {entry.recorded_at:%Y-%m-%d} (retention.{rows.value}: {said['age']})."
+    on = f"{entry.recorded_at:%Y-%m-%d}"
+    return f"{_NAMES[rows]} were removed by retention on {on} (retention.{rows.value}: {said['age']})."
 
 
 def quarantine_expired(snapshot: Snapshot, found: int, ledger: Ledger) -> RowsExpired | None:
@@ -198,7 +199,8 @@ def _samples_text(use_case: str, window: Window, ledger: Ledger) -> list[str]:
     entry = next((e for e in entries if window.end <= datetime.fromisoformat(e.details[UNTIL])), None)
     if entry is None:
         return []
-    return [f"the {SAMPLES} went by age on {entry.recorded_at:%Y-%m-%d} (retention.samples: {entry.details['age']})."]
+    on = f"{entry.recorded_at:%Y-%m-%d}"
+    return [f"the {SAMPLES} were removed by retention on {on} (retention.samples: {entry.details['age']})."]
 
 
 def _or(said: RowsExpired | None, error: RowsRemoved) -> RowsRemoved:

@@ -52,7 +52,7 @@ def refuse_ended(use_case: str, ledger: Ledger) -> None:
     if entry is not None:
         raise UseCaseEnded(
             f"{use_case} was ended on {entry.recorded_at:%Y-%m-%d} by {entry.actor}: {entry.reason}. Nothing new is "
-            "made of it; what was kept stays readable. To begin again, give the use case a new name."
+            "made for it; what was kept stays readable. To begin again, give the use case a new name."
         )
 
 

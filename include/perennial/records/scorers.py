@@ -174,7 +174,7 @@ def challengers_predictions(spec: UseCase, rows: pa.Table, model: LoadedModel) -
     broken = int(np.count_nonzero(~np.isfinite(found)))
     if broken:
         raise ChallengerFailed(
-            f"Of version {model.version}'s {rows.num_rows:,} predictions {broken:,} would be infinite or NaN."
+            f"{broken:,} of version {model.version}'s {rows.num_rows:,} predictions would be infinite or NaN."
         )
     return found
 

@@ -44,12 +44,13 @@ def _agreement(found: ReviewMeasurement) -> list[str]:
     if share := told["with_model"]:
         lines.append(
             f"People and the model agree on {told['same']:,} of {counted(told['answered'], 'answered row')}. Of all "
-            f"rows, doubtful or not, they would on {share['value']:.0%} ({share['low']:.0%} to {share['high']:.0%})."
+            f"rows, doubtful or not, they would agree on {share['value']:.0%} "
+            f"({share['low']:.0%} to {share['high']:.0%})."
         )
     elif told["difference"] is not None:
-        lines.append(f"Answers and predictions are {told['difference']:.4g} apart on average, over all rows.")
+        lines.append(f"Answers and predictions differ by {told['difference']:.4g} on average, over all rows.")
     if told["twice"]:
-        lines.append(f"Two people or more answered {counted(told['twice'], 'row')}; {told['alike']:,} times alike.")
+        lines.append(f"Two people or more answered {counted(told['twice'], 'row')}; they agree on {told['alike']:,}.")
     if told["outcomes"] and share:
         lines.append(
             f"Of {counted(told['outcomes'], 'answered row')} the outcome came, too: people had said "

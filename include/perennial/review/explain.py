@@ -246,7 +246,7 @@ def _find(
             f"ledger verify {name}` proves that the entry which says so was not altered."
         )
     if window is not None and (snapshot := ports.ledger.latest_snapshot(name, window)) and snapshot.remarks:
-        remarked = f" Of the window, ingest remarked: {' '.join(snapshot.remarks)}"
+        remarked = f" About the window, ingest remarked: {' '.join(snapshot.remarks)}"
     where = f"in {window}" if window else f"in its {len(batches)} scored windows"
     if window is None and look_back is not None:
         where = f"in its last {look_back} windows; say which window, to look in an earlier one"

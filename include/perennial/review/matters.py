@@ -101,13 +101,19 @@ def refused(windows: Sequence[WindowState]) -> list[WindowState]:
     return [each for each in windows if each.validation is Verdict.FAIL and not each.scored]
 
 
+def missing(recent: Recent) -> list[Window]:
+    """The windows that should have been scored and were not, but for those that are known to be refused."""
+    known = {each.window for each in refused(recent.windows)}
+    return [window for window in recent.missing if window not in known]
+
+
 def _of_airflow(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
     broken = [dag_id for dag_id, state in dags.items() if state.broken]
     if broken:
         yield Matter(
             Urgency.ACT,
-            f"Airflow can't read the file of {broken[0]}: it works by what it read before.",
-            "Airflow's first page shows the import error; mend the file.",
+            f"Airflow can't read the file of {broken[0]}: it still uses what it read before.",
+            "Airflow's first page shows the import error; fix the file.",
             Place.IMPORT_ERRORS,
             concern=Concern.BROKEN_FILE,
         )
@@ -144,13 +150,13 @@ def _approval(dag_id: str, asking: AskingRun) -> Matter:
 def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> Iterator[Matter]:
     """Runs that failed for another reason than that their window was refused or is missing, which are told as such."""
     refusals = {each.run_id for each in refused(recent.windows)}
-    missing = set(recent.missing)
+    unscored = set(recent.missing)
     for dag_id, state in dags.items():
         told = [
             run
             for run in state.failed
             if f"{dag_id}/{run.run_id}" not in refusals
-            and not (dag_id == f"{spec.name}.predict" and _interval(run) in missing)
+            and not (dag_id == f"{spec.name}.predict" and _interval(run) in unscored)
         ]
         if not told:
             continue
@@ -159,7 +165,7 @@ def _failures(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> It
         yield Matter(
             Urgency.ACT,
             f"A run of {dag_id} failed{more}.",
-            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            "Open the run and read the log of the task that failed; when the cause is fixed, clear the run.",
             Place.RUN,
             dag_id=dag_id,
             run_id=told[0].run_id,
@@ -191,17 +197,16 @@ def _of_windows(spec: UseCase, recent: Recent, dags: Mapping[str, DagState]) -> 
         yield Matter(
             Urgency.ACT,
             f"{counted(len(unscored), 'window')} failed validation and {_was(unscored)} not scored.",
-            "Open the report, then mend the source and clear the run, or accept the rows.",
+            "Open the report, then correct the source and clear the run, or accept the rows.",
             Place.WINDOW,
             window=unscored[-1].window,
             concern=Concern.WINDOWS_REFUSED,
             subjects=_keys(each.window for each in unscored),
             since=unscored[0].recorded_at,
         )
-    known = {each.window for each in unscored}
-    missing = [window for window in recent.missing if window not in known]
-    if missing:
-        yield _missing(spec, missing, dags)
+    unread = missing(recent)
+    if unread:
+        yield _missing(spec, unread, dags)
     scored = [each for each in recent.windows if each.scored]
     if scored and scored[-1].drift is Verdict.FAIL:
         yield Matter(
@@ -237,7 +242,7 @@ def _missing(spec: UseCase, missing: Sequence[Window], dags: Mapping[str, DagSta
         return Matter(
             Urgency.ACT,
             f"{what}: {counted(len(failed), 'run')} failed.",
-            "Open the run and read the log of the task that failed; when the cause is mended, clear the run.",
+            "Open the run and read the log of the task that failed; when the cause is fixed, clear the run.",
             Place.RUN,
             dag_id=predict,
             run_id=failed[0].run_id,

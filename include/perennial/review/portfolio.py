@@ -101,7 +101,6 @@ def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: da
     own = {dag_id: dags[dag_id] for kind in KINDS if (dag_id := f"{spec.name}.{kind}") in dags}
     needed = matters.found(spec, known, own, now) if ended is None else []
     calm = Urgency.FINE if ended is None else Urgency.ENDED
-    unscored = {each.window for each in matters.refused(windows)}
     return Summary(
         use_case=spec.name,
         title=spec.title,
@@ -117,7 +116,7 @@ def _summary(spec: UseCase, known: Recent, dags: Mapping[str, DagState], now: da
         warned=sum(each.validation is Verdict.WARN for each in windows),
         drifted=sum(each.drift is Verdict.FAIL for each in windows),
         quarantined=sum(each.rows_quarantined or 0 for each in windows),
-        missing=sum(window not in unscored for window in known.missing) if ended is None else 0,
+        missing=len(matters.missing(known)) if ended is None else 0,
         overdue=sum(each.maturity is Maturity.OVERDUE for each in windows),
         dags=tuple(own.values()),
         matters=tuple(needed),

@@ -9,10 +9,11 @@ from typing import Literal
 from perennial.jobs.upkeep.gaps import expected_between
 from perennial.ledger.entries import Backtest, ReviewMeasurement
 from perennial.ports import Ports
-from perennial.review import going_back, label_delay, models, retirement, rollout, timeline
+from perennial.review import going_back, label_delay, matters, models, recent, retirement, rollout, timeline
 from perennial.review.going_back import GoingBack
 from perennial.review.label_delay import LabelDelay
 from perennial.review.models import ModelFamily
+from perennial.review.portfolio import WINDOWS
 from perennial.review.retirement import EndedUseCase
 from perennial.review.rollout import RolloutState
 from perennial.review.timeline import Timeline, last_windows
@@ -36,7 +37,7 @@ class UseCaseReport:
 
     `timeline` holds some of its windows. `earlier` and `later` are what to ask for as `until` to see those before and
     after, None where there are none. `newest` is the end of the newest window that there is to show; `more_missing`:
-    after it even more are missing.
+    after it even more are missing. `missing` counts all that are missing, as the page over all use cases does.
     `by_people` is what people's answers say of the newest model, None where nobody is asked. `rollout` is the one under
     way. `going_back` says which version stands by, and what was rolled back; None before the second champion.
     `backtest` is the one of the retraining policies that was recorded last. `ended` is None while the use case goes on.
@@ -53,6 +54,7 @@ class UseCaseReport:
     later: datetime | None
     newest: datetime
     more_missing: bool
+    missing: int
     family: ModelFamily
     delay: LabelDelay
     backtest: Backtest | None
@@ -68,6 +70,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
     ended = retirement.run(spec.name, ports.ledger)
     end, more_missing = _newest(spec, min(now, ended.at) if ended else now, ports)
     windows = _shown(spec, end, until)
+    missing = 0 if ended else len(matters.missing(recent.run([spec], now, ports.ledger, WINDOWS)[spec.name]))
     later = None
     if windows and windows[-1].end < end:
         later = list(islice(spec.grid.between(windows[-1].end, end), windows_on_a_page(spec.schedule.every)))[-1].end
@@ -83,6 +86,7 @@ def run(spec: UseCase, now: datetime, ports: Ports, until: datetime | None = Non
         later=later,
         newest=end,
         more_missing=more_missing,
+        missing=missing,
         family=models.run(spec, ports),
         delay=label_delay.run(spec, now, ports.ledger),
         backtest=ports.ledger.last_backtest(spec.name),

@@ -22,8 +22,8 @@ from perennial.window import Window
 from perennial.wording import counted
 
 UNREADABLE = (
-    "The lake can't be read right now, so the rows that were set aside are not told here. All else is on record in the "
-    "ledger, and is told. Load the page again later."
+    "The lake can't be read right now, so the rows that were set aside are not shown here. All else comes from the "
+    "ledger and is shown. Load the page again later."
 )
 
 
@@ -137,7 +137,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports) -> ValidationRepo
             rows_unreadable = UNREADABLE
         outdated = _outdated(use_case, last, snapshot, command, ports)
     else:
-        outdated = f"The window was ingested again since. Run `perennial validate {command}`."
+        outdated = f"The window has been ingested again since. Run `perennial validate {command}`."
     rules = dict(named_rules(use_case.expectations)) if is_by_rules_of(use_case, last) else {}
     remarks = {each.digest: each.remarks for each in ledger.snapshots(name, window)}[last.snapshot_digest]
     private = use_case.spec.private_columns
@@ -156,7 +156,7 @@ def _outdated(
     if (checks := checks_of(last)) != versions.CHECKS_VERSION:
         return (
             f"It is by version {checks} of Perennial's checks; today's are version {versions.CHECKS_VERSION}. "
-            f"Predictions that rest on it stand. `perennial validate {command}` checks again."
+            f"Predictions that rest on it stay valid. `perennial validate {command}` checks again."
         )
     entries = ports.ledger.interventions_on(use_case.name, InterventionKind.ROWS_ACCEPTED, (snapshot.window,))
     replay = f"Replay the window to score them: `perennial quarantine replay {command}`."

@@ -183,7 +183,7 @@ def _sentence(state: WindowState, revisions: Sequence[Revision]) -> tuple[Verdic
 
 def _nothing(state: WindowState) -> tuple[Verdict | None, str]:
     if state.empty:
-        return None, "The source has no rows for this window, and need not have any."
+        return None, "The source has no rows for this window, and the spec allows that."
     if state.missing:
         return Verdict.FAIL, "This window should have been scored by now; nothing is on record about it."
     return None, "Nothing is on record about this window yet."

@@ -41,7 +41,7 @@ _IN_RECENT = f"of the last {RECENT} windows"
 
 GAUGES: dict[str, Gauge] = {
     "build_info": Gauge("Always 1; the label says which version of Perennial answers.", ("version",), "", Origin.SPECS),
-    "specs_broken": Gauge("Use cases whose spec is wrong, so that nothing else is told of them.", (), "", Origin.SPECS),
+    "specs_broken": Gauge("Use cases whose spec is wrong; there is no other gauge about them.", (), "", Origin.SPECS),
     "use_case_info": Gauge(
         "Always 1; the labels say who owns the use case, its deciding metric, and how long its windows are.",
         ("use_case", "owner", "metric", "every"),
@@ -59,12 +59,12 @@ GAUGES: dict[str, Gauge] = {
         ("use_case", "state"),
     ),
     "recent_windows_drifted": Gauge(f"Windows {_IN_RECENT} that drifted."),
-    "recent_windows_labels_overdue": Gauge(f"Windows {_IN_RECENT} of which far fewer labels came than usual."),
+    "recent_windows_labels_overdue": Gauge(f"Windows {_IN_RECENT} for which far fewer labels came than usual."),
     "recent_rows": Gauge(
         f"Rows {_IN_RECENT}, by what validation did with them: clean or quarantined.", ("use_case", "fate"), "rows"
     ),
     "recent_rows_late": Gauge(
-        f"Rows {_IN_RECENT} that came, went or changed after the window was read first.", unit="rows"
+        f"Rows {_IN_RECENT} that were added, removed or changed after the window was first read.", unit="rows"
     ),
     "last_scored_window_end_timestamp_seconds": Gauge(
         "When the last window that was scored ended, in the data's time.", unit=_UNIX
@@ -98,11 +98,11 @@ GAUGES: dict[str, Gauge] = {
     ),
     "performance_low": Gauge("The lower end of its 95% interval.", _OF_MODEL),
     "performance_high": Gauge("The upper end of its 95% interval.", _OF_MODEL),
-    "performance_expected": Gauge("What the model that scored that window had on its holdout.", _OF_MODEL),
+    "performance_expected": Gauge("The same metric on the holdout of the model that scored that window.", _OF_MODEL),
     "performance_window_end_timestamp_seconds": Gauge("When that window ended, in the data's time.", unit=_UNIX),
     "champion_info": Gauge("Always 1; the label says which version is in service.", ("use_case", "model_version")),
     "champion_effective_timestamp_seconds": Gauge(
-        "From when on the champion scores windows, in the data's time.", unit=_UNIX
+        "The time from which the champion scores windows, in the data's time.", unit=_UNIX
     ),
     "champion_deployed_timestamp_seconds": Gauge("When it was deployed.", unit=_UNIX),
     "rollout_stage": Gauge(
@@ -121,21 +121,21 @@ GAUGES: dict[str, Gauge] = {
         "When the last of these was recorded.", ("use_case", "kind", "action"), _UNIX
     ),
     "approvals_open": Gauge("Requests for approval that wait for people: 0 or 1. One whose run was ended counts, too."),
-    "approval_asked_timestamp_seconds": Gauge("When the open one was asked.", unit=_UNIX),
+    "approval_asked_timestamp_seconds": Gauge("When people were asked for the open approval.", unit=_UNIX),
     "review_questions_open": Gauge(
-        "Rows of the last 60 selections that nobody has answered, also those whose outcome came since; only with "
-        "`review`.",
+        "Rows of the last 60 selections that nobody has answered, including those whose outcome has come since; only "
+        "with `review`.",
     ),
     "alerts_open": Gauge(
-        "1 while something of this kind stands and needs a person, else 0; severities as in docs/alerts.md.",
+        "1 while something of this kind needs a person, else 0; severities as in docs/alerts.md.",
         ("use_case", "concern", "severity"),
     ),
-    "alert_messages_waiting": Gauge("Messages that a receiver has not got yet; only with `alerts`."),
+    "alert_messages_waiting": Gauge("Messages that are not delivered to a receiver yet; only with `alerts`."),
     "airflow_questions_open": Gauge(
         "Questions of a DAG that wait for an answer in Airflow.", _OF_DAG, "", Origin.AIRFLOW
     ),
     "airflow_runs_failed": Gauge(
-        "Runs that failed in the last seven days and were not made good.", _OF_DAG, "", Origin.AIRFLOW
+        "Runs that failed in the last seven days and that no later run has made up for.", _OF_DAG, "", Origin.AIRFLOW
     ),
     "airflow_dag_paused": Gauge("1 while the DAG is paused.", _OF_DAG, "", Origin.AIRFLOW),
 }

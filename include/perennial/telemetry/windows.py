@@ -25,8 +25,7 @@ RECORDS = dict(zip(STEPS, ("snapshots", "validations", "batches", "drift_reports
 def samples(facts: Facts) -> Iterator[Sample]:
     """All of them, of a use case."""
     name, windows = facts.spec.name, facts.recent.windows
-    refused = {each.window for each in matters.refused(windows)}
-    yield Sample("windows_missing", (name,), sum(each not in refused for each in facts.recent.missing))
+    yield Sample("windows_missing", (name,), len(matters.missing(facts.recent)))
     became = Counter(_state(each, facts) for each in windows)
     yield from (Sample("recent_windows", (name, state), became[state]) for state in STATES)
     yield Sample("recent_windows_drifted", (name,), sum(each.drift is Verdict.FAIL for each in windows))

@@ -130,7 +130,7 @@ def _endpoint(change: str, turns: asyncio.Semaphore, read: Read | None = None) -
             async with asyncio.timeout(PATIENCE):
                 await turns.acquire()
         except TimeoutError as error:
-            raise HTTPException(503, "Other changes are being made, and take long. Nothing was changed.") from error
+            raise HTTPException(503, "Other changes are still being made. Nothing was changed.") from error
         try:
             return await made(asked)
         finally:
@@ -203,7 +203,8 @@ async def made(asked: dict[str, Any]) -> Response:
         return JSONResponse({"error": "The change was not made", "detail": str(error)}, 503)
     except (TimeoutError, OSError, ValueError, KeyError):
         log.exception("A change was not answered: %s of %s", asked["change"], asked["use_case"])
-        detail = "Nothing is known of the change. Load the page again: it shows what is on record. Then try again."
+        known = "It is not known whether the change was made."
+        detail = f"{known} Load the page again: it shows what is on record. Then try again."
         return JSONResponse({"error": "The change was not answered", "detail": detail}, 503)
 
 

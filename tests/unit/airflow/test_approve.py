@@ -177,7 +177,7 @@ def test_what_was_rejected_is_not_asked_again(make: Callable[..., Task]) -> None
 def test_what_judge_did_not_put_on_record_is_asked_of_nobody(make: Callable[..., Task], on_record: bool) -> None:
     task = make(on_record=on_record)
     task.judged = as_json(replace(JUDGED, winner=replace(TRAINED, digest="c" * 64)))
-    with pytest.raises(AirflowFailException, match=r"is not what it put on record.*Clear `judge`"):
+    with pytest.raises(AirflowFailException, match=r"is not the one that it recorded.*Clear the task `judge`"):
         task.execute()
 
 

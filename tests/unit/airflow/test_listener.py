@@ -86,7 +86,7 @@ def test_a_run_that_waits_for_a_pool_that_is_not_there_says_so_until_it_has_ende
 ) -> None:
     said = begin(session, dag_run, ingest="default_pool", score="scoring", train="training")
     assert said is not None
-    assert "there is no pool scoring, training, so score, train will wait for ever" in said
+    assert "there is no pool scoring, training, so score, train will wait forever" in said
     assert "airflow pools set" in said
     leave(session, dag_run, "score", Line(then="scored by v1"), 1)
     assert "pool" not in (end(session, dag_run) or "")

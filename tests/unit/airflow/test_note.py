@@ -111,7 +111,7 @@ def test_several_windows_are_summed_up_and_the_alarms_among_them_counted(use_cas
 
 def test_what_can_not_be_told_is_told(use_case: LoadedUseCase) -> None:
     line = said(verdict_lines.monitored, use_case, monitored(DAY, Verdict.INSUFFICIENT, None))
-    assert line == Line(then="drift can't be told: The window has 3 rows; 30 are needed")
+    assert line == Line(then="drift is not known: The window has 3 rows; 30 are needed")
 
 
 def test_a_warning_of_validation_and_a_score_that_changes_nothing_are_said(use_case: LoadedUseCase) -> None:
@@ -227,7 +227,7 @@ def test_what_the_events_of_assets_say_is_told_and_an_error_in_it_fails_no_task(
     assert told == [{"rows": 914}]
     assert say(work_that(None))(use_case, run, "many") == "many"
     assert told == [{"rows": 914}]
-    assert "will say nothing of the data" in caplog.text
+    assert "will say nothing about the data" in caplog.text
     with pytest.raises(OSError, match="no route"):
         say(work_that(OSError("no route")))(use_case, run, "914")
     assert told == [{"rows": 914}]

@@ -132,7 +132,7 @@ def test_a_key_that_has_no_prediction_is_told_what_was_left_out_of_its_window(re
     first_model(remarked)
     predict(remarked, DAY)
     with pytest.raises(
-        NotScored, match=rf"never have been in the source\. Of the window, ingest remarked: .*{OUTSIDE}"
+        NotScored, match=rf"never have been in the source\. About the window, ingest remarked: .*{OUTSIDE}"
     ):
         explain.run(remarked.use_case, "x", remarked.day(DAY), later(), remarked.ports, airflow_url=None)
 

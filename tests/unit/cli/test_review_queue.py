@@ -125,7 +125,7 @@ def test_performance_says_what_people_say_beside_what_labels_say(world: World, p
     told = " ".join(out.split())
     assert code == 0
     assert "By the rows that people were asked about, in 1 window of model version 1 until 2024-02-01 00:00Z" in told
-    assert "of 20 answered rows. Of all rows, doubtful or not, they would on" in told
+    assert "of 20 answered rows. Of all rows, doubtful or not, they would agree on" in told
     assert "Of 20 answered rows the outcome came, too: people had said" in told
     assert "no estimate yet" in perennial("review", "list", "parcels")[1]
 

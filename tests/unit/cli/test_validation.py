@@ -120,7 +120,7 @@ def test_rows_that_were_accepted_since_are_told_with_who_did_it_until_a_replay(w
         "7 rows that expect_column_values_to_be_between(weight) caught were accepted by ada since this verdict. "
         "Replay the window to score them: `perennial quarantine replay parcels --window 2024-01-04T00:00Z`."
     )
-    with pytest.raises(NotValidated, match="checks, with what was accepted of it"):
+    with pytest.raises(NotValidated, match="checks, and with the rows that people accepted in it"):
         gated(world.use_case, world.day(3), world.ports)
     validate.run(world.use_case, world.day(3), world.ports, "test")
     assert gated(world.use_case, world.day(3), world.ports).validation.rows_quarantined == 0

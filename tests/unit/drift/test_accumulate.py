@@ -52,7 +52,7 @@ def test_windows_without_a_p_value_are_passed_over() -> None:
     found = accumulate([None, 1 / 60, None, 1 / 60, 1 / 60, None], 59, ONCE_A_YEAR, Every.DAY)
     assert (found.alarms, found.windows, found.verdict) == ((4,), 3, Verdict.FAIL)
     assert found.expected == pytest.approx(3 / 365)
-    assert "over 3 windows stands at" in found.reason
+    assert "over 3 windows is" in found.reason
 
 
 def test_no_window_is_no_evidence() -> None:
@@ -72,7 +72,7 @@ def test_a_column_is_heard_where_the_windows_as_wholes_say_nothing() -> None:
     alone = accumulate(columns["dest"], 59, FalseAlarms(0.25, Period.YEAR), Every.DAY)
     assert (found.column, found.alarms, found.threshold) == ("dest", alone.alarms, alone.threshold)
     assert found.expected == pytest.approx(9 / 365)
-    assert found.reason.startswith("Evidence of drift of dest over 9 windows stands at ")
+    assert found.reason.startswith("Evidence of drift of dest over 9 windows is ")
 
 
 def test_a_large_change_is_told_of_the_windows_as_wholes() -> None:

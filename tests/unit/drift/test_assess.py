@@ -85,7 +85,7 @@ def test_only_new_categories(reference: Reference, people: People) -> None:
     assert found.verdict is Verdict.FAIL
     assert colour.unseen_share == 1.0
     assert colour.distance == pytest.approx(1.0)
-    assert "100.0% are values it never had" in found.reasons[1]
+    assert "100.0% are values that the reference never had" in found.reasons[1]
 
 
 @pytest.mark.parametrize("gone", [None, float("nan"), float("inf")])

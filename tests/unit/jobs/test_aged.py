@@ -10,13 +10,14 @@ from tests.unit.jobs.remembered import remembered
 from tests.unit.jobs.test_predict_path import predict
 from tests.unit.jobs.world import ROWS, World
 
-from perennial.errors import RowsExpired, RowsRemoved
+from perennial.errors import NotValidated, RowsExpired, RowsRemoved
 from perennial.jobs.evaluate import measure
 from perennial.jobs.predict import score, validate
 from perennial.jobs.retrain import chain as retrain
 from perennial.jobs.upkeep import aged, gaps, maintain, quarantine, reconcile, samples, survey
 from perennial.ledger.entries import InterventionKind
 from perennial.ledger.redacting import named_in
+from perennial.records.gate import gated
 from perennial.records.model_choice import ModelChoice
 from perennial.records.retained import SUBJECT, Removals, on_record, removals
 from perennial.review import quarantine as review_quarantine
@@ -129,8 +130,10 @@ def test_rows_in_quarantine_that_went_are_told_and_come_back_with_a_validation(l
         lambda: quarantine.accept(world.use_case, window, RULE, world.ports, "me", actor="me", reason="right"),
         lambda: quarantined.run(world.use_case, window, world.ports, entity=entity),
     ):
-        with pytest.raises(RowsExpired, match=r"rows in quarantine went by age.*30d.*validating it again"):
+        with pytest.raises(RowsExpired, match=r"quarantine were removed by retention.*30d.*validating it again"):
             ask()
+    with pytest.raises(NotValidated, match=r"quarantine were removed by retention.*30d.*Run `perennial validate"):
+        gated(world.use_case, window, world.ports)
     predict(world, 38)
     assert quarantined.run(world.use_case, window, world.ports, entity=entity)
     assert [(each.rows_of, each.rows) for each in removed(world, 2)] == [(RowClass.QUARANTINE, 1)]
@@ -147,7 +150,7 @@ def test_a_window_whose_snapshot_went_says_so_and_can_be_ingested_again(lived: W
             return validate.run(world.use_case, window, world.ports, "by hand")
         return score.run(world.use_case, window, world.ports, "by hand", model=ModelChoice())
 
-    with pytest.raises(RowsExpired, match=r"its snapshots went by age on .* \(retention\.raw: 30d\).*ingesting the"):
+    with pytest.raises(RowsExpired, match=r"snapshots were removed by retention .* \(retention\.raw: 30d\).*ingesting"):
         ask()
     predict(world, FIRST)
 

@@ -204,7 +204,7 @@ def test_to_beat_a_champion_that_is_worse_than_no_skill_is_not_enough(world: Wor
     assert numbers["verdict"] == "better", "than the champion, which is wrong about nearly every row"
     assert numbers["no_skill_verdict"] in ("not enough labels", "not worse")
     assert (found.action, found.winner) == ("reject", None)
-    assert found.reasons[0].startswith("stumps is better than the champion, but that it has skill is not shown")
+    assert found.reasons[0].startswith("stumps is better than the champion, but not shown to be better than")
     report = retraining_report.run(world.use_case, "test", world.ports)
     assert report.sentence == (
         "The champion stays: the candidate is better than it, and not shown to be better than a prediction without "

@@ -125,7 +125,7 @@ def test_windows_whose_labels_come_otherwise_than_before_stay_out_and_it_is_told
     )
     manifest = assembled(weighting(skewed))
     reasons = {each.window: each.reason for each in manifest.immature}
-    changed = [reason for reason in reasons.values() if reason.startswith("labels arrive otherwise")]
+    changed = [reason for reason in reasons.values() if reason.startswith("labels arrive differently")]
     assert len(changed) + len(manifest.weighted) >= 6
     assert len(manifest.weighted) <= 1
     assert all(reasons.values())

@@ -99,7 +99,7 @@ def test_windows_that_are_monitored_out_of_order_retrain_once(world: World) -> N
     later, sooner = (monitor.run(world.use_case, world.day(SHIFT + n), world.ports, "test") for n in (2, 1))
     assert later.decision.action == "retrain"
     assert (sooner.verdict, sooner.decision.action) == (Verdict.FAIL, "wait")
-    assert sooner.decision.reasons[-1] == "A retraining as of 2024-02-13 00:00 UTC was decided on already."
+    assert sooner.decision.reasons[-1] == "A retraining as of 2024-02-13 00:00 UTC was already decided."
 
 
 def test_what_each_column_says_is_kept_and_counts(world: World) -> None:

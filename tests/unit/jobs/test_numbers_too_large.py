@@ -177,7 +177,7 @@ def test_such_an_outcome_in_an_old_lake_stops_nothing_and_is_told(
     (entry,) = prices.ports.ledger.performance_between("parcels", START, as_of)
     assert (entry.labelled, entry.rows) == (ROWS - 1, ROWS)
     assert all(np.isfinite(value) for value in entry.metrics.values())
-    assert "1 label is too large to judge by and left out" in caplog.text
+    assert "1 label is too large to judge a model by and left out" in caplog.text
 
 
 def test_outcomes_as_large_as_they_may_be_are_measured(prices: World) -> None:

@@ -191,7 +191,7 @@ def test_without_a_model_it_names_an_as_of_that_has_history_enough_and_that_work
         with pytest.raises(NoModel) as none:
             predict(world, day)
         assert f"`perennial retrain parcels --as-of {expected}`" in str(none.value)
-        assert ("too little history behind it" in str(none.value)) == (day == 3)
+        assert ("too little history before this window" in str(none.value)) == (day == 3)
     as_of = datetime(2024, 1, 16, tzinfo=UTC)
     retrain.run(world.use_case, as_of, world.ports, "test", actor="test", reason="first")
     assert predict(world, 15).model_version == "1"

@@ -132,9 +132,9 @@ def test_probabilities_of_0_and_1_are_finite() -> None:
 def test_it_is_told_in_sentences() -> None:
     compared = compare_calibration(CLASSES, sample(1, slope=2.0, shift=-0.5))
     first, second, third = calibration_reasons(compared, "trees", "version 3")
-    assert first.startswith("Predictions of version 3 are not surely too high or too low: their mean less that of the ")
+    assert first.startswith("Calibration of version 3: predictions are not surely too high or too low; their mean ")
     assert first.endswith(") they are neither surely too extreme nor too cautious.")
-    assert second.startswith("Predictions of trees are too low: their mean less that of the outcomes is -0.")
+    assert second.startswith("Calibration of trees: predictions are too low; their mean minus the mean outcome is -0.")
     assert "(95% interval: -0." in second
     assert second.endswith(") they are too extreme.")
     assert third.startswith("trees has expected calibration error 0.")
@@ -145,6 +145,6 @@ def test_numbers_are_told_without_an_expected_error_and_a_constant_without_a_slo
     truth = np.random.default_rng(1).normal(10, 1, 300)
     scored = Scored(truth, np.full(300, 12.0), truth / 2, np.repeat(np.arange(6), 50))
     first, second = calibration_reasons(compare_calibration(NUMBERS, scored))
-    assert first.startswith("Predictions of the champion are too high: ")
+    assert first.startswith("Calibration of the champion: predictions are too high; ")
     assert "slope" not in first
     assert second.endswith("; with a slope of 2.000000 (2.000000 to 2.000000) they are too cautious.")

@@ -70,12 +70,11 @@ def test_accuracy_is_judged_by_windows() -> None:
 def test_it_is_told_in_sentences() -> None:
     counts, accuracy = decision_reasons(table(794, 86, 150, 570), "trees", "champion version 2")
     assert counts == (
-        "Of 1,600 decisions trees and champion version 2 are both right about 794 and both wrong about 570; trees "
-        "alone is right about 150 and champion version 2 alone about 86 (McNemar's test, which counts rows as "
-        "independent: p = 3.7e-05)."
+        "Of 1,600 decisions, both trees and champion version 2 are right in 794 and wrong in 570; only trees is right "
+        "in 150, and only champion version 2 in 86 (McNemar's test, which counts rows as independent: p = 3.7e-05)."
     )
     assert accuracy.startswith("trees has accuracy 0.5900 and champion version 2 0.5500 on 1,600 labelled rows of 1")
-    assert decision_reasons(table(8, 0, 0, 2))[0].endswith("the champion alone about 0: they decide alike.")
+    assert decision_reasons(table(8, 0, 0, 2))[0].endswith("only the champion in 0: they decide alike.")
     sure = decision_reasons(table(0, 0, 99, 0))[0]
     assert "(McNemar's test, which counts rows as independent: p is below 0.000001)" in sure
 

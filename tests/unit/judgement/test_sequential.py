@@ -115,7 +115,7 @@ def test_no_window_and_one_window_tell_nothing() -> None:
     assert (one.claim, one.next_claim) == (Claim.UNDECIDED, None)
     assert one.last is not None
     assert (one.last.low, one.last.high) == (None, None)
-    assert "can't be told from so few windows" in one.reasons[0]
+    assert "so few windows can't tell where the true gain is" in one.reasons[0]
 
 
 def test_the_same_model_twice_is_not_worse_and_not_better() -> None:

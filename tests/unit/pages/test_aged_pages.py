@@ -12,7 +12,7 @@ from perennial.jobs.upkeep import aged
 
 GONE, ASIDE = 42, 38
 NOW = START + timedelta(days=LAST + 3)
-WENT = r"by age on 2030-01-01 (retention.{}: 30d)"
+WENT = r"removed by retention on 2030-01-01 (retention.{}: 30d)"
 
 
 @pytest.fixture(scope="module")
@@ -27,17 +27,17 @@ def old(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 def test_the_page_of_an_old_window_says_what_went_and_shows_what_is_on_record(old: World) -> None:
     said = page(old, "window", **of_day(old, FIRST))
-    for rows, words in (("published", "The published rows went"), ("raw", "Its snapshots went")):
+    for rows, words in (("published", "The published rows were"), ("raw", "Its snapshots were")):
         assert f"{words} {WENT.format(rows)}." in said
     assert "180 rows scored by" in said
-    assert "by age on" not in page(old, "window", **of_day(old, GONE))
+    assert "by retention on" not in page(old, "window", **of_day(old, GONE))
 
 
 def test_the_quarantine_of_an_old_window_says_that_its_rows_went_and_how_to_see_them_again(old: World) -> None:
     said = page(old, "quarantine", **of_day(old, ASIDE))
-    assert f"the rows in quarantine went {WENT.format('quarantine')}" in said
+    assert f"the rows in quarantine were {WENT.format('quarantine')}" in said
     assert "validating it again sets them aside again" in said
-    assert "by age on" not in page(old, "quarantine", **of_day(old, FIRST)), "nothing was set aside there"
+    assert "by retention on" not in page(old, "quarantine", **of_day(old, FIRST)), "nothing was set aside there"
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_page_of_one_row_that_went_says_when_and_what_is_left(old: World, vi
     found = ask(old, view, entity=entity, **of_day(old, day))
     said = found.body.decode()
     assert found.status == 410, said
-    assert "These rows went by age" in said
+    assert "These rows were removed by retention" in said
     assert WENT.format(rows) in said
 
 

@@ -131,12 +131,12 @@ def test_a_silence_has_an_end(world: World, say: Callable[..., tuple[int, dict[s
     ("what", "body", "status", "because"),
     [
         ("acknowledged", {"seen": "another"}, 409, "has changed"),
-        ("acknowledged", {"seen": seen(ALERT), "key": "drift"}, 422, "no alert 'drift'"),
+        ("acknowledged", {"seen": seen(ALERT), "key": "drift"}, 422, "no open alert 'drift'"),
         ("acknowledged", {"seen": seen(ALERT), "reason": " "}, 422, "say why"),
         ("acknowledged", {}, 422, "seen"),
         ("silenced", {"length": "99y"}, 422, "length"),
         ("silenced", {}, 422, "length"),
-        ("silenced", {"length": "1d", "key": "drift"}, 422, "no alert"),
+        ("silenced", {"length": "1d", "key": "drift"}, 422, "no open alert"),
         ("silenced", {"length": "1d", "more": "x"}, 422, "more"),
     ],
 )

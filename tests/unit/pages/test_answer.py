@@ -1,6 +1,7 @@
 """Pages of a small world: what they say, that nothing in them runs, and that scripts get the same."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -233,8 +234,11 @@ def test_windows_that_were_read_are_shown_however_long_nothing_was(
 ) -> None:
     monkeypatch.setattr(clock, "now", lambda: lived.day(days).start)
     said = page(lived, "use_case", use_case="parcels")
-    told = "more than 40 windows missing" if days == 100 else "windows missing"
-    assert f"{told}</span> The newest window, " in " ".join(said.split())
+    missing = re.search(r"<dt>Missing</dt><dd>([\d,]+ windows)", page(lived, "home"))
+    assert missing is not None
+    assert f"{missing[1]} missing</span> The newest window, " in " ".join(said.split())
+    here = "40" if days == 100 else "none"
+    assert f"<dt>Missing</dt><dd>{missing[1]}, {here} of them on this page</dd>" in said
     assert f'/windows/{lived.day(45).key}"' in said
 
 
@@ -324,7 +328,7 @@ def test_what_time_does_not_mend_is_not_told_to_pass(lived: World, monkeypatch: 
     found = ask(lived, "home", use_case="parcels")
     assert found.status == 503
     assert b"in a minute" not in found.body
-    assert b"Tell whoever runs this Airflow, and load this page again when it is mended." in found.body
+    assert b"Tell whoever runs this Airflow, and load this page again when it is fixed." in found.body
 
 
 def test_hostile_texts_stay_texts(tmp_path: Path) -> None:

@@ -104,7 +104,7 @@ def test_a_page_that_is_too_large_says_so(world: World, monkeypatch: pytest.Monk
 def test_what_nobody_expected_is_a_page(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     found = ask(world, "use_case", NoStore())
     assert (found.status, found.media_type) == (500, "text/html; charset=utf-8")
-    assert b"the log of the API server says what" in found.body
+    assert b"the log of the API server has the details" in found.body
     assert "AssertionError('the port ledger was asked')" in capsys.readouterr().err
 
 

@@ -48,7 +48,7 @@ def test_the_shadow_is_shown_with_its_evidence_and_what_comes_next(tmp_path: Pat
     said = page(rolling, 5)
     text = part(said)
     assert "4 of about" in text
-    assert "Nothing of it is published." in text
+    assert "None of its predictions are published." in text
     assert "shadow (now) 5% of the rows 25% of the rows champion" in text
     assert ": hold ." in text
     assert found[-1].reasons[0].split(";")[0] in text

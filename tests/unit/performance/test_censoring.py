@@ -104,6 +104,6 @@ def test_the_largest_weight_is_allowed() -> None:
 def test_labels_that_come_otherwise_are_told() -> None:
     found = learn_weights(mature(np.random.default_rng(4)))
     with pytest.raises(
-        NotEnoughData, match=r"labels arrive otherwise .* weighted, 20 labels stand for \d+% of 300 row"
+        NotEnoughData, match=r"labels arrive differently .* weighted, 20 labels stand for \d+% of 300 row"
     ):
         found.check(300, (10, 10))

@@ -30,7 +30,7 @@ def test_a_winner_without_skill_is_refused_even_if_the_champion_is_worse(
     assert decision.action == action
     assert decision.numbers["no_skill_gain"] == pytest.approx(gain)
     if action == REJECT:
-        assert decision.reasons[0].startswith("trees is better than the champion, but that it has skill is not shown")
+        assert decision.reasons[0].startswith("trees is better than the champion, but not shown to be better than")
         assert (decision.numbers["winner"], decision.numbers["winner_digest"]) == (None, None)
         assert decision.reasons[1:] == WON.reasons
     else:

@@ -89,7 +89,7 @@ def test_after_the_patience_not_enough_is_said_first_and_the_stage_stays() -> No
 def test_a_gain_that_is_too_small_to_matter_ends_the_shadow() -> None:
     found = decided(0.002, 40, min_gain=0.05)
     assert found.action == STOP
-    assert "No window to come could make it better by enough" in found.reasons[-1]
+    assert "No further window could make it better by enough" in found.reasons[-1]
 
 
 def test_not_worse_is_told_and_does_not_advance() -> None:
@@ -111,7 +111,7 @@ def test_a_canary_without_alarm_advances(share: int, after: int | None) -> None:
 def test_a_canary_waits_until_an_alarm_could_have_been_raised() -> None:
     found = decided(0.01, 6, share=5)
     assert found.action == HOLD
-    assert found.reasons[-1].startswith("From so few final windows no alarm could be raised")
+    assert found.reasons[-1].startswith("So few final windows could not raise an alarm")
 
 
 def test_a_canary_that_does_harm_is_rolled_back() -> None:
@@ -123,7 +123,7 @@ def test_a_canary_that_does_harm_is_rolled_back() -> None:
 def test_a_canary_whose_mean_gain_is_negative_does_not_advance() -> None:
     found = decided(-0.001, 10, share=5)
     assert found.action == HOLD
-    assert "no reason to go on" in found.reasons[-1]
+    assert "no reason for the next stage" in found.reasons[-1]
     assert decided(-0.001, 10, share=5, margin=0.01).action == ADVANCE  # a loss that does not matter
 
 

@@ -270,8 +270,8 @@ def test_what_validation_kept_gives_the_same_suite_and_takes_no_row(lived: World
     assert (from_rows.windows_read, kept.windows_read) == (30, 0)
     assert replace(kept, windows_read=30) == from_rows
     said = as_yaml(kept, lived.use_case.spec.grid)
-    assert "Told from what validation keeps about the windows' 1,200 rows." in said
-    assert "Told from the windows' 1,200 rows." in as_yaml(from_rows, lived.use_case.spec.grid)
+    assert "Derived from what validation keeps of the windows' 1,200 rows." in said
+    assert "Derived from the windows' 1,200 rows." in as_yaml(from_rows, lived.use_case.spec.grid)
 
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

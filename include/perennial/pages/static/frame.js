@@ -61,7 +61,7 @@ async function backfill(event) {
     said.replaceChildren("The backfill has begun: ", link, ".");
   } catch (error) {
     button.disabled = false;
-    said.textContent = `Airflow did not begin it: ${error.message}`;
+    said.textContent = `Airflow did not start it: ${error.message}`;
   }
 }
 
@@ -96,7 +96,7 @@ document.addEventListener("click", copy);
 async function send(address, method, sent) {
   const headers = { "Content-Type": "application/json", "X-Requested-With": "Perennial" };
   const answer = await fetch(address, { method, headers, body: JSON.stringify(sent) }).catch(() => null);
-  if (!answer) return { ok: false, status: 0, found: {}, said: "The server did not answer: nothing is known of what became of it." };
+  if (!answer) return { ok: false, status: 0, found: {}, said: "The server did not answer: it is not known whether it was done." };
   const found = await answer.json().catch(() => ({}));
   const said = typeof found.detail === "string" ? found.detail : JSON.stringify(found.detail ?? answer.statusText);
   return { ok: answer.ok, status: answer.status, found, said: found.error ? `${found.error}. ${said}` : said };
@@ -157,9 +157,9 @@ async function begin_replay(form) {
   }
   if (answer.status === 409) {
     watch.textContent = "The backfills of this DAG";
-    return ["Airflow did not begin it: it backfills one thing a DAG at a time, and another backfill of this DAG is not done. When it is, load this page again and ask again. ", watch, "."];
+    return ["Airflow did not start it: it backfills one thing a DAG at a time, and another backfill of this DAG is not done. When it is, load this page again and ask again. ", watch, "."];
   }
-  return [`Airflow did not begin it. ${answer.status === 403 ? "You may not create runs of this DAG: ask somebody who may to backfill this window." : refused(answer)}`];
+  return [`Airflow did not start it. ${answer.status === 403 ? "You may not create runs of this DAG: ask somebody who may to backfill this window." : refused(answer)}`];
 }
 
 async function change(event) {

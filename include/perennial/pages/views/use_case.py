@@ -49,7 +49,7 @@ def run(asked: Asked, settings: Settings, ports: Ports) -> Found:
     zone = spec.schedule.timezone
     text, show = asked.arguments.get("until", ""), asked.arguments.get("show", "")
     if show not in FILTERS:
-        raise InvalidWindow(f"There are no windows of a kind {show!r}; there are: {', '.join(filter(None, FILTERS))}.")
+        raise InvalidWindow(f"There is no filter {show!r}; there are: {', '.join(filter(None, FILTERS))}.")
     until = parse_instant(text, zone) if text else None
     report = use_case_report.run(spec, clock.now(), ports, until)
 

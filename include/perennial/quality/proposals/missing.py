@@ -35,7 +35,7 @@ def missing(name: str, column: Column, seen: Sequence[ColumnSeen], looked: Looke
     mostly = math.floor(100 * (1 - bound.value)) / 100
     if mostly < FEWEST_PRESENT:
         yield LeftAlone(
-            name, f"{percent(min(learnt))} to {percent(max(learnt))} of values missing: no bound says anything"
+            name, f"{percent(min(learnt))} to {percent(max(learnt))} of values missing: no bound would say anything"
         )
         return
     span = " to ".join(dict.fromkeys((percent(min(learnt)), percent(max(learnt)))))

@@ -198,7 +198,8 @@ def _used(columns: Sequence[ReferenceCompared]) -> Iterator[Difference]:
             )
             yield Difference(Rank.VALUES, said, "columns", abs(change))
         if each.moved is not None and each.moved >= SHIFTED:
-            yield Difference(Rank.ROWS, f"{each.name} has another normal: {_moved_text(each)}.", "columns", each.moved)
+            said = f"What is normal for {each.name} has changed: {_moved_text(each)}."
+            yield Difference(Rank.ROWS, said, "columns", each.moved)
 
 
 def _moved_text(column: ReferenceCompared) -> str:

@@ -56,9 +56,9 @@ def told_from(found: Suggestions) -> str:
     """What was looked at, as a sentence."""
     rows, kept = f"{found.rows:,} rows", len(found.windows) - found.windows_read
     if not kept:
-        return f"Told from the windows' {rows}."
+        return f"Derived from the windows' {rows}."
     read = f", for {found.windows_read} of the windows from the rows themselves" if found.windows_read else ""
-    return f"Told from what validation keeps about the windows' {rows}{read}."
+    return f"Derived from what validation keeps of the windows' {rows}{read}."
 
 
 def _why(each: Suggestion, found: Suggestions, grid: Grid) -> list[str]:
