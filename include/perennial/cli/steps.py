@@ -1,12 +1,13 @@
 """Commands that do something: the jobs, one command each."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
 from perennial import clock
+from perennial.cli.evaluated import print_measured, print_rescored, print_rolled_back, print_rolled_out
 from perennial.cli.outcomes import of_ingest, of_monitor, of_score, of_validate, print_outcome
 from perennial.cli.progress import progress, stages
 from perennial.cli.retrained import print_retrained
@@ -28,6 +29,7 @@ AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known by the
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")]
 
+Result = TypeVar("Result")
 WindowJob = Callable[[LoadedUseCase, Window, Ports, str], Any]
 
 
@@ -118,10 +120,10 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     with stages() as stage:
         collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
-    show([measured], as_json_lines=json)
+    _tell(measured, print_measured, json)
     decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
     if has_stages(loaded.spec.rollout) or decided.challenger is not None:
-        show([decided], as_json_lines=json)
+        _tell(decided, print_rolled_out, json)
     _say_how_to_retrain(use_case, [measured.decision], json)
     collect_labels.require_all(loaded, collected.refused)
 
@@ -190,13 +192,13 @@ def rollback(
         effective_from=moment,
         rescore_from=since,
     )
-    show([result], as_json_lines=json)
+    _tell(result, print_rolled_back, json)
     with stages() as stage:
         again = rescore.run(
             loaded, session.ports, session.run_id, actor=session.actor, on_window=stage("windows scored again")
         )
     if again is not None:
-        show([again], as_json_lines=json)
+        _tell(again, print_rescored, json)
         rescore.require_all(loaded, again)
 
 
@@ -215,6 +217,13 @@ def _for_each_window(
     if as_json_lines:
         show(results, as_json_lines=True)
     return results
+
+
+def _tell(result: Result, in_words: Callable[[Result], None], as_json_lines: bool) -> None:
+    if as_json_lines:
+        show([result], as_json_lines=True)
+    else:
+        in_words(result)
 
 
 def _say_how_to_retrain(use_case: str, decisions: list[RecordedDecision], as_json_lines: bool) -> None:
