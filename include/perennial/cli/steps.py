@@ -21,11 +21,11 @@ from perennial.spec.rollout import has_stages
 from perennial.window import Window, parse_instant
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
-ModelOption = Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")]
+ModelOption = Annotated[str, typer.Option(help="Which model scores: as_was, as_known, as_now or pinned:VERSION.")]
 WindowStart = Annotated[str | None, typer.Option("--window", help="Start of one window, e.g. 2013-03-01.")]
 From = Annotated[str | None, typer.Option("--from", help="Start of the first of several windows.")]
-To = Annotated[str | None, typer.Option("--to", help="End of the last of them.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")]
+To = Annotated[str | None, typer.Option("--to", help="End of the last of several windows.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Use what was known at this time. Default: now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")]
 
@@ -97,7 +97,7 @@ def score(
 def monitor(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
-    """Measure how far scored windows lie from what their model considers normal."""
+    """Measure the drift of scored windows: how far they are from what is normal for their model."""
     from perennial.jobs.predict import monitor as job
 
     def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
@@ -162,11 +162,14 @@ def rollback(
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")] = "",
     effective_from: Annotated[
-        str | None, typer.Option("--from", help="From when on. Default: the next window that is not scored yet.")
+        str | None,
+        typer.Option(
+            "--from", help="From when on the version serves. Default: the next window that is not scored yet."
+        ),
     ] = None,
     rescore_from: Annotated[
         str | None,
-        typer.Option(help="Windows from then on that are scored already are scored again. Default: none is."),
+        typer.Option(help="Score windows from this time on again that are scored already. Default: score none again."),
     ] = None,
     json: AsJson = False,
 ) -> None:
