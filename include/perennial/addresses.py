@@ -117,8 +117,8 @@ def libpq_extras(query: Mapping[str, str]) -> dict[str, str]:
     if fetched:
         raise InvalidSettings(
             f"The postgres connection has the extra {', '.join(fetched)}, by which Airflow's hook fetches a password "
-            "from elsewhere. Perennial logs in with the connection's own user and password, or as libpq does without: "
-            "give it a connection without that extra."
+            "from elsewhere. Perennial logs in with the connection's own user and password, or as libpq does when "
+            "these are missing. Remove that extra from the connection."
         )
     options = {name: value for name, value in found.items() if name not in _HOOKS_OWN | _HOOKS_LOGIN}
     if deep := sorted(name for name, value in options.items() if isinstance(value, dict | list)):

@@ -35,7 +35,7 @@ def canonical_types(table: pa.Table) -> pa.Table:
     """
     doubled = sorted({name for name in table.column_names if table.column_names.count(name) > 1})
     if doubled:
-        raise SchemaMismatch(f"Columns need names of their own; there is more than one {', '.join(doubled)}.")
+        raise SchemaMismatch(f"Column names must differ; there is more than one {', '.join(doubled)}.")
     columns = {name: _canonical_values(name, table.column(name)) for name in table.column_names}
     return pa.table(columns) if columns else table
 

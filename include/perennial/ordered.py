@@ -268,7 +268,7 @@ def writing_aside() -> Iterator[None]:
     except OSError as error:
         where = tempfile.tempdir or "a temporary folder"
         raise StoreUnavailable(
-            f"Sorting rows in {where} failed: {error}. Make room there, or let TMPDIR name another folder, and run the "
+            f"Sorting rows in {where} failed: {error}. Free space there, or set TMPDIR to another folder, and run the "
             "task again."
         ) from error
 

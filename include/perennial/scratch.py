@@ -36,7 +36,7 @@ def scratch_folder() -> Iterator[Path]:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 Path(file.name).rename(folder / _IN_USE)  # only now may others ask whether it is in use
             except OSError as error:
-                log.debug("%s can't be locked (%s): nobody removes it, should this process be killed", folder, error)
+                log.debug("%s can't be locked (%s): if this process is killed, nothing removes it", folder, error)
             yield folder
 
 

@@ -57,7 +57,7 @@ def test_damaged_bytes_are_not_trusted_and_can_be_kept_again(tmp_path: Path) -> 
     artifacts = ArtifactStore(str(tmp_path), {})
     digest = artifacts.put(CONTENT)
     (tmp_path / digest).write_bytes(CONTENT[:-1])
-    with pytest.raises(UntrustedModel, match="damaged or exchanged"):
+    with pytest.raises(UntrustedModel, match="damaged or replaced"):
         artifacts.get(digest)
     artifacts.put(CONTENT)
     assert artifacts.get(digest) == CONTENT

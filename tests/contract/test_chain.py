@@ -166,7 +166,7 @@ def test_an_anchor_tells_what_the_chain_alone_can_not(ledger: Ledger, use_case: 
     found = verify.run(ledger, [longer, other], use_case)
     (told,) = found.named  # a chain that differs from one anchor differs from later ones, too
     assert (told.what, told.position) == (What.SHORTER, 5)
-    assert "was made of 5 entries, and there are 2: entries 3 to 5 were removed" in str(told)
+    assert "was made of 5 entries, but there are only 2: entries 3 to 5 were removed" in str(told)
     agreed = Anchor(NOW, (ChainEnd(use_case, 1, ledger.links_at({use_case: 1})[use_case].digest),))
     found = verify.run(ledger, [agreed, other], use_case)
     (told,) = found.named

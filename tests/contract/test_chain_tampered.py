@@ -185,7 +185,7 @@ def test_each_finding_says_which_entry_it_is(ledger: Tampered) -> None:
     (told,) = verify.run(ledger, []).named
     assert str(told) == (
         "flights, entry 5 of the chain (deployment 2, recorded 2024-01-01 00:00:00Z): changed. "
-        "It does not say any more what was recorded."
+        "It no longer says what was recorded."
     )
 
 

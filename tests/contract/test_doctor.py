@@ -323,7 +323,7 @@ def test_a_store_that_is_down(world: World) -> None:
     found = world.found("lake", "conditional put", **on_s3("bucket", "http://127.0.0.1:1"))
     assert [each.status for each in found] == [Status.FAIL] * 2
     assert "http://127.0.0.1:1" in found[0].found
-    assert "Mend what the line `lake` says first" in found[1].todo
+    assert "First correct what the line `lake` says" in found[1].todo
 
 
 @pytest.fixture

@@ -271,7 +271,7 @@ def test_an_entity_is_erased_and_looked_for_in_every_file(
     with pytest.raises(Killed):
         killed_in_the_middle(lived, monkeypatch)
     told += lived.run("erase", NAME, "--entity", KEY, "--yes", "--reason", "they asked")
-    assert "an erasure that was cut off" in told
+    assert "an erasure that was interrupted" in told
     assert marked(everything(lived, mlflow_artifacts, postgres)) == set()
     told += lived.run("erase", NAME, "--entity", KEY, "--yes", "--reason", "they asked")
     assert "No store has anything about that entity." in told

@@ -393,7 +393,11 @@ def test_reading_opens_no_file_of_another_partition(folder: DeltaLake, tmp_path:
     for other in set((tmp_path / TABLE).glob("2013*/*.parquet")) - kept:
         other.unlink()
     assert folder.read(TABLE, FIRST).equals(canonical(rows(1)))
-    with pytest.raises(RowsRemoved, match=r"2013-03-02.*parquet of .* is not there any more: retention removed it"):
+    with pytest.raises(
+        RowsRemoved,
+        match=r"2013-03-02.*parquet of .* no longer exists: retention or somebody removed "
+        r"it",
+    ):
         folder.read(TABLE, SECOND)
 
 

@@ -600,7 +600,7 @@ def test_rows_that_no_window_finds_come_along_to_be_set_aside(tmp_path: Path) ->
     assert (extract.outside, extract.misplaced, extract.without_time) == (0, 2, 3)
     assert extract.rows.column("at").to_pylist() == [START, None, None, None, late, late + HOUR]
     assert extract.told("at") == [
-        "2 rows belong to other windows, which do not read the file they are in, and are set aside.",
+        "2 rows belong to other windows, which do not read this file, and are set aside.",
         "3 rows have no at that can be read, and are set aside.",
     ]
 

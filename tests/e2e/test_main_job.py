@@ -253,7 +253,7 @@ def test_evaluation_measures_the_windows_by_the_labels_that_had_arrived(
     (run,) = system.finish(evaluation_begun)
     note = system.note(EVALUATE, run["dag_run_id"])
     assert f"2013-06-05: ROC AUC {measured[-1].metrics['roc_auc']:.3f} (" in note
-    assert "), final; 5 windows measured, 5 of them finally" in note
+    assert "), final; 5 windows measured, 5 of them final" in note
 
 
 def test_i2_a_failed_validation_blocks_scoring_and_says_why(system: System, refused_day: dict[str, Any]) -> None:

@@ -55,6 +55,6 @@ def read_anchor(content: bytes, where: str) -> Anchor:
         place = ".".join(map(str, wrong["loc"]))
         raise InvalidAnchor(
             f"{where} is not an anchor that this version of Perennial can read: "
-            f"{f'{place}: ' if place else ''}{wrong['msg']}. Give a file that `perennial ledger anchor` or the nightly "
-            "maintenance wrote; one that was damaged or exchanged proves nothing, so find out who wrote there."
+            f"{f'{place}: ' if place else ''}{wrong['msg']}. Give a file that `perennial ledger anchor` or the "
+            "nightly maintenance wrote; a damaged or replaced anchor proves nothing, so find out who wrote there."
         ) from error

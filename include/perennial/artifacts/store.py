@@ -43,8 +43,8 @@ class ArtifactStore:
         found = bytes_digest(content)
         if found != digest:
             raise UntrustedModel(
-                f"The bytes kept as {digest} in {self._url} have the digest {found}: they were damaged or exchanged. "
-                "They are not used; find out who wrote there, and train the model again."
+                f"The bytes kept as {digest} in {self._url} have the digest {found}: they were damaged or replaced, "
+                "so they are not used. Find out who wrote there, and train the model again."
             )
         return content
 

@@ -46,7 +46,9 @@ def check(
     use_case: Annotated[str | None, typer.Argument(help="Name of one use case. Default: all.")] = None,
     sample: Annotated[
         str | None,
-        typer.Option("--sample", metavar="WINDOW", help="Read this window, e.g. 2013-03-01, and say all that is odd."),
+        typer.Option(
+            "--sample", metavar="WINDOW", help="Read this window, e.g. 2013-03-01, and report everything that is odd."
+        ),
     ] = None,
     json: AsJson = False,
 ) -> None:

@@ -43,7 +43,9 @@ def lateness(use_case: UseCaseName, start: From = None, end: To = None, json: As
         return
     console.print(str(found), highlight=False, soft_wrap=True)
     if found.windows_left_out:
-        console.print(f"{found.windows_left_out} windows that were read too late to tell are left out", highlight=False)
+        console.print(
+            f"{found.windows_left_out} windows are left out, because they were read too late to tell", highlight=False
+        )
     if found.windows:
         print_table(
             ("windows later", "rows there", "came", "went", "changed"),

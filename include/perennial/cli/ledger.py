@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 EXIT_ALTERED = 7
 
-app = typer.Typer(help="Proof that the ledger is as it was recorded.", no_args_is_help=True)
+app = typer.Typer(help="Prove that nobody changed what the ledger recorded.", no_args_is_help=True)
 
 
 @app.command()
@@ -32,9 +32,10 @@ def verify(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Read all deployments, decisions and interventions, and say which were changed, removed, put in or reordered.
+    """Read all deployments, decisions, interventions and approvals, and say which were changed, removed or reordered.
 
-    They are compared with every anchor that was made, and with those that are given.
+    Entries that somebody put in are named, too, and so are changes to the questions that approvals answer. All are
+    compared with every stored anchor, and with those that --anchor names.
     """
     from perennial.anchors.store import anchor_at
     from perennial.jobs.upkeep import verify as job
@@ -61,7 +62,7 @@ def anchor(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Write down where the ledger's chains end now. Keep it where those who may write to the database may not."""
+    """Write an anchor: where the ledger's chains end now. Keep it where nobody who can write to the database can."""
     from perennial.anchors.store import write_anchor
     from perennial.jobs.upkeep import anchor as job
 
@@ -73,33 +74,33 @@ def anchor(
         return
     entries = sum(end.position for end in made.chains)
     print_line(f"{counted(len(made.chains), 'chain')} of {_entries(entries)}: {where}")
-    print_line("Nothing was verified: `perennial ledger verify` does that.")
+    print_line("Nothing was verified. To verify the ledger: perennial ledger verify")
 
 
 def _tell(verified: "VerifiedLedger", kept_at: str) -> None:
     from perennial.jobs.upkeep.anchor import NEXT
 
     for read in verified.chains:
-        older = f"; the first {read.adopted:,} are older than the chain, and proved only from its making on"
+        older = f"; the first {read.adopted:,} are older than the chain, which proves them only since it was made"
         print_line(f"{read.use_case}: {_entries(read.entries)} read{older if read.adopted else ''}")
     if not verified.chains:
-        print_line("nothing is recorded yet")
+        print_line("Nothing is recorded yet.")
     for each in verified.named:
         print_line(str(each), "red")
     if verified.alterations > len(verified.named):
         print_line(f"and {verified.alterations - len(verified.named):,} more", "red")
     if verified.anchored_at is None:
         print_line(
-            f"There is no anchor in {kept_at}, and none was given: whoever may change everything in the database could "
-            "make the chain anew, or cut it at its end, and it would not be seen here. "
-            "Make one: perennial ledger anchor --to FILE",
+            f"There is no anchor in {kept_at}, and none was given. Without one, a user with all rights in the database "
+            "could make the chain anew or remove its newest entries, and this command would not notice. "
+            "Make an anchor: perennial ledger anchor --to FILE",
             "yellow",
         )
     else:
         newest = f"{verified.anchored_at:%Y-%m-%d %H:%M:%SZ}"
         print_line(
-            f"Compared with {counted(verified.anchors, 'anchor')}, the newest of {newest}. What was recorded after it "
-            "is proved by the chain alone."
+            f"Compared with {counted(verified.anchors, 'anchor')}, the newest of {newest}. Entries recorded after it "
+            "are proved by the chain alone."
         )
     if verified.alterations:
         print_line(f"{counted(verified.alterations, 'alteration')}. {NEXT}", "red")

@@ -15,8 +15,8 @@ def metrics(
         Path | None,
         typer.Option(
             "--output",
-            help="Write to this file instead, in one step, so that nobody reads half of it: for node_exporter's "
-            "textfile collector. Its name must end in .prom.",
+            help="Write to this file instead, in one step, so that nobody reads a half-written file: for "
+            "node_exporter's textfile collector. Its name must end in .prom.",
         ),
     ] = None,
 ) -> None:
@@ -47,4 +47,4 @@ def metrics(
         unfinished.write_bytes(text)
         unfinished.replace(output)
     except OSError as error:
-        raise InvalidSettings(f"{output} could not be written: {error}. What was there is there still.") from error
+        raise InvalidSettings(f"{output} could not be written: {error}. The file is as it was before.") from error

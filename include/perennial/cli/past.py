@@ -151,7 +151,9 @@ def explain(
     window: WindowStart = None,
     html: Annotated[Path | None, typer.Option("--html", help="Write one HTML file there.", callback=to_write)] = None,
     json: Annotated[bool, typer.Option("--json", help="One JSON object.")] = False,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="Show what was known at this time. Default: now.")
+    ] = None,
 ) -> None:
     """Go from one prediction back to model, training set, data, checks, code, run and approver."""
     from perennial.review import explain as job

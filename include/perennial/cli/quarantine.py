@@ -51,7 +51,7 @@ def accept(
     reason: Reason,
     json: AsJson = False,
 ) -> None:
-    """Let in what a rule caught in the window's latest snapshot. Then `replay` the window."""
+    """Accept the rows that a rule caught in the window's latest snapshot. Then `replay` the window."""
     from perennial.jobs.upkeep import quarantine as job
 
     session = Session()
@@ -72,7 +72,7 @@ def accept(
 def replay(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
-    """Ingest, validate and score again those windows, and only those, that have rows in quarantine or let in."""
+    """Ingest, validate and score again only the windows that have rows in quarantine or rows that were accepted."""
     from perennial.jobs.upkeep import quarantine
     from perennial.jobs.upkeep import replay as job
 

@@ -55,8 +55,12 @@ def restore_version(
 
 def decommission(
     use_case: UseCaseName,
-    execute: Annotated[bool, typer.Option("--execute", help="Do it. Without, only say what would be done.")] = False,
-    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger. Needed to do it.")] = "",
+    execute: Annotated[
+        bool, typer.Option("--execute", help="Do it. Without this option, only say what would be done.")
+    ] = False,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why; it is kept in the ledger. Required with --execute.")
+    ] = "",
     erase: Annotated[
         str, typer.Option("--erase", help="Data to erase, e.g. snapshots,quarantine,labels. The rest is kept.")
     ] = "",
@@ -80,7 +84,7 @@ def decommission(
     show(job.plan(loaded, classes, session.ports), as_json_lines=json)
     if not execute:
         if not json:
-            print_line("Nothing was changed. --execute --reason … does it.")
+            print_line("Nothing was changed. To do it, add --execute --reason ….")
         return
     done = job.run(
         loaded, classes, clock.now(), session.ports, session.run_id, actor=session.actor, reason=reason.strip()
@@ -88,16 +92,19 @@ def decommission(
     show(done, as_json_lines=json)
     if not json:
         print_line(
-            f"{loaded.folder / ENDED_FILE} says so, too: where Airflow reads its DAGs from a copy, put it there."
+            f"{loaded.folder / ENDED_FILE} says so, too. If Airflow reads its DAGs from a copy of that folder, put "
+            "the file there."
         )
 
 
 def erase(
     use_case: UseCaseName,
     entity: Annotated[str, typer.Option("--entity", help="Key of the rows, as `explain` takes it.")],
-    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without, only say what would be done.")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it. Without this option, only say what would be done.")
+    ] = False,
     reason: Annotated[
-        str, typer.Option("--reason", help="Why; it is kept in the ledger, so name nobody in it. Needed to do it.")
+        str, typer.Option("--reason", help="Why; it is kept in the ledger, so name nobody in it. Required with --yes.")
     ] = "",
     json: AsJson = False,
 ) -> None:
@@ -119,7 +126,7 @@ def erase(
     show(found, as_json_lines=json)
     if not yes:
         if not json:
-            print_line("Nothing was changed. --yes --reason … does it.")
+            print_line("Nothing was changed. To do it, add --yes --reason ….")
         return
     done = job.run(loaded, entity, session.ports, session.run_id, actor=session.actor, reason=reason.strip())
     show([done], as_json_lines=json)

@@ -25,7 +25,7 @@ def print_retrained(judged: "Judged", deployed: "Deployed | None", awaits: str |
     if awaits:
         print_line(awaits, "yellow")
     elif deployed is not None:
-        print_line(f"{_in_service(deployed)} Its digest is {deployed.model_digest}.")
+        print_line(f"{in_service(deployed)} Its digest is {deployed.model_digest}.")
     else:
         print_line("The champion stays." if judged.champion_id is not None else "No model is in service.")
 
@@ -39,7 +39,8 @@ def _print_scores(judged: "Judged") -> None:
     print_table(("on the holdout", *names), rows)
 
 
-def _in_service(deployed: "Deployed") -> str:
+def in_service(deployed: "Deployed") -> str:
+    """Which version serves, in which role, and from when on."""
     version, since = f"Version {deployed.model_version}", f"from {deployed.effective_from:%Y-%m-%dT%H:%MZ} on"
     if deployed.role == DeployedRole.CHAMPION:
         return f"{version} is the champion {since}."

@@ -117,7 +117,7 @@ def performance(
             labelled, scored = sum(each.labelled for each in lacking), sum(each.rows for each in lacking)
             _line(
                 f"Labels of {counted(len(lacking), 'window')} {what}: {labelled:,} of "
-                f"{scored:,} rows have one" + _usual_count(lacking) + ". They judge nothing.",
+                f"{scored:,} rows have one" + _usual_count(lacking) + ". They are not used for decisions.",
                 "yellow",
             )
     if found.trailing is not None:
@@ -171,7 +171,7 @@ def _without_outcome(each: "WindowPerformance") -> str:
 def _usual_count(windows: "Sequence[WindowPerformance]") -> str:
     """How many labels windows of these ages usually have."""
     known = [each.expected_completeness[1] * each.rows for each in windows if each.expected_completeness]
-    return f", where about {sum(known):,.0f} were to be expected" if known else ""
+    return f" (usually about {sum(known):,.0f})" if known else ""
 
 
 def _mark(drift: dict[str, Any]) -> Text:

@@ -25,7 +25,9 @@ Project = Annotated[int, typer.Option(help="The number of the project in Label S
 @app.command("list")
 def list_(
     use_case: UseCaseName,
-    until: Annotated[str | None, typer.Option(help="The windows that had ended by then. Default: the newest.")] = None,
+    until: Annotated[
+        str | None, typer.Option(help="Only windows that had ended by then. Default: up to the newest.")
+    ] = None,
     json: AsJson = False,
 ) -> None:
     """List the rows that wait for an answer, the newest window first, and how people's answers compare."""
@@ -51,7 +53,7 @@ def list_(
         print_table(("window", found.key, *columns), rows)
     print_line(
         f"Of {counted(found.windows, 'window')}: {found.waiting:,} rows wait for an answer, {found.answered:,} have "
-        f"one; of {found.decided:,} the outcome came."
+        f"one; {found.decided:,} have their outcome by now."
         + (f" Earlier windows: --until {found.earlier:%Y-%m-%dT%H:%MZ}" if found.earlier else "")
     )
     if found.measured is not None:
@@ -66,7 +68,7 @@ def answer(
     use_case: UseCaseName,
     window: OfWindow,
     entity: Entity,
-    value: Annotated[str, typer.Option("--answer", help="yes or no; of a regression, the number.")],
+    value: Annotated[str, typer.Option("--answer", help="yes or no; for a regression, the number.")],
     json: AsJson = False,
 ) -> None:
     """Say what the outcome of a row is. A later answer takes the place of an earlier one."""
@@ -112,7 +114,7 @@ def import_(
     ],
     json: AsJson = False,
 ) -> None:
-    """Take the answers of a file that Label Studio exported as JSON. What was taken before is not taken again."""
+    """Take the answers of a file that Label Studio exported as JSON. Answers that were taken before are skipped."""
     from perennial.handover import label_studio as form
 
     session = Session()
@@ -126,7 +128,7 @@ def import_(
 def push(
     use_case: UseCaseName, project: Project, connection: Connection = "label_studio", json: AsJson = False
 ) -> None:
-    """Send the rows that wait for an answer to a project of Label Studio, but for those that it has."""
+    """Send the rows that wait for an answer to a project of Label Studio, except those that it already has."""
     from perennial.handover import label_studio as form
     from perennial.handover.label_studio_api import LabelStudio
     from perennial.review import open_questions
@@ -142,7 +144,7 @@ def push(
 def pull(
     use_case: UseCaseName, project: Project, connection: Connection = "label_studio", json: AsJson = False
 ) -> None:
-    """Take the answers from a project of Label Studio. What was taken before is not taken again."""
+    """Take the answers from a project of Label Studio. Answers that were taken before are skipped."""
     from perennial.handover import label_studio as form
     from perennial.handover.label_studio_api import LabelStudio
 

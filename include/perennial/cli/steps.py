@@ -1,12 +1,13 @@
 """Commands that do something: the jobs, one command each."""
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 from rich.console import Console
 
 from perennial import clock
+from perennial.cli.evaluated import print_measured, print_rescored, print_rolled_back, print_rolled_out
 from perennial.cli.outcomes import of_ingest, of_monitor, of_score, of_validate, print_outcome
 from perennial.cli.progress import progress, stages
 from perennial.cli.retrained import print_retrained
@@ -20,14 +21,15 @@ from perennial.spec.rollout import has_stages
 from perennial.window import Window, parse_instant
 
 UseCaseName = Annotated[str, typer.Argument(help="Name of the use case.")]
-ModelOption = Annotated[str, typer.Option(help="as_was, as_known, as_now or pinned:VERSION.")]
+ModelOption = Annotated[str, typer.Option(help="Which model scores: as_was, as_known, as_now or pinned:VERSION.")]
 WindowStart = Annotated[str | None, typer.Option("--window", help="Start of one window, e.g. 2013-03-01.")]
 From = Annotated[str | None, typer.Option("--from", help="Start of the first of several windows.")]
-To = Annotated[str | None, typer.Option("--to", help="End of the last of them.")]
-AsOf = Annotated[str | None, typer.Option("--as-of", help="What was known by then. Default: now.")]
+To = Annotated[str | None, typer.Option("--to", help="End of the last of several windows.")]
+AsOf = Annotated[str | None, typer.Option("--as-of", help="Use what was known at this time. Default: now.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")]
 
+Result = TypeVar("Result")
 WindowJob = Callable[[LoadedUseCase, Window, Ports, str], Any]
 
 
@@ -95,7 +97,7 @@ def score(
 def monitor(
     use_case: UseCaseName, window: WindowStart = None, start: From = None, end: To = None, json: AsJson = False
 ) -> None:
-    """Measure how far scored windows lie from what their model considers normal."""
+    """Measure the drift of scored windows: how far they are from what is normal for their model."""
     from perennial.jobs.predict import monitor as job
 
     def run(loaded: LoadedUseCase, each: Window, ports: Ports, run_id: str) -> Any:
@@ -118,10 +120,10 @@ def evaluate(use_case: UseCaseName, as_of: AsOf = None, json: AsJson = False) ->
     with stages() as stage:
         collected = collect_labels.run(loaded, moment, session.ports, session.run_id, stage("windows asked for labels"))
         measured = measure.run(loaded, moment, session.ports, session.run_id, stage("windows measured"))
-    show([measured], as_json_lines=json)
+    _tell(measured, print_measured, json)
     decided = rollout.run(loaded, moment, session.ports, session.run_id, actor=session.actor)
     if has_stages(loaded.spec.rollout) or decided.challenger is not None:
-        show([decided], as_json_lines=json)
+        _tell(decided, print_rolled_out, json)
     _say_how_to_retrain(use_case, [measured.decision], json)
     collect_labels.require_all(loaded, collected.refused)
 
@@ -160,11 +162,14 @@ def rollback(
     ] = None,
     reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the ledger.")] = "",
     effective_from: Annotated[
-        str | None, typer.Option("--from", help="From when on. Default: the next window that is not scored yet.")
+        str | None,
+        typer.Option(
+            "--from", help="From when on the version serves. Default: the next window that is not scored yet."
+        ),
     ] = None,
     rescore_from: Annotated[
         str | None,
-        typer.Option(help="Windows from then on that are scored already are scored again. Default: none is."),
+        typer.Option(help="Score windows from this time on again that are scored already. Default: score none again."),
     ] = None,
     json: AsJson = False,
 ) -> None:
@@ -190,13 +195,13 @@ def rollback(
         effective_from=moment,
         rescore_from=since,
     )
-    show([result], as_json_lines=json)
+    _tell(result, print_rolled_back, json)
     with stages() as stage:
         again = rescore.run(
             loaded, session.ports, session.run_id, actor=session.actor, on_window=stage("windows scored again")
         )
     if again is not None:
-        show([again], as_json_lines=json)
+        _tell(again, print_rescored, json)
         rescore.require_all(loaded, again)
 
 
@@ -215,6 +220,13 @@ def _for_each_window(
     if as_json_lines:
         show(results, as_json_lines=True)
     return results
+
+
+def _tell(result: Result, in_words: Callable[[Result], None], as_json_lines: bool) -> None:
+    if as_json_lines:
+        show([result], as_json_lines=True)
+    else:
+        in_words(result)
 
 
 def _say_how_to_retrain(use_case: str, decisions: list[RecordedDecision], as_json_lines: bool) -> None:

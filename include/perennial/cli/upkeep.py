@@ -41,7 +41,9 @@ def reconcile(
 
 def maintain(
     use_case: UseCaseName,
-    apply: Annotated[bool, typer.Option("--apply", help="Do it. Without, only say what would be removed.")] = False,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Do it. Without this option, only say what would be removed.")
+    ] = False,
     json: AsJson = False,
 ) -> None:
     """Optimize the lake's tables; remove files that nobody needs any more, rows that are older than the spec keeps

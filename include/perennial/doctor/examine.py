@@ -29,7 +29,7 @@ def examine(checks: Mapping[str, Check], deployment: Deployment, seconds: float 
     for thread in threads.values():
         thread.join(max(0.0, end - time.monotonic()))
     late = fail(
-        f"the check was not done within {seconds:g} s", "Something it asked does not answer; see the other lines."
+        f"the check was not done within {seconds:g} s", "A server that it asked does not answer; see the other lines."
     )
     known = {name: found.get(name, late) for name in checks}
     return [Finding(name, *_parts(_told(name, known))) for name in checks]
@@ -59,7 +59,7 @@ def _guarded(check: Check, deployment: Deployment) -> Found:
         return fail(str(error), "")  # it says what to do
     except Exception as error:  # noqa: BLE001 - told in the report, beside what the others found
         return fail(
-            f"the check itself went wrong: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
+            f"the check itself failed: {type(error).__name__}: {' '.join(str(error).split())[:300]}",
             "This is a mistake in Perennial; please report it with this line.",
         )
 

@@ -40,7 +40,7 @@ def examine_in_airflow(
             Finding(NAME, Status.FAIL, f"the process that asks Airflow {ended}", "Does `airflow version` work here?")
         ]
     late = "the process that asks Airflow " + ended
-    missing = Finding("", Status.FAIL, late, "Something it asked does not answer; see the other lines.")
+    missing = Finding("", Status.FAIL, late, "A server that it asked does not answer; see the other lines.")
     return [found.get(name) or Finding(name, missing.status, missing.found, missing.todo) for name in names]
 
 

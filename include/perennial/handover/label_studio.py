@@ -195,7 +195,7 @@ def _take(
     """Whether the answer is new. Errors: `NotAsked`."""
     window = Window.parse(named.window)
     if given.updated_at > now:
-        raise NotAsked(f"it says that it will be given at {given.updated_at:%Y-%m-%d %H:%M:%S %Z}, which is to come.")
+        raise NotAsked(f"its time, {given.updated_at:%Y-%m-%d %H:%M:%S %Z}, is in the future.")
     result = next((each for each in given.result if each.from_name == CONTROL), None)
     if result is None:
         raise NotAsked(f"it does not answer {CONTROL!r}: the interface is not what `perennial review export` prints.")

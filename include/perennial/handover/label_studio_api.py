@@ -37,8 +37,9 @@ class LabelStudio:
         scheme = "https" if "https" in (parts.scheme, parts.path.strip("/")) else parts.scheme
         if scheme not in SCHEMES or not parts.hostname or not parts.password:
             raise InvalidSettings(
-                "The connection to Label Studio is none of the type http with a host and the token as its password, "
-                "such as http://:TOKEN@labels.example.org:8080/https. The token is under Account & Settings there."
+                "The connection to Label Studio must be of type http, with a host, and with the token as its "
+                "password, such as http://:TOKEN@labels.example.org:8080/https. The token is under Account & "
+                "Settings there."
             )
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
         port = f":{parts.port}" if parts.port else ""
@@ -93,8 +94,8 @@ class LabelStudio:
 def _other(address: str, path: str) -> SourceRejected:
     """The answer is not quoted: it may hold a token."""
     return SourceRejected(
-        f"Label Studio at {address} answered {path} with something else than Label Studio does. Does the address lead "
-        "there, and not to a page that asks for a login?"
+        f"Label Studio at {address} gave an answer to {path} that Label Studio does not give. Is the address right, "
+        "or does it lead to a login page?"
     )
 
 
@@ -104,7 +105,9 @@ def _told(address: str, path: str, error: HTTPError) -> SourceRejected | SourceU
     if error.code >= HTTPStatus.INTERNAL_SERVER_ERROR or error.code == HTTPStatus.TOO_MANY_REQUESTS:
         return SourceUnavailable(f"{text}: {said}. Try again later.")
     if error.code in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
-        return SourceRejected(f"{text}: it does not take the token of the connection. Look whether it was revoked.")
+        return SourceRejected(
+            f"{text}: it does not accept the connection's token. Check whether the token was revoked."
+        )
     if error.code == HTTPStatus.NOT_FOUND:
         return SourceRejected(f"{text}: there is no such project, or the token's user may not see it.")
     return SourceRejected(f"{text}: {said}")

@@ -360,8 +360,8 @@ class DeltaLake(ManyPartitions):
             return open_parquet(self._filesystem, f"{root}/{file.path}", file.rows)
         except FileNotFoundError as error:
             raise RowsRemoved(
-                f"{file.path} of {self.location(table)} is not there any more: retention removed it, or somebody did. "
-                "The ledger still knows what it held; only its rows can't be read again."
+                f"{file.path} of {self.location(table)} no longer exists: retention or somebody removed it. The "
+                "ledger still records what it held, but its rows can't be read again."
             ) from error
 
     def _write(self, table: str, partition: str, rows: Rows) -> AddAction:

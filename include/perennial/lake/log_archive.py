@@ -164,7 +164,7 @@ def _require_all_files(delta: DeltaTable, filesystem: fs.FileSystem, root: str) 
     files = set(pc.struct_field(added, "path").drop_null().to_pylist())
     if files != set(pa.table(delta.get_add_actions())["path"].to_pylist()):
         raise OSError(
-            f"{path} does not name the files of its version; nothing was packed. Remove it and _last_checkpoint"
+            f"{path} does not name the files of its own version; nothing was packed. Remove it and _last_checkpoint"
         )
 
 
@@ -174,8 +174,9 @@ def _pack(filesystem: fs.FileSystem, root: str, first: int, versions: Sequence[i
     if not _holds(filesystem, root, first, texts):
         if len(texts) < PACKED:
             raise OSError(
-                f"{_pack_path(root, first)} lacks commits or holds others than the log, which has not all of them. "
-                "Nothing was removed. Bring the file back from a backup, or remove the table's newer past there"
+                f"{_pack_path(root, first)} does not hold the same commits as the log, and the log does not have all "
+                "of them. Nothing was removed. Bring this file back from a backup; if the table itself was restored "
+                "from an older one, remove the files here that are newer than it"
             )
         content = pa.table({"version": pa.array(texts, pa.int64()), "text": [each.decode() for each in texts.values()]})
         sink = pa.BufferOutputStream()

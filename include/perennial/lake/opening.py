@@ -46,5 +46,5 @@ def _from_commits(filesystem: fs.FileSystem, root: str, version: int) -> DeltaTa
         for number, text in commit_texts(filesystem, root, range(version + 1)):
             (log / commit_name(number)).write_bytes(text)
         if len(list(log.iterdir())) <= version:
-            raise OSError(f"{root} lacks commits of before version {version}, in its log and in its {ARCHIVE}")
+            raise OSError(f"{root} lacks commits from before version {version}, both in its log and in its {ARCHIVE}")
         return DeltaTable(scratch, version=version)

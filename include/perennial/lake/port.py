@@ -193,9 +193,10 @@ def no_such_version(location: str, version: int, newest: int | None) -> str:
     """What to say of a version that somebody was given and that is not there."""
     found = "is not there" if newest is None else f"has no version {version}; its newest is {newest}"
     return (
-        f"{location} {found}. The ledger names version {version}, so this lake is older than the ledger, or another "
-        "one: check PERENNIAL_LAKE_URL, and whether an older backup was brought back. If a newer one of the lake "
-        "exists, bring that back. Else `perennial reconcile` names the windows whose rows are lost, and what to do."
+        f"{location} {found}. The ledger names version {version}, so this lake is older than the ledger, or it is "
+        "another lake: check PERENNIAL_LAKE_URL, and whether an older backup was restored. If there is a newer "
+        "backup of the lake, restore that. Else `perennial reconcile` names the windows whose rows are lost, and "
+        "what to do."
     )
 
 

@@ -69,11 +69,11 @@ def probe(url: str, options: Mapping[str, str], name: str, seconds: float) -> Pr
 
     def read() -> None:
         if place.read("object") != FIRST:
-            raise StoreUnavailable("other bytes came back than were written")
+            raise StoreUnavailable("the bytes that were read are not those that were written")
 
     def listed() -> None:
         if "object" not in place.list():
-            raise StoreUnavailable("an object that was just written is not among those that are listed")
+            raise StoreUnavailable("an object that was just written is not listed")
 
     def conditional() -> None:
         first, second = place.write_new("rivals", FIRST), place.write_new("rivals", SECOND)

@@ -136,7 +136,7 @@ def from_row(kind: type[Entry], row: Any) -> Entry:
 def utc(instant: datetime, name: str) -> datetime:
     """The instant in UTC. Errors: `InvalidWindow` when it has no time zone."""
     if instant.tzinfo is None:
-        raise InvalidWindow(f"The ledger got {name}={instant} without time zone; give it one, best UTC.")
+        raise InvalidWindow(f"The ledger got {name}={instant} without a time zone; give it one, preferably UTC.")
     return instant.astimezone(UTC)
 
 

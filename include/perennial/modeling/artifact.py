@@ -62,6 +62,6 @@ def _refuse_foreign_types(content: bytes, attempt: str) -> None:
             foreign.add(name)
     if foreign:
         raise UntrustedModel(
-            f"A model {attempt} that holds {', '.join(sorted(foreign))}, which is not among the types we sign for "
-            "(perennial.modeling.trusted_types). Train it with one of the known estimators."
+            f"A model {attempt} that holds {', '.join(sorted(foreign))}, which is not among the types that Perennial "
+            "trusts (perennial.modeling.trusted_types). Train it with one of the known estimators."
         )

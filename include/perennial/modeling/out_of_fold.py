@@ -93,8 +93,9 @@ def _folds(spec: UseCase, rows: pa.Table, window_column: str, windows: Sequence[
         if all(_both_classes(each) for each in others):
             return folds
     raise NotEnoughData(
-        f"{spec.name}: one of the two outcomes occurs in too few of the {len(names)} training windows to tell what the "
-        "model says about windows that it has not seen: it takes two windows with each. Lengthen training.history."
+        f"{spec.name}: one of the two outcomes occurs in too few of the {len(names)} training windows to predict "
+        "windows that the model has not seen: each outcome must occur in two windows or more. Lengthen "
+        "training.history."
     )
 
 

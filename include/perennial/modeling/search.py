@@ -149,7 +149,7 @@ def search(
     if best is None:
         raise InvalidSpec(
             f"{spec.name}, training.candidates.{candidate.name}: none of the {len(tried)} settings that were searched "
-            f"could be fitted and measured; the last said: {learner.error}"
+            f"could be fitted and measured; the last error was: {learner.error}"
         )
     found = Found(
         dict(halving.cv_results_["params"][best]["parameters"]), len(tried), complete, learner.fits, learner.stopped

@@ -74,14 +74,14 @@ def not_deployable(trial: ModelTrial, found: str) -> NotDeployable:
     """The error that says what was tried, what was found and what to do."""
     if trial.standby:
         return NotDeployable(
-            f"Version {trial.version} of {trial.use_case}, which stands by, was tried and {found}. A rollback to it "
-            "would not work. Install what requirements.txt pins, in the environment of the tasks; or say by hand which "
-            "earlier version to go back to, should that be needed."
+            f"The standby version {trial.version} of {trial.use_case} was tried and {found}. A rollback to it would "
+            "not work. Install what requirements.txt pins, in the environment of the tasks; or name another earlier "
+            "version yourself if you need to roll back."
         )
     return NotDeployable(
         f"Version {trial.version} of {trial.use_case} was tried before its deployment and {found}. Nothing was "
         "deployed; the champion stays. Install what requirements.txt pins, in the environment of the task that "
-        "deploys, and run the deploy task again; if it fails there too, train the model anew."
+        "deploys, and run the deploy task again; if it fails there too, train the model again."
     )
 
 

@@ -95,7 +95,7 @@ def check_keys(use_case: str, window: Window, rows: OrderedRows, key: str) -> No
     """Refuse rows that don't all have a key. Errors: `SchemaMismatch`."""
     if key not in rows.schema.names:
         raise SchemaMismatch(
-            f"{use_case}: predictions for {window} lack the key column {key}; they have {', '.join(rows.schema.names)}."
+            f"{use_case}: predictions for {window} have no key column {key}; they have {', '.join(rows.schema.names)}."
         )
     if nulls := sum(chunk.column(key).null_count for chunk in rows.chunks([key])):
         raise SchemaMismatch(f"{use_case}: {nulls:,} predictions for {window} have no {key}. Nothing was published.")

@@ -221,7 +221,7 @@ def _explained(what: str, error: psycopg2.Error) -> PerennialError:
     if isinstance(error, psycopg2.DataError | psycopg2.IntegrityError):
         return SchemaMismatch(f"{what} failed: {text}. Nothing was published; correct the rows.")
     if isinstance(error, errors.ReadOnlySqlTransaction):
-        return InvalidSettings(f"{what} failed: {text}. This connection only reads; publishing needs another.")
+        return InvalidSettings(f"{what} failed: {text}. This connection is read-only; publishing needs another one.")
     if isinstance(error, psycopg2.ProgrammingError):
         return InvalidSettings(
             f"{what} failed: {text}. Nothing was published; check the rights of the connection's user."

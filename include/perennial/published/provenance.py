@@ -30,7 +30,10 @@ def batches_of(use_case: str, window: Window, schema: pa.Schema, chunks: Iterabl
         if name not in schema.names or schema.field(name).type != kind
     ]
     if wrong:
-        raise SchemaMismatch(f"{use_case}: the predictions for {window} do not say their batch: {'; '.join(wrong)}.")
+        raise SchemaMismatch(
+            f"{use_case}: the predictions for {window} do not say which batch they are of: "
+            f"{'; '.join(wrong)}. Nothing was published; `perennial score` writes these columns."
+        )
     batches = pa.schema(list(TYPES.items())).empty_table()
     for chunk in chunks:
         batches = _distinct(pa.concat_tables([batches, _distinct(chunk, TYPES)]), TYPES)

@@ -51,8 +51,8 @@ def round_trip(url: str, name: str) -> str:
         folder = f"{client.get_experiment(_DEFAULT).artifact_location.rstrip('/')}/{name}"
         if folder.startswith(("/", "file:", "./")):
             raise InvalidSettings(
-                f"MLflow at {address} says that artefacts belong into {folder}, a folder of whoever asks. Start it "
-                "with `--artifacts-destination`, so that it keeps them itself, and make a new database for it."
+                f"MLflow at {address} tells clients to write artefacts into {folder} on their own machine. Start it "
+                "with `--artifacts-destination`, so that the server keeps them, and make a new database for it."
             )
         repository = get_artifact_repository(folder, tracking_uri=address)
         with TemporaryDirectory() as scratch:
@@ -66,7 +66,7 @@ def round_trip(url: str, name: str) -> str:
             finally:
                 repository.delete_artifacts()  # type: ignore[no-untyped-call]
         if got != CONTENT:
-            raise StoreUnavailable(f"MLflow at {address} gave other bytes back than it was given, in {folder}.")
+            raise StoreUnavailable(f"MLflow at {address} returned other bytes than it was given, in {folder}.")
     except (MlflowException, RequestException, OSError) as error:
         raise StoreUnavailable(" ".join(str(error).split())[:400]) from error
     return folder

@@ -204,7 +204,7 @@ def _event_time(rows: Peek, columns: dict[str, ColumnGuess], said: Said, remarks
     times = [each for each in columns.values() if each.kind is Kind.TIMESTAMP and each.written != said.arrival]
     if not times:
         raise InvalidSettings(
-            "No column holds times, so it can't be told which rows belong to a window. Say --event-time, if one does; "
+            "No column holds times, so nothing says which rows belong to a window. Say --event-time, if one does; "
             f"there are {listed(columns, 40)}."
         )
     whole = [each for each in times if rows.rows.column(each.written).null_count == 0] or times
@@ -235,8 +235,8 @@ def _key(
         found = [each for each in found if each.written in labels.rows.column_names] or found
     if not found:
         raise InvalidSettings(
-            "No column names each row: none is without gaps and different in every row. Say --key, or make one in the "
-            f"query; there are {listed(columns, 40)}."
+            "No column identifies each row: none has a value in every row that is different from all others. Say "
+            f"--key, or make one in the query; there are {listed(columns, 40)}."
         )
     chosen = next((each for each in found if _KEY_LIKE.search(each.written)), found[0])
     remarks.append(f"{chosen.written} is taken for the key: it is different in each of the rows seen (--key)")
@@ -272,7 +272,8 @@ def _typed_label(column: ColumnGuess, peek: Peek, name: str, remarks: list[str])
         if len(values) == 2:  # noqa: PLR2004 - so few numbers are likely names
             remarks.append(
                 f"{name} holds only {low} and {high}, and is taken for a number (task: regression). If they stand for "
-                f"no and yes, start again with what says so: {name} = {high} AS outcome in a query, or 0 and 1 in files"
+                f"no and yes, start again with values that say so: {name} = {high} AS outcome in a query, or 0 and 1 "
+                "in files"
             )
     else:
         raise InvalidSettings(

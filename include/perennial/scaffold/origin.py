@@ -67,8 +67,8 @@ class Objects:
         if not self.others:
             return found
         odd = (
-            f"{counted(len(self.others), 'object')} of another name, such as {self.others[0]}, will be read, too: all "
-            f"whose keys start with {self.prefix}. Put them elsewhere"
+            f"{counted(len(self.others), 'object')} of another name, such as {self.others[0]}, will be read, too, "
+            f"because all keys that start with {self.prefix} are read. Put them elsewhere"
         )
         return replace(found, oddities=(*found.oddities, odd))
 
@@ -109,8 +109,7 @@ def origin(text: str, connection: str | None, connections: Connections) -> Origi
         return _objects(text, connection, connections)
     if re.match(r"[a-z0-9]+://", text):
         raise InvalidSettings(
-            f"--from {text}: what can be looked at are files, s3://bucket/prefix, postgres://connection/table and "
-            "query.sql."
+            f"--from {text}: give files, s3://bucket/prefix, postgres://connection/table and query.sql."
         )
     return _files(text)
 
@@ -120,7 +119,7 @@ def _table(text: str) -> Query:
     table = unquote(parts.path.strip("/")).replace("/", ".")
     if "@" in parts.netloc or ":" in parts.netloc:
         raise InvalidSettings(
-            "--from takes the name of an Airflow connection, not an address: no password ever stands in a spec. Set "
+            "--from takes the name of an Airflow connection, not an address: a spec never holds a password. Set "
             "AIRFLOW_CONN_<NAME> to the address, and write postgres://<name>/<table>."
         )
     if not parts.netloc or not _TABLE.fullmatch(table):
@@ -161,8 +160,8 @@ def _objects(text: str, connection: str | None, connections: Connections) -> Obj
     prefix, rest = pattern[:wild], pattern[wild:]
     if "%" in rest:
         raise InvalidSettings(
-            f"--from {text}: objects are found by what their keys start with, so no * can stand before a date. Give "
-            "one such prefix, up to the date."
+            f"--from {text}: objects are found by what their keys start with, so there can be no * before a date. "
+            "Give one such prefix, up to the date."
         )
     fixed = prefix.partition("%")[0]
     bucket = Bucket(connections.url(connection), name, connection)

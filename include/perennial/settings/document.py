@@ -14,8 +14,8 @@ and what is wrong with it; `perennial doctor` tries them ([doctor.md](doctor.md)
 Each setting is a variable of the environment. A value comes from the first of these that has one:
 
 1. the variable itself, such as `PERENNIAL_LAKE_URL`;
-2. the file whose path stands in the same variable with `_FILE` at its end, such as
-   `PERENNIAL_MLFLOW_URL_FILE=/run/secrets/mlflow_url`: so Docker and Kubernetes mount secrets. Line breaks at the
+2. the file whose path is in the variable of the same name with `_FILE` at its end, such as
+   `PERENNIAL_MLFLOW_URL_FILE=/run/secrets/mlflow_url`. So Docker and Kubernetes mount secrets. Line breaks at the
    end of the file do not count. It is an error to set both. A process reads only the files of what it uses;
 3. `local.env` in `PERENNIAL_HOME`, which `make run` writes.
 

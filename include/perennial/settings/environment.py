@@ -107,7 +107,7 @@ def _content(name: str, path: str) -> str:
     except IsADirectoryError:
         raise InvalidSettings(
             f"{place}, which is a folder. Docker makes one where the file to mount is missing: make the file, and "
-            "start the container anew."
+            "start the container again."
         ) from None
     except OSError as error:
         raise InvalidSettings(

@@ -48,7 +48,7 @@ class Setting(Generic[T]):
             return self.kind.read(text)
         except ValueError:
             origin = environment.origin(self.name) if isinstance(environment, Environment) else ""
-            found = "has a value (not shown, for it is a secret)" if self.is_secret else f"is {text[:200]!r}"
+            found = "has a value (not shown, because it is a secret)" if self.is_secret else f"is {text[:200]!r}"
             where = f" from {origin}" if origin else ""
             raise InvalidSettings(
                 f"{self.name} {found}{where}, which is not allowed. It must be {self.kind.allowed}: {self.meaning}."

@@ -30,13 +30,13 @@ LAKE_URL = Setting(
 )
 LAKE_CONNECTION = Setting(
     "PERENNIAL_LAKE_CONNECTION", CONNECTION_NAME, "the AWS variables below",
-    "the connection of type aws by which the lake, its anchors and its archive are reached on S3",
+    "the connection of type aws for the lake, its anchors and its archive on S3",
 )  # fmt: skip
 ANCHORS_URL = Setting(
     "PERENNIAL_ANCHORS_URL",
     PLACE,
     "anchors in the lake",
-    "where the ledger's anchors are kept: best a bucket with object lock",
+    "where the ledger's anchors are kept; a bucket with object lock is best",
 )
 ARCHIVE_URL = Setting(
     "PERENNIAL_ARCHIVE_URL", PLACE, "archive in the lake", "where models of archived versions go with `artefacts: move`"
@@ -50,14 +50,14 @@ ROLES = Setting(
     "Airflow roles whose answers approve a model of medium or high risk",
 )  # fmt: skip
 METRICS_TOKEN = Setting(
-    "PERENNIAL_METRICS_TOKEN", TEXT, "nobody but users",
-    "opens `perennial/metrics` of the API server for Prometheus; 16 characters or more",
+    "PERENNIAL_METRICS_TOKEN", TEXT, "only logged-in users",
+    "lets Prometheus read `perennial/metrics` of the API server; 16 characters or more",
     is_secret=True,
 )  # fmt: skip
 LOG_FORMAT = Setting("PERENNIAL_LOG_FORMAT", LOG_FORMATS, "text", "how the command line writes its log")
 LEAST_FREE_DISK = Setting(
     "PERENNIAL_LEAST_FREE_DISK", AMOUNT, "2",
-    "what `perennial doctor` wants free on each disk; it warns below twice as much",
+    "how much space must be free on each disk: `perennial doctor` fails below it, and warns below twice as much",
     unit="GB",
 )  # fmt: skip
 
@@ -81,11 +81,11 @@ PUBLISHED_READ = _database(
 _AWS_ORDER = "AWS's own chain of defaults"
 AWS = (
     Setting("AWS_ACCESS_KEY_ID", TEXT, _AWS_ORDER, "the access key for a lake on S3"),
-    Setting("AWS_SECRET_ACCESS_KEY", TEXT, _AWS_ORDER, "its secret", is_secret=True),
+    Setting("AWS_SECRET_ACCESS_KEY", TEXT, _AWS_ORDER, "the secret of that access key", is_secret=True),
     Setting("AWS_SESSION_TOKEN", TEXT, _AWS_ORDER, "the token of temporary keys", is_secret=True),
     Setting("AWS_REGION", TEXT, "AWS_DEFAULT_REGION", "the bucket's region"),
     Setting("AWS_DEFAULT_REGION", TEXT, _AWS_ORDER, "the bucket's region, where AWS_REGION is not set"),
-    Setting("AWS_ENDPOINT_URL", HTTP, "AWS itself", "a store that speaks S3's language"),
+    Setting("AWS_ENDPOINT_URL", HTTP, "AWS itself", "the address of another store with S3's API"),
 )
 
 AIRFLOW = (
@@ -96,7 +96,7 @@ AIRFLOW = (
     ),
     Setting(
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", CONNECTION, "what airflow.cfg says",
-        "at the command line: that an Airflow is set up here, which is asked for connections",
+        "at the command line: says that an Airflow is set up here, which is then asked for connections",
         is_secret=True, airflow="option [database] sql_alchemy_conn",
     ),
     Setting("AIRFLOW_CONFIG", PATH, "airflow.cfg in AIRFLOW_HOME", "the same: Airflow's configuration file"),
@@ -108,9 +108,11 @@ MLFLOW = (
     Setting("MLFLOW_HTTP_REQUEST_TIMEOUT", AMOUNT, "30", "for how long one request may take", unit="s"),
     Setting("MLFLOW_HTTP_REQUEST_MAX_RETRIES", AMOUNT, "2", "how often a request is repeated", unit="times"),
     Setting("MLFLOW_HTTP_REQUEST_BACKOFF_FACTOR", AMOUNT, "1", "the first pause between them, which doubles", unit="s"),
-    Setting("MLFLOW_DISABLE_TELEMETRY", FLAG, "true", "nothing is told to the makers of MLflow"),
-    Setting("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", FLAG, "false", "no bars in logs"),
-    Setting("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", FLAG, "true", "no addresses in the output of commands"),
+    Setting("MLFLOW_DISABLE_TELEMETRY", FLAG, "true", "whether MLflow's reports to its makers are off"),
+    Setting("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", FLAG, "false", "whether progress bars are written into logs"),
+    Setting(
+        "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", FLAG, "true", "whether addresses are left out of commands' output"
+    ),
 )
 
 

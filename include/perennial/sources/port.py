@@ -35,8 +35,8 @@ class Extract:
         """
         fate = "are set aside" if kept else "are left out"
         counts = {
-            "of other windows were left to them": self.outside,
-            f"belong to other windows, which do not read the file they are in, and {fate}": self.misplaced,
+            "were skipped, because they belong to other windows, which read them": self.outside,
+            f"belong to other windows, which do not read this file, and {fate}": self.misplaced,
             f"have no {event_time} that can be read, and {fate}": self.without_time,
         }
         return [*self.remarks, *(f"{count:,} rows {what}." for what, count in counts.items() if count)]

@@ -34,13 +34,16 @@ class Placement(Spec):
     """Where tasks wait for their turn, and which comes first."""
 
     pool: AirflowName | None = Field(
-        None, description="The Airflow pool whose slots they take. It must exist: `perennial doctor` looks."
+        None, description="The Airflow pool whose slots they take. It must exist; `perennial doctor` checks that."
     )
     queue: AirflowName | None = Field(
-        None, description="The queue of the workers that do them. Executors without queues ignore it."
+        None, description="The queue whose workers run them. Executors without queues ignore it."
     )
     priority_weight: int | None = Field(
-        None, ge=1, le=1_000_000, description="The higher, the sooner they start when slots are scarce. Airflow's is 1."
+        None,
+        ge=1,
+        le=1_000_000,
+        description="With a higher number, they start sooner when slots are scarce. Airflow's default is 1.",
     )
 
 
@@ -68,13 +71,13 @@ class AirflowOptions(Placement):
     max_active_runs: int | None = Field(
         None,
         ge=1,
-        description="How many runs of the predict DAG go on at once, those counted whose window waits for its rows. "
-        "Without it: 3, and one for each window that may wait until its deadline. The other DAGs have one run at a "
-        "time, whatever is said here: their decisions follow each other.",
+        description="How many runs of the predict DAG are active at once, including those that wait for their "
+        "window's rows. Without it: 3, and one for each window that may wait until its deadline. The "
+        "other DAGs always have one run at a time, because each decision builds on the one before.",
     )
     tasks: dict[str, TaskOptions] = Field(
         {},
-        description="By the task's name; a name that two DAGs have means both.",
+        description="By the task's name. If two DAGs have a task of that name, it means both.",
         json_schema_extra={"propertyNames": {"enum": [*sorted(TASKS)]}},
     )
 
@@ -88,7 +91,7 @@ class AirflowOptions(Placement):
 
 def absent_tasks(asked: AirflowOptions, there: dict[str, bool]) -> list[Problem]:
     """The tasks that are asked about and that this use case has not; `there` says of some whether it has them."""
-    text = "this use case has no such task: its spec asks for nothing that it would do"
+    text = "this use case has no such task, because its spec has no key that needs it; leave it out"
     return [Problem(("airflow", "tasks", name), text) for name in asked.tasks if not there.get(name, True)]
 
 
@@ -98,7 +101,7 @@ def too_few_runs(asked: AirflowOptions, waiting: int) -> list[Problem]:
         return []
     text = (
         f"must be {waiting + 1} or more: until their deadline, {waiting} {'window' if waiting == 1 else 'windows'} "
-        "may wait for their rows at once, and they would hold back those whose rows are there"
+        "may wait for their rows at once, and fewer runs would block windows whose rows are there"
     )
     return [Problem(("airflow", "max_active_runs"), text)]
 

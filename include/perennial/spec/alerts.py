@@ -37,15 +37,16 @@ class Route(Spec):
 
     connection: ConnectionName = Field(description="Airflow connection of the type smtp or http, or of the notifier.")
     severities: tuple[Severity, ...] = Field(
-        (Severity.CRITICAL, Severity.WARNING), min_length=1, description="What is sent there."
+        (Severity.CRITICAL, Severity.WARNING), min_length=1, description="Which alerts are sent there."
     )
     approvals_only: bool = Field(
         False,
-        description="Send only that a new model waits for approval: for those whom the rest does not concern.",
+        description="Send only alerts about a new model that waits for approval: for people who need no others.",
     )
     recipients: tuple[Address, ...] = Field((), description="Who is mailed, over a connection of the type smtp.")
     repeat_after: Duration = Field(
-        timedelta(days=1), description="When it is said again of what still stands and nobody has acknowledged."
+        timedelta(days=1),
+        description="After how long an alert is sent again if its cause is still there and nobody has acknowledged it.",
     )
     notifier: str | None = Field(
         None,
@@ -65,7 +66,10 @@ class Route(Spec):
 def _each_once(routes: tuple[Route, ...]) -> tuple[Route, ...]:
     names = [route.name for route in routes]
     problems = [
-        Problem((position,), f"goes where an earlier one goes ({name}), which would be told twice: join the two")
+        Problem(
+            (position,),
+            f"goes to the same place as an earlier route ({name}), which would get each alert twice: join the two",
+        )
         for position, name in enumerate(names)
         if name in names[:position]
     ]

@@ -34,7 +34,7 @@ def colliding_names(columns: Mapping[str, Column], labels: Labels | None) -> lis
         for position, part in enumerate(column.derive):
             feature = f"{name}_{part}"
             if (other := taken.setdefault(feature, name)) != name:
-                what = f"the column {other}" if other == feature else f"a feature read off {other}"
+                what = f"the column {other}" if other == feature else f"a feature derived from {other}"
                 text = f"the feature would be named {feature}, as is {what}; rename one of the columns"
                 problems.append(Problem(("columns", name, "derive", position), text))
     return problems

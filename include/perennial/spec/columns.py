@@ -48,13 +48,13 @@ class Column(Spec):
     kind: Kind
     role: Role = Role.FEATURE
     nullable: bool = Field(True, description="Whether values may be missing; never for the key and the event time.")
-    derive: tuple[TimePart, ...] = Field((), description="Numbers to read off a timestamp and use as features.")
+    derive: tuple[TimePart, ...] = Field((), description="Numbers to derive from a timestamp and use as features.")
     from_: str | None = Field(
         None, alias="from", min_length=1, description="Its name in the source, if that is another one."
     )
     personal: bool = Field(
         False,
-        description="Whether values tell about persons. They are kept where rows are kept, and withheld elsewhere.",
+        description="Whether values are personal data. They are kept only where rows are kept, and withheld elsewhere.",
     )
 
     @model_validator(mode="before")
@@ -68,7 +68,9 @@ class Column(Spec):
     def _coherent(self) -> Self:
         problems = []
         if self.derive and self.kind is not Kind.TIMESTAMP:
-            problems.append(Problem(("derive",), f"parts are read off a timestamp; this column is {self.kind}"))
+            problems.append(
+                Problem(("derive",), f"only a timestamp has parts; this column is {self.kind}. Leave this key out")
+            )
         if len(set(self.derive)) != len(self.derive):
             problems.append(Problem(("derive",), "names a part twice"))
         if self.role is Role.EVENT_TIME and self.kind is not Kind.TIMESTAMP:

@@ -63,19 +63,24 @@ class Decision(Spec):
 
     threshold: Threshold | None = Field(
         None,
-        description="Rows are decided for from this probability on. `auto`: the threshold that costs least, chosen for "
-        "each new model on predictions of rows that it had not seen.",
+        description="Rows with this probability or a higher one are decided for. `auto`: the threshold that costs "
+        "least, chosen for each new model on predictions of rows that it had not seen.",
     )
     top_k: int | None = Field(
-        None, ge=1, description="So many rows of each window: those with the highest predictions."
+        None,
+        ge=1,
+        description="This number of rows of each window is decided for: those with the highest predictions.",
     )
     top_share: float | None = Field(
         None,
         gt=0,
         le=1,
-        description="This share of each window's rows, rounded up: those with the highest predictions.",
+        description="This share of each window's rows, rounded up, is decided for: those with the highest predictions.",
     )
-    costs: Costs | None = Field(None, description="With it, cost is measured, and may be the metric that decides.")
+    costs: Costs | None = Field(
+        None,
+        description="What right and wrong decisions cost. With it, cost is measured, and may be the deciding metric.",
+    )
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -85,7 +90,12 @@ class Decision(Spec):
             raise broken_rules([Problem((), f"takes exactly one of {', '.join(_WAYS)}{found}")])
         if self.threshold == AUTO and self.costs is None:
             raise broken_rules(
-                [Problem(("threshold",), "auto is the threshold that costs least; say under costs what")]
+                [
+                    Problem(
+                        ("threshold",),
+                        "auto is the threshold that costs least; say under costs what right and wrong decisions cost",
+                    )
+                ]
             )
         return self
 
@@ -101,6 +111,6 @@ def decision_problems(task: Task | None, training: Training | None, decision: De
         problems.append(Problem(("decision",), text))
     without = decision is None or decision.costs is None
     if training is not None and training.metric == COST and task is not Task.REGRESSION and without:
-        text = "is what decisions cost; say under decision.costs what right and wrong ones do"
+        text = "is what decisions cost; say under decision.costs what right and wrong decisions cost"
         problems.append(Problem(("training", "metric"), text))
     return problems

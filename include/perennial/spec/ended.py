@@ -54,5 +54,5 @@ def write_ended(folder: Path, at: datetime, by: str, reason: str) -> None:
     except OSError as error:
         raise InvalidSettings(
             f"{folder / ENDED_FILE} could not be written: {error}. Everything else was done. Put the file there "
-            f"yourself, so that Airflow schedules the use case no more:\n{text}"
+            f"yourself, so that Airflow no longer schedules the use case:\n{text}"
         ) from error

@@ -61,14 +61,14 @@ class Toleration(Spec):
     operator: Literal["Equal", "Exists"] = "Equal"
     value: LabelValue | None = None
     effect: Literal["NoSchedule", "PreferNoSchedule", "NoExecute"] | None = Field(
-        None, description="Which effect of the taint is borne. Without it: every one."
+        None, description="Which effect of the taint is tolerated. Without it: every effect."
     )
 
     @model_validator(mode="after")
     def _value_fits(self) -> Self:
         if (self.operator == "Exists") != (self.value is None):
             text = (
-                "Exists has no value"
+                "the operator Exists takes no value; leave this key out"
                 if self.value is not None
                 else "say which value the taint has, or operator: Exists"
             )
@@ -79,11 +79,9 @@ class Toleration(Spec):
 class ExecutorConfig(Spec):
     """What the pods of the use case's tasks have beyond those of others."""
 
-    cpu: float | None = Field(
-        None, ge=0.1, le=1024, description="Processors for each task, which it gets and may not exceed."
-    )
+    cpu: float | None = Field(None, ge=0.1, le=1024, description="CPUs for each task, as its request and its limit.")
     memory: Annotated[str, AfterValidator(_memory)] | None = Field(
-        None, description="Memory for each task, which it gets and may not exceed, such as 4Gi."
+        None, description="Memory for each task, as its request and its limit, such as 4Gi."
     )
     image: Annotated[str, AfterValidator(_image)] | None = Field(
         None, description="Another image for the tasks. It must hold the same version of Perennial."
@@ -97,7 +95,7 @@ class ExecutorConfig(Spec):
     def _resources_are_whole(self) -> Self:
         if (self.cpu is None) != (self.memory is None):
             missing, given = ("memory", "cpu") if self.memory is None else ("cpu", "memory")
-            text = f"is missing: {given} is given, and what a pod may have is replaced as a whole"
+            text = f"is missing: {given} is given, and cpu and memory are only replaced together"
             raise broken_rules([Problem((missing,), text)])
         return self
 

@@ -184,8 +184,8 @@ class Expectation(Spec):
             return [
                 Problem(
                     ("kwargs", "mostly"),
-                    "with quarantine every row is judged by itself; "
-                    "how many may be set aside is said by quality.max_quarantined_share in use_case.yaml",
+                    "with quarantine every row is judged by itself; quality.max_quarantined_share in use_case.yaml "
+                    "says how many may be set aside",
                 )
             ]
         return []

@@ -80,8 +80,8 @@ class FalseAlarms:
         windows = self._windows(every)
         if self.count >= windows:
             raise InvalidSpec(
-                f"{self} can't be kept apart from an alarm on every window: there are {windows:.3g} windows of "
-                f"{every.words} in that time. Accept fewer false alarms."
+                f"{self} would mean an alarm on every window: there are only {windows:.3g} windows of {every.words} "
+                "in that time. Accept fewer false alarms."
             )
         return self.count / windows
 

@@ -84,7 +84,7 @@ def _parse_or_forever(value: Any) -> timedelta | str:
     except PydanticCustomError as error:
         raise broken_rules([Problem((), f"neither {FOREVER} nor a duration; {_HELP}")]) from error
     if parsed <= timedelta(0):
-        raise broken_rules([Problem((), f"must be longer than nothing; write {FOREVER} to keep everything")])
+        raise broken_rules([Problem((), f"must be longer than 0; write {FOREVER} to keep everything")])
     return parsed
 
 
@@ -99,8 +99,8 @@ CONNECTION_PATTERN = r"^[A-Za-z0-9_.-]{1,250}$"
 CLASS_PATTERN = r"^[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+$"
 PATTERNS_IN_WORDS = {
     NAME_PATTERN: "must be lower-case letters, digits and _, start with a letter, and have at most 48 characters",
-    COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters; "
-    "what the source calls it can stand in `from`",
+    COLUMN_PATTERN: "must be letters, digits and _, not start with a digit, and have at most 63 characters; write "
+    "the source's name for it in `from`",
     CONNECTION_PATTERN: "must be the id of an Airflow connection: letters, digits, _, . and -, 250 of them at most",
     CLASS_PATTERN: "must be the full name of a class, such as package.module.Class",
 }
@@ -120,7 +120,10 @@ SYSTEM_COLUMNS = ("tableoid", "xmin", "cmin", "xmax", "cmax", "ctid")
 
 def _free_name(name: str) -> str:
     if name.lower() in RESERVED_COLUMNS:  # the lake doesn't tell upper and lower case apart
-        text = "this name is reserved for the lake; give the column another, and say in `from` what the source calls it"
+        text = (
+            "this name is reserved for the lake; give the column another one, and write the source's name for it in "
+            "`from`"
+        )
         raise broken_rules([Problem((), text)])
     return name
 

@@ -53,7 +53,7 @@ def _violations(file: Path, sql: str, always: tuple[str, ...]) -> Iterator[Viola
         if name not in PARAMETERS:
             suggestion = nearest(name, PARAMETERS)
             meant.add(suggestion)
-            problem = f"nothing is bound to this name; there are {', '.join(f':{known}' for known in PARAMETERS)}"
+            problem = f"there is no such parameter; the parameters are {', '.join(f':{known}' for known in PARAMETERS)}"
             yield Violation(file, line, "", f":{name}", problem, f":{suggestion}" if suggestion else None)
     for name in always:
         if name not in names and name not in meant:
@@ -87,7 +87,7 @@ def read_suite(spec: Document, folder: Path) -> tuple[Suite | None, list[Violati
 def _argument_out_of_place(violation: Violation) -> Violation:
     name = violation.key.rpartition(".")[2]
     if violation.problem.startswith(UNKNOWN_KEY) and name in _ARGUMENTS:
-        return replace(violation, problem="an expectation's arguments stand under kwargs", suggestion=f"kwargs.{name}")
+        return replace(violation, problem="an expectation's arguments belong under kwargs", suggestion=f"kwargs.{name}")
     return violation
 
 

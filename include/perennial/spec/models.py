@@ -60,8 +60,8 @@ class Schedule(Spec):
     delay: DurationOrZero = Field(timedelta(0), description="How long after a window's end it is scored.")
     deadline: Duration | None = Field(
         None,
-        description="How long after its end a window that is not ready, or empty, is still asked for. Without it, a "
-        "window is asked for once.",
+        description="How long after a window's end the source is asked again while the window is not ready, or "
+        "empty. Without it, the source is asked once.",
     )
     gaps: Gaps = Field(
         Gaps.REPORT, description="Whether windows that should have been scored are scored later, or only reported."
@@ -132,7 +132,7 @@ class UseCase(Spec):
     allow_empty: bool = Field(False, description="A window without rows is skipped instead of failing.")
     late_data: DurationOrZero = Field(
         timedelta(0),
-        description="How far back each run looks again: rows that came late make a new snapshot and a new revision.",
+        description="How far back each run looks for rows that came late. They make a new snapshot and a new revision.",
     )
     columns: dict[ColumnName, Column] = Field(json_schema_extra={"additionalProperties": False})
     labels: Labels
@@ -144,8 +144,8 @@ class UseCase(Spec):
     monitoring: Monitoring = Monitoring()
     packaging: tuple[Literal["onnx", "pmml"], ...] = Field(
         (),
-        description="Formats to which every deployed version is exported, with a certificate of how far it predicts "
-        "the same. An export that deviates is refused, and stops no deployment.",
+        description="Formats to which every deployed version is exported, with a certificate of how closely it "
+        "predicts the same. An export that deviates is refused; the deployment goes on.",
     )
     risk: Risk | None = Field(
         None, description="What sets the risk tier, and with it what a new model needs. Without it the tier is low."
@@ -156,15 +156,17 @@ class UseCase(Spec):
     review: Review | None = Field(
         None, description="Which predictions people are asked about. Their answers become labels. Without it: none."
     )
-    alerts: Routes = Field((), description="Who is told when the use case needs a person. Without routes: nobody.")
+    alerts: Routes = Field(
+        (), description="Who gets an alert when the use case needs a person. Without routes: nobody."
+    )
     retention: Retention = Field(
-        Retention(), description="How long data stays: a duration for replaced data, or an age for each class."
+        Retention(), description="How long data is kept: a duration for replaced data, or an age for each class."
     )
     archive: Archive = Archive()
     executor_config: ExecutorConfig | None = Field(
         None,
-        description="What the pods of the use case's tasks have beyond those of others: cpu, memory, nodes, an image. "
-        "It counts under Airflow's KubernetesExecutor only.",
+        description="What the pods of the use case's tasks get instead of the defaults: cpu, memory, nodes, an "
+        "image. It has an effect under Airflow's KubernetesExecutor only.",
     )
     airflow: AirflowOptions = AirflowOptions()
 
@@ -204,7 +206,7 @@ class UseCase(Spec):
     def _high_risk_is_tried_in_the_shadow(self) -> Self:
         if self.risk_tier is RiskTier.HIGH and (self.rollout is None or self.rollout.shadow is None):
             text = (
-                "the risk tier is high, so that a new model is in the shadow before it serves: give a rollout with a "
+                "the risk tier is high, so a new model must be in the shadow before it serves: give a rollout with a "
                 "shadow, such as rollout: {shadow: 14d}"
             )
             raise broken_rules([Problem(("risk",), text)])
@@ -213,7 +215,7 @@ class UseCase(Spec):
     @model_validator(mode="after")
     def _waits_for_an_end(self) -> Self:
         if self.source.ready is not None and self.schedule.deadline is None:
-            text = "a source that says when it is ready is waited for: say until how long after a window's end"
+            text = "the source says when it is ready, so runs wait for it: say here until how long after a window's end"
             raise broken_rules([Problem(("schedule", "deadline"), text)])
         return self
 
@@ -334,7 +336,9 @@ def whole_problems(
         there = [labels.column, labels.arrival_time, *identity]
         problems += [
             Problem(
-                ("labels", "from", name), f"is no column of labels; those are {', '.join(there)}", nearest(name, there)
+                ("labels", "from", name),
+                f"is no column of labels; the columns are {', '.join(there)}",
+                nearest(name, there),
             )
             for name in labels.from_
             if name not in there

@@ -46,14 +46,16 @@ class Monitoring(Spec):
     """When an alarm is raised, and when a model is retrained."""
 
     false_alarms: Wish = Field(
-        FalseAlarms(1, Period.WINDOW, 20), description="How many alarms on single, ordinary windows are accepted."
+        FalseAlarms(1, Period.WINDOW, 20),
+        description="How many false alarms, which are alarms on ordinary windows, are accepted.",
     )
     false_retrains: Wish = Field(
         FalseAlarms(1, Period.YEAR),
-        description="How often drift that is not real may call for retraining. Until then, windows' evidence adds up.",
+        description="How often drift that is not real may call for retraining. The evidence of windows adds up until "
+        "it is stronger than that.",
     )
     persistence: Persistence | None = Field(
-        None, description="Retrain after this many alarms in this many windows, not by accumulated evidence."
+        None, description="Retrain after this many alarms in this many windows, instead of by accumulated evidence."
     )
     min_importance: float = Field(
         0.01,
@@ -77,14 +79,17 @@ class Monitoring(Spec):
     min_labelled_rows: int | None = Field(
         None,
         ge=30,
-        description="With fewer rows in the trailing windows, performance decides nothing. Default: half of what that "
-        "many ordinary windows have, from 30 to 500.",
+        description="With fewer rows in the trailing windows, performance decides nothing. Default: half of the rows "
+        "that so many ordinary windows have, from 30 to 500.",
     )
     trailing_windows: int = Field(7, ge=1, description="How many windows performance is judged over.")
     max_age: Duration | None = Field(None, description="Retrain when the model was trained longer ago than this.")
     cooldown: Duration = Field(timedelta(days=14), description="Quiet time after a deployment or a retraining.")
     min_new_labels: int = Field(
-        500, ge=0, description="With fewer final labels since the last training there is nothing new to learn."
+        500,
+        ge=0,
+        description="With fewer final labels since the last training, nothing is retrained: there is too little new "
+        "to learn.",
     )
     max_retrains_per_month: int = Field(4, ge=1, description="How many retrainings may start in any 30 days.")
 

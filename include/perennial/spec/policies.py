@@ -20,7 +20,9 @@ def load_policies(file: Path, spec: UseCase) -> dict[str, Monitoring]:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise InvalidSpec(f"The policies in {file} can't be read: {error}") from error
     if not isinstance(written, dict) or not written:
-        raise InvalidSpec(f"{file} holds no policies. Write one a line: `monthly: {{triggers: [age], max_age: 30d}}`.")
+        raise InvalidSpec(
+            f"{file} holds no policies. Write one on each line: `monthly: {{triggers: [age], max_age: 30d}}`."
+        )
     policies, wrong = {}, []
     for name, changes in written.items():
         try:

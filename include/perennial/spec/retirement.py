@@ -49,27 +49,29 @@ class Retention(Spec):
 
     replaced: Duration = Field(
         timedelta(weeks=52),
-        description="How long replaced data stays readable. What is live or was trained on stays.",
+        description="How long replaced data stays readable. Data that is live or that a model was trained on always "
+        "stays.",
     )
     rejected: DurationOrForever = Field(
         timedelta(days=90),
-        description="How long what retrainings made stays where none of its models ever served: training sets, "
-        "candidates, and their runs in MLflow. What the ledger says of them stays.",
+        description="How long the training sets, candidates and MLflow runs of a retraining are kept when none of "
+        "its models ever served. The ledger's entries about them stay.",
     )
     published: DurationOrForever = Field(
         "forever", description="How long after a window's end its rows stay in the published table."
     )
     predictions: DurationOrForever = Field(
-        "forever", description="How long after a window's end its predictions stay in the lake, the shadow's with them."
+        "forever",
+        description="How long after a window's end its predictions stay in the lake, including the shadow's.",
     )
     quarantine: DurationOrForever = Field(
-        "forever", description="How long after a window's end the rows stay that validation set aside."
+        "forever", description="How long after a window's end the rows that validation set aside stay."
     )
     labels: DurationOrForever = Field("forever", description="How long after a window's end its labels stay.")
     raw: DurationOrForever = Field("forever", description="How long after a window's end its snapshots stay.")
     samples: DurationOrForever = Field(
         "forever",
-        description="How long after a window's end its verdicts name examples of cells. The verdicts themselves stay.",
+        description="How long after a window's end its verdicts keep examples of cells. The verdicts themselves stay.",
     )
 
     @property

@@ -15,7 +15,7 @@ class Review(Spec):
     """Which rows of a window go to the review queue, and what a reviewer sees of them."""
 
     band: tuple[float, float] | None = Field(
-        None, description="Predictions from the first to the second are doubtful, and asked about first."
+        None, description="Predictions between the two are doubtful, and people are asked about them first."
     )
     random_share: float = Field(
         0.02, gt=0, le=1, description="The share of all other rows that is asked about. It makes the estimate unbiased."
@@ -40,7 +40,7 @@ def review_problems(review: Review, task: Task, columns: Mapping[str, Column]) -
         if name not in columns
     ]
     problems += [
-        Problem(("review", "columns", position), "is personal: it is shown to nobody and handed over to no one")
+        Problem(("review", "columns", position), "is personal: it is never shown or handed over; leave it out")
         for position, name in enumerate(review.columns)
         if name in columns and columns[name].personal
     ]

@@ -17,23 +17,24 @@ class Rollout(Spec):
 
     shadow: Duration | None = Field(
         None,
-        description="How long at least the challenger scores every window beside the champion, unpublished. The shadow "
-        "ends when the challenger is better beyond chance, or is surely not. Without it there is none.",
+        description="The shortest time for which the challenger scores every window beside the champion, "
+        "unpublished. The shadow ends when the challenger is better beyond chance, or surely not better. "
+        "Without it there is no shadow.",
     )
     canary: tuple[int, ...] = Field(
         (),
-        description="The percentages of rows that the challenger predicts then, one stage after the other. After the "
-        "last one it is the champion.",
+        description="The percentages of rows that the challenger predicts after the shadow, one stage after the "
+        "other. After the last stage it is the champion.",
     )
     patience: Duration = Field(
         timedelta(days=90),
-        description="After how long a stage that could not be decided asks for a person. It goes on meanwhile.",
+        description="A stage that is still undecided after this time asks for a person. It goes on meanwhile.",
     )
 
     standby: bool = Field(
         False,
-        description="Whether the previous champion is kept ready after a switch: tried every night, and told of when "
-        "it could not take over.",
+        description="Whether the previous champion is kept ready after a switch: it is tried every night, and you "
+        "are told when it could not take over.",
     )
 
     @model_validator(mode="after")
@@ -47,13 +48,18 @@ class Rollout(Spec):
             problems.append(Problem((), text))
         for position, share in enumerate(self.canary):
             if not 1 <= share <= MOST:
-                text = f"must be from 1 to {MOST}: after the last stage, all rows are the challenger's without a line"
+                text = (
+                    f"must be from 1 to {MOST}: after the last stage the challenger predicts all rows anyway, so "
+                    "leave 100 out"
+                )
                 problems.append(Problem(("canary", position), text))
             elif position and share <= self.canary[position - 1]:
                 text = f"must be more than {self.canary[position - 1]}, the stage before"
                 problems.append(Problem(("canary", position), text))
         if self.shadow is not None and self.patience <= self.shadow:
-            problems.append(Problem(("patience",), "must be longer than shadow, before whose end nothing is decided"))
+            problems.append(
+                Problem(("patience",), "must be longer than shadow: nothing is decided before the shadow ends")
+            )
         if problems:
             raise broken_rules(problems)
         return self

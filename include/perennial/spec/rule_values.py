@@ -64,7 +64,7 @@ def _values(type_: str, kwargs: Mapping[str, Any], kind: Kind) -> Iterator[Probl
     if type_ not in _BETWEEN_VALUES:
         return
     if kind is Kind.CATEGORICAL:
-        yield Problem(("column",), "text lies between no bounds; use expect_column_values_to_be_in_set, or a regex")
+        yield Problem(("column",), "text can't lie between bounds; use expect_column_values_to_be_in_set, or a regex")
         return
     for name in BOUNDS:
         value = kwargs.get(name)
@@ -81,7 +81,7 @@ def _regex(regex: str, kind: Kind) -> Iterator[Problem]:
     other = "a set" if kind is Kind.BOOLEAN else "bounds (expect_column_values_to_be_between)"
     yield Problem(
         ("regex",),
-        f"{text}a regular expression is about text, and this column is {kind}; use {other}, or make it categorical",
+        f"{text}a regular expression is for text, and this column is {kind}; use {other}, or make it categorical",
     )
 
 
@@ -93,7 +93,7 @@ def _columns_that_do_not_compare(kwargs: Mapping[str, Any], kinds: Mapping[str, 
     if "sum_total" in kwargs and isinstance(kwargs.get("column_list"), list):
         for position, name in enumerate(kwargs["column_list"]):
             if kinds.get(str(name)) in (Kind.CATEGORICAL, Kind.TIMESTAMP):
-                yield Problem(("column_list", position), f"is {kinds[str(name)]} and can't be summed up")
+                yield Problem(("column_list", position), f"is {kinds[str(name)]} and can't be added up")
 
 
 def _sort(kind: Kind) -> str:

@@ -23,7 +23,10 @@ class SearchRange(Spec):
 
     low: Number
     high: Number
-    log: bool = Field(False, description="Whether small and large ones are equally likely: 0.01 to 0.1 as 0.1 to 1.")
+    log: bool = Field(
+        False,
+        description="Whether values are drawn on a logarithmic scale: then 0.01 to 0.1 is as likely as 0.1 to 1.",
+    )
 
     @model_validator(mode="after")
     def _coherent(self) -> Self:

@@ -27,10 +27,12 @@ class AnySource(Spec):
 
     type: str
     timezone: TimeZone | None = Field(
-        None, description="The time zone of times without an offset. Without it they are refused: they name no instant."
+        None,
+        description="The time zone of times without an offset. Without it such times are refused, because they name "
+        "no instant.",
     )
     other_columns: Literal["ignore", "refuse"] = Field(
-        "ignore", description="What becomes of columns that are not declared."
+        "ignore", description="What happens to columns that are not declared."
     )
 
 
@@ -46,10 +48,12 @@ class PostgresSource(AnySource):
 class Csv(Spec):
     """How CSV files are written. The names are those of pandas and pyarrow."""
 
-    delimiter: Sign = Field(",", description="What stands between cells: one character, such as ; or tab.")
+    delimiter: Sign = Field(",", description="The character between cells, such as ; or tab.")
     decimal: Literal[".", ","] = Field(".", description="The decimal sign of numbers.")
-    quote: Sign | None = Field('"', description="What stands around a cell; null when nothing does.")
-    escape: Sign | None = Field(None, description="What makes the next character, such as a quote, plain text: \\.")
+    quote: Sign | None = Field('"', description="The quote around a cell; null when there is none.")
+    escape: Sign | None = Field(
+        None, description="The character that makes the next one, such as a quote, plain text: \\."
+    )
     null_values: tuple[str, ...] | None = Field(
         None,
         description="Texts that stand for a missing value, in every column. Without it: NA, N/A, NaN, null and None, "
@@ -86,7 +90,14 @@ class TabularSource(AnySource):
     @model_validator(mode="after")
     def _options_of_the_format(self) -> Self:
         if self.format != "csv" and self.csv != Csv():
-            raise broken_rules([Problem(("csv",), f"says how CSV files are written; the format is {self.format}")])
+            raise broken_rules(
+                [
+                    Problem(
+                        ("csv",),
+                        f"says how CSV files are written, and the format is {self.format}; leave this key out",
+                    )
+                ]
+            )
         return self
 
 

@@ -30,17 +30,18 @@ class Labels(Spec):
 
     source: Source
     column: ColumnName = Field(
-        description="The outcome. Null beside an arrival time says that none will come (a cancelled flight never "
+        description="The outcome. Null with an arrival time says that no outcome will come (a cancelled flight never "
         "lands): the row is not waited for, and takes no part in metrics and training."
     )
     arrival_time: ColumnName = Field(
-        description="When the outcome became known, or that there will be none. Without it a label has not arrived."
+        description="When the outcome became known, or when it became known that there will be none. A label without "
+        "this time has not arrived."
     )
     mature_after: Duration = Field(description="How long after a window's end its labels are complete.")
     dated_by: Literal["event_time", "arrival_time"] = Field(
         "event_time",
-        description="Which time the dates in the names of label files are. By arrival time, labels need no event time: "
-        "they find their rows by the key.",
+        description="Which time the dates in the names of label files mean. By arrival time, labels need no event "
+        "time: they find their rows by the key.",
     )
     from_: dict[ColumnName, Annotated[str, Field(min_length=1)]] = Field(
         default_factory=dict,
@@ -49,7 +50,7 @@ class Labels(Spec):
         description="The names of the outcome, its arrival time or the key in the labels' source, if they are others.",
     )
     give_up_after: Duration = Field(
-        timedelta(days=90), description="How long labels that are overdue after that are still asked for."
+        timedelta(days=90), description="How long after mature_after overdue labels are still asked for."
     )
 
     @model_validator(mode="after")
@@ -63,7 +64,12 @@ class Labels(Spec):
             raise broken_rules([Problem(("source", "ready"), text)])
         if self.dated_by == "arrival_time" and isinstance(self.source, PostgresSource):
             raise broken_rules(
-                [Problem(("dated_by",), "is about the names of files; a query says itself what it selects")]
+                [
+                    Problem(
+                        ("dated_by",),
+                        "is about the names of files, and a query says itself what it selects; leave this key out",
+                    )
+                ]
             )
         return self
 
@@ -118,7 +124,7 @@ class Training(Spec):
 
     history: Duration = Field(description="How far back the training set reaches.")
     holdout: Duration = Field(
-        description="The last stretch of it whose labels are mature, on which candidates and champion are judged."
+        description="The newest part of the history with mature labels. Candidates and champion are judged on it."
     )
     min_rows: int = Field(1_000, ge=10)
     candidates: tuple[Candidate, ...] = Field(min_length=1)
@@ -127,23 +133,26 @@ class Training(Spec):
         0.0,
         ge=0,
         description="The smallest gain of interest over the champion, in the metric's unit. A candidate takes over "
-        "when it is better beyond chance, and a gain of so much is not ruled out.",
+        "when it is better beyond chance, and a gain of this size is not ruled out.",
     )
     margin: float = Field(
         0.0,
         ge=0,
-        description="The loss that would not matter, in the metric's unit: surely less of it is `not worse`, which is "
-        "told and does not promote.",
+        description="The loss that would not matter, in the metric's unit. A candidate that surely loses less than "
+        "that is called `not worse`, which does not promote it.",
     )
-    slices: Slices | None = Field(None, description="Groups of rows that are judged one by one. None are, without it.")
+    slices: Slices | None = Field(None, description="Groups of rows that are judged one by one. Without it: none.")
     fairness: Fairness | None = Field(
-        None, description="Groups that decisions must not treat more differently than the champion's. Without it: none."
+        None,
+        description="Groups that a candidate's decisions must not treat more differently than the champion's do. "
+        "Without it: none.",
     )
     seed: int = 0
     immature: Literal["leave_out", "weighted"] = Field(
         "leave_out",
-        description="What becomes of windows whose labels are not mature: they are left out, or the refit learns from "
-        "them, each label weighted by how rarely its like has arrived at that age. Nothing is judged by them.",
+        description="What happens to windows whose labels are not mature: they are left out, or the refit learns "
+        "from them and gives a label more weight the fewer of its kind have usually arrived at that age. "
+        "Nothing is judged by them.",
     )
     refit: bool = Field(
         True, description="Fit a winner again on everything mature, the holdout included, before it is deployed."
@@ -151,11 +160,12 @@ class Training(Spec):
 
     budget: Duration = Field(timedelta(minutes=10), description="How long one candidate's parameters are searched for.")
     limits: TrainingLimits = Field(
-        TrainingLimits(), description="What a candidate may take. One that takes more is not used."
+        TrainingLimits(),
+        description="Limits on a candidate's size, time and memory. A candidate that exceeds one is not used.",
     )
 
     checks: TrainingChecks = Field(
-        TrainingChecks(), description="What the labels must be like before anything is trained on them."
+        TrainingChecks(), description="Checks that the labels must pass before anything is trained on them."
     )
 
     @model_validator(mode="after")
@@ -164,11 +174,11 @@ class Training(Spec):
         if self.holdout >= self.history:
             problems.append(Problem(("holdout",), "is the last part of the history and must be shorter than it"))
         if self.immature == "weighted" and not self.refit:
-            problems.append(Problem(("immature",), "it is the refit that learns from them; set refit: true"))
+            problems.append(Problem(("immature",), "only the refit learns from immature labels; set refit: true"))
         names = [candidate.name for candidate in self.candidates]
         for position, name in enumerate(names):
             if name == NO_SKILL:
-                text = "this is what a prediction without skill is called in the judge's numbers; take another name"
+                text = "is reserved for the prediction without skill; take another name"
                 problems.append(Problem(("candidates", position, "name"), text))
             if name in names[:position]:
                 text = f"candidates[{names.index(name)}] has this name already"
@@ -184,9 +194,9 @@ def maturity_problems(labels: Labels, training: Training) -> list[Problem]:
     if mature > training.holdout:
         return []
     text = (
-        f"reaches too short: what is younger than labels.mature_after ({in_days(labels.mature_after)}) can't be "
-        f"learnt from, and of the other {in_days(max(mature, timedelta(0)))} the holdout takes "
-        f"{in_days(training.holdout)}; ask for more than {in_days(labels.mature_after + training.holdout)}"
+        f"is too short: rows younger than labels.mature_after ({in_days(labels.mature_after)}) can't be learnt from, "
+        f"and of the remaining {in_days(max(mature, timedelta(0)))} the holdout takes {in_days(training.holdout)}; "
+        f"ask for more than {in_days(labels.mature_after + training.holdout)}"
     )
     return [Problem(("training", "history"), text)]
 

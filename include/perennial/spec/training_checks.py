@@ -13,11 +13,14 @@ class TrainingChecks(Spec):
 
     label_rate: tuple[float, float] | None = Field(
         None,
-        description="The lowest and the highest share of positive labels that is believed, classification only: "
-        "[0.05, 0.4]. Beyond it the labels are probably wrong.",
+        description="The lowest and the highest plausible share of positive labels, classification only: [0.05, "
+        "0.4]. Outside of it the labels are probably wrong.",
     )
     min_class_rows: int = Field(
-        10, ge=1, description="How many rows of each outcome training part and holdout must have, classification only."
+        10,
+        ge=1,
+        description="How many rows of each outcome the training part and the holdout must each have, classification "
+        "only.",
     )
 
     @model_validator(mode="after")

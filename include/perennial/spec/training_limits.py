@@ -37,7 +37,7 @@ class TrainingLimits(Spec):
     artefact: Bytes | None = Field(None, description="How many bytes the model may have: 50MB.")
     memory: Bytes | None = Field(
         None,
-        description="How many bytes the process that trains it may hold, its libraries (about 300MB) and the rows "
+        description="How much memory the process that trains it may use, its libraries (about 300MB) and the rows "
         "included: 4GB. It gets no more.",
     )
     time: Duration = Field(

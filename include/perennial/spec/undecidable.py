@@ -28,7 +28,10 @@ def _of_drift(spec: UseCase, windows: int) -> Iterator[Problem]:
     weekday = spec.monitoring.season is Season.WEEKDAY
     alike, named = (windows // WEEKDAYS, "windows of one weekday") if weekday else (windows, "windows")
     if alike < MIN_WINDOWS:
-        text = f"holds about {alike} {named}, and drift is told from {MIN_WINDOWS} on: every window is 'insufficient'"
+        text = (
+            f"holds about {alike} {named}, and drift needs {MIN_WINDOWS} to compare with: every window is "
+            "'insufficient'"
+        )
         yield Problem(("training", "history"), text)
         return
     budget: FalseAlarms = spec.monitoring.false_alarms
@@ -52,7 +55,7 @@ def _of_rows(spec: UseCase, windows: int) -> Iterator[Problem]:
         yield Problem(("monitoring", "min_labelled_rows"), f"{told}: {trailing} trailing windows never have as many")
     held_out = _windows(spec, training.holdout)
     if held_out * most < MIN_HOLDOUT_ROWS:
-        text = f"{told}: the holdout never has the {MIN_HOLDOUT_ROWS} rows that judging takes"
+        text = f"{told}: the holdout never has the {MIN_HOLDOUT_ROWS} rows that judging needs"
         yield Problem(("training", "holdout"), text)
     if (windows - held_out) * most < training.min_rows:
         text = f"{told}: a history of about {windows} windows never has {training.min_rows:,} before its holdout"

@@ -18,8 +18,9 @@ class ReadyMarker(Spec):
 
     marker: str = Field(
         min_length=1,
-        description="Its name, with strftime directives for the window's start and the wildcards * ? []. It starts at "
-        "`path`, or at the last / of `prefix`. If it has several forms in a window, say one a day, all must be there.",
+        description="Its name, with strftime directives for the window's start and the wildcards * ? []. It starts "
+        "at `path`, or at the last / of `prefix`. If that gives several names for a window, such as one "
+        "for each day, all of them must be there.",
     )
 
 

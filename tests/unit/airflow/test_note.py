@@ -135,9 +135,9 @@ def test_late_data_is_said_where_some_came(use_case: LoadedUseCase) -> None:
 
 def test_an_evaluation_says_the_metric_with_interval_and_maturity_and_alarms(use_case: LoadedUseCase) -> None:
     newest = NewestWindow(DAY, "roc_auc", 0.712, 0.69, 0.7345, Maturity.FINAL)
-    calm = Measured(DAY.end, 3, 2, "3 windows measured, 2 of them finally", decision(), newest=newest)
+    calm = Measured(DAY.end, 3, 2, "3 windows measured, 2 of them final", decision(), newest=newest)
     assert said_of(verdict_lines.measured, use_case, calm) == Line(
-        then="2013-03-08: ROC AUC 0.712 (0.690 to 0.735), final; 3 windows measured, 2 of them finally"
+        then="2013-03-08: ROC AUC 0.712 (0.690 to 0.735), final; 3 windows measured, 2 of them final"
     )
     alarming = Measured(
         DAY.end, 3, 1, "outcome.", decision(concept_drift=True), overdue=2, given_up=1, drifted_labels=1

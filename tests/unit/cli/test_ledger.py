@@ -42,7 +42,7 @@ def test_a_whole_ledger_is_said_to_be_so_and_to_lack_an_anchor(ledger: InMemoryL
     assert code == 0
     assert f"parcels: {end.position} entries read\n" in out
     assert "There is no anchor in " in out
-    assert "make the chain anew, or cut it at its end" in out
+    assert "make the chain anew or remove its newest entries" in out
     assert out.endswith("No entry was changed, removed, put in or reordered.\n")
 
 
@@ -51,7 +51,7 @@ def test_an_edited_entry_is_named_and_the_command_fails(ledger: InMemoryLedger, 
     code, out, _ = perennial("ledger", "verify", "parcels")
     assert code == 7
     assert f"(deployment {first.id}, recorded " in out
-    assert "): changed. It does not say any more what was recorded.\n" in out
+    assert "): changed. It no longer says what was recorded.\n" in out
     assert "1 alteration. Nothing in Perennial changes or removes entries" in out
     assert "Keep the database as it is" in out
     assert "No entry was changed" not in out
@@ -130,7 +130,7 @@ def test_links_of_before_the_chain_are_said_to_prove_less(ledger: InMemoryLedger
         old[number] = last
     code, out, _ = perennial("ledger", "verify")
     assert code == 0
-    assert f"the first {len(old)} are older than the chain, and proved only from its making on" in out
+    assert f"the first {len(old)} are older than the chain, which proves them only since it was made" in out
 
 
 def test_what_is_wrong_with_the_question_is_told(ledger: InMemoryLedger, perennial: Call, tmp_path: Path) -> None:
@@ -145,4 +145,4 @@ def test_what_is_wrong_with_the_question_is_told(ledger: InMemoryLedger, perenni
 def test_an_empty_ledger_is_whole(world: World, perennial: Call) -> None:
     code, out, _ = perennial("ledger", "verify")
     assert code == 0
-    assert "nothing is recorded yet" in out
+    assert "Nothing is recorded yet." in out

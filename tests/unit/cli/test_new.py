@@ -161,7 +161,7 @@ def test_what_is_there_already_is_never_overwritten(world: World, perennial: Cal
         (("--from", "postgres://ann:secret@db/orders"), "takes the name of an Airflow connection, not an address"),
         (("--from", "postgres://shop:orders"), "write postgres://<name>/<table>"),
         (("--from", "s3://bucket/orders"), "say with --connection which Airflow connection"),
-        (("--from", "ftp://host/orders"), "what can be looked at are files, s3://bucket/prefix, postgres:"),
+        (("--from", "ftp://host/orders"), "give files, s3://bucket/prefix, postgres:"),
         (("--from", "orders.sql"), "say with --connection"),
         (("--key", "order"), "--key order: there is no such column; did you mean order_id?"),
     ],

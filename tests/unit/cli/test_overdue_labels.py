@@ -23,7 +23,7 @@ def test_evaluate_shows_what_it_measured_and_then_fails_for_labels_that_can_not_
     with_an_unreadable_label(world, 32)
     code, out, err = perennial("evaluate", "parcels", "--as-of", "2024-02-05")
     assert code == 3
-    assert "2 windows measured, 1 of them finally" in out
+    assert "2 windows measured, 1 of them final" in out
     assert "the labels of 1 window can't be used" in err
 
 

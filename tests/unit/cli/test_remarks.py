@@ -22,7 +22,7 @@ from perennial.review.evidence_page import as_text
 from perennial.sources.port import Extract
 
 DAY = 31
-OUTSIDE = "3 rows of other windows were left to them."
+OUTSIDE = "3 rows were skipped, because they belong to other windows, which read them."
 IGNORED = "data/2024-02-01.csv: left out are the columns that the spec does not declare, extra."
 UNREAD = "2 rows have cells that can't be read (weight in 2), and are set aside."
 NOT_ON_RECORD = "not on record: ingested before remarks were kept"

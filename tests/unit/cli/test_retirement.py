@@ -49,7 +49,7 @@ def test_decommissioning_shows_the_plan_until_it_is_told_to_go_on(world: World, 
     assert code == 0
     assert "snapshots (raw/parcels) erased" in said
     assert "training (training/parcels) kept" in said
-    assert "Nothing was changed. --execute --reason … does it." in said
+    assert "Nothing was changed. To do it, add --execute --reason …." in said
     assert world.ports.ledger.interventions("parcels") == []
     assert not (world.use_case.folder / ENDED_FILE).exists()
     code, out, _ = perennial("decommission", "parcels", "--execute", "--reason", "closed", "--erase", "snapshots")
@@ -86,8 +86,8 @@ def test_erasing_shows_the_plan_until_it_is_told_to_go_on_and_names_nobody(world
     said = " ".join(out.split())
     assert code == 0
     assert "snapshots (raw/parcels) removed 1 row" in said
-    assert "the source left alone" in said
-    assert "Nothing was changed. --yes --reason … does it." in said
+    assert "the source not changed" in said
+    assert "Nothing was changed. To do it, add --yes --reason …." in said
     assert world.ports.ledger.interventions("parcels") == []
     code, _, err = perennial("erase", "parcels", "--entity", entity, "--yes")
     assert (code, "say with --reason why" in " ".join(err.split())) == (2, True)

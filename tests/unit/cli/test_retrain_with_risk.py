@@ -19,7 +19,7 @@ def test_retrain_says_how_a_winner_is_approved_and_deploys_nothing(
     code, out, err = perennial("retrain", "parcels", "--as-of", "2024-01-31", *(["--json"] if as_json else []))
     told = err if as_json else out
     assert code == 0
-    assert "parcels has the risk tier high: 2 people must approve a new model, which is done in Airflow" in told
+    assert "parcels has the risk tier high: 2 people must approve a new model, and they answer in Airflow" in told
     assert "run the DAG parcels.retrain with the same as_of" in told
     assert world.ports.ledger.deployments("parcels") == []
     if as_json:

@@ -148,14 +148,17 @@ def test_a_decision_in_airflow_blocks_the_next_windows_as_ever(world: World) -> 
     assert first.decision.as_of in asked_for(world, first.decision.as_of)
 
 
-def test_evaluate_shows_its_decision_as_a_sentence(world: World, perennial: Call) -> None:
+def test_evaluate_says_what_it_measured_and_decided_in_sentences(world: World, perennial: Call) -> None:
     first_model(world, 30)
     perennial("run", "parcels", "--window", date(30))
     code, out, _ = perennial("evaluate", "parcels", "--as-of", date(33))
-    (decision,) = [line for line in out.splitlines() if line.startswith("decision\t")]
     assert code == 0
-    assert re.fullmatch(r"decision\twait: 1 final window .*\.", decision)
-    assert "run_id" not in out
+    measured, newest, decision = out.splitlines()
+    assert measured == "As of 2024-02-03T00:00Z: 1 window measured, 1 of them final."
+    assert re.fullmatch(
+        r"Newest window 2024-01-31T00:00Z: \w+ 0\.\d{4} \(95% interval 0\.\d{4} to 0\.\d{4}\), final labels\.", newest
+    )
+    assert re.fullmatch(r"Decision on retraining: wait\. 1 final window .*\.", decision)
     _, out, _ = perennial("evaluate", "parcels", "--as-of", date(33), "--json")
     assert json.loads(out)["decision"]["run_id"].startswith(COMMAND_LINE)
 

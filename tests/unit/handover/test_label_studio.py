@@ -184,7 +184,7 @@ def test_answers_that_can_t_be_used_are_told_and_keep_no_other_back(world: World
     early = label_studio.take(
         world.use_case, [exported[2]], {}, world.ports, "run", given.updated_at - timedelta(seconds=1)
     )
-    assert "which is to come" in early.refused[0]
+    assert "is in the future" in early.refused[0]
 
 
 def test_a_personal_token_is_exchanged(studio: Studio) -> None:
@@ -196,7 +196,7 @@ def test_a_personal_token_is_exchanged(studio: Studio) -> None:
 
 def test_what_label_studio_refuses_is_told_without_the_token(studio: Studio) -> None:
     with serving(studio) as address:
-        with pytest.raises(SourceRejected, match="does not take the token") as wrong:
+        with pytest.raises(SourceRejected, match="does not accept the connection's token") as wrong:
             LabelStudio(address, "wrong").exported(1)
         with pytest.raises(SourceRejected, match="there is no such project"):
             LabelStudio(address, TOKEN).exported(2)
@@ -207,9 +207,9 @@ def test_what_label_studio_refuses_is_told_without_the_token(studio: Studio) -> 
         with pytest.raises(SourceRejected, match="400: <h1>no</h1>"):
             LabelStudio(address, TOKEN).send(1, b"[]")
         studio.fails = 200  # the page of a proxy that wants people to log in
-        with pytest.raises(SourceRejected, match="answered /api/users/ with something else than Label Studio"):
+        with pytest.raises(SourceRejected, match="gave an answer to /api/users/ that Label Studio"):
             LabelStudio(address, TOKEN).people()
-        with pytest.raises(SourceRejected, match="answered /api/token/refresh with something else"):
+        with pytest.raises(SourceRejected, match="gave an answer to /api/token/refresh that"):
             LabelStudio(address, PERSONAL).exported(1)
     assert "wrong" not in str(wrong.value).replace("was wrong", "")
     with pytest.raises(SourceUnavailable, match="did not answer"):
@@ -237,7 +237,7 @@ def test_the_connection_says_where_it_is(uri: str, address: str) -> None:
     "uri", ["http://labels.example.org", f"ftp://:{TOKEN}@x", f"http://:{TOKEN}@", "postgres://a:b@c"]
 )
 def test_a_connection_that_is_none_is_refused_without_its_token(uri: str) -> None:
-    with pytest.raises(InvalidSettings, match="type http with a host and the token") as error:
+    with pytest.raises(InvalidSettings, match="type http, with a host, and with the token") as error:
         LabelStudio.at(uri)
     assert TOKEN not in str(error.value)
     assert urlsplit(uri).scheme

@@ -235,7 +235,7 @@ def test_judging_again_with_another_result_asks_anew(medium: World) -> None:
     assert approval.standing(medium.use_case, other, medium.ports.ledger, RUN).action == WAIT
     assert approval.standing(medium.use_case, found, medium.ports.ledger, RUN).action == LAPSE
     assert old is not None
-    with pytest.raises(QuestionClosed, match=r"has judged anew since.*start a new run"):
+    with pytest.raises(QuestionClosed, match=r"has judged again since.*start a new run"):
         answers(medium, "carla", shown=f"Question {old.subject[:12]}")
 
 

@@ -490,7 +490,7 @@ def test_windows_whose_rows_the_lake_has_lost_are_named_and_not_passed_over(live
     assert (done.windows, done.lost) == (1, (lived.day(31).key,))
     (entry,) = lived.ports.ledger.interventions("parcels", InterventionKind.ERASURE_FINISHED)
     assert entry.details["lost"] == [lived.day(31).key]
-    assert entry.reason.endswith("of 1 window the lake has lost what is live, which nobody could look into")
+    assert entry.reason.endswith("the lake has lost the live rows of 1 window, so these could not be searched")
     (only,) = erase.plan(lived.use_case, "nobody", lived.ports)
     assert "lost" in only.what
     assert erased(lived, "nobody").lost == done.lost

@@ -117,7 +117,7 @@ def test_what_is_told_of_labels_names_no_personal_key(world: World, caplog: pyte
 def test_labels_that_no_window_can_be_learnt_from_are_the_advice(world: World) -> None:
     late = pa.array([1 + value for value in world.outcomes.table.column("late").to_pylist()])  # 1 and 2
     world.outcomes.table = world.outcomes.table.set_column(2, "late", late)
-    with pytest.raises(NotEnoughData, match="Every window was left out: mend what is said of them here") as caught:
+    with pytest.raises(NotEnoughData, match="Every window was left out: correct the reasons listed here") as caught:
         assemble.run(world.use_case, world.day(20).start, world.ports, "test")
     first, *windows = str(caught.value).splitlines()
     assert "lengthen" not in first

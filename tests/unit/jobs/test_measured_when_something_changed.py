@@ -32,10 +32,10 @@ def test_while_no_label_comes_no_entry_is_made_and_that_is_told(world: World) ->
     world = waiting(world)
     begin = world.day(34).start
     found = evaluated(world, begin)
-    assert (found.windows, found.unchanged, found.outcome) == (1, 0, "1 window measured, 0 of them finally")
+    assert (found.windows, found.unchanged, found.outcome) == (1, 0, "1 window measured, 0 of them final")
     for hour in (1, 2, 24):
         found = evaluated(world, begin + hour * HOUR)
-    assert (found.windows, found.unchanged, found.outcome) == (0, 1, "of 1 window nothing new is known")
+    assert (found.windows, found.unchanged, found.outcome) == (0, 1, "nothing new is known about 1 window")
     assert found.newest is not None
     assert found.newest.window == world.day(31)
     assert [entry.as_of for entry in entries(world)] == [begin]

@@ -133,7 +133,7 @@ def test_evaluating_an_old_batch_with_an_infinite_prediction_counts_it_and_measu
     collect_labels.run(world.use_case, as_of, world.ports, "test")
     measured = measure.run(world.use_case, as_of, world.ports, "test")
     assert measured.outcome == (
-        "2 windows measured, 2 of them finally; 1 prediction was infinite or NaN and was left out"
+        "2 windows measured, 2 of them final; 1 prediction was infinite or NaN and was left out"
     )
     old, new = world.ports.ledger.performance_between("parcels", START, as_of)
     assert (old.labelled, old.rows) == (ROWS, ROWS)

@@ -171,7 +171,7 @@ def test_labels_that_come_after_a_window_was_final_reopen_it(world: World) -> No
     world.outcomes.table = before
     found = evaluated(world, world.day(40).start)
     assert (found.windows, found.reopened, found.final) == (1, 1, 1)
-    assert "more labels came of 1 window that had been final" in found.outcome
+    assert "more labels arrived for 1 window that had been final" in found.outcome
     assert (last(world, 31).as_of, last(world, 31).completeness) == (world.day(40).start, 1.0)
     assert evaluated(world, world.day(41).start).windows == 0
     then = world.ports.ledger.performance_between(

@@ -261,7 +261,7 @@ def test_an_answer_to_an_approval_is_on_record_with_person_role_and_reason(asked
         ({"reason": " "}, 422, "say why"),
         ({"option": "Perhaps"}, 422, "Approve"),
         ({"run": "parcels.retrain/two"}, 409, "asks nothing"),
-        ({"shown": "Question 0000"}, 409, "has judged anew since"),
+        ({"shown": "Question 0000"}, 409, "has judged again since"),
     ],
 )
 def test_an_answer_that_would_not_count_is_refused(

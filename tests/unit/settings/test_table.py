@@ -51,7 +51,7 @@ def test_a_wrong_value_names_the_setting_the_value_and_what_is_allowed(name: str
 def test_the_value_of_a_secret_is_not_in_the_error(tmp_path: Path) -> None:
     (tmp_path / "url").write_text("ftp://ann:geheim@mlflow")
     environment = Environment({"PERENNIAL_MLFLOW_URL_FILE": str(tmp_path / "url")})
-    with pytest.raises(InvalidSettings, match="not shown, for it is a secret") as raised:
+    with pytest.raises(InvalidSettings, match="not shown, because it is a secret") as raised:
         SETTINGS["PERENNIAL_MLFLOW_URL"].read(environment)
     assert "geheim" not in str(raised.value)
     assert str(tmp_path / "url") in str(raised.value)

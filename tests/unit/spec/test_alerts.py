@@ -71,5 +71,5 @@ def test_two_routes_to_one_receiver_are_told_with_file_and_line(repository: Path
     spec = folder / "use_case.yaml"
     routes = "alerts:\n  - connection: hook\n  - connection: hook\n    severities: [info]\n"
     spec.write_text(f"{spec.read_text()}\n{routes}")
-    with pytest.raises(InvalidSpec, match=r"use_case.yaml:\d+: alerts\[1\].*goes where an earlier one goes \(hook\)"):
+    with pytest.raises(InvalidSpec, match=r"use_case.yaml:\d+: alerts\[1\].*same place as an earlier route \(hook\)"):
         load_use_case(folder)

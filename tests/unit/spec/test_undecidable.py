@@ -32,7 +32,7 @@ def test_nothing_is_said_where_everything_can_be_decided(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
-        ({}, "26: training.history '360d': holds about 12 windows, and drift is told from 20 on"),
+        ({}, "26: training.history '360d': holds about 12 windows, and drift needs 20 to compare with"),
         (
             {**DAILY, "owner: marketing": "owner: marketing\nmonitoring: {season: weekday}", "360d": "100d"},
             "27: training.history '100d': holds about 14 windows of one weekday",

@@ -23,8 +23,8 @@ def disk_is_free(deployment: Deployment) -> Found:
     free = {name: deployment.free(path) for name, path in folders.items()}
     said = ", ".join(f"{left:.1f} GB are free for {name} ({folders[name]})" for name, left in free.items())
     todo = (
-        f"Free some, or give it a larger disk. `perennial maintain` lists what retention lets go. {least:g} GB are "
-        "wanted (PERENNIAL_LEAST_FREE_DISK)."
+        f"Free some, or give it a larger disk. `perennial maintain` lists what retention may remove. {least:g} "
+        "GB are required (PERENNIAL_LEAST_FREE_DISK)."
     )
     if min(free.values()) < least:
         return fail(said, todo)

@@ -21,19 +21,21 @@ def ledger_writer_appends(deployment: Deployment) -> Found:
     found = probe.rights(url, LEDGER, deployment.patience)
     recorded = [table for table in found.tables if table.name not in CHANGING]
     if not recorded:
-        return fail("the ledger has no tables yet", "Run `perennial db upgrade`, as who shall own them.")
+        return fail(
+            "the ledger has no tables yet", "Run `perennial db upgrade` as the database user that shall own them."
+        )
     if lacking := _lacking(found):
         return fail(f"{found.user} lacks rights that every run needs: {lacking}", _grants(found))
     unguarded = [table.name for table in recorded if not table.append_only]
     if unguarded:
         return fail(
             f"nothing keeps entries from being changed in {_names(unguarded)}: the trigger append_only is gone or off",
-            "Find out who took it away, and what was done since: `perennial ledger verify`. Then make it again, as "
+            "Find out who removed it, and what was done since: `perennial ledger verify`. Then create it again, as "
             "migration 0001 does.",
         )
     if said := _too_much(found, recorded):
         return warn(
-            f"{said}. Entries are refused changes by a trigger, which this user can take away",
+            f"{said}. A trigger refuses changes to entries, and this user can remove that trigger",
             f"Let another role own the schema {LEDGER} and run `perennial db upgrade`; give this user SELECT and "
             f"INSERT, UPDATE on {LEDGER}.leases only, and EXECUTE on the function {_REDACT}.",
         )
@@ -61,7 +63,7 @@ def _reader(deployment: Deployment, name: str, schema: str) -> Found:
     except InvalidSettings:
         return warn(
             f"there is no connection {name}: the review pages read as a user who may write, in sessions that only read",
-            f"Add the connection {name} with a user of its own, and run `perennial db readers`.",
+            f"Add the connection {name} with a separate user, and run `perennial db readers`.",
         )
     found = probe.rights(url, schema, deployment.patience)
     unreadable = [table.name for table in found.tables if not table.select]
@@ -75,9 +77,9 @@ def _reader(deployment: Deployment, name: str, schema: str) -> Found:
     if found.is_superuser or writable:
         what = "is a superuser" if found.is_superuser else f"may also write {_names(writable)}"
         return fail(
-            f"{found.user}, by whom the review pages read, {what}",
-            f"Put a user of its own into the connection {name}, or take the rights away: REVOKE INSERT, UPDATE, "
-            f"DELETE, TRUNCATE ON ALL TABLES IN SCHEMA {schema} FROM {found.user};",
+            f"the review pages read as {found.user}, who {what}",
+            f"Put a separate user into the connection {name}, or take the rights away: REVOKE INSERT, UPDATE, DELETE, "
+            f"TRUNCATE ON ALL TABLES IN SCHEMA {schema} FROM {found.user};",
         )
     return ok(f"{found.user} may read {len(found.tables)} tables of the schema {schema}, and change none")
 

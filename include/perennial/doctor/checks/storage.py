@@ -31,7 +31,7 @@ def second_writer_loses(deployment: Deployment) -> Found:
     url = deployment.settings.lake_url
     found = _probed(deployment, url, "rivals")
     if "write" in found.failed:
-        return fail(f"not tried: nothing can be written to {url}", "Mend what the line `lake` says first.")
+        return fail(f"not tried: nothing can be written to {url}", "First correct what the line `lake` says.")
     if "conditional put" in found.failed:
         return fail(
             f"{url} refuses a conditional put (If-None-Match): {found.failed['conditional put']}",
@@ -40,8 +40,9 @@ def second_writer_loses(deployment: Deployment) -> Found:
     if not found.second_was_refused:
         return fail(
             f"{url} took two puts of one new object, each with If-None-Match: *; the second overwrote the first",
-            "Do not use this store, or what stands before it: two tasks that commit at once would lose one's rows "
-            "without a word. A proxy that drops the header If-None-Match does this, and a store that does not know it.",
+            "Do not use this store, or the proxy before it: when two tasks commit at once, the rows of one would be "
+            "lost silently. A store that does not know the header If-None-Match does this, and so does a proxy that "
+            "drops it.",
         )
     return ok("the second of two puts of one new object was refused")
 
@@ -56,7 +57,9 @@ def anchors_are_readable(deployment: Deployment) -> Found:
         )
     newest = AnchorStore(url, dict(deployment.storage())).newest()
     when = f"the newest is of {newest.made_at:%Y-%m-%d %H:%M} UTC" if newest else "there is none yet"
-    return ok(f"{url} can be read: {when}. Writing was not tried, for an object there may be there for ever")
+    return ok(
+        f"{url} can be read: {when}. Writing was not tried, because an object that is written there may stay for ever"
+    )
 
 
 def _usable(deployment: Deployment, url: str, what: str) -> Found:

@@ -20,7 +20,7 @@ def packages_are_in_range(deployment: Deployment) -> Found:
     del deployment
     wrong = out_of_range([f"python {metadata('perennial')['Requires-Python']}", *(requires("perennial") or ())], _here)
     if wrong:
-        return fail(_some(wrong), "Install what requirements.txt says: `make setup`, or build the image anew.")
+        return fail(_some(wrong), "Install what requirements.txt says: `make setup`, or build the image again.")
     return ok(
         f"Python {python_version()}, Perennial {code_version()}, lock {lock_digest()[:12]}: compare with other hosts"
     )
@@ -35,8 +35,8 @@ def packages_are_as_locked(deployment: Deployment) -> Found:
         )
     other = different(LOCK.read_text(), _here)
     if other:
-        return warn(_some(other), f"Install what {LOCK.name} says, or take what you run as tried by yourself.")
-    return ok(f"what is installed is as {LOCK.name} says")
+        return warn(_some(other), f"Install what {LOCK.name} says, or test the versions that you run yourself.")
+    return ok(f"the installed packages are those of {LOCK.name}")
 
 
 def out_of_range(requirements: Iterable[str], here: Callable[[str], str | None]) -> list[str]:

@@ -78,7 +78,7 @@ def plan(use_case: LoadedUseCase, entity: str, ports: Ports) -> list[Step]:
     if entries := sum(each.entries for each in found.windows):
         steps.append(Step("questions to people and their answers", "removed", str(entries)))
     if begun is not None:
-        steps.append(Step("an erasure that was cut off", "finished", f"begun on {begun.recorded_at:%Y-%m-%d}"))
+        steps.append(Step("an erasure that was interrupted", "finished", f"begun on {begun.recorded_at:%Y-%m-%d}"))
     return steps + lost + _left_alone(use_case, found)
 
 
@@ -179,7 +179,7 @@ def _record_end(
     if unread:
         reason += f", unless in {counted(len(unread), 'file')} that could not be read"
     if lost:
-        reason += f"; of {counted(len(lost), 'window')} the lake has lost what is live, which nobody could look into"
+        reason += f"; the lake has lost the live rows of {counted(len(lost), 'window')}, so these could not be searched"
     ledger.record_intervention(
         Intervention(
             erasing.name, InterventionKind.ERASURE_FINISHED, entry.subject, actor, reason, details, erasing.run_id
@@ -196,8 +196,8 @@ def _refuse_what_came_back(found: Whereabouts, use_case: str) -> None:
         return
     places = [each.window.key for each in found.windows] + [f"training set {each}" for each in found.training]
     raise ErasureUnfinished(
-        f"{use_case}: rows about the entity were written again while they were erased: {_first(places)}. Let the runs "
-        "end that write them, take the entity out of the source, and run this again."
+        f"{use_case}: rows about the entity were written again while they were erased: {_first(places)}. Wait until "
+        "the runs that write them have ended, remove the entity from the source, and run this again."
     )
 
 
@@ -207,7 +207,7 @@ def _lost_step(lost: list[Window]) -> list[Step]:
     return [
         Step(
             f"windows whose rows the lake has lost: {_first([each.key for each in lost])}",
-            "not looked into: bring their rows back with `perennial run`, or from a backup, and erase again",
+            "not searched: bring their rows back with `perennial run`, or from a backup, and erase again",
             counted(len(lost), "window"),
         )
     ]
@@ -222,7 +222,8 @@ def _left_alone(use_case: LoadedUseCase, found: Whereabouts) -> list[Step]:
     steps = [
         Step(
             "the source",
-            "left alone: what still delivers the entity brings it back with the next ingest, late data or backfill",
+            "not changed: if it still delivers the entity, the next ingest, late data or backfill brings the entity "
+            "back",
             "remove it there first",
         )
     ]
@@ -232,8 +233,8 @@ def _left_alone(use_case: LoadedUseCase, found: Whereabouts) -> list[Step]:
     ]
     steps.append(Step("sums over rows: profiles, drift reports, metrics", "stay as they were measured", ""))
     if use_case.spec.review is not None:
-        steps.append(Step("tasks in Label Studio", "left alone: delete them there", ""))
-    steps.append(Step("logs, backups, old versions of a bucket, copies that others made", "left alone", ""))
+        steps.append(Step("tasks in Label Studio", "not changed: delete them there", ""))
+    steps.append(Step("logs, backups, old versions of a bucket, copies that others made", "not changed", ""))
     return steps
 
 

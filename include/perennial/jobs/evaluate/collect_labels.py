@@ -108,7 +108,7 @@ def require_all(use_case: LoadedUseCase, refused: Sequence[str]) -> None:
     shown = [*refused[:MOST_SHOWN], *(["…"] if len(refused) > MOST_SHOWN else [])]
     lines = "\n".join(f"- {each}" for each in shown)
     raise SourceRejected(
-        f"{use_case.name}: the labels of {counted(len(refused), 'window')} can't be used. "
-        "What was known of them stays. All others were measured. "
-        f"Correct the labels at their source, and evaluate again:\n{lines}"
+        f"{use_case.name}: the labels of {counted(len(refused), 'window')} can't be used. The labels that were known "
+        "before stay. All other windows were measured. Correct the labels at their source, and evaluate "
+        f"again:\n{lines}"
     )

@@ -360,11 +360,11 @@ def _told(
     final = sum(entry.maturity is Maturity.FINAL for entry in looked_at)
     told = []
     if measured := len(looked_at) - unchanged:
-        told.append(f"{counted(measured, 'window')} measured, {final} of them finally")
+        told.append(f"{counted(measured, 'window')} measured, {final} of them final")
     if unchanged:
-        told.append(f"of {counted(unchanged, 'window')} nothing new is known")
+        told.append(f"nothing new is known about {counted(unchanged, 'window')}")
     if reopened:
-        told.append(f"more labels came of {counted(reopened, 'window')} that had been final")
+        told.append(f"more labels arrived for {counted(reopened, 'window')} that had been final")
     for kind, what in ((Maturity.OVERDUE, "are overdue"), (Maturity.GIVEN_UP, "never came and are given up")):
         late = by_maturity[kind]
         if late:
@@ -375,7 +375,7 @@ def _told(
                 f"last is {late[-1].window})"
             )
     if without := sum(entry.without_outcome for entry in looked_at):
-        told.append(f"of {counted(without, 'row')} no outcome will come")
+        told.append(f"{counted(without, 'row')} will never have an outcome")
     if strange:
         told.append(f"in {counted(len(strange), 'window')} labels match no row: {strange[-1]}")
     return told

@@ -66,9 +66,9 @@ def require_all(use_case: LoadedUseCase, found: Rescored | None) -> None:
     """Errors: `RollbackUnfinished` when some windows could not be scored again."""
     if found is not None and found.failed:
         raise RollbackUnfinished(
-            f"{use_case.name}: {counted(len(found.failed), 'window')} of a rollback can't be scored again, and what "
-            f"was published of them stays as it was: {'; '.join(found.failed)}. Mend the cause; the next evaluation "
-            "scores them then, or this run when it is repeated."
+            f"{use_case.name}: {counted(len(found.failed), 'window')} of a rollback can't be scored again, so their "
+            f"published predictions stay as they were: {'; '.join(found.failed)}. Remove the cause; then the next "
+            "evaluation scores them, or repeat this run."
         )
 
 

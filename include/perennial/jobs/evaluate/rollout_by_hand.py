@@ -47,7 +47,9 @@ def run(
     """
     spec, ledger = use_case.spec, ports.ledger
     if not reason.strip():
-        raise InvalidSettings("A roll-out is not changed by hand without a reason; say why, it is kept in the ledger.")
+        raise InvalidSettings(
+            "A roll-out can't be changed by hand without a reason. Give one; it is kept in the ledger."
+        )
     with ledger.deciding(spec.name):
         stage = required_stage(spec.name, ledger)
         if action is ByHand.ADVANCE and not has_stages(spec.rollout):

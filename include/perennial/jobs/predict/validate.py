@@ -156,9 +156,9 @@ def _refuse_another_answer(verdict: ValidationResult, before: ValidationResult) 
         return
     then = "as many others" if as_many else before.rows_quarantined
     raise ChecksDisagree(
-        f"{before.use_case} {before.window}: the same rules set {found} rows of snapshot {before.snapshot_digest[:12]} "
-        f"aside, and {then} when it was validated by the run {before.run_id}. Nothing was changed. "
-        f"Either libraries differ from those that requirements.txt pins: install these. Or Perennial's checks changed "
-        f"without a new number of their version ({checks_of(before)}): report that, and change the expectations in any "
-        "way, such as a severity, to validate the window under another digest meanwhile."
+        f"{before.use_case} {before.window}: the same rules set {found} rows of snapshot "
+        f"{before.snapshot_digest[:12]} aside, and {then} when it was validated by the run {before.run_id}. Nothing "
+        "was changed. Either libraries differ from those that requirements.txt pins: install those. Or Perennial's "
+        f"checks changed without a new version number ({checks_of(before)}): report that, and change the expectations "
+        "in any way, such as a severity, to validate the window under another digest meanwhile."
     )

@@ -29,9 +29,7 @@ def run(use_case: LoadedUseCase, column: str, ports: Ports, run_id: str, *, acto
         hint = f"Did you mean {near!r}?" if near else f"They come from {', '.join(features)}."
         raise InvalidSpec(f"{use_case.name}: no feature comes from a column {column!r}. {hint}")
     if not reason.strip():
-        raise InvalidSpec(
-            f"{use_case.name}: say why {column} may be used: from where is it known before the outcome is?"
-        )
+        raise InvalidSpec(f"{use_case.name}: say why {column} may be used: how is it known before the outcome?")
     ports.ledger.record_intervention(
         Intervention(
             use_case=use_case.name,

@@ -162,15 +162,15 @@ def require(use_case: LoadedUseCase, judged: "Judged", ledger: Ledger, run_id: s
     if decision.action == LAPSE and request is not None:
         ledger.record_approval(_entry(request, ApprovalAnswer.LAPSED, decision.reasons[0], run_id, run_id))
     raise NotApproved(
-        f"{use_case.name}: nothing was deployed. Its risk tier is {use_case.spec.risk_tier}, so that people must "
-        f"approve a new model, and the ledger has no approval that holds for {bound_of(judged).model_digest[:SHOWN]}. "
+        f"{use_case.name}: nothing was deployed. Its risk tier is {use_case.spec.risk_tier}, so people must approve a "
+        f"new model, and the ledger has no approval that holds for {bound_of(judged).model_digest[:SHOWN]}. "
         f"{' '.join(decision.reasons)} {_WHAT_TO_DO[decision.action == LAPSE]}"
     )
 
 
 _WHAT_TO_DO = (
     "A task that was marked as successful is no answer: clear the task `approve` of this run, and it asks again.",
-    "Start a new run of the retrain DAG: it judges against the champion of now, and asks again.",
+    "Start a new run of the retrain DAG: it judges against the present champion, and asks again.",
 )
 
 
@@ -181,8 +181,8 @@ def awaited(use_case: LoadedUseCase) -> str | None:
         return None
     people = "one person" if tier.approvers == 1 else f"{tier.approvers} people"
     return (
-        f"{use_case.name} has the risk tier {tier}: {people} must approve a new model, which is done in Airflow, where "
-        f"it is known who answers. Nothing was deployed. To go on, run the DAG {use_case.name}.retrain with the same "
+        f"{use_case.name} has the risk tier {tier}: {people} must approve a new model, and they answer in Airflow, "
+        f"which knows who they are. Nothing was deployed. To go on, run the DAG {use_case.name}.retrain with the same "
         "as_of; it asks under Required actions."
     )
 
@@ -201,7 +201,8 @@ def answer(
     if request.subject[:SHOWN] not in given.shown:
         raise QuestionClosed(
             f"The question that was shown is not the one that {run_id} asks now ({request.subject[:SHOWN]}): it has "
-            "judged anew since. Airflow keeps the text of a task that is cleared; start a new run to be asked anew."
+            "judged again since. Airflow keeps the old text when a task is cleared; start a new run to get the new "
+            "question."
         )
     role = role_that_allows(given.roles, approving_roles)
     if role is None:

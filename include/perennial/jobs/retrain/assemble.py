@@ -250,7 +250,7 @@ def _too_little(
             f"way in the source and in labels.source; `{spec.key}` is the key."
         )
     way_on = (
-        "Every window was left out: mend what is said of them here, or retrain as of a later time."
+        "Every window was left out: correct the reasons listed here, or retrain as of a later time."
         if excluded and not candidates
         else _way_on(spec, as_of, rows / len(candidates) if candidates else 0.0)
     )

@@ -155,8 +155,9 @@ def _made(spec: UseCase, entry: Deployment, format_name: str, ports: Ports) -> E
         return Exported(**found, action=REFUSED, reasons=(str(error),), digest=None, certificate=None)
     except ImportError as error:
         reason = (
-            f"What writes and scores {format_name} is not installed ({error}): install perennial[{format_name}], and "
-            f"run `perennial export {spec.name} --version {entry.model_version} --to {format_name}`."
+            f"The library that writes and scores {format_name} is not installed ({error}): install "
+            f"perennial[{format_name}], and run `perennial export {spec.name} --version {entry.model_version} --to "
+            f"{format_name}`."
         )
         return Exported(**found, action=REFUSED, reasons=(reason,), digest=None, certificate=None)
     except Exception as error:  # noqa: BLE001 - a scorer may fail in any way; that refuses the export and stops nothing

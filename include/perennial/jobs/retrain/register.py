@@ -73,8 +73,8 @@ def again(spec: UseCase, entry: Deployment, ports: Ports) -> RegisteredModel:
     training = entry.training
     if REGISTERED not in training:
         raise RowsLost(
-            f"Version {entry.model_version} of {spec.name} can't be registered again: it was deployed by a version of "
-            "Perennial that did not keep what that takes."
+            f"Version {entry.model_version} of {spec.name} can't be registered again: the version of Perennial that "
+            "deployed it did not keep what that needs."
         )
     manifest = read_manifest(training[TRAINING_ID], ports)
     tags = {"run_id": entry.run_id, TRAINING_ID: training[TRAINING_ID], JUDGED: training[JUDGED]}

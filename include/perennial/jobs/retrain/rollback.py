@@ -94,8 +94,8 @@ def _standby(use_case: str, entries: Sequence[Deployment]) -> str:
         last = entries[-1]
         raise InvalidSettings(
             f"Version {last.model_version} of {use_case} was put back by {last.actor} on "
-            f"{last.recorded_at:%Y-%m-%d %H:%M} UTC already ({last.reason}). To go further back, to version {version}, "
-            "name it."
+            f"{last.recorded_at:%Y-%m-%d %H:%M} UTC already ({last.reason}). To go further back, to version "
+            f"{version}, name it."
         )
     return version
 
@@ -106,11 +106,11 @@ def _refuse_times(
     first = next(entry.effective_from for entry in entries if entry.model_version == version)
     if effective_from is not None:
         raise InvalidSettings(
-            "Give rescore_from or effective_from, not both: from rescore_from on, all windows are the version's."
+            "Give rescore_from or effective_from, not both: from rescore_from on, the version serves all windows."
         )
     if rescore_from < first:
         raise InvalidSettings(
             f"Version {version} of {use_case} came into service for windows from {first:%Y-%m-%dT%H:%MZ} on, and may "
-            f"have learnt from those before; it can't score again from {rescore_from:%Y-%m-%dT%H:%MZ} on. Give "
-            f"rescore_from {first:%Y-%m-%dT%H:%MZ} or later."
+            f"have learnt from those before; it can't score windows from {rescore_from:%Y-%m-%dT%H:%MZ} on again. "
+            f"Give rescore_from {first:%Y-%m-%dT%H:%MZ} or later."
         )

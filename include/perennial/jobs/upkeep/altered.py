@@ -80,8 +80,8 @@ def shorter(anchored: ChainEnd, made_at: datetime, length: int) -> Alteration:
     """A chain that ends before the position of its anchor."""
     gone = _range(length + 1, anchored.position)
     said = (
-        f"The anchor of {_moment(made_at)} was made of {anchored.position:,} entries, and there are {length:,}: {gone} "
-        "removed, or the database was restored from a backup that is older than the anchor."
+        f"The anchor of {_moment(made_at)} was made of {anchored.position:,} entries, but there are only {length:,}: "
+        f"{gone} removed, or the database was restored from a backup that is older than the anchor."
     )
     return Alteration(What.SHORTER, anchored.use_case, anchored.position, None, None, None, said)
 
@@ -136,7 +136,7 @@ def _of_entry(chain: Chain, link: Link, entry: ChainedEntry | None) -> Alteratio
         return None
     other = chain.link_with(link.use_case, content=digest)
     if other is None:
-        return _alteration(What.CHANGED, link, entry, "It does not say any more what was recorded.")
+        return _alteration(What.CHANGED, link, entry, "It no longer says what was recorded.")
     said = f"It says what was recorded as entry {other.position:,} of the chain ({other.kind} {other.entry_id})."
     return _alteration(What.REORDERED, link, entry, said)
 

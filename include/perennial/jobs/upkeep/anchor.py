@@ -12,9 +12,9 @@ from perennial.wording import counted
 NEWEST = 100_000  # entries of each kind that are looked at for one without a link
 TOLD = 5
 NEXT = (
-    "Nothing in Perennial changes or removes entries, so somebody did it in the database. Keep the database as it is, "
-    "take a copy of it and of the anchors, compare what is named with a backup of before, and find out who may write "
-    "to the schema ledger as its owner."
+    "Nothing in Perennial changes or removes entries, so somebody did it in the database. Keep the database as it "
+    "is, take a copy of it and of the anchors, compare the named entries with a backup from before, and find out who "
+    "can write to the schema ledger as its owner."
 )
 
 

@@ -59,7 +59,7 @@ def accept(
         snapshot = snapshot_of(use_case, window, ports)
         if looked_at not in (None, snapshot.digest):
             raise SnapshotChanged(
-                f"{use_case.name} {window} was ingested anew since you looked at it ({snapshot.run_id}): the rows in "
+                f"{use_case.name} {window} was ingested again since you looked at it ({snapshot.run_id}): the rows in "
                 "quarantine may be others. Look again, and then decide."
             )
         _refuse_if_accepted(snapshot, rule, ports)
@@ -120,7 +120,7 @@ def _refuse_if_accepted(snapshot: Snapshot, rule: str, ports: Ports) -> None:
         if is_about(snapshot.digest, entry) and entry.details.get("rule") == rule:
             raise AlreadyAccepted(
                 f"{entry.actor} accepted what {rule} caught in {snapshot.use_case} {snapshot.window} on "
-                f"{entry.recorded_at:%Y-%m-%d at %H:%M UTC}: {entry.reason!r}. It takes effect when the window is "
+                f"{entry.recorded_at:%Y-%m-%d at %H:%M UTC}: {entry.reason!r}. That takes effect when the window is "
                 "validated again: replay it."
             )
 
@@ -139,7 +139,8 @@ def _caught_by(snapshot: Snapshot, rule: str, ports: Ports) -> int:
         )
     if always_holds(rule):
         raise AlwaysHolds(
-            f"{rule!r} always holds: rows without a key, doubled, out of their window, with an infinite number or with "
-            "cells that can't be read can't be scored. Correct the source, and then replay the window."
+            f"What {rule!r} catches can't be accepted: rows without a key, doubled, out of their window, with an "
+            "infinite number or with unreadable cells can't be scored. Correct the source, and then replay the "
+            "window."
         )
     return int(catches[rule])

@@ -26,9 +26,9 @@ def of_windows(
     if lost:
         yield (
             f"{name}: the lake has lost the predictions of {_named(use_case, lost)}: it is older than the ledger, or "
-            "files were taken away. What is published of them was left as it is. Bring back a newer backup of the "
-            f"lake; else {_run(use_case, lost)}: it takes the rows from their source again, and scores them by the "
-            "model of their time. Rows that their source no longer has are lost."
+            "files were removed. What is published of them was left as it is. Bring back a newer backup of the lake; "
+            f"else {_run(use_case, lost)}: it reads the rows from their source again, and scores them with the model "
+            "that served then. Rows that their source no longer has are lost."
         )
     newest = ports.lake.version(raw_table(name))
     snapshots = ports.ledger.snapshots_between(name, spec.start, as_of)

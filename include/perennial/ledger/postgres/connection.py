@@ -34,7 +34,7 @@ _ADVICE = {  # by PostgreSQL's error codes
     "42P01": _MIGRATE,  # undefined table
     "42703": _MIGRATE,  # undefined column
     "3F000": _MIGRATE,  # undefined schema
-    _READ_ONLY: "This connection only reads; what changes something needs another.",
+    _READ_ONLY: "This connection is read-only; use another one for commands that change something.",
     "42501": "Grant the right to this database user, or use another user.",
     "42P07": "Its schema `ledger` holds a table that was not made here: use another database, or move that table away.",
 }

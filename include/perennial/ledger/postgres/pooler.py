@@ -11,8 +11,8 @@ from sqlalchemy import Connection, func, select
 
 LOOKS = 5
 ADVICE = (  # with pool_mode = statement, PgBouncer closes the connection at the first BEGIN, without a word
-    "A pooler such as PgBouncer stands before it: check that it has pool_mode = session, enough connections, and lets "
-    "this user in; then run this again."
+    "A pooler such as PgBouncer is in front of it: check that the pooler has pool_mode = session, enough "
+    "connections, and lets this user in; then run this again."
 )
 _PID = select(func.pg_backend_pid())
 
@@ -52,7 +52,7 @@ def refusal(place: str) -> str:
     """Why the ledger can't be reached this way, and what to do."""
     return (
         f"The ledger at {place} is reached through a pooler with transaction pooling, such as PgBouncer with "
-        "pool_mode = transaction. The ledger's leases are locks of a session, which two runs would then share. Let the "
-        "ledger's connection go through a pool of pool_mode = session, or to PostgreSQL itself. Published tables and "
-        "sources work with transaction pooling, too."
+        "pool_mode = transaction. The ledger's leases are locks of a session, which two runs would then share. Let "
+        "the ledger's connection use a pool with pool_mode = session, or connect to PostgreSQL directly. Published "
+        "tables and sources work with transaction pooling, too."
     )

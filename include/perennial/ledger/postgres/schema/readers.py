@@ -25,8 +25,8 @@ def prepare_reader(owner_url: str, reader_url: str, schema: str) -> str:
     reader, password = _login(reader_url)
     if reader == _login(owner_url)[0]:
         raise InvalidSettings(
-            f"The connection of the reader has the same user as that of the writer, {reader!r}: it could not be kept "
-            "from writing. Name another user in it; one that is not there is created."
+            f"The connection of the reader has the same user as that of the writer, {reader!r}: so nothing could keep "
+            "it from writing. Name another user in it; a user that does not exist is created."
         )
     user, namespace = Identifier(reader), Identifier(schema)
     create = SQL("CREATE ROLE {} LOGIN PASSWORD %s").format(user)

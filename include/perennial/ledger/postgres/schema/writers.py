@@ -29,7 +29,7 @@ def prepare_writer(owner_url: str, writer_url: str) -> str:
     owner, writer = _user(owner_url), _user(writer_url)
     if owner == writer:
         raise InvalidSettings(
-            f"The ledger's owner and its writer are the same user, {writer!r}: who owns the tables can take away the "
+            f"The ledger's owner and its writer are the same user, {writer!r}: the owner of the tables can remove the "
             "triggers that refuse changes. Name another user in the connection of the writer."
         )
     user, schema = Identifier(writer), Identifier(SCHEMA)
