@@ -10,9 +10,9 @@ HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
 
 
 def pages(repository: Path) -> list[Path]:
-    """All that we wrote for people, but for the records of decisions."""
+    """All that we wrote for people."""
     at_the_root = [repository / name for name in ("README.md", "CHANGELOG.md", "CONTRIBUTING.md")]
-    return [*at_the_root, *sorted((repository / "docs").glob("*.md"))]
+    return [*at_the_root, *sorted((repository / "docs").rglob("*.md")), repository / "tests" / "bench" / "README.md"]
 
 
 def anchors(page: Path) -> set[str]:
