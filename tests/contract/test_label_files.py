@@ -126,7 +126,7 @@ def test_outcomes_that_contradict_each_other_are_told(by_arrival: Bank, caplog: 
     at = f"{day(2).start:%Y-%m-%dT12:00Z}"
     by_arrival.outcomes("2024-01-03", f"1-0,true,{at}", f"1-0,false,{at}", f"1-1,true,{at}", f"1-1,true,{at}")
     assert collect(use_case, day(1), day(4).start, ports, RUN).labels == 4  # with one of the next day
-    said = "1 key has several outcomes with one known_at, such as loan 1-0: the greatest counts"
+    said = "1 key has several outcomes with one known_at, such as loan 1-0: the greatest is used"
     assert said in caplog.text
     caplog.clear()
     assert collect(use_case, day(1), day(4).start, ports, RUN).new == 0

@@ -335,13 +335,13 @@ def test_instants_come_back_in_utc_to_the_microsecond(ledger: Ledger, use_case: 
 
 def test_instants_without_time_zone_are_refused(ledger: Ledger, use_case: str) -> None:
     naive = datetime(2013, 3, 1)  # noqa: DTZ001
-    with pytest.raises(InvalidWindow, match="as_of=2013-03-01 00:00:00 without time zone"):
+    with pytest.raises(InvalidWindow, match="as_of=2013-03-01 00:00:00 without a time zone"):
         ledger.record_performance(performance(use_case, as_of=naive))
-    with pytest.raises(InvalidWindow, match="without time zone"):
+    with pytest.raises(InvalidWindow, match="without a time zone"):
         ledger.batches_between(use_case, naive, instant(2))
-    with pytest.raises(InvalidWindow, match="without time zone"):
+    with pytest.raises(InvalidWindow, match="without a time zone"):
         ledger.deployment_at(use_case, CHAMPION, naive)
-    with pytest.raises(InvalidWindow, match="without time zone"):
+    with pytest.raises(InvalidWindow, match="without a time zone"):
         ledger.decisions(use_case, DecisionKind.PROMOTE, naive)
 
 
@@ -657,7 +657,7 @@ def test_a_newer_measurement_does_not_hide_what_was_known_before(ledger: Ledger,
     assert list(ledger.performance_between(use_case, *ends, as_of=instant(7), known_at=later.recorded_at)) == [early]
     naive = datetime(2013, 3, 1)  # noqa: DTZ001
     for moment in ({"as_of": naive}, {"known_at": naive}):
-        with pytest.raises(InvalidWindow, match="without time zone"):
+        with pytest.raises(InvalidWindow, match="without a time zone"):
             ledger.performance_between(use_case, *ends, **moment)
 
 

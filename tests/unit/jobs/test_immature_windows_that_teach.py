@@ -151,7 +151,7 @@ def test_a_row_with_the_weight_3_teaches_what_three_such_rows_would(world: World
 @pytest.mark.parametrize(
     ("keys", "said"),
     [
-        ("refit: false\n  immature: weighted", "it is the refit that learns from them"),
+        ("refit: false\n  immature: weighted", "only the refit learns from immature labels"),
         ("immature: weighted", "only done for binary_classification"),
     ],
 )

@@ -114,7 +114,7 @@ def test_labels_that_are_missing_without_a_word_are_still_overdue(world: World) 
         predict(world, day)
     found = evaluated(world, world.day(42).start)
     assert (found.overdue, last(world, 31).maturity) == (1, Maturity.OVERDUE)
-    assert f"of {ROWS // 10} no outcome will come" in found.outcome
+    assert f"no outcome will come for {ROWS // 10}" in found.outcome
 
 
 def test_training_takes_the_rows_that_have_an_outcome_and_counts_the_others(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_window_whose_labels_are_overdue_is_left_out_and_named(
     made = assemble.run(world.use_case, world.day(20).start, world.ports, "test")
     excluded = read_manifest(made.training_id, world.ports).excluded
     assert [each.window for each in excluded] == [world.day(10), world.day(15)]
-    assert "overdue: 80 of 180 rows have a label, where about 180 were to be expected" in excluded[1].reason
+    assert "overdue: 80 of 180 rows have a label, where about 180 were expected" in excluded[1].reason
     assert "is left out: its labels are overdue: 0 of 180 rows have a label" in caplog.text
     assert made.rows == 17 * ROWS
 

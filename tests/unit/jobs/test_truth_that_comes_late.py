@@ -154,7 +154,7 @@ def test_far_fewer_labels_than_usual_are_overdue_and_say_how_many_were_expected(
     before = without_labels(world, range(36, 37), keep=0.5)
     found = evaluated(world, world.day(38).start)
     assert (found.final, found.overdue) == (6, 1)
-    assert "90 of 180 rows have a label, where about 180 were to be expected" in caplog.text
+    assert "90 of 180 rows have a label, where about 180 were expected" in caplog.text
     shown = performance_overview.run(world.use_case, [world.day(day) for day in range(30, 37)], world.ports)
     assert shown.windows[-1].maturity is Maturity.OVERDUE
     assert shown.trailing is not None
