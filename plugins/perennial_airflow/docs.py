@@ -85,7 +85,8 @@ says in its log which files nobody needs any more, and removes those, and what r
 | start_pending_retraining | starts a retraining that was decided and never began; names one that judged nothing |
 
 Once for all, `anchor_ledger` verifies the deployments, decisions, interventions and approvals that were recorded since
-the last anchor, and writes a new one. It fails when somebody altered the ledger. `perennial ledger verify` looks at all of them.
+the last anchor, and writes a new one. It fails when somebody altered the ledger. `perennial ledger verify` looks at all
+of them.
 
 What is live, unless `retention` gives its class an age, what a model was trained on, and what was replaced within the \
 use case's `retention` is never removed.
