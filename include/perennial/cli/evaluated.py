@@ -38,8 +38,8 @@ def print_rolled_out(decided: "RolledOut") -> None:
 
 
 def print_rolled_back(deployed: "Deployed") -> None:
-    """Which version is in service now."""
-    print_line(f"{in_service(deployed)} Its digest is {deployed.model_digest}.")
+    """Which version is in service now, and its digest."""
+    print_line(in_service(deployed))
 
 
 def print_rescored(again: "Rescored") -> None:

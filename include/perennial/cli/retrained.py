@@ -25,7 +25,7 @@ def print_retrained(judged: "Judged", deployed: "Deployed | None", awaits: str |
     if awaits:
         print_line(awaits, "yellow")
     elif deployed is not None:
-        print_line(f"{in_service(deployed)} Its digest is {deployed.model_digest}.")
+        print_line(in_service(deployed))
     else:
         print_line("The champion stays." if judged.champion_id is not None else "No model is in service.")
 
@@ -40,10 +40,11 @@ def _print_scores(judged: "Judged") -> None:
 
 
 def in_service(deployed: "Deployed") -> str:
-    """Which version serves, in which role, and from when on."""
+    """Which version serves, in which role, from when on, and its digest."""
     version, since = f"Version {deployed.model_version}", f"from {deployed.effective_from:%Y-%m-%dT%H:%MZ} on"
+    role = f"is a challenger in the shadow {since}"
     if deployed.role == DeployedRole.CHAMPION:
-        return f"{version} is the champion {since}."
-    if deployed.share:
-        return f"{version} predicts {deployed.share}% of the rows as challenger {since}."
-    return f"{version} is a challenger in the shadow {since}."
+        role = f"is the champion {since}"
+    elif deployed.share:
+        role = f"predicts {deployed.share}% of the rows as challenger {since}"
+    return f"{version} {role}. Its digest is {deployed.model_digest}."
