@@ -121,7 +121,10 @@ def without_truth(use_case: str, as_of: datetime) -> Query:
     are found.
     """
     ended = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of)
-    live = ended.with_only_columns(*(batches.c[name] for name in _REVISION)).subquery("live")
+    named = [batches.c[name] for name in _REVISION]
+    # In the index's order, backwards: so nothing is sorted.
+    backwards = ended.with_only_columns(*named).order_by(None).order_by(*(column.desc() for column in named))
+    live = backwards.subquery("live")
     known = [performance.c[name] for name in _REVISION]
     final = (performance.c.maturity == Maturity.FINAL.value) & (
         (performance.c.labelled + performance.c.without_outcome > 0) | (performance.c.rows == 0)
