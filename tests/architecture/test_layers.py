@@ -52,6 +52,7 @@ MAY_IMPORT = {
 }
 ADAPTER_ONLY = {
     "deltalake": {"lake"},
+    "obstore": {"lake"},
     "sqlalchemy": {"ledger"},
     "alembic": {"ledger"},
     "mlflow": {"registry"},

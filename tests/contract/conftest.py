@@ -5,6 +5,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from tests.contract.commits import OpenedLake
 from tests.servers import Run, new_bucket
 from tests.waiting import PATIENCE
 
@@ -19,6 +20,8 @@ from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.published.memory import InMemoryPublished
 from perennial.published.port import PublishedPredictions
 from perennial.published.postgres import PostgresPublished
+
+FOLDERS = {"folder": DeltaLake, "opened": OpenedLake}
 
 
 @pytest.fixture(scope="session")
@@ -45,20 +48,20 @@ def bucket(make_bucket: Callable[[str], str]) -> str:
     return make_bucket("shared")
 
 
-@pytest.fixture(params=["memory", "folder", "s3"])
+@pytest.fixture(params=["memory", "folder", "opened", "s3"])
 def lake(request: pytest.FixtureRequest, tmp_path: Path) -> Lake:
     """An empty lake of the test's own: in memory, of Delta tables in a folder, and of Delta tables on S3."""
     if request.param == "memory":
         return InMemoryLake()
-    if request.param == "folder":
-        return DeltaLake(str(tmp_path / "lake"), {})
+    if request.param != "s3":
+        return FOLDERS[request.param](str(tmp_path / "lake"), {})
     return DeltaLake(f"s3://{request.getfixturevalue('bucket')}/{uuid4().hex}", request.getfixturevalue("s3_options"))
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> DeltaLake:
-    """A lake of Delta tables in the test's folder."""
-    return DeltaLake(str(tmp_path), {})
+@pytest.fixture(params=["folder", "opened"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> DeltaLake:
+    """A lake of Delta tables in the test's folder; also one that has deltalake open them always."""
+    return FOLDERS[request.param](str(tmp_path), {})
 
 
 @pytest.fixture(params=["memory", "postgres"])

@@ -1,6 +1,5 @@
 """One suite for every lake: in memory, Delta tables in a folder, Delta tables on S3."""
 
-import copy
 import socket
 import subprocess
 import sys
@@ -15,18 +14,20 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 from deltalake import DeltaTable, QueryBuilder, write_deltalake
+from deltalake.exceptions import CommitFailedError
+from tests.contract.commits import Make, OpenedLake, befalls
 from tests.waiting import PATIENCE, ended, wait_until
 
 from perennial import clock
 from perennial import ordered as ordered_rows
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, RowsRemoved, SchemaMismatch, StoreUnavailable
-from perennial.lake import committing, delta, forgetting, held, old_files, opening
+from perennial.lake import committing, forgetting, old_files
 from perennial.lake.delta import DeltaLake
-from perennial.lake.delta_log import Listing
-from perennial.lake.held import HeldTables
 from perennial.lake.port import Forgotten, Keep, Lake
 from perennial.lake.storage import environment_options, storage_options
+from perennial.lake.table_version import OpenedVersion, TableVersion
+from perennial.lake.tables import Tables
 from perennial.lease import Lease
 from perennial.ordered import OrderedTable, ordered
 from perennial.window import Window
@@ -216,7 +217,7 @@ def test_a_version_that_wrote_the_partition_is_read_without_opening_the_table(
     second = lake.replace(TABLE, FIRST, rows(1, 2, 3))
     other = lake.replace(TABLE, SECOND, rows(9))
     emptied = lake.replace(TABLE, FIRST, rows())
-    monkeypatch.setattr(DeltaLake, "_open", lambda *_: pytest.fail("the table was opened"))
+    monkeypatch.setattr(Tables, "at", lambda *_: pytest.fail("the table was looked at"))
     commits = ((FIRST, first, 2), (FIRST, second, 3), (SECOND, other, 1), (FIRST, emptied, 0))
     for partition, commit, count in commits:
         found = lake.read(TABLE, partition, version=commit.version)
@@ -235,12 +236,17 @@ def test_the_log_says_the_digest_of_what_a_version_gave_a_partition(lake: Lake) 
     assert lake.committed_digest("not/there", FIRST, 1) is None
 
 
+def not_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    for how in ("_latest", "opened"):
+        monkeypatch.setattr(Tables, how, lambda *_: pytest.fail("the table was looked for"))
+
+
 def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.replace(TABLE, FIRST, rows(1))
     version = lake.replace(TABLE, SECOND, rows(2)).version
     lake.replace(TABLE, FIRST, rows(1, 2, 3))
     with lake.holding(TABLE, version), lake.holding(TABLE, None):
-        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        not_looked_for(monkeypatch)
         assert [lake.read(TABLE, each, version=version).num_rows for each in (FIRST, SECOND, FIRST)] == [1, 1, 1]
         monkeypatch.undo()
         assert lake.read(TABLE, FIRST).num_rows == 3
@@ -248,18 +254,21 @@ def test_a_version_that_is_held_is_looked_for_once(lake: Lake, monkeypatch: pyte
         pytest.fail("there is no such version")
 
 
+def as_another_has_it(lake: Lake) -> Lake:
+    return type(lake)(lake._tables.url, lake._tables.options) if isinstance(lake, DeltaLake) else lake
+
+
 def test_the_present_version_is_held_and_what_others_commit_is_seen(
     lake: Lake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with lake.holding(TABLE, None):
         assert lake.replace(TABLE, FIRST, rows(1)).rows == 1  # the table is made inside
-    other = copy.copy(lake)
-    vars(other)["_held"] = HeldTables()
+    other = as_another_has_it(lake)
     with lake.holding(TABLE, None):
         theirs = other.replace(TABLE, SECOND, rows(2, 3))
         wider = rows(4).append_column("new", pa.array([True]))
         assert other.replace(TABLE, "third", wider).version > theirs.version
-        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        not_looked_for(monkeypatch)
         assert lake.read(TABLE, SECOND).num_rows == 2
         ours = lake.replace(TABLE, FIRST, rows(1, 2))
         assert ours.version > theirs.version
@@ -272,13 +281,12 @@ def test_the_present_version_is_held_and_what_others_commit_is_seen(
 
 def test_what_is_held_is_brought_up_to_date_once_for_each_commit(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     lake.replace(TABLE, FIRST, rows(1))
-    other = copy.copy(lake)
-    vars(other)["_held"] = HeldTables()
+    other = as_another_has_it(lake)
     listed: list[int] = []
     update = DeltaTable.update_incremental
     monkeypatch.setattr(DeltaTable, "update_incremental", lambda table: (listed.append(table.version()), update(table)))
     with lake.holding(TABLE, None):
-        monkeypatch.setattr(opening, "DeltaTable", lambda *_, **__: pytest.fail("the table was opened"))
+        not_looked_for(monkeypatch)
         ours = lake.replace(TABLE, SECOND, rows(2))
         assert lake.version(TABLE) == ours.version
         assert [lake.read(TABLE, each).num_rows for each in (FIRST, SECOND, "third")] == [1, 1, 0]
@@ -353,30 +361,30 @@ def test_the_commit_says_what_it_holds(folder: DeltaLake) -> None:
 
 
 def test_a_table_that_is_held_has_its_files_listed_once_for_a_version(
-    folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed: list[int] = []
+    real = DeltaTable.get_add_actions
 
-    class Counted(Listing):
-        def __init__(self, delta: DeltaTable) -> None:
-            super().__init__(delta)
-            listed.append(self.version)
+    def counted(delta: DeltaTable, flatten: bool) -> Any:
+        listed.append(delta.version())
+        return real(delta, flatten=flatten)
 
-    monkeypatch.setattr(held, "Listing", Counted)
-    folder.replace(TABLE, FIRST, rows(1))
-    folder.replace(TABLE, SECOND, rows(2))
-    listed.clear()
-    with folder.holding(TABLE, None):
+    lake, another = OpenedLake(str(tmp_path), {}), OpenedLake(str(tmp_path), {})
+    lake.replace(TABLE, FIRST, rows(1))
+    lake.replace(TABLE, SECOND, rows(2))
+    monkeypatch.setattr(DeltaTable, "get_add_actions", counted)
+    with lake.holding(TABLE, None):
         for _ in range(2):
-            assert folder.read(TABLE, FIRST).equals(canonical(rows(1)))
-            assert folder.read(TABLE, SECOND).equals(canonical(rows(2)))
+            assert lake.read(TABLE, FIRST).equals(canonical(rows(1)))
+            assert lake.read(TABLE, SECOND).equals(canonical(rows(2)))
         assert len(listed) == 1
-        another = DeltaLake(folder.location("").rstrip("/"), {})
         another.replace(TABLE, FIRST, rows(3))
-        assert folder.read(TABLE, FIRST).equals(canonical(rows(3)))
-        assert folder.read(TABLE, SECOND).equals(canonical(rows(2)))
-        assert len(set(listed)) == 2
-    assert folder.read(TABLE, FIRST).equals(canonical(rows(3)))
+        listed.clear()
+        assert lake.read(TABLE, FIRST).equals(canonical(rows(3)))
+        assert lake.read(TABLE, SECOND).equals(canonical(rows(2)))
+        assert len(listed) == 1
+    assert lake.read(TABLE, FIRST).equals(canonical(rows(3)))
 
 
 def test_old_versions_are_never_cleaned_away_by_the_table_itself(folder: DeltaLake) -> None:
@@ -472,13 +480,11 @@ def test_what_can_not_be_written_leaves_no_part_of_a_file(
 
 
 def test_losing_every_race_is_told(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deltalake.exceptions import CommitFailedError
-
-    def lose(*_args: object, **_named: object) -> None:
+    def lose(_: TableVersion, __: Make) -> int:
         raise CommitFailedError("Failed to commit transaction: 0")
 
     folder.replace(TABLE, FIRST, rows(1))
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", lose)
+    befalls(monkeypatch, lose)
     monkeypatch.setattr("perennial.lake.committing.LONGEST_PAUSE_SECONDS", 0.0)
     with pytest.raises(StoreUnavailable, match="lost the race against other writers 40 times"):
         folder.replace(TABLE, FIRST, rows(2))
@@ -486,16 +492,12 @@ def test_losing_every_race_is_told(folder: DeltaLake, monkeypatch: pytest.Monkey
 
 
 def test_a_commit_whose_answer_was_lost_is_recognised(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
-    from deltalake.exceptions import CommitFailedError
-
-    commit = DeltaTable.create_write_transaction
-
-    def commit_and_fail(self: DeltaTable, *given: object, **named: object) -> None:
-        commit(self, *given, **named)  # type: ignore[arg-type]
+    def commit_and_fail(_: TableVersion, commit: Make) -> int:
+        commit()
         raise CommitFailedError("the answer was lost")
 
     folder.replace(TABLE, FIRST, rows(1))
-    monkeypatch.setattr(DeltaTable, "create_write_transaction", commit_and_fail)
+    befalls(monkeypatch, commit_and_fail)
     second = folder.replace(TABLE, FIRST, rows(2))
     assert DeltaTable(folder.location(TABLE)).version() == second.version == 2
     assert folder.read(TABLE, FIRST, version=second.version).column("id").to_pylist() == [2]
@@ -504,14 +506,14 @@ def test_a_commit_whose_answer_was_lost_is_recognised(folder: DeltaLake, monkeyp
 def test_a_table_that_a_rival_makes_meanwhile_keeps_the_rivals_columns(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    create = DeltaLake._create
+    create = Tables.create
 
-    def after_a_rival(self: DeltaLake, table: str, columns: pa.Schema) -> DeltaTable:
-        monkeypatch.setattr(DeltaLake, "_create", create)
-        self.replace(TABLE, SECOND, pa.table({"theirs": [1]}))
+    def after_a_rival(self: Tables, table: str, columns: pa.Schema) -> OpenedVersion:
+        monkeypatch.setattr(Tables, "create", create)
+        folder.replace(TABLE, SECOND, pa.table({"theirs": [1]}))
         return create(self, table, columns)
 
-    monkeypatch.setattr(DeltaLake, "_create", after_a_rival)
+    monkeypatch.setattr(Tables, "create", after_a_rival)
     folder.replace(TABLE, FIRST, pa.table({"ours": [1]}))
     assert {"ours", "theirs"} <= {field.name for field in DeltaTable(folder.location(TABLE)).schema().fields}
 
@@ -520,9 +522,10 @@ WRITER = """
 import sys, time
 from pathlib import Path
 import pyarrow as pa
+from tests.contract.commits import OpenedLake
 from perennial.lake.delta import DeltaLake
 url, gate, number = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-lake = DeltaLake(url, {})
+lake = (DeltaLake, OpenedLake)[number % 2](url, {})
 Path(f"{gate}.{number}").touch()
 while not gate.exists():
     time.sleep(0.005)
@@ -533,7 +536,9 @@ for partition in ("same", f"own:{number}"):
 
 
 def test_rival_writers_leave_exactly_one_set_of_rows_and_lose_none(folder: DeltaLake, tmp_path: Path) -> None:
-    """Eight processes, on a table that is not there yet: first all replace one partition, then each its own."""
+    """Eight processes, on a table that is not there yet: first all replace one partition, then each its own. Half of
+    them have deltalake commit, as another engine would.
+    """
     gate = tmp_path / "gate"
     command = [sys.executable, "-c", WRITER, str(tmp_path), str(gate)]
     writers = [subprocess.Popen([*command, str(number)], stdout=subprocess.PIPE, text=True) for number in range(8)]
@@ -637,16 +642,15 @@ def test_a_table_has_a_version_once_it_is_there(lake: Lake) -> None:
 def test_a_commit_whose_answer_was_lost_is_found_and_not_made_again(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = delta.commit_rows
     answers = ["lost", "lost", "given"]
 
-    def losing(*arguments: Any) -> int:
-        version = made(*arguments)
+    def losing(_: TableVersion, commit: Make) -> int:
+        version = commit()
         if answers.pop(0) == "lost":
             raise OSError("connection reset while waiting for the answer")
         return version
 
-    monkeypatch.setattr(delta, "commit_rows", losing)
+    befalls(monkeypatch, losing)
     commit = folder.replace(TABLE, FIRST, rows(1, 2), lease(3))
     assert (commit.version, folder.version(TABLE)) == (1, 1)
     assert answers == ["lost", "given"]
@@ -658,11 +662,11 @@ def test_a_store_that_goes_on_failing_is_told_after_a_few_looks(
 ) -> None:
     looks = []
 
-    def failing(*arguments: Any) -> int:
-        looks.append(arguments)
+    def failing(before: TableVersion, _: Make) -> int:
+        looks.append(before)
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(delta, "commit_rows", failing)
+    befalls(monkeypatch, failing)
     with pytest.raises(StoreUnavailable, match="no space left"):
         folder.replace(TABLE, FIRST, rows(1))
     assert len(looks) == committing.FAILURES
@@ -750,11 +754,11 @@ def test_a_file_whose_commit_never_came_is_removed_once_it_is_old(
 ) -> None:
     folder.replace(TABLE, FIRST, rows(1))
 
-    def killed(*arguments: Any) -> int:
+    def killed(_: TableVersion, __: Make) -> int:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(delta, "commit_rows", killed)
+        befalls(patch, killed)
         with pytest.raises(KeyboardInterrupt):
             folder.replace(TABLE, FIRST, rows(2))
     assert folder.removable(TABLE, keeping(), timedelta(days=1)) == []
@@ -942,14 +946,14 @@ def decoded_but(folder: DeltaLake, stray: Path) -> str:
 
 def test_a_row_is_forgotten_though_a_rival_writes(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, with_name("Ada", 3))
-    commit, rivals = delta.commit_rows, [True]
+    rivals = [True]
 
-    def after_a_rival(*given: Any) -> int:
+    def after_a_rival(_: TableVersion, commit: Make) -> int:
         if rivals.pop() if rivals else False:
-            DeltaLake(folder._url, {}).replace(TABLE, FIRST, with_name("Ada", 9))
-        return commit(*given)
+            DeltaLake(folder._tables.url, {}).replace(TABLE, FIRST, with_name("Ada", 9))
+        return commit()
 
-    monkeypatch.setattr(delta, "commit_rows", after_a_rival)
+    befalls(monkeypatch, after_a_rival)
     folder.forget(TABLE, "name", "Ada")
     assert folder.read(TABLE, FIRST).num_rows == 8
     assert "Ada" not in decoded(folder)

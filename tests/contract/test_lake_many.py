@@ -1,6 +1,5 @@
 """Many partitions at once, in every lake: one commit for all of them, and one look at the table."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -8,12 +7,15 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.exceptions import CommitFailedError
+from tests.contract.commits import Make, befalls
 
 from perennial.digest import canonical, table_digest
 from perennial.errors import LeaseLost, RowsLost, SchemaMismatch
-from perennial.lake import delta_log, log_archive, many_partitions
+from perennial.lake import log_archive
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import Lake
+from perennial.lake.table_version import TableVersion
+from perennial.lake.tables import Tables
 from perennial.lease import Lease
 from perennial.window import Window
 
@@ -51,7 +53,7 @@ def test_a_version_of_many_is_read_without_opening_the_table(lake: Lake, monkeyp
     commits = lake.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2, 3), THIRD: rows()}, {})
     own = lake.replace(TABLE, FOURTH, rows(4))
     lake.replace(TABLE, FIRST, rows(9))
-    monkeypatch.setattr(DeltaLake, "_open", lambda *_: pytest.fail("the table was opened"))
+    monkeypatch.setattr(Tables, "at", lambda *_: pytest.fail("the table was looked at"))
     assert lake.read(TABLE, SECOND, version=commits[SECOND].version).num_rows == 2
     versions = {name: each.version for name, each in commits.items()} | {FOURTH: own.version}
     found = lake.read_many(TABLE, versions)
@@ -136,16 +138,16 @@ def test_one_file_is_left_of_a_partition_that_another_engine_split(folder: Delta
 def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.replace(TABLE, FIRST, rows(1))
     rival = DeltaLake(folder.location("").rstrip("/"), {})
-    real: Callable[..., int] = many_partitions.commit_rows
     tried: list[int] = []
 
-    def second(delta: DeltaTable, *given: object) -> int:
-        if not tried:
+    def second(before: TableVersion, commit: Make) -> int:
+        tried.append(before.number)
+        if len(tried) == 1:
             rival.replace(TABLE, SECOND, rows(2))
-        tried.append(delta.version())
-        return real(delta, *given)
+            tried.pop()
+        return commit()
 
-    monkeypatch.setattr(many_partitions, "commit_rows", second)
+    befalls(monkeypatch, second)
     commits = folder.replace_many(TABLE, {SECOND: rows(2), THIRD: rows(3)}, {})
     assert tried == [1, 2]
     assert {each.version for each in commits.values()} == {3}
@@ -155,31 +157,30 @@ def test_whoever_loses_the_race_looks_again(folder: DeltaLake, monkeypatch: pyte
 def test_an_answer_that_was_lost_is_found_and_nothing_is_written_twice(
     folder: DeltaLake, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real: Callable[..., int] = many_partitions.commit_rows
     made: list[int] = []
 
-    def lost(*given: object) -> int:
-        made.append(real(*given))
+    def lost(_: TableVersion, commit: Make) -> int:
+        made.append(commit())
         raise CommitFailedError("the answer did not come")
 
-    monkeypatch.setattr(many_partitions, "commit_rows", lost)
+    befalls(monkeypatch, lost)
     commits = folder.replace_many(TABLE, {FIRST: rows(1), SECOND: rows(2)}, {})
     assert made == [commits[FIRST].version] == [folder.version(TABLE)]
 
 
-def test_what_each_partition_has_seen_is_told_for_all_at_once(folder: DeltaLake) -> None:
-    """From checkpoint and commits together, as Delta tells it one by one."""
+def test_what_each_partition_has_seen_is_as_deltalake_tells_it(folder: DeltaLake) -> None:
+    """From checkpoint and commits together."""
     for token in range(1, 30):
         held = {name: lease(token + number) for number, name in enumerate(NAMES) if token % (number + 1) == 0}
         folder.fence(TABLE, held)
     delta = DeltaTable(folder.location(TABLE))
-    root = folder.location(TABLE)
-    assert log_archive.last_checkpoint(folder._filesystem, root) == 19
-    seen = delta_log.transactions_of(delta, folder._filesystem, root)
-    assert seen == {name: delta.transaction_version(name) for name in NAMES}
+    assert log_archive.last_checkpoint(folder._tables.filesystem, folder.location(TABLE)) == 19
+    found = folder._tables.at(TABLE)
+    assert found is not None
+    assert found.tokens_of(NAMES) == {name: delta.transaction_version(name) for name in NAMES}
 
 
-def test_leases_are_looked_at_one_by_one_where_another_engine_wrote_the_checkpoint(folder: DeltaLake) -> None:
+def test_leases_are_looked_at_where_another_engine_wrote_the_checkpoint(folder: DeltaLake) -> None:
     for token in range(1, 23):
         folder.fence(TABLE, {FIRST: lease(token)})
     (checkpoint,) = Path(folder.location(TABLE), "_delta_log").glob("*.checkpoint.parquet")

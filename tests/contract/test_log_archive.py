@@ -17,6 +17,7 @@ from perennial.errors import LeaseLost, RowsLost, RowsRemoved, StoreUnavailable
 from perennial.lake import delta_log, log_archive
 from perennial.lake.delta import DeltaLake
 from perennial.lake.port import Commit, Forgotten, Lake
+from perennial.lake.tables import Tables
 from perennial.lease import Lease
 from perennial.window import Window
 
@@ -107,8 +108,8 @@ def test_every_version_stays_readable_and_the_table_goes_on(lake: Lake) -> None:
     all_are_read(lake, made)
     if isinstance(lake, DeltaLake):
         location = lake.location(TABLE).removeprefix("s3://")
-        assert log_archive.packs_of(lake._filesystem, location) == [0, 10, 20, 30]
-        assert min(log_archive._numbered(lake._filesystem, f"{location}/_delta_log", log_archive._COMMIT)) == 40
+        assert log_archive.packs_of(lake._tables.filesystem, location) == [0, 10, 20, 30]
+        assert min(log_archive._numbered(lake._tables.filesystem, f"{location}/_delta_log", log_archive._COMMIT)) == 40
 
 
 def test_a_version_that_is_packed_is_looked_up_without_opening_the_table(
@@ -116,7 +117,7 @@ def test_a_version_that_is_packed_is_looked_up_without_opening_the_table(
 ) -> None:
     made = filled(folder)
     folder.optimize(TABLE)
-    monkeypatch.setattr(DeltaLake, "_open", lambda *_: pytest.fail("the table was opened"))
+    monkeypatch.setattr(Tables, "at", lambda *_: pytest.fail("the table was looked at"))
     for partition, commit in made:
         assert table_digest(folder.read(TABLE, partition, version=commit.version)) == commit.digest
 
@@ -203,7 +204,7 @@ def test_a_pack_is_whole_under_its_name_or_not_there(folder: DeltaLake, monkeypa
             raise KeyboardInterrupt
 
     with monkeypatch.context() as cut:
-        cut.setattr(folder, "_filesystem", Stopped())
+        cut.setattr(folder._tables, "filesystem", Stopped())
         with pytest.raises(KeyboardInterrupt):
             folder.optimize(TABLE)
     assert moving == [f"{folder.location(TABLE)}/_log_archive/{0:020d}.parquet"]
@@ -363,10 +364,10 @@ def test_unpacked_every_version_is_opened_by_any_engine(lake: DeltaLake) -> None
     made = filled(lake)
     lake.optimize(TABLE)
     location = lake.location(TABLE).removeprefix("s3://")
-    assert log_archive.unpack(lake._filesystem, location) == BEGINNING
-    assert log_archive.unpack(lake._filesystem, location) == 0
+    assert log_archive.unpack(lake._tables.filesystem, location) == BEGINNING
+    assert log_archive.unpack(lake._tables.filesystem, location) == 0
     for version in range(COMMITS + 1):
-        table = DeltaTable(lake.location(TABLE), version=version, storage_options=lake._options)
+        table = DeltaTable(lake.location(TABLE), version=version, storage_options=lake._tables.options)
         held = {partition: commit for partition, commit in made if commit.version <= version}
         assert delta_log.files_by_partition(table).keys() == held.keys()
     lake.optimize(TABLE)

@@ -23,7 +23,9 @@ from psycopg2 import extensions
 from tests.faults.world import Address, ModelFiles, World
 
 from perennial.jobs.retrain.deploy import deployed
-from perennial.lake import delta
+from perennial.lake.delta import DeltaLake
+from perennial.lake.replayed import ReplayedVersion
+from perennial.lake.table_version import OpenedVersion
 from perennial.lease import Lease
 from perennial.ledger.entries import Deployment
 from perennial.ledger.postgres import ledger, locks
@@ -49,7 +51,7 @@ def _around(owner: Any, name: str, act: Act, *, after: bool, only: Callable[...,
 
 
 def _of_table(table: str) -> Callable[..., bool]:
-    return lambda *arguments: any(f"{table}/parcels" in str(getattr(each, "table_uri", each)) for each in arguments)
+    return lambda *arguments: any(f"{table}/parcels" in str(getattr(each, "_root", each)) for each in arguments)
 
 
 def _hold_taken(act: Act) -> None:
@@ -89,8 +91,11 @@ def _statement(beginning: str) -> Callable[[Act], None]:
 
 
 def _lake(function: str, table: str, *, after: bool) -> Callable[[Act], None]:
-    owner = delta if function == "commit_rows" else delta.DeltaLake
-    return lambda act: _around(owner, function, act, after=after, only=_of_table(table))
+    def arm(act: Act) -> None:
+        for owner in (OpenedVersion, ReplayedVersion) if function == "commit" else (DeltaLake,):
+            _around(owner, function, act, after=after, only=_of_table(table))
+
+    return arm
 
 
 def _entry(function: str, *, after: bool) -> Callable[[Act], None]:
@@ -104,8 +109,8 @@ STEPS: dict[str, Callable[[Act], None]] = {
         for table in ("raw", "quarantine", "predictions")
         for moment, function, after in (
             ("file written", "_write", True),
-            ("commit about to be sent", "commit_rows", False),
-            ("committed", "commit_rows", True),
+            ("commit about to be sent", "commit", False),
+            ("committed", "commit", True),
         )
     },
     "snapshot about to be recorded": _entry("record_snapshot", after=False),

@@ -5,26 +5,26 @@ was committed with; Delta's log says which file is the partition's. That makes t
 the same bytes for ever, also when other partitions bring new columns. Reading opens the partition's file and no other.
 A replacement is one commit: the new file in, the old one out.
 
-A commit lands on exactly the version after the one that was read, or not at all: Delta's own rebasing is switched off,
-because it would accept both of two first writers of a partition. Whoever loses reads again and tries again. So does
-whoever got no answer: the rows may be there already. A partition whose lease was not given back is fenced: the next
-lease's fencing token becomes a Delta application transaction, and a writer that finds a greater one than its own gives
-up. Other commits carry none, because every table would keep one for each partition for ever, and opening it would take
-half as long again. A file whose commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could
-hit one whose commit did arrive, while only the answer was lost.
+What single partitions are read from and committed after is a `TableVersion`, which `Tables` finds. A commit lands on
+exactly the version after it, or not at all: Delta's own rebasing is switched off, because it would accept both of two
+first writers of a partition. Whoever loses reads again and tries again. So does whoever got no answer: the rows may be
+there already. A partition whose lease was not given back is fenced: the next lease's fencing token becomes a Delta
+application transaction, and a writer that finds a greater one than its own gives up. Other commits carry none, because
+every table would keep one for each partition for ever, and opening it would take half as long again. A file whose
+commit never came is unreachable, and is left to Delta's VACUUM: deleting it here could hit one whose commit did arrive,
+while only the answer was lost.
 """
 
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
-from functools import cached_property
 from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable
+from deltalake import CommitProperties
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
@@ -35,27 +35,23 @@ from perennial.lake.committing import until_committed
 from perennial.lake.delta_log import (
     DataFile,
     changed_files,
-    columns_of,
-    commit_rows,
-    created,
     digest_committed,
     drop_partitions,
     file_committed,
     files_by_partition,
-    is_followed,
     no_rows,
     without_partition,
     written_in,
 )
 from perennial.lake.forgetting import forget_in_files, without
-from perennial.lake.held import HeldTables
 from perennial.lake.log_archive import shorten
 from perennial.lake.many_partitions import ManyPartitions
-from perennial.lake.opening import opened
 from perennial.lake.parquet import is_small, open_parquet
 from perennial.lake.port import Commit, Forgotten, Keep, Stored, Written
-from perennial.lake.schema import PARTITION_COLUMN, merged_schema
-from perennial.lake.storage import S3_SCHEME, local_path, open_filesystem, open_path, reaching, remove_files
+from perennial.lake.schema import PARTITION_COLUMN
+from perennial.lake.storage import reaching, remove_files
+from perennial.lake.table_version import TableVersion
+from perennial.lake.tables import Tables
 from perennial.lease import Lease
 from perennial.ordered import CHUNK_ROWS, OrderedRows, OrderedTable, Rows, batches, in_file, in_order
 
@@ -67,9 +63,7 @@ class DeltaLake(ManyPartitions):
     """
 
     def __init__(self, url: str, storage_options: dict[str, str]) -> None:
-        self._url = url.rstrip("/") if url.startswith(S3_SCHEME) else local_path(url)
-        self._options = storage_options
-        self._held = HeldTables()
+        self._tables = Tables(url, storage_options)
 
     def replace(
         self, table: str, partition: str, rows: Rows, lease: Lease | None = None, *, anew: bool = False
@@ -85,37 +79,30 @@ class DeltaLake(ManyPartitions):
 
             def attempt() -> Commit:
                 nonlocal written
-                delta = self._open(table)
-                schema = merged_schema(table, columns_of(delta) if delta else pa.schema([]), ordered.schema)
-                if delta is None:
-                    delta = self._create(table, schema)  # or open what a rival has just created, with its own columns
-                    schema = merged_schema(table, columns_of(delta), ordered.schema)
-                self._refuse_if_passed(table, delta, partition, lease)
-                if not anew and self._holds(table, delta, partition, ordered.num_rows, digest):
-                    return Commit(table, delta.version(), digest, ordered.num_rows)
+                before, schema = self._before(table, [ordered.schema])
+                self._refuse_if_passed(table, before, {partition: lease} if lease else {})
+                if not anew and self._holds(table, before, partition, ordered.num_rows, digest):
+                    return Commit(table, before.number, digest, ordered.num_rows)
                 if written is None or anew:  # a file that an attempt before may have committed is not added once more
                     written = self._write(table, partition, ordered)
                 facts = {"partition": partition, "digest": digest, "rows": ordered.num_rows}
-                version = commit_rows(delta, [written], schema, facts, [partition])
-                return Commit(table, version, digest, ordered.num_rows)
+                return Commit(table, before.commit([written], schema, facts, [partition]), digest, ordered.num_rows)
 
             return until_committed(f"Writing {partition} to {self.location(table)}", attempt)
 
     def version(self, table: str) -> int | None:
         """See `Lake.version`."""
         with reaching(f"Opening {self.location(table)}"):
-            delta = self._open(table)
-            return None if delta is None else delta.version()
+            found = self._tables.at(table)
+            return None if found is None else found.number
 
     def read(self, table: str, partition: str, *, version: int | None = None) -> pa.Table:
         """See `Lake.read`."""
         with reaching(f"Reading {partition} of {self.location(table)}"):
             if (file := self._committed(table, partition, version)) is not None:
                 return self._rows_of(table, [file])
-            delta = self._open(table, version)
-            if delta is None:
-                return pa.table({})
-            return self._rows(table, delta, partition)
+            found = self._tables.at(table, version)
+            return pa.table({}) if found is None else self._rows(table, found, partition)
 
     def stream(
         self, table: str, partition: str, *, version: int | None = None, chunk_rows: int = 100_000
@@ -129,8 +116,8 @@ class DeltaLake(ManyPartitions):
             if (file := self._committed(table, partition, version)) is not None:
                 files = [file]
             else:
-                delta = self._open(table, version)
-                files = self._held.files_of(delta, partition) if delta else []
+                found = self._tables.at(table, version)
+                files = found.files_of([partition]).get(partition, []) if found else []
             for file in files:
                 with self._parquet(table, file) as parquet:
                     for batch in batches(parquet, chunk_rows):
@@ -139,19 +126,19 @@ class DeltaLake(ManyPartitions):
     def committed_digest(self, table: str, partition: str, version: int) -> str | None:
         """See `Lake.committed_digest`."""
         with reaching(f"Reading the log of {self.location(table)}"):
-            return digest_committed(self._filesystem, open_path(self.location(table)), partition, version)
+            return digest_committed(self._tables.filesystem, self._tables.root(table), partition, version)
 
     def ordered(self, table: str, partition: str, *, version: int | None = None) -> OrderedRows:
         """See `Lake.ordered`. Rows that another engine has split into several files are read into memory."""
         with reaching(f"Reading {partition} of {self.location(table)}"):
             if (file := self._committed(table, partition, version)) is not None:
                 return self._ordered(table, partition, file)
-            delta = self._open(table, version)
-            if delta is None:
+            found = self._tables.at(table, version)
+            if found is None:
                 return OrderedTable(pa.table({}))
-            if len(files := self._held.files_of(delta, partition)) == 1:
+            if len(files := found.files_of([partition]).get(partition, [])) == 1:
                 return self._ordered(table, partition, files[0])
-            return OrderedTable(self._rows(table, delta, partition))
+            return OrderedTable(self._rows(table, found, partition))
 
     def _ordered(self, table: str, partition: str, file: DataFile) -> OrderedRows:
         @contextmanager
@@ -164,28 +151,26 @@ class DeltaLake(ManyPartitions):
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
         """See `Lake.holding`."""
-        with reaching(f"Opening {self.location(table)}"):
-            self._held.keep(table, version, self._open(table, version))
-        try:
+        with ExitStack() as stack:
+            with reaching(f"Opening {self.location(table)}"):
+                stack.enter_context(self._tables.holding(table, version))
             yield
-        finally:
-            self._held.let_go(table, version)
 
     def changed_since(self, table: str, committed: Mapping[str, int]) -> frozenset[str]:
         """See `Lake.changed_since`. The file of the commit must be the partition's only one, and be there."""
         with reaching(f"Comparing {self.location(table)} with its log"):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             if delta is None:
                 return frozenset(committed)
-            root = open_path(self.location(table))
-            found = old_files.files_in(self._filesystem, root)
+            root = self._tables.root(table)
+            found = old_files.files_in(self._tables.filesystem, root)
             sizes = {each.path.removeprefix(f"{root}/"): each.size for each in found}
-            return changed_files(delta, self._filesystem, root, sizes, committed)
+            return changed_files(delta, self._tables.filesystem, root, sizes, committed)
 
     def partitions(self, table: str) -> list[str]:
         """See `Lake.partitions`."""
         with reaching(f"Listing the partitions of {self.location(table)}"):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             if delta is None:
                 return []
             actions = pa.table(delta.get_add_actions(flatten=True))
@@ -196,48 +181,47 @@ class DeltaLake(ManyPartitions):
         """See `Lake.optimize`. Partitions have several files only where another engine wrote."""
         what = f"Optimizing {self.location(table)}"
         with reaching(what):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             files = {} if delta is None else files_by_partition(delta)
             split = sorted(partition for partition, paths in files.items() if len(paths) > 1)
         for partition in split:
 
             def attempt(partition: str = partition) -> int:
-                delta = self._open(table)
-                assert delta is not None, "a table that has partitions is there"
-                rows = canonical(self._rows(table, delta, partition))
-                facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                return commit_rows(delta, [self._write(table, partition, rows)], columns_of(delta), facts, [partition])
+                before = self._tables.at(table)
+                assert before is not None, "a table that has partitions is there"
+                return self._put(table, before, partition, canonical(self._rows(table, before, partition)))
 
             until_committed(what, attempt)
         with reaching(what):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             if delta is not None:
-                root = open_path(self.location(table))
-                shorten(delta, self._filesystem, root, lambda version: self._open(table, version))
+                root = self._tables.root(table)
+                shorten(delta, self._tables.filesystem, root, lambda version: self._tables.open(table, version))
         return len(split)
 
     def removable(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.removable`."""
         with reaching(f"Looking for old files of {self.location(table)}"):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             if delta is None:
                 return []
-            root = open_path(self.location(table))
+            tables = self._tables
+            root = tables.root(table)
             return old_files.unneeded(
-                self._filesystem, root, delta, keep, older_than, lambda version: self._open(table, version)
+                tables.filesystem, root, delta, keep, older_than, lambda version: tables.open(table, version)
             )
 
     def remove(self, table: str, keep: Keep, older_than: timedelta) -> list[str]:
         """See `Lake.remove`."""
         found = self.removable(table, keep, older_than)
         with reaching(f"Removing old files of {self.location(table)}"):
-            old_files.remove(self._filesystem, open_path(self.location(table)), found)
+            old_files.remove(self._tables.filesystem, self._tables.root(table), found)
         return found
 
     def written(self, table: str) -> Mapping[str, Written]:
         """See `Lake.written`."""
         with reaching(f"Listing the partitions of {self.location(table)}"):
-            delta = self._open(table)
+            delta = self._tables.open(table)
             return {} if delta is None else written_in(delta)
 
     def drop(self, table: str, partitions: Collection[str]) -> None:
@@ -245,18 +229,18 @@ class DeltaLake(ManyPartitions):
         what = f"Dropping {len(partitions)} partitions of {self.location(table)}"
 
         def dropped() -> list[str]:
-            delta = self._open(table)
+            delta = self._tables.open(table)
             return [] if delta is None else drop_partitions(delta, partitions)
 
         removed = until_committed(what, dropped)
         with reaching(what):
-            old_files.remove(self._filesystem, open_path(self.location(table)), removed)
+            old_files.remove(self._tables.filesystem, self._tables.root(table), removed)
 
     def stored(self, table: str) -> Stored:
         """See `Lake.stored`."""
         with reaching(f"Listing the files of {self.location(table)}"):
             return Stored.of(
-                each.size for each in old_files.files_in(self._filesystem, open_path(self.location(table)))
+                each.size for each in old_files.files_in(self._tables.filesystem, self._tables.root(table))
             )
 
     def erase(self, table: str) -> Stored:
@@ -264,15 +248,15 @@ class DeltaLake(ManyPartitions):
         what = f"Erasing {self.location(table)}"
 
         def empty() -> None:
-            delta = self._open(table)
+            delta = self._tables.open(table)
             if delta is not None and delta.get_add_actions().num_rows:
                 delta.delete(commit_properties=CommitProperties(max_commit_retries=0))
 
         until_committed(what, empty)
         with reaching(what):
-            found = old_files.files_in(self._filesystem, open_path(self.location(table)))
+            found = old_files.files_in(self._tables.filesystem, self._tables.root(table))
             for each in found:
-                self._filesystem.delete_file(each.path)
+                self._tables.filesystem.delete_file(each.path)
             return Stored.of(each.size for each in found)
 
     def forget(self, table: str, column: str, value: str) -> Forgotten:
@@ -281,57 +265,42 @@ class DeltaLake(ManyPartitions):
         for partition in self.partitions(table):
 
             def replaced(partition: str = partition) -> None:
-                delta = self._open(table)
-                assert delta is not None, "a table that has partitions is there"
+                before = self._tables.at(table)
+                assert before is not None, "a table that has partitions is there"
                 try:
-                    before = self._rows(table, delta, partition)
+                    held = self._rows(table, before, partition)
                 except RowsRemoved:  # its file is lost, and whoever was in it with it
                     return
-                rows = canonical(without(before, column, value))
-                if rows.num_rows < before.num_rows:
-                    facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
-                    commit_rows(delta, [self._write(table, partition, rows)], columns_of(delta), facts, [partition])
+                rows = canonical(without(held, column, value))
+                if rows.num_rows < held.num_rows:
+                    self._put(table, before, partition, rows)
 
             until_committed(what, replaced)
         with reaching(what):
-            paths = [each.path for each in old_files.files_in(self._filesystem, open_path(self.location(table)))]
-            return forget_in_files(self._filesystem, paths, column, value, CHUNK_ROWS)
+            paths = [each.path for each in old_files.files_in(self._tables.filesystem, self._tables.root(table))]
+            return forget_in_files(self._tables.filesystem, paths, column, value, CHUNK_ROWS)
 
     def location(self, table: str) -> str:
         """See `Lake.location`."""
-        return f"{self._url}/{table}"
+        return self._tables.location(table)
 
-    def _refuse_if_passed(self, table: str, delta: DeltaTable, partition: str, lease: Lease | None) -> None:
-        if lease is not None:
-            lease.refuse_if_passed(delta.transaction_version(partition) or 0, self.location(table))
-
-    @cached_property
-    def _filesystem(self) -> fs.FileSystem:
-        return open_filesystem(self._url, self._options)[0]
-
-    def _open(self, table: str, version: int | None = None) -> DeltaTable | None:
-        root = open_path(self.location(table))
-        if (
-            held := self._held.find(table, version, lambda last: is_followed(self._filesystem, root, last))
-        ) is not None:
-            return held
-        return opened(self.location(table), self._options, self._filesystem, version)
-
-    def _create(self, table: str, columns: pa.Schema) -> DeltaTable:
-        return created(self.location(table), columns, self._options)
-
-    def _holds(self, table: str, delta: DeltaTable, partition: str, rows: int, digest: str) -> bool:
+    def _holds(self, table: str, before: TableVersion, partition: str, rows: int, digest: str) -> bool:
         """Whether the partition has just these rows; not where its file is lost, which is why it is written again."""
-        files = self._held.files_of(delta, partition)
+        files = before.files_of([partition]).get(partition, [])
         counts = [file.rows for file in files]
         if not files or (None not in counts and sum(count or 0 for count in counts) != rows):
             return False
         try:
             if len(files) == 1:
                 return self._ordered(table, partition, files[0]).digest() == digest
-            return canonical_digest(self._rows(table, delta, partition)) == digest
+            return canonical_digest(self._rows_of(table, files)) == digest
         except RowsRemoved:
             return False
+
+    def _put(self, table: str, before: TableVersion, partition: str, rows: pa.Table) -> int:
+        """Commit rows in canonical form, with no other columns than the table's, after that version; the new one."""
+        facts = {"partition": partition, "digest": canonical_digest(rows), "rows": rows.num_rows}
+        return before.commit([self._write(table, partition, rows)], before.columns, facts, [partition])
 
     def _committed(self, table: str, partition: str, version: int | None) -> DataFile | None:
         """The file that this version's own commit wrote, without opening the table, which costs the more the longer
@@ -339,11 +308,11 @@ class DeltaLake(ManyPartitions):
         """
         if version is None:
             return None
-        return file_committed(self._filesystem, open_path(self.location(table)), partition, version)
+        return file_committed(self._tables.filesystem, self._tables.root(table), partition, version)
 
-    def _rows(self, table: str, delta: DeltaTable, partition: str) -> pa.Table:
-        files = self._held.files_of(delta, partition)
-        return self._rows_of(table, files) if files else no_rows(delta)
+    def _rows(self, table: str, found: TableVersion, partition: str) -> pa.Table:
+        files = found.files_of([partition]).get(partition)
+        return self._rows_of(table, files) if files else no_rows(found.columns)
 
     def _rows_of(self, table: str, files: Sequence[DataFile]) -> pa.Table:
         parts = []
@@ -355,9 +324,9 @@ class DeltaLake(ManyPartitions):
         return canonical(pa.concat_tables(parts, promote_options="default"))
 
     def _parquet(self, table: str, file: DataFile) -> pq.ParquetFile:
-        root = open_path(self.location(table))
+        root = self._tables.root(table)
         try:
-            return open_parquet(self._filesystem, f"{root}/{file.path}", file.rows)
+            return open_parquet(self._tables.filesystem, f"{root}/{file.path}", file.rows)
         except FileNotFoundError as error:
             raise RowsRemoved(
                 f"{file.path} of {self.location(table)} no longer exists: retention or somebody removed it. The "
@@ -367,16 +336,16 @@ class DeltaLake(ManyPartitions):
     def _write(self, table: str, partition: str, rows: Rows) -> AddAction:
         ordered = OrderedTable(rows) if isinstance(rows, pa.Table) else rows
         path = f"{old_files.folder_of(partition)}/{uuid4().hex}.parquet"
-        target = f"{open_path(self.location(table))}/{path}"
-        if not self._url.startswith(S3_SCHEME):
-            self._filesystem.create_dir(target.rpartition("/")[0], recursive=True)
+        target = f"{self._tables.root(table)}/{path}"
+        if isinstance(self._tables.filesystem, fs.LocalFileSystem):
+            self._tables.filesystem.create_dir(target.rpartition("/")[0], recursive=True)
         try:
-            with self._filesystem.open_output_stream(target) as sink:
+            with self._tables.filesystem.open_output_stream(target) as sink:
                 ordered.write_parquet(sink)
         except Exception:
-            remove_files(self._filesystem, [target])  # a part of a file, which no commit has named yet
+            remove_files(self._tables.filesystem, [target])  # a part of a file, which no commit has named yet
             raise
-        info = self._filesystem.get_file_info(target)
+        info = self._tables.filesystem.get_file_info(target)
         return AddAction(
             path=path,
             size=info.size,

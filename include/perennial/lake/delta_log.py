@@ -2,34 +2,32 @@
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
 
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
-from deltalake import CommitProperties, DeltaTable, Transaction
-from deltalake.transaction import AddAction
+from deltalake import CommitProperties, DeltaTable
 from pyarrow import fs
 
 from perennial.digest import canonical_types
-from perennial.lake.log_archive import LOG, commit_text, commit_texts, last_checkpoint
+from perennial.lake.log_archive import LOG, commit_text, commit_texts
 from perennial.lake.port import Written
 from perennial.lake.schema import PARTITION_COLUMN
-from perennial.lease import Lease
 
 DIGEST, PARTITION = "digest", "partition"  # among what a commit of ours says of itself
 PARTITIONS = "partitions"  # … and one that wrote many: by partition what one of its own would say
+
+CHECKPOINT_EVERY = 20  # commits
 
 # Old versions are the versioning of the data: no engine may clean them away on its own. Checkpoints keep opening cheap.
 TABLE_PROPERTIES = {
     "delta.enableExpiredLogCleanup": "false",
     "delta.logRetentionDuration": "interval 36500 days",
     "delta.deletedFileRetentionDuration": "interval 36500 days",
-    "delta.checkpointInterval": "20",
+    "delta.checkpointInterval": f"{CHECKPOINT_EVERY}",
 }
 
 
@@ -41,30 +39,12 @@ class DataFile:
     rows: int | None
 
 
-class Listing:
-    """The files of the version of a table that is open, which Delta lists the longer the more partitions there are."""
-
-    def __init__(self, delta: DeltaTable) -> None:
-        self.version = delta.version()
-        self._actions = pa.table(delta.get_add_actions(flatten=True))
-
-    def of(self, partition: str) -> list[DataFile]:
-        """The partition's files."""
-        mine = self._actions.filter(pc.equal(self._actions[f"partition.{PARTITION_COLUMN}"], partition))
-        columns = (column.to_pylist() for column in mine.sort_by("path").select(["path", "num_records"]))
-        return [DataFile(unquote(path), rows) for path, rows in zip(*columns, strict=True)]
-
-
-def files_of_many(delta: DeltaTable, partitions: Collection[str]) -> dict[str, list[DataFile]]:
-    """The files of those of the partitions that have any."""
-    actions = pa.table(delta.get_add_actions(flatten=True))
-    wanted = pa.array(list(partitions), pa.string())
-    mine = actions.filter(pc.is_in(actions[f"partition.{PARTITION_COLUMN}"], value_set=wanted)).sort_by("path")
-    found: dict[str, list[DataFile]] = {}
-    names = (f"partition.{PARTITION_COLUMN}", "path", "num_records")
-    for partition, path, rows in zip(*(mine[name].to_pylist() for name in names), strict=True):
-        found.setdefault(partition, []).append(DataFile(unquote(path), rows))
-    return found
+def data_files(found: Iterable[tuple[str, str, int | None]]) -> dict[str, list[DataFile]]:
+    """By partition, and by path, the files of which partition, path as the log has it, and rows are given."""
+    files: dict[str, list[DataFile]] = {}
+    for partition, path, rows in sorted(found):
+        files.setdefault(partition, []).append(DataFile(unquote(path), rows))
+    return files
 
 
 def files_by_partition(delta: DeltaTable) -> dict[str, list[str]]:
@@ -120,7 +100,7 @@ def changes_of(filesystem: fs.FileSystem, root: str, versions: Iterable[int]) ->
             frozenset(unquote(each["remove"]["path"]) for each in actions if "remove" in each),
         )
 
-    return {version: changes(_actions(text)) for version, text in commit_texts(filesystem, root, versions)}
+    return {version: changes(actions_of(text)) for version, text in commit_texts(filesystem, root, versions)}
 
 
 def is_followed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
@@ -152,7 +132,7 @@ def files_committed_by(
 ) -> defaultdict[int, dict[str, DataFile]]:
     """`files_committed` of many versions, by version."""
     read = commit_texts(filesystem, root, versions)
-    return defaultdict(dict, {version: _files_in(_actions(text)) for version, text in read})
+    return defaultdict(dict, {version: _files_in(actions_of(text)) for version, text in read})
 
 
 def _files_in(actions: list[dict[str, Any]]) -> dict[str, DataFile]:
@@ -161,32 +141,21 @@ def _files_in(actions: list[dict[str, Any]]) -> dict[str, DataFile]:
     files = {each["partitionValues"].get(PARTITION_COLUMN): each for each in added}
     if len(files) != len(added) or any(DIGEST not in facts.get(each, ()) for each in files):
         return {}
-    return {partition: _data_file(each) for partition, each in files.items()}
+    return {partition: data_file(each) for partition, each in files.items()}
 
 
-def _data_file(added: dict[str, Any]) -> DataFile:
-    return DataFile(unquote(added["path"]), json.loads(added.get("stats") or "{}").get("numRecords"))
+def data_file(added: Mapping[str, Any]) -> DataFile:
+    """The file that an action of the log adds."""
+    return DataFile(unquote(added["path"]), _rows_said(added.get("stats")))
 
 
-def transactions_of(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> dict[str, int]:
-    """The version of every application transaction that the table has seen, which Delta tells for one at a time only.
-
-    From the last checkpoint and the commits since. Errors: `FileNotFoundError` when they are not where ours are.
-    """
-    checkpoint = last_checkpoint(filesystem, root)
-    if checkpoint is None or checkpoint > delta.version():
-        checkpoint, seen = -1, {}
-    else:
-        path = f"{root}/{LOG}/{checkpoint:020d}.checkpoint.parquet"
-        known = pq.read_table(path, columns=["txn"], filesystem=filesystem).column("txn").drop_null().to_pylist()
-        seen = {each["appId"]: each["version"] for each in known if each["appId"] is not None}
-    since = range(checkpoint + 1, delta.version() + 1)
-    commits = dict(commit_texts(filesystem, root, since))
-    if len(commits) < len(since):
-        raise FileNotFoundError(f"{root} lacks commits since version {checkpoint}")
-    for text in commits.values():
-        seen |= {each["txn"]["appId"]: each["txn"]["version"] for each in _actions(text, only="txn")}
-    return seen
+def _rows_said(stats: str | None) -> int | None:
+    """How many rows a file has by its statistics; None where they don't say it."""
+    try:
+        rows = json.loads(stats or "{}").get("numRecords")
+    except (ValueError, AttributeError):
+        return None
+    return rows if isinstance(rows, int) else None
 
 
 def digest_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> str | None:
@@ -228,15 +197,14 @@ def changed_files(
 def _commit(filesystem: fs.FileSystem, root: str, version: int) -> list[dict[str, Any]]:
     """The actions of the commit of that version; none where it is nowhere."""
     try:
-        return _actions(commit_text(filesystem, root, version))
+        return actions_of(commit_text(filesystem, root, version))
     except FileNotFoundError:
         return []
 
 
-def _actions(commit: bytes, only: str = "") -> list[dict[str, Any]]:
-    """The actions of a commit, all of them or those of one kind."""
-    actions = (json.loads(line) for line in commit.splitlines() if only.encode() in line)
-    return [each for each in actions if only in each or not only]
+def actions_of(commit: bytes) -> list[dict[str, Any]]:
+    """The actions of a commit."""
+    return [json.loads(line) for line in commit.splitlines() if line]
 
 
 def columns_of(delta: DeltaTable) -> pa.Schema:
@@ -244,9 +212,9 @@ def columns_of(delta: DeltaTable) -> pa.Schema:
     return pa.schema([field for field in pa.schema(delta.schema().to_arrow()) if field.name != PARTITION_COLUMN])
 
 
-def no_rows(delta: DeltaTable) -> pa.Table:
+def no_rows(columns: pa.Schema) -> pa.Table:
     """What a partition without rows holds: the table's columns."""
-    return without_partition(columns_of(delta).empty_table())
+    return without_partition(columns.empty_table())
 
 
 def without_partition(rows: pa.Table) -> pa.Table:
@@ -265,49 +233,4 @@ def created(location: str, columns: pa.Schema, options: dict[str, str]) -> Delta
         configuration=TABLE_PROPERTIES,
         storage_options=options,
         commit_properties=CommitProperties(max_commit_retries=0),  # of two that create it, the later looks again
-    )
-
-
-def commit_rows(
-    delta: DeltaTable,
-    written: Sequence[AddAction],
-    schema: pa.Schema,
-    said: dict[str, Any],
-    partitions: Sequence[str],
-) -> int:
-    """Put the files in the places of the partitions', in the version after `delta`'s or not at all; that version.
-
-    `said` is what the commit says of itself. Errors: those of deltalake, when a rival was first.
-    """
-    held = pa.table(delta.get_add_actions(flatten=True))[f"partition.{PARTITION_COLUMN}"]
-    there = pc.any(pc.is_in(held, pa.array(partitions, pa.string()))).as_py()
-    # To put files in an empty place is the quicker of the two; but only the other one brings new columns.
-    replaced = there or schema != columns_of(delta)
-    version = delta.version() + 1
-    delta.create_write_transaction(
-        [*written],
-        mode="overwrite" if replaced else "append",
-        schema=schema.append(pa.field(PARTITION_COLUMN, pa.string())),
-        partition_by=[PARTITION_COLUMN],
-        partition_filters=[(PARTITION_COLUMN, "in", list(partitions))] if replaced else None,
-        commit_properties=CommitProperties(custom_metadata=said, max_commit_retries=0),
-    )
-    return version
-
-
-def commit_fences(delta: DeltaTable, leases: Mapping[str, Lease]) -> None:
-    """Commit the leases' fencing tokens, each as an application transaction that has its partition's name.
-
-    Errors: those of deltalake, when a rival was first.
-    """
-    delta.create_write_transaction(
-        [],
-        mode="append",
-        schema=pa.schema(delta.schema().to_arrow()),
-        partition_by=[PARTITION_COLUMN],
-        commit_properties=CommitProperties(
-            custom_metadata={PARTITIONS: {}},
-            max_commit_retries=0,
-            app_transactions=[Transaction(each, lease.fencing_token) for each, lease in leases.items()],
-        ),
     )

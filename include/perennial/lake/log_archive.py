@@ -46,7 +46,7 @@ Opened = Callable[[int], DeltaTable | None]
 def commit_text(filesystem: fs.FileSystem, root: str, version: int) -> bytes:
     """What the file of that commit holds, or held before it was packed. Errors: `FileNotFoundError` for neither."""
     try:
-        return _in_log(filesystem, root, version)
+        return in_log(filesystem, root, version)
     except FileNotFoundError:
         first = version // PACKED * PACKED
         found = _in_pack(filesystem, root, first, version, version).get(version)
@@ -86,6 +86,12 @@ def commit_name(version: int) -> str:
     return f"{version:020d}.json"
 
 
+def commit_version(name: str) -> int | None:
+    """The version of the commit whose file has that name; None for any other file."""
+    found = _COMMIT.fullmatch(name)
+    return int(found[1]) if found else None
+
+
 def shorten(delta: DeltaTable, filesystem: fs.FileSystem, root: str, opened: Opened) -> None:
     """Give the version that is open, the present one, a checkpoint, and pack the commits that lie far enough before it.
 
@@ -113,7 +119,7 @@ def shorten(delta: DeltaTable, filesystem: fs.FileSystem, root: str, opened: Ope
     # Only now: until the last of them is packed, a version among them may be made of all commits before it.
     remove_files(filesystem, [_commit(root, version) for version in packing])
     spare = (version for version in checkpoints if (version + 1) % PACKED or version + 1 < beginning)
-    remove_files(filesystem, [_checkpoint(root, version) for version in spare if version < newest - CHECKPOINTS])
+    remove_files(filesystem, [checkpoint_path(root, version) for version in spare if version < newest - CHECKPOINTS])
 
 
 def unpack(filesystem: fs.FileSystem, root: str) -> int:
@@ -158,7 +164,7 @@ def _remove_unfinished(filesystem: fs.FileSystem, root: str) -> None:
 
 def _require_all_files(delta: DeltaTable, filesystem: fs.FileSystem, root: str) -> None:
     """From now on the newest checkpoint alone says which files the table has. Errors: `OSError` when it does not."""
-    path = _checkpoint(root, delta.version())
+    path = checkpoint_path(root, delta.version())
     with pq.ParquetFile(path, filesystem=filesystem) as parquet:
         added = parquet.read(columns=["add.path"]).column("add").combine_chunks()
     files = set(pc.struct_field(added, "path").drop_null().to_pylist())
@@ -170,7 +176,7 @@ def _require_all_files(delta: DeltaTable, filesystem: fs.FileSystem, root: str) 
 
 def _pack(filesystem: fs.FileSystem, root: str, first: int, versions: Sequence[int]) -> None:
     """Pack a thousand commits, of which those of `versions` are in the log still, or see that they are packed."""
-    texts = _texts(lambda version: _in_log(filesystem, root, version), versions)  # less what a rival has just removed
+    texts = _texts(lambda version: in_log(filesystem, root, version), versions)  # less what a rival has just removed
     if not _holds(filesystem, root, first, texts):
         if len(texts) < PACKED:
             raise OSError(
@@ -210,7 +216,8 @@ def _texts(read: Callable[[int], bytes], versions: Sequence[int]) -> dict[int, b
         return {version: text for version, text in found if text is not None}
 
 
-def _in_log(filesystem: fs.FileSystem, root: str, version: int) -> bytes:
+def in_log(filesystem: fs.FileSystem, root: str, version: int) -> bytes:
+    """What the log's file of that commit holds. Errors: `FileNotFoundError`."""
     with filesystem.open_input_stream(_commit(root, version)) as stream:
         content: bytes = stream.read()
     return content
@@ -238,7 +245,8 @@ def _commit(root: str, version: int) -> str:
     return f"{root}/{LOG}/{commit_name(version)}"
 
 
-def _checkpoint(root: str, version: int) -> str:
+def checkpoint_path(root: str, version: int) -> str:
+    """Where the checkpoint of that version is."""
     return f"{root}/{LOG}/{version:020d}.checkpoint.parquet"
 
 

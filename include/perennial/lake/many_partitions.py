@@ -7,39 +7,25 @@ is then most of the time, so that these are shared, or waited for side by side.
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from functools import cached_property
 from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from deltalake import DeltaTable
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
 from perennial.digest import canonical, canonical_digest
 from perennial.errors import RowsRemoved
 from perennial.lake.committing import until_committed
-from perennial.lake.delta_log import (
-    PARTITIONS,
-    DataFile,
-    columns_of,
-    commit_fences,
-    commit_rows,
-    files_committed_by,
-    files_of_many,
-    no_rows,
-    transactions_of,
-    without_partition,
-)
+from perennial.lake.delta_log import PARTITIONS, DataFile, files_committed_by, no_rows, without_partition
 from perennial.lake.parquet import is_small
 from perennial.lake.port import Commit
 from perennial.lake.schema import merged_schema
-from perennial.lake.storage import AT_ONCE, open_path, reaching
+from perennial.lake.storage import AT_ONCE, reaching
+from perennial.lake.table_version import TableVersion
+from perennial.lake.tables import Tables
 from perennial.lease import Lease
 from perennial.stacked import canonical_digest_each, canonical_each, stacked
-
-ASKED_ALONE = 20  # fencing tokens: a look at one takes a millisecond, and one at all of them as long as twenty of those
 
 Given = TypeVar("Given")
 Made = TypeVar("Made")
@@ -50,19 +36,11 @@ AT_ONCE_ON_DISK = 4  # with more threads they wait for each other
 class ManyPartitions(ABC):
     """The part of `DeltaLake` that works on many partitions."""
 
+    _tables: Tables
+
     @abstractmethod
     def location(self, table: str) -> str:
         """See `Lake.location`."""
-
-    @cached_property
-    @abstractmethod
-    def _filesystem(self) -> fs.FileSystem: ...
-
-    @abstractmethod
-    def _open(self, table: str, version: int | None = None) -> DeltaTable | None: ...
-
-    @abstractmethod
-    def _create(self, table: str, columns: pa.Schema) -> DeltaTable: ...
 
     @abstractmethod
     def _write(self, table: str, partition: str, ordered: pa.Table) -> AddAction: ...
@@ -83,23 +61,20 @@ class ManyPartitions(ABC):
         written: dict[str, AddAction] = {}
 
         def attempt() -> int:
-            delta = self._open(table)
-            if delta is None:
-                delta = self._create(table, _merged(table, pa.schema([]), schemas))
-            schema = _merged(table, columns_of(delta), schemas)
-            self._tokens(table, delta, leases)
-            held = files_of_many(delta, ordered)
+            before, schema = self._before(table, schemas)
+            self._refuse_if_passed(table, before, leases)
+            held = before.files_of(ordered)
             there = [partition for partition in ordered if partition in held]
             same = self._at_once(lambda each: self._digest_of(table, held[each]) == digests[each], there)
             changed = sorted(ordered.keys() - {each for each, is_same in zip(there, same, strict=True) if is_same})
             if not changed:
-                return delta.version()
+                return before.number
             new = [each for each in changed if each not in written]  # others an earlier attempt may have committed
             written.update(
                 zip(new, self._at_once(lambda each: self._write(table, each, ordered[each]), new), strict=True)
             )
             facts = {each: {"digest": digests[each], "rows": ordered[each].num_rows} for each in changed}
-            return commit_rows(delta, [written[each] for each in changed], schema, {PARTITIONS: facts}, changed)
+            return before.commit([written[each] for each in changed], schema, {PARTITIONS: facts}, changed)
 
         what = f"Writing {len(ordered)} partitions to {self.location(table)}"
         version = until_committed(what, attempt) if ordered else 0
@@ -111,20 +86,20 @@ class ManyPartitions(ABC):
         """
 
         def attempt() -> None:
-            delta = self._open(table) or self._create(table, pa.schema([]))
-            seen = self._tokens(table, delta, leases)
-            behind = {each: lease for each, lease in leases.items() if seen.get(each) != lease.fencing_token}
+            before = self._tables.at(table) or self._tables.create(table, pa.schema([]))
+            seen = self._refuse_if_passed(table, before, leases)
+            behind = {each: lease for each, lease in leases.items() if seen[each] != lease.fencing_token}
             if behind:
-                commit_fences(delta, behind)
+                before.fence(behind, {PARTITIONS: {}})
 
         until_committed(f"Fencing {len(leases)} partitions of {self.location(table)}", attempt)
 
     def read_many(self, table: str, partitions: Mapping[str, int | None]) -> Mapping[str, pa.Table]:
         """See `Lake.read_many`. A commit is read once for all partitions that it wrote; so is the table, for others."""
-        root = open_path(self.location(table))
+        root = self._tables.root(table)
         with reaching(f"Reading {len(partitions)} partitions of {self.location(table)}"):
             versions = {version for version in partitions.values() if version is not None}
-            commits = files_committed_by(self._filesystem, root, versions)
+            commits = files_committed_by(self._tables.filesystem, root, versions)
             files: dict[str, Sequence[DataFile]] = {}
             elsewhere: dict[int | None, list[str]] = {}
             for partition, version in partitions.items():
@@ -135,10 +110,10 @@ class ManyPartitions(ABC):
                     files[partition] = [file]
             found: dict[str, pa.Table] = {}
             for version, names in elsewhere.items():
-                delta = self._open(table, version)
-                held = files_of_many(delta, names) if delta else {}
+                at = self._tables.at(table, version)
+                held = at.files_of(names) if at else {}
                 files |= held
-                nothing = no_rows(delta) if delta else pa.table({})
+                nothing = no_rows(at.columns) if at else pa.table({})
                 found |= dict.fromkeys((each for each in names if each not in held), nothing)
             return found | self._rows_of_each(table, files)
 
@@ -168,25 +143,30 @@ class ManyPartitions(ABC):
         """
         if len(given) < 2:  # noqa: PLR2004 - no thread for one
             return [work(each) for each in given]
-        most = AT_ONCE_ON_DISK if isinstance(self._filesystem, fs.LocalFileSystem) else AT_ONCE
+        most = AT_ONCE_ON_DISK if isinstance(self._tables.filesystem, fs.LocalFileSystem) else AT_ONCE
         shares = [given[start::most] for start in range(min(most, len(given)))]
         with ThreadPoolExecutor(len(shares)) as threads:
             made = list(threads.map(lambda share: [work(each) for each in share], shares))
         return [made[number % most][number // most] for number in range(len(given))]
 
-    def _tokens(self, table: str, delta: DeltaTable, leases: Mapping[str, Lease]) -> dict[str, int]:
+    def _before(self, table: str, arriving: Sequence[pa.Schema]) -> tuple[TableVersion, pa.Schema]:
+        """The version after which rows with these columns can be committed, and the columns that the table has then.
+
+        Errors: `SchemaMismatch`; those of deltalake and of Arrow, `OSError`.
+        """
+        before = self._tables.at(table)
+        schema = _merged(table, before.columns if before else pa.schema([]), arriving)
+        if before is None or not before.takes(schema):
+            before = self._tables.opened(table) or self._tables.create(table, schema)  # or what a rival has just made
+            schema = _merged(table, before.columns, arriving)
+        return before, schema
+
+    def _refuse_if_passed(self, table: str, before: TableVersion, leases: Mapping[str, Lease]) -> dict[str, int]:
         """The fencing tokens that the partitions have seen. Errors: `LeaseLost` for one greater than its lease's."""
-        every: dict[str, int] | None = None
-        if len(leases) > ASKED_ALONE:
-            with suppress(
-                FileNotFoundError
-            ):  # another engine cleaned up the log, or wrote a checkpoint of several files
-                every = transactions_of(delta, self._filesystem, open_path(self.location(table)))
-        if every is None:
-            every = {each: delta.transaction_version(each) or 0 for each in leases}
+        seen = before.tokens_of(leases)
         for partition, lease in leases.items():
-            lease.refuse_if_passed(every.get(partition, 0), self.location(table))
-        return every
+            lease.refuse_if_passed(seen[partition], self.location(table))
+        return seen
 
 
 def _merged(table: str, known: pa.Schema, arriving: Sequence[pa.Schema]) -> pa.Schema:

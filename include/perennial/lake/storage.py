@@ -5,15 +5,22 @@ already. S3 and most stores that speak its language have it (`If-None-Match`), a
 store that lacks it, commits fail instead of overwriting each other.
 """
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
+from functools import cache
 from pathlib import Path
+from typing import Any, cast
 from uuid import uuid4
 
+import obstore
 import pyarrow as pa
 from deltalake.exceptions import DeltaError
+from obstore.exceptions import AlreadyExistsError, BaseError
+from obstore.store import LocalStore, ObjectStore, S3Store
 from pyarrow import fs
 
 from perennial.addresses import AwsAddress
@@ -25,8 +32,9 @@ CONNECT_SECONDS = 5
 REQUEST_SECONDS = 60
 AT_ONCE = 16  # files that are read or deleted, most of which is waiting
 UNFINISHED = ".unfinished"
+CONDITIONAL_PUT = "AWS_CONDITIONAL_PUT"
 _SAFE_COMMITS = {
-    "AWS_CONDITIONAL_PUT": "etag",
+    CONDITIONAL_PUT: "etag",
     "MAX_RETRIES": str(ATTEMPTS - 1),
     "RETRY_TIMEOUT": f"{REQUEST_SECONDS}s",
     "CONNECT_TIMEOUT": f"{CONNECT_SECONDS}s",
@@ -82,6 +90,60 @@ def open_filesystem(url: str, options: Mapping[str, str]) -> tuple[fs.FileSystem
     return system, url.removeprefix(S3_SCHEME).rstrip("/")
 
 
+def open_store(url: str, options: Mapping[str, str]) -> ObjectStore:
+    """The store below `url`, as deltalake opens it by the same options: for what Arrow's file systems can't do.
+
+    Errors: those of obstore, also for a folder that is not there; `OSError` in a process that was forked from one that
+    has had a store: the threads that do its work are not there, and it would wait for them for ever.
+    """
+    if _first_user() != os.getpid():
+        raise OSError("this process was forked from one that had used the lake by then: start one anew instead")
+    if not url.startswith(S3_SCHEME):
+        return LocalStore(local_path(url))
+    return _open_bucket(url, tuple(sorted(options.items())))
+
+
+@cache
+def _open_bucket(url: str, given: tuple[tuple[str, str], ...]) -> ObjectStore:
+    options = dict(given)
+    bucket, _, folder = url.removeprefix(S3_SCHEME).partition("/")
+    return S3Store(
+        bucket,
+        prefix=folder or None,
+        config=cast(Any, {name: options[name] for name in (*_AWS_VARIABLES, CONDITIONAL_PUT) if name in options}),
+        client_options={
+            "allow_http": "AWS_ALLOW_HTTP" in options,
+            "connect_timeout": timedelta(seconds=CONNECT_SECONDS),
+            "timeout": timedelta(seconds=REQUEST_SECONDS),
+        },
+        retry_config={"max_retries": ATTEMPTS - 1, "retry_timeout": timedelta(seconds=REQUEST_SECONDS)},
+    )
+
+
+def put_new(store: ObjectStore, path: str, content: bytes) -> bool:
+    """Put a file unless it is there, at once or not at all; whether it was put. Errors: those of obstore."""
+    try:
+        obstore.put(store, path, content, mode="create")
+    except AlreadyExistsError:
+        return False
+    return True
+
+
+def names_from(store: ObjectStore, folder: str, first: str) -> list[str]:
+    """The names in a folder of an object store from `first` on, sorted. Errors: those of obstore."""
+    before = f"{folder}/{first}"[:-1]  # the store lists what comes after a name
+    found = [
+        each["path"].removeprefix(f"{folder}/") for some in obstore.list(store, folder, offset=before) for each in some
+    ]
+    return sorted(name for name in found if name >= first)
+
+
+@cache
+def _first_user() -> int:
+    """The process that had a store first."""
+    return os.getpid()
+
+
 def local_path(url: str) -> str:
     """The absolute path of a local folder, given as a path or a file:// URL."""
     return str(Path(url.removeprefix("file://")).absolute())
@@ -125,7 +187,7 @@ def reaching(what: str) -> Iterator[None]:
     """Inside, any failure of the store becomes `StoreUnavailable` that says what was tried."""
     try:
         yield
-    except (DeltaError, OSError, pa.ArrowException) as error:
+    except (DeltaError, BaseError, OSError, pa.ArrowException) as error:
         raise StoreUnavailable(
             f"{what} failed: {plain(error)}. "
             "Check that the store is up and its files are there, then run the task again."
@@ -133,8 +195,8 @@ def reaching(what: str) -> Iterator[None]:
 
 
 def plain(error: Exception) -> str:
-    """The error's text on one line, without terminal colours, at most 400 characters."""
-    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    """The error's text on one line, without terminal colours and obstore's look inside, at most 400 characters."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).partition("\n\nDebug source:")[0]
     return " ".join(text.split())[:400].rstrip(".")
 
 
