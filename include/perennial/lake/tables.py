@@ -58,12 +58,14 @@ class Tables:
     @contextmanager
     def holding(self, table: str, version: int | None) -> Iterator[None]:
         """Inside, that version is looked for once; the latest is brought up to date whenever it is asked for."""
-        before = dict(self._held)
+        if (table, version) in self._held:  # and is until the outer end
+            yield
+            return
         self._held[table, version] = self.at(table, version)
         try:
             yield
         finally:
-            self._held = before
+            self._held.pop((table, version), None)
 
     def opened(self, table: str, version: int | None = None) -> OpenedVersion | None:
         """`at`, as deltalake opens it."""
