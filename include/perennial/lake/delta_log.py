@@ -13,7 +13,7 @@ from deltalake import CommitProperties, DeltaTable
 from pyarrow import fs
 
 from perennial.digest import canonical_types
-from perennial.lake.log_archive import LOG, commit_text, commit_texts
+from perennial.lake.log_archive import commit_text, commit_texts
 from perennial.lake.port import Written
 from perennial.lake.schema import PARTITION_COLUMN
 
@@ -101,14 +101,6 @@ def changes_of(filesystem: fs.FileSystem, root: str, versions: Iterable[int]) ->
         )
 
     return {version: changes(actions_of(text)) for version, text in commit_texts(filesystem, root, versions)}
-
-
-def is_followed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
-    """Whether the log has the commit after that version: then that version is not the present one.
-
-    Versions have no gaps, and engines that clean up a log leave what was committed in the last days.
-    """
-    return bool(filesystem.get_file_info(f"{root}/{LOG}/{version + 1:020d}.json").type is fs.FileType.File)
 
 
 def file_committed(filesystem: fs.FileSystem, root: str, partition: str, version: int) -> DataFile | None:

@@ -81,6 +81,13 @@ def is_packed(filesystem: fs.FileSystem, root: str, version: int) -> bool:
     return bool(pack.type is fs.FileType.File)
 
 
+def has_commit(filesystem: fs.FileSystem, root: str, version: int) -> bool:
+    """Whether the commit of that version is in the log. Versions have no gaps: without it, the one before is the latest
+    or packed.
+    """
+    return bool(filesystem.get_file_info(_commit(root, version)).type is fs.FileType.File)
+
+
 def commit_name(version: int) -> str:
     """The name of the commit's file in the log."""
     return f"{version:020d}.json"

@@ -35,11 +35,6 @@ class LogEnd:
                 texts = list(threads.map(lambda version: in_log(self._filesystem, self._root, version), versions))
         return list(zip(versions, texts, strict=True))
 
-    def has(self, version: int) -> bool:
-        """Whether the commit of that version is in the log."""
-        info = self._filesystem.get_file_info(f"{self._root}/{LOG}/{commit_name(version)}")
-        return bool(info.type is fs.FileType.File)
-
     def put(self, version: int, content: bytes) -> bool:
         """Put the file of that version unless it was put before; whether it was put now.
 

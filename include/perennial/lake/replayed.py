@@ -26,7 +26,7 @@ from pyarrow import fs
 
 from perennial import clock
 from perennial.lake.delta_log import CHECKPOINT_EVERY, TABLE_PROPERTIES, DataFile, actions_of, data_file
-from perennial.lake.log_archive import checkpoint_path, last_checkpoint
+from perennial.lake.log_archive import checkpoint_path, has_commit, last_checkpoint
 from perennial.lake.log_end import LogEnd
 from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
@@ -96,7 +96,8 @@ class ReplayedVersion:
 
     def follow(self) -> None:
         """See `TableVersion`. Where its own commit is gone, those after it were cleaned up or packed, too."""
-        if self._log_end.has(self._number) and not self._log_end.has(self._number + 1):
+        own, following = (has_commit(self._filesystem, self._root, self._number + each) for each in (0, 1))
+        if own and not following:
             return
         if not self._replay(self._number):
             raise UnusualTableError(f"{self._root} has no commit {self._number} any more")

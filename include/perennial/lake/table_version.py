@@ -9,7 +9,8 @@ from deltalake import CommitProperties, DeltaTable, Transaction
 from deltalake.transaction import AddAction
 from pyarrow import fs
 
-from perennial.lake.delta_log import DataFile, columns_of, data_files, is_followed
+from perennial.lake.delta_log import DataFile, columns_of, data_files
+from perennial.lake.log_archive import has_commit
 from perennial.lake.schema import PARTITION_COLUMN
 from perennial.lease import Lease
 
@@ -85,7 +86,7 @@ class OpenedVersion:
         """See `TableVersion`. deltalake lists the log, which on a disk takes longer the more commits there were: so it
         does only where there is a newer one.
         """
-        if is_followed(self._filesystem, self._root, self.number):
+        if has_commit(self._filesystem, self._root, self.number + 1):
             self._delta.update_incremental()
 
     def takes(self, _: pa.Schema, /) -> bool:
