@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from random import Random
 from typing import Any
 from uuid import uuid4
 
@@ -596,6 +597,8 @@ def test_labels_collected_later_make_a_measurement_of_their_own_as_of_the_same_m
     assert list(ledger.performance_between(use_case, instant(1), instant(2))) == [last]
     assert list(ledger.last_final(use_case, instant(9), 1)) == [last]
     assert list(ledger.batches_without_truth(use_case, instant(9))) == []
+    ledger.record_performance(performance(use_case, labels_version=8))
+    assert [entry.window for entry in ledger.batches_without_truth(use_case, instant(9))] == [last.window]
 
 
 def test_all_measurements_of_some_windows_are_read_by_window_and_as_of(ledger: Ledger, use_case: str) -> None:
@@ -642,6 +645,42 @@ def test_batches_wait_for_their_truth_until_it_is_final_or_given_up(ledger: Ledg
     ledger.record_performance(performance(use_case, 1, as_of=instant(10), maturity=Maturity.OVERDUE))
     assert waiting(instant(10)) == [day_window(day) for day in (1, 4, 5, 6, 7)]
     assert waiting(instant(5)) == [day_window(day) for day in (1, 2, 3, 4)]
+
+
+def test_whatever_was_measured_when_a_batch_waits_unless_its_newest_measurement_settles_it(
+    ledger: Ledger, use_case: str
+) -> None:
+    random = Random(27)
+    settling = (
+        {"maturity": Maturity.FINAL},
+        {"maturity": Maturity.FINAL, "rows": 0, "labelled": 0},
+        {"maturity": Maturity.GIVEN_UP},
+    )
+    kinds: tuple[dict[str, Any], ...] = (
+        *settling,
+        {},
+        {"maturity": Maturity.OVERDUE},
+        {"maturity": Maturity.FINAL, "labelled": 0},
+    )
+    measured: dict[tuple[int, int], list[tuple[int, int, bool]]] = {}
+    live: dict[int, int] = {}
+    for number in range(150):
+        day, revision, as_of = random.randint(1, 9), random.randint(1, 2), random.randint(2, 14)
+        kind = random.choice(kinds)
+        if random.random() < 0.2:
+            record_batch(ledger, batch(use_case, day, revision))
+            live[day] = max(revision, live.get(day, 0))
+        ledger.record_performance(
+            performance(use_case, day, instant(as_of), revision=revision, labels_version=number, **kind)
+        )
+        measured.setdefault((day, revision), []).append((as_of, number, kind in settling))
+        now = random.randint(2, 14)
+        waiting = []
+        for each in sorted(day for day in live if day < now):
+            known = max((one for one in measured.get((each, live[each]), []) if one[0] <= now), default=None)
+            waiting += [(day_window(each), live[each])] if known is None or not known[-1] else []
+        found = ledger.batches_without_truth(use_case, instant(now))
+        assert [(entry.window, entry.revision) for entry in found] == waiting, (number, now)
 
 
 def test_a_newer_measurement_does_not_hide_what_was_known_before(ledger: Ledger, use_case: str) -> None:

@@ -22,7 +22,7 @@ from perennial.ledger.postgres.schema.tables import SCHEMA, metadata
 from perennial.window import Window
 from perennial_local.postgres import EmbeddedPostgres
 
-REVISIONS = [f"{number:04}" for number in range(1, 27)]
+REVISIONS = [f"{number:04}" for number in range(1, 28)]
 
 # Constraints and indexes as the server describes them, with their names.
 DESCRIBED = """

@@ -12,12 +12,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 import psycopg2
 import pytest
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 from tests.waiting import PATIENCE, wait_until
 
@@ -41,6 +42,7 @@ from perennial.ledger.entries import (
     Snapshot,
     ValidationResult,
 )
+from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.ledger.postgres.schema import migrate
 from perennial.ledger.postgres.schema.tables import TABLES
@@ -165,7 +167,8 @@ OUR_SESSIONS = (
 
 HOLDER = """
 import sys, time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
@@ -176,9 +179,10 @@ with PostgresLedger(sys.argv[1], lambda: datetime.now(UTC)).working_on("flights"
 
 STOPPED_HOLDER = """
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from perennial.errors import LeaseLost, StoreUnavailable
 from perennial.ledger.entries import Snapshot
+from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.ledger import PostgresLedger
 from perennial.window import Window
 window = Window.parse(sys.argv[2])
@@ -197,7 +201,8 @@ except StoreUnavailable:
 
 FORKING = """
 import os, sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from perennial.ledger.postgres import queries
 from perennial.ledger.postgres.ledger import PostgresLedger
 ledger = PostgresLedger(sys.argv[1], lambda: datetime.now(UTC))
 ledger.status("flights")  # the parent has a connection before it forks
@@ -513,6 +518,36 @@ def test_reports_that_were_stored_as_they_are_are_read(url: str, ledger: Postgre
     )
     (found,) = ledger.drift_of("flights", WINDOW)
     assert found.report == plain
+
+
+def test_what_waits_is_found_without_reading_what_settles_nothing(url: str, ledger: PostgresLedger) -> None:
+    for day in range(150):
+        window = Window(START + timedelta(days=day), END + timedelta(days=day))
+        ledger.record_batch(replace(BATCH, window=window), expected=None)
+        for age, maturity in enumerate([Maturity.ESTIMATED, Maturity.PARTIAL, Maturity.FINAL]):
+            as_of = window.end + timedelta(days=age)
+            ledger.record_performance(replace(PERFORMANCE, window=window, as_of=as_of, maturity=maturity))
+    query = queries.without_truth("flights", END + timedelta(days=152))
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text("VACUUM ANALYZE ledger.batches, ledger.performance"))
+        connection.execute(text("SET enable_seqscan = off"))
+        asked = str(query.compile(engine, compile_kwargs={"literal_binds": True})).replace(":", "\\:")
+        (found,) = connection.scalar(text(f"EXPLAIN (ANALYZE, FORMAT JSON) {asked}"))
+    engine.dispose()
+    read: dict[str, float] = {}
+    nodes = [found["Plan"]]
+    for node in nodes:
+        nodes += node.get("Plans", [])
+        if index := node.get("Index Name"):
+            read[index] = read.get(index, 0) + node["Actual Rows"] * node["Actual Loops"]
+    settled_first = 1
+    assert read == {
+        "uq_batches": 150,
+        "ix_performance_settling": 150 + settled_first,
+        "ix_performance_unsettled": 0,
+        "ix_performance_newest": 0,
+    }
 
 
 def test_the_database_refuses_a_window_that_ends_before_it_starts(shared_url: str) -> None:

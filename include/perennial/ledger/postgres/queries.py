@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, Subquery, Table, and_, exists, false, func, literal, select, true, tuple_
+from sqlalchemy import ColumnElement, Select, Subquery, Table, exists, false, func, literal, select, true, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from perennial.ledger.entries import DecisionKind, DeployedRole, InterventionKind
-from perennial.ledger.postgres.schema.measurements import performance
+from perennial.ledger.postgres.schema.measurements import age_of, performance, settles
 from perennial.ledger.postgres.schema.tables import (
     batches,
     decisions,
@@ -117,31 +117,67 @@ def last_final(use_case: str, as_of: datetime, count: int) -> Query:
 def without_truth(use_case: str, as_of: datetime) -> Query:
     """The live batches whose newest measurement does not settle them (see `perennial.ledger.rules.settled`).
 
-    Batches and measurements of the whole past are compared by what their indexes hold; entries are read of those that
-    are found.
+    Of a long past nearly all are settled, so the windows in doubt are found first, by what indexes hold, and only of
+    these entries are read.
     """
+    doubtful = _of_unsettled_batches(use_case, as_of).union(_measured_again(use_case, as_of)).subquery("doubtful")
+    start, end = doubtful.c
+    live = (
+        select(batches)
+        .where(batches.c.use_case == use_case, batches.c.window_start == start, batches.c.window_end == end)
+        .order_by(batches.c.revision.desc())
+        .limit(1)
+        .lateral("live")
+    )
+    newest = (
+        select(settles(performance).label("settled"))
+        .where(
+            *(performance.c[name] == live.c[name] for name in ("use_case", *_REVISION)), performance.c.as_of <= as_of
+        )
+        .order_by(performance.c.as_of.desc(), performance.c.id.desc())
+        .limit(1)
+        .lateral("newest")
+    )
+    return (
+        select(live)
+        .select_from(doubtful.join(live, true()).outerjoin(newest, true()))
+        .where(live.c.window_end <= as_of, ~func.coalesce(newest.c.settled, false()))
+        .order_by(live.c.window_start, live.c.window_end)
+    )
+
+
+def _of_unsettled_batches(use_case: str, as_of: datetime) -> Select[Any, Any]:
+    """The windows that ended by then whose live batch no measurement settles."""
     ended = newest_per_window(batches, use_case, "revision").where(batches.c.window_end <= as_of)
     named = [batches.c[name] for name in _REVISION]
     # In the index's order, backwards: so nothing is sorted.
     backwards = ended.with_only_columns(*named).order_by(None).order_by(*(column.desc() for column in named))
-    live = backwards.subquery("live")
-    known = [performance.c[name] for name in _REVISION]
-    final = (performance.c.maturity == Maturity.FINAL.value) & (
-        (performance.c.labelled + performance.c.without_outcome > 0) | (performance.c.rows == 0)
+    live = backwards.subquery("last")
+    settling = exists().where(
+        performance.c.use_case == use_case,
+        performance.c.as_of <= as_of,
+        settles(performance),
+        *(performance.c[name] == live.c[name] for name in _REVISION),
     )
-    newest = (
-        select(*known, (final | (performance.c.maturity == Maturity.GIVEN_UP.value)).label("settled"))
-        .where(performance.c.use_case == use_case, performance.c.as_of <= as_of)
-        .ext(distinct_on(*known))
-        .order_by(*(column.desc() for column in (*known, performance.c.as_of, performance.c.id)))
-        .subquery("newest")
+    return select(live.c.window_start, live.c.window_end).where(~settling)
+
+
+def _measured_again(use_case: str, as_of: datetime) -> Select[Any, Any]:
+    """The windows with a measurement that does not settle them, and may be newer than one that does.
+
+    Of one window the newer one is as of a greater age, so it is none that is as of a smaller age than every one that
+    settles. That leaves few: before `mature_after` no window is final.
+    """
+    settling = performance.alias("settling")
+    youngest = (
+        select(age_of(settling)).where(settling.c.use_case == use_case, settles(settling)).order_by(age_of(settling))
     )
-    same = and_(*(live.c[name] == newest.c[name] for name in _REVISION))
-    waiting = select(live).outerjoin(newest, same).where(~func.coalesce(newest.c.settled, false())).subquery("waiting")
-    sought = (batches.c[name] == waiting.c[name] for name in _REVISION)
-    # The limit keeps PostgreSQL from reading all batches to find a few: it expects half of them to wait.
-    found = select(batches).where(batches.c.use_case == use_case, *sought).limit(1).lateral("found")
-    return select(found).join_from(waiting, found, true()).order_by(found.c.window_start, found.c.window_end)
+    return select(performance.c.window_start, performance.c.window_end).where(
+        performance.c.use_case == use_case,
+        performance.c.as_of <= as_of,
+        ~settles(performance),
+        age_of(performance) >= youngest.limit(1).scalar_subquery(),
+    )
 
 
 def inside(table: Table, start: datetime, end: datetime) -> ColumnElement[bool]:

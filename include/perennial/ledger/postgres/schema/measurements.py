@@ -1,6 +1,21 @@
 """The ledger's table of measurements: how good the predictions of a window were, as it was known at a moment."""
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Double, Index, Text
+from datetime import timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    ColumnElement,
+    Double,
+    FromClause,
+    Index,
+    Interval,
+    Text,
+    and_,
+    or_,
+    type_coerce,
+)
 
 from perennial.ledger.postgres.schema.columns import (
     at_least,
@@ -47,3 +62,22 @@ performance = windowed_table(
         postgresql_include=["maturity", "rows", "labelled", "without_outcome"],
     ),
 )
+
+
+def settles(measurements: FromClause) -> ColumnElement[bool]:
+    """Whether a measurement settles its revision: see `perennial.ledger.rules.settled`."""
+    of = measurements.c
+    final = and_(of.maturity == Maturity.FINAL.value, or_(of.labelled + of.without_outcome > 0, of.rows == 0))
+    return or_(final, of.maturity == Maturity.GIVEN_UP.value)
+
+
+def age_of(measurements: FromClause) -> ColumnElement[timedelta]:
+    """How long after its window's end a measurement is as of."""
+    return type_coerce(measurements.c.as_of - measurements.c.window_end, Interval)
+
+
+# Of a window's measurements one settles it, as a rule, and it is the newest one.
+_WINDOW = ["window_start", "window_end", "revision", "as_of"]
+_AGE = (performance.c.use_case, age_of(performance))
+Index("ix_performance_settling", *_AGE, postgresql_include=_WINDOW, postgresql_where=settles(performance))
+Index("ix_performance_unsettled", *_AGE, postgresql_include=_WINDOW, postgresql_where=~settles(performance))

@@ -13,12 +13,16 @@ from alembic import op
 LOCK_SECONDS = 1  # longer than this, no migration waits for a table: others who want it later would wait, too
 
 
-def make_index(name: str, table: str, columns: str, *, unique: bool = False, include: str = "") -> None:
+def make_index(
+    name: str, table: str, columns: str, *, unique: bool = False, include: str = "", where: str = ""
+) -> None:
     """An index of that name on a table of the ledger, in place of one that is there.
 
-    It holds the columns that it is to `include`, too, so that the table need not be read for them.
+    It holds the columns that it is to `include`, too, so that the table need not be read for them. `where` says of
+    which rows it is; by default, of all.
     """
     also = f" INCLUDE ({include})" if include else ""
+    also += f" WHERE {where}" if where else ""
     with _beside_writers():
         op.execute(f"DROP INDEX CONCURRENTLY IF EXISTS ledger.{name}")
         op.execute(f"CREATE {'UNIQUE ' if unique else ''}INDEX CONCURRENTLY {name} ON ledger.{table} ({columns}){also}")
