@@ -86,6 +86,7 @@ def test_a_table_that_is_never_free_is_told_and_the_next_attempt_goes_on(
     ("0005", "drift_reports", "uq_drift_reports_made"),
     ("0009", "interventions", "ix_interventions_window"),
     ("0025", "validations", "uq_validations_made"),
+    ("0026", "performance", "ix_performance_unsettled"),
 ])  # fmt: skip
 def test_an_index_that_was_begun_and_not_finished_is_made_anew(
     at: Callable[[str], str], before: str, table: str, left: str
