@@ -165,8 +165,8 @@ def _of_unsettled_batches(use_case: str, as_of: datetime) -> Select[Any, Any]:
 def _measured_again(use_case: str, as_of: datetime) -> Select[Any, Any]:
     """The windows with a measurement that does not settle them, and may be newer than one that does.
 
-    Of one window the newer one is as of a greater age, so it is none that is as of a smaller age than every one that
-    settles. That leaves few: before `mature_after` no window is final.
+    Measured later, a window is older: so only measurements of at least the least age at which any window was settled
+    can be that. They are few, because no window is final before `mature_after`.
     """
     settling = performance.alias("settling")
     youngest = (
