@@ -1,7 +1,8 @@
 """Expectations about a window's clean rows, however many there are.
 
 As a frame, a column takes several times the memory of the column itself. So the frame of many rows has only the columns
-that some expectations name, and where what is found in parts of the rows adds up, only a part of the rows, too.
+that some expectations name, and where what is found in parts of the rows adds up, only a part of the rows, too; or only
+those few that decide about all.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -10,9 +11,11 @@ import pandas as pd
 import pyarrow as pa
 
 from perennial.quality.chunks import Chosen
+from perennial.quality.deciding import deciding_rows
 from perennial.quality.frame import depends_on_nulls, to_frame
 from perennial.quality.outcome import ExpectationOutcome
-from perennial.quality.suite import ADDITIVE, Found, found_in, outcome_of, run_suite, together
+from perennial.quality.row_rules import UNIQUE
+from perennial.quality.suite import ADDITIVE, Found, all_met, found_in, outcome_of, run_suite, together
 from perennial.spec.expectations import ABOUT_ALL_COLUMNS, Expectation
 
 FRAME_ROWS = 1_000_000  # of a frame that is a part of the rows; no more than these are looked at in one
@@ -55,12 +58,29 @@ def _found(expectations: Sequence[Expectation], rows: Chosen, columns: frozenset
         for number, of_each in zip(additive, parts, strict=True):
             if not any(part.error for part in of_each):
                 found[number] = together(expectations[number], of_each)
+    for number, expectation in enumerate(expectations):
+        if found[number] is None:
+            found[number] = _found_in_few(expectation, rows, nullable)
     rest = [number for number, each in enumerate(found) if each is None]
     if rest:  # among them what can't be evaluated: why is asked of all values
         frame = to_frame(rows.table(names))
         for number, each in zip(rest, found_in(frame, [expectations[number] for number in rest]), strict=True):
             found[number] = each
     return [each for each in found if each is not None]
+
+
+def _found_in_few(expectation: Expectation, rows: Chosen, nullable: Collection[str]) -> Found | None:
+    """What is found out by the rows that decide; None where all have to be asked."""
+    few = deciding_rows(expectation, rows)
+    if few is None:
+        return None
+    (found,) = found_in(to_frame(few, nullable), [expectation])
+    if found.error:
+        return None
+    if expectation.type != UNIQUE:
+        return found
+    missing = sum(values.null_count for values in rows.column(expectation.kwargs["column"]))
+    return together(expectation, [found, all_met(rows.num_rows - few.num_rows, missing)])
 
 
 def _frames(rows: Chosen, names: Sequence[str], nullable: Collection[str]) -> Iterator[pd.DataFrame]:

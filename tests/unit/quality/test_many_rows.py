@@ -14,7 +14,7 @@ from tests.unit.quality.conftest import COLUMNS, START, rows_with, use_case_with
 from perennial import ordered
 from perennial.digest import canonical
 from perennial.ordered import OrderedTable
-from perennial.quality import expecting, parts, setting_aside
+from perennial.quality import deciding, expecting, parts, setting_aside
 from perennial.quality.chunks import Chosen
 from perennial.quality.proposals.kept import with_seen
 from perennial.quality.schema import conform
@@ -28,12 +28,29 @@ MANY_COLUMNS = COLUMNS | {"note": {"kind": "categorical"}, "secret": {"kind": "c
 NAMES = [*COLUMNS, "note", "secret"]
 EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
     "expect_column_distinct_values_to_be_in_set": [{"column": "carrier", "value_set": ["AA", "DL"]}],
-    "expect_column_distinct_values_to_contain_set": [{"column": "carrier", "value_set": ["AA", "XX"]}],
-    "expect_column_distinct_values_to_equal_set": [{"column": "stops", "value_set": [0, 1]}],
-    "expect_column_max_to_be_between": [{"column": "fare", "max_value": 3}],
-    "expect_column_mean_to_be_between": [{"column": "fare", "min_value": 0.3}],
+    "expect_column_distinct_values_to_contain_set": [
+        {"column": "carrier", "value_set": ["AA", "XX"]},
+        {"column": "departure", "value_set": ["2013-03-01T12:00Z"]},
+    ],
+    "expect_column_distinct_values_to_equal_set": [
+        {"column": "stops", "value_set": [0, 1]},
+        {"column": "rainy", "value_set": [True, False]},
+    ],
+    "expect_column_max_to_be_between": [
+        {"column": "fare", "max_value": 3},
+        {"column": "stops", "max_value": 1},
+        {"column": "departure", "max_value": "2013-03-01T12:00Z"},
+        {"column": "note", "max_value": "b"},
+    ],
+    "expect_column_mean_to_be_between": [
+        {"column": "fare", "min_value": 0.3},
+        {"column": "stops", "min_value": 0.3},
+        {"column": "trip_id", "max_value": 5},
+        {"column": "rainy", "max_value": 1},
+        {"column": "note", "max_value": 1},
+    ],
     "expect_column_median_to_be_between": [{"column": "distance", "max_value": 1}],
-    "expect_column_min_to_be_between": [{"column": "stops", "min_value": 0}],
+    "expect_column_min_to_be_between": [{"column": "stops", "min_value": 0}, {"column": "distance", "min_value": 0}],
     "expect_column_most_common_value_to_be_in_set": [{"column": "note", "value_set": ["a"]}],
     "expect_column_pair_values_a_to_be_greater_than_b": [
         {"column_A": "distance", "column_B": "fare", "or_equal": True},
@@ -47,8 +64,12 @@ EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
         {"column": "distance", "quantile_ranges": {"quantiles": [0.5], "value_ranges": [[0, 1]]}}
     ],
     "expect_column_stdev_to_be_between": [{"column": "fare", "max_value": 1}],
-    "expect_column_sum_to_be_between": [{"column": "fare", "min_value": 1}],
-    "expect_column_unique_value_count_to_be_between": [{"column": "secret", "max_value": 1}],
+    "expect_column_sum_to_be_between": [{"column": "fare", "min_value": 1}, {"column": "stops", "max_value": 20}],
+    "expect_column_unique_value_count_to_be_between": [
+        {"column": "secret", "max_value": 1},
+        {"column": "note", "min_value": 3},
+        {"column": "rainy", "max_value": 1},
+    ],
     "expect_column_value_lengths_to_be_between": [
         {"column": "note", "max_value": 1},
         {"column": "rainy", "min_value": 5},
@@ -67,7 +88,11 @@ EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
         {"column": "secret", "value_set": ["a"]},
     ],
     "expect_column_values_to_be_null": [{"column": "note", "mostly": 0.3}],
-    "expect_column_values_to_be_unique": [{"column": "stops"}, {"column": "note", "mostly": 0.5}],
+    "expect_column_values_to_be_unique": [
+        {"column": "stops"},
+        {"column": "note", "mostly": 0.5},
+        {"column": "trip_id", "mostly": 0.9},
+    ],
     "expect_column_values_to_match_regex": [{"column": "note", "regex": "^a"}, {"column": "stops", "regex": r"^\d$"}],
     "expect_column_values_to_not_be_in_set": [{"column": "carrier", "value_set": ["AA", ""]}],
     "expect_column_values_to_not_be_null": [{"column": "fare", "mostly": 0.8}, {"column": "secret"}],
@@ -109,6 +134,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ordered, "CHUNK_ROWS", 3)
     monkeypatch.setattr(parts, "PART_ROWS", 5)
     monkeypatch.setattr(expecting, "FRAME_ROWS", 8)
+    monkeypatch.setattr(deciding, "MOST_ROWS", 4)
 
 
 def table_of(odd: list[dict[str, Any]]) -> pa.Table:
@@ -201,6 +227,45 @@ def test_no_more_than_a_part_is_in_memory_where_answers_add_up(monkeypatch: pyte
     monkeypatch.setattr(Chosen, "table", None)
     monkeypatch.setattr(OrderedTable, "table", None)
     assert len(validate(use_case, stored, WINDOW).result["expectations"]) == len(asked) > 3
+
+
+@pytest.mark.parametrize(
+    ("kind", "kwargs"),
+    [
+        ("distinct_values_to_be_in_set", {"column": "carrier", "value_set": ["AA"]}),
+        ("distinct_values_to_contain_set", {"column": "stops", "value_set": [9]}),
+        ("distinct_values_to_equal_set", {"column": "rainy", "value_set": [True]}),
+        ("unique_value_count_to_be_between", {"column": "note", "max_value": 2}),
+        ("max_to_be_between", {"column": "fare", "max_value": 2}),
+        ("min_to_be_between", {"column": "departure", "min_value": "2013-03-01T12:00Z"}),
+        ("mean_to_be_between", {"column": "trip_id", "max_value": 2}),
+        ("sum_to_be_between", {"column": "stops", "max_value": 2}),
+        ("values_to_be_unique", {"column": "note"}),
+    ],
+)
+def test_few_rows_decide_what_is_asked_of_all(
+    kind: str, kwargs: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deciding, "MOST_ROWS", 24)
+    use_case = use_case_with([{"type": f"expect_column_{kind}", "kwargs": kwargs}], columns=MANY_COLUMNS)
+    rows = ordinary(30)
+    whole, chunks = both(use_case, rows)
+    assert chunks == whole
+    assert '"met": false' in whole[0]
+    assert '"error": null' in whole[0]
+    monkeypatch.setattr(Chosen, "table", None)
+    assert len(validate(use_case, OrderedTable(canonical(conform(use_case.spec, rows))), WINDOW).reasons) == 1
+
+
+def test_integers_too_large_to_be_summed_exactly_are_asked_as_a_whole() -> None:
+    suite = [
+        {"type": f"expect_column_{kind}_to_be_between", "kwargs": {"column": "trip_id"}} for kind in ("mean", "sum")
+    ]
+    rows = rows_with(10, trip_id=[2**60 + number for number in range(10)], departure=[START] * 10)
+    for each in suite:
+        each["kwargs"] |= {"max_value": 1}
+    whole, chunks = both(use_case_with(suite), rows)
+    assert chunks == whole
 
 
 def test_every_part_has_the_dtypes_of_all_rows(monkeypatch: pytest.MonkeyPatch) -> None:

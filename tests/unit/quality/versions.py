@@ -109,6 +109,7 @@ PARTS = {
         (
             "quality/chunks.py",
             "quality/columns.py",
+            "quality/deciding.py",
             "quality/expecting.py",
             "quality/frame.py",
             "quality/parts.py",
