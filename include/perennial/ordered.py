@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from perennial.ahead import one_ahead
 from perennial.digest import canonical, canonical_order, canonical_types, digest_by_column
 from perennial.errors import StoreUnavailable
 from perennial.scratch import scratch_folder
@@ -149,8 +150,7 @@ class WithConstants(OrderedRows):
     def __init__(self, rows: OrderedRows, constants: Mapping[str, pa.Scalar]) -> None:
         self._rows, self._constants = rows, dict(constants)
         self.num_rows = rows.num_rows
-        fields = [*rows.schema, *(pa.field(name, value.type) for name, value in constants.items())]
-        self.schema = pa.schema(sorted(fields, key=lambda field: field.name))
+        self.schema = _with_constants(rows.schema, constants)
 
     def chunks(self, columns: Sequence[str] | None = None, chunk_rows: int = CHUNK_ROWS) -> Iterator[pa.Table]:
         """See `OrderedRows.chunks`. Where only constants are asked for, nothing is read."""
@@ -162,8 +162,7 @@ class WithConstants(OrderedRows):
             yield from (whole.slice(0, self.num_rows - first) for first in range(0, self.num_rows, chunk_rows))
             return
         for chunk in self._rows.chunks([name for name in names if name not in repeated], chunk_rows):
-            constants = {name: values.slice(0, chunk.num_rows) for name, values in repeated.items()}
-            yield pa.table({name: constants[name] if name in constants else chunk.column(name) for name in names})
+            yield _beside(chunk, repeated, names)
 
     def without(self, name: str) -> "OrderedRows":
         """See `OrderedRows.without`."""
@@ -178,15 +177,27 @@ class WithConstants(OrderedRows):
             write_in_groups(self, sink)
 
 
+def _with_constants(schema: pa.Schema, constants: Mapping[str, pa.Scalar]) -> pa.Schema:
+    fields = [*schema, *(pa.field(name, value.type) for name, value in constants.items())]
+    return pa.schema(sorted(fields, key=lambda field: field.name))
+
+
+def _beside(rows: pa.Table, repeated: Mapping[str, pa.Array], names: Sequence[str]) -> pa.Table:
+    """The named columns: from `repeated`, which has as many values or more, or else from the rows."""
+    return pa.table(
+        {name: repeated[name][: rows.num_rows] if name in repeated else rows.column(name) for name in names}
+    )
+
+
 Rows: TypeAlias = pa.Table | OrderedRows  # in whatever order, or in canonical order already
 
 
-class _Spilled(OrderedFile):
-    """Rows that were merged into a file of ours, as the lake keeps them."""
+class _Spilled(WithConstants):
+    """Rows that were merged into a file of ours, with their constants, as the lake keeps them."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, constants: Mapping[str, pa.Scalar]) -> None:
         self._path = path
-        super().__init__(lambda: pq.ParquetFile(path, memory_map=False))
+        super().__init__(OrderedFile(lambda: pq.ParquetFile(path, memory_map=False), without=constants), constants)
 
     def write_parquet(self, sink: pa.NativeFile) -> None:
         """See `OrderedRows.write_parquet`; the file is as it has to be."""
@@ -215,13 +226,17 @@ def in_file(opened: Opened, without: Collection[str] = ()) -> OrderedRows:
 
 
 @contextmanager
-def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterator[OrderedRows]:
+def ordered(
+    chunks: Iterable[pa.Table], run_bytes: int | None = None, *, constants: Mapping[str, pa.Scalar] | None = None
+) -> Iterator[OrderedRows]:
     """The rows of the chunks, all of the same columns, sorted; they are there until the end of the block.
 
-    A run has `run_bytes`, `RUN_BYTES` if it is not said otherwise.
+    A run has `run_bytes`, `RUN_BYTES` if it is not said otherwise. The rows have the columns `constants`, too, if there
+    was a chunk.
 
     Errors: as `canonical_types`, and those of the chunks; `StoreUnavailable` when the temporary folder has no room.
     """
+    constants = constants or {}
     with ExitStack() as stack:
         folder: Path | None = None
         runs: list[_Run] = []
@@ -236,13 +251,14 @@ def ordered(chunks: Iterable[pa.Table], run_bytes: int | None = None) -> Iterato
                     _spill(canonical(pa.concat_tables(held)), runs, folder)
                 held, size = [], 0
         if folder is None:
-            yield OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
+            rows = OrderedTable.of(pa.concat_tables(held) if held else pa.table({}))
+            yield WithConstants(rows, constants) if held and constants else rows
             return
         with writing_aside():
             if size:
                 _spill(canonical(pa.concat_tables(held)), runs, folder)
             held.clear()
-            merged = _merged(runs, folder / "merged.parquet")
+            merged = _merged(runs, folder / "merged.parquet", constants)
         yield merged
 
 
@@ -303,13 +319,15 @@ def _spill(rows: pa.Table, runs: list[_Run], folder: Path) -> None:
     runs[-1].append(rows)
 
 
-def _merged(runs: Sequence[_Run], path: Path) -> OrderedFile:
-    with pq.ParquetWriter(path, runs[0].schema, compression="zstd") as writer:
-        for rows in _regrouped(_in_order([run.blocks() for run in runs], runs[0].schema)):
-            writer.write_table(rows)
+def _merged(runs: Sequence[_Run], path: Path, constants: Mapping[str, pa.Scalar]) -> OrderedRows:
+    schema = _with_constants(runs[0].schema, constants)
+    repeated = {name: pa.repeat(value, CHUNK_ROWS) for name, value in constants.items()}
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for rows in one_ahead(_regrouped(_in_order([run.blocks() for run in runs], runs[0].schema))):
+            writer.write_table(_beside(rows, repeated, schema.names))
     for run in runs:
         run.path.unlink()
-    return _Spilled(path)
+    return _Spilled(path, constants)
 
 
 def _in_order(blocks: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:

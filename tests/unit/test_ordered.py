@@ -2,7 +2,7 @@
 
 import errno
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pytest
 from perennial import ordered as module
 from perennial.digest import canonical, table_digest
 from perennial.errors import SchemaMismatch, StoreUnavailable
-from perennial.ordered import OrderedFile, OrderedRows, OrderedTable, WithConstants, batches, in_file, in_order, ordered
+from perennial.ordered import OrderedRows, OrderedTable, WithConstants, batches, in_file, in_order, ordered
 
 ONE_RUN = 10**9
 
@@ -101,8 +101,7 @@ def test_columns_of_one_value_are_kept_once_and_change_nothing(tmp_path: Path, n
     wide = given
     for name, value in constants.items():
         wide = wide.append_column(name, pa.repeat(value, number))
-    with ordered(in_chunks(given), run_bytes) as narrow:
-        found = WithConstants(narrow, constants)
+    with ordered(in_chunks(given), run_bytes, constants=constants) as found:
         assert held(found, wide)
         assert found.digest(without=("a_run", "revision")) == table_digest(wide.drop_columns(["a_run", "revision"]))
         assert held(found.without("a_run"), wide.drop_columns(["a_run"]))
@@ -111,9 +110,19 @@ def test_columns_of_one_value_are_kept_once_and_change_nothing(tmp_path: Path, n
         assert found.table(["none", "a_run"]).equals(canonical(wide).select(["none", "a_run"]))
         assert sum(chunk.num_rows for chunk in found.chunks(["a_run"], 7)) == number
         assert all(chunk.num_rows <= 7 for chunk in found.chunks(["a_run"], 7))
+        for name, rest in (("all", found), ("fewer", found.without("none"))):
+            with pa.OSFile(str(tmp_path / name), "wb") as sink:
+                rest.write_parquet(sink)
+    assert held(in_file(partial(pq.ParquetFile, tmp_path / "all")), wide)
+    assert held(in_file(partial(pq.ParquetFile, tmp_path / "fewer")), wide.drop_columns(["none"]))
+
+
+def test_rows_that_were_merged_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ordered(in_chunks(rows(120)), 1_000, constants={"revision": pa.scalar(3, pa.int64())}) as found:
+        monkeypatch.setattr(pq, "ParquetWriter", None)
         with pa.OSFile(str(tmp_path / "rows"), "wb") as sink:
             found.write_parquet(sink)
-    assert held(in_file(partial(pq.ParquetFile, tmp_path / "rows")), wide)
+    assert in_file(partial(pq.ParquetFile, tmp_path / "rows")).table(["revision"]).num_rows == 120
 
 
 def test_a_file_is_not_read_for_columns_of_one_value() -> None:
@@ -174,10 +183,10 @@ def test_nothing_stays_behind_whatever_happens(tmp_path: Path, monkeypatch: pyte
 
 def test_a_table_of_many_rows_is_not_sorted_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     few, many = rows(40), rows(400)
-    for given, kind in ((few.slice(0, 0), OrderedTable), (few, OrderedTable), (many, OrderedFile)):
+    for given, in_memory in ((few.slice(0, 0), True), (few, True), (many, False)):
         monkeypatch.setattr(module, "ordered", partial(ordered, run_bytes=2_000))
         with in_order(given) as found:
-            assert isinstance(found, kind)
+            assert isinstance(found, OrderedTable) is in_memory
             assert given.num_rows == 0 or held(found, given)
             assert found.digest() == table_digest(given)
             with in_order(found) as same:
@@ -197,8 +206,9 @@ def test_a_temporary_folder_without_room_is_told(tmp_path: Path, monkeypatch: py
                 raise AssertionError("there was no room")
 
 
-def test_no_chunk_at_all_makes_no_rows() -> None:
-    with ordered([]) as found:
+@pytest.mark.parametrize("constants", [None, {"revision": pa.scalar(3)}])
+def test_no_chunk_at_all_makes_no_rows(constants: Mapping[str, pa.Scalar] | None) -> None:
+    with ordered([], constants=constants) as found:
         assert (found.num_rows, found.schema.names, list(found.chunks())) == (0, [], [])
         assert found.digest() == table_digest(pa.table({}))
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from perennial.ahead import one_ahead
 from perennial.arrays import Floats
 from perennial.digest import canonical_digest, table_digest
 from perennial.encoding import from_json, json_digest
@@ -18,7 +19,7 @@ from perennial.ledger.entries import Batch, Deployment, Intervention, Interventi
 from perennial.ledger.port import Ledger
 from perennial.modeling.decision import DECIDED, DECISION, DecisionRule, Rules
 from perennial.modeling.inputs import model_inputs
-from perennial.ordered import OrderedRows, Rows, WithConstants, ordered
+from perennial.ordered import OrderedRows, Rows, ordered
 from perennial.performance.cost import row_costs
 from perennial.ports import Ports
 from perennial.records import erasure
@@ -48,14 +49,14 @@ class Provenance:
 def predicted(
     spec: UseCase, chunks: Iterable[pa.Table], scorers: Scorers, origin: Provenance, *, other: bool = False
 ) -> Iterator[pa.Table]:
-    """Predict the clean rows that come in chunks, each by its own model, or with `other` by the other one; only a
-    chunk is in memory at once.
+    """Predict the clean rows that come in chunks, each by its own model, or with `other` by the other one; two
+    chunks are in memory at once, for the next is read meanwhile.
 
     Features are those that the models were trained on. Errors: `SchemaMismatch` when the rows lack any of the
     champion's; `ChallengerFailed`.
     """
     constants = {"snapshot_digest": origin.snapshot_digest, "revision": origin.revision, "run_id": origin.run_id}
-    for rows in chunks:
+    for rows in one_ahead(chunks):
         found = predictions_of(spec, rows, scorers, other=other)
         columns = {
             spec.key: rows.column(spec.key),
@@ -80,8 +81,8 @@ def ordered_batch_rows(chunks: Iterable[pa.Table], scorers: Scorers, origin: Pro
     if scorers.challenger is None:
         constants["model_version"] = pa.scalar(scorers.champion.version)
         constants["model_digest"] = pa.scalar(scorers.champion.digest)
-    with ordered(chunk.drop_columns([*constants]) for chunk in chunks) as rows:
-        yield WithConstants(rows, constants) if rows.schema.names else rows  # no chunk has no columns
+    with ordered((chunk.drop_columns([*constants]) for chunk in one_ahead(chunks)), constants=constants) as rows:
+        yield rows
 
 
 def require_features(use_case: LoadedUseCase, snapshot: Snapshot, model: LoadedModel) -> None:

@@ -27,9 +27,9 @@ def test_it_has_the_same_rows_digest_and_verdict(tmp_path: Path, monkeypatch: py
     merged: list[int] = []
     merge = ordered._merged
 
-    def counting(runs: Sequence[Any], path: Path) -> Any:
+    def counting(runs: Sequence[Any], *others: Any) -> Any:
         merged.append(len(runs))
-        return merge(runs, path)
+        return merge(runs, *others)
 
     monkeypatch.setattr(ordered, "_merged", counting)
     monkeypatch.setattr(rows_of_set, "ROWS_AT_ONCE", 200)

@@ -1,6 +1,6 @@
 """What all rows of a batch say alike is kept once, and changes nothing of the batch."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any, cast
 
@@ -46,10 +46,12 @@ def test_the_rows_are_those_that_were_predicted(
     widths: list[int] = []
     sort = module.ordered
 
-    def watched(chunks: Iterable[pa.Table]) -> AbstractContextManager[OrderedRows]:
+    def watched(
+        chunks: Iterable[pa.Table], *, constants: Mapping[str, pa.Scalar]
+    ) -> AbstractContextManager[OrderedRows]:
         held = list(chunks)
         widths.extend(chunk.num_columns for chunk in held)
-        return sort(held)
+        return sort(held, constants=constants)
 
     monkeypatch.setattr(module, "ordered", watched)
     with ordered_batch_rows(chunks, scorers, ORIGIN) as found:

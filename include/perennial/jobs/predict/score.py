@@ -7,6 +7,7 @@ rows that are already there, and what the ledger has is published without scorin
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import NoReturn
@@ -95,7 +96,9 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
         origin = Provenance(gate.snapshot.digest, revision, run_id)
         with saying_what_expired(gate.snapshot, ports.ledger), ExitStack() as stack:
             scorers, predictions = _predicted(use_case, gate, scorers, origin, rules_of(assignment), ports, stack)
-            commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
+            with ThreadPoolExecutor(1) as thread:
+                digest = thread.submit(content_digest, predictions)  # while they are written
+                commit = ports.lake.replace(predictions_table(spec.name), window_partition(window), predictions, lease)
             batch = ports.ledger.record_batch(
                 Batch(
                     use_case=spec.name,
@@ -108,7 +111,7 @@ def run(use_case: LoadedUseCase, window: Window, ports: Ports, run_id: str, *, m
                     model_digest=assignment.champion.model_digest,
                     table=commit.table,
                     version=commit.version,
-                    digest=content_digest(predictions),
+                    digest=digest.result(),
                     rows=predictions.num_rows,
                     resolution=str(model),
                     fencing_token=lease.fencing_token,
