@@ -10,6 +10,8 @@ LONGEST_FIRST = (
     "tests/faults/test_faults.py",
     "tests/e2e/test_approval.py",
     "tests/contract/test_jobs_on_real_stores.py",
+    "tests/contract/test_erase.py",
+    "tests/contract/test_personal_data.py",
     "tests/killed/test_killed_runs.py",
     "tests/pages/test_hostile_addresses.py",
     "tests/pages/test_robustness.py",
