@@ -23,7 +23,7 @@ _DISTINCT = (
     "expect_column_unique_value_count_to_be_between",
 )
 _EXTREMES = ("expect_column_max_to_be_between", "expect_column_min_to_be_between")
-_SUM, _MEAN = "expect_column_sum_to_be_between", "expect_column_mean_to_be_between"
+SUM, _MEAN = "expect_column_sum_to_be_between", "expect_column_mean_to_be_between"
 
 
 def deciding_rows(expectation: Expectation, rows: Chosen) -> pa.Table | None:
@@ -41,7 +41,7 @@ def deciding_rows(expectation: Expectation, rows: Chosen) -> pa.Table | None:
     number = pa.types.is_integer(type_) or pa.types.is_floating(type_)
     if kind in _EXTREMES and (number or pa.types.is_timestamp(type_)):
         return _column(name, type_, [end for ends in _ends(rows.column(name)) for end in ends])
-    if kind in (_SUM, _MEAN) and pa.types.is_integer(type_):
+    if kind in (SUM, _MEAN) and pa.types.is_integer(type_):
         return _sum_or_mean(rows, name, mean=kind == _MEAN)
     return None
 

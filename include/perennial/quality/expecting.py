@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 
 from perennial.quality.chunks import Chosen
-from perennial.quality.deciding import deciding_rows
+from perennial.quality.deciding import SUM, deciding_rows
 from perennial.quality.frame import depends_on_nulls, to_frame
 from perennial.quality.outcome import ExpectationOutcome
 from perennial.quality.row_rules import UNIQUE
@@ -25,8 +25,8 @@ def outcomes_of(
     expectations: Sequence[Expectation], rows: Chosen, private: Collection[str]
 ) -> tuple[ExpectationOutcome, ...]:
     """What each expectation says about the rows, as `run_suite`."""
-    named = frozenset().union(*(each.columns for each in expectations))
-    if rows.num_rows <= FRAME_ROWS or not named:
+    if rows.num_rows <= FRAME_ROWS:
+        named = frozenset().union(*(each.columns for each in expectations))
         about_all = any(each.type == ABOUT_ALL_COLUMNS for each in expectations)
         names = [name for name in rows.names if about_all or name in named]
         frame = to_frame(rows.table(names)) if names else pd.DataFrame(index=range(rows.num_rows))
@@ -47,8 +47,11 @@ def _found(expectations: Sequence[Expectation], rows: Chosen, columns: frozenset
     """What is found out about expectations that look at the same columns."""
     names = [name for name in rows.names if name in columns]
     if not names:
-        nothing, counted = to_frame(rows.schema.empty_table()), pd.DataFrame(index=range(rows.num_rows))
-        return [found_in(nothing if each.type == ABOUT_ALL_COLUMNS else counted, [each])[0] for each in expectations]
+        nothing = to_frame(rows.schema.empty_table())
+        return [
+            found_in(nothing, [each])[0] if each.type == ABOUT_ALL_COLUMNS else _found_of_number(each, rows.num_rows)
+            for each in expectations
+        ]
     nullable = [name for name in names if depends_on_nulls(rows.schema.field(name).type) and rows.has_nulls(name)]
     found: list[Found | None] = [None] * len(expectations)
     additive = [number for number, each in enumerate(expectations) if each.type in ADDITIVE]
@@ -67,6 +70,14 @@ def _found(expectations: Sequence[Expectation], rows: Chosen, columns: frozenset
         for number, each in zip(rest, found_in(frame, [expectations[number] for number in rest]), strict=True):
             found[number] = each
     return [each for each in found if each is not None]
+
+
+def _found_of_number(expectation: Expectation, rows: int) -> Found:
+    """What is found out about the number of rows. Great Expectations would hash a frame of so many, 25 bytes a row even
+    without columns; so it is asked about a sum.
+    """
+    asked = Expectation(type=SUM, kwargs={"column": "rows", **expectation.kwargs})
+    return found_in(pd.DataFrame({"rows": [rows]}), [asked])[0]
 
 
 def _found_in_few(expectation: Expectation, rows: Chosen, nullable: Collection[str]) -> Found | None:

@@ -100,7 +100,7 @@ EVERY_TYPE: dict[str, list[dict[str, Any]]] = {
     "expect_compound_columns_to_be_unique": [{"column_list": ["note", "stops"]}],
     "expect_multicolumn_sum_to_equal": [{"column_list": ["distance", "fare"], "sum_total": 1.0}],
     "expect_table_columns_to_match_set": [{"column_set": NAMES}, {"column_set": ["fare", "fares"]}],
-    "expect_table_row_count_to_be_between": [{"max_value": 9}],
+    "expect_table_row_count_to_be_between": [{"max_value": 9}, {"min_value": 30, "strict_min": True}],
 }
 ASKED = [{"type": name, "kwargs": kwargs} for name, each in EVERY_TYPE.items() for kwargs in each]
 SETTING_ASIDE = [
@@ -255,6 +255,24 @@ def test_few_rows_decide_what_is_asked_of_all(
     assert '"error": null' in whole[0]
     monkeypatch.setattr(Chosen, "table", None)
     assert len(validate(use_case, OrderedTable(canonical(conform(use_case.spec, rows))), WINDOW).reasons) == 1
+
+
+@pytest.mark.parametrize("most", [29, 30])
+def test_the_number_of_rows_is_asked_about_without_a_frame_of_so_many(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use_case = use_case_with([{"type": "expect_table_row_count_to_be_between", "kwargs": {"max_value": most}}])
+    stored = canonical(conform(use_case.spec, rows_with(30, departure=[START] * 30)))
+    lengths: list[int] = []
+    ask = expecting.found_in
+
+    def watched(frame: Any, expectations: Any) -> Any:
+        lengths.append(len(frame))
+        return ask(frame, expectations)
+
+    monkeypatch.setattr(expecting, "found_in", watched)
+    (found,) = validate(use_case, OrderedTable(stored), WINDOW).result["expectations"]
+    assert (found["met"], found["observed"], lengths) == (most == 30, 30, [1])
 
 
 def test_integers_too_large_to_be_summed_exactly_are_asked_as_a_whole() -> None:
