@@ -1,8 +1,8 @@
 """Rows in canonical order (see `perennial.digest`) that need not fit in memory.
 
 Rows that come in chunks are sorted in runs. One run is a table. Several are spilled to a temporary folder and merged
-block by block into one Parquet file, which is read in chunks from then on. Sorting takes the memory of a run and a
-block of each other run, whatever the number of rows.
+block by block into one Parquet file, which is read in chunks from then on. Sorting takes the memory of a run and two
+blocks of each other run, whatever the number of rows.
 """
 
 import shutil
@@ -25,7 +25,7 @@ from perennial.scratch import scratch_folder
 CHUNK_ROWS = 100_000  # of a chunk, and of a row group
 FEW_ROWS = 1_000  # in a file of up to so many, what zstd or a thread sets up for each column takes longer than the work
 RUN_BYTES = 32_000_000
-BLOCK_ROWS = 1_024  # of each run, while they are merged: with hundreds of runs they are no more than one of these
+BLOCK_ROWS = 1_024  # of each run, while they are merged; of hundreds of runs, these are no more than a run or two
 
 
 class OrderedRows(ABC):
@@ -331,17 +331,19 @@ def _merged(runs: Sequence[_Run], path: Path, constants: Mapping[str, pa.Scalar]
 
 
 def _in_order(blocks: Sequence[Iterator[pa.Table]], schema: pa.Schema) -> Iterator[pa.Table]:
-    """The rows of sorted runs, sorted. Of each run a block is held; what comes before the last row of any held block
-    is final, for no run has more that belongs before it.
+    """The rows of sorted runs, sorted. Of each run a block or more is held, so that most of what is sorted goes out,
+    however many runs there are. What comes before the last row held of any run is final, for none has more that
+    belongs there.
     """
     held = [schema.empty_table() for _ in blocks]
     more = [True] * len(blocks)
     while True:
         for i, run in enumerate(blocks):
-            if more[i] and held[i].num_rows == 0:
+            while more[i] and held[i].num_rows < BLOCK_ROWS:
                 block = next(run, None)
                 more[i] = block is not None
-                held[i] = schema.empty_table() if block is None else block
+                if block is not None:
+                    held[i] = pa.concat_tables([held[i], block])
         ends = np.cumsum([rows.num_rows for rows in held])
         if not ends[-1]:
             return

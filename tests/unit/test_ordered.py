@@ -117,6 +117,20 @@ def test_columns_of_one_value_are_kept_once_and_change_nothing(tmp_path: Path, n
     assert held(in_file(partial(pq.ParquetFile, tmp_path / "fewer")), wide.drop_columns(["none"]))
 
 
+def test_merging_many_runs_does_not_sort_their_rows_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    given = rows(2_600)
+    sort, sorted_rows = module.canonical_order, [0]
+
+    def counting(table: pa.Table) -> pa.UInt64Array:
+        sorted_rows[0] += table.num_rows
+        return sort(table)
+
+    monkeypatch.setattr(module, "canonical_order", counting)
+    with ordered(in_chunks(given, 65), 1) as found:  # forty runs
+        assert held(found, given)
+    assert sorted_rows[0] < 3 * given.num_rows
+
+
 def test_rows_that_were_merged_are_written_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with ordered(in_chunks(rows(120)), 1_000, constants={"revision": pa.scalar(3, pa.int64())}) as found:
         monkeypatch.setattr(pq, "ParquetWriter", None)
