@@ -16,7 +16,7 @@ from perennial.quality.frame import depends_on_nulls, to_frame
 from perennial.quality.outcome import ExpectationOutcome
 from perennial.quality.row_rules import UNIQUE
 from perennial.quality.suite import ADDITIVE, Found, all_met, found_in, outcome_of, run_suite, together
-from perennial.spec.expectations import ABOUT_ALL_COLUMNS, Expectation
+from perennial.spec.expectations import ABOUT_ALL_COLUMNS, ABOUT_NUMBER_OF_ROWS, Expectation
 
 FRAME_ROWS = 1_000_000  # of a frame that is a part of the rows; no more than these are looked at in one
 
@@ -49,7 +49,7 @@ def _found(expectations: Sequence[Expectation], rows: Chosen, columns: frozenset
     if not names:
         nothing = to_frame(rows.schema.empty_table())
         return [
-            found_in(nothing, [each])[0] if each.type == ABOUT_ALL_COLUMNS else _found_of_number(each, rows.num_rows)
+            _found_of_number(each, rows.num_rows) if each.type == ABOUT_NUMBER_OF_ROWS else found_in(nothing, [each])[0]
             for each in expectations
         ]
     nullable = [name for name in names if depends_on_nulls(rows.schema.field(name).type) and rows.has_nulls(name)]

@@ -34,6 +34,7 @@ _RANGE_OF_COLUMN = Arguments(("column",), _RANGE)
 _SET_OF_COLUMN = Arguments(("column", "value_set"))
 
 ABOUT_ALL_COLUMNS = "expect_table_columns_to_match_set"
+ABOUT_NUMBER_OF_ROWS = "expect_table_row_count_to_be_between"
 EXPECTATION_ARGUMENTS: dict[str, Arguments] = {
     "expect_column_distinct_values_to_be_in_set": _SET_OF_COLUMN,
     "expect_column_distinct_values_to_contain_set": _SET_OF_COLUMN,
@@ -65,7 +66,7 @@ EXPECTATION_ARGUMENTS: dict[str, Arguments] = {
     "expect_compound_columns_to_be_unique": Arguments(("column_list",), ("mostly", "ignore_row_if")),
     "expect_multicolumn_sum_to_equal": Arguments(("column_list", "sum_total"), ("mostly", "ignore_row_if")),
     ABOUT_ALL_COLUMNS: Arguments(("column_set",), ("exact_match",)),
-    "expect_table_row_count_to_be_between": Arguments((), _RANGE),
+    ABOUT_NUMBER_OF_ROWS: Arguments((), _RANGE),
 }
 
 # Arguments whose value names one column, or a list of columns.
