@@ -16,7 +16,7 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A folder may import from the folders named; the words (window, errors, verdict, spec, …) are for everyone.
 WORDS = {
     *("window", "errors", "verdict", "wording", "arrays", "spec", "digest", "encoding", "clock", "addresses", "lease"),
-    *("ordered", "scratch", "joining", "grouping", "stacked", "code_version", "progress", "log_context"),
+    *("ahead", "ordered", "scratch", "joining", "grouping", "stacked", "code_version", "progress", "log_context"),
 }
 PURE = {"features", "modeling", "performance", "judgement", "policy", "quality", "drift"}
 PORTS = {"lake", "ledger", "registry", "published", "sources", "artifacts", "anchors"}
