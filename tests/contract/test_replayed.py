@@ -6,7 +6,6 @@ import json
 import random
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +18,7 @@ from deltalake import DeltaTable, write_deltalake
 from tests.contract.commits import Make, OpenedLake, befalls
 from tests.waiting import PATIENCE
 
+from perennial import clock
 from perennial.digest import canonical
 from perennial.errors import LeaseLost, StoreUnavailable
 from perennial.lake import log_archive, storage
@@ -153,10 +153,20 @@ def test_a_file_that_was_replaced_is_old_to_deltalake_from_then_on(ours: DeltaLa
     ours.replace(TABLE, FIRST, rows(1))
     (before,) = replayed(ours).files_of([FIRST])[FIRST]
     ours.replace(TABLE, FIRST, rows(2))
-    time.sleep(0.01)  # what was replaced in this very millisecond is not old to deltalake yet
     named = another_engines(ours._tables).vacuum(0, dry_run=True, enforce_retention_duration=False)
     assert named == [before.path]
     assert ours.remove(TABLE, lambda _: {}, NO_TIME) == [before.path]
+
+
+def test_nothing_is_replaced_later_than_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lake = DeltaLake(str(tmp_path), {})
+    lake.replace(TABLE, FIRST, rows(1))
+    now = datetime(2026, 1, 1, microsecond=999_900, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: now)
+    lake.replace(TABLE, FIRST, rows(2))
+    *_, log = sorted((tmp_path / TABLE / "_delta_log").glob("*.json"))
+    (removed,) = (said["remove"] for said in map(json.loads, log.read_text().splitlines()) if "remove" in said)
+    assert removed["deletionTimestamp"] == 1_767_225_600_999
 
 
 def test_a_table_of_ours_is_opened_by_deltalake_when_it_is_made_and_at_checkpoints_only(

@@ -232,7 +232,7 @@ def _info(said: dict[str, Any], mode: str, now: int) -> Action:
 
 
 def _now() -> int:
-    return round(clock.now().timestamp() * 1_000)
+    return int(clock.now().timestamp() * 1_000)
 
 
 def _add(written: AddAction) -> Action:
