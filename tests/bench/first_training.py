@@ -3,7 +3,7 @@
 Run it by `make bench`. A use case has 120 days of rows, and a real PostgreSQL and Delta tables on disk, in which there
 is nothing. `assemble` ingests, checks, labels and joins all windows: once in 120 daily ones, once in 2,880 hourly ones,
 each in a process of its own. Then it is asked again, as a later training asks, when all of them are there. The hourly
-windows may take three times as long as the daily ones. `--days` makes the history shorter.
+windows may take three times as long as the daily ones. `--rows` says how many rows a day has.
 """
 
 import json
@@ -77,7 +77,7 @@ def main() -> int:
     """The exit code: 1 when hourly windows took too long."""
     if sys.argv[1:2] == ["measure"]:
         return measured(sys.argv[2], Path(sys.argv[3]), sys.argv[4], int(sys.argv[5]))
-    days = int(sys.argv[2]) if sys.argv[1:2] == ["--days"] else DAYS
+    rows = int(sys.argv[2]) if sys.argv[1:2] == ["--rows"] else ROWS
     found = {}
     with TemporaryDirectory() as scratch:
         server = EmbeddedPostgres(Path(scratch) / "postgres" / "data", free_port())
@@ -87,7 +87,7 @@ def main() -> int:
                 folder = Path(scratch) / every
                 folder.mkdir()
                 server.create_database(every)
-                command = [sys.executable, __file__, "measure", every, str(folder), server.url(every), str(days)]
+                command = [sys.executable, __file__, "measure", every, str(folder), server.url(every), str(rows)]
                 done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
                 found[every] = json.loads(done.stdout.splitlines()[-1])
         finally:
@@ -103,7 +103,7 @@ def main() -> int:
     return 1 if missed else 0
 
 
-def measured(every: str, folder: Path, url: str, days: int) -> int:
+def measured(every: str, folder: Path, url: str, rows_a_day: int) -> int:
     """Print the seconds of assembling all windows for the first time and again."""
     logging.getLogger("perennial").setLevel(logging.CRITICAL)
     home = folder / "parcels"
@@ -112,7 +112,7 @@ def measured(every: str, folder: Path, url: str, days: int) -> int:
     (home / "expectations.yaml").write_text(EXPECTATIONS)
     use_case = load_use_case(home)
     migrate.upgrade(url)
-    rows, labels = _tables(days)
+    rows, labels = _tables(rows_a_day)
     sources = IndexedSource(rows), IndexedSource(labels, "delivered_at")
     ledger = PostgresLedger(url, clock.now)
     ports = Ports(
@@ -126,9 +126,9 @@ def measured(every: str, folder: Path, url: str, days: int) -> int:
     found = {}
     for name, later in (("first", timedelta(days=1)), ("again", timedelta(days=1, minutes=30))):
         began = time.perf_counter()
-        done = assemble.run(use_case, START + timedelta(days=days) + later, ports, name)
+        done = assemble.run(use_case, START + timedelta(days=DAYS) + later, ports, name)
         found[name] = time.perf_counter() - began
-        assert done.rows == days * ROWS, done
+        assert done.rows == DAYS * rows_a_day, done
     ledger.close()
     print(json.dumps(found))
     return 0
@@ -163,11 +163,12 @@ def _since_1970(instant: datetime) -> int:
     return int(instant.timestamp()) * 1_000_000 + instant.microsecond
 
 
-def _tables(days: int) -> tuple[pa.Table, pa.Table]:
+def _tables(rows_a_day: int) -> tuple[pa.Table, pa.Table]:
     """The rows, and their outcomes, which arrive half a day later."""
     random = np.random.default_rng(5)
-    n = days * ROWS
-    sent = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(n) * np.timedelta64(86_400_000_000 // ROWS, "us")
+    n = DAYS * rows_a_day
+    apart = np.timedelta64(86_400_000_000 // rows_a_day, "us")
+    sent = np.datetime64(START.replace(tzinfo=None), "us") + np.arange(n) * apart
     weight = random.normal(10, 2, n)
     stamps = pa.timestamp("us", "UTC")
     rows = {
