@@ -20,7 +20,7 @@ from perennial.quality.proposals.kept import with_seen
 from perennial.quality.schema import conform
 from perennial.quality.suite import ADDITIVE
 from perennial.quality.validate import CheckedRows, validate
-from perennial.spec.expectations import EXPECTATION_ARGUMENTS, ROW_LEVEL_EXPECTATIONS
+from perennial.spec.expectations import EXPECTATION_ARGUMENTS, ROW_LEVEL_EXPECTATIONS, Expectation
 from perennial.window import Window
 
 WINDOW = Window(START, START + timedelta(days=1))
@@ -255,6 +255,17 @@ def test_few_rows_decide_what_is_asked_of_all(
     assert '"error": null' in whole[0]
     monkeypatch.setattr(Chosen, "table", None)
     assert len(validate(use_case, OrderedTable(canonical(conform(use_case.spec, rows))), WINDOW).reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "bounds"), [("values_to_be_unique", {}), ("unique_value_count_to_be_between", {"max_value": 1})]
+)
+def test_no_more_rows_than_are_few_decide(kind: str, bounds: dict[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = Expectation(type=f"expect_column_{kind}", kwargs={"column": "x", **bounds})
+    rows = Chosen.of(OrderedTable(pa.table({"x": [*range(12), *range(12)]})))
+    for most, few in ((5, False), (24, True)):
+        monkeypatch.setattr(deciding, "MOST_ROWS", most)
+        assert (deciding.deciding_rows(asked, rows) is not None) is few
 
 
 @pytest.mark.parametrize("most", [29, 30])
